@@ -1,0 +1,63 @@
+"""What the command lines share: an error that a user can mend is one line and exit status 2, never a traceback."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+from absl import flags
+
+_PACKAGE = pathlib.Path(__file__).resolve().parent
+USER_ERROR = 2
+INTERRUPTED = 130
+
+
+def run(main: Callable[[], int | None], program: str) -> int:
+    """Calls `main` and returns the exit status.
+
+    An `OSError`, and a `ValueError` or `ImportError` that this package raised itself, are the user's to mend: they are
+    printed as `program: message`. Any other exception is a fault of the program and keeps its traceback.
+    """
+    try:
+        return main() or 0
+    except KeyboardInterrupt:
+        print(f"{program}: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except (OSError, ValueError, ImportError) as error:
+        if not isinstance(error, OSError) and not _raised_here(error):
+            raise
+        print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
+        return USER_ERROR
+
+
+def _raised_here(error: BaseException) -> bool:
+    """Whether the `raise` that made `error` stands in this package."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return _PACKAGE in pathlib.Path(frames[-1].f_code.co_filename).resolve().parents
+
+
+def parse_flags(argv: Sequence[str], required: Sequence[str]) -> None:
+    """Parses the command line of a script of ours into `absl.flags.FLAGS`.
+
+    Raises `ValueError`, one line, for an unknown flag or config field, a value of the wrong type, a config file that
+    cannot be read, a leftover argument, or a flag of `required` that is not given. `--help` prints the help and exits.
+    """
+    try:
+        leftover = flags.FLAGS(list(argv))[1:]
+    except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError, ImportError) as error:
+        raise ValueError(_last_words(error)) from error
+    if leftover:
+        raise ValueError(f"{leftover[0]!r} is not a flag; flags begin with --")
+    for name in required:
+        if flags.FLAGS[name].value is None:
+            raise ValueError(f"--{name} is not given; --help lists the flags")
+
+
+def _last_words(error: Exception) -> str:
+    """What an exception of the flag parser says, without the traceback and the quotes that it may hold."""
+    text = str(error.args[0]) if error.args else str(error)
+    if "Traceback" in text:
+        text = text.strip().splitlines()[-1]
+    return text.replace("\n", ". ")

@@ -1,0 +1,62 @@
+"""The few types that everybody here speaks: a batch, a state, metrics, and the seam between a method and the loop."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+
+from lgan_jax.landmarks import Scheme
+
+Batch = Mapping[str, jax.Array]
+Metrics = Mapping[str, jax.Array]
+State = Any  # a `flax.struct` dataclass with a scalar int32 field `step`; everything that training changes
+
+DATA_AXIS = "data"  # the mapped axis over devices that `train_step` averages over
+
+
+class Method(Protocol):
+    """What one paper trains, as pure functions over one pytree. The loop knows nothing else of it."""
+
+    def init(self, key: jax.Array, batch: Batch) -> State:
+        """Every parameter, optimizer state and other variable, at step 0. Traceable (used under `jax.eval_shape`)."""
+
+    def train_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
+        """One update. Runs under an axis named `DATA_AXIS`: gradients and metrics are averaged over it.
+
+        `batch` is this device's share; `key` is the same on every device, a function of the run's seed and the step.
+        """
+
+    def eval_step(self, state: State, batch: Batch) -> Metrics:
+        """Figures of a held-out batch, each a scalar mean over the batch. No axis, one device."""
+
+    def pictures(self, state: State, batch: Batch) -> Mapping[str, jax.Array]:
+        """What a person would look at: name → `(rows, columns, H, W, 3)` in [-1, 1]."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FaceInfo:
+    """What a method needs to know about its data: the landmark scheme, the pictures' side in pixels, the people."""
+
+    scheme: Scheme
+    size: int
+    identities: tuple[str, ...]
+
+
+class Finished(NamedTuple):
+    """An earlier phase of a run, as later phases read it."""
+
+    method: Method
+    state: State
+
+
+def example_keys(key: jax.Array, count: int) -> jax.Array:
+    """One key `(count,)` for each example of this device's share of a batch, under `DATA_AXIS`.
+
+    The key of an example depends on its place in the whole batch alone, so one device draws what eight draw.
+    """
+    first = jax.lax.axis_index(DATA_AXIS) * count
+    return jax.vmap(lambda i: jax.random.fold_in(key, first + i))(jnp.arange(count))

@@ -1,0 +1,65 @@
+"""Which frames of a recording train and which test, so that neighbours in time never sit on both sides."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+
+def contiguous_blocks(
+    frames: Int[np.ndarray, " n"], test_share: float = 0.1, blocks: int = 5, guard: int = 10
+) -> tuple[Bool[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
+    """Splits a sequence into blocks of test frames, spread evenly over it, and training frames between them.
+
+    Frames picked at random would leak (a neighbour is almost the same picture), and the tail alone may hold an
+    expression that the rest never shows. So the sequence is cut into `blocks` equal parts and the frames in the middle
+    of each are for testing; frames that are `guard` or fewer numbers away from a test frame belong to neither side.
+
+    A short sequence gets fewer blocks (one for each test frame at most) and smaller guards: the largest that leave at
+    least half of the frames that do not test for training.
+
+    Args:
+      frames: frame numbers `(n,)` in any order; gaps are fine, frames with the same number stay together.
+      test_share: share of the different frame numbers that test, in (0, 1); at least one does, at least one trains.
+      blocks: how many blocks of test frames, at least 1.
+      guard: how many frame numbers to leave out on each side of a block, at least 0.
+
+    Returns:
+      Two masks `(n,)`, training and test, in the order of `frames`.
+
+    Raises:
+      ValueError: there are fewer than two different frames, or an argument is out of its range.
+    """
+    if not 0 < test_share < 1 or blocks < 1 or guard < 0:
+        raise ValueError(
+            f"test_share must be between 0 and 1, blocks at least 1 and guard at least 0, "
+            f"not {test_share}, {blocks} and {guard}"
+        )
+    numbers, place = np.unique(frames, return_inverse=True)
+    if len(numbers) < 2:
+        raise ValueError(f"a split needs at least 2 different frames; there is {len(numbers)}: give more pictures")
+    tested = _middles(len(numbers), test_share, blocks)
+    distance = _distance(numbers, numbers[tested])
+    wanted = (np.count_nonzero(~tested) + 1) // 2
+    trained = next(mask for g in range(guard, -1, -1) if np.count_nonzero(mask := distance > g) >= wanted)
+    return trained[place], tested[place]
+
+
+def _middles(count: int, share: float, blocks: int) -> np.ndarray:
+    """Mask `(count,)` of the middles of equal parts, `share` of all in sum."""
+    total = int(np.clip(round(count * share), 1, count - 1))
+    blocks = min(blocks, total)
+    mask = np.zeros(count, bool)
+    for block in range(blocks):
+        size = total * (block + 1) // blocks - total * block // blocks
+        first, last = count * block // blocks, count * (block + 1) // blocks
+        start = first + (last - first - size) // 2
+        mask[start : start + size] = True
+    return mask
+
+
+def _distance(numbers: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Distance of each number to the nearest of `targets` (both ascending)."""
+    right = np.searchsorted(targets, numbers).clip(max=len(targets) - 1)
+    left = (right - 1).clip(min=0)
+    return np.minimum(np.abs(targets[right] - numbers), np.abs(targets[left] - numbers))

@@ -1,0 +1,60 @@
+"""The convolution layer that every network here is made of: NHWC images, HWIO kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from lgan_jax.ops.convolution import convolve
+
+
+class Conv(nn.Module):
+    """A two-dimensional convolution with PyTorch's placement of the padding.
+
+    Parameters, always float32: `kernel` `(rows, columns, channels, features)` and, with `use_bias`, `bias` `(features,)`.
+
+    Attributes:
+      features: channels of the output.
+      kernel_size: rows and columns of the kernel; one number for both.
+      strides: step in both directions.
+      padding: "same" puts (k - 1) // 2 zeros before and k // 2 after, whatever the stride (with an odd kernel and
+        stride 2 that is PyTorch's symmetric padding; XLA's own "SAME" would differ); "reflect" mirrors (k - 1) // 2
+        pixels on every side; "valid" adds none; a number is that many zeros on every side.
+      use_bias: whether a bias is added.
+      dtype: what to compute in and to return; None means the common type of input and parameters.
+    """
+
+    features: int
+    kernel_size: tuple[int, int] | int = (3, 3)
+    strides: int = 1
+    padding: Literal["same", "reflect", "valid"] | int = "same"
+    use_bias: bool = True
+    dtype: Any = None
+    kernel_init: Callable[..., Array] = nn.initializers.kaiming_normal()
+    bias_init: Callable[..., Array] = nn.initializers.zeros
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "batch height width channels"]) -> Float[Array, "batch rows columns features"]:
+        size = (self.kernel_size,) * 2 if isinstance(self.kernel_size, int) else tuple(self.kernel_size)
+        kernel = self.param("kernel", self.kernel_init, (*size, x.shape[-1], self.features), jnp.float32)
+        bias = self.param("bias", self.bias_init, (self.features,), jnp.float32) if self.use_bias else None
+        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
+        if self.padding == "reflect":
+            x = jnp.pad(x, ((0, 0), *(((k - 1) // 2,) * 2 for k in size), (0, 0)), mode="reflect")
+        y = convolve(x, kernel, self.strides, self._zeros(size))
+        return y if bias is None else y + bias
+
+    def _zeros(self, size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Zeros before and after the rows and the columns."""
+        if isinstance(self.padding, int):
+            return ((self.padding,) * 2,) * 2
+        if self.padding == "same":
+            rows, columns = (((k - 1) // 2, k // 2) for k in size)
+            return rows, columns
+        if self.padding in ("valid", "reflect"):
+            return (0, 0), (0, 0)
+        raise ValueError(f'padding is {self.padding!r}; it must be "same", "reflect", "valid" or a number of pixels')
