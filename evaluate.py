@@ -19,7 +19,8 @@ def main() -> int:
     cli.parse_flags(sys.argv, required=["workdir"])
     from lgan_jax import experiment  # after the flags: --help need not wait for JAX
 
-    experiment.evaluate(pathlib.Path(WORKDIR.value), frames=FRAMES.value, data_dir=DATA.value)
+    overrides = {} if FRAMES.value is None else {"frames_per_identity": FRAMES.value}
+    experiment.evaluate(pathlib.Path(WORKDIR.value), overrides, DATA.value)
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,7 @@ State = Any  # a `flax.struct` dataclass with a scalar int32 field `step`; every
 DATA_AXIS = "data"  # the mapped axis over devices that `train_step` averages over
 
 
+@runtime_checkable
 class Method(Protocol):
     """What one paper trains, as pure functions over one pytree. The loop knows nothing else of it."""
 

@@ -1,20 +1,140 @@
-"""Two-dimensional convolution, NHWC with HWIO kernels."""
+"""Two-dimensional convolution (NHWC, HWIO kernels), with gradients that are fast on a CPU.
+
+XLA's CPU backend runs the convolution itself as fast as others do, its gradients several times slower. So on a CPU,
+with stride 1, the three maps of a convolution (output, gradient for the image, gradient for the kernel) are written
+here as what is fast there: a plain convolution or a matrix product. Each is linear in both of its arguments and the
+other two are its derivatives, so gradients of gradients are as fast. They are exact, up to the order of the sums.
+"""
 
 from __future__ import annotations
 
+import functools
+import itertools
+
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 Pads = tuple[tuple[int, int], tuple[int, int]]
+Images = Float[Array, "batch height width channels"]
+Kernel = Float[Array, "rows columns channels features"]
+
+_NONE: Pads = ((0, 0), (0, 0))
+_SMALL = 128  # pixels, over the batch: up to here a matrix product of all patches is the fastest convolution
+_STRIP = 2**20  # numbers in the matrix of patches (4 MB): one that leaves the cache costs up to twice the time
 
 
-def convolve(
-    image: Float[Array, "batch height width channels"],
-    kernel: Float[Array, "rows columns channels features"],
-    stride: int = 1,
-    padding: Pads = ((0, 0), (0, 0)),
-) -> Float[Array, "batch out_height out_width features"]:
-    """Cross-correlation (what networks call a convolution) with `padding` zeros before and after each side."""
-    return jax.lax.conv_general_dilated(
-        image, kernel, (stride, stride), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
+def convolve(image: Images, kernel: Kernel, stride: int = 1, padding: Pads = _NONE) -> Images:
+    """Cross-correlation (what networks call a convolution) with `padding` zeros before and after rows and columns.
+
+    Returns `(batch, rows, columns, features)`. On a CPU with stride 1 it has reverse-mode derivatives only, of any
+    order; otherwise it is XLA's convolution.
+    """
+    if stride == 1 and jax.default_backend() == "cpu":
+        return _convolve(image, kernel, padding)
+    return _plain(image, kernel, stride, padding)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _convolve(image: Images, kernel: Kernel, padding: Pads) -> Images:
+    if not _as_product(image, kernel.shape[:2]):
+        return _plain(image, kernel, 1, padding)
+    image = _pad(image, padding)
+    rows, columns, _, features = kernel.shape
+    product = _patches(image, rows, columns) @ kernel.reshape(-1, features)
+    return product.reshape(len(image), image.shape[1] - rows + 1, image.shape[2] - columns + 1, features)
+
+
+def _input_gradient(kernel: Kernel, gradient: Images, padding: Pads) -> Images:
+    """The derivative of ⟨gradient, convolve(image, kernel)⟩ for the image: a convolution with the flipped kernel.
+
+    On small maps flipping costs more than convolving (4×4 pixels, 1024→2048 channels: 180 ms): there the kernel stays
+    as it is in memory, and the products for its places are moved where they belong (11 ms).
+    """
+    rows, columns, channels, features = kernel.shape
+    if not _as_product(gradient, (rows, columns)):
+        (top, bottom), (left, right) = padding
+        rest = ((rows - 1 - top, rows - 1 - bottom), (columns - 1 - left, columns - 1 - right))
+        return _convolve(gradient, kernel[::-1, ::-1].swapaxes(2, 3), rest)
+    products = gradient.reshape(-1, features) @ kernel.reshape(-1, features).T
+    products = products.reshape(*gradient.shape[:3], rows, columns, channels)
+    places = itertools.product(range(rows), range(columns))
+    moved = [_pad(products[:, :, :, r, c], ((r, rows - 1 - r), (c, columns - 1 - c))) for r, c in places]
+    (top, bottom), (left, right) = padding
+    return _pad(sum(moved[1:], start=moved[0]), ((-top, -bottom), (-left, -right)))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _kernel_gradient(image: Images, gradient: Images, padding: Pads, size: tuple[int, int]) -> Kernel:
+    """The derivative of ⟨gradient, convolve(image, kernel)⟩ for a kernel of that size: patchesᵀ · gradient.
+
+    The patches are made and used one strip of rows after the other, so that they stay in the cache (256×256 pixels,
+    64→64 channels: 110 ms; XLA's own 490 ms, PyTorch 185 ms), and of the argument with fewer channels.
+    """
+    image = _pad(image, padding)
+    if image.shape[-1] > gradient.shape[-1]:
+        around = tuple((k - 1, k - 1) for k in size)
+        return _summed_strips(_pad(gradient, around), image, size)[::-1, ::-1].swapaxes(2, 3)
+    return _summed_strips(image, gradient, size)
+
+
+def _summed_strips(image: Images, gradient: Images, size: tuple[int, int]) -> Kernel:
+    batch, height, width, features = gradient.shape
+    numbers = batch * width * size[0] * size[1] * image.shape[-1]
+    depth = max(d for d in range(1, height + 1) if height % d == 0 and (d == 1 or d * numbers <= _STRIP))
+
+    def strip(top: int | Array) -> Array:
+        patches = _patches(jax.lax.dynamic_slice_in_dim(image, top, depth + size[0] - 1, 1), *size)
+        part = jax.lax.dynamic_slice_in_dim(gradient, top, depth, 1).reshape(-1, features)
+        return jnp.matmul(patches.T, part, preferred_element_type=jnp.promote_types(part.dtype, jnp.float32))
+
+    total = strip(0)
+    if depth < height:
+        total, _ = jax.lax.scan(lambda sofar, top: (sofar + strip(top), None), total, jnp.arange(depth, height, depth))
+    return total.reshape(*size, image.shape[-1], features).astype(gradient.dtype)
+
+
+def _convolve_backward(padding, residuals, gradient):
+    image, kernel = residuals
+    size = kernel.shape[:2]
+    return _input_gradient(kernel, gradient, padding), _kernel_gradient(image, gradient, padding, size)
+
+
+def _kernel_gradient_backward(padding, size, residuals, cotangent):
+    image, gradient = residuals
+    return _input_gradient(cotangent, gradient, padding), _convolve(image, cotangent, padding)
+
+
+_convolve.defvjp(lambda image, kernel, padding: (_convolve(image, kernel, padding), (image, kernel)), _convolve_backward)
+_kernel_gradient.defvjp(
+    lambda image, gradient, padding, size: (_kernel_gradient(image, gradient, padding, size), (image, gradient)),
+    _kernel_gradient_backward,
+)
+
+
+def _as_product(image: Images, size: tuple[int, int]) -> bool:
+    return size == (1, 1) or image.shape[0] * image.shape[1] * image.shape[2] <= _SMALL
+
+
+def _plain(image: Images, kernel: Kernel, stride: int, padding: Pads) -> Images:
+    layout = ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(image, kernel, (stride, stride), padding, dimension_numbers=layout)
+
+
+def _pad(image: Images, padding: Pads) -> Images:
+    """With so many zeros around it; without so many pixels where a number is negative."""
+    edges = ((0, 0, 0), (*padding[0], 0), (*padding[1], 0), (0, 0, 0))
+    return jax.lax.pad(image, jnp.zeros((), image.dtype), edges)
+
+
+def _patches(image: Images, rows: int, columns: int) -> Float[Array, "pixels numbers"]:
+    """What a kernel of `rows` × `columns` sees at each place, one place a row (a gather: a tenth of concatenating)."""
+    batch, height, width, channels = image.shape
+    if rows == columns == 1:
+        return image.reshape(-1, channels)
+    row = np.arange(height - rows + 1)[:, None, None, None] + np.arange(rows)[:, None]
+    column = np.arange(width - columns + 1)[:, None, None] + np.arange(columns)
+    pixels = image.reshape(batch, height * width, channels)
+    taken = pixels.at[:, (row * width + column).ravel()].get(mode="promise_in_bounds")
+    return taken.reshape(-1, rows * columns * channels)

@@ -1,0 +1,123 @@
+"""LandmarkGAN (Sun et al., "LandmarkGAN: Synthesizing faces from landmarks", 2022) on CelebV, or on the built-in faces.
+
+  python train.py --config configs/celebv.py --config.data.dir=CELEBV      the paper's schedule, 256 pixels, for a GPU
+  python train.py --config configs/celebv.py:cpu --config.data.dir=OUT     128 pixels, smaller networks, for a CPU
+  python train.py --config configs/celebv.py:quick --workdir runs/quick    64 pixels, built-in faces, minutes on a CPU
+
+`joint` after a comma (celebv.py:quick,joint) trains converter and generator together, as Eq. 1 and 6 of the paper.
+What to expect: docs/results.md.
+"""
+
+from ml_collections import ConfigDict
+
+RMSPROP = {"name": "rmsprop", "decay": 0.99, "eps": 1e-8, "weight_decay": 1e-4}
+
+
+def get_config(variants: str = "") -> ConfigDict:
+    """The config of the paper, changed by each of the variants, which commas separate."""
+    config, wanted = paper(), set(filter(None, variants.split(",")))
+    if unknown := wanted - VARIANTS.keys():
+        raise ValueError(f"configs/celebv.py has no variant {unknown.pop()!r}; it has {', '.join(VARIANTS)}")
+    for name, change in VARIANTS.items():
+        if name in wanted:
+            change(config)
+    return config
+
+
+def paper() -> ConfigDict:
+    """256 pixels, the schedule of the paper, what it leaves open from its authors' published code."""
+    generator_rate = {"learning_rate": 6e-5, "schedule": "step", "factor": 0.9, "every": 2500, "minimum": 1e-5}
+    return ConfigDict(
+        {
+            "method": "landmarkgan",
+            "phases": ("detector", "converter", "generator"),
+            "precision": "auto",
+            "held_out": 8,
+            "detector_run": "",
+            "data": {"name": "celebv", "dir": "", "size": 256, "scheme": "wflw98", "cache": "", "built_in": people()},
+            "detector": {
+                "steps": 60_000,
+                "batch_size": 16,
+                "width": 256,
+                "depth": 4,
+                "optimizer": {
+                    "name": "adam",
+                    "learning_rate": 2.5e-4,
+                    "schedule": "step",
+                    "factor": 0.1,
+                    "every": 20_000,
+                },
+            },
+            "converter": {"steps": 45_000, "batch_size": 4, "optimizer": {**RMSPROP, "learning_rate": 1e-5}},
+            "generator": {
+                "steps": 400_000,
+                "batch_size": 1,
+                "adversarial": "hinge",
+                "optimizer": {**RMSPROP, **generator_rate},
+                "discriminator_optimizer": {**RMSPROP, **generator_rate},
+            },
+            "loop": {
+                "seed": 0,
+                "log_every": 100,
+                "eval_every": 2500,
+                "pictures_every": 2500,
+                "checkpoint_every": 2500,
+                "keep": 2,
+            },
+            "evaluation": {"frames_per_identity": 32},
+        }
+    )
+
+
+def people() -> ConfigDict:
+    """The built-in people, who stand in where no folder is given."""
+    return ConfigDict(
+        {"identities": 5, "train_per_identity": 1000, "test_per_identity": 100, "seed": 0, "variation": "video"}
+    )
+
+
+def joint(config: ConfigDict) -> None:
+    """One joint phase in the place of converter and generator."""
+    config.joint = {
+        **config.generator.to_dict(),
+        "converter_optimizer": config.converter.optimizer.to_dict(),
+    }
+    config.phases = ("detector", "joint")
+    del config.converter, config.generator
+
+
+def cpu(config: ConfigDict) -> None:
+    """128 pixels on a CPU in an hour or two: narrow networks, Adam at rates that suit them."""
+    config.data.size = 128
+    config.data.built_in.update({"train_per_identity": 600, "test_per_identity": 60})
+    config.detector.update({"steps": 2500, "batch_size": 8, "width": 64, "depth": 3})
+    config.detector.optimizer = adam(1e-3)
+    config.converter.update({"steps": 8000, "batch_size": 16})
+    config.converter.optimizer = adam(5e-4)
+    config.generator.update({"steps": 12_000, "batch_size": 1, "width": 0.375, "discriminator_width": 8})
+    config.generator.optimizer = adam(4e-4)
+    config.generator.discriminator_optimizer = adam(2e-4)
+    config.loop.update({"log_every": 50, "eval_every": 500, "pictures_every": 250, "checkpoint_every": 250})
+
+
+def quick(config: ConfigDict) -> None:
+    """64 pixels in minutes on two cores: see `cpu`, smaller still."""
+    config.data.size = 64
+    config.data.built_in.update({"train_per_identity": 300, "test_per_identity": 30})
+    config.detector.update({"steps": 600, "batch_size": 16, "width": 64, "depth": 3})
+    config.detector.optimizer = adam(2e-3)
+    config.converter.update({"steps": 2000, "batch_size": 16})
+    config.converter.optimizer = adam(1e-3)
+    config.generator.update({"steps": 1500, "batch_size": 4, "width": 0.25, "discriminator_width": 8})
+    config.generator.optimizer = adam(1e-3)
+    config.generator.discriminator_optimizer = adam(2e-4)
+    config.loop.update({"log_every": 50, "eval_every": 500, "pictures_every": 250, "checkpoint_every": 500})
+    config.evaluation.frames_per_identity = 8
+
+
+def adam(learning_rate: float) -> ConfigDict:
+    """Adam, its rate falling to zero with a cosine over the phase."""
+    return ConfigDict({"name": "adam", "learning_rate": learning_rate, "schedule": "cosine", "warmup": 50})
+
+
+VARIANTS = {"cpu": cpu, "quick": quick, "joint": joint}  # in the order in which they are applied

@@ -1,0 +1,82 @@
+"""A landmark detector through which gradients pass (hourglass and DSNT), on WFLW, as LandmarkGAN trains its own.
+
+  python train.py --config configs/wflw.py --config.data.dir=WFLW     60,000 steps at 256 pixels, for a GPU
+  python train.py --config configs/wflw.py:quick                      64 pixels, built-in faces, minutes on a CPU
+
+A LandmarkGAN takes it over with --config configs/celebv.py --config.detector_run=FOLDER (same size, same landmarks).
+Evaluation: NME by the distance of the outer eye corners, failure rate and AUC at 0.10, for each attribute of WFLW.
+What to expect: docs/results.md.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """The full config, or its variant `quick`."""
+    config = full()
+    if variant == "quick":
+        quick(config)
+    elif variant:
+        raise ValueError(f"configs/wflw.py has no variant {variant!r}; it has quick")
+    return config
+
+
+def full() -> ConfigDict:
+    """256 pixels, 98 landmarks, one hourglass of depth 4."""
+    return ConfigDict(
+        {
+            "method": "detector",
+            "phases": ("detector",),
+            "precision": "auto",
+            "held_out": 64,
+            "data": {
+                "name": "wflw",
+                "dir": "",
+                "size": 256,
+                "scheme": "wflw98",
+                "cache": "",
+                "built_in": {
+                    "identities": 1,
+                    "train_per_identity": 5000,
+                    "test_per_identity": 500,
+                    "seed": 0,
+                    "variation": "wild",
+                },
+            },
+            "detector": {
+                "steps": 60_000,
+                "batch_size": 16,
+                "width": 256,
+                "depth": 4,
+                "regulariser": "js",
+                "regulariser_weight": 1.0,
+                "sigma": 1.0,
+                "optimizer": {
+                    "name": "adam",
+                    "learning_rate": 2.5e-4,
+                    "schedule": "step",
+                    "factor": 0.1,
+                    "every": 20_000,
+                },
+                "augmentation": {"rotation": 30.0, "scale": 0.2, "shift": 0.06, "mirror": True, "blur": 1.0},
+            },
+            "loop": {
+                "seed": 0,
+                "log_every": 100,
+                "eval_every": 2500,
+                "pictures_every": 2500,
+                "checkpoint_every": 2500,
+                "keep": 2,
+            },
+            "evaluation": {"frames": 2500},
+        }
+    )
+
+
+def quick(config: ConfigDict) -> None:
+    """64 pixels and a quarter of the channels, on 1,000 built-in faces."""
+    config.data.size = 64
+    config.data.built_in.update({"train_per_identity": 1000, "test_per_identity": 100})
+    config.detector.update({"steps": 1500, "width": 64, "depth": 3})
+    config.detector.optimizer = {"name": "adam", "learning_rate": 2e-3, "schedule": "cosine", "warmup": 50}
+    config.loop.update({"log_every": 50, "eval_every": 500, "pictures_every": 500, "checkpoint_every": 500})

@@ -1,0 +1,7 @@
+"""One TFDS builder for each data set, reading it as its owners distribute it."""
+
+from lgan_jax.data.builders.celebv import CelebV
+from lgan_jax.data.builders.synthetic import Synthetic
+from lgan_jax.data.builders.wflw import WFLW
+
+__all__ = ["WFLW", "CelebV", "Synthetic"]

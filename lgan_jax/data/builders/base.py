@@ -1,0 +1,259 @@
+"""What all data sets share: a TFDS builder that writes `array_record` files without TensorFlow.
+
+A record is `image` (the bytes of a JPEG or PNG file), `landmarks` float32 `(N, 2)` in [0, 1], `identity` int32, and
+what the data set has besides. Beside the records, the builder keeps (as TFDS metadata) the people's names, the landmark
+scheme, who is in each record, a fingerprint of the contents, and which pictures were skipped and why.
+"""
+
+from __future__ import annotations
+
+import abc
+import concurrent.futures
+import contextlib
+import errno
+import hashlib
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+import rich.console
+import rich.progress
+import tensorflow_datasets as tfds
+from jaxtyping import Float, UInt8
+
+from lgan_jax.data import images
+
+SPLITS = ("train", "test")
+SKIPPED_FILE = "skipped.txt"
+_CHUNK = 256  # records held in memory at once while writing
+_SHARD = 8192  # records in a file
+_OUTSIDE = 0.5  # landmarks may lie this far outside the picture, in picture widths
+_EXTENT = 0.02  # landmarks that span less than this share of the picture are no face
+
+Given, Made = TypeVar("Given"), TypeVar("Made")
+Record = Mapping[str, Any]
+
+
+class Unusable(ValueError):
+    """A record that has to be left out; the message is the reason, the same for all records it applies to."""
+
+
+class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
+    """Builds one data set into `<cache>/<key>`; a subclass reads (or draws) the records.
+
+    TFDS's usual generators collect a split in memory and need TensorFlow's file access for more than 1 GB of it. This
+    one writes record by record, and keeps their order. `key` must change whenever other records would be written.
+
+    Attributes:
+      key: name of the built set's folder.
+      identities: the people's names; a record's `identity` is an index into them.
+      scheme: name of the landmark scheme.
+      total: number of records to expect, for the progress bar.
+      skipped: reason → names of what was left out for it.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    # Nothing is downloaded; TFDS would look for checksums with a package that it does not install.
+    url_infos: ClassVar[dict] = {}
+
+    def __init__(self, cache: Path, key: str, identities: tuple[str, ...], scheme: str):
+        self.key = key
+        self.identities = identities
+        self.scheme = scheme
+        self.total = 0
+        self.skipped: dict[str, list[str]] = {}
+        super().__init__(data_dir=os.fspath(cache / key))
+        self.info.set_file_format("array_record")
+
+    @abc.abstractmethod
+    def features(self) -> dict[str, Any]:
+        """TFDS features of what a record has besides image, landmarks and identity."""
+
+    @abc.abstractmethod
+    def records(self) -> Iterator[tuple[str, Record]]:
+        """Yields (split, record), one identity after the other, in the order of the recording."""
+
+    def skip(self, reason: str, name: str) -> None:
+        """Notes that `name` is left out."""
+        self.skipped.setdefault(reason, []).append(name)
+
+    def usable(self, make: Callable[[Given], Made], items: Iterable[tuple[str, Given]]) -> Iterator[Made]:
+        """Yields `make(item)` of each (name, item), in order; those that raise `Unusable` are skipped and noted."""
+
+        def attempt(named: tuple[str, Given]) -> tuple[str, Made | None, Unusable | None]:
+            name, item = named
+            try:
+                return name, make(item), None
+            except Unusable as error:
+                return name, None, error
+
+        for name, made, error in in_threads(attempt, items):
+            if error is None:
+                yield made
+            else:
+                self.skip(str(error), name)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        features = {
+            "image": tfds.features.Image(shape=(None, None, 3)),
+            "landmarks": tfds.features.Tensor(shape=(None, 2), dtype=np.float32),
+            "identity": np.int32,
+        }
+        return tfds.core.DatasetInfo(
+            builder=self,
+            features=tfds.features.FeaturesDict(features | self.features()),
+            metadata=tfds.core.MetadataDict(),
+            disable_shuffling=True,
+        )
+
+    def _download_and_prepare(self, dl_manager, download_config) -> None:
+        """Writes the records into TFDS's temporary folder, which becomes `data_dir` when all is well."""
+        del dl_manager, download_config
+        written = self._info()  # the folder of `self.info` is the final one
+        writer = tfds.core.SequentialWriter(written, max_examples_per_shard=_SHARD, file_format="array_record")
+        writer.initialize_splits(list(SPLITS))
+        identity: dict[str, list[int]] = {split: [] for split in SPLITS}
+        digest = hashlib.sha256(repr((self.scheme, self.identities)).encode())
+        for chunk in chunks(self._with_progress(), _CHUNK):
+            for split, record in chunk:
+                identity[split].append(int(record["identity"]))
+                _digest(digest, split, record)
+            with _disk_errors():
+                writer.add_examples({s: [record for split, record in chunk if split == s] for s in SPLITS})
+        self._check(identity)
+        with _disk_errors():
+            writer.close_all()
+        self.info.set_splits(written.splits)
+        self.info.metadata.update(
+            identities=list(self.identities),
+            scheme=self.scheme,
+            identity=identity,
+            fingerprint=digest.hexdigest(),
+            skipped=self.skipped,
+        )
+        lines = [f"{name}\t{reason}\n" for reason, names in self.skipped.items() for name in names]
+        (Path(self.data_dir) / SKIPPED_FILE).write_text("".join(lines))
+
+    def _check(self, identity: Mapping[str, list[int]]) -> None:
+        """Raises `ValueError` where a person has nothing to train on or nothing to test with."""
+        why = "; skipped: " + "; ".join(skipped_lines(self.skipped)) if self.skipped else ""
+        if not any(identity.values()):
+            raise ValueError(f"there is no usable picture{why}")
+        for split, (index, name) in itertools.product(SPLITS, enumerate(self.identities)):
+            if index not in identity[split]:
+                raise ValueError(
+                    f"{name} has no usable picture in the {split} part: add pictures or take the person out{why}"
+                )
+
+    def _with_progress(self) -> Iterator[tuple[str, Record]]:
+        console = rich.console.Console(stderr=True)
+        with rich.progress.Progress(
+            *rich.progress.Progress.get_default_columns(),
+            rich.progress.MofNCompleteColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        ) as bar:
+            task = bar.add_task("caching the faces", total=self.total or None)
+            for record in self.records():
+                bar.advance(task)
+                yield record
+
+    def _as_dataset(self, *args, **kwargs):
+        raise NotImplementedError("array_record files are read with as_data_source")
+
+    def _log_download_bytes(self) -> None:
+        """TFDS prints a line about downloads here; nothing is downloaded."""
+
+    def _log_download_done(self) -> None:
+        """As above."""
+
+
+@contextlib.contextmanager
+def _disk_errors() -> Iterator[None]:
+    """array_record's writer reports a full disk as `RuntimeError`; this makes it an `OSError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if error.__cause__ is not None:  # TFDS's, about a record that does not fit the features
+            raise
+        raise OSError(errno.EIO, str(error)) from error
+
+
+def check_landmarks(landmarks: Float[np.ndarray, "N 2"]) -> None:
+    """Raises `Unusable` for landmarks that are not finite, far outside of the picture [0, 1], or all in one place."""
+    if not np.isfinite(landmarks).all():
+        raise Unusable("landmarks are not finite")
+    if landmarks.min() < -_OUTSIDE or landmarks.max() > 1 + _OUTSIDE:
+        raise Unusable("landmarks lie more than half a picture outside")
+    if np.ptp(landmarks, axis=0).max() < _EXTENT:
+        raise Unusable("landmarks lie all in one place")
+
+
+def skipped_lines(skipped: Mapping[str, list[str]], shown: int = 3) -> list[str]:
+    """One line for each reason: how many were skipped, and the names of the first few."""
+    lines = []
+    for reason, names in skipped.items():
+        more = ", …" if len(names) > shown else ""
+        lines.append(f"{len(names)} × {reason} ({', '.join(names[:shown])}{more})")
+    return lines
+
+
+def decoded(data: bytes) -> UInt8[np.ndarray, "H W 3"]:
+    """The picture in a file's bytes. Raises `Unusable` for what is none, or is cut off."""
+    try:
+        return images.decode(data)
+    except ValueError as error:
+        raise Unusable(str(error)) from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """A picture's file. Raises `Unusable` where it is missing or cannot be read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise Unusable("annotation without its picture") from None
+    except OSError as error:
+        raise Unusable(f"the file cannot be read: {error.strerror}") from None
+
+
+def read_text(path: Path) -> str:
+    """An annotation file's text. Raises `ValueError` where it cannot be read."""
+    try:
+        return path.read_text(errors="replace")
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def listing_key(root: Path, files: Iterable[Path]) -> str:
+    """A key that changes when a file below `root` is added, removed, resized or written to."""
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        if path.exists():
+            stat = path.stat()
+            digest.update(f"{path.relative_to(root).as_posix()}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def in_threads(make: Callable[[Given], Made], items: Iterable[Given]) -> Iterator[Made]:
+    """Yields `make(item)` in order, made by as many threads as there are cores, a bounded number ahead."""
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for chunk in chunks(items, _CHUNK):
+            yield from pool.map(make, chunk)
+
+
+def chunks(items: Iterable[Given], size: int) -> Iterator[list[Given]]:
+    """Lists of at most `size` items."""
+    iterator = iter(items)
+    while chunk := list(itertools.islice(iterator, size)):
+        yield chunk
+
+
+def _digest(digest, split: str, record: Record) -> None:
+    for name in sorted(record):
+        value = record[name]
+        digest.update(f"{split}\0{name}\0".encode())
+        digest.update(value if isinstance(value, bytes) else np.asarray(value).tobytes())

@@ -1,0 +1,164 @@
+"""CelebV, and any folder laid out like it: cropped frames of some people's videos with 98 or 68 landmarks.
+
+    <root>/<Identity>/Image/*.jpg
+    <root>/<Identity>/all_98pt.txt   (WFLW's points) or all_68pt.txt (iBUG's)
+
+One line of the text file is one picture: x y x y … in pixels of the picture with 0 at the centre of the first pixel,
+then fields of no interest, then the file's name. Source: Wu et al., "ReenactGAN", ECCV 2018, as its authors distribute
+CelebV. `lgan_jax.data.prepare` writes the same layout.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from lgan_jax.data.builders import base
+from lgan_jax.data.split import contiguous_blocks
+from lgan_jax.landmarks import scheme_of_count
+
+ANNOTATIONS = ("all_98pt.txt", "all_68pt.txt")
+PICTURES = "Image"
+_SMALLEST = 16  # pixels
+_SQUARE = 0.02  # width and height of a crop may differ by this share
+
+
+@dataclasses.dataclass(frozen=True)
+class Frame:
+    """A picture with its number in the recording, `(N, 2)` points in its pixels, and its part of the split."""
+
+    path: Path
+    number: int
+    points: np.ndarray
+    identity: int
+    split: str = ""
+
+
+class CelebV(base.FaceBuilder, skip_registration=True):
+    """The pictures as they are in the folder, split into training and test frames by `split.contiguous_blocks`.
+
+    Left out, counted and named: pictures that cannot be decoded, are smaller than 16 pixels, not square, or have no
+    line; lines that have no picture, or other fields than most lines of their file; and landmarks that cannot be.
+
+    Raises `FileNotFoundError` or `ValueError` for a folder that is not there or is not laid out like this.
+    """
+
+    def __init__(self, root: Path, cache: Path):
+        self.annotations = annotations(root)
+        self.points = points_of(self.annotations)
+        files = [file for path in self.annotations.values() for file in (path, *_pictures(path))]
+        key = f"celebv-{base.listing_key(root, files)}"
+        super().__init__(cache, key, tuple(self.annotations), scheme_of_count(self.points).name)
+
+    def features(self):
+        return {}
+
+    def records(self):
+        frames = [frame for name in self.identities for frame in self._split(name)]
+        self.total = len(frames)
+        yield from self.usable(_record, ((_name(frame.path), frame) for frame in frames))
+
+    def _split(self, name: str) -> list[Frame]:
+        """The frames of one person that train or test, in the order of the recording."""
+        frames = sorted(self._frames(name), key=lambda frame: (frame.number, frame.path))
+        if len(frames) < 2:
+            raise ValueError(
+                f"{name} has {len(frames)} picture(s) with landmarks and needs at least 2, to train on and to test "
+                f"with: add pictures to {name}/{PICTURES} with lines in {name}/{self.annotations[name].name}, or take "
+                f"{name} out"
+            )
+        train, test = contiguous_blocks(np.array([frame.number for frame in frames]))
+        split = np.where(train, "train", "test")
+        return [dataclasses.replace(frames[i], split=str(split[i])) for i in np.flatnonzero(train | test)]
+
+    def _frames(self, name: str) -> list[Frame]:
+        """The pictures of one person that have a whole line; the others are skipped and noted."""
+        annotation, identity = self.annotations[name], self.identities.index(name)
+        lines = [line.split() for line in base.read_text(annotation).splitlines() if line.strip()]
+        usual = collections.Counter(map(len, lines)).most_common(1)
+        pictures = _pictures(annotation)
+        numbers = dict(zip(pictures, _frame_numbers(pictures), strict=True))
+        frames = {}
+        for fields in lines:
+            path = annotation.parent / PICTURES / PurePosixPath(fields[-1]).name
+            points = _floats(fields[: 2 * self.points])
+            if len(fields) != usual[0][0] or len(points) != 2 * self.points:
+                self.skip("annotation line with a number missing or too many", _name(path))
+            elif path not in numbers:
+                self.skip("annotation without its picture", _name(path))
+            else:
+                frames[path] = Frame(path, numbers[path], points.reshape(-1, 2), identity)
+        mentioned = {PurePosixPath(fields[-1]).name for fields in lines}
+        for path in pictures:
+            if path.name not in mentioned:
+                self.skip("picture without an annotation", _name(path))
+        return list(frames.values())
+
+
+def annotations(root: Path) -> dict[str, Path]:
+    """Each person's annotation file, by name, sorted.
+
+    Raises `FileNotFoundError` where `root` is no folder, `ValueError` where nobody in it has an annotation file.
+    """
+    if not root.is_dir():
+        raise FileNotFoundError(f"there is no folder {root}; give the folder that holds <Identity>/{ANNOTATIONS[0]}")
+    found = {}
+    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+        for name in reversed(ANNOTATIONS):
+            if (folder / name).is_file():
+                found[folder.name] = folder / name
+    if not found:
+        raise ValueError(f"{root} has neither <Identity>/{ANNOTATIONS[0]} nor <Identity>/{ANNOTATIONS[1]}")
+    return found
+
+
+def points_of(files: Mapping[str, Path]) -> int:
+    """How many points all annotation files have, by their names. Raises `ValueError` where they differ."""
+    counts = {path.name: int(re.sub(r"\D", "", path.name)) for path in files.values()}
+    if len(counts) > 1:
+        raise ValueError(
+            f"all people need the same landmarks, but there are {' and '.join(sorted(counts))}: take one kind out"
+        )
+    return next(iter(counts.values()))
+
+
+def _record(frame: Frame) -> tuple[str, base.Record]:
+    data = base.read_bytes(frame.path)
+    height, width = base.decoded(data).shape[:2]
+    if min(height, width) < _SMALLEST:
+        raise base.Unusable(f"smaller than {_SMALLEST} pixels")
+    if abs(height - width) > _SQUARE * max(height, width):
+        raise base.Unusable("not square, so no face crop")
+    landmarks = ((frame.points + 0.5) / (width, height)).astype(np.float32)
+    base.check_landmarks(landmarks)
+    return frame.split, {"image": data, "landmarks": landmarks, "identity": frame.identity}
+
+
+def _frame_numbers(paths: list[Path]) -> list[int]:
+    """The last number in each name; places in the list where a name has none, or one of more than 18 digits."""
+    found = [re.search(r"(\d+)\D*$", path.stem) for path in paths]
+    if all(match and len(match[1]) <= 18 for match in found):
+        return [int(match[1]) for match in found]
+    return list(range(len(paths)))
+
+
+def _pictures(annotation: Path) -> list[Path]:
+    """What lies in the folder of a person's pictures, sorted by name, without hidden files."""
+    return sorted(path for path in (annotation.parent / PICTURES).glob("*") if not path.name.startswith("."))
+
+
+def _floats(fields: list[str]) -> np.ndarray:
+    """The numbers, or none where a field is no number."""
+    try:
+        return np.array([float(field) for field in fields])
+    except ValueError:
+        return np.array([])
+
+
+def _name(path: Path) -> str:
+    return f"{path.parent.parent.name}/{path.parent.name}/{path.name}"

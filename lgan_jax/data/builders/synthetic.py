@@ -1,0 +1,42 @@
+"""The built-in faces as a data set: drawn once, kept as PNG files."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from lgan_jax.data import synthetic
+from lgan_jax.data.builders import base
+from lgan_jax.data.builders.drawing import drawn
+
+
+class Synthetic(base.FaceBuilder, skip_registration=True):
+    """Pictures of `size` pixels a side with 98 landmarks, action units, expression, pose and gaze.
+
+    The key changes with the settings, the size and the code that draws.
+    """
+
+    def __init__(self, settings: synthetic.Settings, size: int, cache: Path):
+        self.settings = settings
+        self.size = size
+        digest = hashlib.sha256(repr((dataclasses.astuple(settings), size)).encode())
+        for path in sorted(Path(synthetic.__file__).parent.glob("*.py")):
+            digest.update(path.read_bytes())
+        super().__init__(cache, f"synthetic-{digest.hexdigest()[:16]}", synthetic.names(settings), "wflw98")
+
+    def features(self):
+        return {
+            "action_units": tfds.features.Tensor(shape=(len(synthetic.ACTION_UNITS),), dtype=np.float32),
+            "expression": np.int32,
+            "pose": tfds.features.Tensor(shape=(3,), dtype=np.float32),
+            "gaze": tfds.features.Tensor(shape=(2,), dtype=np.float32),
+        }
+
+    def records(self):
+        wanted = [(split, index) for split in base.SPLITS for index in range(self.settings.count(split))]
+        self.total = len(wanted)
+        yield from drawn(self.settings, self.size, wanted)

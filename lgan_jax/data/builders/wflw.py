@@ -1,0 +1,125 @@
+"""WFLW: 10,000 faces in the wild with 98 landmarks and six attributes (Wu et al., "Look at Boundary", CVPR 2018).
+
+    <root>/WFLW_images/…
+    <root>/WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_{train,test}.txt
+
+One line is one face: 98 points x y in pixels of the picture, the box (left, top, right, bottom), six flags, the
+picture's path below `WFLW_images`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import tensorflow_datasets as tfds
+from jaxtyping import Float, UInt8
+
+from lgan_jax.data import images
+from lgan_jax.data.builders import base
+
+ATTRIBUTES = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")
+PICTURES = "WFLW_images"
+LISTS = "WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_{split}.txt"
+STORED = 256  # pixels a side of the stored crops; smaller faces are stored as small as they are
+_POINTS = 98
+_FIELDS = 2 * _POINTS + 4 + len(ATTRIBUTES) + 1
+_MARGIN = 1.25  # side of the crop in units of the longer side of the landmarks' box
+_SMALLEST = 8  # pixels a side; smaller faces are left out
+
+
+@dataclasses.dataclass(frozen=True)
+class Face:
+    """A line of a list: the picture, `(98, 2)` points in its pixels, the six flags, and the part of the split."""
+
+    path: Path
+    points: np.ndarray
+    attributes: np.ndarray
+    split: str
+
+
+class WFLW(base.FaceBuilder, skip_registration=True):
+    """Square crops around the faces, with the owners' split into 7,500 and 2,500.
+
+    A crop is centred on the landmarks' bounding box; its side is the box's longer side enlarged by 25 %. (The list's
+    own rectangles are a face detector's, often cut into the chin; a box from the landmarks makes all methods see the
+    same.) What lies outside of the picture repeats its border. A record has `attributes`, six booleans in the order of
+    `ATTRIBUTES`; everybody is one identity.
+
+    Raises `FileNotFoundError` or `ValueError` for a folder that is not there or is not laid out like this.
+    """
+
+    def __init__(self, root: Path, cache: Path):
+        self.root = root
+        self.lists = lists(root)
+        files = [*self.lists.values(), *(path for path in (root / PICTURES).rglob("*") if path.is_file())]
+        super().__init__(cache, f"wflw-{base.listing_key(root, files)}", ("WFLW",), "wflw98")
+
+    def features(self):
+        return {"attributes": tfds.features.Tensor(shape=(len(ATTRIBUTES),), dtype=np.bool_)}
+
+    def records(self):
+        faces = [face for split in base.SPLITS for face in self._faces(split)]
+        self.total = len(faces)
+        yield from self.usable(_record, ((face.path.relative_to(self.root).as_posix(), face) for face in faces))
+
+    def _faces(self, split: str) -> list[Face]:
+        faces = []
+        for number, line in enumerate(base.read_text(self.lists[split]).splitlines(), 1):
+            fields = line.split()
+            try:
+                values = np.array([float(field) for field in fields[:-1]])
+            except ValueError:
+                values = np.array([])
+            if len(fields) != _FIELDS or len(values) != _FIELDS - 1:
+                self.skip("annotation line with a number missing or too many", f"{self.lists[split].name}:{number}")
+                continue
+            points = values[: 2 * _POINTS].reshape(-1, 2)
+            faces.append(Face(self.root / PICTURES / fields[-1], points, values[-len(ATTRIBUTES) :] != 0, split))
+        return faces
+
+
+def lists(root: Path) -> dict[str, Path]:
+    """The annotation file of each split. Raises `FileNotFoundError` or `ValueError` that says what was looked for."""
+    if not root.is_dir():
+        raise FileNotFoundError(
+            f"there is no folder {root}; give the folder that holds {PICTURES} and WFLW_annotations"
+        )
+    found = {split: root / LISTS.format(split=split) for split in base.SPLITS}
+    for path in (root / PICTURES, *found.values()):
+        if not path.exists():
+            raise ValueError(f"{root} is not WFLW as its owners distribute it: it has no {path.relative_to(root)}")
+    return found
+
+
+def crop(
+    image: UInt8[np.ndarray, "H W 3"], points: Float[np.ndarray, "N 2"]
+) -> tuple[UInt8[np.ndarray, "S S 3"], Float[np.ndarray, "N 2"]]:
+    """The square around the points, at most `STORED` pixels a side, and the points in [0, 1] of it.
+
+    `points` are in pixels with 0 at the centre of the first pixel. Raises `Unusable` where they cannot be cropped.
+    """
+    if not np.isfinite(points).all():
+        raise base.Unusable("landmarks are not finite")
+    low, high = points.min(0), points.max(0)
+    side = int(np.ceil(_MARGIN * (high - low).max()))
+    if side < _SMALLEST:
+        raise base.Unusable(f"face smaller than {_SMALLEST} pixels")
+    if side > 4 * max(image.shape[:2]):
+        raise base.Unusable("landmarks lie more than half a picture outside")
+    left, top = np.round((low + high + 1 - side) / 2).astype(int)
+    height, width = image.shape[:2]
+    rows, columns = np.arange(top, top + side).clip(0, height - 1), np.arange(left, left + side).clip(0, width - 1)
+    square = image[rows[:, None], columns]
+    return images.resized(square, min(side, STORED)), (points + 0.5 - (left, top)) / side
+
+
+def _record(face: Face) -> tuple[str, base.Record]:
+    image = base.decoded(base.read_bytes(face.path))
+    scaled = (face.points + 0.5) / (image.shape[1], image.shape[0])
+    if np.isfinite(scaled).all() and (scaled.min() < -0.5 or scaled.max() > 1.5):
+        raise base.Unusable("landmarks lie more than half a picture outside")
+    square, landmarks = crop(image, face.points)
+    record = {"image": images.encode_jpeg(square), "landmarks": landmarks.astype(np.float32), "identity": 0}
+    return face.split, record | {"attributes": face.attributes}

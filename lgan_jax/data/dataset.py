@@ -1,0 +1,223 @@
+"""From settings to faces: builds a data set into the cache once, then gives random access to its records."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, SupportsIndex
+
+import numpy as np
+import tensorflow_datasets as tfds
+from jaxtyping import Int
+
+from lgan_jax.core import FaceInfo
+from lgan_jax.data import builders, images, synthetic
+from lgan_jax.data.builders import base
+from lgan_jax.landmarks import WFLW98_TO_IBUG68, scheme, scheme_of_count
+
+CACHE_VARIABLE = "LGAN_JAX_CACHE"
+MEMORY = 2**30  # bytes of decoded pictures that a split keeps; the records beyond are decoded at every reading
+_CELEBV = ("Donald_Trump", "Emmanuel_Macron", "Jack_Ma", "Kathleen", "Theresa_May")
+_PREPARED = "prepared.json"
+_BUILT_IN_SCHEMES = {"wflw98": None, "ibug68": WFLW98_TO_IBUG68}
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Which faces to use.
+
+    Attributes:
+      name: layout of the folder `dir`.
+      size: pixels a side at which pictures are read.
+      dir: the folder; empty for the built-in faces.
+      scheme: landmarks of the built-in faces, "wflw98" or "ibug68"; a folder's follow from its files.
+      cache: folder for the built data sets, which may be deleted at any time; empty for `$LGAN_JAX_CACHE`, or
+        `~/.cache/lgan_jax` where that is not set.
+      built_in: how many built-in people and pictures.
+    """
+
+    name: Literal["celebv", "wflw"]
+    size: int
+    dir: str = ""
+    scheme: str = "wflw98"
+    cache: str = ""
+    built_in: synthetic.Settings = dataclasses.field(default_factory=synthetic.Settings)
+
+    def __post_init__(self):
+        if self.size < 16:
+            raise ValueError(f"size is {self.size} pixels; it must be at least 16")
+        if self.scheme not in _BUILT_IN_SCHEMES:
+            raise ValueError(f"scheme is {self.scheme!r}; it must be one of {', '.join(_BUILT_IN_SCHEMES)}")
+
+
+class Split:
+    """Random access to the records of one split.
+
+    `split[i]` is a dict of `image` uint8 `(size, size, 3)` RGB, `landmarks` float32 `(N, 2)` in [0, 1], `identity`
+    int32, and what the data set has: built-in faces `action_units` float32 `(17,)`, `expression` int32, `pose` float32
+    `(3,)` (yaw, pitch, roll) and `gaze` `(2,)` (yaw, pitch) in degrees; WFLW `attributes` bool `(6,)`. The arrays are
+    read-only. Records keep the order of the recording, one identity after the other (built-in faces: in turns).
+
+    May be read by several threads at once, and pickled (what is held in memory stays behind).
+
+    Args:
+      source: records with `image` as a file's bytes, as the builders store them.
+      identity: who is in each record.
+      size: pixels a side to read pictures at.
+      points: which landmarks to keep, in which order; all where it is None.
+
+    Attributes:
+      identity: `(n,)` int32, who is in each record.
+    """
+
+    def __init__(
+        self,
+        source: Sequence,
+        identity: Int[np.ndarray, " n"],
+        size: int,
+        points: Int[np.ndarray, " kept"] | None = None,
+    ):
+        self.identity = identity.astype(np.int32)
+        self._source = source
+        self._size = size
+        self._points = points
+        self._kept: dict[int, dict[str, Any]] = {}
+
+    def __len__(self) -> int:
+        return len(self.identity)
+
+    def __getitem__(self, index: SupportsIndex) -> dict[str, np.ndarray]:
+        index = range(len(self))[index]  # IndexError beyond the end; counts from the end for negative ones
+        record = self._kept.get(index)
+        if record is None:
+            record = self._read(index)
+            if len(self._kept) * record["image"].nbytes < MEMORY:
+                self._kept[index] = record
+        return dict(record)
+
+    def __getstate__(self):
+        return self.__dict__ | {"_kept": {}}
+
+    def _read(self, index: int) -> dict[str, np.ndarray]:
+        record = dict(self._source[index])
+        record["image"] = images.resized(images.decode(record["image"]), self._size)
+        if self._points is not None:
+            record["landmarks"] = record["landmarks"][self._points]
+        record = {name: np.asarray(value) for name, value in record.items()}
+        for name in ("identity", "expression"):
+            if name in record:
+                record[name] = record[name].astype(np.int32)
+        for value in record.values():
+            value.setflags(write=False)
+        return record
+
+
+@dataclasses.dataclass(frozen=True)
+class FaceData:
+    """Faces to train on and to test with.
+
+    Attributes:
+      name: what a report calls them: "CelebV", "WFLW", "prepared: <folder>", "folder: <folder>", "built-in faces".
+      built_in: whether the library drew them.
+      info: landmark scheme, size, people.
+      fingerprint: changes when any record changes; the same on every machine.
+      notes: what a user should know, such as how many pictures were skipped and why; one line each.
+      train, test: the records.
+    """
+
+    name: str
+    built_in: bool
+    info: FaceInfo
+    fingerprint: str
+    notes: tuple[str, ...]
+    train: Split
+    test: Split
+
+
+def open_faces(settings: Settings) -> FaceData:
+    """Opens the faces, building them into the cache first where they are not there or their folder has changed.
+
+    Raises:
+      FileNotFoundError: the folder is not there.
+      ValueError: the folder has another layout, nothing usable, or too little of one person; or the cached set is
+        damaged.
+      OSError: the cache cannot be written.
+    """
+    cache = _cache(settings)
+    if not settings.dir:
+        builder, name = builders.Synthetic(settings.built_in, settings.size, cache), "built-in faces"
+        points = _BUILT_IN_SCHEMES[settings.scheme]
+    else:
+        root, points = Path(settings.dir).expanduser(), None
+        builder = (builders.WFLW if settings.name == "wflw" else builders.CelebV)(root, cache)
+        name = "WFLW" if settings.name == "wflw" else _folder_name(root, builder.identities)
+    stored = _built(builder, cache)
+    about = stored.info.metadata
+    info = FaceInfo(
+        scheme=scheme(about["scheme"]) if points is None else scheme_of_count(len(points)),
+        size=settings.size,
+        identities=tuple(about["identities"]),
+    )
+    contents = builder.key if not settings.dir else about["fingerprint"]
+    return FaceData(
+        name=name,
+        built_in=not settings.dir,
+        info=info,
+        fingerprint=hashlib.sha256(repr((contents, info.scheme.name, info.size)).encode()).hexdigest()[:16],
+        notes=_notes(stored),
+        train=_split(stored, "train", info, points),
+        test=_split(stored, "test", info, points),
+    )
+
+
+def _cache(settings: Settings) -> Path:
+    return Path(settings.cache or os.environ.get(CACHE_VARIABLE) or "~/.cache/lgan_jax").expanduser()
+
+
+def _folder_name(root: Path, identities: tuple[str, ...]) -> str:
+    if (root / _PREPARED).exists():
+        return f"prepared: {root.resolve().name}"
+    return "CelebV" if identities == _CELEBV else f"folder: {root.resolve().name}"
+
+
+def _built(builder: base.FaceBuilder, cache: Path) -> tfds.core.DatasetBuilder:
+    """The set as stored, built first unless it is there; of several processes, one builds it and the others wait.
+
+    What comes back knows nothing of the original folder, so that it can be pickled.
+    """
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with _lock(cache / f"{builder.key}.lock"):
+            builder.download_and_prepare()
+    except OSError as error:
+        raise OSError(
+            f"the faces cannot be cached in {cache}: {error.strerror or error}; make room there, or set "
+            f"config.data.cache or ${CACHE_VARIABLE} to another folder"
+        ) from error
+    return tfds.builder_from_directory(builder.data_dir)
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _notes(stored: tfds.core.DatasetBuilder) -> tuple[str, ...]:
+    lines = [f"skipped: {line}" for line in base.skipped_lines(stored.info.metadata["skipped"])]
+    return (*lines, f"all that was skipped: {Path(stored.data_dir) / base.SKIPPED_FILE}") if lines else ()
+
+
+def _split(stored: tfds.core.DatasetBuilder, split: str, info: FaceInfo, points: np.ndarray | None) -> Split:
+    source = stored.as_data_source(split=split, decoders={"image": tfds.decode.SkipDecoding()})
+    try:
+        source[len(source) - 1]
+    except RuntimeError as error:  # array_record's, for files that are gone or cut off
+        raise ValueError(f"the cached faces in {stored.data_dir} are damaged: delete this folder ({error})") from error
+    return Split(source, np.array(stored.info.metadata["identity"][split], np.int32), info.size, points)

@@ -1,0 +1,84 @@
+"""One's own people: a folder of videos and photos becomes a data set of aligned faces with 68 landmarks.
+
+    python -m lgan_jax.data.prepare VIDEOS OUT
+
+The output has CelebV's layout, so that one reader serves both: `OUT/<person>/Image/<frame>.jpg`, and
+`OUT/<person>/all_68pt.txt` with a line for each picture: 136 numbers x y x y … in pixels of the crop (0 is the centre
+of the first pixel), then the file's name. `OUT/prepared.json` says how it was made and what was dropped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lgan_jax.data import split
+from lgan_jax.data.prepare.console import Progress
+from lgan_jax.data.prepare.job import ANNOTATIONS, SUMMARY, VERSION, Job, write_json
+from lgan_jax.data.prepare.options import Options
+from lgan_jax.data.prepare.person import prepare_person
+from lgan_jax.data.prepare.sources import people
+from lgan_jax.faces import Faces
+from lgan_jax.landmarks import IBUG68
+
+__all__ = ["Options", "prepare", "sides"]
+
+
+def prepare(videos: Path, out: Path, options: Options, faces: Faces | None = None) -> dict[str, Any]:
+    """Prepares the people in `videos` (one video file, or one sub-folder of photos or videos, each) into `out`.
+
+    A run that was interrupted goes on when it is called again; people may be added between two runs. `faces` shares
+    models that are already loaded.
+
+    Returns what `out/prepared.json` holds: `version`, `scheme`, `size`, `options`, `people` (name → sources, numbers of
+    frames seen, kept and dropped by reason), `left_out` (name → why nothing of a person is kept) and `not_people`.
+
+    Raises:
+      FileNotFoundError, NotADirectoryError: `videos` isn't there or is no folder.
+      FileExistsError: `out` holds something else.
+      ValueError: nobody in `videos`; folders inside each other; `out` was made with other options or other files.
+      ModuleNotFoundError: dlib, its models or PyAV are not installed.
+    """
+    found, others = people(videos)
+    job = Job(videos, out, options, found)
+    faces = faces or Faces()
+    kept, left_out = {}, {}
+    with Progress(sum(source.frames for person in found for source in person.sources)) as progress:
+        for person in found:
+            progress.person(person.name)
+            summary = prepare_person(person, job, options, faces, progress)
+            if summary["kept"]:
+                kept[person.name] = summary
+            else:
+                left_out[person.name] = summary | {"reason": _why(summary)}
+    result = {
+        "version": VERSION,
+        "scheme": IBUG68.name,
+        "size": options.size,
+        "options": dataclasses.asdict(options),
+        "people": kept,
+        "left_out": left_out,
+        "not_people": others,
+    }
+    write_json(out / SUMMARY, result)
+    return result
+
+
+def sides(out: Path, person: str) -> tuple[int, int]:
+    """How many of a prepared person's frames train and how many test; (0, 0) where there are too few to split."""
+    lines = (out / person / ANNOTATIONS).read_text().splitlines()
+    numbers = np.array([int(line.rsplit(" ", 1)[1].removesuffix(".jpg")) for line in lines])
+    if len(numbers) < 2:
+        return 0, 0
+    train, test = split.contiguous_blocks(numbers)
+    return int(train.sum()), int(test.sum())
+
+
+def _why(summary: dict[str, Any]) -> str:
+    if summary["frames"] == 0:
+        return "; ".join(source["fault"] for source in summary["sources"] if "fault" in source) or "it has no frames"
+    counted = ", ".join(f"{count} {reason}" for reason, count in summary["dropped"].items() if count)
+    return f"none of {summary['frames']} frames is fit: {counted}"

@@ -1,0 +1,116 @@
+"""`python -m lgan_jax.data.prepare VIDEOS OUT`; `--help` says the rest."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import rich.console
+
+from lgan_jax import cli
+from lgan_jax.data import prepare
+from lgan_jax.data.prepare import console
+
+_PROGRAM = "prepare"
+_DESCRIPTION = """\
+Makes a data set of aligned faces with 68 landmarks from your own videos and photos.
+
+VIDEOS is a folder. Each person in it is one video file (its name is the person's), or a sub-folder of photos or of
+videos. Where several faces are in a picture, the largest is taken and then followed. OUT gets, for each person,
+Image/<frame>.jpg and all_68pt.txt in CelebV's layout, and prepared.json with all counts. Train on it with
+  python train.py --config configs/celebv.py --config.data.dir=OUT
+
+Crops are aligned by the points inside the face's outline: place, size and roll of the head are removed, turning and
+nodding stay. Frames are dropped that have no face, are blurred, or whose landmarks jump.
+
+Interrupted, it goes on where it was when the same command is given again. A person added to VIDEOS is added to OUT.
+Exit status: 0, or 2 where something is wrong with the input, 130 where it was interrupted."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message}; --help explains the arguments")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prepares, prints the table, and returns the exit status."""
+    options = prepare.Options()
+    parser = _Parser(
+        prog="python -m lgan_jax.data.prepare",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "videos", metavar="VIDEOS", type=Path, help="folder with a video or a sub-folder for each person"
+    )
+    parser.add_argument("out", metavar="OUT", type=Path, help="folder to write; new, empty, or of an interrupted run")
+    parser.add_argument(
+        "--size",
+        type=int,
+        default=options.size,
+        help="side of the crops in pixels; the mean face spans 220 of 256 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--smooth",
+        type=float,
+        default=options.smooth,
+        help="steady the crops of a resting head over so many frames (standard deviation, 0: not; "
+        "default: %(default)s)",
+    )
+    parser.add_argument(
+        "--blur",
+        type=float,
+        default=options.blur,
+        help="drop crops whose sharpness (variance of the Laplacian) is below this share of the person's median "
+        "(0: none; default: %(default)s)",
+    )
+    parser.add_argument(
+        "--jump",
+        type=float,
+        default=options.jump,
+        help="drop frames whose landmarks leap more than so many times the person's median motion and back "
+        "(0: none; default: %(default)s)",
+    )
+    given = parser.parse_args(arguments)
+    options = prepare.Options(size=given.size, smooth=given.smooth, blur=given.blur, jump=given.jump)
+    try:
+        result = prepare.prepare(given.videos, given.out, options)
+    except KeyboardInterrupt:
+        print("The same command goes on from here.", file=sys.stderr)
+        raise
+    return _report(given.out, result)
+
+
+def _report(out: Path, result: dict[str, Any]) -> int:
+    """Prints what was kept, dropped and left out; 2 where nobody is left."""
+    terminal = rich.console.Console(highlight=False)
+    people, left_out = result["people"], result["left_out"]
+    terminal.print(console.table({**people, **left_out}, {name: prepare.sides(out, name) for name in people}))
+    for name, summary in {**people, **left_out}.items():
+        for source in summary["sources"]:
+            if "fault" in source:
+                terminal.print(f"{name}: {source.get('video', 'photos')} {source['fault']}", markup=False)
+        if summary["skipped_files"]:
+            files = summary["skipped_files"]
+            terminal.print(f"{name}: not taken for photos or videos: {_listed(files)}", markup=False)
+    if result["not_people"]:
+        terminal.print(f"Not taken for people: {_listed(result['not_people'])}", markup=False)
+    for name, summary in left_out.items():
+        terminal.print(f"Left out: {name} ({summary['reason']})", markup=False)
+    if not people:
+        raise ValueError(f"nobody is left of the people in VIDEOS ({len(left_out)} left out)")
+    terminal.print(f"{out} holds {len(people)} of {len(people) + len(left_out)} people", markup=False)
+    return 0
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main, _PROGRAM))

@@ -1,0 +1,165 @@
+"""From one person's videos and photos to a folder of crops with landmarks."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lgan_jax.data import images
+from lgan_jax.data.prepare import align, quality, sources, tracking
+from lgan_jax.data.prepare.console import Progress
+from lgan_jax.data.prepare.job import ANNOTATIONS, Job, write
+from lgan_jax.data.prepare.options import Options
+from lgan_jax.data.prepare.sources import Person, Source
+from lgan_jax.data.prepare.tracking import Observation, Tracker
+from lgan_jax.faces import Faces
+from lgan_jax.ops import procrustes
+
+_LOOKING = 0.85  # of the work on a frame is finding the face, the rest is writing the crop
+_PIECE = 100  # frames between two savings
+_APART = 100  # numbers between two photos, and at least between two videos: more than any guard between sets
+_WHOLE = 0.98  # of the frames that a file says it has; below, it is damaged
+
+
+@dataclasses.dataclass(frozen=True)
+class _Seen:
+    """A source, the number of its first frame, what was seen of it, and which frames to keep."""
+
+    source: Source
+    numbers: np.ndarray
+    seen: Observation
+    verdicts: np.ndarray
+
+
+def prepare_person(person: Person, job: Job, options: Options, faces: Faces, progress: Progress) -> dict[str, Any]:
+    """Looks at every frame of a person, drops the unfit ones, writes the crops and landmarks of the others.
+
+    Returns the summary: sources, numbers of frames seen, kept and dropped for each reason, and names of files skipped.
+    Goes on where an earlier run stopped.
+    """
+    earlier = job.summary(person.name)
+    if earlier is not None:
+        progress.skip(float(earlier["frames"]))
+        return earlier
+    looked = [_look(person, i, job, options, faces, progress) for i in range(len(person.sources))]
+    parts = _judge(person, looked, options)
+    lines: list[str] = []
+    pictures = job.place(person.name) / "Image"
+    pictures.mkdir(exist_ok=True)
+    for part in parts:
+        lines += _write(part, pictures, options, progress)
+    summary = _summary(person, parts)
+    if lines:
+        write(job.place(person.name) / ANNOTATIONS, "".join(line + "\n" for line in lines).encode())
+    job.finish(person.name, summary)
+    return summary
+
+
+def _look(
+    person: Person, index: int, job: Job, options: Options, faces: Faces, progress: Progress
+) -> Observation | None:
+    """All frames of one source; None where it has none. What an earlier run saw is not looked at again."""
+    source = person.sources[index]
+    pieces, finished = job.observed(person.name, index)
+    start = sum(len(piece.found) for piece in pieces)
+    progress.skip(_LOOKING * start)
+    if not finished:
+        tracker = Tracker(faces, options.size, follow=source.moving)
+        known = [piece.landmarks[piece.found][-1] for piece in pieces if piece.found.any()]
+        if known and source.moving:
+            tracker.resume(known[-1])
+        for seen, last in _in_pieces(_observations(tracker, source, start, progress)):
+            if seen:
+                job.save(person.name, index, len(pieces), seen, last)
+                pieces.append(tracking.stack(seen))
+    return Observation(*(np.concatenate(field) for field in zip(*pieces))) if pieces else None
+
+
+def _observations(tracker: Tracker, source: Source, start: int, progress: Progress) -> Iterator[Observation]:
+    for _, image in sources.frames(source, start):
+        yield tracker.observe(image)
+        progress.advance(_LOOKING)
+
+
+def _in_pieces(observations: Iterator[Observation]) -> Iterator[tuple[list[Observation], bool]]:
+    """Groups of `_PIECE` observations, and whether one is the last (it may be empty)."""
+    piece: list[Observation] = []
+    for observation in observations:
+        piece.append(observation)
+        if len(piece) == _PIECE:
+            yield piece, False
+            piece = []
+    yield piece, True
+
+
+def _judge(person: Person, looked: list[Observation | None], options: Options) -> list[_Seen]:
+    """Numbers the frames of all sources and gives each its verdict."""
+    present = [(source, seen) for source, seen in zip(person.sources, looked) if seen is not None]
+    if not present:
+        return []
+    numbers, moving, first = [], [], 0
+    for source, seen in present:
+        count = len(seen.found)
+        step = 1 if source.moving else _APART
+        numbers.append(first + step * np.arange(count))
+        moving.append(source.moving & (np.arange(count) > 0))
+        first = -(-(int(numbers[-1][-1]) + _APART) // 1000) * 1000
+    everything = Observation(*(np.concatenate(field) for field in zip(*(seen for _, seen in present))))
+    verdicts = quality.verdicts(everything, np.concatenate(moving), options.blur, options.jump)
+    ends = np.cumsum([len(n) for n in numbers])[:-1]
+    return [_Seen(source, n, seen, v) for (source, seen), n, v in zip(present, numbers, np.split(verdicts, ends))]
+
+
+def _write(part: _Seen, folder: Path, options: Options, progress: Progress) -> list[str]:
+    """Writes the crops of a source that are kept and not written yet; returns a line for each that is kept."""
+    keep = part.verdicts == quality.KEPT
+    use = part.seen.found & (part.verdicts != quality.JUMP)
+    points = part.seen.landmarks.astype(np.float64) * part.seen.size[:, None]
+    steady = align.smoothed(points, use, options.smooth if part.source.moving else 0.0)
+    transforms = align.alignment(steady, options.size)
+    lines = {}
+    for index in np.flatnonzero(keep):
+        name = f"{part.numbers[index]:06d}.jpg"
+        in_crop = procrustes.apply(transforms[index], points[index]) - 0.5
+        lines[int(index)] = " ".join([*(f"{value:.3f}" for value in in_crop.ravel()), name])
+    missing = [i for i, line in lines.items() if not (folder / line.rsplit(" ", 1)[1]).exists()]
+    progress.skip((1 - _LOOKING) * (len(keep) - len(missing)))
+    if not missing:
+        return list(lines.values())
+    for index, image in sources.frames(part.source, missing[0]):
+        if index in lines and image is not None:
+            path = folder / lines[index].rsplit(" ", 1)[1]
+            if not path.exists():
+                write(path, images.encode_jpeg(align.crop(image, transforms[index], options.size), 95))
+                progress.advance(1 - _LOOKING)
+    return list(lines.values())
+
+
+def _summary(person: Person, parts: list[_Seen]) -> dict[str, Any]:
+    counts = Counter(str(verdict) for part in parts for verdict in part.verdicts)
+    by_file = {part.source.files: part for part in parts}
+    return {
+        "sources": [_source(source, by_file.get(source.files)) for source in person.sources],
+        "frames": sum(counts.values()),
+        "kept": counts[quality.KEPT],
+        "dropped": {reason: counts[reason] for reason in quality.DROPPED},
+        "skipped_files": list(person.skipped),
+    }
+
+
+def _source(source: Source, part: _Seen | None) -> dict[str, Any]:
+    """How `prepared.json` describes a source: its files, its frames' numbers, and what is wrong with it."""
+    names = [file.name for file in source.files]
+    seen = len(part.numbers) if part else 0
+    summary: dict[str, Any] = {"video": names[0]} if source.moving else {"photos": names, "step": _APART}
+    summary |= {"first": int(part.numbers[0]) if part else None, "frames": seen}
+    if source.fault:
+        summary["fault"] = f"cannot be read: {source.fault}"
+    elif seen < _WHOLE * source.frames:
+        summary["fault"] = f"ends early or is damaged: {seen} of about {source.frames} frames can be read"
+    return summary

@@ -1,0 +1,139 @@
+"""One face followed through a video, or found in photos: its landmarks, how sure they are, how sharp the picture is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from lgan_jax.data.prepare import align
+from lgan_jax.faces import Box, Faces
+from lgan_jax.landmarks import IBUG68
+
+_SEARCHED = (
+    480,
+    1280,
+)  # longer side, in pixels, of the reduced picture in which faces are searched, one after the other
+_NEAR = 110  # pixels that a known face is scaled to for the detector, which sees faces from 80 on
+_AROUND = 0.5  # of a known face's side, searched on each side of it
+_DOUBT = -0.2  # the detector's score that is enough for a face where there was one
+_BOX_PER_SPREAD = 3.13  # side of the detector's box per root mean square distance of the inner points from their mean
+
+
+class Observation(NamedTuple):
+    """What was seen in one frame, or in n frames with a leading axis.
+
+    Attributes:
+      readable: whether there was a picture.
+      found: whether the detector sees a face in it.
+      landmarks: float32 `(68, 2)`, fractions of the picture; NaN without a face.
+      agreement: overlap (0 to 1) of the detector's box with the one that the landmarks span.
+      sharpness: variance of the Laplacian of the aligned crop's grey levels (0 to 255).
+      size: int32 (width, height) of the picture in pixels.
+    """
+
+    readable: np.ndarray
+    found: np.ndarray
+    landmarks: np.ndarray
+    agreement: np.ndarray
+    sharpness: np.ndarray
+    size: np.ndarray
+
+
+def stack(observations: list[Observation]) -> Observation:
+    """Observations of single frames as one, with a leading axis."""
+    return Observation(*(np.stack(field) for field in zip(*observations)))
+
+
+class Tracker:
+    """Follows one person: the face that overlaps the last one seen, the largest where there is none.
+
+    Near a known face the detector confirms every frame at a small, fixed scale. The whole picture is searched only
+    where nobody is known or the face is lost.
+    """
+
+    def __init__(self, faces: Faces, size: int, follow: bool):
+        """`size` is the crop's side, for sharpness; `follow` is False for photos, which do not follow each other."""
+        self._faces, self._size, self._follow = faces, size, follow
+        self._last: np.ndarray | None = None
+
+    def resume(self, landmarks: np.ndarray) -> None:
+        """Goes on from the last landmarks `(68, 2)` of an earlier run."""
+        self._last = landmarks
+
+    def observe(self, image: np.ndarray | None) -> Observation:
+        """Looks for the face in the next picture, uint8 `(H, W, 3)`; None is one that could not be read."""
+        if image is None:
+            return _nothing(readable=False, size=(0, 0))
+        size = (image.shape[1], image.shape[0])
+        known = None if self._last is None else box_of(self._last * size)
+        seen = self._confirm(image, known) if known else None
+        seen = seen or self._search(image, known)
+        if seen is None:
+            return _nothing(readable=True, size=size)
+        landmarks = self._faces.landmarks(image, known if known and known.overlap(seen) > 0.5 else seen)
+        if not (known and known.overlap(seen) > 0.5):  # the detector's boxes come in coarse steps
+            landmarks = self._faces.landmarks(image, box_of(landmarks * size))
+        if self._follow:
+            self._last = landmarks
+        points = landmarks * size
+        crop = align.crop(image, align.alignment(points, self._size), self._size)
+        return Observation(
+            readable=np.bool_(True),
+            found=np.bool_(True),
+            landmarks=landmarks,
+            agreement=np.float32(box_of(points).overlap(seen)),
+            sharpness=np.float32(cv2.Laplacian(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.CV_32F).var()),
+            size=np.array(size, np.int32),
+        )
+
+    def _confirm(self, image: np.ndarray, known: Box) -> Box | None:
+        """The face near a known one, found in a small picture of its surroundings."""
+        side = known.right - known.left
+        left, top = max(int(known.left - _AROUND * side), 0), max(int(known.top - _AROUND * side), 0)
+        part = image[top : max(int(known.bottom + _AROUND * side), 0), left : max(int(known.right + _AROUND * side), 0)]
+        if 0 in part.shape:
+            return None
+        boxes = self._find(part, _NEAR / side, _DOUBT)
+        boxes = [Box(b.left + left, b.top + top, b.right + left, b.bottom + top, b.score) for b in boxes]
+        return max(boxes, key=known.overlap, default=None)
+
+    def _search(self, image: np.ndarray, known: Box | None) -> Box | None:
+        """A face anywhere in the picture: the one that overlaps a known one, else the largest."""
+        longer = max(image.shape[:2])
+        for side in _SEARCHED:
+            if side > _SEARCHED[0] and longer < side:
+                break
+            boxes = self._find(image, side / longer, 0.0)
+            if boxes:
+                nearest = max(boxes, key=known.overlap) if known else None
+                return nearest if nearest and nearest.overlap(known) > 0.1 else max(boxes, key=lambda box: box.area)
+        return None
+
+    def _find(self, image: np.ndarray, scale: float, threshold: float) -> list[Box]:
+        """The detector's boxes in the picture scaled by `scale`, in the picture's own pixels."""
+        size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
+        scaled = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        x, y = image.shape[1] / scaled.shape[1], image.shape[0] / scaled.shape[0]
+        boxes = self._faces.find(scaled, threshold=threshold)
+        return [Box(b.left * x, b.top * y, b.right * x, b.bottom * y, b.score) for b in boxes]
+
+
+def box_of(points: np.ndarray) -> Box:
+    """The box, as the detector would draw it, of landmarks `(68, 2)` in pixels."""
+    inner = points[IBUG68.inner]
+    x, y = inner.mean(0).tolist()
+    half = 0.5 * _BOX_PER_SPREAD * float(np.sqrt(((inner - (x, y)) ** 2).sum(-1).mean()))
+    return Box(x - half, y - half, x + half, y + half)
+
+
+def _nothing(readable: bool, size: tuple[int, int]) -> Observation:
+    return Observation(
+        readable=np.bool_(readable),
+        found=np.bool_(False),
+        landmarks=np.full((68, 2), np.nan, np.float32),
+        agreement=np.float32(0),
+        sharpness=np.float32(0),
+        size=np.array(size, np.int32),
+    )

@@ -1,0 +1,225 @@
+"""What is in each picture: who, in which pose, with which action units, looking where, in which light.
+
+Conventions: the picture's x goes right and y down. `yaw` > 0 turns the face to the picture's right (the subject's own
+left), `pitch` > 0 turns it up, `roll` > 0 tilts the top of the head to the picture's right; degrees. `gaze` is (yaw,
+pitch) of the eyes relative to the head, in degrees, with the same signs. Light comes from `(azimuth, elevation)`
+degrees: 0, 0 is from the camera, positive from the picture's right and from above.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+import numpy as np
+
+from lgan_jax.data.synthetic import people
+from lgan_jax.data.synthetic.expressions import ACTION_UNITS, EXPRESSIONS, expression_units
+from lgan_jax.data.synthetic.people import Colour, Person
+
+YAW, PITCH, ROLL = 35.0, 20.0, 15.0  # degrees; poses stay within plus and minus these
+_SPLITS = ("train", "test")
+_UNIT = {number: index for index, number in enumerate(ACTION_UNITS)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How many built-in people and pictures, and how they vary.
+
+    Attributes:
+      identities: number of people.
+      train_per_identity: pictures of each person to train on.
+      test_per_identity: pictures of each person held out.
+      seed: changes everything that is drawn at random.
+      variation: "video" keeps a person's light, background, hair and clothes, like one video each. "wild" draws
+        another person, light and background for each picture; pictures are still dealt out over the identities.
+    """
+
+    identities: int = 5
+    train_per_identity: int = 600
+    test_per_identity: int = 60
+    seed: int = 0
+    variation: Literal["video", "wild"] = "video"
+
+    def __post_init__(self):
+        for name in ("identities", "train_per_identity", "test_per_identity"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, it is {getattr(self, name)}")
+        if self.seed < 0:
+            raise ValueError(f"seed must not be negative, it is {self.seed}")
+
+    def count(self, split: str) -> int:
+        """Number of pictures of a split, "train" or "test"; picture i shows identity `i % identities`."""
+        per_identity = self.test_per_identity if _split_number(split) else self.train_per_identity
+        return self.identities * per_identity
+
+
+def names(settings: Settings) -> tuple[str, ...]:
+    """The people's names, one for each identity."""
+    return people.names(settings.identities)
+
+
+@dataclasses.dataclass(frozen=True)
+class Light:
+    """A soft directional light and what comes from everywhere; strengths near 1, `warmth` in [-1, 1]."""
+
+    azimuth: float = -30.0
+    elevation: float = 35.0
+    key: float = 0.75
+    ambient: float = 0.5
+    warmth: float = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class Background:
+    """A wall of two colours, lighter towards one side, with blurred shapes on it drawn from `pattern`."""
+
+    first: Colour = (0.55, 0.62, 0.68)
+    second: Colour = (0.36, 0.42, 0.50)
+    pattern: int = 0
+    mirrored: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """All parameters of one picture; `dataclasses.replace` gives the same picture with something changed.
+
+    Attributes:
+      person: who is drawn.
+      identity: the number of the person among the data set's.
+      expression: index into `EXPRESSIONS` of what the action units show.
+      action_units: 17 intensities in [0, 1].
+      lopsided: in [-1, 1]; at 1 (-1) units 12 and 14 act only on the corner of the mouth at the picture's right (left)
+        of a frontal face; the recorded intensity is that of the stronger side.
+      yaw, pitch, roll: of the head, degrees (see the module).
+      gaze: (yaw, pitch) of the eyes in the head, degrees.
+      light, background: see there.
+      shift: offset of the face from the picture's middle, in picture widths.
+      scale: distance between the outer eye corners of the mean face, in picture widths.
+    """
+
+    person: Person
+    identity: int = 0
+    expression: int = 0
+    action_units: tuple[float, ...] = (0.0,) * len(ACTION_UNITS)
+    lopsided: float = 0.0
+    yaw: float = 0.0
+    pitch: float = 0.0
+    roll: float = 0.0
+    gaze: tuple[float, float] = (0.0, 0.0)
+    light: Light = Light()
+    background: Background = Background()
+    shift: tuple[float, float] = (0.0, 0.0)
+    scale: float = 0.325
+
+    def unit(self, number: int) -> float:
+        """Intensity of the action unit of that number (its name, not its index)."""
+        return self.action_units[_UNIT[number]]
+
+    def with_expression(self, name: str, strength: float = 1.0) -> Sample:
+        """The same picture with that expression at `strength` in [0, 1] in place of its own."""
+        acts = strength * expression_units(name)
+        lopsided = 1.0 if name == "contempt" else 0.0
+        number = EXPRESSIONS.index(name)
+        return dataclasses.replace(self, action_units=_floats(acts), expression=number, lopsided=lopsided)
+
+    def mirrored(self) -> Sample:
+        """The parameters of the horizontally mirrored picture."""
+        return dataclasses.replace(
+            self,
+            person=dataclasses.replace(self.person, parting=-self.person.parting),
+            lopsided=-self.lopsided,
+            yaw=-self.yaw,
+            roll=-self.roll,
+            gaze=(-self.gaze[0], self.gaze[1]),
+            light=dataclasses.replace(self.light, azimuth=-self.light.azimuth),
+            background=dataclasses.replace(self.background, mirrored=not self.background.mirrored),
+            shift=(-self.shift[0], self.shift[1]),
+        )
+
+
+def sample(settings: Settings, split: str, index: int) -> Sample:
+    """Picture `index` of a split: a function of (`settings.seed`, `split`, `index`) and of nothing that came before.
+
+    Training and held-out pictures are drawn from separate streams. Raises `ValueError` for another split than "train"
+    and "test" and `IndexError` for an index outside of it.
+    """
+    if not 0 <= index < settings.count(split):
+        raise IndexError(f"picture {index} of {split!r}: there are {settings.count(split)}")
+    rng = np.random.default_rng([settings.seed, 1 + _split_number(split), index])
+    identity = index % settings.identities
+    if settings.variation == "wild":
+        who, (light, background) = people.stranger(rng), _place(rng)
+    else:
+        who = people.person(settings.seed, identity)
+        light, background = _place(np.random.default_rng([settings.seed, 72, identity]))
+        light = _flickered(light, rng)
+    expression, acts, lopsided = _acts(rng)
+    turned = [float(np.clip(s * rng.normal(), -m, m)) for s, m in ((15.0, YAW), (8.0, PITCH), (5.5, ROLL))]
+    return Sample(
+        person=who,
+        identity=identity,
+        expression=expression,
+        action_units=_floats(acts),
+        lopsided=lopsided,
+        yaw=turned[0],
+        pitch=turned[1],
+        roll=turned[2],
+        gaze=(float(np.clip(9 * rng.normal(), -25, 25)), float(np.clip(5 * rng.normal(), -15, 15))),
+        light=light,
+        background=background,
+        shift=_floats(np.clip(rng.normal(0, 0.01, 2), -0.02, 0.02)),
+        scale=float(0.325 * np.exp(np.clip(rng.normal(0, 0.025), -0.05, 0.05))),
+    )
+
+
+def _split_number(split: str) -> int:
+    if split not in _SPLITS:
+        raise ValueError(f"there is no split {split!r}; the splits are {', '.join(_SPLITS)}")
+    return _SPLITS.index(split)
+
+
+def _floats(values) -> tuple[float, ...]:
+    return tuple(float(v) for v in values)
+
+
+def _place(rng: np.random.Generator) -> tuple[Light, Background]:
+    light = Light(
+        azimuth=float(rng.uniform(-60, 60)),
+        elevation=float(rng.uniform(15, 50)),
+        key=float(rng.uniform(0.6, 0.85)),
+        ambient=float(rng.uniform(0.42, 0.6)),
+        warmth=float(rng.uniform(-0.5, 0.8)),
+    )
+    first = rng.uniform(0.25, 0.85) * np.array([1, 1, 1]) + rng.uniform(-0.14, 0.14, 3)
+    second = first * rng.uniform(0.55, 0.85) + rng.uniform(-0.05, 0.05, 3)
+    colours = [_floats(np.clip(c, 0.05, 0.95)) for c in (first, second)]
+    pattern = int(rng.integers(2**31))
+    return light, Background(first=colours[0], second=colours[1], pattern=pattern, mirrored=bool(rng.random() < 0.5))
+
+
+def _flickered(light: Light, rng: np.random.Generator) -> Light:
+    """The small changes of light within one video."""
+    return dataclasses.replace(
+        light,
+        azimuth=light.azimuth + float(np.clip(3 * rng.normal(), -6, 6)),
+        elevation=light.elevation + float(np.clip(2 * rng.normal(), -4, 4)),
+        key=light.key * (1 + float(np.clip(0.02 * rng.normal(), -0.04, 0.04))),
+    )
+
+
+def _acts(rng: np.random.Generator) -> tuple[int, np.ndarray, float]:
+    """(expression, action units, lopsidedness): an expression of some strength, mixed with talking and blinking."""
+    expression = int(rng.choice(len(EXPRESSIONS), p=[0.2] + [0.8 / 7] * 7))
+    name = EXPRESSIONS[expression]
+    acts = rng.uniform(0.35, 1.0) * expression_units(name) * rng.uniform(0.7, 1.0, len(ACTION_UNITS))
+    lopsided = float(rng.choice([-1, 1]) * rng.uniform(0.7, 1.0)) if name == "contempt" else 0.0
+    if name != "contempt":
+        lopsided = float(np.clip(0.06 * rng.normal(), -0.15, 0.15))
+    if rng.random() < 0.4:  # talking: the jaw, lips parted, spread, rounded or pressed together
+        talk = {25: rng.uniform(0.2, 0.9), 26: rng.uniform(0, 0.6), 20: rng.uniform(0, 0.3), 23: rng.uniform(0, 0.5)}
+        for number, intensity in talk.items():
+            acts[_UNIT[number]] = max(acts[_UNIT[number]], intensity)
+    acts = acts + (rng.random(len(ACTION_UNITS)) < 0.12) * rng.uniform(0, 0.3, len(ACTION_UNITS))
+    acts[_UNIT[45]] = rng.choice([0.0, rng.uniform(0.2, 0.8), 1.0], p=[0.88, 0.06, 0.06])
+    return expression, np.clip(acts, 0, 1), lopsided

@@ -1,0 +1,187 @@
+"""Evaluation of a trained LandmarkGAN: Table 1 and Fig. 6 of Sun et al., with the baselines that the paper lacks."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lgan_jax.data import FaceData
+from lgan_jax.evaluation import landmarkgan_sheets, landmarkgan_tables, report
+from lgan_jax.evaluation.judge import Judge
+from lgan_jax.evaluation.makers import Gallery, Generated, Maker, MeanFace, Model, NearestFrame, evenly
+from lgan_jax.evaluation.reenactment import Frames, most_frontal, redraw, reenact
+
+OURS, DIRECT, NEAREST, MEAN = "LandmarkGAN", "without converter", "nearest training frame", "mean face of the target"
+_FRONTAL_TRIES = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How much is looked at.
+
+    Attributes:
+      frames_per_identity: held-out frames of each identity that drive all others.
+      identity_frames: on how many of them the identity distance is measured (dlib takes 0.15 s a face).
+      gallery_frames: of each identity, how many training frames the baselines choose from, and how many held-out
+        frames the frontal reference is chosen from.
+    """
+
+    frames_per_identity: int = 8
+    identity_frames: int = 2
+    gallery_frames: int = 1000
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            if getattr(self, field.name) < 1:
+                raise ValueError(f"{field.name} must be at least 1, not {getattr(self, field.name)}")
+
+
+def evaluate(
+    model: Model, data: FaceData, settings: Settings, out: Path, about: Mapping[str, str] | None = None
+) -> report.Report:
+    """Measures the model on held-out frames and writes the report into the folder `out`.
+
+    Args:
+      model: converts, synthesizes and detects (`methods.landmarkgan.model.LandmarkGAN`).
+      data: the faces that it was trained on; its test split is measured, its training split gives the baselines.
+      settings: how much is looked at.
+      out: the report's folder, made if missing.
+      about: more facts to show with the figures, such as which weights these are.
+
+    Returns:
+      What was found; `report.show_report` prints it.
+
+    Raises:
+      ValueError: the model and the data differ in scheme, size or identities, or there is no held-out frame.
+      OSError: the report cannot be written.
+    """
+    start = time.monotonic()
+    _check(model, data)
+    judge, warnings = _judge()
+    people = held_out_frames(data, settings, judge)
+    warnings += _missing(data, people)
+    makers, redrawers = _makers(model, data, settings)
+    count = len(data.info.identities)
+    pairs = {}
+    if count > 1:
+        for name, maker in makers.items():
+            pairs[name] = reenact(maker, model, judge, people, settings.identity_frames, count)
+    redrawn = {name: redraw(maker, model, judge, people, data.info.scheme) for name, maker in redrawers.items()}
+    verdict, good = landmarkgan_tables.verdict(pairs or redrawn, OURS, NEAREST)
+    tables = landmarkgan_tables.tables(pairs, redrawn, data, people, settings.identity_frames, judge is not None)
+    sheets = landmarkgan_sheets.sheets(model, data.info, people, makers, redrawers, pairs.get(OURS))
+    made = report.Report(
+        title="LandmarkGAN: faces from landmarks",
+        verdict=verdict,
+        good=good,
+        warnings=warnings,
+        facts={
+            **_facts(data, people),
+            **(about or {}),
+            **report.surroundings(),
+            "Time": f"{time.monotonic() - start:.0f} s",
+        },
+        tables=tables,
+        sheets=sheets,
+        details={
+            "settings": dataclasses.asdict(settings),
+            "data": report.data_record(data),
+            "seconds": round(time.monotonic() - start, 1),
+            "pairs": landmarkgan_tables.by_pair(pairs[OURS], data.info.identities) if pairs else [],
+        },
+    )
+    report.write(made, out)
+    return made
+
+
+def held_out_frames(data: FaceData, settings: Settings, judge: Judge | None) -> list[Frames]:
+    """Held-out frames of every identity that has some, evenly spaced. Raises `ValueError` where nobody has any."""
+    people = []
+    for i in range(len(data.info.identities)):
+        places = np.flatnonzero(np.asarray(data.test.identity) == i)
+        if len(places) == 0:
+            continue
+        records = [data.test[int(place)] for place in evenly(places, settings.frames_per_identity)]
+        pictures = np.stack([record["image"] for record in records])
+        people.append(
+            Frames(
+                identity=i,
+                pictures=pictures,
+                landmarks=np.stack([record["landmarks"] for record in records]).astype(np.float32),
+                seen=None if judge is None else judge.landmarks(pictures),
+                reference=None if judge is None else _reference(data, evenly(places, settings.gallery_frames), judge),
+            )
+        )
+    if not people:
+        raise ValueError(f"{data.name} has no held-out frames; there is nothing to measure on")
+    return people
+
+
+def _judge() -> tuple[Judge | None, list[str]]:
+    """dlib, or None and a warning where it is not installed."""
+    try:
+        return Judge(), []
+    except ModuleNotFoundError as error:
+        return None, [f"dlib's columns were not measured: {error}"]
+
+
+def _reference(data: FaceData, places: np.ndarray, judge: Judge) -> np.ndarray | None:
+    """dlib's descriptor of the most frontal of these held-out frames in which it finds the face."""
+    landmarks = np.stack([data.test[int(place)]["landmarks"] for place in places])
+    for place in places[most_frontal(landmarks, data.info.scheme)[:_FRONTAL_TRIES]]:
+        descriptor = judge.descriptors(data.test[int(place)]["image"][None])[0]
+        if not np.isnan(descriptor).any():
+            return descriptor
+    return None
+
+
+def _makers(model: Model, data: FaceData, settings: Settings) -> tuple[dict[str, Maker], dict[str, Maker]]:
+    """The rows of reenactment, and those of reconstruction, where landmarks are the target's own."""
+    gallery = Gallery(data.train, data.info.identities, settings.gallery_frames)
+    direct = Generated(model, convert=False)
+    mean = MeanFace(gallery)
+    reenacting = {
+        OURS: Generated(model, convert=True),
+        DIRECT: direct,
+        NEAREST: NearestFrame(model, gallery, convert=True),
+        MEAN: mean,
+    }
+    return reenacting, {OURS: direct, NEAREST: NearestFrame(model, gallery, convert=False), MEAN: mean}
+
+
+def _check(model: Model, data: FaceData) -> None:
+    for what, ours, theirs in (
+        ("landmark scheme", model.info.scheme.name, data.info.scheme.name),
+        ("picture size", model.info.size, data.info.size),
+        ("identities", model.info.identities, data.info.identities),
+    ):
+        if ours != theirs:
+            raise ValueError(f"the model's {what} ({ours}) is not the data's ({theirs}); give the data of its run")
+
+
+def _missing(data: FaceData, people: Sequence[Frames]) -> list[str]:
+    """What the data lacks, as warnings."""
+    warnings = []
+    if data.built_in:
+        warnings.append(report.BUILT_IN)
+    if len(data.info.identities) == 1:
+        warnings.append("There is one identity only, so nobody to convert to: reconstruction alone is measured.")
+    for i, name in enumerate(data.info.identities):
+        if i not in {frames.identity for frames in people}:
+            warnings.append(f"{name} has no held-out frames: it is a target here, but drives nobody.")
+    return warnings
+
+
+def _facts(data: FaceData, people: Sequence[Frames]) -> dict[str, str]:
+    measured = sum(len(frames.pictures) for frames in people)
+    facts = {
+        "Data": f"{data.name}; {len(data.train)} training and {len(data.test)} held-out frames",
+        "Identities": ", ".join(data.info.identities),
+        "Measured on": f"{measured} held-out frames of {data.info.size}×{data.info.size} pixels, "
+        f"{data.info.scheme.count} landmarks ({data.info.scheme.name})",
+    }
+    return facts | ({"Notes": "; ".join(data.notes)} if data.notes else {})

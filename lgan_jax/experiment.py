@@ -1,0 +1,261 @@
+"""From a config to a trained and evaluated run, and from a run's folder back to a model."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import pathlib
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import rich.console
+
+from lgan_jax import config as configs
+from lgan_jax import data, landmarks, methods
+from lgan_jax.core import FaceInfo, Finished
+from lgan_jax.data import pipelines
+from lgan_jax.evaluation import detector as detector_evaluation
+from lgan_jax.evaluation import landmarkgan as landmarkgan_evaluation
+from lgan_jax.evaluation import report
+from lgan_jax.methods import PHASES
+from lgan_jax.training import checkpoints, loop, parallel, workdir
+from lgan_jax.training.interrupts import Stopped
+from lgan_jax.training.phase import Phase
+
+_EVALUATIONS: Mapping[str, ModuleType] = {"landmarkgan": landmarkgan_evaluation, "detector": detector_evaluation}
+_HELD_OUT_BATCH = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What a config holds beside one section for each of its phases, and `evaluation`.
+
+    Attributes:
+      method: one of `methods.PHASES`.
+      phases: which of its phases to train, in order.
+      data: the faces.
+      loop: intervals and seed.
+      held_out: pictures of each identity that are looked at while training.
+      detector_run: folder of a finished run whose detector is taken over, in the place of training one.
+      precision: what networks compute in; "auto" is bfloat16 on a GPU or TPU and float32 on a CPU.
+    """
+
+    method: str
+    phases: tuple[str, ...]
+    data: data.Settings
+    loop: loop.Settings
+    held_out: int = 8
+    detector_run: str = ""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+    def __post_init__(self) -> None:
+        if self.method not in PHASES:
+            raise ValueError(f"method is {self.method!r}; the methods are {', '.join(PHASES)}")
+        known = PHASES[self.method]
+        for phase in self.phases:
+            if phase not in known:
+                raise ValueError(f"{self.method} has no phase {phase!r}; its phases are {', '.join(known)}")
+        if not self.phases:
+            raise ValueError("phases is empty; name at least one")
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A config that has been read: the settings of the whole, of each phase, and of the evaluation."""
+
+    settings: Settings
+    phases: Mapping[str, Any]
+    evaluation: Any
+
+    @classmethod
+    def read(cls, config: Mapping[str, Any]) -> Experiment:
+        """Raises `ValueError`, one line, for what a config should not hold or does not."""
+        config = dict(config)
+        sections = {name: config.pop(name, {}) for name in (*config.get("phases", ()), "evaluation")}
+        settings = configs.read(Settings, config)
+        known = PHASES[settings.method]
+        return cls(
+            settings,
+            {name: configs.read(known[name].Settings, sections[name], f"config.{name}") for name in settings.phases},
+            configs.read(_EVALUATIONS[settings.method].Settings, sections["evaluation"], "config.evaluation"),
+        )
+
+    def build(self, name: str, info: FaceInfo, earlier: Mapping[str, Finished]) -> Any:
+        """The method of one phase."""
+        return PHASES[self.settings.method][name](self.phases[name], info, self._dtype(), earlier)
+
+    def training_phases(self, faces: data.FaceData) -> list[Phase]:
+        """The phases as the loop trains them, with their data."""
+
+        def phase(name: str) -> Phase:
+            grouping = PHASES[self.settings.method][name].grouping
+            held_out = pipelines.held_out(faces.test, grouping, self.settings.held_out, _HELD_OUT_BATCH)
+            return Phase(
+                name=name,
+                steps=self.phases[name].steps,
+                batch_size=self.phases[name].batch_size,
+                build=functools.partial(self.build, name, faces.info),
+                batches=functools.partial(
+                    pipelines.training_batches,
+                    faces.train,
+                    self.phases[name].batch_size,
+                    self.settings.loop.seed,
+                    grouping,
+                    shard=(jax.process_index(), jax.process_count()),
+                ),
+                held_out=held_out,
+                pictures=held_out[0],
+            )
+
+        return [phase(name) for name in self.phases]
+
+    def restored(self, info: FaceInfo, folder: pathlib.Path) -> dict[str, Finished]:
+        """The newest state of every phase that has one; needs no data."""
+
+        def phase(name: str) -> Phase:
+            lead = (1, len(info.identities)) if PHASES[self.settings.method][name].grouping == "one_of_each" else (1,)
+            shapes = {"image": (info.size, info.size, 3), "landmarks": (info.scheme.count, 2)}
+            example = {key: np.zeros((*lead, *shape), np.float32) for key, shape in shapes.items()}
+            build = functools.partial(self.build, name, info)
+            return Phase(name, self.phases[name].steps, 1, build, lambda: iter(()), [example], example)
+
+        return checkpoints.restore_finished([phase(name) for name in self.phases], folder)
+
+    def _dtype(self) -> Any:
+        if self.settings.precision == "auto":
+            return jnp.float32 if jax.default_backend() == "cpu" else jnp.bfloat16
+        return jnp.dtype(self.settings.precision)
+
+
+def train(config: Mapping[str, Any], folder: pathlib.Path) -> int:
+    """Trains what `config` describes in the run's folder `folder`, then evaluates it. Returns an exit status.
+
+    Called again it continues; a finished run is evaluated again. Raises `ValueError` or `OSError`, one line, for what
+    a user can mend.
+    """
+    experiment = Experiment.read(config)
+    faces = data.open_faces(experiment.settings.data)
+    if other := experiment.settings.detector_run:
+        config = {**config, "detector": _detector_section(pathlib.Path(other), config, faces.info)}
+        experiment = Experiment.read(config)
+    record = {"config": _plain(config), "data": _described(faces)}
+    if other:
+        _copy_detector(pathlib.Path(other), workdir.open_run(folder, record))
+    try:
+        loop.run(experiment.training_phases(faces), folder, experiment.settings.loop, record, _notes(faces))
+    except Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        return stopped.status
+    except FloatingPointError as error:
+        print(f"stopped: {error}", file=sys.stderr)
+        return 1
+    if parallel.is_first():
+        evaluate(folder, faces=faces)
+    return 0
+
+
+def evaluate(
+    folder: pathlib.Path,
+    overrides: Mapping[str, Any] | None = None,
+    data_dir: str | None = None,
+    faces: data.FaceData | None = None,
+) -> report.Report:
+    """Evaluates the run in `folder` on its held-out faces; writes `report/` there and prints the tables.
+
+    Args:
+      folder: of the run.
+      overrides: fields of the config's `evaluation` to change.
+      data_dir: where the run's data set lies now, if it was moved.
+      faces: the run's faces, if they are open already.
+
+    Raises `ValueError` where the data is not what the run was trained on.
+    """
+    stored = workdir.read_run(folder)
+    experiment = Experiment.read(stored["config"])
+    settings = dataclasses.replace(experiment.evaluation, **(overrides or {}))
+    if faces is None:
+        where = experiment.settings.data
+        faces = data.open_faces(where if data_dir is None else dataclasses.replace(where, dir=data_dir))
+    if faces.fingerprint != stored["data"]["fingerprint"]:
+        raise ValueError(f"{faces.name} is not, or no more, what {folder} was trained on ({stored['data']['name']})")
+    finished = experiment.restored(faces.info, folder)
+    about = {"Weights": f"phase {(last := list(finished)[-1])}, step {int(finished[last].state.step):,}"}
+    model = methods.model(experiment.settings.method, faces.info, finished)
+    made = _EVALUATIONS[experiment.settings.method].evaluate(model, faces, settings, folder / "report", about)
+    report.show_report(made, rich.console.Console())
+    return made
+
+
+def load(folder: str | pathlib.Path) -> Any:
+    """The model of a trained run, ready to use; its kind follows from the run's method.
+
+    Raises `FileNotFoundError` where there is no run or nothing saved yet, `ValueError` where the run has not yet
+    reached the phase that a model needs.
+    """
+    folder = pathlib.Path(folder)
+    stored = workdir.read_run(folder)
+    experiment = Experiment.read(stored["config"])
+    about = stored["data"]
+    info = FaceInfo(landmarks.scheme(about["scheme"]), about["size"], tuple(about["identities"]))
+    return methods.model(experiment.settings.method, info, experiment.restored(info, folder))
+
+
+def _detector_section(other: pathlib.Path, config: Mapping[str, Any], info: FaceInfo) -> dict[str, Any]:
+    """The detector section of the config of the run in `other`, whose detector must be finished and fit `info`."""
+    stored = workdir.read_run(other)
+    theirs = Experiment.read(stored["config"])
+    if "detector" not in theirs.phases or "detector" not in config["phases"]:
+        raise ValueError(f"detector_run: {other} and this config must both have a detector phase")
+    about, ours = stored["data"], {"scheme": info.scheme.name, "size": info.size}
+    if differing := [f"{name} {about[name]}, not {value}" for name, value in ours.items() if about[name] != value]:
+        raise ValueError(f"detector_run: the detector of {other} is for {', '.join(differing)}")
+    if checkpoints.newest_step(checkpoints.folder_of(other, "detector")) != theirs.phases["detector"].steps:
+        raise ValueError(f"detector_run: the detector of {other} is not finished; train it to its end first")
+    return stored["config"]["detector"]
+
+
+def _copy_detector(other: pathlib.Path, folder: pathlib.Path) -> None:
+    """Copies the checkpoints of a finished detector, whole or not at all; the run needs `other` no more after that."""
+    source, target = (checkpoints.folder_of(run, "detector") for run in (other, folder))
+    if not target.exists():
+        temporary = target.with_name(".detector")
+        shutil.copytree(source, temporary, dirs_exist_ok=True)
+        temporary.rename(target)
+
+
+def _described(faces: data.FaceData) -> dict[str, Any]:
+    info = faces.info
+    return {
+        "name": faces.name,
+        "built_in": faces.built_in,
+        "fingerprint": faces.fingerprint,
+        "scheme": info.scheme.name,
+        "size": info.size,
+        "identities": list(info.identities),
+    }
+
+
+def _notes(faces: data.FaceData) -> Sequence[str]:
+    """What a run says of its data at the start."""
+    info = faces.info
+    counts = f"{len(faces.train):,} pictures to train on, {len(faces.test):,} held out"
+    lines = [
+        f"data: {faces.name}: {counts}, {len(info.identities)} identities, {info.size}×{info.size}, {info.scheme.name}"
+    ]
+    if faces.built_in:
+        lines.append("NOTE: no data folder was given: this run trains on the BUILT-IN FACES, drawn by this library.")
+        lines.append("      Give your own with --config.data.dir=FOLDER.")
+    return [*lines, *faces.notes]
+
+
+def _plain(config: Any) -> Any:
+    """A config as what JSON can hold."""
+    if isinstance(config, Mapping):
+        return {name: _plain(value) for name, value in config.items()}
+    return [_plain(value) for value in config] if isinstance(config, list | tuple) else config

@@ -1,0 +1,31 @@
+"""What the papers train: a folder a paper, the phases that a config can name, and the models that come out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lgan_jax.core import FaceInfo, Finished
+from lgan_jax.methods.detector.method import Detector
+from lgan_jax.methods.detector.model import LandmarkDetector
+from lgan_jax.methods.landmarkgan.converter import Converter
+from lgan_jax.methods.landmarkgan.generator import Generator
+from lgan_jax.methods.landmarkgan.joint import Joint
+from lgan_jax.methods.landmarkgan.model import LandmarkGAN
+
+PHASES = {
+    "landmarkgan": {"detector": Detector, "converter": Converter, "generator": Generator, "joint": Joint},
+    "detector": {"detector": Detector},
+}
+
+_MODELS = {  # method → its model, and the phases whose state it can be made from
+    "landmarkgan": (LandmarkGAN, ("generator", "joint")),
+    "detector": (LandmarkDetector, ("detector",)),
+}
+
+
+def model(method: str, info: FaceInfo, finished: Mapping[str, Finished]) -> Any:
+    """The model of a run that has come far enough. Raises `ValueError` where it has not."""
+    make, phases = _MODELS[method]
+    for name in phases:
+        if name in finished:
+            return make(info, *finished[name])
+    raise ValueError(f"the run has not reached its {' or '.join(phases)} phase yet; train on, then load it again")

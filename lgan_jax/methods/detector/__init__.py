@@ -1,0 +1,1 @@
+"""A differentiable landmark detector: hourglass, softmax, DSNT."""

@@ -1,0 +1,79 @@
+"""Random changes of pictures and their landmarks, drawn inside the compiled step, one key an example."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import dm_pix
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from lgan_jax.landmarks import Scheme, mirrored
+from lgan_jax.ops.blur import gaussian_blur
+from lgan_jax.ops.warp import affine_image, affine_points
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How far pictures may be changed; every change is drawn uniformly up to its bound, either way.
+
+    Attributes:
+      rotation: degrees about the picture's centre.
+      scale: share of the size.
+      shift: share of the picture's side, in x and in y.
+      mirror: whether half of the pictures are mirrored (landmarks change names).
+      brightness: added, on [0, 1].
+      contrast, saturation: share of the picture's own.
+      blur: largest σ of a Gaussian blur in 64ths of the picture's side (made faces are softer than photographs).
+    """
+
+    rotation: float = 20.0
+    scale: float = 0.15
+    shift: float = 0.06
+    mirror: bool = True
+    brightness: float = 0.15
+    contrast: float = 0.3
+    saturation: float = 0.3
+    blur: float = 1.0
+
+
+def augmented(
+    settings: Settings,
+    scheme: Scheme,
+    key: jax.Array,
+    image: Float[Array, "height width 3"],
+    landmarks: Float[Array, "n 2"],
+) -> tuple[Float[Array, "height width 3"], Float[Array, "n 2"]]:
+    """One changed example: a picture in [0, 1] and its landmarks, which may leave [0, 1]."""
+    place, look = jax.random.split(key)
+    image, landmarks = _moved(settings, scheme, place, image, landmarks)
+    return _relit(settings, look, image), landmarks
+
+
+def _moved(settings: Settings, scheme: Scheme, key: jax.Array, image, landmarks):
+    keys = jax.random.split(key, 4)
+    angle = math.radians(settings.rotation) * jax.random.uniform(keys[0], minval=-1.0)
+    size = 1 + settings.scale * jax.random.uniform(keys[1], minval=-1.0)
+    shift = settings.shift * jax.random.uniform(keys[2], (2,), minval=-1.0)
+    mirror = jax.random.bernoulli(keys[3]) & settings.mirror
+    cos, sin = size * jnp.cos(angle), size * jnp.sin(angle)
+    matrix = jnp.stack([jnp.stack([cos, -sin]), jnp.stack([sin, cos])])
+    image = jnp.where(mirror, image[:, ::-1], image)
+    landmarks = jnp.where(mirror, mirrored(landmarks, scheme), landmarks)
+    return affine_image(image, matrix, shift), affine_points(landmarks, matrix, shift)
+
+
+def _relit(settings: Settings, key: jax.Array, image):
+    keys = jax.random.split(key, 4)
+
+    def factor(key: jax.Array, reach: float):
+        return 1 + reach * jax.random.uniform(key, minval=-1.0)
+
+    sigma = settings.blur * image.shape[1] / 64 * jax.random.uniform(keys[0])
+    image = gaussian_blur(image, sigma)
+    image = dm_pix.adjust_saturation(image, factor(keys[1], settings.saturation))
+    image = dm_pix.adjust_contrast(image, factor(keys[2], settings.contrast))
+    image = dm_pix.adjust_brightness(image, settings.brightness * jax.random.uniform(keys[3], minval=-1.0))
+    return jnp.clip(image, 0, 1)

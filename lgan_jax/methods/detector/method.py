@@ -1,0 +1,156 @@
+"""Training a landmark detector that gradients pass through: heatmaps, DSNT and its regularisers (Nibali et al. 2018).
+
+LandmarkGAN trains it on WFLW and freezes it. Batches of single pictures or of one of each identity are both taken.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int
+
+from lgan_jax import optimizers
+from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys
+from lgan_jax.landmarks import inter_ocular
+from lgan_jax.methods.detector import augment
+from lgan_jax.methods.detector.networks import HeatmapDetector
+from lgan_jax.ops import dsnt
+from lgan_jax.ops.heatmaps import with_dots
+from lgan_jax.ops.norms import safe_norm
+
+_OPTIMIZER = optimizers.Settings(learning_rate=2.5e-4, schedule="step", factor=0.1, every=20_000, minimum=1e-6)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The detector phase.
+
+    Attributes:
+      steps: how many.
+      batch_size: pictures a step, over all devices.
+      optimizer: its fields.
+      width: channels of the hourglass, a multiple of 4.
+      depth: halvings inside the hourglass (fewer where the map would go below 4 pixels).
+      regulariser: of the heatmaps' shape: "js", "kl" or "variance".
+      regulariser_weight: λ.
+      sigma: the regulariser's σ, in heatmap pixels.
+      augmentation: of the training pictures.
+    """
+
+    steps: int = 60_000
+    batch_size: int = 16
+    optimizer: optimizers.Settings = _OPTIMIZER
+    width: int = 256
+    depth: int = 4
+    regulariser: Literal["js", "kl", "variance"] = "js"
+    regulariser_weight: float = 1.0
+    sigma: float = 1.0
+    augmentation: augment.Settings = dataclasses.field(default_factory=augment.Settings)
+
+    def __post_init__(self) -> None:
+        if self.width % 4:
+            raise ValueError(f"width is {self.width}; it must be a multiple of 4")
+
+
+@flax.struct.dataclass
+class State:
+    """Everything that training changes. `weights` holds Flax's collections `params` and `batch_stats`."""
+
+    step: Any  # scalar int32
+    weights: Any
+    optimizer: Any
+
+
+class Detector:
+    """The phase that trains Ω."""
+
+    Settings = Settings
+    grouping = "single"
+
+    def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
+        """`dtype` is what to compute in; of `earlier` phases none is needed."""
+        del earlier
+        self.settings, self.faces = settings, faces
+        self._network = HeatmapDetector(faces.scheme.count, settings.width, settings.depth, dtype)
+        self._optimizer = optimizers.make(settings.optimizer, settings.steps)
+
+    def init(self, key: jax.Array, batch: Batch) -> State:
+        """See `core.Method`."""
+        image, _ = _flat(batch)
+        weights = self._network.init(key, image[:1])
+        return State(jnp.zeros((), jnp.int32), weights, self._optimizer.init(weights["params"]))
+
+    def train_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
+        """See `core.Method`. Metrics: total, distance (DSNT's frame, the picture is 2 wide), regulariser."""
+        image, landmarks = self._augmented(*_flat(batch), key)
+
+        def loss(params: Any):
+            heatmaps, changed = self._network.apply(
+                {**state.weights, "params": params}, image, train=True, mutable=["batch_stats"]
+            )
+            metrics = self._losses(heatmaps, landmarks)
+            return metrics["total"], (metrics, changed["batch_stats"])
+
+        gradients, (metrics, statistics) = jax.grad(loss, has_aux=True)(state.weights["params"])
+        gradients, metrics = jax.lax.pmean((gradients, metrics), DATA_AXIS)
+        params = state.weights["params"]
+        updates, optimizer = self._optimizer.update(gradients, state.optimizer, params)
+        weights = {"params": optax.apply_updates(params, updates), "batch_stats": statistics}
+        return State(state.step + 1, weights, optimizer), metrics
+
+    def eval_step(self, state: State, batch: Batch) -> Metrics:
+        """See `core.Method`. Metrics: nme (mean distance over the distance between the eyes' outer corners), total."""
+        image, landmarks = _flat(batch)
+        heatmaps = self._network.apply(state.weights, image)
+        found = dsnt.to_landmarks(dsnt.dsnt(heatmaps))
+        error = safe_norm(found - landmarks).mean(-1) / inter_ocular(landmarks, self.faces.scheme)
+        return {"nme": error.mean(), "total": self._losses(heatmaps, landmarks)["total"]}
+
+    def pictures(self, state: State, batch: Batch) -> Mapping[str, Array]:
+        """See `core.Method`: a picture with its own landmarks (green), and with those found (yellow), in each row."""
+        image, landmarks = (x[:8] for x in _flat(batch))
+        image = 2 * image - 1
+        found = dsnt.to_landmarks(dsnt.dsnt(self.heatmaps(self.weights(state), image)))
+        columns = [with_dots(image, landmarks), with_dots(image, found, (1.0, 1.0, -1.0))]
+        return {"detected": jnp.stack(columns, 1)}
+
+    def weights(self, state: State) -> Any:
+        """What `heatmaps` needs of a state."""
+        return state.weights
+
+    def heatmaps(
+        self, weights: Any, image: Float[Array, "batch height width 3"]
+    ) -> Float[Array, "batch rows columns n"]:
+        """Ω before DSNT, of pictures in [-1, 1]: one map a landmark, float32, each summing to 1."""
+        return self._network.apply(weights, (image + 1) / 2)
+
+    def _augmented(self, image: Array, landmarks: Array, key: jax.Array) -> tuple[Array, Array]:
+        def one(key: jax.Array, image: Array, landmarks: Array):
+            return augment.augmented(self.settings.augmentation, self.faces.scheme, key, image, landmarks)
+
+        return jax.vmap(one)(example_keys(key, image.shape[0]), image, landmarks)
+
+    def _losses(self, heatmaps: Array, landmarks: Array) -> Metrics:
+        """Means over the landmarks that lie in the picture."""
+        target = dsnt.from_landmarks(landmarks)
+        inside = jnp.all(jnp.abs(target) <= 1, -1)
+        distance = dsnt.euclidean_loss(dsnt.dsnt(heatmaps), target)
+        regulariser = dsnt.REGULARISERS[self.settings.regulariser](heatmaps, target, self.settings.sigma)
+        distance, regulariser = (
+            jnp.sum(jnp.where(inside, x, 0)) / jnp.maximum(inside.sum(), 1) for x in (distance, regulariser)
+        )
+        total = distance + self.settings.regulariser_weight * regulariser
+        return {"distance": distance, "regulariser": regulariser, "total": total}
+
+
+def _flat(batch: Batch) -> tuple[Array, Array]:
+    """Pictures `(batch, H, W, 3)` in [0, 1] and landmarks `(batch, N, 2)` of a batch of either grouping."""
+    image, landmarks = jnp.asarray(batch["image"]), jnp.asarray(batch["landmarks"])
+    image = image.reshape(-1, *image.shape[-3:])
+    return (image + 1) / 2, landmarks.reshape(-1, *landmarks.shape[-2:])

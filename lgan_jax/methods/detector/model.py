@@ -1,0 +1,40 @@
+"""A trained detector to work with: faces in, landmarks out."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+from jaxtyping import ArrayLike, Float32
+
+from lgan_jax.core import FaceInfo
+from lgan_jax.methods.detector.method import Detector, State
+from lgan_jax.nn.chunks import in_chunks
+from lgan_jax.ops import dsnt
+
+
+class LandmarkDetector:
+    """Finds landmarks in faces.
+
+    Attributes:
+      info: the scheme and size of what it was trained on.
+    """
+
+    def __init__(self, info: FaceInfo, method: Detector, state: State) -> None:
+        """From the phase that trained it and its last state."""
+        self.info = info
+        self._weights = method.weights(state)
+        self._detect = jax.jit(lambda weights, image: dsnt.to_landmarks(dsnt.dsnt(method.heatmaps(weights, image))))
+
+    def detect(self, images: ArrayLike) -> Float32[np.ndarray, "*batch n 2"]:
+        """Landmarks in [0, 1] of faces `(..., size, size, 3)` in [-1, 1].
+
+        Raises:
+          ValueError: for pictures of another size.
+        """
+        images = np.asarray(images, np.float32)
+        size = self.info.size
+        if images.shape[-3:] != (size, size, 3):
+            raise ValueError(f"pictures have the shape {images.shape}; expected (..., {size}, {size}, 3)")
+        flat = images.reshape(-1, size, size, 3)
+        found = in_chunks(lambda chunk: self._detect(self._weights, chunk), flat, (self.info.scheme.count, 2))
+        return found.reshape(*images.shape[:-3], *found.shape[1:])

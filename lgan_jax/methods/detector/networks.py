@@ -1,0 +1,34 @@
+"""The detector Ω: a face alignment network whose heatmaps are probabilities, so that DSNT can read them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from lgan_jax.nn.convolution import Conv
+from lgan_jax.nn.fan import FaceAlignmentNetwork
+from lgan_jax.nn.initialisers import kaiming_normal
+from lgan_jax.ops.dsnt import spatial_softmax
+
+
+class HeatmapDetector(nn.Module):
+    """Pictures in [0, 1] to one heatmap a landmark, float32 `(batch, H/4, W/4, points)`, each summing to 1.
+
+    Attributes: see `FaceAlignmentNetwork`; one more 1×1 convolution without bias lies between it and the softmax.
+    """
+
+    points: int
+    width: int = 256
+    depth: int = 4
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(
+        self, image: Float[Array, "batch height width 3"], train: bool = False
+    ) -> Float[Array, "batch rows columns points"]:
+        x = FaceAlignmentNetwork(self.points, self.width, self.depth, self.dtype, name="fan")(image, train)
+        mix = Conv(self.points, 1, use_bias=False, dtype=jnp.float32, kernel_init=kaiming_normal, name="mix")
+        return spatial_softmax(mix(x))

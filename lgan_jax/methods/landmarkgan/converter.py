@@ -1,0 +1,205 @@
+"""The converter phase of LandmarkGAN: encoder Φ for everybody, one decoder Ψ_t for each identity (Eq. 4 and 5)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int
+
+from lgan_jax import optimizers
+from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics
+from lgan_jax.landmarks import inter_ocular
+from lgan_jax.methods.landmarkgan import losses
+from lgan_jax.methods.landmarkgan.networks import LandmarkMLP
+from lgan_jax.nn import stacked
+from lgan_jax.ops.heatmaps import with_dots
+from lgan_jax.ops.norms import safe_norm
+
+Landmarks = Float[Array, "batch identities n 2"]
+
+_AS_PUBLISHED = optimizers.Settings(learning_rate=1e-5, weight_decay=1e-4)
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+    """own·(distance·Eq. 4 left + Eq. 4 right) + cross·(distance·Eq. 5 + Eq. 4 right on the converted landmarks).
+
+    Attributes:
+      own, cross, distance: factors as above.
+      inner: weight of the points inside the face in distances (the outline's is 1).
+      norm: weight of every point in the terms on the right.
+    """
+
+    own: float = 10.0
+    cross: float = 2.0
+    distance: float = 5.0
+    inner: float = 1.5
+    norm: float = 3.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The converter phase.
+
+    Attributes:
+      steps: how many.
+      batch_size: examples a step, each one landmark set of every identity.
+      optimizer: its fields.
+      width: of the hidden layers.
+      weights: of the losses.
+    """
+
+    steps: int = 45_000
+    batch_size: int = 4
+    optimizer: optimizers.Settings = _AS_PUBLISHED
+    width: int = 512
+    weights: Weights = Weights()
+
+
+@flax.struct.dataclass
+class State:
+    """Everything that training changes: `params` has `encoder` and `decoders` (stacked), both `LandmarkMLP`s."""
+
+    step: Any  # scalar int32
+    params: Any
+    optimizer: Any
+
+
+class Converter:
+    """The phase that trains Φ and every Ψ_t together."""
+
+    Settings = Settings
+    grouping = "one_of_each"
+
+    def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
+        """Of `earlier` phases none is needed; `dtype` is not used: networks this small stay in float32."""
+        del dtype, earlier
+        self.settings, self.faces = settings, faces
+        self._network = LandmarkMLP(settings.width)
+        self._optimizer = optimizers.make(settings.optimizer, settings.steps)
+
+    def init(self, key: jax.Array, batch: Batch) -> State:
+        """See `core.Method`."""
+        del batch
+        params = self.initial(key)
+        return State(jnp.zeros((), jnp.int32), params, self._optimizer.init(params))
+
+    def train_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
+        """See `core.Method`. Metrics: l2l, norm, and with two identities or more x_l2l, norm_cycle; total."""
+
+        def loss(params: Any):
+            return self.loss(params, batch["landmarks"], partner_shift(key, len(self.faces.identities)))
+
+        gradients, metrics = jax.lax.pmean(jax.grad(loss, has_aux=True)(state.params), DATA_AXIS)
+        updates, optimizer = self._optimizer.update(gradients, state.optimizer, state.params)
+        return State(state.step + 1, optax.apply_updates(state.params, updates), optimizer), metrics
+
+    def eval_step(self, state: State, batch: Batch) -> Metrics:
+        """See `core.Method`.
+
+        Metrics, mean distances over the distance between the eyes' outer corners: `reconstruction` of a person's
+        landmarks by his own decoder, and `cycle` through the next person's and back.
+        """
+        landmarks = jnp.asarray(batch["landmarks"])
+        own = self.reconstructed(state.params, landmarks)
+        back, _, _ = self._there_and_back(state.params, landmarks, jnp.int32(1))
+        unit = inter_ocular(landmarks, self.faces.scheme)
+        distances = {"reconstruction": safe_norm(own - landmarks), "cycle": safe_norm(back - landmarks)}
+        return {name: jnp.mean(distance.mean(-1) / unit) for name, distance in distances.items()}
+
+    def pictures(self, state: State, batch: Batch) -> Mapping[str, Array]:
+        """See `core.Method`: a face with its landmarks, then its landmarks converted to every identity, in each row."""
+        image, landmarks = driving(batch)
+        converted = self.to_all(state.params, landmarks)
+        blank = jnp.full((*converted.shape[:2], *image.shape[1:]), -1.0)
+        columns = [with_dots(image, landmarks)[:, None], with_dots(blank, converted)]
+        return {"driving_landmarks_converted": jnp.concatenate(columns, 1)}
+
+    def initial(self, key: jax.Array) -> Any:
+        """Parameters of Φ and every Ψ_t before training."""
+        keys = jax.random.split(key)
+        example = jnp.zeros((1, self.faces.scheme.count, 2))
+        decoders = stacked.initialise(self._network, keys[1], len(self.faces.identities), example)
+        return {"encoder": self._network.init(keys[0], example)["params"], "decoders": decoders}
+
+    def convert(self, params: Any, landmarks: Float[Array, "batch n 2"], target: Any) -> Float[Array, "batch n 2"]:
+        """Ψ_t(Φ(L)): anybody's landmarks as the identity of index `target` would have them."""
+        latent = self._network.apply({"params": params["encoder"]}, landmarks)
+        return self._network.apply({"params": stacked.pick(params["decoders"], target)}, latent)
+
+    def to_all(self, params: Any, landmarks: Float[Array, "batch n 2"]) -> Landmarks:
+        """Landmarks as every identity would have them."""
+        latent = self._network.apply({"params": params["encoder"]}, landmarks)
+        return self._decoded(params, jnp.stack([latent] * len(self.faces.identities), 1))
+
+    def reconstructed(self, params: Any, landmarks: Landmarks) -> Landmarks:
+        """Ψ_t(Φ(L_t)) for every identity t."""
+        return self._decoded(params, self._encoded(params, landmarks))
+
+    def from_others(self, params: Any, landmarks: Landmarks, shift: Int[Array, ""]) -> Landmarks:
+        """Ψ_t(Φ(L_s)) for every identity t, s being the one `shift` places before it."""
+        return self._decoded(params, jnp.roll(self._encoded(params, landmarks), shift, 1))
+
+    def loss(self, params: Any, landmarks: Landmarks, shift: Int[Array, ""]) -> tuple[Float[Array, ""], Metrics]:
+        """The converter's loss, and the metrics of `train_step`; s is `shift` places from t.
+
+        Summed over the identities, so that each decoder sees what it would see trained alone, and weight decay keeps
+        its meaning; metrics are means.
+        """
+        weights = self.settings.weights
+        distances = losses.point_weights(self.faces.scheme, weights.inner)
+        every = jnp.full((self.faces.scheme.count,), weights.norm)
+        latent = self._encoded(params, landmarks)
+        rec = losses.l2l(landmarks, self._decoded(params, latent), distances)
+        norm = losses.l2l_norm(landmarks, latent, every)
+        total = weights.own * (weights.distance * rec + norm)
+        metrics = {"l2l": rec, "norm": norm}
+        if len(self.faces.identities) > 1:
+            back, converted, latent_converted = self._there_and_back(params, landmarks, shift)
+            cycle = losses.x_l2l(landmarks, back, distances)
+            norm_cycle = losses.l2l_norm(converted, latent_converted, every)
+            total = total + weights.cross * (weights.distance * cycle + norm_cycle)
+            metrics |= {"x_l2l": cycle, "norm_cycle": norm_cycle}
+        return total * len(self.faces.identities), {**metrics, "total": total}
+
+    def _there_and_back(
+        self, params: Any, landmarks: Landmarks, shift: Int[Array, ""]
+    ) -> tuple[Landmarks, Landmarks, Landmarks]:
+        """Ψ_t(Φ(Ψ_s(Φ(L_t)))) in t's place; Ψ_s(Φ(L_t)) and its latent in s's place, `shift` places after t's."""
+        converted = self.from_others(params, landmarks, shift)
+        latent = self._encoded(params, converted)
+        return self._decoded(params, jnp.roll(latent, -shift, 1)), converted, latent
+
+    def _encoded(self, params: Any, landmarks: Landmarks) -> Landmarks:
+        flat = landmarks.reshape(-1, *landmarks.shape[2:])
+        return self._network.apply({"params": params["encoder"]}, flat).reshape(landmarks.shape)
+
+    def _decoded(self, params: Any, latent: Landmarks) -> Landmarks:
+        def decode(params: Any, latent: Array) -> Array:
+            return self._network.apply({"params": params}, latent)
+
+        return stacked.apply_each(decode, params["decoders"], latent, dense=True)
+
+
+def partner_shift(key: jax.Array, count: int) -> Int[Array, ""]:
+    """How many places apart each identity and its partner are in this step: uniform over 1 … count − 1, 0 for one.
+
+    One draw for all: each identity's partner is uniform over the others, and no two share a partner.
+    """
+    return jax.random.randint(key, (), 1, count) if count > 1 else jnp.zeros((), jnp.int32)
+
+
+def driving(batch: Batch, most: int = 4) -> tuple[Float[Array, "rows height width 3"], Float[Array, "rows n 2"]]:
+    """At most `most` pictures and their landmarks to drive with, of a batch of one of each: identities take turns."""
+    image, landmarks = jnp.asarray(batch["image"]), jnp.asarray(batch["landmarks"])
+    examples, identities = image.shape[:2]
+    turn = jnp.arange(min(most, examples * identities))
+    identity = turn % identities
+    chosen = (identity + turn // identities) % examples, identity
+    return image[chosen], landmarks[chosen]

@@ -1,0 +1,287 @@
+"""The generator phase of LandmarkGAN: Θ_t and D_t of every identity, against a finished detector (Eq. 2, 3 and 6).
+
+Faces are made from each identity's own landmarks, as the published code trains; `joint.py` has the coupling of Eq. 6.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
+
+import dm_pix
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int
+
+from lgan_jax import optimizers
+from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics
+from lgan_jax.landmarks import inter_ocular
+from lgan_jax.losses.reconstruction import feature_matching, l1
+from lgan_jax.methods.landmarkgan import losses
+from lgan_jax.methods.landmarkgan.converter import Converter, driving
+from lgan_jax.methods.landmarkgan.networks import SIZES, LandmarkToFace
+from lgan_jax.nn import stacked
+from lgan_jax.nn.patch_discriminator import PatchDiscriminator
+from lgan_jax.ops import dsnt
+from lgan_jax.ops.norms import safe_norm
+
+Images = Float[Array, "batch identities height width 3"]
+Landmarks = Float[Array, "batch identities n 2"]
+
+_AS_PUBLISHED = optimizers.Settings(
+    learning_rate=6e-5, weight_decay=1e-4, schedule="step", factor=0.9, every=2500, minimum=1e-5
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+    """Factors of the generator's losses; `inner` weights the points inside the face in Eq. 3 (the outline's is 1)."""
+
+    l2i: float = 12.0
+    i2l: float = 0.1
+    adversarial: float = 0.03
+    feature_matching: float = 0.03
+    inner: float = 2.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The generator phase.
+
+    Attributes:
+      steps: how many.
+      batch_size: examples a step, each one picture of every identity.
+      optimizer, discriminator_optimizer: their fields.
+      width: factor on the generator's channels.
+      discriminator_width: channels of the discriminator's first convolution.
+      adversarial: the loss of Eq. 6: "hinge" (published code), "minimax" (paper) or "non_saturating".
+      weights: of the losses.
+      sigma: of Eq. 3's regulariser, in heatmap pixels.
+      average: the generator's weights that are used and kept are this exponential average of those trained; at step n
+        at most (1 + n) / (10 + n).
+    """
+
+    steps: int = 400_000
+    batch_size: int = 1
+    optimizer: optimizers.Settings = _AS_PUBLISHED
+    discriminator_optimizer: optimizers.Settings = _AS_PUBLISHED
+    width: float = 1.0
+    discriminator_width: int = 64
+    adversarial: Literal["hinge", "minimax", "non_saturating"] = "hinge"
+    weights: Weights = Weights()
+    sigma: float = 1.0
+    average: float = 0.999
+
+
+class LandmarkDetector(Protocol):
+    """What is needed of the method that trained the detector."""
+
+    def weights(self, state: Any) -> Any:
+        """What `heatmaps` needs of a state."""
+
+    def heatmaps(self, weights: Any, image: Array) -> Array:
+        """One map a landmark `(batch, rows, columns, N)`, each summing to 1, of pictures in [-1, 1]."""
+
+
+@flax.struct.dataclass
+class State:
+    """Everything that training changes, and the frozen networks that using the result takes.
+
+    Attributes:
+      step: of this phase.
+      params: `generators`, `discriminators` (both stacked along identities) and `converter`.
+      optimizers: the state of the optimizer of each entry of `params` that is trained.
+      average: the exponential average of `params["generators"]`.
+      detector: the frozen detector's weights.
+    """
+
+    step: Any  # scalar int32
+    params: dict[str, Any]
+    optimizers: dict[str, Any]
+    average: Any
+    detector: Any
+
+
+class Generator:
+    """The phase that trains Θ_t and D_t of every identity, with detector and converter frozen."""
+
+    Settings = Settings
+    grouping = "one_of_each"
+
+    def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
+        """`dtype` is what to compute in. Needs the phases "detector" and "converter" in `earlier`.
+
+        Raises:
+          ValueError: where one of them is missing, or pictures have a size that the generator cannot make.
+        """
+        if faces.size not in SIZES:
+            raise ValueError(f"pictures are {faces.size} pixels wide; LandmarkGAN makes {', '.join(map(str, SIZES))}")
+        self.settings, self.faces = settings, faces
+        finished = required(earlier, "detector")
+        self.detector: LandmarkDetector = finished.method
+        self._detector_weights = self.detector.weights(finished.state)
+        self.converter, self._converter_params = self._make_converter(earlier)
+        self._generator = LandmarkToFace(faces.size, settings.width, dtype)
+        self._discriminator = PatchDiscriminator(settings.discriminator_width, dtype)
+        self._optimizers = {
+            "generators": optimizers.make(settings.optimizer, settings.steps),
+            "discriminators": optimizers.make(settings.discriminator_optimizer, settings.steps),
+        }
+
+    def init(self, key: jax.Array, batch: Batch) -> State:
+        """See `core.Method`."""
+        del batch
+        keys = jax.random.split(key, 3)
+        count, size = len(self.faces.identities), self.faces.size
+        landmarks, image = jnp.zeros((1, self.faces.scheme.count, 2)), jnp.zeros((1, size, size, 3))
+        params = {
+            "generators": stacked.initialise(self._generator, keys[0], count, landmarks),
+            "discriminators": stacked.initialise(self._discriminator, keys[1], count, image),
+            "converter": self._initial_converter(keys[2]),
+        }
+        return State(
+            step=jnp.zeros((), jnp.int32),
+            params=params,
+            optimizers={name: optimizer.init(params[name]) for name, optimizer in self._optimizers.items()},
+            average=jax.tree.map(jnp.copy, params["generators"]),
+            detector=self._detector_weights,
+        )
+
+    def train_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
+        """See `core.Method`. Generators and discriminators take one step each, from the same made faces.
+
+        Both see the other as it was before the step, so the generators run once; what the two gradients have in common
+        (D_t of the made and of the real faces) the compiler computes once.
+        Metrics: l2i, i2l, adversarial, feature_matching, total, discriminator, and what the converter adds.
+        """
+        discriminators = state.params["discriminators"]
+        trained = {name: state.params[name] for name in self._optimizers if name != "discriminators"}
+
+        def generator_loss(trained: Any):
+            return self._generator_loss(trained, state, batch, key)
+
+        def discriminator_loss(params: Any, made: Images):
+            real_logits, _ = self._judged(params, batch["image"])
+            made_logits, _ = self._judged(params, made)
+            loss = losses.l2i_gan_discriminator(self.settings.adversarial, real_logits, made_logits)
+            return loss * len(self.faces.identities), loss
+
+        gradients, (metrics, made) = jax.grad(generator_loss, has_aux=True)(trained)
+        made = jax.lax.stop_gradient(made)
+        of_discriminators, loss = jax.grad(discriminator_loss, has_aux=True)(discriminators, made)
+        gradients = {**gradients, "discriminators": of_discriminators}
+        gradients, metrics = jax.lax.pmean((gradients, {**metrics, "discriminator": loss}), DATA_AXIS)
+        return self._updated(state, gradients), metrics
+
+    def eval_step(self, state: State, batch: Batch) -> Metrics:
+        """See `core.Method`. Of faces made by the averaged generators from each identity's own landmarks.
+
+        Metrics: l1 on [0, 1], ssim, nme (distance of the detector's landmarks of the made face from those it was made
+        of, over the distance between the eyes' outer corners), detector_nme (the same of the real picture).
+        """
+        image, landmarks = jnp.asarray(batch["image"]), jnp.asarray(batch["landmarks"])
+        made = self._made(state.average, landmarks)
+        unit = inter_ocular(landmarks, self.faces.scheme)
+
+        def nme(image: Images) -> Float[Array, ""]:
+            found = dsnt.to_landmarks(dsnt.dsnt(self._heatmaps(state, image)))
+            return jnp.mean(safe_norm(found - landmarks).mean(-1) / unit)
+
+        flat = (-1, *image.shape[2:])
+        ssim = dm_pix.ssim((image.reshape(flat) + 1) / 2, (made.reshape(flat) + 1) / 2)
+        return {"l1": l1(image, made) / 2, "ssim": jnp.mean(ssim), "nme": nme(made), "detector_nme": nme(image)}
+
+    def pictures(self, state: State, batch: Batch) -> Mapping[str, Array]:
+        """See `core.Method`: the driving face, then the face every identity makes of its landmarks, in each row."""
+        image, landmarks = driving(batch)
+        made = self._made(state.average, self.converter.to_all(state.params["converter"], landmarks))
+        return {"driving_made": jnp.concatenate([image[:, None], made], 1)}
+
+    def convert(self, state: State, landmarks: Float[Array, "batch n 2"], target: Any) -> Float[Array, "batch n 2"]:
+        """Anybody's landmarks as the identity of index `target` would have them."""
+        return self.converter.convert(state.params["converter"], landmarks, target)
+
+    def synthesize(
+        self, state: State, landmarks: Float[Array, "batch n 2"], target: Any
+    ) -> Float[Array, "batch size size 3"]:
+        """Faces in [-1, 1] of the identity of index `target`, from landmarks converted to it."""
+        return self._generator.apply({"params": stacked.pick(state.average, target)}, landmarks)
+
+    def detect(self, state: State, image: Float[Array, "batch size size 3"]) -> Float[Array, "batch n 2"]:
+        """The frozen detector's landmarks of pictures in [-1, 1]."""
+        return dsnt.to_landmarks(dsnt.dsnt(self.detector.heatmaps(state.detector, image)))
+
+    def _make_converter(self, earlier: Mapping[str, Finished]) -> tuple[Converter, Any]:
+        """The converter, and its parameters as an earlier phase left them."""
+        finished = required(earlier, "converter")
+        return finished.method, finished.state.params
+
+    def _initial_converter(self, key: jax.Array) -> Any:
+        """The converter's parameters at the start of this phase."""
+        del key
+        return self._converter_params
+
+    def _generator_loss(
+        self, trained: Any, state: State, batch: Batch, key: jax.Array
+    ) -> tuple[Float[Array, ""], tuple[Metrics, Images]]:
+        """What the generators minimise, summed over identities; its metrics, and the made faces that D_t is shown."""
+        del key
+        made = self._made(trained["generators"], batch["landmarks"])
+        metrics = self._reconstruction(state, batch, made) | self._gan(state, batch, made)
+        total = self._weighted(metrics)
+        return total * len(self.faces.identities), ({**metrics, "total": total}, made)
+
+    def _reconstruction(self, state: State, batch: Batch, made: Images) -> dict[str, Array]:
+        """Eq. 2 and 3."""
+        weights = losses.point_weights(self.faces.scheme, self.settings.weights.inner)
+        heatmaps = self._heatmaps(state, made)
+        return {
+            "l2i": losses.l2i(batch["image"], made),
+            "i2l": losses.i2l(heatmaps, batch["landmarks"], weights, self.settings.sigma),
+        }
+
+    def _gan(self, state: State, batch: Batch, made: Images) -> dict[str, Array]:
+        """The generators' part of Eq. 6, and feature matching."""
+        logits, features = self._judged(state.params["discriminators"], made)
+        _, real_features = self._judged(state.params["discriminators"], batch["image"])
+        return {
+            "adversarial": losses.l2i_gan_generator(self.settings.adversarial, logits),
+            "feature_matching": feature_matching(real_features, features),
+        }
+
+    def _weighted(self, metrics: Mapping[str, Array]) -> Float[Array, ""]:
+        weights = self.settings.weights
+        names = ("l2i", "i2l", "adversarial", "feature_matching")
+        return sum((getattr(weights, name) * metrics[name] for name in names), start=jnp.zeros(()))
+
+    def _made(self, generators: Any, landmarks: Landmarks) -> Images:
+        """Θ_t(L_t) for every identity t."""
+        return stacked.apply_each(lambda p, x: self._generator.apply({"params": p}, x), generators, landmarks)
+
+    def _judged(self, discriminators: Any, image: Images) -> tuple[Array, Array]:
+        """D_t's logits and features for every identity t."""
+        return stacked.apply_each(lambda p, x: self._discriminator.apply({"params": p}, x), discriminators, image)
+
+    def _heatmaps(self, state: State, image: Images) -> Float[Array, "batch identities rows columns n"]:
+        """The frozen detector's, of all identities' pictures as one batch."""
+        heatmaps = self.detector.heatmaps(state.detector, image.reshape(-1, *image.shape[2:]))
+        return heatmaps.reshape(*image.shape[:2], *heatmaps.shape[1:])
+
+    def _updated(self, state: State, gradients: Mapping[str, Any]) -> State:
+        params, moments = dict(state.params), {}
+        for name, optimizer in self._optimizers.items():
+            updates, moments[name] = optimizer.update(gradients[name], state.optimizers[name], params[name])
+            params[name] = optax.apply_updates(params[name], updates)
+        decay = jnp.minimum(self.settings.average, (1 + state.step) / (10 + state.step))
+        average = optax.incremental_update(params["generators"], state.average, 1 - decay)
+        return state.replace(step=state.step + 1, params=params, optimizers=moments, average=average)
+
+
+def required(earlier: Mapping[str, Finished], name: str) -> Finished:
+    """The earlier phase of that name. Raises `ValueError` where there is none."""
+    if name not in earlier:
+        raise ValueError(f"this phase needs a finished {name!r} phase before it; the config lists none")
+    return earlier[name]

@@ -1,0 +1,72 @@
+"""The joint phase of LandmarkGAN: converter, generators and discriminators together, coupled by Eq. 6."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from lgan_jax import optimizers
+from lgan_jax.core import Batch, FaceInfo, Finished, Metrics
+from lgan_jax.methods.landmarkgan import converter, generator
+from lgan_jax.methods.landmarkgan.converter import Converter, partner_shift
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(generator.Settings):
+    """The joint phase: the generator phase's fields, and those of the converter that it trains along.
+
+    Attributes:
+      converter_optimizer: its fields.
+      converter_width: of the converter's hidden layers; an earlier converter phase's own counts where there is one.
+      converter_weights: of the converter's losses, Eq. 4 and 5; likewise.
+    """
+
+    converter_optimizer: optimizers.Settings = converter.Settings.optimizer
+    converter_width: int = converter.Settings.width
+    converter_weights: converter.Weights = converter.Settings.weights
+
+
+class Joint(generator.Generator):
+    """The phase that minimises Eq. 1 as one.
+
+    Eq. 2 and 3 compare Θ_t(L_t) with I_t as before. Eq. 6's made face is Θ_t(Ψ_t(Φ(L_s))) with s ≠ t drawn in each
+    step, and so is feature matching's (Liu et al. compare unpaired faces): both reach Φ and Ψ_t. With one identity,
+    s = t.
+    """
+
+    Settings = Settings
+    settings: Settings
+
+    def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
+        """As the generator phase; a finished "converter" phase in `earlier` is where the converter starts from."""
+        super().__init__(settings, faces, dtype, earlier)
+        self._optimizers["converter"] = optimizers.make(settings.converter_optimizer, settings.steps)
+
+    def _make_converter(self, earlier: Mapping[str, Finished]) -> tuple[Converter, Any]:
+        if "converter" in earlier:
+            return super()._make_converter(earlier)
+        settings = converter.Settings(width=self.settings.converter_width, weights=self.settings.converter_weights)
+        return Converter(settings, self.faces, jnp.float32, {}), None
+
+    def _initial_converter(self, key: jax.Array) -> Any:
+        return self.converter.initial(key) if self._converter_params is None else self._converter_params
+
+    def _generator_loss(
+        self, trained: Any, state: generator.State, batch: Batch, key: jax.Array
+    ) -> tuple[Float[Array, ""], tuple[Metrics, generator.Images]]:
+        landmarks, count = batch["landmarks"], len(self.faces.identities)
+        shift = partner_shift(key, count)
+        converter_loss, converter_metrics = self.converter.loss(trained["converter"], landmarks, shift)
+        converted = self.converter.from_others(trained["converter"], landmarks, shift)
+        made = self._made(trained["generators"], jnp.concatenate([landmarks, converted]))
+        reconstructed, transferred = jnp.split(made, 2)
+        metrics: dict[str, Array] = self._reconstruction(state, batch, reconstructed)
+        metrics |= self._gan(state, batch, transferred)
+        total = self._weighted(metrics)
+        metrics |= {**converter_metrics, "total": total + converter_metrics["total"]}
+        return total * count + converter_loss, (metrics, transferred)

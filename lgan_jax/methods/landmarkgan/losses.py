@@ -1,0 +1,84 @@
+"""The losses of LandmarkGAN, Eq. 2 to 6 of Sun et al., in the paper's symbols.
+
+L: landmarks, `(batch, N, 2)` in [0, 1]. I: a picture in [-1, 1]. Φ, Ψ_t: the converter's encoder and decoders. Θ_t: the
+generator. Ω: the detector. Expectations are means over the batch. `weights` `(N,)` weight the landmarks: the published
+code counts the points inside the face more than the outline (`point_weights`).
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from lgan_jax.landmarks import Scheme
+from lgan_jax.losses.adversarial import ADVERSARIAL, Logits, Scalar
+from lgan_jax.losses.reconstruction import l1
+from lgan_jax.ops import dsnt
+from lgan_jax.ops.norms import safe_norm
+
+Landmarks = Float[Array, "*batch n 2"]
+Image = Float[Array, "*batch height width 3"]
+Heatmaps = Float[Array, "*batch height width n"]
+Weights = Float[Array, " n"]
+
+
+def point_weights(scheme: Scheme, inner: float) -> Float[Array, " n"]:
+    """One weight a landmark: `inner` for the points inside the face, 1 for its outline."""
+    weights = np.ones(scheme.count, np.float32)
+    weights[scheme.inner] = inner
+    return jnp.asarray(weights)
+
+
+def l2i(image: Image, made: Image) -> Scalar:
+    """Eq. 2: ‖I_t − Θ_t(L_t)‖₁, as the mean over pixels and colours of differences in [0, 1].
+
+    The paper writes a sum; the published code averages, on the scale of the generator's sigmoid.
+    """
+    return l1(image, made) / 2
+
+
+def i2l(heatmaps: Heatmaps, landmarks: Landmarks, weights: Weights, sigma: float) -> Scalar:
+    """Eq. 3: ‖L_t − Ω(Θ_t(L_t))‖₂, `heatmaps` being Ω's of the made picture, with DSNT's regulariser.
+
+    As the published code has it: each landmark's distance in DSNT's frame (the picture is 2 wide) plus the
+    Jensen–Shannon divergence from a Gaussian of `sigma` heatmap pixels, weighted, averaged over landmarks.
+    """
+    target = dsnt.from_landmarks(landmarks)
+    distance = dsnt.euclidean_loss(dsnt.dsnt(heatmaps), target)
+    per_landmark = distance + dsnt.js_regulariser(heatmaps, target, sigma)
+    return jnp.mean(per_landmark * _along(weights, per_landmark))
+
+
+def l2l(landmarks: Landmarks, reconstructed: Landmarks, weights: Weights) -> Scalar:
+    """Eq. 4, first term: ‖L_t − Ψ_t(Φ(L_t))‖₂, as the weighted sum of each landmark's distance."""
+    distance = safe_norm(landmarks - reconstructed)
+    return jnp.mean(jnp.sum(distance * _along(weights, distance), -1))
+
+
+def l2l_norm(landmarks: Landmarks, latent: Landmarks, weights: Weights) -> Scalar:
+    """Eq. 4, second term: ‖L′_t − Φ(L_t)‖₂ with L′ = L / ‖L‖₂ over all of a face's coordinates; summed like the first.
+
+    L′ is not detached: where L is itself a network's output, gradients reach it through both sides.
+    """
+    unit = landmarks / safe_norm(landmarks, (-2, -1), keepdims=True)
+    return l2l(unit, latent, weights)
+
+
+def x_l2l(landmarks: Landmarks, returned: Landmarks, weights: Weights) -> Scalar:
+    """Eq. 5: ‖L_t − Ψ_t(Φ(Ψ_s(Φ(L_t))))‖₂ for s ≠ t, `returned` being what came back; as the first term of Eq. 4."""
+    return l2l(landmarks, returned, weights)
+
+
+def l2i_gan_discriminator(kind: str, real: Logits, made: Logits) -> Scalar:
+    """Eq. 6 for D_t, which minimises it: "minimax" is its negative, "hinge" (the published code) the hinge loss."""
+    return ADVERSARIAL[kind].discriminator(real, made)
+
+
+def l2i_gan_generator(kind: str, made: Logits) -> Scalar:
+    """Eq. 6 for Θ_t: "minimax" its second term, "hinge" (the published code) −E[D_t], or "non_saturating"."""
+    return ADVERSARIAL[kind].generator(made)
+
+
+def _along(weights: Weights, per_landmark: Float[Array, "*batch n"]) -> Float[Array, " ..."]:
+    return weights.reshape((1,) * (per_landmark.ndim - 1) + (-1,))

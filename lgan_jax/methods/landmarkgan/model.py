@@ -1,0 +1,112 @@
+"""A trained LandmarkGAN to work with: landmarks in, landmarks or faces out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import ArrayLike, Float32
+
+from lgan_jax.core import FaceInfo
+from lgan_jax.methods.landmarkgan.generator import Generator, State
+from lgan_jax.nn.chunks import in_chunks
+
+Target = str | int | Sequence[str | int] | np.ndarray
+
+
+class LandmarkGAN:
+    """Converts landmarks between people, makes faces from them, and finds them in faces.
+
+    Every method takes any number of leading axes, works through them in chunks of a fixed size (so that only two
+    shapes are ever compiled), and returns a numpy array. A target is a name of `info.identities`, an index into it, or
+    a sequence of either, one for each landmark set (for landmarks `(..., N, 2)`, of shape `(...)` once counted off).
+
+    Attributes:
+      info: the scheme and size of what it was trained on, and the people it knows.
+    """
+
+    def __init__(self, info: FaceInfo, method: Generator, state: State) -> None:
+        """From the phase that trained the generators ("generator" or "joint") and its last state."""
+        self.info = info
+        kept = {"converter": state.params["converter"]}
+        self._state = state.replace(params=kept, optimizers={})  # what only training needs is let go
+        self._convert, self._synthesize, self._detect = map(jax.jit, (method.convert, method.synthesize, method.detect))
+
+    def convert(self, landmarks: ArrayLike, target: Target) -> Float32[np.ndarray, "*batch n 2"]:
+        """Landmarks `(..., N, 2)` in [0, 1] of anybody, as `target` would have them: Ψ_t(Φ(L)).
+
+        Raises:
+          ValueError: for landmarks of another shape than the scheme's, or a target that is not known.
+        """
+        return self._for_targets(self._convert, self._checked_landmarks(landmarks), target)
+
+    def synthesize(
+        self, landmarks: ArrayLike, target: Target, convert: bool = True
+    ) -> Float32[np.ndarray, "*batch size size 3"]:
+        """Faces of `target`, RGB in [-1, 1], with the expression and pose of landmarks `(..., N, 2)` in [0, 1].
+
+        `convert` says to bring the landmarks to the target's face first; without it they are taken as they are.
+
+        Raises:
+          ValueError: for landmarks of another shape than the scheme's, or a target that is not known.
+        """
+        landmarks = self._checked_landmarks(landmarks)
+        if convert:
+            landmarks = self._for_targets(self._convert, landmarks, target)
+        return self._for_targets(self._synthesize, landmarks, target)
+
+    def detect(self, images: ArrayLike) -> Float32[np.ndarray, "*batch n 2"]:
+        """Landmarks in [0, 1] of faces `(..., size, size, 3)` in [-1, 1], by the detector that training used.
+
+        Raises:
+          ValueError: for pictures of another size.
+        """
+        images = np.asarray(images, np.float32)
+        size = self.info.size
+        if images.shape[-3:] != (size, size, 3):
+            raise ValueError(f"pictures have the shape {images.shape}; expected (..., {size}, {size}, 3)")
+        flat = images.reshape(-1, size, size, 3)
+        found = in_chunks(lambda chunk: self._detect(self._state, chunk), flat, (self.info.scheme.count, 2))
+        return found.reshape(*images.shape[:-3], *found.shape[1:])
+
+    def _for_targets(self, apply: Callable, landmarks: np.ndarray, target: Target) -> np.ndarray:
+        """`apply(state, landmarks, target)` to each landmark set for its target, together for those that share one."""
+        leading, count = landmarks.shape[:-2], self.info.scheme.count
+        flat = landmarks.reshape(-1, count, 2)
+        targets = self._indices(target, len(flat))
+        shape = jax.eval_shape(apply, self._state, jax.ShapeDtypeStruct((1, count, 2), jnp.float32), jnp.int32(0)).shape
+        made = np.empty((len(flat), *shape[1:]), np.float32)
+        for index in np.unique(targets):
+            those = targets == index
+            made[those] = in_chunks(
+                lambda chunk, index=index: apply(self._state, chunk, jnp.int32(index)), flat[those], shape[1:]
+            )
+        return made.reshape(*leading, *shape[1:])
+
+    def _checked_landmarks(self, landmarks: ArrayLike) -> np.ndarray:
+        landmarks = np.asarray(landmarks, np.float32)
+        scheme = self.info.scheme
+        if landmarks.shape[-2:] != (scheme.count, 2):
+            expected = f"(..., {scheme.count}, 2), the points of {scheme.name}"
+            raise ValueError(f"landmarks have the shape {landmarks.shape}; expected {expected}")
+        return landmarks
+
+    def _indices(self, target: Target, count: int) -> np.ndarray:
+        """One index `(count,)` for each landmark set."""
+        if isinstance(target, str | int | np.integer):
+            return np.full(count, self._index(target))
+        targets = np.array([self._index(one) for one in target], np.int64)
+        if len(targets) != count:
+            raise ValueError(f"there are {len(targets)} targets for {count} landmark sets; give one, or one for each")
+        return targets
+
+    def _index(self, target: Any) -> int:
+        names = self.info.identities
+        if isinstance(target, str) and target in names:
+            return names.index(target)
+        if isinstance(target, int | np.integer) and 0 <= target < len(names):
+            return int(target)
+        raise ValueError(f"there is no target {target!r}; the targets are {', '.join(names)} (0 … {len(names) - 1})")

@@ -1,0 +1,50 @@
+"""A figure as it is printed: the mean of a measure with how many pictures it saw, out of how many."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+from jaxtyping import Float
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """The mean of one measure over pictures.
+
+    Attributes:
+      mean: over the measured pictures; None where none was measured.
+      deviation: standard deviation over the same pictures (divided by their number); None where none was measured.
+      measured: how many pictures have a value.
+      of: how many pictures there were.
+    """
+
+    mean: float | None
+    deviation: float | None
+    measured: int
+    of: int
+
+
+def summarize(values: Float[np.ndarray, " n"]) -> Figure:
+    """The figure of one value for each picture; NaN marks a picture that could not be measured.
+
+    Raises `ValueError` for an infinite value: it would hide all others in the mean.
+    """
+    if np.isinf(values).any():
+        raise ValueError(
+            f"{int(np.isinf(values).sum())} of {len(values)} values are infinite; a mean would say nothing"
+        )
+    kept = values[~np.isnan(values)].astype(np.float64)
+    if len(kept) == 0:
+        return Figure(None, None, 0, len(values))
+    return Figure(float(kept.mean()), float(kept.std()), len(kept), len(values))
+
+
+def share(flags: np.ndarray) -> Figure:
+    """The share of true flags `(n,)`, in [0, 1]; its deviation is that of a coin with this share."""
+    count = len(flags)
+    if count == 0:
+        return Figure(None, None, 0, 0)
+    mean = float(np.mean(flags))
+    return Figure(mean, math.sqrt(mean * (1 - mean)), count, count)

@@ -1,0 +1,20 @@
+"""Running a compiled network over any number of inputs with few compiled shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+_SIZES = (1, 16)  # of the chunks that are compiled for: a single frame, and many
+
+
+def in_chunks(apply: Callable, inputs: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """`apply` to inputs `(count, ...)` in padded chunks of 1 or 16; float32 outputs are `(count, *shape)`."""
+    outputs = np.empty((len(inputs), *shape), np.float32)
+    size = next((s for s in _SIZES if len(inputs) <= s), _SIZES[-1])
+    for start in range(0, len(inputs), size):
+        chunk = inputs[start : start + size]
+        padding = [(0, size - len(chunk))] + [(0, 0)] * (inputs.ndim - 1)
+        outputs[start : start + size] = np.asarray(apply(np.pad(chunk, padding)))[: len(chunk)]
+    return outputs

@@ -1,0 +1,75 @@
+"""FUNIT's patch discriminator (Liu et al., ICCV 2019), without normalisation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from lgan_jax.nn.convolution import Conv
+from lgan_jax.nn.initialisers import kaiming_normal
+
+_SLOPE = 0.2
+
+
+class ResidualBlock(nn.Module):
+    """Two 3×3 convolutions, each after a LeakyReLU(0.2), around a shortcut; reflect padding.
+
+    Where the number of channels changes the shortcut is a 1×1 convolution of x without bias. Where it doesn't, the
+    shortcut is LeakyReLU(x), not x: in the published code the first activation overwrites its input, and weights
+    trained so give their numbers only so.
+    """
+
+    features: int
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "batch height width channels"]) -> Float[Array, "batch height width features"]:
+        channels = x.shape[-1]
+        hidden = min(channels, self.features)
+        activated = nn.leaky_relu(x, _SLOPE)
+        y = Conv(hidden, padding="reflect", dtype=self.dtype, kernel_init=kaiming_normal, name="conv_0")(activated)
+        y = nn.leaky_relu(y, _SLOPE)
+        y = Conv(self.features, padding="reflect", dtype=self.dtype, kernel_init=kaiming_normal, name="conv_1")(y)
+        if channels == self.features:
+            return activated + y
+        shortcut = Conv(self.features, 1, use_bias=False, dtype=self.dtype, kernel_init=kaiming_normal, name="shortcut")
+        return shortcut(x) + y
+
+
+class PatchDiscriminator(nn.Module):
+    """Judges overlapping patches of a picture: 7×7 convolution, two residual blocks, halving, two residual blocks, 1×1.
+
+    Returns the logits, float32 `(batch, H/2, W/2, 1)`, higher for real, and the features that feature matching
+    compares, `(batch, H/2, W/2, 4·width)`: those after the last LeakyReLU (again because it overwrites them).
+
+    Attributes:
+      width: channels after the first convolution; twice that after the first level, four times at the end.
+      dtype: what to compute in.
+    """
+
+    width: int = 64
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(
+        self, image: Float[Array, "batch height width 3"]
+    ) -> tuple[Float[Array, "batch rows columns 1"], Float[Array, "batch rows columns features"]]:
+        width, dtype = self.width, self.dtype
+        x = Conv(width, 7, padding="reflect", dtype=dtype, kernel_init=kaiming_normal, name="stem")(image)
+        x = ResidualBlock(width, dtype, name="block_0")(x)
+        x = ResidualBlock(2 * width, dtype, name="block_1")(x)
+        x = _halved(x)
+        x = ResidualBlock(2 * width, dtype, name="block_2")(x)
+        x = ResidualBlock(4 * width, dtype, name="block_3")(x)
+        features = nn.leaky_relu(x, _SLOPE)
+        head = Conv(1, 1, dtype=jnp.float32, kernel_init=kaiming_normal, name="head")
+        return head(features), features
+
+
+def _halved(x: Float[Array, "batch height width channels"]) -> Float[Array, "batch rows columns channels"]:
+    """3×3 average pooling of stride 2 after one pixel of reflect padding."""
+    x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
+    return nn.avg_pool(x, (3, 3), strides=(2, 2))

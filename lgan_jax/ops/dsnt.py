@@ -1,0 +1,104 @@
+"""The differentiable spatial-to-numerical transform (Nibali et al. 2018, arXiv 1801.07372) and its losses.
+
+A heatmap set is float32 `(*batch, height, width, n)`, each of the n maps summing to 1. Two frames:
+  Nibali's: (x, y) with the centre of column j = 1 … w at (2j − (w + 1)) / w, so −1 and 1 are the map's edges;
+  the library's landmarks u in [0, 1] from edge to edge: u = (c + 1) / 2 of that.
+Losses are for each landmark, `(*batch, n)`, in Nibali's frame; σ is in pixels of the heatmap. ε = 1e-24, inside
+logarithms and in the Gaussian's normalisation, is that of the public implementation; it decides the value of a target
+off the map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from lgan_jax.ops.heatmaps import gaussians
+from lgan_jax.ops.norms import safe_norm
+
+Heatmaps = Float[Array, "*batch height width n"]
+Points = Float[Array, "*batch n 2"]
+PerPoint = Float[Array, "*batch n"]
+
+_EPSILON = 1e-24
+
+
+def spatial_softmax(logits: Heatmaps) -> Heatmaps:
+    """Softmax over height and width, in float32."""
+    return jax.nn.softmax(logits.astype(jnp.float32), axis=(-3, -2))
+
+
+def pixel_coordinates(size: int) -> Float[Array, " {size}"]:
+    """Centres of `size` pixels in Nibali's frame: (2j − (size + 1)) / size for j = 1 … size."""
+    return (2 * jnp.arange(1, size + 1, dtype=jnp.float32) - (size + 1)) / size
+
+
+def dsnt(heatmaps: Heatmaps) -> Points:
+    """Each map's mean position (x, y) in Nibali's frame."""
+    height, width = heatmaps.shape[-3:-1]
+    x = jnp.einsum("...hwn,w->...n", heatmaps, pixel_coordinates(width))
+    y = jnp.einsum("...hwn,h->...n", heatmaps, pixel_coordinates(height))
+    return jnp.stack([x, y], -1)
+
+
+def to_landmarks(coordinates: Points) -> Points:
+    """From Nibali's frame to landmarks in [0, 1]."""
+    return (coordinates + 1) / 2
+
+
+def from_landmarks(landmarks: Points) -> Points:
+    """From landmarks in [0, 1] to Nibali's frame."""
+    return 2 * landmarks - 1
+
+
+def euclidean_loss(coordinates: Points, target: Points) -> PerPoint:
+    """Distance between two sets of points of the same frame; gradient 0 where they agree."""
+    return safe_norm(coordinates - target)
+
+
+def js_regulariser(heatmaps: Heatmaps, target: Points, sigma: float) -> PerPoint:
+    """Jensen–Shannon divergence between each map and the Gaussian of width σ at the target (Nibali's frame)."""
+    gauss = _gauss(target, heatmaps, sigma)
+    middle = (heatmaps + gauss) / 2
+    return (_kl(heatmaps, middle) + _kl(gauss, middle)) / 2
+
+
+def kl_regulariser(heatmaps: Heatmaps, target: Points, sigma: float) -> PerPoint:
+    """Kullback–Leibler divergence of each map from the Gaussian of width σ at the target (Nibali's frame)."""
+    return _kl(heatmaps, _gauss(target, heatmaps, sigma))
+
+
+def variance_regulariser(heatmaps: Heatmaps, target: Points, sigma: float) -> PerPoint:
+    """Squared difference between each map's variance and σ², in x and in y, summed; the target plays no part."""
+    height, width = heatmaps.shape[-3:-1]
+    mean = dsnt(heatmaps)
+    dx = _column(pixel_coordinates(width), heatmaps.ndim - 2) - mean[..., None, :, 0]
+    dy = _column(pixel_coordinates(height), heatmaps.ndim - 2) - mean[..., None, :, 1]
+    x = jnp.einsum("...hwn,...wn->...n", heatmaps, dx**2)
+    y = jnp.einsum("...hwn,...hn->...n", heatmaps, dy**2)
+    return (x - (2 * sigma / width) ** 2) ** 2 + (y - (2 * sigma / height) ** 2) ** 2
+
+
+REGULARISERS: dict[str, Callable[[Heatmaps, Points, float], PerPoint]] = {
+    "js": js_regulariser,
+    "kl": kl_regulariser,
+    "variance": variance_regulariser,
+}
+
+
+def _column(values: Float[Array, " size"], rank: int) -> Float[Array, " ..."]:
+    """Values along the last axis but one of an array of `rank` + 1 axes."""
+    return values.reshape((1,) * (rank - 1) + (-1, 1))
+
+
+def _gauss(target: Points, heatmaps: Heatmaps, sigma: float) -> Heatmaps:
+    height, width = heatmaps.shape[-3:-1]
+    maps = gaussians(to_landmarks(target), height, width, sigma)
+    return maps / (maps.sum((-3, -2), keepdims=True) + _EPSILON)
+
+
+def _kl(p: Heatmaps, q: Heatmaps) -> PerPoint:
+    return jnp.sum(p * (jnp.log(p + _EPSILON) - jnp.log(q + _EPSILON)), axis=(-3, -2))

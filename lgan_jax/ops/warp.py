@@ -1,0 +1,51 @@
+"""Resampling pictures. Positions (x, y) in [0, 1] from edge to edge, pixel centres at (i + 0.5) / size."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def pixel_centres(height: int, width: int) -> Float[Array, "{height} {width} 2"]:
+    """The identity grid: the position of every pixel's centre."""
+    x = (jnp.arange(width, dtype=jnp.float32) + 0.5) / width
+    y = (jnp.arange(height, dtype=jnp.float32) + 0.5) / height
+    return jnp.stack(jnp.meshgrid(x, y), -1)
+
+
+def sample(
+    image: Float[Array, "height width channels"], positions: Float[Array, "*points 2"]
+) -> Float[Array, "*points channels"]:
+    """The picture at `positions`, bilinear between pixel centres, the border's colour beyond them.
+
+    Differentiable in both. Takes one picture: `jax.vmap` it over a batch.
+    """
+    height, width = image.shape[:2]
+    x = jnp.clip(positions[..., 0] * width - 0.5, 0, width - 1)
+    y = jnp.clip(positions[..., 1] * height - 0.5, 0, height - 1)
+    left = jnp.clip(jnp.floor(x), 0, max(width - 2, 0)).astype(jnp.int32)
+    top = jnp.clip(jnp.floor(y), 0, max(height - 2, 0)).astype(jnp.int32)
+    right, bottom = jnp.minimum(left + 1, width - 1), jnp.minimum(top + 1, height - 1)
+    a, b = (x - left)[..., None], (y - top)[..., None]
+    upper = image[top, left] * (1 - a) + image[top, right] * a
+    lower = image[bottom, left] * (1 - a) + image[bottom, right] * a
+    return upper * (1 - b) + lower * b
+
+
+def affine_points(
+    points: Float[Array, "*batch 2"], matrix: Float[Array, "2 2"], shift: Float[Array, " 2"]
+) -> Float[Array, "*batch 2"]:
+    """`matrix` about the picture's centre (0.5, 0.5), then `shift`, of positions."""
+    middle = jnp.full((1,) * (points.ndim - 1) + (2,), 0.5)
+    moved = jnp.einsum("ij,...j->...i", matrix, points - middle)
+    return moved + middle + shift.reshape(middle.shape)
+
+
+def affine_image(
+    image: Float[Array, "height width channels"], matrix: Float[Array, "2 2"], shift: Float[Array, " 2"]
+) -> Float[Array, "height width channels"]:
+    """The picture in which what was at p is at `affine_points(p, matrix, shift)`; `matrix` must be invertible."""
+    (a, b), (c, d) = matrix
+    inverse = jnp.array([[d, -b], [-c, a]]) / (a * d - b * c)
+    grid = pixel_centres(*image.shape[:2]) - shift.reshape(1, 1, 2)
+    return sample(image, affine_points(grid, inverse, jnp.zeros(2)))

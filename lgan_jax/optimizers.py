@@ -1,0 +1,73 @@
+"""Optimizers and learning-rate schedules, from a config's fields to an `optax` transformation."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+import optax
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """One optimizer.
+
+    Attributes:
+      name: "rmsprop", as PyTorch's: p ← p − η·g / (√v + ε) with v ← decay·v + (1 − decay)·g² from v = 0; or "adam".
+      learning_rate: η at its highest.
+      decay: RMSProp's.
+      b1, b2: Adam's.
+      eps: ε, outside the root.
+      weight_decay: λ of an ℓ2 penalty λ/2·‖p‖² on every parameter, λ·p added to its gradient.
+      schedule: "constant"; "step": times `factor` after every `every` steps, never below `minimum`; "cosine" and
+        "linear": to `minimum` at the end of the phase.
+      factor, every, minimum: see `schedule`.
+      warmup: steps in which η rises linearly from 0, before the schedule starts.
+    """
+
+    name: Literal["rmsprop", "adam"] = "rmsprop"
+    learning_rate: float = 1e-4
+    decay: float = 0.99
+    b1: float = 0.9
+    b2: float = 0.999
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    schedule: Literal["constant", "step", "cosine", "linear"] = "constant"
+    factor: float = 0.9
+    every: int = 2500
+    minimum: float = 0.0
+    warmup: int = 0
+
+    def __post_init__(self) -> None:
+        if self.learning_rate < self.minimum:
+            raise ValueError(f"minimum is {self.minimum}, above the learning rate {self.learning_rate}")
+
+
+def learning_rate(settings: Settings, steps: int) -> optax.Schedule:
+    """The learning rate at a step (counted from 0) of a phase of `steps` steps."""
+    highest, left = settings.learning_rate, max(1, steps - settings.warmup)
+    match settings.schedule:
+        case "constant":
+            schedule = optax.constant_schedule(highest)
+        case "step":
+            schedule = optax.exponential_decay(
+                highest, settings.every, settings.factor, staircase=True, end_value=settings.minimum
+            )
+        case "cosine":
+            schedule = optax.cosine_decay_schedule(highest, left, alpha=settings.minimum / highest)
+        case "linear":
+            schedule = optax.linear_schedule(highest, settings.minimum, left)
+    if not settings.warmup:
+        return schedule
+    rise = optax.linear_schedule(0.0, highest, settings.warmup)
+    return optax.join_schedules([rise, schedule], [settings.warmup])
+
+
+def make(settings: Settings, steps: int) -> optax.GradientTransformation:
+    """The optimizer for a phase of `steps` steps."""
+    if settings.name == "rmsprop":
+        scale = optax.scale_by_rms(settings.decay, settings.eps, eps_in_sqrt=False)
+    else:
+        scale = optax.scale_by_adam(settings.b1, settings.b2, settings.eps)
+    rate = optax.scale_by_learning_rate(learning_rate(settings, steps))
+    return optax.chain(optax.add_decayed_weights(settings.weight_decay), scale, rate)

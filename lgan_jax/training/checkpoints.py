@@ -1,0 +1,211 @@
+"""Checkpoints of a phase: the whole state and the data's position, saved together, asynchronously and atomically.
+
+They lie in `checkpoints/<phase>/<step>/` of the run's folder. The state is saved once, not once a device.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import grain
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from lgan_jax.core import Finished, State
+from lgan_jax.training.phase import Phase
+from lgan_jax.training.workdir import about, check_format, read_run
+
+# How the system says that a file cannot be written, wherever it is quoted.
+_DISK = ("No space left", "Disk quota", "File too large", "Read-only file system", "Permission denied", "I/O error")
+
+
+class NotSavedError(OSError):
+    """Something of the run could not be written; the line says what, where, why, and what there is to go back to."""
+
+
+class Checkpoints:
+    """The checkpoints of one phase. Use as a context manager: leaving it waits for the last save to be on disk.
+
+    Every method that writes raises `NotSavedError` (an `OSError`) where the disk is full or cannot be written;
+    what was saved before is untouched by that. `keep`: how many of the newest stay; `read_only` makes and removes
+    nothing in the folder.
+    """
+
+    def __init__(self, workdir: str | os.PathLike, phase: str, keep: int | None = None, read_only: bool = False):
+        self.folder = folder_of(workdir, phase)
+        self.phase = phase
+        self._newest = newest_step(self.folder)
+        self._manager = ocp.CheckpointManager(
+            self.folder,
+            item_handlers={
+                "state": ocp.StandardCheckpointHandler(),
+                "data": grain.checkpoint.CheckpointHandler(),
+                "record": ocp.JsonCheckpointHandler(),
+            },
+            options=ocp.CheckpointManagerOptions(
+                max_to_keep=keep, create=not read_only, cleanup_tmp_directories=not read_only
+            ),
+        )
+
+    def __enter__(self) -> Checkpoints:
+        self._quiet = contextlib.ExitStack()
+        self._quiet.enter_context(_quiet_threads())
+        return self
+
+    def __exit__(self, kind, error, _) -> None:
+        with self._quiet:
+            try:
+                with self.explained(f"step {self._newest}"):
+                    self._manager.close()
+            except NotSavedError:
+                if error is None:  # an error on its way out has its own line to say
+                    raise
+
+    @property
+    def newest(self) -> int | None:
+        """The newest step that has been saved, or is being saved."""
+        return self._newest
+
+    def save(self, step: int, state: State, data: Iterator, record: Mapping[str, Any]) -> None:
+        """Begins to save `state` (host arrays that nobody changes any more) and the position of `data`."""
+        if step == self._newest:
+            return
+        if int(state.step) != step:
+            raise ValueError(f"{self.phase}: train_step left the state's `step` at {state.step} after step {step}")
+        with self.explained(f"step {step}"):
+            self._manager.save(
+                step,
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardSave(state),
+                    data=grain.checkpoint.CheckpointSave(data),
+                    record=ocp.args.JsonSave({"phase": self.phase, "step": step, **about(), **record}),
+                ),
+            )
+        self._newest = step
+
+    def wait(self) -> None:
+        """Waits until everything is on disk."""
+        with self.explained(f"step {self._newest}"):
+            self._manager.wait_until_finished()
+
+    def restore(self, abstract: State, data: Iterator | None = None) -> State:
+        """The newest state, as host arrays of the abstract state's shapes and dtypes; sets `data` to its position.
+
+        Raises `ValueError` if the checkpoint is of a newer format, or of another program or number of processes.
+        """
+        where = self.folder / str(self._newest)
+        record = self._manager.restore(self._newest, args=ocp.args.Composite(record=ocp.args.JsonRestore())).record
+        check_format(record, where)
+        self._check(abstract, where)
+        wanted = {"state": ocp.args.StandardRestore(jax.tree.map(lambda x: np.empty(x.shape, x.dtype), abstract))}
+        if data is not None:
+            wanted["data"] = grain.checkpoint.CheckpointRestore(data)
+            count = len(list((where / "data").glob("process_*.json")))
+            if count != jax.process_count():
+                raise ValueError(
+                    f"{where} was saved by {count} processes; continue it with as many, not {jax.process_count()}"
+                )
+        return self._manager.restore(self._newest, args=ocp.args.Composite(**wanted)).state
+
+    def _check(self, abstract: State, where: Path) -> None:
+        """Restoring would cast in silence what has another dtype."""
+        saved = _described(self._manager.item_metadata(self._newest).state.tree)
+        expected = _described(abstract)
+        for name in sorted(saved.keys() | expected.keys()):
+            if saved.get(name) != expected.get(name):
+                raise ValueError(
+                    f"{where} does not fit this version's phase {self.phase}: {name} is "
+                    f"{saved.get(name, 'missing')} there, {expected.get(name, 'missing')} here"
+                )
+
+    def newest_line(self) -> str:
+        """Says what there is to go back to."""
+        step = newest_step(self.folder)
+        return "nothing has been saved yet" if step is None else f"the last good checkpoint is step {step}"
+
+    def _is_ours(self, path: str | os.PathLike) -> bool:
+        return Path(path).resolve().is_relative_to(self.folder.parents[1])
+
+    @contextlib.contextmanager
+    def explained(self, what: str):
+        """Turns an error of a disk that is full or read-only, from Orbax or our own files, into one line."""
+        try:
+            yield
+        except Exception as error:
+            reason = next((reason for reason in _DISK if reason in str(error)), None)
+            elsewhere = isinstance(error, OSError) and error.filename and not self._is_ours(error.filename)
+            if reason is None or elsewhere or isinstance(error, NotSavedError):
+                raise
+            raise NotSavedError(
+                f"could not save {what} in {self.folder}: {reason}; free space there and run the same command again; "
+                f"{self.newest_line()}"
+            ) from error
+
+
+def _described(tree: Any) -> dict[str, str]:
+    """Path → shape and dtype of every array of a tree; the same for a state and for what Orbax tells of one."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="."): f"{np.dtype(leaf.dtype)}{list(leaf.shape)}"
+        for path, leaf in leaves
+    }
+
+
+def folder_of(workdir: str | os.PathLike, phase: str) -> Path:
+    """Where a phase's checkpoints lie, a folder a step."""
+    return (Path(workdir) / "checkpoints" / phase).resolve()
+
+
+def newest_step(folder: Path) -> int | None:
+    """The newest step that is completely on disk in a phase's folder. Unfinished saves have longer names."""
+    steps = [int(entry.name) for entry in folder.iterdir() if entry.name.isdigit()] if folder.is_dir() else []
+    return max(steps, default=None)
+
+
+def restore_finished(phases: Sequence[Phase], workdir: str | os.PathLike) -> dict[str, Finished]:
+    """The newest state of every phase of a run that has a checkpoint, in order, as JAX's arrays.
+
+    The last of them may be unfinished: its state's `step` says how far it has come. Neither `batches` nor
+    `pictures` of a phase is used, and of `held_out` only shapes.
+
+    Raises `FileNotFoundError` where there is no run or no checkpoint yet, `ValueError` for a newer format.
+    """
+    read_run(workdir)
+    restored: dict[str, Finished] = {}
+    for phase in phases:
+        if newest_step(folder_of(workdir, phase.name)) is None:
+            break
+        method = phase.build(restored)
+        with Checkpoints(workdir, phase.name, read_only=True) as checkpoints:
+            state = checkpoints.restore(phase.abstract_state(method.init))
+        restored[phase.name] = Finished(method, jax.device_put(state))
+    if not restored:
+        raise FileNotFoundError(f"there is no checkpoint in {Path(workdir) / 'checkpoints'} yet; train first")
+    return restored
+
+
+@contextlib.contextmanager
+def _quiet_threads():
+    """Keeps Orbax's threads from printing every error of a failed save; what failed is raised to the caller as well."""
+
+    def is_not_orbax(record: logging.LogRecord) -> bool:
+        return "orbax" not in record.pathname
+
+    def hook(unraisable) -> None:
+        if str(unraisable.exc_value) != "Event loop is closed":  # a second file of the same save
+            previous(unraisable)
+
+    previous, sys.unraisablehook = sys.unraisablehook, hook
+    logging.getLogger("absl").addFilter(is_not_orbax)
+    try:
+        yield
+    finally:
+        logging.getLogger("absl").removeFilter(is_not_orbax)
+        sys.unraisablehook = previous

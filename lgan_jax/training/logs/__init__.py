@@ -1,0 +1,75 @@
+"""What a run leaves to look at: progress on the console, TensorBoard, `metrics.jsonl`, pictures and `preview.html`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from lgan_jax.training.logs import metrics_file, pictures, preview
+from lgan_jax.training.logs.board import Board
+from lgan_jax.training.logs.progress import Progress
+
+
+class Log:
+    """The log of one phase. Use as a context manager.
+
+    What an interrupted run wrote of the phase after `start` is removed when the log is opened.
+    """
+
+    def __init__(self, workdir: Path, phase: str, start: int, steps: int, console: Console):
+        self.workdir, self._phase, self._start, self._steps = workdir, phase, start, steps
+        self._metrics = workdir / "metrics.jsonl"
+        metrics_file.rewind(self._metrics, phase, start)
+        pictures.rewind(workdir / "pictures" / phase, start)
+        self._preview = preview.Preview(workdir, metrics_file.read(self._metrics))
+        self._board = Board(workdir / "tensorboard" / phase, start)
+        self._console = console
+
+    def __enter__(self) -> Log:
+        self._began = time.monotonic()
+        self._progress = Progress(self._phase, self._start, self._steps, self._console)
+        return self
+
+    def __exit__(self, kind, *_) -> None:
+        self._progress.close()
+        self._board.close()
+        self._preview.write(running=False)
+
+    def advance(self, step: int) -> None:
+        """Shows that a step has been started."""
+        self._progress.advance(step)
+
+    def train(self, step: int, values: Mapping[str, float], pace: tuple[float, float] | None) -> None:
+        """The means of the training metrics since the line before; `pace` is images per second and seconds left."""
+        speed = {"images_per_second": round(pace[0], 3)} if pace else {}
+        self._write("train", step, values, **speed)
+        self._progress.report(step, values, pace)
+
+    def evaluation(self, step: int, values: Mapping[str, float]) -> None:
+        """The figures of the held-out batches."""
+        self._write("eval", step, values)
+        figures = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+        self._progress.say(f"{self._phase} {step:,}/{self._steps:,}  held out: {figures}")
+
+    def pictures(self, step: int, images: Mapping[str, np.ndarray]) -> None:
+        """Sheets of pictures, each `(rows, columns, H, W, 3)` in [-1, 1]."""
+        for name, cells in images.items():
+            picture = pictures.sheet(cells)
+            pictures.save(self.workdir / "pictures" / self._phase / name, step, picture)
+            self._board.picture(name, picture, step)
+        self._board.flush()
+        self._preview.write(running=True)
+
+    def _write(self, kind: str, step: int, values: Mapping[str, float], **more: float) -> None:
+        seconds = round(time.monotonic() - self._began, 3)
+        line = {"phase": self._phase, "step": step, "kind": kind, "values": dict(values), "seconds": seconds, **more}
+        metrics_file.append(self._metrics, line)
+        self._preview.add(line)
+        for name, value in values.items():
+            self._board.scalar(f"{kind}/{name}", value, step)
+        self._board.flush()
+        self._preview.write_if_due()

@@ -1,0 +1,40 @@
+"""TensorBoard's event files, written at once and in this thread, so that a full disk is an error and not a hang."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+from tensorboardX import summary
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event, SessionLog
+
+
+class Board:
+    """Scalars and pictures of one phase. What earlier files hold after step `start` is declared void."""
+
+    def __init__(self, folder: Path, start: int):
+        folder.mkdir(parents=True, exist_ok=True)
+        self._events = EventsWriter(str(folder / "events"), f".{time.time_ns()}")
+        if start:
+            self._write(start + 1, session_log=SessionLog(status=SessionLog.START))
+
+    def scalar(self, name: str, value: float, step: int) -> None:
+        """Adds a point to a curve."""
+        self._write(step, summary=summary.scalar(name, value))
+
+    def picture(self, name: str, picture: np.ndarray, step: int) -> None:
+        """Adds a uint8 RGB picture `(H, W, 3)`."""
+        self._write(step, summary=summary.image(name, picture, dataformats="HWC"))
+
+    def flush(self) -> None:
+        """Puts everything into the file."""
+        self._events.flush()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._events.close()
+
+    def _write(self, step: int, **content) -> None:
+        self._events.write_event(Event(wall_time=time.time(), step=step, **content))

@@ -1,0 +1,32 @@
+"""`metrics.jsonl`: one JSON object a line, each with phase, step, kind (`train` or `eval`) and values."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lgan_jax.training.workdir import write_text
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """All lines of the file; a last line that a killed run left unfinished is not counted."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+
+def rewind(path: Path, phase: str, step: int) -> None:
+    """Removes what was written of a phase after `step`, so that a run continued there says nothing twice."""
+    if path.exists():
+        kept = [line for line in read(path) if line["phase"] != phase or line["step"] <= step]
+        write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
+
+
+def append(path: Path, line: Mapping[str, Any]) -> None:
+    """Adds one line. JSON knows no NaN: a value that is not finite is written as null."""
+    values = {name: value if math.isfinite(value) else None for name, value in line["values"].items()}
+    with path.open("a") as file:
+        file.write(json.dumps({**line, "values": values}) + "\n")

@@ -1,0 +1,49 @@
+"""Pictures of a run as PNG files, kept as a history: `pictures/<phase>/<name>/<step>.png`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+_GUTTER = 2  # pixels between the cells of a sheet
+_PAPER = 250  # its grey
+
+
+def sheet(images: np.ndarray) -> np.ndarray:
+    """Tiles `(rows, columns, H, W, 3)` in [-1, 1] to one uint8 RGB picture with thin gutters.
+
+    Raises `ValueError` for another shape.
+    """
+    if images.ndim != 5 or images.shape[-1] != 3:
+        raise ValueError(f"pictures must be (rows, columns, H, W, 3), not {images.shape}")
+    rows, columns, height, width, _ = images.shape
+    cells = np.round((np.clip(images.astype(np.float32), -1, 1) + 1) * 127.5).astype(np.uint8)
+    padded = np.full((rows, columns, height + _GUTTER, width + _GUTTER, 3), _PAPER, np.uint8)
+    padded[:, :, :height, :width] = cells
+    tiled = padded.swapaxes(1, 2).reshape(rows * (height + _GUTTER), columns * (width + _GUTTER), 3)
+    return tiled[:-_GUTTER, :-_GUTTER]
+
+
+def save(folder: Path, step: int, picture: np.ndarray) -> None:
+    """Writes one uint8 RGB picture of the history in `folder`. Raises `OSError` if it cannot be written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _, png = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    (folder / f"{step:08d}.png").write_bytes(png.tobytes())
+
+
+def rewind(folder: Path, step: int) -> None:
+    """Removes the pictures of a phase (all names) that were drawn after `step`."""
+    for path in folder.glob("*/*.png"):
+        if int(path.stem) > step:
+            path.unlink()
+
+
+def history(workdir: Path) -> dict[str, dict[str, list[Path]]]:
+    """Phase → name → paths relative to the run's folder, oldest step first."""
+    found: dict[str, dict[str, list[Path]]] = {}
+    for path in sorted((workdir / "pictures").glob("*/*/*.png")):
+        names = found.setdefault(path.parts[-3], {})
+        names.setdefault(path.parts[-2], []).append(path.relative_to(workdir))
+    return found

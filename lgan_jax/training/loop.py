@@ -1,0 +1,230 @@
+"""The training loop, written once for every method: a run is a list of phases."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import dataclasses
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from rich.console import Console
+
+from lgan_jax.core import Batch, Finished, Metrics, State
+from lgan_jax.training import announce, compilation, parallel
+from lgan_jax.training.checkpoints import Checkpoints
+from lgan_jax.training.interrupts import Interrupts, Stopped
+from lgan_jax.training.logs import Log
+from lgan_jax.training.pace import Pace
+from lgan_jax.training.phase import HostBatch, Phase, as_arrays
+from lgan_jax.training.workdir import open_run
+
+_AHEAD = 2  # steps that the host may be ahead of the devices
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How a run is trained and watched; all intervals in steps.
+
+    `keep`: how many of a phase's newest checkpoints stay. `profile`: the first and last step of every phase that
+    `jax.profiler` records into the run's folder; none by default.
+    """
+
+    seed: int = 0
+    log_every: int = 100
+    eval_every: int = 1000
+    pictures_every: int = 1000
+    checkpoint_every: int = 1000
+    keep: int = 2
+    profile: tuple[int, ...] = ()
+
+    def __post_init__(self):
+        for name in ("log_every", "eval_every", "pictures_every", "checkpoint_every", "keep"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if len(self.profile) not in (0, 2):
+            raise ValueError(f"profile must name a first and a last step, not {self.profile}")
+
+
+def run(
+    phases: Sequence[Phase],
+    workdir: str | os.PathLike,
+    settings: Settings,
+    record: Mapping[str, Any],
+    notes: Sequence[str] = (),
+) -> dict[str, Finished]:
+    """Trains the phases in order and returns their finished states, by name.
+
+    Called again with the same arguments it continues: finished phases are restored, an unfinished one goes on at
+    its newest checkpoint and its data's position, and a finished run only says that it is finished. `record` is
+    what must stay the same for that (see `workdir.open_run`); `notes` are lines to print at the start.
+
+    Raises `Stopped` after SIGTERM or Ctrl-C, with everything saved; `FloatingPointError` for a metric that is not
+    finite; `OSError` where the disk is full; `ValueError` or `FileExistsError` for a folder of something else.
+    """
+    compilation.use_cache()
+    workdir = open_run(workdir, record)
+    console = Console(quiet=not parallel.is_first())
+    for line in [*announce.devices(), *notes]:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    finished: dict[str, Finished] = {}
+    with Interrupts() as interrupts:
+        for phase in phases:
+            with Checkpoints(workdir, phase.name, settings.keep) as checkpoints:
+                before = sum(earlier.steps for earlier in phases[: len(finished)])
+                training = _Training(phase, finished, settings, checkpoints, interrupts, before)
+                finished[phase.name] = Finished(training.method, training.run(workdir, record, console))
+    return finished
+
+
+class _Training:
+    """One phase on its way: its compiled functions, its data and what it has measured since the last line."""
+
+    def __init__(
+        self,
+        phase: Phase,
+        earlier: Mapping[str, Finished],
+        settings: Settings,
+        checkpoints: Checkpoints,
+        interrupts: Interrupts,
+        steps_before: int,
+    ):
+        self.phase, self.settings, self.method = phase, settings, phase.build(earlier)
+        self.checkpoints, self.interrupts, self.steps_before = checkpoints, interrupts, steps_before
+        self.train_step = parallel.spread(self._step)
+        self.eval_step = parallel.on_one_device(self.method.eval_step)
+        self.pictures = parallel.on_one_device(self.method.pictures)
+        self.underway: collections.deque[tuple[int, Any]] = collections.deque()
+        self.measured: list[dict[str, float]] = []
+        images = phase.held_out[0]["image"].shape[1:-3]
+        self.pace = Pace(phase.batch_size * math.prod(images))
+
+    def run(self, workdir: Path, record: Mapping[str, Any], console: Console) -> State:
+        """Trains the phase to its end, from where it stands."""
+        phase, start = self.phase, self.checkpoints.newest or 0
+        abstract = phase.abstract_state(self.method.init)
+        if start >= phase.steps:
+            console.print(f"{phase.name}: finished at step {start:,}", highlight=False)
+            return jax.device_put(self.checkpoints.restore(abstract))
+        if self.interrupts.signal_number is not None:
+            line = f"stopped before {phase.name}; run the same command to continue"
+            raise Stopped(line, self.interrupts.signal_number)
+        for line in announce.networks(abstract):
+            console.print(f"{phase.name}: {line}", highlight=False)
+        data = phase.batches()
+        if start:
+            console.print(f"{phase.name}: continued at step {start:,}", highlight=False)
+            state = parallel.replicate(self.checkpoints.restore(abstract, data))
+        else:
+            init = jax.jit(lambda seed, batch: self.method.init(phase.keys(seed)[0], batch))
+            state = parallel.replicate(init(self.settings.seed, as_arrays(phase.held_out[0])))
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self.checkpoints.explained(f"the logs of {phase.name}"))
+            log = None
+            if parallel.is_first():
+                log = stack.enter_context(Log(workdir, phase.name, start, phase.steps, console))
+            return self._train(state, data, start, log, record)
+
+    def _train(self, state: State, data: Iterator, start: int, log: Log | None, record: Mapping[str, Any]) -> State:
+        seed = parallel.replicate(np.int32(self.settings.seed))
+        if log and not start:
+            log.pictures(0, jax.device_get(self.pictures(state, self.phase.pictures)))
+        for step in range(start + 1, self.phase.steps + 1):
+            self._profile(step, log, done=False)
+            batch = parallel.shard(self._next(data, step))
+            state, metrics = self.train_step(state, batch, seed)
+            self._keep_pace(step, metrics)
+            self._profile(step, log, done=True)
+            if log:
+                log.advance(step)
+            stop = self.interrupts.requested(self.steps_before + step)
+            self._report(step, state, log)
+            if stop or self._due(step, self.settings.checkpoint_every):
+                self._measure()
+                host = parallel.to_host(state)
+                self.checkpoints.save(step, host, data, record)
+            if stop:
+                self.checkpoints.wait()
+                line = f"{self.phase.name}: saved at step {step:,}; run the same command to continue"
+                raise Stopped(line, self.interrupts.signal_number)
+            self.pace.resume()
+        self.checkpoints.wait()
+        return jax.device_put(host)
+
+    def _step(self, state: State, batch: Batch, seed: jax.Array) -> tuple[State, Metrics]:
+        """The randomness of step n is a function of the run's seed, the phase's name and n alone."""
+        key = jax.random.fold_in(self.phase.keys(seed)[1], state.step)
+        return self.method.train_step(state, batch, key)
+
+    def _next(self, data: Iterator, step: int) -> HostBatch:
+        batch = next(data, None)
+        if batch is None:
+            raise ValueError(f"{self.phase.name}: the data ended before step {step}; training batches must repeat")
+        return batch
+
+    def _keep_pace(self, step: int, metrics: Metrics) -> None:
+        """Lets the host prepare and send the next batches while the devices compute, but not more than a few."""
+        self.underway.append((step, metrics))
+        if len(self.underway) > _AHEAD:
+            parallel.wait(self.underway[-1 - _AHEAD][1])
+        if self.pace.first:  # it was compiled; that is no measure of speed
+            parallel.wait(metrics)
+            self.pace.begin()
+        else:
+            self.pace.count()
+
+    def _due(self, step: int, every: int) -> bool:
+        return step % every == 0 or step == self.phase.steps
+
+    def _report(self, step: int, state: State, log: Log | None) -> None:
+        """What is due after this step: a line of metrics, an evaluation, pictures."""
+        settings = self.settings
+        log_due, eval_due, pictures_due = (
+            self._due(step, every) for every in (settings.log_every, settings.eval_every, settings.pictures_every)
+        )
+        if not (log_due or eval_due or pictures_due):
+            return
+        self._measure()
+        if log_due:
+            means = {name: float(np.mean([values[name] for values in self.measured])) for name in self.measured[0]}
+            self.measured.clear()
+            if log:
+                log.train(step, means, self.pace.lap(self.phase.steps - step))
+        if eval_due and log:
+            log.evaluation(step, self._evaluate(state))
+        if pictures_due and log:
+            log.pictures(step, jax.device_get(self.pictures(state, self.phase.pictures)))
+
+    def _measure(self) -> None:
+        """Waits for the steps under way and reads their metrics. Raises `FloatingPointError` if one is not finite."""
+        steps = [step for step, _ in self.underway]
+        values = parallel.to_host([metrics for _, metrics in self.underway])
+        self.underway.clear()
+        self.pace.pause()
+        for step, metrics in zip(steps, values, strict=True):
+            self.measured.append({name: float(value) for name, value in metrics.items()})
+            for name, value in self.measured[-1].items():
+                if not math.isfinite(value):
+                    self.checkpoints.wait()
+                    kept = self.checkpoints.newest_line()
+                    raise FloatingPointError(f"{self.phase.name}: {name} is {value} at step {step}; {kept}")
+
+    def _evaluate(self, state: State) -> dict[str, float]:
+        """Means over the held-out batches."""
+        figures = jax.device_get([self.eval_step(state, batch) for batch in self.phase.held_out])
+        return {name: float(np.mean([batch[name] for batch in figures])) for name in figures[0]}
+
+    def _profile(self, step: int, log: Log | None, done: bool) -> None:
+        """Starts `jax.profiler` before the first step of its range and stops it after the last."""
+        if log and self.settings.profile:
+            first, last = self.settings.profile
+            if step == first and not done:
+                jax.profiler.start_trace(str(log.workdir / "profile" / self.phase.name))
+            if step == last and done:
+                parallel.wait(self.underway[-1][1])
+                jax.profiler.stop_trace()

@@ -1,0 +1,49 @@
+"""How fast a run trains: only the time in which it does, without compiling, evaluating, drawing and saving."""
+
+from __future__ import annotations
+
+import time
+
+
+class Pace:
+    """A stopwatch for steps of `images` pictures each."""
+
+    def __init__(self, images: int):
+        self._images = images
+        self._steps = self._lap_steps = 0
+        self._seconds = self._lap_seconds = 0.0
+        self._running_since: float | None = None
+        self.first = True
+
+    def begin(self) -> None:
+        """The first step, which was compiled and is not counted, is done."""
+        self.first = False
+        self.resume()
+
+    def count(self) -> None:
+        """One more step is under way."""
+        self._lap_steps += 1
+
+    def resume(self) -> None:
+        """Training goes on; has no effect if it does already."""
+        if self._running_since is None:
+            self._running_since = time.perf_counter()
+
+    def pause(self) -> None:
+        """All steps counted so far are done; what follows is no training."""
+        if self._running_since is not None:
+            self._lap_seconds += time.perf_counter() - self._running_since
+            self._running_since = None
+
+    def lap(self, steps_left: int) -> tuple[float, float] | None:
+        """Images per second since the lap before, and the seconds that `steps_left` take at the mean pace so far.
+
+        None while only the first step is done.
+        """
+        if not self._lap_steps:
+            return None
+        images_per_second = self._lap_steps * self._images / self._lap_seconds
+        self._steps += self._lap_steps
+        self._seconds += self._lap_seconds
+        self._lap_steps, self._lap_seconds = 0, 0.0
+        return images_per_second, steps_left * self._seconds / self._steps

@@ -1,0 +1,101 @@
+"""How a step is spread over devices. Nothing else in the library knows.
+
+Every device holds a copy of the state; arrays that are spread carry a leading axis over this process's devices.
+A batch is cut along its leading axis, device by device, process by process. One device is the same code as eight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from lgan_jax.core import DATA_AXIS
+
+
+def initialize(coordinator: str, count: int, index: int) -> None:
+    """Joins this process to a run of `count` processes; call it before anything else touches JAX.
+
+    `coordinator` is `host:port` of process 0, `index` this process's number from 0. Raises `ValueError`.
+    """
+    if not 0 <= index < count:
+        raise ValueError(f"process {index} of {count}: the index must be from 0 to {count - 1}")
+    jax.distributed.initialize(coordinator, count, index)
+
+
+def is_first() -> bool:
+    """Whether this is the process that logs, evaluates and writes the run's record."""
+    return jax.process_index() == 0
+
+
+def barrier(name: str) -> None:
+    """Waits until every process is here."""
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(name)
+
+
+def spread(step: Callable) -> Callable:
+    """Compiles `step(state, batch, seed) -> (state, metrics)` over all devices, under `DATA_AXIS`.
+
+    All three arguments are spread. The state's buffers are given up to the new state.
+    """
+    return jax.pmap(step, axis_name=DATA_AXIS, donate_argnums=0)
+
+
+def on_one_device(function: Callable) -> Callable:
+    """Compiles `function(state, batch)` for the first device; it is called with a spread state and a host batch."""
+
+    @jax.jit
+    def compiled(copy, batch):
+        return function(jax.tree.map(lambda x: x[0], copy), batch)
+
+    return lambda state, batch: compiled(jax.tree.map(lambda x: x.addressable_data(0), state), dict(batch))
+
+
+def replicate(tree: Any) -> Any:
+    """A copy of every array of `tree` on every device of this process."""
+    sharding = _sharding()
+    count = jax.local_device_count()
+
+    def spread_out(x):
+        x = np.array(x)[None]
+        return jax.make_array_from_callback((count, *x.shape[1:]), sharding, lambda _: x)
+
+    return jax.tree.map(spread_out, tree)
+
+
+def to_host(tree: Any) -> Any:
+    """The first device's copy of a spread tree as NumPy arrays that own their memory."""
+    shards = jax.tree.map(lambda x: x.addressable_data(0), tree)
+    jax.tree.map(lambda x: x.copy_to_host_async(), shards)
+    return jax.tree.map(lambda x: np.array(np.asarray(x)[0]), shards)
+
+
+def shard(batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
+    """This process's share of a batch `(B, …)`, cut over its devices; the transfer goes on in the background.
+
+    Raises `ValueError` if B cannot be divided by the number of devices.
+    """
+    count, sharding = jax.local_device_count(), _sharding()
+    cut = {}
+    for name, x in batch.items():
+        if x.shape[0] % count:
+            raise ValueError(
+                f"a batch of {x.shape[0]} ({name!r}) cannot be divided over {count} devices; "
+                f"set the phase's batch_size to a multiple of {count * jax.process_count()}"
+            )
+        cut[name] = jax.device_put(x.reshape(count, -1, *x.shape[1:]), sharding)
+    return cut
+
+
+def wait(tree: Any) -> None:
+    """Waits until the devices have computed `tree`."""
+    jax.block_until_ready(tree)
+
+
+def _sharding() -> NamedSharding:
+    return NamedSharding(Mesh(np.array(jax.local_devices()), (DATA_AXIS,)), PartitionSpec(DATA_AXIS))

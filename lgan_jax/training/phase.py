@@ -1,0 +1,54 @@
+"""What the loop trains: a list of phases, each with its own method, batches and length."""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from lgan_jax.core import Finished, Method, State
+
+HostBatch = Mapping[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """One phase of a run.
+
+    `build` makes the method from the finished earlier phases, by name. `batches` starts the data: a Grain
+    `DatasetIterator` of host batches without end, each this process's share of `batch_size` examples.
+    `held_out` are the batches of the evaluation; the first also gives `init` its shapes, so there is at least one.
+    `pictures` is the batch that is drawn again and again.
+    """
+
+    name: str
+    steps: int
+    batch_size: int
+    build: Callable[[Mapping[str, Finished]], Method]
+    batches: Callable[[], Iterator[HostBatch]]
+    held_out: Sequence[HostBatch]
+    pictures: HostBatch
+
+    def __post_init__(self):
+        if self.steps < 1 or self.batch_size < 1:
+            raise ValueError(f"phase {self.name}: steps ({self.steps}) and batch_size ({self.batch_size}) must be ≥ 1")
+        if not self.held_out:
+            raise ValueError(f"phase {self.name}: there is no held-out batch; the test split is empty")
+
+    def keys(self, seed: int | jax.Array) -> tuple[jax.Array, jax.Array]:
+        """The phase's two keys, for `init` and for the steps: functions of the run's seed and the phase's name."""
+        own = jax.random.fold_in(jax.random.key(seed), zlib.crc32(self.name.encode()))
+        return jax.random.fold_in(own, 0), jax.random.fold_in(own, 1)
+
+    def abstract_state(self, init: Callable) -> State:
+        """Shapes and dtypes of the state that a method's `init` makes, without computing it."""
+        return jax.eval_shape(lambda: init(self.keys(0)[0], as_arrays(self.held_out[0])))
+
+
+def as_arrays(batch: HostBatch) -> dict[str, Any]:
+    """A host batch as JAX's arrays, on the default device (or abstract, while tracing)."""
+    return {name: jax.numpy.asarray(value) for name, value in batch.items()}

@@ -1,0 +1,100 @@
+"""The run's folder: what it was started with, and whether it may be continued."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from lgan_jax.training import parallel
+
+FORMAT = 1  # of the run's folder and its checkpoints; grows when an older library could not read them
+_NAME = "run.json"
+_ABOUT = ("format", "lgan_jax", "jax", "devices")  # fields that may differ when a run is continued
+
+
+def open_run(workdir: str | os.PathLike, record: Mapping[str, Any]) -> Path:
+    """Opens the run's folder for training with this record, or starts it. All processes call it.
+
+    `record` is what must stay the same while a run is continued: its config and its data. It is written to
+    `run.json` with the versions of the folder's format, the library and JAX, and the devices.
+
+    Raises `ValueError` if the folder belongs to another record or a newer format, `FileExistsError` if it holds
+    files but no run, and `OSError` where it cannot be written.
+    """
+    workdir = Path(workdir)
+    record = json.loads(json.dumps(record))
+    if parallel.is_first():
+        workdir.mkdir(parents=True, exist_ok=True)
+        if not (workdir / _NAME).exists():
+            _start(workdir, record)
+    parallel.barrier("run folder opened")
+    stored = read_run(workdir)
+    changes = list(_differences({k: v for k, v in stored.items() if k not in _ABOUT}, record))
+    if changes:
+        raise ValueError(
+            f"{workdir} holds a run of another config: {'; '.join(changes)}. "
+            f"Choose another --workdir, or delete {workdir} to start over"
+        )
+    return workdir.resolve()
+
+
+def read_run(workdir: str | os.PathLike) -> dict[str, Any]:
+    """What `run.json` says: the record the run was started with, format, versions and devices.
+
+    Raises `FileNotFoundError` where there is no run, `ValueError` for a newer format or a file that is not JSON.
+    """
+    path = Path(workdir) / _NAME
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no run in {workdir}: {path} does not exist; train.py writes it")
+    try:
+        stored = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read ({error}); restore it or start in another --workdir") from None
+    check_format(stored, path)
+    return stored
+
+
+def check_format(stored: Mapping[str, Any], where: str | os.PathLike) -> None:
+    """Raises `ValueError` if `stored` was written by a library whose format this one does not know."""
+    if stored["format"] > FORMAT:
+        raise ValueError(
+            f"{where} was written by lgan_jax {stored['lgan_jax']} (format {stored['format']}); "
+            f"this version reads formats up to {FORMAT}: upgrade lgan_jax"
+        )
+
+
+def about() -> dict[str, Any]:
+    """Format and versions, as they lie in `run.json` and beside every checkpoint."""
+    return {"format": FORMAT, "lgan_jax": importlib.metadata.version("lgan_jax"), "jax": jax.__version__}
+
+
+def _start(workdir: Path, record: Mapping[str, Any]) -> None:
+    strangers = sorted(entry.name for entry in workdir.iterdir() if not entry.name.startswith("."))
+    if strangers:
+        raise FileExistsError(
+            f"{workdir} holds files that belong to no run ({', '.join(strangers[:3])}); choose another --workdir"
+        )
+    devices = [f"{device.device_kind} {device.id}" for device in jax.devices()]
+    write_text(workdir / _NAME, json.dumps({**about(), "devices": devices, **record}, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file so that a reader, or a run killed meanwhile, sees the old text or the new, never a part."""
+    temporary = path.with_name(f".{path.name}")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+def _differences(was: Any, now: Any, where: str = ""):
+    if not (isinstance(was, dict) and isinstance(now, dict)):
+        if was != now:
+            yield f"{where} was {was!r}, is {now!r}"
+        return
+    for name in sorted(was.keys() | now.keys()):
+        yield from _differences(was.get(name), now.get(name), f"{where}.{name}" if where else name)

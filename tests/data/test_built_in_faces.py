@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from lgan_jax import config, data
+from lgan_jax.data import synthetic
+from lgan_jax.data.builders import drawing
+from lgan_jax.landmarks import WFLW98_TO_IBUG68
+
+SMALL = synthetic.Settings(identities=2, train_per_identity=3, test_per_identity=1)
+
+
+def opened(tmp_path, size=32, **fields):
+    fields = {"built_in": SMALL} | fields
+    return data.open_faces(data.Settings(name="celebv", size=size, cache=str(tmp_path), **fields))
+
+
+def test_the_records_are_what_is_drawn(tmp_path):
+    faces = opened(tmp_path)
+    assert (faces.name, faces.built_in, faces.notes) == ("built-in faces", True, ())
+    assert faces.info.identities == synthetic.names(SMALL)
+    assert (faces.info.scheme.name, faces.info.size) == ("wflw98", 32)
+    assert (len(faces.train), len(faces.test)) == (6, 2)
+    for name in ("train", "test"):
+        split = getattr(faces, name)
+        for i in range(len(split)):
+            drawn = synthetic.draw(synthetic.sample(SMALL, name, i), 32)
+            assert split[i].keys() == drawn.keys()
+            for key, value in drawn.items():
+                np.testing.assert_array_equal(split[i][key], value, err_msg=key)
+                assert split[i][key].dtype == value.dtype
+
+
+def test_68_points_are_read_from_the_same_set(tmp_path):
+    whole, part = opened(tmp_path), opened(tmp_path, scheme="ibug68")
+    assert part.info.scheme.name == "ibug68"
+    np.testing.assert_array_equal(part.test[1]["landmarks"], whole.test[1]["landmarks"][WFLW98_TO_IBUG68])
+    assert part.fingerprint != whole.fingerprint
+    assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 1
+
+
+def test_drawn_once_for_the_same_settings(tmp_path, monkeypatch):
+    first = opened(tmp_path)
+    other = opened(
+        tmp_path, built_in=synthetic.Settings(identities=2, train_per_identity=3, test_per_identity=1, seed=5)
+    )
+    larger = opened(tmp_path, size=40)
+    assert len({first.fingerprint, other.fingerprint, larger.fingerprint}) == 3
+    monkeypatch.setattr(synthetic, "draw", lambda *_: pytest.fail("drawn again"))
+    assert opened(tmp_path).fingerprint == first.fingerprint
+
+
+def test_settings_are_read_from_a_config():
+    settings = config.read(data.Settings, {"name": "wflw", "size": 64, "built_in": {"identities": 3}})
+    assert settings.built_in.identities == 3
+    with pytest.raises(ValueError, match="size is 8 pixels"):
+        config.read(data.Settings, {"name": "wflw", "size": 8})
+    with pytest.raises(ValueError, match="scheme is 'inner49'; it must be one of wflw98, ibug68"):
+        config.read(data.Settings, {"name": "wflw", "size": 64, "scheme": "inner49"})
+
+
+def test_several_processes_draw_the_same(monkeypatch):
+    wanted = [("train", 3), ("test", 1), ("train", 0), ("train", 4), ("test", 0)]
+    alone = list(drawing.drawn(SMALL, 24, wanted))
+    monkeypatch.setattr(drawing, "_WORTH", 2)
+    monkeypatch.setattr(drawing.os, "cpu_count", lambda: 2)
+    together = list(drawing.drawn(SMALL, 24, wanted))
+    assert [split for split, _ in together] == [split for split, _ in wanted]
+    for (_, one), (_, other) in zip(alone, together, strict=True):
+        assert one["image"] == other["image"]
+        np.testing.assert_array_equal(one["landmarks"], other["landmarks"])
+
+
+def test_a_process_that_fails_is_told(monkeypatch):
+    monkeypatch.setattr(drawing, "_WORTH", 1)
+    monkeypatch.setattr(drawing.os, "cpu_count", lambda: 2)
+    with pytest.raises(RuntimeError, match="a process that draws faces ended early, with status 1"):
+        list(drawing.drawn(SMALL, 24, [("train", 0), ("train", 999)]))

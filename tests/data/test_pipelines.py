@@ -1,0 +1,171 @@
+import itertools
+import json
+
+import grain
+import numpy as np
+import orbax.checkpoint as ocp
+import pytest
+
+from lgan_jax import data
+from lgan_jax.data import images, pipelines
+
+SIZES = (7, 4, 5)  # pictures of each identity
+TOTAL = sum(SIZES)
+
+
+@pytest.fixture(scope="module")
+def split():
+    """Picture i is grey of value 10 i, its landmarks are all i / 100, identities come one after the other."""
+    identity = np.repeat(np.arange(len(SIZES)), SIZES)
+    records = [
+        {
+            "image": images.encode_png(np.full((16, 16, 3), 10 * i, np.uint8)),
+            "landmarks": np.full((6, 2), i / 100, np.float32),
+            "identity": int(who),
+            "pose": np.full(3, i, np.float32),
+        }
+        for i, who in enumerate(identity)
+    ]
+    return data.Split(records, identity, 16)
+
+
+def numbers(batch):
+    """Which pictures are in a batch."""
+    return np.round(batch["landmarks"][..., 0, 0] * 100).astype(int)
+
+
+def take(iterator, count):
+    return [numbers(batch) for batch in itertools.islice(iterator, count)]
+
+
+def same(batches, others):
+    return len(batches) == len(others) and all(np.array_equal(a, b) for a, b in zip(batches, others))
+
+
+def test_a_batch_of_single_pictures(split):
+    batch = next(pipelines.training_batches(split, 4, 0, "single"))
+    assert {k: (v.shape, v.dtype) for k, v in batch.items()} == {
+        "image": ((4, 16, 16, 3), np.float32),
+        "landmarks": ((4, 6, 2), np.float32),
+        "identity": ((4,), np.int32),
+    }
+    np.testing.assert_allclose(batch["image"][:, 3, 5, 1], numbers(batch) * 10 / 127.5 - 1, atol=1e-6)
+
+
+def test_a_batch_of_one_of_each(split):
+    batch = next(
+        pipelines.training_batches(split, 4, 0, "one_of_each", keys=("image", "identity", "landmarks", "pose"))
+    )
+    assert {k: v.shape for k, v in batch.items()} == {
+        "image": (4, 3, 16, 16, 3),
+        "landmarks": (4, 3, 6, 2),
+        "identity": (4, 3),
+        "pose": (4, 3, 3),
+    }
+    np.testing.assert_array_equal(batch["identity"], np.broadcast_to([0, 1, 2], (4, 3)))
+    np.testing.assert_array_equal(batch["pose"][..., 0], numbers(batch))
+    np.testing.assert_allclose(batch["image"][..., 3, 5, 1], numbers(batch) * 10 / 127.5 - 1, atol=1e-6)
+
+
+def test_white_and_black_are_one_and_minus_one():
+    pictures = [images.encode_png(np.full((16, 16, 3), v, np.uint8)) for v in (0, 255)]
+    records = [{"image": p, "landmarks": np.zeros((1, 2), np.float32), "identity": 0} for p in pictures]
+    batch = pipelines.load(data.Split(records, np.zeros(2, np.int32), 16), np.array([[0], [1]]), "single")
+    np.testing.assert_array_equal(batch["image"][:, 0, 0, 0], [-1, 1])
+
+
+def test_every_epoch_has_every_picture_once_in_a_new_order(split):
+    seen = np.concatenate(take(pipelines.training_batches(split, 3, 1, "single"), TOTAL)).reshape(3, TOTAL)
+    np.testing.assert_array_equal(np.sort(seen, 1), np.broadcast_to(np.arange(TOTAL), (3, TOTAL)))
+    assert len({tuple(epoch) for epoch in seen}) == 3
+
+
+def test_every_identity_has_its_own_epochs(split):
+    seen = np.concatenate(take(pipelines.training_batches(split, 2, 1, "one_of_each"), 70))
+    for column, (first, count) in enumerate(zip((0, 7, 11), SIZES)):
+        epochs = seen[:, column].reshape(-1, count)
+        np.testing.assert_array_equal(np.sort(epochs, 1), np.broadcast_to(first + np.arange(count), epochs.shape))
+    # over time, every picture of one meets every picture of the others
+    assert len({(a, b) for a, b, _ in seen}) == 28
+
+
+def test_the_order_depends_on_the_seed_alone(split):
+    def run(seed, threads):
+        return take(pipelines.training_batches(split, 4, seed, "one_of_each", threads=threads), 12)
+
+    assert same(run(3, 0), run(3, 4))
+    assert not same(run(3, 0), run(4, 0))
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_continues_in_the_middle_of_an_epoch(split, threads):
+    iterator = pipelines.training_batches(split, 3, 9, "one_of_each", threads=threads)
+    take(iterator, 4)
+    state = json.loads(json.dumps(iterator.get_state()))
+    rest = take(iterator, 9)
+    other = pipelines.training_batches(split, 3, 9, "one_of_each", threads=threads)
+    take(other, 2)
+    other.set_state(state)
+    assert same(take(other, 9), rest)
+
+
+def test_saved_and_restored_with_orbax(split, tmp_path):
+    iterator = pipelines.training_batches(split, 3, 2, "single")
+    take(iterator, 3)
+    state = {"w": np.arange(5.0)}
+    with ocp.CheckpointManager(tmp_path / "saved") as manager:
+        saved = ocp.args.Composite(state=ocp.args.StandardSave(state), data=grain.checkpoint.CheckpointSave(iterator))
+        manager.save(3, args=saved)
+    rest = take(iterator, 8)
+    other = pipelines.training_batches(split, 3, 2, "single")
+    with ocp.CheckpointManager(tmp_path / "saved") as manager:
+        wanted = ocp.args.Composite(
+            state=ocp.args.StandardRestore(state), data=grain.checkpoint.CheckpointRestore(other)
+        )
+        restored = manager.restore(3, args=wanted)
+    assert same(take(restored["data"], 8), rest)
+
+
+@pytest.mark.parametrize("grouping", ["single", "one_of_each"])
+def test_processes_share_a_batch_by_rows(split, grouping):
+    whole = take(pipelines.training_batches(split, 6, 5, grouping), 8)
+    shares = [take(pipelines.training_batches(split, 6, 5, grouping, shard=(p, 3)), 8) for p in range(3)]
+    assert same([np.concatenate(parts) for parts in zip(*shares)], whole)
+
+
+def test_a_batch_that_cannot_be_shared(split):
+    with pytest.raises(ValueError, match="a batch of 5 cannot be shared by 2 processes"):
+        pipelines.training_batches(split, 5, 0, "single", shard=(0, 2))
+    with pytest.raises(ValueError, match="a batch of 0"):
+        pipelines.training_batches(split, 0, 0, "single")
+    with pytest.raises(ValueError, match="this is number 2"):
+        pipelines.training_batches(split, 4, 0, "single", shard=(2, 2))
+
+
+def test_an_identity_without_pictures(split):
+    lonely = data.Split([split._source[0], split._source[15]], np.array([0, 2]), 16)
+    with pytest.raises(ValueError, match="an identity has no pictures"):
+        pipelines.training_batches(lonely, 2, 0, "one_of_each")
+
+
+def test_held_out_pictures_are_evenly_spaced(split):
+    batches = [numbers(batch) for batch in pipelines.held_out(split, "one_of_each", 3, 2)]
+    # of seven pictures the middles of three parts are 1, 3, 5, of four 0, 2, 3, of five 0, 2, 4
+    assert np.concatenate(batches).tolist() == [[1, 7, 11], [3, 9, 13], [5, 10, 15]]
+    assert [len(batch) for batch in batches] == [2, 1]
+    assert same([numbers(batch) for batch in pipelines.held_out(split, "one_of_each", 3, 2)], batches)
+
+
+def test_held_out_single_pictures_take_turns(split):
+    batches = pipelines.held_out(split, "single", 2, 4)
+    assert np.concatenate([numbers(b) for b in batches]).tolist() == [1, 8, 12, 5, 10, 14]
+    assert batches[0]["identity"].tolist() == [0, 1, 2, 0]
+
+
+def test_held_out_takes_what_there_is(split):
+    (batch,) = pipelines.held_out(split, "one_of_each", 50, 10)
+    assert batch["image"].shape[:2] == (4, 3)  # the one with the fewest has four
+    (batch,) = pipelines.held_out(split, "single", 50, 100)
+    assert sorted(numbers(batch)) == list(range(TOTAL))
+    with pytest.raises(ValueError, match="at least 1"):
+        pipelines.held_out(split, "single", 0, 1)

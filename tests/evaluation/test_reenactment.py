@@ -1,0 +1,90 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from lgan_jax.data import synthetic
+from lgan_jax.evaluation.landmarkgan_sheets import liveliest, worst
+from lgan_jax.evaluation.makers import evenly, to_bytes, to_floats
+from lgan_jax.evaluation.reenactment import Frames, Pairs, asymmetry, compare, most_frontal
+from lgan_jax.landmarks import WFLW98, mirrored
+from lgan_jax.metrics.image_quality import l1
+
+
+def _turned(**pose):
+    sample = synthetic.sample(synthetic.Settings(), "test", 0)
+    straight = {"yaw": 0.0, "pitch": 0.0, "roll": 0.0, "lopsided": 0.0}
+    return synthetic.draw(dataclasses.replace(sample, **(straight | pose)), 16)["landmarks"]
+
+
+def test_frontal_is_by_the_turn_of_the_head_alone():
+    faces = np.stack([_turned(yaw=30.0), _turned(yaw=-12.0), _turned(), _turned(roll=14.0), _turned(yaw=-22.0)])
+    values = asymmetry(faces, WFLW98)
+    assert set(most_frontal(faces, WFLW98)[:2]) == {2, 3}
+    assert list(most_frontal(faces, WFLW98)[2:]) == [1, 4, 0]
+    np.testing.assert_allclose(asymmetry(mirrored(faces, WFLW98), WFLW98), values, atol=1e-6)
+
+
+def test_a_face_made_symmetric_is_frontal_wherever_it_lies():
+    face = _turned(yaw=25.0)
+    face = (face + mirrored(face, WFLW98)) / 2
+    angle = np.deg2rad(20)
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    moved = (0.7 * face @ rotation + [0.1, -0.2]).astype(np.float32)
+    assert asymmetry(moved, WFLW98) == pytest.approx(0, abs=1e-6)
+    with pytest.raises(ValueError, match="one place"):
+        asymmetry(np.zeros((98, 2), np.float32), WFLW98)
+
+
+def test_bytes_and_floats():
+    values = np.array([-1.2, -1, 0, 1, 1.2, -0.5], np.float32).reshape(2, 1, 3)
+    assert to_bytes(values).ravel().tolist() == [0, 0, 128, 255, 255, 64]
+    every = np.arange(258).astype(np.uint8).reshape(2, 43, 3)
+    np.testing.assert_array_equal(to_bytes(to_floats(every)), every)
+
+
+def test_evenly():
+    assert evenly(np.arange(10, 20), 4).tolist() == [10, 13, 16, 19]
+    assert evenly(np.arange(3), 5).tolist() == [0, 1, 2]
+    assert evenly(np.arange(5), 1).tolist() == [2]
+
+
+def test_chunks_change_nothing():
+    rng = np.random.default_rng(0)
+    ones, others = rng.integers(0, 256, (2, 35, 4, 6, 3), np.uint8)
+    expected = np.abs(ones.astype(float) - others).mean((1, 2, 3)) / 255
+    np.testing.assert_allclose(compare(l1, ones, others), expected, rtol=1e-5)
+
+
+def _pairs(lmk, made_found):
+    count = len(lmk)
+    lmk, made_found = np.array(lmk), np.array(made_found)
+    zeros = np.zeros(count)
+    source = np.arange(count) // 2
+    return Pairs(
+        source=source, frame=np.arange(count) % 2, target=source + 1, lmk=lmk, error=lmk, own_lmk=zeros + 1, ssim=zeros,
+        identity=zeros, asked=zeros > 1, made_found=made_found, back_found=~np.isnan(lmk),
+    )  # fmt: skip
+
+
+def test_worst_pairs_show_lost_faces_and_large_errors_once_for_each_two_people():
+    pairs = _pairs([0.1, 0.9, 0.5, np.nan, 0.3, 0.7], [True, True, True, True, True, False])
+    # Lost: 3 (back) and 5 (made); ranked: 1 (0.9), 5 (0.7), 2 (0.5).
+    assert worst(pairs).tolist() == [3, 5, 1, 2]
+
+
+def test_worst_pairs_without_dlib_are_by_the_own_detector():
+    pairs = _pairs([np.nan] * 4, [False] * 4)
+    pairs.own_lmk[:] = [0.1, 0.2, 0.4, 0.3]
+    assert worst(pairs).tolist() == [2, 1]
+
+
+def test_the_liveliest_frame_is_by_expression_not_by_pose():
+    sample = synthetic.sample(synthetic.Settings(), "test", 0)
+    calm = [
+        _turned(yaw=yaw, pitch=pitch, action_units=(0.0,) * 17) for yaw, pitch in ((0.0, 0.0), (15.0, 0.0), (0.0, 12.0))
+    ]
+    surprised = dataclasses.replace(sample, yaw=0.0, pitch=0.0, roll=0.0).with_expression("surprise")
+    faces = np.stack([*calm, synthetic.draw(surprised, 16)["landmarks"], _turned(roll=14.0, action_units=(0.0,) * 17)])
+    frames = Frames(0, np.zeros((5, 4, 6, 3), np.uint8), faces, None, None)
+    assert liveliest(frames, WFLW98) == 3

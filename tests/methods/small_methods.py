@@ -1,0 +1,70 @@
+"""Very small networks and batches for the tests of the methods; every size is different from every other."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lgan_jax.core import FaceInfo
+from lgan_jax.landmarks import IBUG68
+from lgan_jax.methods.detector.method import Detector
+from lgan_jax.methods.landmarkgan.converter import Converter
+from lgan_jax.optimizers import Settings as Optimizer
+
+ADAM = Optimizer(name="adam", learning_rate=3e-3)
+INFO = FaceInfo(IBUG68, 32, ("Ada", "Grace"))
+
+
+def one_of_each(info, count):
+    """Smooth pictures whose colours depend on the identity, and landmarks in the middle of the picture."""
+    rng = np.random.default_rng(0)
+    people, points, size = len(info.identities), info.scheme.count, info.size
+    colour = rng.uniform(-0.8, 0.8, (1, people, 1, 1, 3)) * np.ones((count, people, size, size, 3))
+    slope = np.linspace(-0.2, 0.2, size)[None, None, :, None, None]
+    return {
+        "image": (colour + slope).astype(np.float32),
+        "landmarks": rng.uniform(0.2, 0.8, (count, people, points, 2)).astype(np.float32),
+        "identity": np.tile(np.arange(people, dtype=np.int32), (count, 1)),
+    }
+
+
+def single(batch):
+    """A batch of one of each as one of single pictures."""
+    return {name: x.reshape(-1, *x.shape[2:]) for name, x in batch.items()}
+
+
+def compiled(method):
+    """`train_step` on one device, as the loop runs it but for the leading axes."""
+    step = jax.pmap(method.train_step, "data", in_axes=(0, 0, None))
+
+    def run(state, batch, key):
+        state, metrics = step(*jax.tree.map(lambda x: x[None], (state, batch)), key)
+        return jax.tree.map(lambda x: x[0], (state, metrics))
+
+    return run
+
+
+def started(method, batch):
+    return jax.jit(method.init)(jax.random.key(7), batch)
+
+
+def abstract_step(method, batch):
+    """Shapes of the state and of the metrics after one step, without compiling it."""
+    state = jax.eval_shape(method.init, jax.random.key(0), batch)
+    state, batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct((1, *x.shape), x.dtype), (state, batch))
+    step = jax.vmap(method.train_step, in_axes=(0, 0, None), axis_name="data")
+    return jax.eval_shape(step, state, batch, jax.random.key(1))
+
+
+def largest_change(before, after):
+    """For each leaf, the largest absolute difference; every value must be finite."""
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(after))
+    return [float(jnp.abs(a - b).max()) for a, b in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True)]
+
+
+def small_detector(info, dtype=jnp.float32, **options):
+    settings = Detector.Settings(steps=20, batch_size=6, optimizer=ADAM, width=8, depth=1, **options)
+    return Detector(settings, info, dtype, {})
+
+
+def small_converter(info):
+    return Converter(Converter.Settings(steps=20, batch_size=3, optimizer=ADAM, width=24), info, jnp.float32, {})

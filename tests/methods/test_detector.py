@@ -1,0 +1,129 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from small_methods import abstract_step, compiled, largest_change, one_of_each, single, small_detector, started
+
+from lgan_jax.core import FaceInfo
+from lgan_jax.landmarks import IBUG68, WFLW98, inter_ocular
+from lgan_jax.methods.detector import augment
+from lgan_jax.methods.detector.method import Detector
+from lgan_jax.ops.heatmaps import gaussians
+from lgan_jax.ops.warp import pixel_centres
+
+
+@pytest.fixture(scope="module")
+def trained(info, batch):
+    """A detector, its first state, and the states and metrics of the steps on one batch with the same key."""
+    detector = small_detector(info)
+    state, step, history = started(detector, batch), compiled(detector), []
+    for _ in range(8):
+        state, metrics = step(state, single(batch), jax.random.key(3))
+        history.append((state, metrics))
+    return detector, started(detector, batch), history
+
+
+def test_a_step_reaches_every_parameter_and_statistic(trained):
+    _, before, history = trained
+    after = history[0][0]
+    assert int(after.step) == 1
+    assert min(largest_change(before.weights["params"], after.weights["params"])) > 0
+    assert min(largest_change(before.weights["batch_stats"], after.weights["batch_stats"])) > 0
+
+
+def test_the_loss_falls_on_one_batch(trained):
+    totals = [float(metrics["total"]) for _, metrics in trained[2]]
+    assert totals[-1] < 0.9 * totals[0]
+    metrics = trained[2][0][1]
+    assert metrics["total"] == pytest.approx(float(metrics["distance"] + metrics["regulariser"]), rel=1e-5)
+
+
+def test_nme_is_the_mean_distance_between_the_eyes(trained, batch, info):
+    detector, state, _ = trained
+    metrics = jax.jit(detector.eval_step)(state, batch)
+    maps = np.asarray(detector.heatmaps(detector.weights(state), jnp.asarray(single(batch)["image"])))
+    centres = (np.arange(8) + 0.5) / 8
+    found = np.stack([np.einsum("bhwn,w->bn", maps, centres), np.einsum("bhwn,h->bn", maps, centres)], -1)
+    truth = single(batch)["landmarks"]
+    error = np.linalg.norm(found - truth, axis=-1).mean(1) / inter_ocular(truth, info.scheme)
+    assert metrics["nme"] == pytest.approx(error.mean(), rel=1e-4)
+
+
+def test_both_groupings_are_the_same_examples(trained, batch):
+    detector, state, _ = trained
+    evaluate = jax.jit(detector.eval_step)
+    grouped, flat = evaluate(state, batch), evaluate(state, single(batch))
+    assert float(grouped["nme"]) == pytest.approx(float(flat["nme"]), rel=1e-5)
+
+
+def test_two_devices_do_what_one_does(trained, batch):
+    """Statistics, augmentation and gradients of six pictures, or of three on each of two devices."""
+    detector, state, history = trained
+    halves = {name: x.reshape(2, -1, *x.shape[1:]) for name, x in single(batch).items()}
+    step = jax.jit(jax.vmap(detector.train_step, in_axes=(None, 0, None), axis_name="data"))
+    _, metrics = step(state, halves, jax.random.key(3))
+    for name, value in history[0][1].items():
+        np.testing.assert_allclose(metrics[name], value, rtol=1e-4)
+
+
+@pytest.mark.parametrize("regulariser", ["js", "kl", "variance"])
+def test_any_scheme_size_and_regulariser(regulariser):
+    info = FaceInfo(WFLW98, 64, ("Ada",))
+    detector = small_detector(info, jnp.bfloat16, regulariser=regulariser)
+    state, metrics = abstract_step(detector, one_of_each(info, 2))
+    assert set(metrics) == {"distance", "regulariser", "total"}
+    assert all(x.dtype == jnp.float32 for x in jax.tree.leaves((state.weights, metrics)))
+
+
+def test_pictures(trained, batch):
+    detector, state, _ = trained
+    shapes = {name: x.shape for name, x in jax.eval_shape(detector.pictures, state, batch).items()}
+    assert shapes == {"detected": (6, 2, 32, 32, 3)}
+
+
+def test_landmarks_off_the_picture_do_not_count(trained, batch):
+    detector, state, _ = trained
+    metrics = []
+    for place in (1.5, 7.0):
+        landmarks = single(batch)["landmarks"].copy()
+        landmarks[:, 3] = place
+        metrics.append(jax.jit(detector.eval_step)(state, {**single(batch), "landmarks": landmarks})["total"])
+    assert float(metrics[0]) == pytest.approx(float(metrics[1]), rel=1e-5)
+
+
+def test_a_width_that_cannot_be_split_is_an_error():
+    with pytest.raises(ValueError, match="multiple of 4"):
+        Detector.Settings(width=30)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+def test_augmented_landmarks_stay_on_what_they_mark(seed):
+    """A spot on each of three points, in red, green and blue, is found where its landmark has gone."""
+    settings = augment.Settings(brightness=0.0, contrast=0.0, saturation=0.0)
+    landmarks = np.full((68, 2), 0.5, np.float32)
+    marked = {0: (0.3, 0.6), 8: (0.5, 0.75), 45: (0.65, 0.4)}
+    for point, place in marked.items():
+        landmarks[point] = place
+    image = gaussians(jnp.asarray(landmarks[list(marked)]), 48, 60, 1.5)
+    key = jax.random.key(seed)
+    changed, moved = jax.jit(lambda k: augment.augmented(settings, IBUG68, k, image, jnp.asarray(landmarks)))(key)
+    mirrored = not np.allclose(spot(changed, 0), moved[0], atol=0.02)
+    names = [IBUG68.mirror[point] for point in marked] if mirrored else list(marked)
+    for colour, point in enumerate(names):
+        np.testing.assert_allclose(spot(changed, colour), moved[point], atol=0.01)
+
+
+def spot(image, colour):
+    """The centre of what is in one colour."""
+    weight = np.asarray(image[..., colour]) / float(image[..., colour].sum())
+    return (weight[..., None] * np.asarray(pixel_centres(48, 60))).sum((0, 1))
+
+
+def test_augmentation_differs_from_example_to_example_and_stays_in_range():
+    image = jax.random.uniform(jax.random.key(0), (24, 24, 3))
+    keys = jax.random.split(jax.random.key(1), 16)
+    run = jax.jit(jax.vmap(lambda k: augment.augmented(augment.Settings(), IBUG68, k, image, jnp.full((68, 2), 0.4))))
+    images, landmarks = run(keys)
+    assert images.min() >= 0
+    assert images.max() <= 1
+    assert len(np.unique(np.asarray(landmarks[:, 0, 0]))) == 16

@@ -1,0 +1,177 @@
+import dataclasses
+
+import dm_pix
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from small_methods import (
+    ADAM,
+    abstract_step,
+    compiled,
+    largest_change,
+    one_of_each,
+    small_converter,
+    small_detector,
+    started,
+)
+
+from lgan_jax.core import FaceInfo, Finished
+from lgan_jax.landmarks import WFLW98
+from lgan_jax.methods.landmarkgan.converter import Weights as ConverterWeights
+from lgan_jax.methods.landmarkgan.generator import Generator, Weights
+from lgan_jax.methods.landmarkgan.joint import Joint
+
+SMALL = {
+    "steps": 20,
+    "batch_size": 3,
+    "optimizer": ADAM,
+    "discriminator_optimizer": ADAM,
+    "width": 1 / 64,
+    "discriminator_width": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def trained(info, batch, earlier):
+    """A generator phase, its first state, and the states and metrics of its steps on one batch."""
+    generator = Generator(Generator.Settings(**SMALL), info, jnp.float32, earlier)
+    first = state = started(generator, batch)
+    step, history = compiled(generator), []
+    for i in range(10):
+        state, metrics = step(state, batch, jax.random.key(i))
+        history.append((state, metrics))
+    return generator, first, history
+
+
+def test_a_step_reaches_every_parameter_of_both_networks_and_no_other(trained):
+    _, before, history = trained
+    after = history[0][0]
+    for name in ("generators", "discriminators"):
+        assert min(largest_change(before.params[name], after.params[name])) > 0
+    assert max(largest_change(before.params["converter"], history[-1][0].params["converter"])) == 0
+    assert max(largest_change(before.detector, history[-1][0].detector)) == 0
+    assert set(after.optimizers) == {"generators", "discriminators"}
+
+
+def test_losses_fall_on_one_batch(trained):
+    _, _, history = trained
+    assert history[-1][1]["l2i"] < 0.9 * history[0][1]["l2i"]
+    assert history[-1][1]["discriminator"] < history[0][1]["discriminator"]
+
+
+def test_the_total_is_weighted_as_published(trained):
+    metrics = trained[2][3][1]
+    weights = {"l2i": 12, "i2l": 0.1, "adversarial": 0.03, "feature_matching": 0.03}
+    expected = sum(weight * float(metrics[name]) for name, weight in weights.items())
+    assert float(metrics["total"]) == pytest.approx(expected, rel=1e-5)
+    assert set(metrics) == {*weights, "total", "discriminator"}
+
+
+def test_the_average_warms_up(trained):
+    """After step 0 the average is 0.1·start + 0.9·trained."""
+    _, before, history = trained
+    after = history[0][0]
+    start, now, average = (x["head"]["kernel"] for x in (before.average, after.params["generators"], after.average))
+    np.testing.assert_allclose(average, 0.1 * start + 0.9 * now, rtol=1e-4, atol=1e-6)
+
+
+def test_identities_are_trained_on_their_own_pictures(trained, batch):
+    """The made faces take on the colours of their own identity, which differ."""
+    generator, _, history = trained
+    made = jax.jit(generator.synthesize)
+    errors = np.zeros((2, 2))
+    for identity in range(2):
+        face = made(history[-1][0], batch["landmarks"][:, identity], identity)
+        for other in range(2):
+            errors[identity, other] = np.abs(np.asarray(face) - batch["image"][:, other]).mean()
+    assert errors[0, 0] < errors[0, 1]
+    assert errors[1, 1] < errors[1, 0]
+
+
+def test_evaluation(trained, batch):
+    generator, _, history = trained
+    state = history[-1][0]
+    metrics = jax.jit(generator.eval_step)(state, batch)
+    made = jnp.stack([generator.synthesize(state, batch["landmarks"][:, t], t) for t in range(2)], 1)
+    assert metrics["l1"] == pytest.approx(np.abs(made - batch["image"]).mean() / 2, rel=1e-4)
+    expected = dm_pix.ssim((made[0] + 1) / 2, (batch["image"][0] + 1) / 2)
+    assert -1 <= float(metrics["ssim"]) <= 1
+    assert np.isfinite(expected).all()
+    assert metrics["nme"] > 0
+    assert metrics["detector_nme"] > 0
+
+
+def test_pictures(trained, batch):
+    generator, state, _ = trained
+    shapes = {name: x.shape for name, x in jax.eval_shape(generator.pictures, state, batch).items()}
+    assert shapes == {"driving_made": (4, 3, 32, 32, 3)}
+
+
+def test_landmarks_of_made_faces_teach_the_generator_through_the_detector(info, batch, earlier):
+    """With Eq. 3 alone gradients reach the generator, none the detector."""
+    settings = Generator.Settings(**SMALL, weights=Weights(l2i=0.0, adversarial=0.0, feature_matching=0.0))
+    generator = Generator(settings, info, jnp.float32, earlier)
+    before = started(generator, batch)
+    after, _ = compiled(generator)(before, batch, jax.random.key(0))
+    assert min(largest_change(before.params["generators"], after.params["generators"])) > 0
+    assert max(largest_change(before.detector, after.detector)) == 0
+
+
+def test_equation_6_reaches_the_converter_in_the_joint_phase(info, batch, earlier):
+    """With nothing but the adversarial loss, the encoder and every decoder still learn."""
+    settings = Joint.Settings(
+        **SMALL,
+        weights=Weights(l2i=0.0, i2l=0.0, feature_matching=0.0),
+        converter_optimizer=ADAM,
+        converter_width=24,
+        converter_weights=ConverterWeights(own=0.0, cross=0.0),
+    )
+    joint = Joint(settings, info, jnp.float32, {"detector": earlier["detector"]})
+    before = started(joint, batch)
+    after, metrics = compiled(joint)(before, batch, jax.random.key(0))
+    for name in ("converter", "generators", "discriminators"):
+        assert min(largest_change(before.params[name], after.params[name])) > 0
+    assert {"l2i", "i2l", "adversarial", "feature_matching", "discriminator", "l2l", "norm"} < set(metrics)
+    assert {"x_l2l", "norm_cycle", "total"} < set(metrics)
+
+
+def test_the_joint_phase_starts_from_an_earlier_converter(info, batch, earlier):
+    joint = Joint(Joint.Settings(**SMALL), info, jnp.float32, earlier)
+    assert max(largest_change(earlier["converter"].state.params, started(joint, batch).params["converter"])) == 0
+
+
+@pytest.mark.parametrize("phase", [Generator, Joint])
+def test_one_identity_98_points_another_size_bfloat16(phase):
+    info = FaceInfo(WFLW98, 64, ("Ada",))
+    batch = one_of_each(info, 2)
+    detector, converter = small_detector(info, jnp.bfloat16), small_converter(info)
+    earlier = {
+        name: Finished(method, jax.tree.map(lambda x: jnp.zeros(x.shape), abstract(method, batch)))
+        for name, method in (("detector", detector), ("converter", converter))
+    }
+    method = phase(phase.Settings(**SMALL), info, jnp.bfloat16, earlier)
+    state, metrics = abstract_step(method, batch)
+    assert "x_l2l" not in metrics
+    assert all(x.dtype in (jnp.float32, jnp.int32) for x in jax.tree.leaves((state, metrics)))
+    first = abstract(method, batch)
+    assert jax.eval_shape(method.pictures, first, batch)["driving_made"].shape == (2, 2, 64, 64, 3)
+    assert set(jax.eval_shape(method.eval_step, first, batch)) == {"l1", "ssim", "nme", "detector_nme"}
+
+
+def abstract(method, batch):
+    return jax.eval_shape(method.init, jax.random.key(0), batch)
+
+
+@pytest.mark.parametrize("kind", ["minimax", "non_saturating"])
+def test_every_adversarial_loss_can_be_chosen(kind, info, batch, earlier):
+    generator = Generator(Generator.Settings(**SMALL, adversarial=kind), info, jnp.float32, earlier)
+    _, metrics = abstract_step(generator, batch)
+    assert metrics["adversarial"].shape == (1,)
+
+
+def test_what_is_missing_is_said(info, earlier):
+    with pytest.raises(ValueError, match="needs a finished 'converter' phase"):
+        Generator(Generator.Settings(**SMALL), info, jnp.float32, {"detector": earlier["detector"]})
+    with pytest.raises(ValueError, match="48 pixels wide; LandmarkGAN makes 32, 64, 128, 256"):
+        Generator(Generator.Settings(**SMALL), dataclasses.replace(info, size=48), jnp.float32, earlier)

@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from lgan_jax import cli, landmarks
+
+
+def run(main, capsys):
+    status = cli.run(main, "program")
+    return status, capsys.readouterr().err
+
+
+def test_a_mistake_of_the_user_is_one_line_and_status_2(capsys):
+    def main():
+        landmarks.scheme("ibug")
+
+    status, said = run(main, capsys)
+    assert status == 2
+    assert said.startswith("program: there is no landmark scheme 'ibug'")
+    assert said.count("\n") == 1
+
+
+def test_a_missing_file_is_one_line(capsys, tmp_path):
+    status, said = run(lambda: (tmp_path / "nothing").read_text(), capsys)
+    assert status == 2
+    assert "No such file" in said
+
+
+def test_a_fault_of_the_program_keeps_its_traceback():
+    with pytest.raises(ValueError, match="could not be broadcast"):
+        cli.run(lambda: np.zeros(3) + np.zeros(4), "program")
+
+
+def test_the_status_of_main_is_returned(capsys):
+    assert run(lambda: None, capsys)[0] == 0
+    assert run(lambda: 7, capsys)[0] == 7
+
+
+def test_control_c(capsys):
+    def main():
+        raise KeyboardInterrupt
+
+    assert run(main, capsys) == (130, "program: interrupted\n")

@@ -1,0 +1,56 @@
+import dataclasses
+from typing import Literal
+
+import pytest
+
+from lgan_jax import config
+
+
+@dataclasses.dataclass(frozen=True)
+class Inner:
+    rate: float
+    kind: Literal["a", "b"] = "a"
+
+
+@dataclasses.dataclass(frozen=True)
+class Outer:
+    inner: Inner
+    names: tuple[str, ...]
+    steps: int = 3
+    limit: int | None = None
+    flag: bool = False
+
+    def __post_init__(self):
+        if self.steps < 1:
+            raise ValueError(f"steps is {self.steps}; at least one is needed")
+
+
+GOOD = {"inner": {"rate": 1}, "names": ["x", "y"]}
+
+
+def test_reads_nested_settings_with_defaults():
+    assert config.read(Outer, GOOD) == Outer(Inner(1.0, "a"), ("x", "y"), 3, None, False)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"stepz": 1}, "config has no field 'stepz'; did you mean 'steps'?"),
+        ({"qqq": 1}, "config has no field 'qqq'; its fields are flag, inner, limit, names, steps"),
+        ({"inner": {"rate": 1, "rat": 2}}, "config.inner has no field 'rat'; did you mean 'rate'?"),
+        ({"inner": {}}, "config.inner.rate is not set and has no default"),
+        ({"inner": 5}, "config.inner must hold fields of its own, not 5"),
+        ({"inner": {"rate": 1, "kind": "c"}}, "config.inner.kind is 'c'; it must be one of 'a', 'b'"),
+        ({"steps": 1.5}, "config.steps must be int, not 1.5"),
+        ({"steps": True}, "config.steps must be int, not True"),
+        ({"flag": 1}, "config.flag must be bool, not 1"),
+        ({"names": "xy"}, "config.names must be a list, not 'xy'"),
+        ({"names": ["x", 3]}, "config.names[1] must be str, not 3"),
+        ({"limit": "x"}, "config.limit must be int, not 'x'"),
+        ({"steps": 0}, "config: steps is 0; at least one is needed"),
+    ],
+)
+def test_one_line_says_what_is_wrong(change, message):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 (the whole message is compared below)
+        config.read(Outer, GOOD | change)
+    assert str(caught.value) == message

@@ -1,0 +1,146 @@
+"""Tiny runs in processes of their own, which can be killed. They are forked from a server that has imported all."""
+
+import dataclasses
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import tiny_run
+
+from lgan_jax.training import parallel
+from lgan_jax.training.checkpoints import Checkpoints
+from lgan_jax.training.interrupts import Stopped
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["child"])
+
+
+def start(workdir, options=None, *, cache, devices=1, process=None, settings=None, **moment):
+    """Starts a tiny run; its last argument names a moment, see `_MOMENTS`. `workdir.npz` will hold its states."""
+    child = _context.Process(
+        target=_main, args=(str(workdir), options or {}, str(cache), devices, process, settings or {}, moment)
+    )
+    child.start()
+    return child
+
+
+def run(workdir, *args, **kwargs):
+    """The exit code of a tiny run, and what it printed."""
+    child = start(workdir, *args, **kwargs)
+    child.join(120)
+    assert child.exitcode is not None, "the run hangs"
+    return child.exitcode, Path(f"{workdir}.out").read_text()
+
+
+def result(workdir):
+    return dict(np.load(f"{workdir}.npz"))
+
+
+def _main(workdir, options, cache, devices, process, settings, moment):
+    out = f"{workdir}.out" if process is None else f"{workdir}.{process[1]}.out"
+    file = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.environ |= {"LGAN_JAX_CACHE": cache, "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    if process is not None:
+        parallel.initialize(process[0], 2, process[1])
+    for name, argument in moment.items():
+        _MOMENTS[name](argument)
+    settings = dataclasses.replace(tiny_run.SETTINGS, **settings)
+    try:
+        finished = tiny_run.run(Path(workdir), settings, {"config": "tiny"}, **options)
+    except Stopped as stopped:
+        print(stopped)
+        sys.exit(stopped.status)
+    except (OSError, ValueError, ArithmeticError) as error:
+        print("ERROR", error)
+        sys.exit(2)
+    np.savez(f"{workdir}.npz" if parallel.is_first() else f"{workdir}.other.npz", **tiny_run.leaves(finished))
+
+
+def _at_batch(number, action):
+    """Does something when batch `number` of this process goes to the devices."""
+    original, seen = parallel.shard, []
+
+    def counting(batch):
+        seen.append(None)
+        if len(seen) == number:
+            action()
+        return original(batch)
+
+    parallel.shard = counting
+
+
+def _kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _kill_in_save(number):
+    """Kills as soon as the temporary folder of this process's save `number` is there."""
+    original, seen = Checkpoints.save, []
+
+    def watched(self, step, *args):
+        seen.append(None)
+        if len(seen) == number:
+            threading.Thread(target=watch, args=(self.folder, step), daemon=True).start()
+        original(self, step, *args)
+
+    def watch(folder, step):
+        while not list(folder.glob(f"{step}.*tmp*")):
+            time.sleep(1e-4)
+        _kill()
+
+    Checkpoints.save = watched
+
+
+def _kill_after_save(number):
+    """Kills when save `number` has been begun: it goes on in the background."""
+    original, seen = Checkpoints.save, []
+
+    def watched(self, *args):
+        original(self, *args)
+        seen.append(None)
+        if len(seen) == number:
+            _kill()
+
+    Checkpoints.save = watched
+
+
+def _wait_for_saves(workdir):
+    while list(Path(workdir).glob("checkpoints/*/*tmp*")):
+        time.sleep(0.01)
+
+
+def _limit_file_size(workdir):
+    """Lets no file grow beyond what the logs of a tiny run need; its checkpoints need more."""
+    _wait_for_saves(workdir)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, resource.RLIM_INFINITY))
+
+
+def _fill(workdir, path):
+    """Fills the disk that `path` is on."""
+    _wait_for_saves(workdir)
+    with open(path, "wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            return
+
+
+_MOMENTS = {
+    "kill_at_batch": lambda number: _at_batch(number, _kill),
+    "kill_in_save": _kill_in_save,
+    "kill_after_save": _kill_after_save,
+    "terminate_at_batch": lambda number: _at_batch(number, lambda: os.kill(os.getpid(), signal.SIGTERM)),
+    "limit_files_at_batch": lambda argument: _at_batch(argument[0], lambda: _limit_file_size(argument[1])),
+    "fill_disk_at_batch": lambda argument: _at_batch(argument[0], lambda: _fill(*argument[1:])),
+}

@@ -1,0 +1,39 @@
+"""What a run says at its start."""
+
+import jax
+import jax.numpy as jnp
+import tiny_run
+
+from lgan_jax.training import announce
+
+
+def test_gpu_that_is_not_used_is_said(monkeypatch):
+    monkeypatch.setattr(announce, "has_gpu", lambda: True)
+    first, warning = announce.devices()
+    assert first == f"training on {jax.device_count()} × cpu (cpu)"
+    assert warning.startswith("WARNING: this machine has an NVIDIA GPU, but JAX uses the CPU")
+    assert "pip install 'lgan_jax[gpu]'" in warning
+
+
+def test_gpu_is_found_by_its_file_or_its_tool(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert not announce.has_gpu(tmp_path)
+    (tmp_path / "bin").mkdir()
+    tool = tmp_path / "bin" / "nvidia-smi"
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    assert announce.has_gpu(tmp_path)
+    tool.unlink()
+    (tmp_path / "nvidia0").touch()
+    assert announce.has_gpu(tmp_path)
+
+
+def test_networks_are_counted_by_name():
+    method = tiny_run.Tiny(width=4)
+    state = jax.eval_shape(lambda: method.init(jax.random.key(0), tiny_run.held_out(0, 2)))
+    assert announce.networks(state) == [
+        f"layers_0: {27 * 4 + 4} parameters",
+        f"layers_2: {4 * 27 + 27} parameters",
+    ]
+    two = {"generator": {"params": {"w": jnp.zeros((50, 40))}}, "critic": {"params": {"w": jnp.zeros(3)}}, "step": 0}
+    assert announce.networks(two) == ["critic: 3 parameters", "generator: 2,000 parameters"]

@@ -1,0 +1,86 @@
+"""The run's folder: continuing it, refusing it."""
+
+import json
+
+import pytest
+
+from lgan_jax.training import workdir as folder
+
+RECORD = {"config": {"seed": 1, "phases": {"joint": {"steps": 20}}}, "data": {"name": "WFLW", "fingerprint": "ab"}}
+
+
+def test_record_is_written_once_and_kept(tmp_path):
+    path = folder.open_run(tmp_path / "new" / "run", RECORD)
+    stored = folder.read_run(path)
+    assert stored["config"] == RECORD["config"]
+    assert stored["data"] == RECORD["data"]
+    assert (stored["format"], stored["devices"]) == (folder.FORMAT, ["cpu 0"])
+    text = (path / "run.json").read_text()
+    folder.open_run(path, RECORD)
+    assert (path / "run.json").read_text() == text
+
+
+def test_tuples_in_a_record_are_the_lists_that_json_makes_of_them(tmp_path):
+    folder.open_run(tmp_path, {"config": {"sizes": (1, 2)}})
+    folder.open_run(tmp_path, {"config": {"sizes": (1, 2)}})
+
+
+def test_another_config_names_every_field_that_differs(tmp_path):
+    folder.open_run(tmp_path, RECORD)
+    other = {"config": {"seed": 2, "phases": {"joint": {"steps": 30}}}, "data": RECORD["data"]}
+    with pytest.raises(ValueError, match="run of another config") as caught:
+        folder.open_run(tmp_path, other)
+    message = str(caught.value)
+    assert "config.phases.joint.steps was 20, is 30; config.seed was 1, is 2." in message
+    assert "Choose another --workdir, or delete" in message
+    assert "data" not in message.replace(str(tmp_path), "")
+    assert "\n" not in message
+
+
+def test_field_that_is_new_or_gone_differs(tmp_path):
+    folder.open_run(tmp_path, {"config": {"a": 1}})
+    with pytest.raises(ValueError, match=r"config.a was 1, is None; config.b was None, is 2"):
+        folder.open_run(tmp_path, {"config": {"b": 2}})
+
+
+def test_newer_format_is_refused(tmp_path):
+    folder.open_run(tmp_path, RECORD)
+    stored = json.loads((tmp_path / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps({**stored, "format": folder.FORMAT + 1, "lgan_jax": "9.8"}))
+    with pytest.raises(
+        ValueError, match=r"was written by lgan_jax 9.8 \(format 2\); .*formats up to 1: upgrade lgan_jax"
+    ):
+        folder.open_run(tmp_path, RECORD)
+    with pytest.raises(ValueError, match="upgrade lgan_jax"):
+        folder.read_run(tmp_path)
+
+
+def test_newer_version_of_the_same_format_is_continued(tmp_path):
+    folder.open_run(tmp_path, RECORD)
+    stored = json.loads((tmp_path / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps({**stored, "lgan_jax": "9.8", "jax": "7", "devices": ["tpu 0"]}))
+    folder.open_run(tmp_path, RECORD)
+
+
+def test_folder_of_something_else_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("…")
+    with pytest.raises(FileExistsError, match=r"files that belong to no run \(thesis.tex\); choose another --workdir"):
+        folder.open_run(tmp_path, RECORD)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_start_that_was_killed_can_be_repeated(tmp_path):
+    (tmp_path / ".run.json").write_text('{"con')
+    folder.open_run(tmp_path, RECORD)
+    assert folder.read_run(tmp_path)["config"] == RECORD["config"]
+
+
+def test_folder_without_a_run_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no run in .*run.json does not exist"):
+        folder.read_run(tmp_path)
+
+
+def test_unreadable_record_is_an_error(tmp_path):
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(ValueError, match=r"run.json cannot be read"):
+        folder.open_run(tmp_path, RECORD)
