@@ -11,7 +11,7 @@ from absl import flags
 from lgan_jax import cli
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
-FRAMES = flags.DEFINE_integer("frames", None, "Held-out pictures of each person; the config says how many by default.")
+FRAMES = flags.DEFINE_integer("frames", None, "How many held-out pictures (of each person); the config says by default.")
 DATA = flags.DEFINE_string("data_dir", None, "Where the run's data set lies now, if it was moved.")
 
 
@@ -19,7 +19,7 @@ def main() -> int:
     cli.parse_flags(sys.argv, required=["workdir"])
     from lgan_jax import experiment  # after the flags: --help need not wait for JAX
 
-    overrides = {} if FRAMES.value is None else {"frames_per_identity": FRAMES.value}
+    overrides = {} if FRAMES.value is None else {"frames": FRAMES.value}
     experiment.evaluate(pathlib.Path(WORKDIR.value), overrides, DATA.value)
     return 0
 

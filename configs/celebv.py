@@ -64,7 +64,7 @@ def paper() -> ConfigDict:
                 "checkpoint_every": 2500,
                 "keep": 2,
             },
-            "evaluation": {"frames_per_identity": 32},
+            "evaluation": {"frames": 32},
         }
     )
 
@@ -112,7 +112,7 @@ def quick(config: ConfigDict) -> None:
     config.generator.optimizer = adam(1e-3)
     config.generator.discriminator_optimizer = adam(2e-4)
     config.loop.update({"log_every": 50, "eval_every": 500, "pictures_every": 250, "checkpoint_every": 500})
-    config.evaluation.frames_per_identity = 8
+    config.evaluation.frames = 8
 
 
 def adam(learning_rate: float) -> ConfigDict:

@@ -53,14 +53,14 @@ class Settings:
     """How much is looked at.
 
     Attributes:
-      pictures: held-out pictures that are measured at most, evenly spaced (WFLW's test split has 2,500).
+      frames: held-out pictures that are measured at most, evenly spaced (WFLW's test split has 2,500).
     """
 
-    pictures: int = 2500
+    frames: int = 2500
 
     def __post_init__(self) -> None:
-        if self.pictures < 1:
-            raise ValueError(f"pictures must be at least 1, not {self.pictures}")
+        if self.frames < 1:
+            raise ValueError(f"frames must be at least 1, not {self.frames}")
 
 
 def evaluate(
@@ -81,7 +81,7 @@ def evaluate(
     """
     start = time.monotonic()
     _check(model, data)
-    places = evenly(np.arange(len(data.test)), settings.pictures)
+    places = evenly(np.arange(len(data.test)), settings.frames)
     errors, flags = _measure(model, data, places)
     groups = by_attribute(errors, flags)
     size = f"{len(places)} held-out pictures of {data.info.size}×{data.info.size} pixels"

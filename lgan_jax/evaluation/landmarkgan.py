@@ -24,13 +24,13 @@ class Settings:
     """How much is looked at.
 
     Attributes:
-      frames_per_identity: held-out frames of each identity that drive all others.
+      frames: held-out frames of each identity that drive all others.
       identity_frames: on how many of them the identity distance is measured (dlib takes 0.15 s a face).
       gallery_frames: of each identity, how many training frames the baselines choose from, and how many held-out
         frames the frontal reference is chosen from.
     """
 
-    frames_per_identity: int = 8
+    frames: int = 8
     identity_frames: int = 2
     gallery_frames: int = 1000
 
@@ -105,7 +105,7 @@ def held_out_frames(data: FaceData, settings: Settings, judge: Judge | None) -> 
         places = np.flatnonzero(np.asarray(data.test.identity) == i)
         if len(places) == 0:
             continue
-        records = [data.test[int(place)] for place in evenly(places, settings.frames_per_identity)]
+        records = [data.test[int(place)] for place in evenly(places, settings.frames)]
         pictures = np.stack([record["image"] for record in records])
         people.append(
             Frames(

@@ -76,4 +76,4 @@ def test_another_size_is_refused(tmp_path):
     with pytest.raises(ValueError, match="at 48 pixels"):
         detector.evaluate(OffBy(other, [0.1]), data, detector.Settings(), tmp_path)
     with pytest.raises(ValueError, match="at least 1"):
-        detector.Settings(pictures=0)
+        detector.Settings(frames=0)

@@ -50,7 +50,7 @@ def judged(tmp_path_factory):
     """The oracle's report on three built-in people, judged by dlib."""
     data, samples = built_in_faces(size=128, identities=3, train=4, test=2)
     out = tmp_path_factory.mktemp("judged") / "report"
-    settings = landmarkgan.Settings(frames_per_identity=2, identity_frames=1)
+    settings = landmarkgan.Settings(frames=2, identity_frames=1)
     return landmarkgan.evaluate(Oracle(data, samples), data, settings, out, {"Weights": "of <nobody>"}), out
 
 
@@ -90,7 +90,7 @@ def test_files_of_the_report(judged):
     assert data["tables"]["reenactment"]["rows"][0]["figures"]["ssim"]["measured"] == 12
     assert data["data"]["built_in"] is True
     assert (data["data"]["size"], data["data"]["train"], data["data"]["test"]) == (128, 12, 6)
-    assert data["settings"] == {"frames_per_identity": 2, "identity_frames": 1, "gallery_frames": 1000}
+    assert data["settings"] == {"frames": 2, "identity_frames": 1, "gallery_frames": 1000}
     assert data["verdict"] == made.verdict
     page = Page((out / "index.html").read_text())
     assert [image["src"] for image in page.images] == data["pictures"]

@@ -29,11 +29,11 @@ _FAR = 1.5  # a radius that contains every head
 # The skull in slices from the crown to the chin's underside: half width, and how far it reaches to the front and to the
 # back of the slice's own centre.
 _Y = np.array([1.22, 1.08, 0.80, 0.50, 0.20, 0.0, -0.30, -0.60, -0.79, -0.97, -1.09, -1.17, -1.22])
-_WIDTH = np.array([0.0, 0.41, 0.65, 0.755, 0.785, 0.785, 0.77, 0.735, 0.665, 0.55, 0.42, 0.27, 0.0])
+_WIDTH = np.array([0.0, 0.48, 0.675, 0.76, 0.785, 0.785, 0.77, 0.735, 0.665, 0.55, 0.42, 0.27, 0.0])
 _MIDDLE = np.array([-0.1, -0.1, -0.1, -0.1, -0.1, -0.1, -0.08, 0.0, 0.10, 0.25, 0.38, 0.46, 0.50])
-_FRONT = np.array([0.0, 0.52, 0.80, 0.955, 0.98, 0.95, 0.94, 0.90, 0.81, 0.66, 0.51, 0.36, 0.0])
+_FRONT = np.array([0.0, 0.60, 0.83, 0.955, 0.98, 0.95, 0.94, 0.90, 0.81, 0.66, 0.51, 0.36, 0.0])
 _LOW, _HIGH, _SLICES = -1.65, 1.45, 249  # the heights that slices are tabulated at
-_BACK = np.array([0.0, 0.55, 0.85, 1.0, 1.0, 0.98, 0.85, 0.65, 0.45, 0.28, 0.2, 0.12, 0.0])
+_BACK = np.array([0.0, 0.63, 0.88, 1.0, 1.0, 0.98, 0.85, 0.65, 0.45, 0.28, 0.2, 0.12, 0.0])
 
 
 @functools.cache

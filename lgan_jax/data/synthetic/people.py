@@ -111,8 +111,8 @@ _CAST: tuple[dict, ...] = (
     | {"lip_thickness": 1.25, "nose_width": 1.05, "clothes": (0.62, 0.20, 0.30), "eye_size": 1.06},
     _MASCULINE
     | {"skin": _SKINS["light"], "hair": _HAIRS["grey"], "brow": (0.42, 0.40, 0.39), "iris": _EYES["blue"]}
-    | {"lips": (0.70, 0.42, 0.38), "hair_style": "parted", "parting": -1, "hairline": 0.1, "age": 1.0}
-    | {"glasses": True, "lip_thickness": 0.75, "nose_length": 1.05, "clothes": (0.30, 0.38, 0.55), "collar": "shirt"},
+    | {"lips": (0.70, 0.35, 0.33), "hair_style": "parted", "parting": -1, "hairline": 0.1, "age": 1.0}
+    | {"glasses": True, "lip_thickness": 0.9, "nose_length": 1.05, "clothes": (0.30, 0.38, 0.55), "collar": "shirt"},
     _FEMININE
     | {"skin": (0.93, 0.75, 0.60), "hair": _HAIRS["black"], "brow": (0.08, 0.07, 0.07), "iris": _EYES["dark"]}
     | {"lips": (0.82, 0.40, 0.42), "hair_style": "fringe", "age": 0.05, "face_width": 1.03, "eye_height": 0.85}
@@ -155,7 +155,11 @@ def _traits(rng: np.random.Generator) -> dict:
     hair = np.array(_HAIRS["grey" if rng.random() < 0.8 * (age - 0.3) else rng.choice(hair_names)])
     iris = np.array(_EYES[rng.choice(list(_EYES) if fair else ["brown", "dark"])])
     lips = skin * (0.86, 0.55, 0.58) + rng.uniform(0, 0.25 if feminine else 0.06) * np.array([0.3, -0.25, -0.2])
-    styles = ["curly", "bob", "long", "fringe", "bun", "short"] if feminine else ["bald", "buzz", "short", "parted"]
+    styles = (
+        ["curly", "bob", "long", "fringe", "bun", "short"]
+        if feminine
+        else ["bald", "buzz", "buzz", "short", "short", "short", "parted", "parted"]
+    )
     traits = dict(_FEMININE if feminine else _MASCULINE)
     traits |= {"skin": skin, "lips": lips, "iris": iris, "hair": hair, "brow": hair * 0.55 + 0.02, "age": age}
     traits |= {"hair_style": str(rng.choice(styles)), "parting": int(rng.integers(-1, 2))}

@@ -76,7 +76,7 @@ def in_front(sample: Sample, project: Project, picture: np.ndarray) -> np.ndarra
         return project(np.stack([x, y, z], -1)) * side - 0.5
 
     def draw(points) -> None:
-        canvas.fill(points, _FRAME, 1.0, 0.003 * unit, 0.028 * unit)
+        canvas.fill(points, _FRAME, 1.0, 0.003 * unit, 0.022 * unit)
 
     across, up = np.moveaxis(oval((0, 0), (1, 1), 28), -1, 0)
     across, up = np.sign(across) * np.abs(across) ** 0.7, np.sign(up) * np.abs(up) ** 0.7  # rounded squares
@@ -163,4 +163,4 @@ def _shade_neck(canvas: Canvas, neck: np.ndarray, base: np.ndarray, unit: float,
     shadow = cv2.resize(cv2.GaussianBlur(shadow, (0, 0), 0.045 * unit), (side, side), interpolation=cv2.INTER_LINEAR)
     shadow *= np.clip(1 - (np.arange(side, dtype=np.float32) - base[1]) / (0.3 * unit), 0, 1)[:, None]
     where, share = canvas.mask(neck)
-    canvas.picture[where] *= (1 - 0.55 * shadow[where] * share)[..., None]
+    canvas.picture[where] *= (1 - 0.7 * shadow[where] * share)[..., None]

@@ -1,0 +1,219 @@
+"""LandmarkGAN's generator phase here and in PyTorch: speed and memory, side by side on this machine.
+
+  python -m benchmarks.landmarkgan
+  python -m benchmarks.landmarkgan --size 128 --identities 2 --rounds 10 --json landmarkgan.json
+
+Both sides start from the same weights and must make the same face of them (within 1e-4) before anything is timed.
+They take turns, in one process, so that what else the machine does meets both; a ratio is taken round by round. Peak
+memory is that of a process of its own for each. Everything is float32. Needs PyTorch: the extra `torch`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import pathlib
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from lgan_jax.core import Batch, FaceInfo, Finished
+from lgan_jax.landmarks import WFLW98
+from lgan_jax.methods import PHASES
+from lgan_jax.training import parallel
+
+SIDES = ("lgan_jax", "torch")
+TOLERANCE = 1e-4  # on pictures in [-1, 1]
+
+Work = dict[str, Callable[[], Any]]  # what is timed → a call that does it once and waits for it
+
+
+def ours(size: int, batch: Batch) -> tuple[Work, dict[str, Any]]:
+    """This library's side, and its first identity's variables by network."""
+    count = batch["image"].shape[1]
+    info = FaceInfo(WFLW98, size, tuple(f"identity {i}" for i in range(count)))
+    earlier: dict[str, Finished] = {}
+    for name in ("detector", "converter", "generator"):
+        phase = PHASES["landmarkgan"][name]
+        method = phase(phase.Settings(), info, np.float32, earlier)
+        earlier[name] = Finished(method, jax.jit(method.init)(jax.random.key(0), batch))
+    state = earlier["generator"].state
+    variables = {
+        "generator": {"params": jax.tree.map(lambda p: p[0], state.params["generators"])},
+        "discriminator": {"params": jax.tree.map(lambda p: p[0], state.params["discriminators"])},
+        "detector": state.detector,
+    }
+    forward = jax.jit(lambda landmarks: method.synthesize(state, landmarks, 0))
+    step, spread = parallel.spread(method.train_step), parallel.shard(batch)
+    keys = parallel.replicate(jax.random.key_data(jax.random.key(1)))
+    held = {"state": parallel.replicate(state)}
+
+    def train() -> None:
+        held["state"], metrics = step(held["state"], spread, keys)
+        jax.block_until_ready((held["state"], metrics))
+
+    landmarks = jax.numpy.asarray(batch["landmarks"][:, 0])
+    return {"forward": lambda: np.asarray(forward(landmarks)), "training step": train}, variables
+
+
+def theirs(size: int, batch: Batch, variables: dict[str, Any] | None) -> Work:
+    """PyTorch's side; every identity has the weights of `variables`, where they are given."""
+    import torch
+
+    from benchmarks import torch_landmarkgan as twin
+
+    device = torch.device("cuda" if torch.cuda.is_available() and jax.default_backend() == "gpu" else "cpu")
+    sizes = twin.Sizes(size)
+    point_weights = torch.ones(WFLW98.count)
+    point_weights[torch.from_numpy(WFLW98.inner)] = 2.5
+    detector = twin.HeatmapDetector(sizes).eval().requires_grad_(False)
+    detector.to(device, memory_format=torch.channels_last)
+    count = batch["image"].shape[1]
+    trainers = [twin.Trainer(sizes, detector, point_weights.to(device)) for _ in range(count)]
+    if variables is not None:
+        twin.load(detector, variables["detector"])
+        for trainer in trainers:
+            twin.load(trainer.generator, variables["generator"])
+            twin.load(trainer.discriminator, variables["discriminator"])
+    images = torch.from_numpy(batch["image"]).to(device).permute(0, 1, 4, 2, 3)
+    landmarks = torch.from_numpy(batch["landmarks"]).to(device)
+
+    def wait() -> None:
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    def forward() -> np.ndarray:
+        with torch.inference_mode():
+            return trainers[0].generator(landmarks[:, 0]).permute(0, 2, 3, 1).cpu().numpy()
+
+    def train() -> None:
+        for i, trainer in enumerate(trainers):
+            trainer.step(images[:, i], landmarks[:, i])
+        wait()
+
+    return {"forward": forward, "training step": train}
+
+
+def example(size: int, identities: int, count: int) -> Batch:
+    """Pictures and landmarks of nobody."""
+    random = np.random.default_rng(0)
+    return {
+        "image": random.uniform(-1, 1, (count, identities, size, size, 3)).astype(np.float32),
+        "landmarks": random.uniform(0.1, 0.9, (count, identities, WFLW98.count, 2)).astype(np.float32),
+        "identity": np.tile(np.arange(identities, dtype=np.int32), (count, 1)),
+    }
+
+
+def disagreement(one: np.ndarray, other: np.ndarray) -> float:
+    """The largest difference between two pictures. Raises `ArithmeticError` above `TOLERANCE`."""
+    difference = float(np.abs(one - other).max())
+    if not difference <= TOLERANCE:
+        raise ArithmeticError(f"the same weights make faces that differ by {difference:.1e}; nothing can be compared")
+    return difference
+
+
+def alternate(sides: dict[str, Callable[[], Any]], rounds: int, seconds: float) -> dict[str, list[float]]:
+    """Seconds a call of each side, once a round; in a round each is called for about `seconds`."""
+    calls = {}
+    for name, call in sides.items():
+        call()
+        start = time.perf_counter()
+        call()
+        calls[name] = max(1, round(seconds / (time.perf_counter() - start)))
+    taken: dict[str, list[float]] = {name: [] for name in sides}
+    for i in range(rounds):
+        for name in sorted(sides, reverse=bool(i % 2)):
+            start = time.perf_counter()
+            for _ in range(calls[name]):
+                sides[name]()
+            taken[name].append((time.perf_counter() - start) / calls[name])
+    return taken
+
+
+def summary(taken: dict[str, list[float]]) -> dict[str, Any]:
+    """Medians in seconds, and the median, least and greatest ratio of a round (above 1: this library is faster)."""
+    ratios = [b / a for a, b in zip(taken["lgan_jax"], taken["torch"], strict=True)]
+    middle = {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)}
+    return {**{f"{name} seconds": statistics.median(taken[name]) for name in SIDES}, "speed ratio": middle}
+
+
+def peak_memory(side: str, arguments: argparse.Namespace) -> float:
+    """MiB that a process of its own reaches in two training steps of one side."""
+    options = [f"--{name}={getattr(arguments, name)}" for name in ("size", "identities", "batch")]
+    command = [sys.executable, "-m", "benchmarks.landmarkgan", *options, "--alone", side]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+
+
+def alone(side: str, size: int, batch: Batch) -> float:
+    """Two training steps of one side; the peak of this process's memory in MiB."""
+    work = ours(size, batch)[0] if side == "lgan_jax" else theirs(size, batch, None)
+    for _ in range(2):
+        work["training step"]()
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def compare(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Everything that is reported."""
+    batch = example(arguments.size, arguments.identities, arguments.batch)
+    with jax.default_matmul_precision("highest"):
+        mine, variables = ours(arguments.size, batch)
+        other = theirs(arguments.size, batch, variables)
+        difference = disagreement(mine["forward"](), other["forward"]())
+    results = {
+        what: summary(alternate({"lgan_jax": mine[what], "torch": other[what]}, arguments.rounds, arguments.seconds))
+        for what in mine
+    }
+    memory = {side: peak_memory(side, arguments) for side in SIDES}
+    setting = {name: getattr(arguments, name) for name in ("size", "identities", "batch", "rounds")}
+    device = jax.devices()[0].device_kind
+    return {"device": device, **setting, "largest difference": difference, **results, "peak MiB": memory}
+
+
+def show(report: dict[str, Any]) -> None:
+    """The report as a table."""
+    setting = "{size}×{size}, {identities} identities, batch {batch}, {rounds} rounds, on {device}".format(**report)
+    print(f"LandmarkGAN, {setting}; same face within {report['largest difference']:.0e}")
+    print(f"{'':16}{'lgan_jax':>12}{'PyTorch':>12}   speed ratio (min to max)")
+    for what in ("forward", "training step"):
+        row, ratio = report[what], report[what]["speed ratio"]
+        milliseconds = "".join(f"{1e3 * row[f'{side} seconds']:>9.1f} ms" for side in SIDES)
+        print(f"{what:16}{milliseconds}   {ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})")
+    print(f"{'peak memory':16}" + "".join(f"{report['peak MiB'][side]:>8.0f} MiB" for side in SIDES))
+
+
+def main() -> int:
+    """Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.landmarkgan", description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, choices=(64, 128, 256), default=256, help="pixels on a side")
+    parser.add_argument("--identities", type=int, default=1, help="how many are trained in a step")
+    parser.add_argument("--batch", type=int, default=1, help="pictures of each identity in a step")
+    parser.add_argument("--rounds", type=int, default=7, help="how often the two sides take turns")
+    parser.add_argument("--seconds", type=float, default=1.0, help="how long a turn lasts, at least one call")
+    parser.add_argument("--json", type=pathlib.Path, help="file to write the figures to")
+    parser.add_argument("--alone", choices=SIDES, help="train two steps on one side and print its peak memory in MiB")
+    arguments = parser.parse_args()
+    if importlib.util.find_spec("torch") is None:
+        print("benchmarks.landmarkgan: PyTorch is missing; pip install 'lgan_jax[torch]'", file=sys.stderr)
+        return 2
+    if arguments.alone:
+        batch = example(arguments.size, arguments.identities, arguments.batch)
+        print(alone(arguments.alone, arguments.size, batch))
+        return 0
+    report = compare(arguments)
+    show(report)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(report, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""Every config, shrunk by overrides, from its command line to its report; and what a run's folder gives back."""
+
+import importlib.util
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+import lgan_jax
+from lgan_jax import experiment
+
+ROOT = pathlib.Path(__file__).parents[1]
+SMALL = {
+    "data.size": 32,
+    "data.built_in.identities": 2,
+    "data.built_in.train_per_identity": 4,
+    "data.built_in.test_per_identity": 2,
+    "held_out": 2,
+    "detector.steps": 2,
+    "detector.batch_size": 4,
+    "detector.width": 8,
+    "detector.depth": 1,
+    "converter.steps": 3,
+    "converter.width": 16,
+    "generator.steps": 2,
+    "generator.width": 0.02,
+    "generator.discriminator_width": 4,
+    "joint.steps": 2,
+    "joint.width": 0.02,
+    "joint.discriminator_width": 4,
+    "joint.converter_width": 16,
+    "evaluation.frames": 1,
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    """One cache of data sets and compiled programs for all tests here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LGAN_JAX_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+def small_config(name, **changes):
+    """The config `name`, with the overrides of `SMALL` that it has fields for."""
+    name, _, variant = name.partition(":")
+    spec = importlib.util.spec_from_file_location("config", ROOT / "configs" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    config = module.get_config(*[variant] if variant else [])
+    fields = {k: v for k, v in SMALL.items() if k.partition(".")[0] in config}
+    config.unlock()
+    for field, value in (fields | changes).items():
+        *path, last = field.split(".")
+        section = config
+        for part in path:
+            section = section[part]
+        section[last] = value
+    return config.to_dict()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run of the quick config."""
+    folder = tmp_path_factory.mktemp("runs") / "quick"
+    assert experiment.train(small_config("celebv:quick"), folder) == 0
+    return folder
+
+
+def test_a_run_leaves_a_report_a_preview_and_what_it_was_trained_on(run):
+    report = json.loads((run / "report" / "metrics.json").read_text())
+    assert report["data"]["built_in"] is True
+    assert "built-in" in (run / "report" / "index.html").read_text()
+    assert (run / "preview.html").is_file()
+    record = json.loads((run / "run.json").read_text())
+    assert record["data"]["name"] == "built-in faces"
+    assert record["config"]["generator"]["steps"] == 2
+    phases = {json.loads(line)["phase"] for line in (run / "metrics.jsonl").read_text().splitlines()}
+    assert phases == {"detector", "converter", "generator"}
+
+
+def test_a_finished_run_is_only_evaluated_again(run, capsys):
+    before = (run / "metrics.jsonl").read_text()
+    assert experiment.train(small_config("celebv:quick"), run) == 0
+    assert (run / "metrics.jsonl").read_text() == before
+    assert "generator: finished at step 2" in capsys.readouterr().out
+
+
+def test_the_readme_example_runs(run, monkeypatch):
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    code = code.replace('"runs/quick"', repr(str(run))).replace("64, 64", "32, 32")
+    code = code.replace("chloe", "ada").replace("4]", "1]")
+    names = {}
+    exec(code, names)
+    assert names["pictures"].shape == (3, 32, 32, 3)
+    assert np.abs(names["mixed"]).max() <= 1
+
+
+def test_a_loaded_model_needs_no_data_and_knows_its_people(run):
+    model = lgan_jax.load(run)
+    assert model.info.identities == ("ada", "ben")
+    landmarks = np.random.default_rng(0).random((2, 3, 98, 2), np.float32)
+    converted = model.convert(landmarks, target="ben")
+    made = model.synthesize(landmarks, target=1)
+    np.testing.assert_allclose(made, model.synthesize(converted, target="ben", convert=False), atol=1e-5)
+    with pytest.raises(ValueError, match="there is no target 'zoe'; the targets are ada, ben"):
+        model.convert(landmarks, target="zoe")
+
+
+@pytest.mark.parametrize("name", ["celebv", "celebv:cpu", "celebv:quick,joint", "wflw", "wflw:quick"])
+def test_every_config_trains_and_is_evaluated(name, tmp_path):
+    changes = {"data.scheme": "ibug68"} if name == "celebv:cpu" else {}
+    assert experiment.train(small_config(name, **changes), tmp_path / "run") == 0
+    assert json.loads((tmp_path / "run" / "report" / "metrics.json").read_text())["tables"]
+
+
+def test_the_detector_of_another_run_is_taken_over(run, tmp_path):
+    config = small_config("celebv:quick", **{"detector_run": str(run), "detector.width": 64})
+    for _ in range(2):  # started, and started again
+        assert experiment.train(config, tmp_path / "run") == 0
+    theirs, ours = (lgan_jax.load(folder)._state.detector for folder in (run, tmp_path / "run"))
+    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
+    with pytest.raises(ValueError, match=r"the detector of .* is for scheme wflw98, not ibug68"):
+        experiment.train(small_config("celebv:quick", detector_run=str(run), **{"data.scheme": "ibug68"}), tmp_path)
+
+
+def test_a_run_that_has_no_generator_yet_cannot_be_loaded(tmp_path):
+    config = small_config("celebv:quick", phases=("detector",))
+    del config["converter"], config["generator"]
+    with pytest.raises(ValueError, match="has not reached its generator or joint phase"):
+        experiment.train(config, tmp_path / "run")
+    with pytest.raises(ValueError, match="has not reached its generator or joint phase"):
+        lgan_jax.load(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--config configs/celebv.py:quick --config.generator.stepz=3", "stepz"),
+        ("--config configs/celebv.py:quik", "configs/celebv.py has no variant 'quik'; it has cpu, quick, joint"),
+        ("--config configs/celebv.py --config.data.dir=nowhere", "nowhere"),
+        ("--config configs/celebv.py --config.data.dir=configs", "all_98pt.txt"),
+        ("--config configs/celebv.py --config.precision=half", "config.precision is 'half'; it must be one of"),
+        ("--config configs/none.py", "configs/none.py"),
+        ("", "--config is not given"),
+        ("--confg x", "confg"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_line(arguments, said, tmp_path):
+    command = [sys.executable, "train.py", *arguments.split(), f"--workdir={tmp_path / 'run'}"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.startswith("train.py: ")
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert said in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_evaluating_what_is_no_run_is_one_line(tmp_path):
+    command = [sys.executable, "evaluate.py", f"--workdir={tmp_path}"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert "there is no run in" in result.stderr
+
+
+def test_every_field_of_a_config_is_read():
+    config = small_config("celebv:quick")
+    config["generator"]["optimiser"] = {}
+    with pytest.raises(ValueError, match=r"config.generator has no field 'optimiser'; did you mean 'optimizer'"):
+        experiment.Experiment.read(config)
+    with pytest.raises(ValueError, match=r"landmarkgan has no phase 'generater'"):
+        experiment.Experiment.read(small_config("celebv:quick", phases=("detector", "generater")))
