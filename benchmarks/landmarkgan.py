@@ -25,6 +25,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from benchmarks.sizes import Sizes
 from lgan_jax.core import Batch, FaceInfo, Finished
 from lgan_jax.landmarks import WFLW98
 from lgan_jax.methods import PHASES
@@ -36,14 +37,19 @@ TOLERANCE = 1e-4  # on pictures in [-1, 1]
 Work = dict[str, Callable[[], Any]]  # what is timed → a call that does it once and waits for it
 
 
-def ours(size: int, batch: Batch) -> tuple[Work, dict[str, Any]]:
+def ours(sizes: Sizes, batch: Batch) -> tuple[Work, dict[str, Any]]:
     """This library's side, and its first identity's variables by network."""
     count = batch["image"].shape[1]
-    info = FaceInfo(WFLW98, size, tuple(f"identity {i}" for i in range(count)))
+    info = FaceInfo(WFLW98, sizes.size, tuple(f"identity {i}" for i in range(count)))
+    settings = {
+        "detector": {"width": sizes.detector_width, "depth": sizes.detector_depth},
+        "converter": {},
+        "generator": {"width": sizes.width, "discriminator_width": sizes.discriminator_width},
+    }
     earlier: dict[str, Finished] = {}
-    for name in ("detector", "converter", "generator"):
+    for name, fields in settings.items():
         phase = PHASES["landmarkgan"][name]
-        method = phase(phase.Settings(), info, np.float32, earlier)
+        method = phase(phase.Settings(**fields), info, np.float32, earlier)
         earlier[name] = Finished(method, jax.jit(method.init)(jax.random.key(0), batch))
     state = earlier["generator"].state
     variables = {
@@ -52,26 +58,26 @@ def ours(size: int, batch: Batch) -> tuple[Work, dict[str, Any]]:
         "detector": state.detector,
     }
     forward = jax.jit(lambda landmarks: method.synthesize(state, landmarks, 0))
-    step, spread = parallel.spread(method.train_step), parallel.shard(batch)
-    keys = parallel.replicate(jax.random.key_data(jax.random.key(1)))
+    step = parallel.spread(lambda state, batch, seed: method.train_step(state, batch, jax.random.key(seed)))
+    spread, seed = parallel.shard(batch), parallel.replicate(np.int32(0))
     held = {"state": parallel.replicate(state)}
 
-    def train() -> None:
-        held["state"], metrics = step(held["state"], spread, keys)
-        jax.block_until_ready((held["state"], metrics))
+    def train() -> dict[str, float]:
+        held["state"], metrics = step(held["state"], spread, seed)
+        jax.block_until_ready(held["state"])
+        return {name: float(value[0]) for name, value in metrics.items()}
 
     landmarks = jax.numpy.asarray(batch["landmarks"][:, 0])
     return {"forward": lambda: np.asarray(forward(landmarks)), "training step": train}, variables
 
 
-def theirs(size: int, batch: Batch, variables: dict[str, Any] | None) -> Work:
+def theirs(sizes: Sizes, batch: Batch, variables: dict[str, Any] | None) -> Work:
     """PyTorch's side; every identity has the weights of `variables`, where they are given."""
     import torch
 
     from benchmarks import torch_landmarkgan as twin
 
     device = torch.device("cuda" if torch.cuda.is_available() and jax.default_backend() == "gpu" else "cpu")
-    sizes = twin.Sizes(size)
     point_weights = torch.ones(WFLW98.count)
     point_weights[torch.from_numpy(WFLW98.inner)] = 2.5
     detector = twin.HeatmapDetector(sizes).eval().requires_grad_(False)
@@ -86,18 +92,15 @@ def theirs(size: int, batch: Batch, variables: dict[str, Any] | None) -> Work:
     images = torch.from_numpy(batch["image"]).to(device).permute(0, 1, 4, 2, 3)
     landmarks = torch.from_numpy(batch["landmarks"]).to(device)
 
-    def wait() -> None:
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-
     def forward() -> np.ndarray:
         with torch.inference_mode():
             return trainers[0].generator(landmarks[:, 0]).permute(0, 2, 3, 1).cpu().numpy()
 
-    def train() -> None:
-        for i, trainer in enumerate(trainers):
-            trainer.step(images[:, i], landmarks[:, i])
-        wait()
+    def train() -> dict[str, float]:
+        losses = [trainer.step(images[:, i], landmarks[:, i]) for i, trainer in enumerate(trainers)]
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        return {name: float(sum(loss[name] for loss in losses)) / len(losses) for name in losses[0]}
 
     return {"forward": forward, "training step": train}
 
@@ -152,9 +155,9 @@ def peak_memory(side: str, arguments: argparse.Namespace) -> float:
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
 
 
-def alone(side: str, size: int, batch: Batch) -> float:
+def alone(side: str, sizes: Sizes, batch: Batch) -> float:
     """Two training steps of one side; the peak of this process's memory in MiB."""
-    work = ours(size, batch)[0] if side == "lgan_jax" else theirs(size, batch, None)
+    work = ours(sizes, batch)[0] if side == "lgan_jax" else theirs(sizes, batch, None)
     for _ in range(2):
         work["training step"]()
     unit = 2**20 if sys.platform == "darwin" else 2**10
@@ -162,17 +165,17 @@ def alone(side: str, size: int, batch: Batch) -> float:
 
 
 def compare(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Everything that is reported."""
+    """Everything that is reported. Memory comes first: a child's peak counts from what its parent holds."""
+    memory = {side: peak_memory(side, arguments) for side in SIDES}
     batch = example(arguments.size, arguments.identities, arguments.batch)
     with jax.default_matmul_precision("highest"):
-        mine, variables = ours(arguments.size, batch)
-        other = theirs(arguments.size, batch, variables)
+        mine, variables = ours(Sizes(arguments.size), batch)
+        other = theirs(Sizes(arguments.size), batch, variables)
         difference = disagreement(mine["forward"](), other["forward"]())
     results = {
         what: summary(alternate({"lgan_jax": mine[what], "torch": other[what]}, arguments.rounds, arguments.seconds))
         for what in mine
     }
-    memory = {side: peak_memory(side, arguments) for side in SIDES}
     setting = {name: getattr(arguments, name) for name in ("size", "identities", "batch", "rounds")}
     device = jax.devices()[0].device_kind
     return {"device": device, **setting, "largest difference": difference, **results, "peak MiB": memory}
@@ -206,7 +209,7 @@ def main() -> int:
         return 2
     if arguments.alone:
         batch = example(arguments.size, arguments.identities, arguments.batch)
-        print(alone(arguments.alone, arguments.size, batch))
+        print(alone(arguments.alone, Sizes(arguments.size), batch))
         return 0
     report = compare(arguments)
     show(report)

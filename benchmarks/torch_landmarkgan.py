@@ -6,7 +6,6 @@ channels-last memory format, which is PyTorch's fastest on a CPU.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -16,19 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.sizes import Sizes
+
 CHANNELS = (512, 256, 128, 128, 128, 64)  # after each upscale block, at 8, 16 … 256 pixels
-
-
-@dataclasses.dataclass(frozen=True)
-class Sizes:
-    """How large the networks are; the defaults are LandmarkGAN's."""
-
-    size: int = 256
-    points: int = 98
-    width: float = 1.0
-    discriminator_width: int = 64
-    detector_width: int = 256
-    detector_depth: int = 4
 
 
 class UpscaleBlock(nn.Module):
@@ -241,7 +230,7 @@ def load(module: nn.Module, variables: Mapping[str, Any]) -> None:
         if where[0].startswith("upscale"):  # PixelShuffle: channel 4c + 2i + j here, (2i + j)·C + c in the library
             x = np.moveaxis(x.reshape(*x.shape[:-1], 4, -1), -2, -1).reshape(x.shape)
         x = x.transpose(3, 2, 0, 1) if x.ndim == 4 else x.T
-        state[".".join((*where, names[name]))] = torch.from_numpy(np.ascontiguousarray(x))
+        state[".".join((*where, names[name]))] = torch.tensor(x.copy())
     left_out = {name for name in module.state_dict() if not name.endswith("num_batches_tracked")} - set(state)
     if left_out:
         raise ValueError(f"no weights for {sorted(left_out)}")

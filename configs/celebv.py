@@ -10,6 +10,8 @@ What to expect: docs/results.md.
 
 from ml_collections import ConfigDict
 
+from lgan_jax import experiment
+
 RMSPROP = {"name": "rmsprop", "decay": 0.99, "eps": 1e-8, "weight_decay": 1e-4}
 
 
@@ -21,7 +23,7 @@ def get_config(variants: str = "") -> ConfigDict:
     for name, change in VARIANTS.items():
         if name in wanted:
             change(config)
-    return config
+    return experiment.completed(config.to_dict())
 
 
 def paper() -> ConfigDict:
@@ -117,7 +119,9 @@ def quick(config: ConfigDict) -> None:
 
 def adam(learning_rate: float) -> ConfigDict:
     """Adam, its rate falling to zero with a cosine over the phase."""
-    return ConfigDict({"name": "adam", "learning_rate": learning_rate, "schedule": "cosine", "warmup": 50})
+    return ConfigDict(
+        {"name": "adam", "learning_rate": learning_rate, "weight_decay": 0.0, "schedule": "cosine", "warmup": 50}
+    )
 
 
 VARIANTS = {"cpu": cpu, "quick": quick, "joint": joint}  # in the order in which they are applied

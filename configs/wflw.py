@@ -10,6 +10,8 @@ What to expect: docs/results.md.
 
 from ml_collections import ConfigDict
 
+from lgan_jax import experiment
+
 
 def get_config(variant: str = "") -> ConfigDict:
     """The full config, or its variant `quick`."""
@@ -18,7 +20,7 @@ def get_config(variant: str = "") -> ConfigDict:
         quick(config)
     elif variant:
         raise ValueError(f"configs/wflw.py has no variant {variant!r}; it has quick")
-    return config
+    return experiment.completed(config.to_dict())
 
 
 def full() -> ConfigDict:

@@ -12,6 +12,7 @@ from absl import flags
 _PACKAGE = pathlib.Path(__file__).resolve().parent
 USER_ERROR = 2
 INTERRUPTED = 130
+_QUOTES = "'\"\\"
 
 
 def run(main: Callable[[], int | None], program: str) -> int:
@@ -58,6 +59,9 @@ def parse_flags(argv: Sequence[str], required: Sequence[str]) -> None:
 def _last_words(error: Exception) -> str:
     """What an exception of the flag parser says, without the traceback and the quotes that it may hold."""
     text = str(error.args[0]) if error.args else str(error)
+    if isinstance(error, KeyError | AttributeError):
+        name, *hint = text.replace("\\n", "\n").split("\n")
+        text = ". ".join([f"the config has no field {name.strip(_QUOTES)!r}", *(line.rstrip("'") for line in hint)])
     if "Traceback" in text:
         text = text.strip().splitlines()[-1]
     return text.replace("\n", ". ")

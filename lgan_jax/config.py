@@ -39,6 +39,26 @@ def read(settings: type[T], values: Mapping[str, Any], where: str = "config") ->
         raise ValueError(f"{where}: {error}") from None
 
 
+def defaults(settings: type) -> dict[str, Any]:
+    """The fields of `settings` that have a default, nested dataclasses as nested dicts."""
+    made = {}
+    for field in dataclasses.fields(settings):
+        if field.default_factory is not dataclasses.MISSING:
+            made[field.name] = field.default_factory()
+        elif field.default is not dataclasses.MISSING:
+            made[field.name] = field.default
+    return {k: dataclasses.asdict(v) if dataclasses.is_dataclass(v) else v for k, v in made.items()}
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `changes`, field by field where both hold fields of their own."""
+    both = dict(base)
+    for name, value in changes.items():
+        nested = isinstance(value, Mapping) and isinstance(base.get(name), Mapping)
+        both[name] = merged(base[name], value) if nested else value
+    return both
+
+
 def _nearest(name: str, known) -> str:
     close = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; its fields are {', '.join(sorted(known))}"

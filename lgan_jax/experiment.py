@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import rich.console
+from ml_collections import ConfigDict
 
 from lgan_jax import config as configs
 from lgan_jax import data, landmarks, methods
@@ -131,6 +132,18 @@ class Experiment:
         if self.settings.precision == "auto":
             return jnp.float32 if jax.default_backend() == "cpu" else jnp.bfloat16
         return jnp.dtype(self.settings.precision)
+
+
+def completed(config: Mapping[str, Any]) -> ConfigDict:
+    """A config that says what is not a default, with every other field added: the command line can then set each."""
+    known = PHASES[config["method"]]
+    whole = configs.merged({**configs.defaults(Settings), "data": configs.defaults(data.Settings)}, config)
+    sections = {name: known[name].Settings for name in config["phases"]}
+    sections["evaluation"] = _EVALUATIONS[config["method"]].Settings
+    for name, settings in sections.items():
+        whole[name] = configs.merged(configs.defaults(settings), config.get(name, {}))
+    whole["loop"] = configs.merged(configs.defaults(loop.Settings), config.get("loop", {}))
+    return ConfigDict(whole)
 
 
 def train(config: Mapping[str, Any], folder: pathlib.Path) -> int:

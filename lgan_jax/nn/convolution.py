@@ -15,7 +15,7 @@ from lgan_jax.ops.convolution import convolve
 class Conv(nn.Module):
     """A two-dimensional convolution with PyTorch's placement of the padding.
 
-    Parameters, always float32: `kernel` `(rows, columns, channels, features)` and, with `use_bias`, `bias` `(features,)`.
+    Parameters, always float32: `kernel` `(rows, columns, channels, features)`; with `use_bias`, `bias` `(features,)`.
 
     Attributes:
       features: channels of the output.
@@ -46,7 +46,7 @@ class Conv(nn.Module):
         if self.padding == "reflect":
             x = jnp.pad(x, ((0, 0), *(((k - 1) // 2,) * 2 for k in size), (0, 0)), mode="reflect")
         y = convolve(x, kernel, self.strides, self._zeros(size))
-        return y if bias is None else y + bias
+        return y if bias is None else y + bias.reshape(1, 1, 1, -1)
 
     def _zeros(self, size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
         """Zeros before and after the rows and the columns."""

@@ -14,6 +14,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from lgan_jax.nn.initialisers import initial_variables
+
 Params = Any  # a tree of arrays
 
 
@@ -23,7 +25,7 @@ def initialise(module: nn.Module, key: jax.Array, count: int, *inputs: Any) -> P
     `inputs` are those of one network, its batch axis first.
     """
     keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(count))
-    return jax.vmap(lambda k: module.init(k, *inputs)["params"])(keys)
+    return jax.vmap(lambda k: initial_variables(module, k, *inputs)["params"])(keys)
 
 
 def pick(stacked: Params, index: int | jax.Array) -> Params:

@@ -17,19 +17,23 @@ import numpy as np
 from jaxtyping import Array, Float
 
 Pads = tuple[tuple[int, int], tuple[int, int]]
-Images = Float[Array, "batch height width channels"]
-Kernel = Float[Array, "rows columns channels features"]
+Images = Float[Array, "_ _ _ _"]  # batch, height, width, channels
+Kernel = Float[Array, "_ _ _ _"]  # rows, columns, channels, features
 
 _NONE: Pads = ((0, 0), (0, 0))
 _SMALL = 128  # pixels, over the batch: up to here a matrix product of all patches is the fastest convolution
 _STRIP = 2**20  # numbers in the matrix of patches (4 MB): one that leaves the cache costs up to twice the time
 
 
-def convolve(image: Images, kernel: Kernel, stride: int = 1, padding: Pads = _NONE) -> Images:
+def convolve(
+    image: Float[Array, "batch height width channels"],
+    kernel: Float[Array, "rows columns channels features"],
+    stride: int = 1,
+    padding: Pads = _NONE,
+) -> Float[Array, "batch out_height out_width features"]:
     """Cross-correlation (what networks call a convolution) with `padding` zeros before and after rows and columns.
 
-    Returns `(batch, rows, columns, features)`. On a CPU with stride 1 it has reverse-mode derivatives only, of any
-    order; otherwise it is XLA's convolution.
+    On a CPU with stride 1 it has reverse-mode derivatives only, of any order; otherwise it is XLA's convolution.
     """
     if stride == 1 and jax.default_backend() == "cpu":
         return _convolve(image, kernel, padding)
@@ -106,7 +110,9 @@ def _kernel_gradient_backward(padding, size, residuals, cotangent):
     return _input_gradient(cotangent, gradient, padding), _convolve(image, cotangent, padding)
 
 
-_convolve.defvjp(lambda image, kernel, padding: (_convolve(image, kernel, padding), (image, kernel)), _convolve_backward)
+_convolve.defvjp(
+    lambda image, kernel, padding: (_convolve(image, kernel, padding), (image, kernel)), _convolve_backward
+)
 _kernel_gradient.defvjp(
     lambda image, gradient, padding, size: (_kernel_gradient(image, gradient, padding, size), (image, gradient)),
     _kernel_gradient_backward,
@@ -128,7 +134,7 @@ def _pad(image: Images, padding: Pads) -> Images:
     return jax.lax.pad(image, jnp.zeros((), image.dtype), edges)
 
 
-def _patches(image: Images, rows: int, columns: int) -> Float[Array, "pixels numbers"]:
+def _patches(image: Images, rows: int, columns: int) -> Float[Array, "_ _"]:
     """What a kernel of `rows` × `columns` sees at each place, one place a row (a gather: a tenth of concatenating)."""
     batch, height, width, channels = image.shape
     if rows == columns == 1:

@@ -5,6 +5,7 @@ import pytest
 
 from lgan_jax.methods.detector.networks import HeatmapDetector
 from lgan_jax.methods.landmarkgan.networks import LandmarkMLP, LandmarkToFace
+from lgan_jax.nn.initialisers import initial_variables
 
 
 def abstract(module, *shape):
@@ -57,7 +58,7 @@ def test_detector_of_the_full_size():
 
 
 def test_weights_start_kaiming_normal_and_biases_at_zero():
-    params = LandmarkMLP(400).init(jax.random.key(0), jnp.zeros((1, 50, 2)))["params"]
+    params = initial_variables(LandmarkMLP(400), jax.random.key(0), jnp.zeros((1, 50, 2)))["params"]
     assert np.std(params["layer_1"]["kernel"]) == pytest.approx(np.sqrt(2 / 400), rel=0.02)
     assert np.abs(params["layer_1"]["kernel"]).max() > 3 * np.sqrt(2 / 400)
     assert not np.any(params["layer_0"]["bias"])
@@ -67,7 +68,8 @@ def test_weights_start_kaiming_normal_and_biases_at_zero():
 def test_outputs_are_float32_and_in_range(dtype):
     network = LandmarkToFace(32, 1 / 128, dtype)
     landmarks = jax.random.uniform(jax.random.key(1), (2, 5, 2))
-    made, variables = jax.jit(network.init_with_output)(jax.random.key(0), landmarks)
+    variables = initial_variables(network, jax.random.key(0), landmarks)
+    made = jax.jit(network.apply)(variables, landmarks)
     assert made.dtype == jnp.float32
     assert np.abs(made).max() <= 1
     assert all(p.dtype == jnp.float32 for p in jax.tree.leaves(variables))

@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lgan_jax.nn.initialisers import initial_variables
 from lgan_jax.nn.patch_discriminator import PatchDiscriminator, ResidualBlock
 
 
@@ -52,7 +53,8 @@ def test_features_are_those_after_the_last_activation():
     """The head is linear in the features that are returned."""
     network = PatchDiscriminator(2)
     image = jax.random.normal(jax.random.key(2), (1, 10, 12, 3))
-    (logits, features), variables = jax.jit(network.init_with_output)(jax.random.key(0), image)
+    variables = initial_variables(network, jax.random.key(0), image)
+    logits, features = jax.jit(network.apply)(variables, image)
     head = variables["params"]["head"]
     np.testing.assert_allclose(logits, features @ head["kernel"][0, 0] + 0 * logits, rtol=1e-4, atol=1e-5)
     assert (features < 0).any()
@@ -62,7 +64,7 @@ def test_a_patch_is_all_that_a_logit_sees():
     """7 + 4·2 pixels before the pooling, its 3, then 8 pairs: a logit reaches 16 pixels to either side of its own."""
     network = PatchDiscriminator(2)
     image = jax.random.normal(jax.random.key(2), (1, 64, 70, 3))
-    variables = jax.jit(network.init)(jax.random.key(0), image)
+    variables = initial_variables(network, jax.random.key(0), image)
     gradient = jax.jit(jax.grad(lambda x: network.apply(variables, x)[0][0, 16, 16, 0]))(image)
     rows = np.flatnonzero(np.abs(gradient).sum((0, 2, 3)))
     assert (rows.min(), rows.max()) == (32 - 16, 32 + 16)

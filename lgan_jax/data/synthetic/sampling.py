@@ -17,6 +17,7 @@ from lgan_jax.data.synthetic import people
 from lgan_jax.data.synthetic.expressions import ACTION_UNITS, EXPRESSIONS, expression_units
 from lgan_jax.data.synthetic.people import Colour, Person
 
+SCALE = 0.39  # distance between the outer eye corners in picture widths: chin to forehead fill the picture
 YAW, PITCH, ROLL = 35.0, 20.0, 15.0  # degrees; poses stay within plus and minus these
 _SPLITS = ("train", "test")
 _UNIT = {number: index for index, number in enumerate(ACTION_UNITS)}
@@ -110,7 +111,7 @@ class Sample:
     light: Light = Light()
     background: Background = Background()
     shift: tuple[float, float] = (0.0, 0.0)
-    scale: float = 0.325
+    scale: float = SCALE
 
     def unit(self, number: int) -> float:
         """Intensity of the action unit of that number (its name, not its index)."""
@@ -169,7 +170,7 @@ def sample(settings: Settings, split: str, index: int) -> Sample:
         light=light,
         background=background,
         shift=_floats(np.clip(rng.normal(0, 0.01, 2), -0.02, 0.02)),
-        scale=float(0.325 * np.exp(np.clip(rng.normal(0, 0.025), -0.05, 0.05))),
+        scale=float(SCALE * np.exp(np.clip(rng.normal(0, 0.025), -0.05, 0.05))),
     )
 
 

@@ -13,13 +13,14 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from lgan_jax import optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys
 from lgan_jax.landmarks import inter_ocular
 from lgan_jax.methods.detector import augment
 from lgan_jax.methods.detector.networks import HeatmapDetector
+from lgan_jax.nn.initialisers import initial_variables
 from lgan_jax.ops import dsnt
 from lgan_jax.ops.heatmaps import with_dots
 from lgan_jax.ops.norms import safe_norm
@@ -83,7 +84,7 @@ class Detector:
     def init(self, key: jax.Array, batch: Batch) -> State:
         """See `core.Method`."""
         image, _ = _flat(batch)
-        weights = self._network.init(key, image[:1])
+        weights = initial_variables(self._network, key, image[:1])
         return State(jnp.zeros((), jnp.int32), weights, self._optimizer.init(weights["params"]))
 
     def train_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:

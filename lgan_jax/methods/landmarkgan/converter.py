@@ -18,6 +18,7 @@ from lgan_jax.landmarks import inter_ocular
 from lgan_jax.methods.landmarkgan import losses
 from lgan_jax.methods.landmarkgan.networks import LandmarkMLP
 from lgan_jax.nn import stacked
+from lgan_jax.nn.initialisers import initial_variables
 from lgan_jax.ops.heatmaps import with_dots
 from lgan_jax.ops.norms import safe_norm
 
@@ -126,7 +127,7 @@ class Converter:
         keys = jax.random.split(key)
         example = jnp.zeros((1, self.faces.scheme.count, 2))
         decoders = stacked.initialise(self._network, keys[1], len(self.faces.identities), example)
-        return {"encoder": self._network.init(keys[0], example)["params"], "decoders": decoders}
+        return {"encoder": initial_variables(self._network, keys[0], example)["params"], "decoders": decoders}
 
     def convert(self, params: Any, landmarks: Float[Array, "batch n 2"], target: Any) -> Float[Array, "batch n 2"]:
         """Ψ_t(Φ(L)): anybody's landmarks as the identity of index `target` would have them."""

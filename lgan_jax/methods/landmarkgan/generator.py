@@ -14,7 +14,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from lgan_jax import optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics

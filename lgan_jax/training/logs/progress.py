@@ -34,7 +34,7 @@ class Progress:
     def report(self, step: int, values: Mapping[str, float], pace: tuple[float, float] | None) -> None:
         """Shows images per second, seconds left (the `pace`) and the figures that come first."""
         shown = "  ".join(f"{name} {value:.4g}" for name, value in list(values.items())[:_SHOWN])
-        speed = f"{pace[0]:.3g} images/s  {duration(pace[1])} left  " if pace else ""
+        speed = f"{_three_digits(pace[0])} images/s  {duration(pace[1])} left  " if pace else ""
         figures = speed + shown
         if self._bar:
             self._bar.update(self._task, completed=step, figures=figures)
@@ -61,3 +61,7 @@ def duration(seconds: float) -> str:
     if minutes < 24 * 60:
         return f"{minutes // 60} h {minutes % 60:02d} min"
     return f"{minutes // 1440} d {minutes % 1440 // 60} h"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -1,0 +1,17 @@
+"""How large the networks that are compared are."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """The defaults are LandmarkGAN's; `points` are WFLW's 98 wherever a whole step is run."""
+
+    size: int = 256
+    points: int = 98
+    width: float = 1.0
+    discriminator_width: int = 64
+    detector_width: int = 256
+    detector_depth: int = 4

@@ -1,0 +1,73 @@
+"""The convolution layer: where the padding goes, what its parameters are called, what it computes in."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import signal
+
+from lgan_jax.nn.convolution import Conv
+
+
+def apply(layer, image, seed=0):
+    """The layer's output with random weights and biases, and those."""
+    variables = layer.init(jax.random.key(seed), image)
+    keys = iter(jax.random.split(jax.random.key(seed + 1), 2))
+    variables = jax.tree.map(lambda p: jax.random.normal(next(keys), p.shape), variables)
+    return layer.apply(variables, image), variables["params"]
+
+
+def by_scipy(image, kernel, bias, before, after, mode, stride):
+    """Every output channel as a sum of two-dimensional correlations of the padded image."""
+    padded = np.pad(np.asarray(image, np.float64), ((0, 0), *zip(before, after), (0, 0)), mode)
+    out = [
+        [
+            sum(signal.correlate2d(one[..., c], kernel[..., c, f], "valid") for c in range(one.shape[-1]))
+            for f in range(kernel.shape[-1])
+        ]
+        for one in padded
+    ]
+    return np.moveaxis(np.asarray(out), 1, -1)[:, ::stride, ::stride] + np.asarray(bias)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize(
+    ("padding", "size", "before", "after", "mode"),
+    [
+        ("same", 3, (1, 1), (1, 1), "constant"),
+        ("same", (4, 1), (1, 0), (2, 0), "constant"),
+        ("reflect", (3, 5), (1, 2), (1, 2), "reflect"),
+        ("valid", (2, 3), (0, 0), (0, 0), "constant"),
+        (2, (3, 1), (2, 2), (2, 2), "constant"),
+    ],
+)
+def test_padding_and_stride(stride, padding, size, before, after, mode):
+    image = jax.random.normal(jax.random.key(9), (2, 7, 9, 3))
+    got, params = apply(Conv(4, size, stride, padding), image)
+    expected = by_scipy(image, params["kernel"], params["bias"], before, after, mode, stride)
+    np.testing.assert_allclose(got, expected, atol=1e-4)
+
+
+def test_parameters():
+    params = Conv(5, (3, 2)).init(jax.random.key(0), jnp.zeros((1, 6, 7, 4)))["params"]
+    assert {name: (p.shape, p.dtype) for name, p in params.items()} == {
+        "kernel": ((3, 2, 4, 5), jnp.float32),
+        "bias": ((5,), jnp.float32),
+    }
+    assert not params["bias"].any()
+    assert set(Conv(5, use_bias=False).init(jax.random.key(0), jnp.zeros((1, 6, 7, 4)))["params"]) == {"kernel"}
+
+
+def test_compute_dtype():
+    image = jnp.ones((1, 4, 5, 3))
+    layer = Conv(2, dtype=jnp.bfloat16)
+    assert apply(layer, image)[0].dtype == jnp.bfloat16
+    assert apply(Conv(2), image)[0].dtype == jnp.float32
+    params = layer.init(jax.random.key(0), image)
+    gradient = jax.grad(lambda p: layer.apply(p, image).astype(jnp.float32).sum())(params)
+    assert {g.dtype for g in jax.tree.leaves(gradient)} == {jnp.dtype(jnp.float32)}
+
+
+def test_unknown_padding():
+    with pytest.raises(Exception, match="padding"):
+        Conv(2, padding="full").init(jax.random.key(0), jnp.ones((1, 4, 5, 3)))
