@@ -89,32 +89,26 @@ def joint(config: ConfigDict) -> None:
 
 
 def cpu(config: ConfigDict) -> None:
-    """128 pixels on a CPU in an hour or two: narrow networks, Adam at rates that suit them."""
+    """128 pixels on a CPU in an hour: narrow networks, Adam at rates that suit them."""
     config.data.size = 128
     config.data.built_in.update({"train_per_identity": 600, "test_per_identity": 60})
-    config.detector.update({"steps": 2500, "batch_size": 8, "width": 64, "depth": 3})
-    config.detector.optimizer = adam(1e-3)
-    config.converter.update({"steps": 8000, "batch_size": 16})
-    config.converter.optimizer = adam(5e-4)
-    config.generator.update({"steps": 12_000, "batch_size": 1, "width": 0.375, "discriminator_width": 8})
-    config.generator.optimizer = adam(4e-4)
-    config.generator.discriminator_optimizer = adam(2e-4)
-    config.loop.update({"log_every": 50, "eval_every": 500, "pictures_every": 250, "checkpoint_every": 250})
+    config.detector.update({"steps": 1500, "batch_size": 8, "width": 48, "depth": 3, "optimizer": adam(1e-3)})
+    config.converter.update({"steps": 5000, "batch_size": 16, "width": 256, "optimizer": adam(1e-3)})
+    config.generator.update({"steps": 3000, "width": 0.25, "discriminator_width": 4, "average": 0.995})
+    config.generator.update({"optimizer": adam(1e-3), "discriminator_optimizer": adam(2e-4)})
+    config.loop.update({"log_every": 50, "eval_every": 500, "pictures_every": 500, "checkpoint_every": 250})
 
 
 def quick(config: ConfigDict) -> None:
     """64 pixels in minutes on two cores: see `cpu`, smaller still."""
     config.data.size = 64
-    config.data.built_in.update({"train_per_identity": 300, "test_per_identity": 30})
-    config.detector.update({"steps": 600, "batch_size": 16, "width": 64, "depth": 3})
-    config.detector.optimizer = adam(2e-3)
-    config.converter.update({"steps": 2000, "batch_size": 16})
-    config.converter.optimizer = adam(1e-3)
-    config.generator.update({"steps": 1500, "batch_size": 4, "width": 0.25, "discriminator_width": 8})
-    config.generator.optimizer = adam(1e-3)
-    config.generator.discriminator_optimizer = adam(2e-4)
-    config.loop.update({"log_every": 50, "eval_every": 500, "pictures_every": 250, "checkpoint_every": 500})
-    config.evaluation.frames = 8
+    config.data.built_in.update({"train_per_identity": 240, "test_per_identity": 24})
+    config.detector.update({"steps": 300, "batch_size": 16, "width": 48, "depth": 3, "optimizer": adam(2e-3)})
+    config.converter.update({"steps": 1500, "batch_size": 16, "width": 256, "optimizer": adam(1e-3)})
+    config.generator.update({"steps": 450, "batch_size": 2, "width": 0.25, "discriminator_width": 4, "average": 0.98})
+    config.generator.update({"optimizer": adam(2e-3), "discriminator_optimizer": adam(2e-4)})
+    config.loop.update({"log_every": 50, "eval_every": 150, "pictures_every": 150, "checkpoint_every": 150})
+    config.evaluation.frames = 6
 
 
 def adam(learning_rate: float) -> ConfigDict:

@@ -31,6 +31,7 @@ from lgan_jax.training.phase import Phase
 
 _EVALUATIONS: Mapping[str, ModuleType] = {"landmarkgan": landmarkgan_evaluation, "detector": detector_evaluation}
 _HELD_OUT_BATCH = 4
+_EXAMPLES = 16  # training examples of each identity that a phase may start from
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,6 +111,7 @@ class Experiment:
                     grouping,
                     shard=(jax.process_index(), jax.process_count()),
                 ),
+                example=pipelines.held_out(faces.train, grouping, _EXAMPLES, _EXAMPLES)[0],
                 held_out=held_out,
                 pictures=held_out[0],
             )
@@ -124,7 +126,7 @@ class Experiment:
             shapes = {"image": (info.size, info.size, 3), "landmarks": (info.scheme.count, 2)}
             example = {key: np.zeros((*lead, *shape), np.float32) for key, shape in shapes.items()}
             build = functools.partial(self.build, name, info)
-            return Phase(name, self.phases[name].steps, 1, build, lambda: iter(()), [example], example)
+            return Phase(name, self.phases[name].steps, 1, build, lambda: iter(()), example, [example], example)
 
         return checkpoints.restore_finished([phase(name) for name in self.phases], folder)
 

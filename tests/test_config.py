@@ -54,3 +54,10 @@ def test_one_line_says_what_is_wrong(change, message):
     with pytest.raises(ValueError) as caught:  # noqa: PT011 (the whole message is compared below)
         config.read(Outer, GOOD | change)
     assert str(caught.value) == message
+
+
+def test_defaults_are_what_read_would_fill_in():
+    assert config.defaults(Outer) == {"steps": 3, "limit": None, "flag": False}
+    filled = config.merged(config.defaults(Outer), {"inner": config.merged(config.defaults(Inner), {"rate": 1.0})})
+    assert filled == {"steps": 3, "limit": None, "flag": False, "inner": {"rate": 1.0, "kind": "a"}}
+    assert config.read(Outer, {**filled, "names": ()}) == Outer(Inner(1.0), ())

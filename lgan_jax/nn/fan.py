@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 from lgan_jax.core import DATA_AXIS
 from lgan_jax.nn.convolution import Conv
 from lgan_jax.nn.initialisers import kaiming_normal
+from lgan_jax.ops.pooling import max_pool
 
 SMALLEST_MAP = 4  # pixels on a side at the bottom of the hourglass
 
@@ -75,7 +76,7 @@ class Hourglass(nn.Module):
             return ResidualBlock(self.features, self.dtype, name=name)
 
         upper = block("upper")(x, train)
-        lower = block("down")(nn.max_pool(x, (2, 2), strides=(2, 2)), train)
+        lower = block("down")(max_pool(x), train)
         if self.depth > 1:
             lower = Hourglass(self.depth - 1, self.features, self.dtype, name="inside")(lower, train)
         else:
@@ -121,7 +122,7 @@ class FaceAlignmentNetwork(nn.Module):
         x = conv(width // 4, 7, "stem", strides=2, padding=3)(image)
         x = norm("stem_norm")(x, train)
         x = block(width // 2, "block_0")(x, train)
-        x = nn.max_pool(x, (2, 2), strides=(2, 2))
+        x = max_pool(x)
         x = block(width // 2, "block_1")(x, train)
         x = block(width, "block_2")(x, train)
         depth = min(self.depth, max(1, (min(x.shape[1:3]) // SMALLEST_MAP).bit_length() - 1))

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from lgan_jax.nn.convolution import Conv
 from lgan_jax.nn.initialisers import kaiming_normal
+from lgan_jax.ops.pooling import mean_pool
 
 _SLOPE = 0.2
 
@@ -61,15 +62,9 @@ class PatchDiscriminator(nn.Module):
         x = Conv(width, 7, padding="reflect", dtype=dtype, kernel_init=kaiming_normal, name="stem")(image)
         x = ResidualBlock(width, dtype, name="block_0")(x)
         x = ResidualBlock(2 * width, dtype, name="block_1")(x)
-        x = _halved(x)
+        x = mean_pool(x)
         x = ResidualBlock(2 * width, dtype, name="block_2")(x)
         x = ResidualBlock(4 * width, dtype, name="block_3")(x)
         features = nn.leaky_relu(x, _SLOPE)
         head = Conv(1, 1, dtype=jnp.float32, kernel_init=kaiming_normal, name="head")
         return head(features), features
-
-
-def _halved(x: Float[Array, "batch height width channels"]) -> Float[Array, "batch rows columns channels"]:
-    """3×3 average pooling of stride 2 after one pixel of reflect padding."""
-    x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
-    return nn.avg_pool(x, (3, 3), strides=(2, 2))

@@ -101,7 +101,7 @@ class _Training:
         self.pictures = parallel.on_one_device(self.method.pictures)
         self.underway: collections.deque[tuple[int, Any]] = collections.deque()
         self.measured: list[dict[str, float]] = []
-        images = phase.held_out[0]["image"].shape[1:-3]
+        images = phase.example["image"].shape[1:-3]
         self.pace = Pace(phase.batch_size * math.prod(images))
 
     def run(self, workdir: Path, record: Mapping[str, Any], console: Console) -> State:
@@ -122,7 +122,7 @@ class _Training:
             state = parallel.replicate(self.checkpoints.restore(abstract, data))
         else:
             init = jax.jit(lambda seed, batch: self.method.init(phase.keys(seed)[0], batch))
-            state = parallel.replicate(init(self.settings.seed, as_arrays(phase.held_out[0])))
+            state = parallel.replicate(init(self.settings.seed, as_arrays(phase.example)))
         with contextlib.ExitStack() as stack:
             stack.enter_context(self.checkpoints.explained(f"the logs of {phase.name}"))
             log = None

@@ -21,7 +21,8 @@ class Phase:
 
     `build` makes the method from the finished earlier phases, by name. `batches` starts the data: a Grain
     `DatasetIterator` of host batches without end, each this process's share of `batch_size` examples.
-    `held_out` are the batches of the evaluation; the first also gives `init` its shapes, so there is at least one.
+    `example` is a batch of training examples for `init`: shapes, and statistics for methods that start from some.
+    `held_out` are the batches of the evaluation, at least one.
     `pictures` is the batch that is drawn again and again.
     """
 
@@ -30,6 +31,7 @@ class Phase:
     batch_size: int
     build: Callable[[Mapping[str, Finished]], Method]
     batches: Callable[[], Iterator[HostBatch]]
+    example: HostBatch
     held_out: Sequence[HostBatch]
     pictures: HostBatch
 
@@ -46,7 +48,7 @@ class Phase:
 
     def abstract_state(self, init: Callable) -> State:
         """Shapes and dtypes of the state that a method's `init` makes, without computing it."""
-        return jax.eval_shape(lambda: init(self.keys(0)[0], as_arrays(self.held_out[0])))
+        return jax.eval_shape(lambda: init(self.keys(0)[0], as_arrays(self.example)))
 
 
 def as_arrays(batch: HostBatch) -> dict[str, Any]:

@@ -76,8 +76,8 @@ def test_weights_that_are_missing_are_an_error():
 
 def test_both_sides_take_the_same_steps():
     """The losses of the second step are those of weights that the first has changed."""
-    sizes = Sizes(64, width=1 / 32, discriminator_width=4, detector_width=8, detector_depth=1)
-    batch = landmarkgan.example(64, 1, 2)
+    sizes = Sizes(32, width=1 / 32, discriminator_width=4, detector_width=8)
+    batch = landmarkgan.example(32, 1, 2)
     mine, variables = landmarkgan.ours(sizes, batch)
     other = landmarkgan.theirs(sizes, batch, variables)
     assert landmarkgan.disagreement(mine["forward"](), other["forward"]()) <= landmarkgan.TOLERANCE

@@ -97,6 +97,7 @@ def phases(steps=6, width=8, nan_at=-1, pause=0.0):
     common = {
         "steps": steps,
         "batch_size": BATCH,
+        "example": held_out(0, 5),
         "held_out": [held_out(0, 5), held_out(5, 5)],
         "pictures": held_out(10, 2),
     }

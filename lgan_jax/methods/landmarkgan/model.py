@@ -14,7 +14,7 @@ from lgan_jax.core import FaceInfo
 from lgan_jax.methods.landmarkgan.generator import Generator, State
 from lgan_jax.nn.chunks import in_chunks
 
-Target = str | int | Sequence[str | int] | np.ndarray
+Target = str | int | np.integer | Sequence[str | int | np.integer] | np.ndarray
 
 
 class LandmarkGAN:
