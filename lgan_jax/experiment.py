@@ -25,13 +25,13 @@ from lgan_jax.evaluation import detector as detector_evaluation
 from lgan_jax.evaluation import landmarkgan as landmarkgan_evaluation
 from lgan_jax.evaluation import report
 from lgan_jax.methods import PHASES
-from lgan_jax.training import checkpoints, loop, parallel, workdir
+from lgan_jax.training import checkpoints, loop, memory, parallel, workdir
 from lgan_jax.training.interrupts import Stopped
 from lgan_jax.training.phase import Phase
 
 _EVALUATIONS: Mapping[str, ModuleType] = {"landmarkgan": landmarkgan_evaluation, "detector": detector_evaluation}
 _HELD_OUT_BATCH = 4
-_EXAMPLES = 16  # training examples of each identity that a phase may start from
+_EXAMPLES = 64  # training examples of each identity that a phase may start from
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,6 +154,7 @@ def train(config: Mapping[str, Any], folder: pathlib.Path) -> int:
     Called again it continues; a finished run is evaluated again. Raises `ValueError` or `OSError`, one line, for what
     a user can mend.
     """
+    memory.keep_freed()
     experiment = Experiment.read(config)
     faces = data.open_faces(experiment.settings.data)
     if other := experiment.settings.detector_run:

@@ -1,5 +1,10 @@
 """Tests run on the CPU; shapes and types of public functions are checked at every call."""
 
+import os
+
+# Most of the tests' time goes into compiling networks that run once: let XLA not optimise them.
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0"
+
 import jax
 from jaxtyping import install_import_hook
 

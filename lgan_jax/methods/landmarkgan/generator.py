@@ -133,12 +133,12 @@ class Generator:
         }
 
     def init(self, key: jax.Array, batch: Batch) -> State:
-        """See `core.Method`. The generators start from what is typical of the landmarks in `batch`; see `centred`."""
+        """See `core.Method`. The generators start from what is typical of the landmarks in `batch`; see `whitened`."""
         keys = jax.random.split(key, 3)
         count, size = len(self.faces.identities), self.faces.size
         landmarks, image = jnp.zeros((1, self.faces.scheme.count, 2)), jnp.zeros((1, size, size, 3))
         params = {
-            "generators": centred(
+            "generators": whitened(
                 stacked.initialise(self._generator, keys[0], count, landmarks), jnp.asarray(batch["landmarks"])
             ),
             "discriminators": stacked.initialise(self._discriminator, keys[1], count, image),
@@ -282,19 +282,26 @@ class Generator:
         return state.replace(step=state.step + 1, params=params, optimizers=moments, average=average)
 
 
-def centred(generators: Any, landmarks: Landmarks) -> Any:
-    """The generators as if their input were (L − mean) / deviation of these landmarks, of each identity its own mean.
+def whitened(generators: Any, landmarks: Landmarks) -> Any:
+    """The generators as if their input were T · (L − mean), whitened by these landmarks, of each identity its own mean.
 
-    Only the first layer's start changes: kernel W becomes W / deviation, bias b becomes b − W · mean / deviation. As
-    the landmarks of a face move by a few hundredths around their mean, the features of a network started without this
-    hardly differ from face to face, and training is slow to tell them apart. (Ours; the paper says Kaiming alone.)
+    Only the first layer's start changes: kernel W becomes T·W, bias b becomes b − mean·T·W. The landmarks of a face
+    move by a few hundredths around their mean, most of them with the head, so that the features of a network started
+    without this hardly differ from expression to expression, and it takes long to learn to tell them apart. With C the
+    covariance and c its mean diagonal, T is (C + c)^(−1/2), scaled so that T·L has variance 1. (Ours; the paper says
+    Kaiming alone.)
     """
     flat = landmarks.reshape(*landmarks.shape[:2], -1)
-    mean = flat.mean(0)
-    deviation = jnp.maximum(jnp.sqrt(jnp.mean((flat - mean[None]) ** 2)), _LEAST_DEVIATION)
+    mean, count = flat.mean(0), flat.shape[-1]
+    residuals = (flat - mean[None]).reshape(-1, count)
+    variances, directions = jnp.linalg.eigh(residuals.T @ residuals / len(residuals))
+    variances = jnp.maximum(variances, 0)
+    ridge = jnp.maximum(variances.mean(), _LEAST_DEVIATION**2)
+    left = jnp.sum(variances / (variances + ridge))  # of the variance, after (C + c)^(-1/2)
+    scale = jnp.sqrt(count / jnp.maximum(left, 1.0) / (variances + ridge))
     layer = generators["layer_0"]
-    kernel = layer["kernel"] / deviation
-    bias = layer["bias"] - jnp.einsum("id,idf->if", mean, kernel)
+    kernel = jnp.einsum("pq,iqf->ipf", (directions * scale[None]) @ directions.T, layer["kernel"])
+    bias = layer["bias"] - jnp.einsum("ip,ipf->if", mean, kernel)
     return {**generators, "layer_0": {"kernel": kernel, "bias": bias}}
 
 
