@@ -11,7 +11,9 @@ from absl import flags
 from lgan_jax import cli
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
-FRAMES = flags.DEFINE_integer("frames", None, "How many held-out pictures (of each person); the config says by default.")
+FRAMES = flags.DEFINE_integer(
+    "frames", None, "How many held-out pictures (of each person); the config says by default."
+)
 DATA = flags.DEFINE_string("data_dir", None, "Where the run's data set lies now, if it was moved.")
 
 

@@ -8,7 +8,7 @@ from jaxtyping import ArrayLike, Float32
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.methods.detector.method import Detector, State
-from lgan_jax.nn.chunks import in_chunks
+from lgan_jax.nn.chunks import detect_in_chunks
 from lgan_jax.ops import dsnt
 
 
@@ -31,10 +31,4 @@ class LandmarkDetector:
         Raises:
           ValueError: for pictures of another size.
         """
-        images = np.asarray(images, np.float32)
-        size = self.info.size
-        if images.shape[-3:] != (size, size, 3):
-            raise ValueError(f"pictures have the shape {images.shape}; expected (..., {size}, {size}, 3)")
-        flat = images.reshape(-1, size, size, 3)
-        found = in_chunks(lambda chunk: self._detect(self._weights, chunk), flat, (self.info.scheme.count, 2))
-        return found.reshape(*images.shape[:-3], *found.shape[1:])
+        return detect_in_chunks(lambda chunk: self._detect(self._weights, chunk), images, self.info)

@@ -12,7 +12,7 @@ from jaxtyping import ArrayLike, Float32
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.methods.landmarkgan.generator import Generator, State
-from lgan_jax.nn.chunks import in_chunks
+from lgan_jax.nn.chunks import detect_in_chunks, in_chunks
 
 Target = str | int | np.integer | Sequence[str | int | np.integer] | np.ndarray
 
@@ -64,13 +64,7 @@ class LandmarkGAN:
         Raises:
           ValueError: for pictures of another size.
         """
-        images = np.asarray(images, np.float32)
-        size = self.info.size
-        if images.shape[-3:] != (size, size, 3):
-            raise ValueError(f"pictures have the shape {images.shape}; expected (..., {size}, {size}, 3)")
-        flat = images.reshape(-1, size, size, 3)
-        found = in_chunks(lambda chunk: self._detect(self._state, chunk), flat, (self.info.scheme.count, 2))
-        return found.reshape(*images.shape[:-3], *found.shape[1:])
+        return detect_in_chunks(lambda chunk: self._detect(self._state, chunk), images, self.info)
 
     def _for_targets(self, apply: Callable, landmarks: np.ndarray, target: Target) -> np.ndarray:
         """`apply(state, landmarks, target)` to each landmark set for its target, together for those that share one."""
