@@ -77,9 +77,14 @@ class Experiment:
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> Experiment:
-        """Raises `ValueError`, one line, for what a config should not hold or does not."""
+        """Raises `ValueError`, one line, for what a config should not hold or does not.
+
+        The sections of phases that it does not list are left aside.
+        """
         config = dict(config)
         sections = {name: config.pop(name, {}) for name in (*config.get("phases", ()), "evaluation")}
+        for unlisted in PHASES.get(config.get("method"), {}):
+            config.pop(unlisted, None)
         settings = configs.read(Settings, config)
         known = PHASES[settings.method]
         return cls(
