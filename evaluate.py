@@ -11,9 +11,7 @@ from absl import flags
 from lgan_jax import cli
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
-FRAMES = flags.DEFINE_integer(
-    "frames", None, "Held-out pictures (of each person); the config says how many."
-)
+FRAMES = flags.DEFINE_integer("frames", None, "Held-out pictures (of each person); the config says how many.")
 DATA = flags.DEFINE_string("data_dir", None, "Where the run's data set lies now, if it was moved.")
 
 
