@@ -105,8 +105,8 @@ def quick(config: ConfigDict) -> None:
     config.data.built_in.update({"train_per_identity": 240, "test_per_identity": 24})
     config.detector.update({"steps": 450, "batch_size": 16, "width": 48, "depth": 3, "optimizer": adam(2e-3)})
     config.converter.update({"steps": 1500, "batch_size": 16, "width": 256, "optimizer": adam(1e-3)})
-    config.generator.update({"steps": 800, "batch_size": 2, "width": 0.1875, "discriminator_width": 4, "average": 0.98})
-    config.generator.update({"optimizer": adam(2e-3), "discriminator_optimizer": adam(2e-4)})
+    config.generator.update({"steps": 1200, "batch_size": 2, "width": 0.1875, "discriminator_width": 4})
+    config.generator.update({"average": 0.98, "optimizer": adam(2e-3), "discriminator_optimizer": adam(2e-4)})
     config.loop.update({"log_every": 50, "eval_every": 200, "pictures_every": 200, "checkpoint_every": 200})
     config.evaluation.frames = 6
 
