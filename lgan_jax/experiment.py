@@ -24,6 +24,7 @@ from lgan_jax.data import pipelines
 from lgan_jax.evaluation import detector as detector_evaluation
 from lgan_jax.evaluation import landmarkgan as landmarkgan_evaluation
 from lgan_jax.evaluation import report
+from lgan_jax.evaluation.makers import evenly
 from lgan_jax.methods import PHASES
 from lgan_jax.training import checkpoints, loop, memory, parallel, workdir
 from lgan_jax.training.interrupts import Stopped
@@ -32,6 +33,8 @@ from lgan_jax.training.phase import Phase
 _EVALUATIONS: Mapping[str, ModuleType] = {"landmarkgan": landmarkgan_evaluation, "detector": detector_evaluation}
 _HELD_OUT_BATCH = 4
 _EXAMPLES = 64  # training examples of each identity that a phase may start from
+_LANDMARKS = "landmarks.npz"  # in a run's folder: training landmarks, for who uses the run without its data
+_KEPT_LANDMARKS = 500  # of each identity, at most
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,8 +169,11 @@ def train(config: Mapping[str, Any], folder: pathlib.Path) -> int:
         config = {**config, "detector": _detector_section(pathlib.Path(other), config, faces.info)}
         experiment = Experiment.read(config)
     record = {"config": _plain(config), "data": _described(faces)}
+    run = workdir.open_run(folder, record)
     if other:
-        _copy_detector(pathlib.Path(other), workdir.open_run(folder, record))
+        _copy_detector(pathlib.Path(other), run)
+    if parallel.is_first():
+        _save_landmarks(faces, run)
     try:
         loop.run(experiment.training_phases(faces), folder, experiment.settings.loop, record, _notes(faces))
     except Stopped as stopped:
@@ -225,6 +231,36 @@ def load(folder: str | pathlib.Path) -> Any:
     about = stored["data"]
     info = FaceInfo(landmarks.scheme(about["scheme"]), about["size"], tuple(about["identities"]))
     return methods.model(experiment.settings.method, info, experiment.restored(info, folder))
+
+
+def training_landmarks(folder: str | pathlib.Path) -> dict[str, np.ndarray]:
+    """Landmarks that a run was trained on, by identity: `(at most 500, N, 2)` in [0, 1], evenly spaced over its frames.
+
+    They show which faces the run knows, without its data. Raises `FileNotFoundError` where there is no run, or one that
+    kept none.
+    """
+    folder = pathlib.Path(folder)
+    names = workdir.read_run(folder)["data"]["identities"]
+    path = folder / _LANDMARKS
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; give the command that trained the run again to write it")
+    with np.load(path, allow_pickle=False) as stored:
+        return {name: stored[str(i)] for i, name in enumerate(names)}
+
+
+def _save_landmarks(faces: data.FaceData, folder: pathlib.Path) -> None:
+    """Writes what `training_landmarks` reads, once."""
+    if (folder / _LANDMARKS).exists():
+        return
+    identity = np.asarray(faces.train.identity)
+    kept = {}
+    for i in range(len(faces.info.identities)):
+        places = evenly(np.flatnonzero(identity == i), _KEPT_LANDMARKS)
+        kept[str(i)] = np.stack([faces.train[int(place)]["landmarks"] for place in places])
+    temporary = folder / f".{_LANDMARKS}"
+    with temporary.open("wb") as file:
+        np.savez_compressed(file, **kept)
+    temporary.replace(folder / _LANDMARKS)
 
 
 def _detector_section(other: pathlib.Path, config: Mapping[str, Any], info: FaceInfo) -> dict[str, Any]:

@@ -6,9 +6,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 
-def l1(image: Float[Array, "*shape"], made: Float[Array, "*shape"]) -> Float[Array, ""]:
-    """Mean absolute difference over everything, in the unit of the arrays; float32."""
-    return jnp.mean(jnp.abs(image.astype(jnp.float32) - made.astype(jnp.float32)))
+def l1(
+    image: Float[Array, "*shape"], made: Float[Array, "*shape"], weights: Float[Array, "*shape"] | None = None
+) -> Float[Array, ""]:
+    """Mean absolute difference over everything, in the unit of the arrays, times `weights` where given; float32."""
+    difference = jnp.abs(image.astype(jnp.float32) - made.astype(jnp.float32))
+    return jnp.mean(difference if weights is None else difference * weights)
 
 
 def feature_matching(

@@ -9,17 +9,18 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 
+def bells(positions: Float[Array, "*batch n"], size: int, sigma: float) -> Float[Array, "*batch {size} n"]:
+    """exp(−d² / 2σ²) at distance d pixels along one axis of `size` pixels, one curve a position."""
+    centres = jnp.arange(size, dtype=jnp.float32) + 0.5
+    centres = centres.reshape((1,) * (positions.ndim - 1) + (size, 1))
+    return jnp.exp(-0.5 * ((centres - size * positions[..., None, :]) / sigma) ** 2)
+
+
 def gaussians(
     landmarks: Float[Array, "*batch n 2"], height: int, width: int, sigma: float
 ) -> Float[Array, "*batch {height} {width} n"]:
     """One map a landmark: exp(−d² / 2σ²) at distance d pixels, so 1 on the landmark itself."""
-
-    def along(positions: Float[Array, "*batch n"], size: int) -> Float[Array, "*batch {size} n"]:
-        centres = jnp.arange(size, dtype=jnp.float32) + 0.5
-        centres = centres.reshape((1,) * (positions.ndim - 1) + (size, 1))
-        return jnp.exp(-0.5 * ((centres - size * positions[..., None, :]) / sigma) ** 2)
-
-    rows, columns = along(landmarks[..., 1], height), along(landmarks[..., 0], width)
+    rows, columns = bells(landmarks[..., 1], height, sigma), bells(landmarks[..., 0], width, sigma)
     return rows[..., :, None, :] * columns[..., None, :, :]
 
 

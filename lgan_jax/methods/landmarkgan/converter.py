@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Int
 from lgan_jax import optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics
 from lgan_jax.landmarks import inter_ocular
-from lgan_jax.methods.landmarkgan import losses
+from lgan_jax.methods.landmarkgan import losses, starts
 from lgan_jax.methods.landmarkgan.networks import LandmarkMLP
 from lgan_jax.nn import stacked
 from lgan_jax.nn.initialisers import initial_variables
@@ -52,7 +52,7 @@ class Settings:
       steps: how many.
       batch_size: examples a step, each one landmark set of every identity.
       optimizer: its fields.
-      width: of the hidden layers.
+      width: of the hidden layers, an even number.
       weights: of the losses.
     """
 
@@ -61,6 +61,10 @@ class Settings:
     optimizer: optimizers.Settings = _AS_PUBLISHED
     width: int = 512
     weights: Weights = Weights()
+
+    def __post_init__(self) -> None:
+        if self.width % 2:
+            raise ValueError(f"the converter's width is {self.width}; it must be even")
 
 
 @flax.struct.dataclass
@@ -86,9 +90,8 @@ class Converter:
         self._optimizer = optimizers.make(settings.optimizer, settings.steps)
 
     def init(self, key: jax.Array, batch: Batch) -> State:
-        """See `core.Method`."""
-        del batch
-        params = self.initial(key)
+        """See `core.Method`. The networks start from what is typical of the landmarks in `batch`; see `starts`."""
+        params = self.initial(key, jnp.asarray(batch["landmarks"]))
         return State(jnp.zeros((), jnp.int32), params, self._optimizer.init(params))
 
     def train_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
@@ -122,12 +125,13 @@ class Converter:
         columns = [with_dots(image, landmarks)[:, None], with_dots(blank, converted)]
         return {"driving_landmarks_converted": jnp.concatenate(columns, 1)}
 
-    def initial(self, key: jax.Array) -> Any:
-        """Parameters of Φ and every Ψ_t before training."""
+    def initial(self, key: jax.Array, landmarks: Landmarks) -> Any:
+        """Parameters of Φ and every Ψ_t before training, for landmarks like these examples."""
         keys = jax.random.split(key)
         example = jnp.zeros((1, self.faces.scheme.count, 2))
         decoders = stacked.initialise(self._network, keys[1], len(self.faces.identities), example)
-        return {"encoder": initial_variables(self._network, keys[0], example)["params"], "decoders": decoders}
+        encoder = initial_variables(self._network, keys[0], example)["params"]
+        return starts.shifting({"encoder": encoder, "decoders": decoders}, landmarks)
 
     def convert(self, params: Any, landmarks: Float[Array, "batch n 2"], target: Any) -> Float[Array, "batch n 2"]:
         """Ψ_t(Φ(L)): anybody's landmarks as the identity of index `target` would have them."""

@@ -20,7 +20,7 @@ from lgan_jax import optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics
 from lgan_jax.landmarks import inter_ocular
 from lgan_jax.losses.reconstruction import feature_matching, l1
-from lgan_jax.methods.landmarkgan import losses
+from lgan_jax.methods.landmarkgan import losses, starts
 from lgan_jax.methods.landmarkgan.converter import Converter, driving
 from lgan_jax.methods.landmarkgan.networks import SIZES, LandmarkToFace
 from lgan_jax.nn import stacked
@@ -31,7 +31,6 @@ from lgan_jax.ops.norms import safe_norm
 Images = Float[Array, "batch identities height width 3"]
 Landmarks = Float[Array, "batch identities n 2"]
 
-_LEAST_DEVIATION = 0.02  # of landmarks, in picture widths: where the examples are (nearly) all the same
 _AS_PUBLISHED = optimizers.Settings(
     learning_rate=6e-5, weight_decay=1e-4, schedule="step", factor=0.9, every=2500, minimum=1e-5
 )
@@ -39,13 +38,20 @@ _AS_PUBLISHED = optimizers.Settings(
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
-    """Factors of the generator's losses; `inner` weights the points inside the face in Eq. 3 (the outline's is 1)."""
+    """Factors of the generator's losses.
+
+    Attributes:
+      l2i, i2l, adversarial, feature_matching: factors of Eq. 2, 3, 6, and of feature matching.
+      inner: weight of the points inside the face in Eq. 3 (the outline's is 1).
+      features: additional weight, in Eq. 2, of pixels near the points inside the face: see `losses.pixel_weights`.
+    """
 
     l2i: float = 12.0
     i2l: float = 0.1
     adversarial: float = 0.03
     feature_matching: float = 0.03
     inner: float = 2.5
+    features: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,16 +139,16 @@ class Generator:
         }
 
     def init(self, key: jax.Array, batch: Batch) -> State:
-        """See `core.Method`. The generators start from what is typical of the landmarks in `batch`; see `whitened`."""
+        """See `core.Method`. The generators start from what is typical of the landmarks in `batch`; see `starts`."""
         keys = jax.random.split(key, 3)
         count, size = len(self.faces.identities), self.faces.size
         landmarks, image = jnp.zeros((1, self.faces.scheme.count, 2)), jnp.zeros((1, size, size, 3))
         params = {
-            "generators": whitened(
+            "generators": starts.whitened(
                 stacked.initialise(self._generator, keys[0], count, landmarks), jnp.asarray(batch["landmarks"])
             ),
             "discriminators": stacked.initialise(self._discriminator, keys[1], count, image),
-            "converter": self._initial_converter(keys[2]),
+            "converter": self._initial_converter(keys[2], jnp.asarray(batch["landmarks"])),
         }
         return State(
             step=jnp.zeros((), jnp.int32),
@@ -221,9 +227,9 @@ class Generator:
         finished = required(earlier, "converter")
         return finished.method, finished.state.params
 
-    def _initial_converter(self, key: jax.Array) -> Any:
+    def _initial_converter(self, key: jax.Array, landmarks: Landmarks) -> Any:
         """The converter's parameters at the start of this phase."""
-        del key
+        del key, landmarks
         return self._converter_params
 
     def _generator_loss(
@@ -238,11 +244,14 @@ class Generator:
 
     def _reconstruction(self, state: State, batch: Batch, made: Images) -> dict[str, Array]:
         """Eq. 2 and 3."""
-        weights = losses.point_weights(self.faces.scheme, self.settings.weights.inner)
-        heatmaps = self._heatmaps(state, made)
+        weights, scheme, landmarks = self.settings.weights, self.faces.scheme, batch["landmarks"]
+        points = losses.point_weights(scheme, weights.inner)
+        pixels = None
+        if weights.features:
+            pixels = losses.pixel_weights(landmarks, scheme, self.faces.size, weights.features)
         return {
-            "l2i": losses.l2i(batch["image"], made),
-            "i2l": losses.i2l(heatmaps, batch["landmarks"], weights, self.settings.sigma),
+            "l2i": losses.l2i(batch["image"], made, pixels),
+            "i2l": losses.i2l(self._heatmaps(state, made), landmarks, points, self.settings.sigma),
         }
 
     def _gan(self, state: State, batch: Batch, made: Images) -> dict[str, Array]:
@@ -280,29 +289,6 @@ class Generator:
         decay = jnp.minimum(self.settings.average, (1 + state.step) / (10 + state.step))
         average = optax.incremental_update(params["generators"], state.average, 1 - decay)
         return state.replace(step=state.step + 1, params=params, optimizers=moments, average=average)
-
-
-def whitened(generators: Any, landmarks: Landmarks) -> Any:
-    """The generators as if their input were T · (L − mean), whitened by these landmarks, of each identity its own mean.
-
-    Only the first layer's start changes: kernel W becomes T·W, bias b becomes b − mean·T·W. The landmarks of a face
-    move by a few hundredths around their mean, most of them with the head, so that the features of a network started
-    without this hardly differ from expression to expression, and it takes long to learn to tell them apart. With C the
-    covariance and c its mean diagonal, T is (C + c)^(−1/2), scaled so that T·L has variance 1. (Ours; the paper says
-    Kaiming alone.)
-    """
-    flat = landmarks.reshape(*landmarks.shape[:2], -1)
-    mean, count = flat.mean(0), flat.shape[-1]
-    residuals = (flat - mean[None]).reshape(-1, count)
-    variances, directions = jnp.linalg.eigh(residuals.T @ residuals / len(residuals))
-    variances = jnp.maximum(variances, 0)
-    ridge = jnp.maximum(variances.mean(), _LEAST_DEVIATION**2)
-    left = jnp.sum(variances / (variances + ridge))  # of the variance, after (C + c)^(-1/2)
-    scale = jnp.sqrt(count / jnp.maximum(left, 1.0) / (variances + ridge))
-    layer = generators["layer_0"]
-    kernel = jnp.einsum("pq,iqf->ipf", (directions * scale[None]) @ directions.T, layer["kernel"])
-    bias = layer["bias"] - jnp.einsum("ip,ipf->if", mean, kernel)
-    return {**generators, "layer_0": {"kernel": kernel, "bias": bias}}
 
 
 def required(earlier: Mapping[str, Finished], name: str) -> Finished:

@@ -53,8 +53,8 @@ class Joint(generator.Generator):
         settings = converter.Settings(width=self.settings.converter_width, weights=self.settings.converter_weights)
         return Converter(settings, self.faces, jnp.float32, {}), None
 
-    def _initial_converter(self, key: jax.Array) -> Any:
-        return self.converter.initial(key) if self._converter_params is None else self._converter_params
+    def _initial_converter(self, key: jax.Array, landmarks: generator.Landmarks) -> Any:
+        return self.converter.initial(key, landmarks) if self._converter_params is None else self._converter_params
 
     def _generator_loss(
         self, trained: Any, state: generator.State, batch: Batch, key: jax.Array

@@ -14,13 +14,15 @@ from jaxtyping import Array, Float
 from lgan_jax.landmarks import Scheme
 from lgan_jax.losses.adversarial import ADVERSARIAL, Logits, Scalar
 from lgan_jax.losses.reconstruction import l1
-from lgan_jax.ops import dsnt
+from lgan_jax.ops import dsnt, heatmaps
 from lgan_jax.ops.norms import safe_norm
 
 Landmarks = Float[Array, "*batch n 2"]
 Image = Float[Array, "*batch height width 3"]
 Heatmaps = Float[Array, "*batch height width n"]
 Weights = Float[Array, " n"]
+
+_REACH = 0.025  # σ of the weighted neighbourhood of a landmark, in picture widths
 
 
 def point_weights(scheme: Scheme, inner: float) -> Float[Array, " n"]:
@@ -30,23 +32,39 @@ def point_weights(scheme: Scheme, inner: float) -> Float[Array, " n"]:
     return jnp.asarray(weights)
 
 
-def l2i(image: Image, made: Image) -> Scalar:
-    """Eq. 2: ‖I_t − Θ_t(L_t)‖₁, as the mean over pixels and colours of differences in [0, 1].
+def pixel_weights(
+    landmarks: Landmarks, scheme: Scheme, size: int, features: float
+) -> Float[Array, "*batch {size} {size} 1"]:
+    """1 + `features` on and around the landmarks inside the face, falling to 1 within a few hundredths of its width.
 
-    The paper writes a sum; the published code averages, on the scale of the generator's sigmoid.
+    Ours, for short trainings: eyes and mouth are small, so that a plain mean hears of them late.
     """
-    return l1(image, made) / 2
+    inner = landmarks[..., scheme.inner, :]
+    rows, columns = (
+        heatmaps.bells(inner[..., 1], size, _REACH * size),
+        heatmaps.bells(inner[..., 0], size, _REACH * size),
+    )
+    cover = jnp.einsum("...yn,...xn->...yx", rows, columns)[..., None]
+    return 1 + features * jnp.minimum(cover, 1.0)
 
 
-def i2l(heatmaps: Heatmaps, landmarks: Landmarks, weights: Weights, sigma: float) -> Scalar:
-    """Eq. 3: ‖L_t − Ω(Θ_t(L_t))‖₂, `heatmaps` being Ω's of the made picture, with DSNT's regulariser.
+def l2i(image: Image, made: Image, weights: Float[Array, "*batch height width 1"] | None = None) -> Scalar:
+    """Eq. 2: ‖I_t − Θ_t(L_t)‖₁, as the mean over pixels and colours of differences in [0, 1], times `weights`.
+
+    The paper writes a sum; the published code averages, on the scale of the generator's sigmoid. Neither has weights.
+    """
+    return l1(image, made, None if weights is None else jnp.broadcast_to(weights, image.shape)) / 2
+
+
+def i2l(maps: Heatmaps, landmarks: Landmarks, weights: Weights, sigma: float) -> Scalar:
+    """Eq. 3: ‖L_t − Ω(Θ_t(L_t))‖₂, `maps` being Ω's of the made picture, with DSNT's regulariser.
 
     As the published code has it: each landmark's distance in DSNT's frame (the picture is 2 wide) plus the
     Jensen–Shannon divergence from a Gaussian of `sigma` heatmap pixels, weighted, averaged over landmarks.
     """
     target = dsnt.from_landmarks(landmarks)
-    distance = dsnt.euclidean_loss(dsnt.dsnt(heatmaps), target)
-    per_landmark = distance + dsnt.js_regulariser(heatmaps, target, sigma)
+    distance = dsnt.euclidean_loss(dsnt.dsnt(maps), target)
+    per_landmark = distance + dsnt.js_regulariser(maps, target, sigma)
     return jnp.mean(per_landmark * _along(weights, per_landmark))
 
 

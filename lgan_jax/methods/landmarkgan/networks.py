@@ -12,6 +12,7 @@ from lgan_jax.nn.convolution import Conv
 from lgan_jax.nn.initialisers import kaiming_normal
 from lgan_jax.nn.upscale import UpscaleBlock
 
+SLOPE = 0.1  # of LeakyReLU where x < 0
 SIZES = (32, 64, 128, 256)  # of the pictures that a generator can make, in pixels
 _CHANNELS = (512, 256, 128, 128, 128, 64)  # after each upscale block, at 8, 16 … 256 pixels
 
@@ -31,7 +32,7 @@ class LandmarkMLP(nn.Module):
         x = landmarks.reshape(landmarks.shape[0], -1)
         features = (*(self.width,) * 4, x.shape[-1])
         for i, count in enumerate(features):
-            x = nn.leaky_relu(x, 0.1) if i else x
+            x = nn.leaky_relu(x, SLOPE) if i else x
             x = nn.Dense(count, dtype=self.dtype, kernel_init=kaiming_normal, name=f"layer_{i}")(x)
         return x.astype(jnp.float32).reshape(landmarks.shape)
 
@@ -61,7 +62,7 @@ class LandmarkToFace(nn.Module):
         options = {"dtype": self.dtype, "kernel_init": kaiming_normal}
         count = landmarks.shape[0]
         x = nn.Dense(features(1024), name="layer_0", **options)(landmarks.reshape(count, -1))
-        x = nn.Dense(16 * features(1024), name="layer_1", **options)(nn.leaky_relu(x, 0.1))
+        x = nn.Dense(16 * features(1024), name="layer_1", **options)(nn.leaky_relu(x, SLOPE))
         x = x.reshape(count, 4, 4, features(1024))
         for i in range(SIZES.index(self.size) + 3):
             x = UpscaleBlock(features(_CHANNELS[i]), self.dtype, name=f"upscale_{i}")(x)
