@@ -25,7 +25,7 @@ def test_equation_2_is_on_the_sigmoids_scale():
 
 
 def test_pixels_near_inner_landmarks_count_more():
-    """40 pixels wide, so σ is 1 pixel. All inner points lie on the centre of column 10, row 20; the outline elsewhere."""
+    """40 pixels wide, so σ is 1 pixel; the inner points all lie on the centre of column 10, row 20."""
     landmarks = np.full((3, 98, 2), 30.5 / 40, np.float32)
     landmarks[:, 33:] = (10.5 / 40, 20.5 / 40)
     weights = losses.pixel_weights(jnp.asarray(landmarks), WFLW98, 40, 4.0)

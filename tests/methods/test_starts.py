@@ -58,6 +58,22 @@ def test_the_converter_starts_by_moving_landmarks_to_the_mean_face_of_the_target
         np.testing.assert_allclose(converted, flat[:, 1] - everyone + flat[:, target].mean(0), atol=2e-4)
 
 
+def test_starting_calls_lapack_for_one_matrix_at_a_time():
+    """Several at once may wait for each other for ever where XLA has few threads."""
+    network, example = LandmarkMLP(6), jnp.zeros((1, 4, 2))
+
+    def start(key):
+        params = {
+            "encoder": initial_variables(network, key, example)["params"],
+            "decoders": stacked.initialise(network, key, 3, example),
+        }
+        return shifting(params, jnp.zeros((5, 3, 4, 2)))
+
+    text = jax.jit(start).lower(jax.random.key(0)).as_text()
+    assert text.count("stablehlo.custom_call @lapack") == 1
+    assert "tensor<3x" not in next(line for line in text.splitlines() if "@lapack" in line)
+
+
 def test_narrow_converters_start_within_the_strongest_directions():
     network, keys = LandmarkMLP(4), jax.random.split(jax.random.key(2), 3)
     strongest = jax.random.normal(keys[0], (2, 6))

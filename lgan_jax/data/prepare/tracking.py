@@ -67,16 +67,10 @@ class Tracker:
         if image is None:
             return _nothing(readable=False, size=(0, 0))
         size = (image.shape[1], image.shape[0])
-        known = None if self._last is None else box_of(self._last * size)
-        seen = self._confirm(image, known) if known else None
-        seen = seen or self._search(image, known)
-        if seen is None:
+        found = self.look(image)
+        if found is None:
             return _nothing(readable=True, size=size)
-        landmarks = self._faces.landmarks(image, known if known and known.overlap(seen) > 0.5 else seen)
-        if not (known and known.overlap(seen) > 0.5):  # the detector's boxes come in coarse steps
-            landmarks = self._faces.landmarks(image, box_of(landmarks * size))
-        if self._follow:
-            self._last = landmarks
+        landmarks, seen = found
         points = landmarks * size
         crop = align.crop(image, align.alignment(points, self._size), self._size)
         return Observation(
@@ -87,6 +81,22 @@ class Tracker:
             sharpness=np.float32(cv2.Laplacian(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.CV_32F).var()),
             size=np.array(size, np.int32),
         )
+
+    def look(self, image: np.ndarray) -> tuple[np.ndarray, Box] | None:
+        """The 68 landmarks `(68, 2)` of the face in the next picture, in [0, 1] of it, and the detector's box."""
+        size = (image.shape[1], image.shape[0])
+        known = None if self._last is None else box_of(self._last * size)
+        seen = self._confirm(image, known) if known else None
+        seen = seen or self._search(image, known)
+        if seen is None:
+            return None
+        near = known if known and known.overlap(seen) > 0.5 else None
+        landmarks = self._faces.landmarks(image, near or seen)
+        if near is None:  # the detector's boxes come in coarse steps
+            landmarks = self._faces.landmarks(image, box_of(landmarks * size))
+        if self._follow:
+            self._last = landmarks
+        return landmarks, seen
 
     def _confirm(self, image: np.ndarray, known: Box) -> Box | None:
         """The face near a known one, found in a small picture of its surroundings."""

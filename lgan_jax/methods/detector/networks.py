@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from lgan_jax.nn.convolution import Conv
-from lgan_jax.nn.fan import FaceAlignmentNetwork
+from lgan_jax.nn.fan import SMALLEST_MAP, FaceAlignmentNetwork
 from lgan_jax.nn.initialisers import kaiming_normal
 from lgan_jax.ops.dsnt import spatial_softmax
 
@@ -24,11 +24,14 @@ class HeatmapDetector(nn.Module):
     width: int = 256
     depth: int = 4
     dtype: Any = None
+    smallest_map: int = SMALLEST_MAP
 
     @nn.compact
     def __call__(
         self, image: Float[Array, "batch height width 3"], train: bool = False
     ) -> Float[Array, "batch rows columns points"]:
-        x = FaceAlignmentNetwork(self.points, self.width, self.depth, self.dtype, name="fan")(image, train)
+        fan = FaceAlignmentNetwork(
+            self.points, self.width, self.depth, self.dtype, smallest_map=self.smallest_map, name="fan"
+        )
         mix = Conv(self.points, 1, use_bias=False, dtype=jnp.float32, kernel_init=kaiming_normal, name="mix")
-        return spatial_softmax(mix(x))
+        return spatial_softmax(mix(fan(image, train)))

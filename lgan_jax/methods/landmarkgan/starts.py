@@ -83,7 +83,8 @@ def _linear(network: Any, into: Array, out_of: Array, mean_in: Array, mean_out: 
 
     LeakyReLU(z) − LeakyReLU(−z) = (1 + slope)·z: started so, a deep network is linear, and its gradients are a linear
     network's (Balduzzi et al., "The shattered gradients problem", ICML 2017). Between the layers z turns by orthogonal
-    matrices from the network's own draw. Directions that the hidden layers have no room for are left out.
+    matrices: cosine transforms after signs from its own draw. (Not by a QR of that draw: JAX's batched LAPACK
+    calls may wait for each other for ever on a CPU with few cores.) Directions without room are left out.
     """
     width = network["layer_0"]["bias"].shape[-1]
     half, last = width // 2, len(network) - 1
@@ -92,13 +93,20 @@ def _linear(network: Any, into: Array, out_of: Array, mean_in: Array, mean_out: 
     back = jnp.zeros((half, out_of.shape[1])).at[:room].set(out_of[:room])
     layers = {"layer_0": {"kernel": jnp.concatenate([z, -z], 1), "bias": _both(-mean_in @ z)}}
     for i in range(1, last):
-        turn, _ = jnp.linalg.qr(network[f"layer_{i}"]["kernel"][:half, :half])
+        turn = jnp.sign(network[f"layer_{i}"]["kernel"][:half, :1]) * _cosines(half)
         back = turn.T @ back
         turn = turn / (1 + SLOPE)
         layers[f"layer_{i}"] = {"kernel": jnp.block([[turn, -turn], [-turn, turn]]), "bias": jnp.zeros(width)}
     back = back / (1 + SLOPE)
     layers[f"layer_{last}"] = {"kernel": jnp.concatenate([back, -back]), "bias": mean_out}
     return layers
+
+
+def _cosines(count: int) -> Float[Array, "{count} {count}"]:
+    """The orthonormal cosine transform (DCT-II)."""
+    frequency, place = jnp.arange(count)[:, None], jnp.arange(count)[None] + 0.5
+    scale = jnp.where(frequency == 0, 1 / count, 2 / count) ** 0.5
+    return scale * jnp.cos(jnp.pi / count * frequency * place)
 
 
 def _both(x: Array) -> Array:

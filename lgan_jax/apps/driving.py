@@ -1,0 +1,141 @@
+"""From a picture to the face in it, in the frame that a run was trained in: what `reenact` and `edit` are driven by.
+
+Pictures are uint8 RGB `(H, W, 3)`; pixel coordinates run from edge to edge (the first pixel's centre is 0.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+from jaxtyping import ArrayLike, Float, Float32, Float64, UInt8
+
+from lgan_jax.core import FaceInfo
+from lgan_jax.data.prepare import align
+from lgan_jax.data.prepare.tracking import Tracker
+from lgan_jax.faces import Faces
+from lgan_jax.landmarks import IBUG68, IBUG68_TO_INNER49, WFLW98_TO_IBUG68, Scheme
+from lgan_jax.ops import procrustes
+
+# The points of a scheme that align a face, and the same points among iBUG's 68: all that both have inside the outline.
+_ALIGNED_BY = {
+    "ibug68": (IBUG68.inner, IBUG68.inner),
+    "wflw98": (WFLW98_TO_IBUG68[IBUG68.inner], IBUG68.inner),
+    "inner49": (np.arange(len(IBUG68_TO_INNER49)), IBUG68_TO_INNER49),
+}
+# The points of iBUG's 68 that make up a scheme, where they do.
+_FROM_IBUG68 = {"ibug68": np.arange(IBUG68.count), "inner49": IBUG68_TO_INNER49}
+
+
+class Model(Protocol):
+    """What is needed of a model."""
+
+    info: FaceInfo
+
+    def detect(self, images: ArrayLike) -> Float32[np.ndarray, "*batch n 2"]:
+        """Landmarks in [0, 1] of faces `(..., size, size, 3)` in [-1, 1]."""
+
+
+class Seen(NamedTuple):
+    """The face of one picture.
+
+    Attributes:
+      landmarks: in the run's scheme, in [0, 1] of the aligned crop, which is the run's frame.
+      transform: the similarity from the picture's pixels to the crop's.
+      crop: the aligned crop.
+    """
+
+    landmarks: Float32[np.ndarray, "N 2"]
+    transform: Float64[np.ndarray, "2 3"]
+    crop: UInt8[np.ndarray, "size size 3"]
+
+
+class Located(NamedTuple):
+    """A face that was found and aligned: dlib's landmarks in [0, 1] of the crop, and the fields of `Seen`."""
+
+    ibug68: Float32[np.ndarray, "68 2"]
+    transform: Float64[np.ndarray, "2 3"]
+    crop: UInt8[np.ndarray, "size size 3"]
+
+
+class FaceReader:
+    """Finds the face of each picture, follows it from call to call, and reads its landmarks in a run's frame.
+
+    dlib finds the largest face, keeps to it while it can be seen, and aligns it; what `landmarks` names then gives the
+    points: "dlib" itself, or the run's own "detector" from the aligned crop. "auto" is dlib where its 68 points make up
+    the run's scheme, and the detector elsewhere.
+
+    `read` does all of it for one picture. Who has many calls `locate` for each in turn and `points` for several at once.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        known: Mapping[str, np.ndarray],
+        landmarks: Literal["auto", "dlib", "detector"] = "auto",
+        faces: Faces | None = None,
+    ) -> None:
+        """`known` are the landmarks `(k, N, 2)` that the run was trained on, by identity; they say what its frame is.
+
+        `faces` shares models that are already loaded. Raises `ValueError` where dlib's points do not make up the run's
+        scheme but `landmarks` asks for them.
+        """
+        self._model, self._faces = model, faces or Faces()
+        scheme = model.info.scheme
+        self._by_dlib = landmarks == "dlib" or (landmarks == "auto" and scheme.name in _FROM_IBUG68)
+        if self._by_dlib and scheme.name not in _FROM_IBUG68:
+            raise ValueError(f"dlib has no {scheme.name} points, which this run needs: use its own detector instead")
+        self._template, self._aligned_by = template(known, scheme)
+        self.reset()
+
+    @property
+    def size(self) -> int:
+        """The crops' side in pixels."""
+        return self._model.info.size
+
+    def reset(self) -> None:
+        """Forgets whom it followed."""
+        self._tracker = Tracker(self._faces, self.size, follow=True)
+
+    def read(self, image: UInt8[np.ndarray, "H W 3"]) -> Seen | None:
+        """The face in the next picture; None where there is none."""
+        located = self.locate(image)
+        if located is None:
+            return None
+        return Seen(self.points([located])[0], located.transform, located.crop)
+
+    def locate(self, image: UInt8[np.ndarray, "H W 3"]) -> Located | None:
+        """Finds and aligns the face in the next picture; None where there is none. Pictures come in their order."""
+        found = self._tracker.look(image)
+        if found is None:
+            return None
+        pixels = found[0].astype(np.float64) * (image.shape[1], image.shape[0])
+        transform = procrustes.similarity(pixels[self._aligned_by], self._template * self.size)
+        in_crop = procrustes.apply(transform, pixels) / self.size
+        return Located(in_crop.astype(np.float32), transform, align.crop(image, transform, self.size))
+
+    def points(self, faces: Sequence[Located]) -> Float32[np.ndarray, "n N 2"]:
+        """The landmarks of n faces, in the run's scheme and frame."""
+        if not faces:
+            return np.zeros((0, self._model.info.scheme.count, 2), np.float32)
+        if self._by_dlib:
+            kept = _FROM_IBUG68[self._model.info.scheme.name]
+            return np.stack([face.ibug68[kept] for face in faces])
+        return self._model.detect(np.stack([face.crop for face in faces]).astype(np.float32) / 127.5 - 1)
+
+
+def template(known: Mapping[str, np.ndarray], scheme: Scheme) -> tuple[Float[np.ndarray, "k 2"], np.ndarray]:
+    """Where the points of a face belong in a run's frame, in [0, 1], and their k indices among iBUG's 68.
+
+    They are the inner points that the run's scheme shares with iBUG's, at their mean over the run's people, each of
+    whom counts alike. Raises `ValueError` for landmarks of another shape than `(k, N, 2)`, or where there are none.
+    """
+    for name, points in known.items():
+        if points.ndim != 3 or points.shape[1:] != (scheme.count, 2) or not len(points):
+            raise ValueError(f"the landmarks of {name} have the shape {points.shape}; expected (k, {scheme.count}, 2)")
+    if not known:
+        raise ValueError("landmarks of at least one person are needed to know how faces are framed")
+    own, among_68 = _ALIGNED_BY[scheme.name]
+    people = [np.asarray(points, np.float64).mean(0) for points in known.values()]
+    return np.mean(people, axis=0)[own], among_68
