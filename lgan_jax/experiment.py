@@ -20,11 +20,10 @@ from ml_collections import ConfigDict
 from lgan_jax import config as configs
 from lgan_jax import data, landmarks, methods
 from lgan_jax.core import FaceInfo, Finished
-from lgan_jax.data import pipelines
+from lgan_jax.data import kept, pipelines
 from lgan_jax.evaluation import detector as detector_evaluation
 from lgan_jax.evaluation import landmarkgan as landmarkgan_evaluation
 from lgan_jax.evaluation import report
-from lgan_jax.evaluation.makers import evenly
 from lgan_jax.methods import PHASES
 from lgan_jax.training import checkpoints, loop, memory, parallel, workdir
 from lgan_jax.training.interrupts import Stopped
@@ -33,8 +32,6 @@ from lgan_jax.training.phase import Phase
 _EVALUATIONS: Mapping[str, ModuleType] = {"landmarkgan": landmarkgan_evaluation, "detector": detector_evaluation}
 _HELD_OUT_BATCH = 4
 _EXAMPLES = 64  # training examples of each identity that a phase may start from
-_LANDMARKS = "landmarks.npz"  # in a run's folder: training landmarks, for who uses the run without its data
-_KEPT_LANDMARKS = 500  # of each identity, at most
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,12 +165,12 @@ def train(config: Mapping[str, Any], folder: pathlib.Path) -> int:
     if other := experiment.settings.detector_run:
         config = {**config, "detector": _detector_section(pathlib.Path(other), config, faces.info)}
         experiment = Experiment.read(config)
-    record = {"config": _plain(config), "data": _described(faces)}
+    record = {"config": _plain(config), "data": kept.described(faces, faces.info)}
     run = workdir.open_run(folder, record)
     if other:
         _copy_detector(pathlib.Path(other), run)
     if parallel.is_first():
-        _save_landmarks(faces, run)
+        _keep_landmarks(faces, run)
     try:
         loop.run(experiment.training_phases(faces), folder, experiment.settings.loop, record, _notes(faces))
     except Stopped as stopped:
@@ -240,27 +237,13 @@ def training_landmarks(folder: str | pathlib.Path) -> dict[str, np.ndarray]:
     kept none.
     """
     folder = pathlib.Path(folder)
-    names = workdir.read_run(folder)["data"]["identities"]
-    path = folder / _LANDMARKS
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; give the command that trained the run again to write it")
-    with np.load(path, allow_pickle=False) as stored:
-        return {name: stored[str(i)] for i, name in enumerate(names)}
+    return dict(kept.read(folder, workdir.read_run(folder)["data"]["identities"]))
 
 
-def _save_landmarks(faces: data.FaceData, folder: pathlib.Path) -> None:
+def _keep_landmarks(faces: data.FaceData, folder: pathlib.Path) -> None:
     """Writes what `training_landmarks` reads, once."""
-    if (folder / _LANDMARKS).exists():
-        return
-    identity = np.asarray(faces.train.identity)
-    kept = {}
-    for i in range(len(faces.info.identities)):
-        places = evenly(np.flatnonzero(identity == i), _KEPT_LANDMARKS)
-        kept[str(i)] = np.stack([faces.train[int(place)]["landmarks"] for place in places])
-    temporary = folder / f".{_LANDMARKS}"
-    with temporary.open("wb") as file:
-        np.savez_compressed(file, **kept)
-    temporary.replace(folder / _LANDMARKS)
+    if not kept.is_there(folder):
+        kept.write(folder, [kept.landmarks(faces, i) for i in range(len(faces.info.identities))])
 
 
 def _detector_section(other: pathlib.Path, config: Mapping[str, Any], info: FaceInfo) -> dict[str, Any]:
@@ -284,18 +267,6 @@ def _copy_detector(other: pathlib.Path, folder: pathlib.Path) -> None:
         temporary = target.with_name(".detector")
         shutil.copytree(source, temporary, dirs_exist_ok=True)
         temporary.rename(target)
-
-
-def _described(faces: data.FaceData) -> dict[str, Any]:
-    info = faces.info
-    return {
-        "name": faces.name,
-        "built_in": faces.built_in,
-        "fingerprint": faces.fingerprint,
-        "scheme": info.scheme.name,
-        "size": info.size,
-        "identities": list(info.identities),
-    }
 
 
 def _notes(faces: data.FaceData) -> Sequence[str]:

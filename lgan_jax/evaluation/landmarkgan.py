@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from lgan_jax.data import FaceData
+from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import landmarkgan_sheets, landmarkgan_tables, report
 from lgan_jax.evaluation.judge import Judge
-from lgan_jax.evaluation.makers import Gallery, Generated, Maker, MeanFace, Model, NearestFrame, evenly
+from lgan_jax.evaluation.makers import Gallery, Generated, Maker, MeanFace, Model, NearestFrame
 from lgan_jax.evaluation.reenactment import Frames, most_frontal, redraw, reenact
 
 OURS, DIRECT, NEAREST, MEAN = "LandmarkGAN", "without converter", "nearest training frame", "mean face of the target"

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from lgan_jax.core import FaceInfo
+from lgan_jax.data.kept import evenly
 
 _THREADS = 2
 
@@ -135,13 +136,3 @@ class MeanFace:
     ) -> UInt8[np.ndarray, "n H W 3"]:
         """The same picture for every set of landmarks of a target."""
         return np.stack([self.gallery.means[target] for target in targets])
-
-
-def evenly(items: Sequence[int] | np.ndarray, most: int) -> np.ndarray:
-    """At most that many of the items, evenly spaced, ends included; the same every time."""
-    items = np.asarray(items)
-    if len(items) <= most:
-        return items
-    if most == 1:
-        return items[[len(items) // 2]]
-    return items[np.rint(np.linspace(0, len(items) - 1, most)).astype(np.int64)]

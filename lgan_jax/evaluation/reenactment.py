@@ -12,8 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float32, Int, UInt8
 
+from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation.judge import Judge, distinct
-from lgan_jax.evaluation.makers import Maker, Model, evenly, to_floats
+from lgan_jax.evaluation.makers import Maker, Model, to_floats
 from lgan_jax.landmarks import IBUG68, Scheme
 from lgan_jax.metrics.identity import identity_distance
 from lgan_jax.metrics.image_quality import l1, psnr, ssim

@@ -1,8 +1,8 @@
-"""The face alignment network (Bulat & Tzimiropoulos, ICCV 2017) with one hourglass (Newell et al., ECCV 2016)."""
+"""The face alignment network (Bulat & Tzimiropoulos, ICCV 2017): hourglasses (Newell et al., ECCV 2016), stacked."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -13,7 +13,9 @@ from lgan_jax.nn.convolution import Conv
 from lgan_jax.nn.initialisers import kaiming_normal
 from lgan_jax.ops.pooling import max_pool
 
-SMALLEST_MAP = 4  # pixels on a side at the bottom of the hourglass
+Pool = Literal["max", "mean"]  # of every 2×2 pixels
+
+SMALLEST_MAP = 4  # pixels on a side at the bottom of an hourglass
 
 
 class NormActivation(nn.Module):
@@ -62,11 +64,12 @@ class ResidualBlock(nn.Module):
 
 
 class Hourglass(nn.Module):
-    """Residual blocks at `depth` + 1 sizes, each half the one above: down by maximum pooling, up by repetition."""
+    """Residual blocks at `depth` + 1 sizes, each half the one above: down by pooling, up by repetition."""
 
     depth: int
     features: int
     dtype: Any = None
+    pool: Pool = "max"
 
     @nn.compact
     def __call__(
@@ -76,9 +79,9 @@ class Hourglass(nn.Module):
             return ResidualBlock(self.features, self.dtype, name=name)
 
         upper = block("upper")(x, train)
-        lower = block("down")(max_pool(x), train)
+        lower = block("down")(_halved(x, self.pool), train)
         if self.depth > 1:
-            lower = Hourglass(self.depth - 1, self.features, self.dtype, name="inside")(lower, train)
+            lower = Hourglass(self.depth - 1, self.features, self.dtype, self.pool, name="inside")(lower, train)
         else:
             lower = block("bottom")(lower, train)
         lower = block("up")(lower, train)
@@ -88,45 +91,66 @@ class Hourglass(nn.Module):
 class FaceAlignmentNetwork(nn.Module):
     """One heatmap for each landmark, a quarter of the picture's size: float32 `(batch, H/4, W/4, points)`, no softmax.
 
-    A 7×7 convolution of stride 2, a residual block, maximum pooling, two residual blocks, one hourglass, one more
-    block, and 1×1 convolutions. Differs from the published FAN in pooling by the maximum where that averages. Takes
-    pictures in [0, 1].
+    A 7×7 convolution of stride 2, a residual block, pooling, two residual blocks; then `stacks` times an hourglass, one
+    more block, and 1×1 convolutions. Every stack but the last adds its features and its heatmaps, each through a 1×1
+    convolution, to what it was given, for the next; the last one's heatmaps are returned. Takes pictures in [0, 1].
+
+    The FAN that its authors publish has four stacks and pools by the mean.
 
     Attributes:
       points: how many landmarks.
       width: channels in the hourglass, a multiple of 4; a quarter of it after the first convolution.
-      depth: how often the hourglass halves its map; fewer times where that would go below 4×4 pixels.
+      depth: how often an hourglass halves its map; fewer times where that would go below `smallest_map`.
       dtype: what to compute in.
+      stacks: how many hourglasses.
+      pool: how maps are halved.
+      smallest_map: pixels on a side.
     """
 
     points: int
     width: int = 256
     depth: int = 4
     dtype: Any = None
+    stacks: int = 1
+    pool: Pool = "max"
+    smallest_map: int = SMALLEST_MAP
 
     @nn.compact
     def __call__(
-        self, image: Float[Array, "batch height width 3"], train: bool
+        self, image: Float[Array, "batch height width 3"], train: bool = False
     ) -> Float[Array, "batch rows columns points"]:
         width, dtype = self.width, self.dtype
-
-        def norm(name: str) -> NormActivation:
-            return NormActivation(dtype, name=name)
 
         def block(features: int, name: str) -> ResidualBlock:
             return ResidualBlock(features, dtype, name=name)
 
-        def conv(features: int, size: int, name: str, **options: Any) -> Conv:
-            return Conv(features, size, kernel_init=kaiming_normal, name=name, **{"dtype": dtype, **options})
-
-        x = conv(width // 4, 7, "stem", strides=2, padding=3)(image)
-        x = norm("stem_norm")(x, train)
+        x = self._conv(width // 4, 7, "stem", strides=2, padding=3)(image)
+        x = NormActivation(dtype, name="stem_norm")(x, train)
         x = block(width // 2, "block_0")(x, train)
-        x = max_pool(x)
+        x = _halved(x, self.pool)
         x = block(width // 2, "block_1")(x, train)
         x = block(width, "block_2")(x, train)
-        depth = min(self.depth, max(1, (min(x.shape[1:3]) // SMALLEST_MAP).bit_length() - 1))
-        x = Hourglass(depth, width, dtype, name="hourglass")(x, train)
-        x = block(width, "top")(x, train)
-        x = norm("top_norm")(conv(width, 1, "top_conv")(x), train)
-        return conv(self.points, 1, "heatmaps", dtype=jnp.float32)(x)
+        for i in range(self.stacks):
+            after = f"_{i}" if i else ""
+            features, heatmaps = self._stack(x, train, after)
+            if i < self.stacks - 1:
+                x = x + self._conv(width, 1, f"features_back{after}")(features)
+                x = x + self._conv(width, 1, f"heatmaps_back{after}")(heatmaps)
+        return heatmaps
+
+    def _stack(self, x: Array, train: bool, after: str) -> tuple[Array, Array]:
+        """The features and heatmaps of one hourglass; names of its layers end in `after`."""
+        width, dtype = self.width, self.dtype
+        depth = min(self.depth, max(1, (min(x.shape[1:3]) // self.smallest_map).bit_length() - 1))
+        x = Hourglass(depth, width, dtype, self.pool, name=f"hourglass{after}")(x, train)
+        x = ResidualBlock(width, dtype, name=f"top{after}")(x, train)
+        x = self._conv(width, 1, f"top_conv{after}")(x)
+        x = NormActivation(dtype, name=f"top_norm{after}")(x, train)
+        return x, self._conv(self.points, 1, f"heatmaps{after}", dtype=jnp.float32)(x)
+
+    def _conv(self, features: int, size: int, name: str, **options: Any) -> Conv:
+        return Conv(features, size, kernel_init=kaiming_normal, name=name, **{"dtype": self.dtype, **options})
+
+
+def _halved(x: Float[Array, "batch height width channels"], pool: Pool) -> Float[Array, "batch rows columns channels"]:
+    return max_pool(x) if pool == "max" else nn.avg_pool(x, (2, 2), (2, 2))

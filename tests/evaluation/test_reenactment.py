@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from lgan_jax.data import synthetic
+from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation.landmarkgan_sheets import liveliest, worst
-from lgan_jax.evaluation.makers import evenly, to_bytes, to_floats
+from lgan_jax.evaluation.makers import to_bytes, to_floats
 from lgan_jax.evaluation.reenactment import Frames, Pairs, asymmetry, compare, most_frontal
 from lgan_jax.landmarks import WFLW98, mirrored
 from lgan_jax.metrics.image_quality import l1

@@ -1,0 +1,66 @@
+"""What a run keeps of its data, for who uses it without them: a description, and landmarks it was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from lgan_jax.core import FaceInfo
+from lgan_jax.data.dataset import FaceData
+
+_FILE = "landmarks.npz"
+_MOST = 500  # landmark sets of each identity
+
+
+def described(faces: FaceData, info: FaceInfo) -> dict[str, Any]:
+    """The data as a run's record has them; `info` may name the people otherwise than the data do."""
+    return {
+        "name": faces.name,
+        "built_in": faces.built_in,
+        "fingerprint": faces.fingerprint,
+        "scheme": info.scheme.name,
+        "size": info.size,
+        "identities": list(info.identities),
+    }
+
+
+def landmarks(faces: FaceData, identity: int | None = None) -> Float32[np.ndarray, "k N 2"]:
+    """Landmarks of an identity's training frames, or of everybody's; at most 500, evenly spaced."""
+    whose = np.arange(len(faces.train)) if identity is None else np.flatnonzero(faces.train.identity == identity)
+    return np.stack([faces.train[int(place)]["landmarks"] for place in evenly(whose, _MOST)])
+
+
+def write(folder: Path, of_each: Sequence[np.ndarray]) -> None:
+    """Keeps landmarks, one array for each identity, in a run's folder: the whole file or nothing."""
+    temporary = folder / f".{_FILE}"
+    with temporary.open("wb") as file:
+        np.savez_compressed(file, **{str(i): points.astype(np.float32) for i, points in enumerate(of_each)})
+    temporary.replace(folder / _FILE)
+
+
+def is_there(folder: Path) -> bool:
+    """Whether a run's folder has them."""
+    return (folder / _FILE).exists()
+
+
+def read(folder: Path, identities: Sequence[str]) -> Mapping[str, Float32[np.ndarray, "k N 2"]]:
+    """The landmarks in a run's folder by identity. Raises `FileNotFoundError` where there are none."""
+    path = folder / _FILE
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; give the command that trained the run again to write it")
+    with np.load(path, allow_pickle=False) as stored:
+        return {name: stored[str(i)] for i, name in enumerate(identities)}
+
+
+def evenly(items: Sequence[int] | np.ndarray, most: int) -> np.ndarray:
+    """At most that many of the items, evenly spaced, ends included; the same every time."""
+    items = np.asarray(items)
+    if len(items) <= most:
+        return items
+    if most == 1:
+        return items[[len(items) // 2]]
+    return items[np.rint(np.linspace(0, len(items) - 1, most)).astype(np.int64)]

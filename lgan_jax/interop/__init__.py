@@ -1,0 +1,51 @@
+"""The weights that the papers' authors and others have published, as variables of this library's modules.
+
+    variables = interop.load("fan", "2DFAN4.pth.tar")
+    network = interop.network("landmarkgan/generator", "gen_0_00400000.pt")
+    picture = network.module.apply(network.variables, landmarks)
+
+| kind | original names | module |
+| --- | --- | --- |
+| landmarkgan/encoder | lm_encoder.{0,2,4,6,8} | LandmarkMLP |
+| landmarkgan/decoder | lm_decoder_list.{identity}.{0,2,4,6,8} | LandmarkMLP, parameters stacked by identity |
+| landmarkgan/generator | conv102_1024.0, fc2, upscale.upscale.0, decoder_list.0.{0 … 10} | LandmarkToFace |
+| landmarkgan/discriminator | cnn_f.{0,1,2,5,6}, cnn_c.0 | PatchDiscriminator |
+| landmarkgan/detector | conv1, bn1, conv2 …, m0.b1_4_0 …, top_m_0_0, conv_last0, l0, hm_conv0 | HeatmapDetector |
+| fan | conv1, bn1, conv2 …, m0.b1_4 …, top_m_0, conv_last0, l0, bl0, al0 … | FaceAlignmentNetwork |
+
+Landmarks go in and come out in this library's frame and order (see `interop.landmarkgan`); pictures are NHWC.
+`python -m lgan_jax.interop` makes a run of LandmarkGAN's released files.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+
+def load(kind: str, source: str | os.PathLike | Mapping[str, Any]) -> dict[str, Any]:
+    """The variables of our module for published weights: nested dicts of float32 arrays, as Flax takes them.
+
+    Args:
+      kind: one of the table above.
+      source: a file (.pt, .pth, .safetensors, .npz), or a mapping from the original parameter names to NumPy arrays.
+        A leading `module.` and keys such as `state_dict` or `model` around the parameters are taken off.
+
+    Raises:
+      ValueError: one line, for an unknown kind, a file that is none of these or holds more than tensors, and for
+        parameters that are missing, left over, misshapen or not finite, with their names.
+      OSError: the file cannot be read.
+      ModuleNotFoundError: the package that reads this file is not installed; the line says how to install it.
+    """
+    return network(kind, source)[1]
+
+
+def network(kind: str, source: str | os.PathLike | Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """As `load`, with the module that the variables belong to before them: `names.Network(module, variables)`.
+
+    The module's sizes follow from the parameters' shapes.
+    """
+    from lgan_jax.interop import kinds  # only here, so that the command's --help need not wait for JAX
+
+    return kinds.network(kind, source)

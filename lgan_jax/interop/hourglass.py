@@ -1,0 +1,73 @@
+"""Names and sizes of published face alignment networks: face-alignment's FAN, and LandmarkGAN's detector.
+
+Both name a residual block `conv2`, `m0.b1_4` or `top_m_0`, and its layers `bn1`, `conv1` … `downsample.0`.
+LandmarkGAN's counts several blocks in each place of an hourglass, of which there is one: `m0.b1_4_0`, `top_m_0_0`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from lgan_jax.interop import names
+from lgan_jax.interop.names import Path, Tensors
+
+_PLACES = {"upper": "b1", "down": "b2", "bottom": "b2_plus", "up": "b3"}
+_ENDS = {"top_conv": "conv_last", "top_norm": "bn_end", "heatmaps": "l", "features_back": "bl", "heatmaps_back": "al"}
+_STEM = {"stem": "conv1", "stem_norm": "bn1", "block_0": "conv2", "block_1": "conv3", "block_2": "conv4"}
+
+
+class Sizes(NamedTuple):
+    """Of a `FaceAlignmentNetwork`: see its attributes."""
+
+    points: int
+    width: int
+    depth: int
+    stacks: int
+
+
+def sizes(tensors: Tensors, number: str = "") -> Sizes:
+    """Those of a published network. `number` is what follows the name of each residual block in an hourglass.
+
+    Raises `ValueError` where it is none.
+    """
+    levels = [int(found[1]) for name in tensors if (found := re.match(rf"m0\.b1_(\d+){number}\.", name))]
+    stacks = {found[1] for name in tensors if (found := re.match(r"(?:conv_last|bn_end|l)(\d+)\.", name))}
+    if not levels:
+        raise ValueError(f"missing: m0.b1_4{number}.conv1.weight")
+    return Sizes(
+        points=names.usual(
+            tensors,
+            *((f"l{stack}.{name}", 0) for stack in sorted(stacks) for name in ("bias", "weight")),
+            *((f"{name}.weight", 1) for name in ("al0", "hm_conv0")),
+        ),
+        width=names.usual(tensors, ("conv_last0.weight", 0), ("conv_last0.bias", 0), ("bn_end0.weight", 0)),
+        depth=max(levels),
+        stacks=max(1, len(stacks)),
+    )
+
+
+def original(path: Path, depth: int, number: str = "") -> str:
+    """The published name of the layer at `path` in a `FaceAlignmentNetwork`."""
+    head, *rest = path
+    if head in _STEM:
+        return ".".join([_STEM[head], *_in_block(rest)])
+    part, _, stack = head.rpartition("_") if head[-1].isdigit() else (head, "", "0")
+    if part in _ENDS:
+        return f"{_ENDS[part]}{stack}"
+    if part == "top":
+        return ".".join([f"top_m_{stack}{number}", *_in_block(rest)])
+    level = depth
+    while rest[0] == "inside":
+        level, rest = level - 1, rest[1:]
+    return ".".join([f"m{stack}", f"{_PLACES[rest[0]]}_{level}{number}", *_in_block(rest[1:])])
+
+
+def _in_block(path: list[str]) -> list[str]:
+    """Of a layer inside a residual block; nothing for a layer that is no block."""
+    if not path or path == ["norm"]:
+        return []
+    kind, _, place = path[0].partition("_")
+    if kind == "shortcut":
+        return ["downsample", "0" if place else "2"]
+    return [f"{'bn' if kind == 'norm' else 'conv'}{int(place) + 1}"]

@@ -1,0 +1,206 @@
+"""A run's folder from published weights, as training would have left it: its record, its checkpoints, its landmarks.
+
+Each phase's checkpoint is of its last step. The states of optimizers, which nobody published, are zeros, as are
+discriminators that were not given: nothing that uses a finished run looks at them. A detector that was not given is
+NaN, so that it cannot be mistaken for one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import grain
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lgan_jax import config as configs
+from lgan_jax import data
+from lgan_jax.core import FaceInfo, Finished
+from lgan_jax.data import kept, synthetic
+from lgan_jax.interop.released import Release
+from lgan_jax.methods.detector.method import Detector
+from lgan_jax.methods.landmarkgan.converter import Converter
+from lgan_jax.methods.landmarkgan.generator import Generator
+from lgan_jax.training import checkpoints, loop, workdir
+from lgan_jax.training.phase import Phase
+
+_BUILT_IN = {"train_per_identity": 100, "test_per_identity": 10}
+
+
+def write(
+    release: Release,
+    out: Path,
+    identities: Sequence[str] | None = None,
+    data_dir: str = "",
+    detector_run: Path | None = None,
+) -> FaceInfo:
+    """Writes the run's folder `out`, whole or not at all.
+
+    Args:
+      release: the networks.
+      out: the folder; there must be nothing yet.
+      identities: the people's names, in the order of the release; numbers where it is None.
+      data_dir: a folder in CelebV's layout with these people, which the run is then evaluated on. Without it the run
+        has the built-in faces for its data, and their landmarks, converted, for those of its people.
+      detector_run: a finished run whose detector is taken over where the release has none.
+
+    Raises:
+      FileExistsError: `out` exists.
+      ValueError: names, data, or the detector do not fit the release.
+    """
+    if out.exists():
+        raise FileExistsError(f"{out} exists; choose another --out")
+    people = tuple(identities or map(str, range(release.identities)))
+    if len(people) != release.identities or len(set(people)) != len(people):
+        raise ValueError(f"--identities must be {release.identities} different names, not {', '.join(people)}")
+    settings = _data_settings(release, data_dir)
+    faces = data.open_faces(settings)
+    if data_dir:
+        release = _as_in_data(release, identities, faces)
+        people = faces.info.identities
+    info = FaceInfo(release.scheme, release.size, people)
+    finished = _finished(release, info, detector_run)
+    record = json.loads(json.dumps({"config": _config(settings, finished), "data": kept.described(faces, info)}))
+    temporary = out.with_name(f".{out.name}.unfinished")
+    shutil.rmtree(temporary, ignore_errors=True)
+    workdir.open_run(temporary, record)
+    for name, phase in finished.items():
+        _save(temporary, name, phase, record)
+    kept.write(temporary, _landmarks(faces, release, finished["converter"].method))
+    temporary.rename(out)
+    return info
+
+
+def _data_settings(release: Release, data_dir: str) -> data.Settings:
+    return data.Settings(
+        name="celebv",
+        size=release.size,
+        dir=str(Path(data_dir).expanduser().resolve()) if data_dir else "",
+        scheme=release.scheme.name,
+        built_in=synthetic.Settings(identities=release.identities, **_BUILT_IN),
+    )
+
+
+def _as_in_data(release: Release, identities: Sequence[str] | None, faces: data.FaceData) -> Release:
+    """The release with its identities in the order of the data."""
+    there = faces.info.identities
+    if identities is None or set(identities) != set(there):
+        raise ValueError(
+            f"--data has the people {', '.join(there)}: say with --identities, in the order of the files' numbers, who "
+            f"of them is who; all {release.identities} must be there, and nobody else"
+        )
+    if faces.info.scheme != release.scheme:
+        raise ValueError(
+            f"--data has {faces.info.scheme.name}'s landmarks, the weights are for {release.scheme.name}'s"
+        )
+    order = np.array([list(identities).index(name) for name in there])
+
+    def ordered(tree: Any) -> Any:
+        return None if tree is None else jax.tree.map(lambda x: x[order], tree)
+
+    return release._replace(
+        converter={**release.converter, "decoders": ordered(release.converter["decoders"])},
+        generators=ordered(release.generators),
+        discriminators=ordered(release.discriminators),
+    )
+
+
+def _finished(release: Release, info: FaceInfo, detector_run: Path | None) -> dict[str, Finished]:
+    """Each phase's method and last state, host arrays."""
+    widths = release.widths
+    detector = _detector(release, info, detector_run)
+    converter = Converter(Converter.Settings(width=widths["converter"]), info, jnp.float32, {})
+    finished = {"detector": detector, "converter": _last(converter, info, params=release.converter)}
+    settings = Generator.Settings(
+        width=widths["generator"],
+        discriminator_width=widths.get("discriminator", Generator.Settings.discriminator_width),
+    )
+    generator = Generator(settings, info, jnp.float32, finished)
+    params = {"generators": release.generators, "converter": release.converter}
+    if release.discriminators is not None:
+        params["discriminators"] = release.discriminators
+    weights = detector.method.weights(detector.state)
+    finished["generator"] = _last(generator, info, params=params, average=release.generators, detector=weights)
+    return finished
+
+
+def _detector(release: Release, info: FaceInfo, run: Path | None) -> Finished:
+    if release.detector is not None:
+        settings = Detector.Settings(width=release.widths["detector"], depth=release.widths["depth"])
+        return _last(Detector(settings, info, jnp.float32, {}), info, weights=release.detector)
+    if run is not None:
+        return _taken_over(run, info)
+    method = Detector(Detector.Settings(), info, jnp.float32, {})
+    unknown = jax.tree.map(lambda x: np.full(x.shape, np.nan, x.dtype), _abstract(method, info).weights)
+    return _last(method, info, weights=unknown)
+
+
+def _taken_over(run: Path, info: FaceInfo) -> Finished:
+    """The detector of a finished run, which must be for such faces."""
+    stored = workdir.read_run(run)
+    about, ours = stored["data"], {"scheme": info.scheme.name, "size": info.size}
+    if "detector" not in stored["config"]["phases"]:
+        raise ValueError(f"--detector: {run} has no detector")
+    if differing := [f"{name} {about[name]}, not {value}" for name, value in ours.items() if about[name] != value]:
+        raise ValueError(f"--detector: the detector of {run} is for {', '.join(differing)}")
+    settings = configs.read(Detector.Settings, stored["config"]["detector"], "config.detector")
+    method = Detector(settings, info, jnp.float32, {})
+    example = {key: np.zeros(x.shape, x.dtype) for key, x in _example(method, info).items()}
+    phase = Phase("detector", settings.steps, 1, lambda earlier: method, lambda: iter(()), example, [example], example)
+    found = checkpoints.restore_finished([phase], run)["detector"]
+    if int(found.state.step) != settings.steps:
+        raise ValueError(f"--detector: the detector of {run} is not finished; train it to its end first")
+    return Finished(method, jax.device_get(found.state))
+
+
+def _last(method: Any, info: FaceInfo, **known: Any) -> Finished:
+    """A method with its state after its last step: what is known of it, and zeros."""
+    state = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), _abstract(method, info))
+    if isinstance(known.get("params"), Mapping) and isinstance(state.params, Mapping):
+        known["params"] = {**state.params, **known["params"]}
+    filled = state.replace(step=np.int32(method.settings.steps), **known)
+    if jax.tree.map(np.shape, filled) != jax.tree.map(np.shape, state):
+        raise ValueError(f"the {type(method).__name__.lower()}'s weights do not fit pictures of {info.size} pixels")
+    return Finished(method, filled)
+
+
+def _abstract(method: Any, info: FaceInfo) -> Any:
+    return jax.eval_shape(method.init, jax.random.key(0), _example(method, info))
+
+
+def _example(method: Any, info: FaceInfo) -> dict[str, jax.ShapeDtypeStruct]:
+    lead = (1, len(info.identities)) if method.grouping == "one_of_each" else (1,)
+    shapes = {"image": (info.size, info.size, 3), "landmarks": (info.scheme.count, 2)}
+    return {key: jax.ShapeDtypeStruct((*lead, *shape), jnp.float32) for key, shape in shapes.items()}
+
+
+def _config(settings: data.Settings, finished: Mapping[str, Finished]) -> dict[str, Any]:
+    """What a config of such a run would have said."""
+    return {
+        "method": "landmarkgan",
+        "phases": list(finished),
+        "precision": "auto",
+        "data": dataclasses.asdict(settings),
+        "loop": configs.defaults(loop.Settings),
+        **{name: dataclasses.asdict(phase.method.settings) for name, phase in finished.items()},
+    }
+
+
+def _save(folder: Path, name: str, phase: Finished, record: Mapping[str, Any]) -> None:
+    nothing = iter(grain.MapDataset.range(1).to_iter_dataset())  # a position in data, which a checkpoint must have
+    with checkpoints.Checkpoints(folder, name) as saving:
+        saving.save(int(phase.state.step), phase.state, nothing, record)
+
+
+def _landmarks(faces: data.FaceData, release: Release, converter: Converter) -> list[np.ndarray]:
+    """The data's landmarks of each identity; of built-in faces, everybody's, as that identity would have them."""
+    if not faces.built_in:
+        return [kept.landmarks(faces, i) for i in range(release.identities)]
+    everybody = jnp.asarray(kept.landmarks(faces))
+    return [np.asarray(converter.convert(release.converter, everybody, i)) for i in range(release.identities)]
