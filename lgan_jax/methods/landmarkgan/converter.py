@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import flax.struct
 import jax
@@ -53,6 +53,9 @@ class Settings:
       batch_size: examples a step, each one landmark set of every identity.
       optimizer: its fields.
       width: of the hidden layers, an even number.
+      start: "kaiming" as published; or "shift", as a shift to the target's mean face (`starts.shifting`). A start by
+        shifting keeps the driving expression, also where the target never showed it; the other draws it towards what
+        the target did show. So "shift" is for people whose recordings show the same expressions and poses.
       weights: of the losses.
     """
 
@@ -60,6 +63,7 @@ class Settings:
     batch_size: int = 4
     optimizer: optimizers.Settings = _AS_PUBLISHED
     width: int = 512
+    start: Literal["kaiming", "shift"] = "kaiming"
     weights: Weights = Weights()
 
     def __post_init__(self) -> None:
@@ -90,7 +94,7 @@ class Converter:
         self._optimizer = optimizers.make(settings.optimizer, settings.steps)
 
     def init(self, key: jax.Array, batch: Batch) -> State:
-        """See `core.Method`. The networks start from what is typical of the landmarks in `batch`; see `starts`."""
+        """See `core.Method`. `start` says whether what is typical of the landmarks in `batch` has a part in it."""
         params = self.initial(key, jnp.asarray(batch["landmarks"]))
         return State(jnp.zeros((), jnp.int32), params, self._optimizer.init(params))
 
@@ -126,12 +130,13 @@ class Converter:
         return {"driving_landmarks_converted": jnp.concatenate(columns, 1)}
 
     def initial(self, key: jax.Array, landmarks: Landmarks) -> Any:
-        """Parameters of Φ and every Ψ_t before training, for landmarks like these examples."""
+        """Parameters of Φ and every Ψ_t before training; `landmarks` are examples."""
         keys = jax.random.split(key)
         example = jnp.zeros((1, self.faces.scheme.count, 2))
         decoders = stacked.initialise(self._network, keys[1], len(self.faces.identities), example)
         encoder = initial_variables(self._network, keys[0], example)["params"]
-        return starts.shifting({"encoder": encoder, "decoders": decoders}, landmarks)
+        params = {"encoder": encoder, "decoders": decoders}
+        return starts.shifting(params, landmarks) if self.settings.start == "shift" else params
 
     def convert(self, params: Any, landmarks: Float[Array, "batch n 2"], target: Any) -> Float[Array, "batch n 2"]:
         """Ψ_t(Φ(L)): anybody's landmarks as the identity of index `target` would have them."""

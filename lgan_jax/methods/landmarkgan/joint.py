@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -23,11 +23,13 @@ class Settings(generator.Settings):
     Attributes:
       converter_optimizer: its fields.
       converter_width: of the converter's hidden layers; an earlier converter phase's own counts where there is one.
+      converter_start: see `converter.Settings.start`; likewise.
       converter_weights: of the converter's losses, Eq. 4 and 5; likewise.
     """
 
     converter_optimizer: optimizers.Settings = converter.Settings.optimizer
     converter_width: int = converter.Settings.width
+    converter_start: Literal["kaiming", "shift"] = converter.Settings.start
     converter_weights: converter.Weights = converter.Settings.weights
 
 
@@ -50,7 +52,11 @@ class Joint(generator.Generator):
     def _make_converter(self, earlier: Mapping[str, Finished]) -> tuple[Converter, Any]:
         if "converter" in earlier:
             return super()._make_converter(earlier)
-        settings = converter.Settings(width=self.settings.converter_width, weights=self.settings.converter_weights)
+        settings = converter.Settings(
+            width=self.settings.converter_width,
+            start=self.settings.converter_start,
+            weights=self.settings.converter_weights,
+        )
         return Converter(settings, self.faces, jnp.float32, {}), None
 
     def _initial_converter(self, key: jax.Array, landmarks: generator.Landmarks) -> Any:
