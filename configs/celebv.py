@@ -80,8 +80,8 @@ def people() -> ConfigDict:
 
 def joint(config: ConfigDict) -> None:
     """One joint phase in the place of converter and generator."""
-    of_converter = {name: config.converter[name] for name in ("optimizer", "width", "start") if name in config.converter}
-    config.joint = {**config.generator, **{f"converter_{name}": value for name, value in of_converter.items()}}
+    shared = [name for name in ("optimizer", "width", "start") if name in config.converter]
+    config.joint = {**config.generator, **{f"converter_{name}": config.converter[name] for name in shared}}
     config.phases = ("detector", "joint")
     del config.converter, config.generator
 

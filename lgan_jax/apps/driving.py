@@ -6,7 +6,7 @@ Pictures are uint8 RGB `(H, W, 3)`; pixel coordinates run from edge to edge (the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import ArrayLike, Float, Float32, Float64, UInt8
@@ -14,7 +14,7 @@ from jaxtyping import ArrayLike, Float, Float32, Float64, UInt8
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.prepare import align
 from lgan_jax.data.prepare.tracking import Tracker
-from lgan_jax.faces import Faces
+from lgan_jax.faces import Box, Faces
 from lgan_jax.landmarks import IBUG68, IBUG68_TO_INNER49, WFLW98_TO_IBUG68, Scheme
 from lgan_jax.ops import procrustes
 
@@ -28,6 +28,7 @@ _ALIGNED_BY = {
 _FROM_IBUG68 = {"ibug68": np.arange(IBUG68.count), "inner49": IBUG68_TO_INNER49}
 
 
+@runtime_checkable
 class Model(Protocol):
     """What is needed of a model."""
 
@@ -66,7 +67,8 @@ class FaceReader:
     points: "dlib" itself, or the run's own "detector" from the aligned crop. "auto" is dlib where its 68 points make up
     the run's scheme, and the detector elsewhere.
 
-    `read` does all of it for one picture. Who has many calls `locate` for each in turn and `points` for several at once.
+    `read` does all of it for one picture. Who has many calls `locate` for each
+    in turn, and `points` for several at once.
     """
 
     def __init__(
@@ -97,6 +99,12 @@ class FaceReader:
     def reset(self) -> None:
         """Forgets whom it followed."""
         self._tracker = Tracker(self._faces, self.size, follow=True)
+
+    def load(self) -> None:
+        """Loads dlib's models now, not at the first picture. Raises `ModuleNotFoundError` without dlib."""
+        blank = np.zeros((80, 80, 3), np.uint8)
+        self._faces.find(blank)
+        self._faces.landmarks(blank, Box(0, 0, 80, 80))
 
     def read(self, image: UInt8[np.ndarray, "H W 3"]) -> Seen | None:
         """The face in the next picture; None where there is none."""

@@ -48,7 +48,7 @@ def prepare(videos: Path, out: Path, options: Options, faces: Faces | None = Non
     kept, left_out = {}, {}
     with Progress(sum(source.frames for person in found for source in person.sources)) as progress:
         for person in found:
-            progress.person(person.name)
+            progress.name(person.name)
             summary = prepare_person(person, job, options, faces, progress)
             if summary["kept"]:
                 kept[person.name] = summary

@@ -21,7 +21,7 @@ class Progress:
     """A bar with frames/s and the time left; a line now and then where standard error is no terminal."""
 
     def __init__(self, total: int):
-        """`total` is the number of frames of all people, as far as their files tell."""
+        """`total` is the number of frames, as far as the files tell; 0 where they do not."""
         self._total, self._done, self._start = total, 0.0, time.monotonic()
         self._skipped, self._said, self._name = 0.0, self._start, ""
         self._bar: rich.progress.Progress | None = None
@@ -32,7 +32,7 @@ class Progress:
                 rich.progress.TextColumn("{task.fields[speed]}"),
                 console=rich.console.Console(stderr=True),
             )
-            self._task = self._bar.add_task("", total=total, speed="")
+            self._task = self._bar.add_task("", total=total or None, speed="")
 
     def __enter__(self) -> Progress:
         if self._bar:
@@ -43,8 +43,8 @@ class Progress:
         if self._bar:
             self._bar.stop()
 
-    def person(self, name: str) -> None:
-        """Says who is being worked on."""
+    def name(self, name: str) -> None:
+        """Says what is being worked on."""
         self._name = name
         self._show(self._bar is None)
 
@@ -60,10 +60,12 @@ class Progress:
 
     def _show(self, line: bool) -> None:
         speed = (self._done - self._skipped) / max(time.monotonic() - self._start, 1e-9)
-        text = f"{self._done:.0f}/{self._total} frames"
+        text = f"{self._done:.0f}/{self._total or '?'} frames"
         if self._done > self._skipped:
+            text += f" · {speed:.1f} frames/s"
+        if self._done > self._skipped and self._total:
             left = max(self._total - self._done, 0.0) / speed
-            text += f" · {speed:.1f} frames/s · {int(left) // 60}:{int(left) % 60:02d} left"
+            text += f" · {int(left) // 60}:{int(left) % 60:02d} left"
         if self._bar:
             self._bar.update(self._task, description=self._name, completed=self._done, speed=text)
         elif line:

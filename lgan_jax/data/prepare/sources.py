@@ -93,36 +93,37 @@ def frames(source: Source, start: int = 0) -> Iterator[tuple[int, np.ndarray | N
         return
     for index in range(start, len(source.files)):
         try:
-            yield index, _reduced(images.decode(source.files[index].read_bytes()))
+            yield index, reduced(images.decode(source.files[index].read_bytes()))
         except (ValueError, OSError):
             yield index, None
 
 
 def _video_frames(file: Path, start: int) -> Iterator[tuple[int, np.ndarray]]:
-    av = _av()
-    index = 0
-    with av.open(str(file)) as container:
-        packets = container.demux(container.streams.video[0])
-        while True:
-            try:
-                packet = next(packets)
-                decoded = packet.decode()
-            except StopIteration:
-                return
-            except av.error.InvalidDataError:
-                continue
-            for frame in decoded:
-                if index >= start:
-                    yield index, _upright(frame.to_ndarray(format="rgb24"), frame.rotation)
-                index += 1
+    with pyav().open(str(file)) as container:
+        for index, frame in enumerate(decoded(container)):
+            if index >= start:
+                yield index, upright(frame.to_ndarray(format="rgb24"), frame.rotation)
 
 
-def _upright(image: np.ndarray, rotation: int) -> np.ndarray:
+def decoded(container: Any) -> Iterator[Any]:
+    """The frames of an open PyAV container's first video track; damaged parts are passed over."""
+    av = pyav()
+    packets = container.demux(container.streams.video[0])
+    while True:
+        try:
+            yield from next(packets).decode()
+        except StopIteration:
+            return
+        except av.error.InvalidDataError:
+            continue
+
+
+def upright(image: np.ndarray, rotation: int) -> np.ndarray:
     """The picture as a player shows it; `rotation` is in degrees, counter-clockwise, as the file's flag says."""
     return np.ascontiguousarray(np.rot90(image, round(rotation / 90)))
 
 
-def _reduced(image: np.ndarray) -> np.ndarray:
+def reduced(image: np.ndarray) -> np.ndarray:
     """A photo whose longer side is at most `_LONGEST` pixels."""
     scale = _LONGEST / max(image.shape[:2])
     if scale >= 1:
@@ -140,17 +141,17 @@ def _person(name: str, files: list[Path]) -> Person:
 
 
 def _video(file: Path) -> Source:
-    av = _av()
+    av = pyav()
     try:
         with av.open(str(file)) as container:
             if not container.streams.video:
                 return Source((file,), moving=True, frames=0, fault="it has no picture track")
-            return Source((file,), moving=True, frames=_length(container))
+            return Source((file,), moving=True, frames=length(container))
     except (av.error.FFmpegError, OSError) as error:
         return Source((file,), moving=True, frames=0, fault=getattr(error, "strerror", None) or str(error))
 
 
-def _length(container: Any) -> int:
+def length(container: Any) -> int:
     """How many frames a video's header says it has, or the length in time says; 0 where it says neither."""
     stream = container.streams.video[0]
     if stream.frames or not (container.duration and stream.average_rate):
@@ -169,7 +170,8 @@ def _listed(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def _av() -> ModuleType:
+def pyav() -> ModuleType:
+    """The module `av`. Raises `ModuleNotFoundError` that says how to install it."""
     try:
         import av
     except ModuleNotFoundError as error:
