@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import pathlib
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from absl import flags
 
@@ -37,6 +39,21 @@ def _raised_here(error: BaseException) -> bool:
     """Whether the `raise` that made `error` stands in this package."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     return _PACKAGE in pathlib.Path(frames[-1].f_code.co_filename).resolve().parents
+
+
+class Parser(argparse.ArgumentParser):
+    """Of the commands that are modules of this package; what is wrong with the arguments is a one-line `ValueError`."""
+
+    def __init__(self, module: str, description: str) -> None:
+        """`description` is shown as it is."""
+        super().__init__(
+            prog=f"python -m {module}",
+            description=description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message}; --help explains the arguments")
 
 
 def parse_flags(argv: Sequence[str], required: Sequence[str]) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from lgan_jax import cli
 
@@ -28,18 +26,9 @@ NOTE: no --data was given. evaluate.py would use the BUILT-IN FACES, drawn by th
       apps know these people by are those of the built-in faces, converted."""
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ValueError(f"{message}; --help explains the arguments")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Converts, says what was made, and returns the exit status."""
-    parser = _Parser(
-        prog="python -m lgan_jax.interop",
-        description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = cli.Parser("lgan_jax.interop", _DESCRIPTION)
     parser.add_argument("method", choices=["landmarkgan"], help="whose weights they are")
     parser.add_argument("files", metavar="FILES", nargs="+", type=Path, help="the released files")
     parser.add_argument("--out", metavar="RUN", type=Path, required=True, help="folder to write; it must not exist yet")

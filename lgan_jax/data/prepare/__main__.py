@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import rich.console
 
@@ -30,19 +29,10 @@ Interrupted, it goes on where it was when the same command is given again. A per
 Exit status: 0, or 2 where something is wrong with the input, 130 where it was interrupted."""
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ValueError(f"{message}; --help explains the arguments")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prepares, prints the table, and returns the exit status."""
     options = prepare.Options()
-    parser = _Parser(
-        prog="python -m lgan_jax.data.prepare",
-        description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = cli.Parser("lgan_jax.data.prepare", _DESCRIPTION)
     parser.add_argument(
         "videos", metavar="VIDEOS", type=Path, help="folder with a video or a sub-folder for each person"
     )

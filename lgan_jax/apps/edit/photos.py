@@ -1,0 +1,56 @@
+"""Photos that the page sends: read with limits, then the face in them.
+
+What is no photo, or too large, is refused from its first bytes, before it is decoded or kept.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterable, Mapping
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageOps
+
+MOST_BYTES = 32 * 2**20
+MOST_PIXELS = 40_000_000
+_FORMATS = ("JPEG", "PNG", "WEBP")
+_SIDE = 1600  # pixels that a photo is made smaller to before a face is looked for
+
+
+class TooLarge(ValueError):
+    """More than may be sent."""
+
+
+async def body(headers: Mapping[str, str], chunks: AsyncIterable[bytes], most: int = MOST_BYTES) -> bytes:
+    """What a request carries. Raises `TooLarge` as soon as it says, or turns out, to be more than `most` bytes."""
+    refusal = f"at most {most // 2**20} MB can be sent"
+    said = headers.get("content-length", "0")
+    if not said.isdecimal() or int(said) > most:
+        raise TooLarge(refusal)
+    data = bytearray()
+    async for chunk in chunks:
+        data += chunk
+        if len(data) > most:
+            raise TooLarge(refusal)
+    return bytes(data)
+
+
+def decode(data: bytes) -> UInt8[np.ndarray, "H W 3"]:
+    """The photo, upright as its camera was held, at most 1,600 pixels long.
+
+    Raises `ValueError`, one line, for what is no JPEG, PNG or WebP, is cut short, or has more than 40 megapixels.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as photo:
+            if photo.width * photo.height > MOST_PIXELS:
+                raise Image.DecompressionBombError
+            photo.draft("RGB", (_SIDE, _SIDE))  # JPEG is decoded at a fraction of its size where that is enough
+            upright = ImageOps.exif_transpose(photo.convert("RGB"))
+    except Image.DecompressionBombError:
+        most = MOST_PIXELS // 10**6
+        raise TooLarge(f"the photo has more than {most} megapixels; make it smaller first") from None
+    except (OSError, ValueError, SyntaxError):
+        raise ValueError("this is no photo that can be read; JPEG, PNG and WebP can") from None
+    upright.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
+    return np.asarray(upright)

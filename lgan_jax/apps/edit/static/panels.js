@@ -1,0 +1,124 @@
+/** The controls beside the picture: sliders, people, and what the bar says. */
+
+const WORDS = {
+  yaw: "Turn",
+  pitch: "Nod",
+  roll: "Tilt",
+  scale: "Size",
+  mouth: "Mouth open",
+  smile: "Smile",
+  brow: "Brow raise",
+  blink: "Blink",
+};
+const HEAD = ["yaw", "pitch", "roll", "scale"];
+const PLAIN = { roll: { reach: 30, unit: "°" }, scale: { reach: 30, unit: "%" } }; // a similarity, not learned
+const EDGE = 1; // distance of the farthest hundredth of the training faces
+const NEAR_EDGE = 0.8;
+
+const find = (id) => document.getElementById(id);
+
+/** A range whose ends are whole hundredths, so that 0 is one of its steps. */
+function whole({ least, most }) {
+  return { least: Math.ceil(least * 100) / 100, most: Math.floor(most * 100) / 100 };
+}
+
+/** The sliders of head and expression. */
+export class Sliders {
+  /** `show(name, value)` while one moves, `keep()` when it rests. */
+  constructor(run, { show, keep }) {
+    this.inputs = {};
+    const learned = Object.fromEntries(run.sliders.map((slider) => [slider.name, slider]));
+    for (const name of Object.keys(WORDS)) {
+      const plain = PLAIN[name];
+      const range = plain ? { least: -plain.reach, most: plain.reach } : whole(learned[name]);
+      const row = this.row(name, range, plain?.unit ?? "");
+      find(HEAD.includes(name) ? "head" : "expression").append(row);
+      const input = this.inputs[name];
+      input.addEventListener("input", (event) => show(name, Number(input.value), event.timeStamp));
+      input.addEventListener("change", keep);
+      const back = () => {
+        show(name, 0, performance.now());
+        keep();
+      };
+      input.addEventListener("dblclick", back);
+      input.addEventListener("keydown", (event) => ["Delete", "Backspace"].includes(event.key) && back());
+    }
+  }
+
+  row(name, { least, most }, unit) {
+    const row = document.createElement("div");
+    row.className = "row";
+    const label = document.createElement("label");
+    const input = document.createElement("input");
+    const output = document.createElement("output");
+    Object.assign(input, { type: "range", id: name, min: least, max: most, step: unit ? 0.5 : 0.01, value: 0 });
+    label.htmlFor = output.htmlFor = name;
+    label.textContent = WORDS[name];
+    output.dataset.unit = unit;
+    if (least === most) {
+      input.disabled = true;
+      row.title = "The training faces hardly vary in this";
+    }
+    input.style.setProperty("--zero", `${(100 * -least) / (most - least || 1)}%`);
+    row.append(label, input, output);
+    this.inputs[name] = input;
+    return row;
+  }
+
+  /** Puts every slider where a shape has it. */
+  update(values) {
+    for (const [name, input] of Object.entries(this.inputs)) {
+      input.value = values[name];
+      const { unit } = input.nextElementSibling.dataset;
+      const shown = Math.round(values[name] * (unit ? 1 : 100)) || 0;
+      const text = `${shown > 0 ? "+" : ""}${shown}${unit}`.replace("-", "−");
+      input.nextElementSibling.textContent = text;
+      input.setAttribute("aria-valuetext", text);
+    }
+  }
+
+  /** Puts the focus on the next slider. */
+  next() {
+    const inputs = Object.values(this.inputs).filter((input) => !input.disabled);
+    inputs[(inputs.indexOf(document.activeElement) + 1) % inputs.length].focus();
+  }
+}
+
+/** Who is made: one chip each, and the list of people to blend with. */
+export function fillPeople(run, choose) {
+  run.identities.forEach((name, i) => {
+    const label = document.createElement("label");
+    const input = document.createElement("input");
+    const text = document.createElement("span");
+    Object.assign(input, { type: "radio", name: "person", value: i, checked: i === 0 });
+    text.textContent = name;
+    label.append(input, text);
+    input.addEventListener("change", () => choose(i));
+    find("people").append(label);
+    find("other").add(new Option(name, i));
+  });
+  find("other").add(new Option("nobody", "", true, true), 0);
+  find("blend-people").hidden = run.identities.length < 2;
+  find("all").closest("label").hidden = run.identities.length < 2;
+}
+
+/** The bar that says how far the landmarks are from those of the training. */
+export function showDistance(distance) {
+  const bar = find("coverage");
+  const level = distance > EDGE ? "outside" : distance > NEAR_EDGE ? "edge" : "inside";
+  bar.dataset.level = level;
+  bar.querySelector(".fill").style.width = `${Math.min(distance / 2, 1) * 100}%`;
+  bar.setAttribute("aria-valuenow", Math.min(distance, 2).toFixed(2));
+  const words = {
+    inside: "Like the training faces",
+    edge: "At the edge of the training faces",
+    outside: "Beyond the training faces: the made face may fail here",
+  }[level];
+  bar.setAttribute("aria-valuetext", words);
+  if (find("coverage-words").textContent !== words) find("coverage-words").textContent = words;
+}
+
+/** A group's name as people write it. */
+export function groupWords(name) {
+  return name.replaceAll("_", " ");
+}

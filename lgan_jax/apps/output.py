@@ -1,0 +1,210 @@
+"""Pictures out: a video with the sound of another, a folder of PNG files, or one of them.
+
+Each output grows under a hidden temporary name beside its place. `commit` moves it there, `discard` forgets it, so that
+a job that fails never touches what was there before. Everything carries the marks of `provenance`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from lgan_jax.apps import provenance
+from lgan_jax.apps.sound import Sound
+from lgan_jax.apps.video import Source
+from lgan_jax.data.prepare.sources import pyav
+
+VIDEO_OUT = (".mp4", ".m4v", ".mov")  # containers that carry the XMP box
+_BT709 = 1  # the number of this colour space, its primaries, its transfer curve, in ffmpeg and H.264 alike
+_LIMITED = 1  # range of YUV values: 16 to 235
+_QUALITY = {"crf": "18", "preset": "veryfast"}
+
+
+@runtime_checkable
+class Output(Protocol):
+    """Where made pictures go."""
+
+    def write(self, image: np.ndarray, time: int) -> None:
+        """Adds a picture, uint8 RGB `(H, W, 3)`, at a time in ticks of the source that drives."""
+
+    def finish(self, complete: bool) -> None:
+        """Closes the file; not `complete` where the job was stopped before the end."""
+
+    def commit(self, path: Path) -> None:
+        """Moves what was written to `path`."""
+
+    def discard(self) -> None:
+        """Deletes what was written, if it is still there."""
+
+
+def check(out: Path, source: Source) -> None:
+    """Whether `source` can be turned into `out`, found out before any work.
+
+    Raises `ValueError` for a kind of output that does not fit or for the input itself, `FileNotFoundError` without the
+    folder around it, `FileExistsError` where something else is in the way, `OSError` where nothing can be written.
+    """
+    if out.exists() and any(out.samefile(path) for path in (source.path, *source.files)):
+        raise ValueError(f"--out {out} is the input itself; give it another name")
+    suffix = out.suffix.lower()
+    wanted = {"image": (".png",), "folder": ("", *VIDEO_OUT), "video": ("", *VIDEO_OUT)}[source.kind]
+    if suffix not in wanted:
+        names = ", ".join(name or "a folder" for name in wanted)
+        what = {"image": "an image", "folder": "a folder of images", "video": "a video"}[source.kind]
+        raise ValueError(f"--out {out}: from {what} comes one of: {names}")
+    if not out.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {out.parent} for --out {out.name}")
+    if suffix and out.is_dir():
+        raise FileExistsError(f"--out {out} is a folder")
+    if not suffix and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise FileExistsError(
+            f"--out {out} is there already: choose a new or an empty folder, or a name ending in .mp4"
+        )
+    _check_writable(out)
+
+
+def open_output(out: Path, source: Source, run: str) -> Output:
+    """The output that `out` names, after `check`."""
+    if not out.suffix:
+        return PngFolder(out, _stems(source.files) if source.kind == "folder" else None, run)
+    return PngFile(out, run) if out.suffix.lower() == ".png" else Video(out, source, run)
+
+
+class Video:
+    """H.264 at the times of the source's frames, with its sound and its rotation flag, in the colours of BT.709.
+
+    Odd widths or heights are kept by not halving the colours' resolution (4:4:4), which not every player shows.
+    """
+
+    def __init__(self, out: Path, source: Source, run: str) -> None:
+        self._part, self._source, self._run = _hidden(out), source, run
+        self._container: Any = None
+        self._time = Fraction(0)
+
+    def write(self, image: np.ndarray, time: int) -> None:
+        """See `Output`. The first picture's size is the video's."""
+        turned = np.ascontiguousarray(np.rot90(image, -round(self._source.rotation / 90)))
+        if self._container is None:
+            self._open(turned.shape[1], turned.shape[0])
+        if turned.shape[:2] != (self._stream.height, self._stream.width):
+            raise ValueError("pictures change their size, which a video cannot: give a folder as --out")
+        frame = pyav().VideoFrame.from_ndarray(turned, format="rgb24")
+        frame = frame.reformat(format=self._stream.pix_fmt, dst_colorspace="itu709", dst_color_range="MPEG")
+        frame.pts, frame.time_base = time, self._source.time_base
+        self._container.mux(self._stream.encode(frame))
+        self._time = time * self._source.time_base
+        if self._sound:
+            self._sound.until(self._time)
+
+    def finish(self, complete: bool) -> None:
+        """See `Output`. Sound that goes on after the last picture is kept where the job is complete."""
+        if self._container is None:
+            return
+        self._container.mux(self._stream.encode(None))
+        if self._sound:
+            self._sound.until(None if complete else self._time)
+            self._sound.close()
+        self._container.close()
+        provenance.mark_mp4(self._part, self._run)
+
+    def commit(self, path: Path) -> None:
+        """See `Output`."""
+        self._part.replace(path)
+
+    def discard(self) -> None:
+        """See `Output`."""
+        if self._container is not None:
+            self._container.close()
+        self._part.unlink(missing_ok=True)
+
+    def _open(self, width: int, height: int) -> None:
+        self._container = pyav().open(str(self._part), "w")
+        self._container.metadata.update(
+            comment=provenance.sentence(self._run), description=provenance.sentence(self._run)
+        )
+        self._stream = self._container.add_stream("libx264", rate=self._source.rate, options=dict(_QUALITY))
+        self._stream.width, self._stream.height = width, height
+        self._stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
+        context = self._stream.codec_context
+        context.time_base = self._source.time_base
+        context.colorspace = context.color_primaries = context.color_trc = _BT709
+        context.color_range = _LIMITED
+        if self._source.rotation:
+            self._stream.set_display_rotation(self._source.rotation)
+        has_sound = self._source.kind == "video"
+        self._sound = Sound(self._source.path, self._container) if has_sound else None
+
+
+class PngFolder:
+    """A PNG file for each picture, named like the photo that drove it, or numbered."""
+
+    def __init__(self, out: Path, names: Sequence[str] | None, run: str) -> None:
+        self._part, self._names, self._run = _hidden(out), names, run
+        self._written = 0
+        shutil.rmtree(self._part, ignore_errors=True)  # of a job that was killed
+        self._part.mkdir()
+
+    def write(self, image: np.ndarray, time: int) -> None:
+        """See `Output`."""
+        name = self._names[self._written] if self._names else f"{self._written:06d}"
+        provenance.write_png(self._part / f"{name}.png", image, self._run)
+        self._written += 1
+
+    def finish(self, complete: bool) -> None:
+        """See `Output`."""
+
+    def commit(self, path: Path) -> None:
+        """See `Output`."""
+        if path.exists():
+            path.rmdir()
+        self._part.rename(path)
+
+    def discard(self) -> None:
+        """See `Output`."""
+        shutil.rmtree(self._part, ignore_errors=True)
+
+
+class PngFile:
+    """One PNG file."""
+
+    def __init__(self, out: Path, run: str) -> None:
+        self._part, self._run = _hidden(out), run
+
+    def write(self, image: np.ndarray, time: int) -> None:
+        """See `Output`."""
+        provenance.write_png(self._part, image, self._run)
+
+    def finish(self, complete: bool) -> None:
+        """See `Output`."""
+
+    def commit(self, path: Path) -> None:
+        """See `Output`."""
+        self._part.replace(path)
+
+    def discard(self) -> None:
+        """See `Output`."""
+        self._part.unlink(missing_ok=True)
+
+
+def _hidden(out: Path) -> Path:
+    return out.with_name(f".{out.stem}.part{out.suffix}")
+
+
+def _check_writable(out: Path) -> None:
+    probe = out.with_name(f".{out.stem}.probe")
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OSError(f"--out {out} cannot be written: {os.strerror(error.errno or 0).lower()}") from error
+
+
+def _stems(files: Sequence[Path]) -> list[str]:
+    """The files' names without their endings; with them where two would be the same."""
+    stems = [file.stem for file in files]
+    return stems if len(set(stems)) == len(stems) else [file.name for file in files]

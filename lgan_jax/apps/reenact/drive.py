@@ -1,0 +1,165 @@
+"""From pictures to made faces: the two stages between reading and writing."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import ArrayLike, Float, Float32
+
+from lgan_jax.apps.driving import Located
+from lgan_jax.apps.one_euro import OneEuro
+from lgan_jax.apps.video import Frame
+from lgan_jax.core import FaceInfo
+from lgan_jax.ops import procrustes
+
+# One-Euro parameters, in units of the crop's side. dlib's points of a resting face waver by about 0.002; a mouth that
+# opens moves at about 0.5 a second and is then filtered at 27 Hz.
+_LEAST, _FOLLOW = 2.0, 50.0
+
+
+@runtime_checkable
+class Model(Protocol):
+    """What is needed of a trained model; see `LandmarkGAN`."""
+
+    info: FaceInfo
+
+    def convert(self, landmarks: ArrayLike, target: str) -> Float32[np.ndarray, "*batch n 2"]:
+        """Ψ_t(Φ(L))."""
+
+    def synthesize(
+        self, landmarks: ArrayLike, target: str, convert: bool = True
+    ) -> Float32[np.ndarray, "*batch size size 3"]:
+        """Θ_t(L), in [-1, 1]."""
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """What is needed of a `FaceReader`."""
+
+    def locate(self, image: np.ndarray) -> Located | None:
+        """The face in the next picture."""
+
+    def points(self, faces: Sequence[Located]) -> Float32[np.ndarray, "n N 2"]:
+        """The landmarks of several."""
+
+    def reset(self) -> None:
+        """Forgets whom it followed."""
+
+
+class Found(NamedTuple):
+    """A frame after the search: its time, its face or None, and its picture where it is needed later."""
+
+    time: int
+    face: Located | None
+    image: np.ndarray | None
+
+
+class Made(NamedTuple):
+    """A frame for which faces were made.
+
+    Attributes:
+      time: in ticks of the source.
+      image: the driving picture, where it is needed.
+      crop: the driving face, aligned.
+      transform: from the driving picture's pixels to the crop's, steadied.
+      driving: landmarks `(N, 2)` of the driving face in the crop, steadied.
+      faces: uint8 `(targets, size, size, 3)`.
+      landmarks: `(targets, N, 2)` that the faces were made from.
+    """
+
+    time: int
+    image: np.ndarray | None
+    crop: np.ndarray
+    transform: np.ndarray
+    driving: np.ndarray
+    faces: np.ndarray
+    landmarks: np.ndarray
+
+
+def search(frames: Iterator[Frame], reader: Reader, keep: bool) -> Iterator[Found]:
+    """The stage that finds faces; `keep` says that the pictures are needed later."""
+    for frame in frames:
+        face = None if frame.image is None else reader.locate(frame.image)
+        yield Found(frame.time, face, frame.image if keep and face else None)
+
+
+class Driver:
+    """The stage of the networks: landmarks are read and steadied, and every target's face is made from them.
+
+    Frames go through in batches. What comes out is a `Made`, or for a frame without a face its time alone.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        reader: Reader,
+        targets: Sequence[str],
+        time_base: Fraction,
+        batch: int,
+        steady: bool = True,
+        shifts: Mapping[str, Float[np.ndarray, "N 2"]] | None = None,
+    ) -> None:
+        """`shifts` are added to the driving landmarks of each target: its neutral face less the driver's."""
+        self._model, self._reader, self.targets = model, reader, tuple(targets)
+        self._time_base, self._batch, self._shifts = time_base, batch, shifts
+        self._steady = _Steady(model.info.size) if steady else None
+
+    def warm_up(self) -> None:
+        """Compiles the networks."""
+        info = self._model.info
+        located = Located(np.zeros((68, 2), np.float32), np.eye(2, 3), np.zeros((info.size, info.size, 3), np.uint8))
+        self._faces(self._reader.points([located] * self._batch), self.targets[0])
+
+    def __call__(self, found: Iterator[Found]) -> Iterator[Made | int]:
+        """The stage."""
+        while batch := list(itertools.islice(found, self._batch)):
+            made = self._make([frame for frame in batch if frame.face])
+            for frame in batch:
+                yield next(made) if frame.face else frame.time
+
+    def _make(self, frames: Sequence[Found]) -> Iterator[Made]:
+        if not frames:
+            return
+        faces = [frame.face for frame in frames]
+        faces += faces[-1:] * (min(self._batch, 2) - len(faces))  # one alone would be another shape to compile for
+        points = self._reader.points(faces)[: len(frames)]
+        transforms = [frame.face.transform for frame in frames]
+        if self._steady:
+            times = [float(frame.time * self._time_base) for frame in frames]
+            steadied = [self._steady(*each) for each in zip(points, transforms, times)]
+            points, transforms = np.stack([p for p, _ in steadied]), [t for _, t in steadied]
+        made = [self._faces(points, target) for target in self.targets]
+        for i, frame in enumerate(frames):
+            pictures, landmarks = (np.stack([each[field][i] for each in made]) for field in (0, 1))
+            yield Made(frame.time, frame.image, frame.face.crop, transforms[i], points[i], pictures, landmarks)
+
+    def _faces(self, points: np.ndarray, target: str) -> tuple[np.ndarray, np.ndarray]:
+        """Faces in bytes, and the landmarks that they were made from."""
+        count = len(points)
+        driving = points if self._shifts is None else points + self._shifts[target][None].astype(np.float32)
+        padding = min(self._batch, 2) - count
+        driving = np.concatenate([driving, driving[-1:].repeat(max(padding, 0), axis=0)])
+        landmarks = self._model.convert(driving, target)
+        pictures = self._model.synthesize(landmarks, target, convert=False)[:count]
+        return np.clip((pictures + 1) * 127.5 + 0.5, 0, 255).astype(np.uint8), landmarks[:count]
+
+
+class _Steady:
+    """One-Euro filters over the landmarks in the crop, and over the crop's place in the picture."""
+
+    def __init__(self, size: int) -> None:
+        self._corners = np.array([[0.0, 0.0], [size, 0.0]])
+        self._in_crop, self._in_picture = OneEuro(_LEAST, _FOLLOW), OneEuro(_LEAST, _FOLLOW)
+        self._unit: float | None = None
+
+    def __call__(
+        self, points: Float[np.ndarray, "N 2"], transform: Float[np.ndarray, "2 3"], time: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        corners = procrustes.apply(procrustes.inverse(transform), self._corners)
+        self._unit = self._unit or float(np.linalg.norm(corners[1] - corners[0]))  # of the first crop, in pixels
+        placed = self._unit * self._in_picture(corners / self._unit, time)
+        return self._in_crop(points, time).astype(np.float32), procrustes.similarity(placed, self._corners)

@@ -1,0 +1,241 @@
+"""One reenactment from its options to the written file and the lines that are printed about it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import jax
+import numpy as np
+
+import lgan_jax
+from lgan_jax import experiment
+from lgan_jax.apps import output, video
+from lgan_jax.apps.driving import FaceReader
+from lgan_jax.apps.output import Output
+from lgan_jax.apps.reenact.drive import Driver, Model, Reader, search
+from lgan_jax.apps.reenact.layout import Layout, Writer, columns
+from lgan_jax.apps.reenact.neutral import most_neutral, neutral_frame
+from lgan_jax.apps.reenact.pipeline import Pipeline, Stage
+from lgan_jax.apps.video import Source
+from lgan_jax.cli import INTERRUPTED
+from lgan_jax.data.prepare.console import Progress
+from lgan_jax.methods.landmarkgan.model import LandmarkGAN
+from lgan_jax.training.announce import has_gpu
+
+EVERYBODY = "all"
+_BATCH = 16  # frames that go through the networks together: the number that the model compiles for
+_WHOLE = 0.98  # of the frames that a video says it has; with fewer, it is cut off or damaged
+
+Say = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What is asked for; the command's flags have the same names, and explain them.
+
+    `neutral` is the index of the neutral driving frame, None to have it found. `size` is the side of each face, None
+    for the model's own.
+    """
+
+    workdir: Path
+    driving: Path
+    target: str
+    out: Path
+    landmarks: Literal["auto", "dlib", "detector"] = "auto"
+    relative: bool = False
+    neutral: int | None = None
+    steady: bool = True
+    size: int | None = None
+    side_by_side: bool = False
+    paste_back: bool = False
+    match_colours: bool = False
+    visible_mark: bool = True
+
+    def __post_init__(self) -> None:
+        if self.size is not None and (self.size % 2 or not 32 <= self.size <= 4096):
+            raise ValueError(f"--size must be even and between 32 and 4096 pixels, not {self.size}")
+        if self.neutral is not None and not self.relative:
+            raise ValueError("--neutral says what --relative starts from: give both")
+        if self.neutral is not None and self.neutral < 0:
+            raise ValueError(f"--neutral is the number of a frame, from 0 on, not {self.neutral}")
+        if self.paste_back and self.target == EVERYBODY:
+            raise ValueError("--paste-back needs one --target, not all of them")
+        if self.paste_back and self.size is not None:
+            raise ValueError("--paste-back keeps the size of --driving: leave out --size")
+        if self.match_colours and not self.paste_back:
+            raise ValueError("--match-colours is for a face that is pasted back: give --paste-back too")
+
+
+def reenact(options: Options) -> int:
+    """Does what `options` ask for; returns the exit status. Raises a one-line error for what a user can mend."""
+    source = video.open_source(options.driving)
+    output.check(options.out, source)
+    if options.relative and source.kind == "image":
+        raise ValueError("--relative drives by a change over time: --driving must be a video or a folder of images")
+    print(device(), flush=True)
+    model, targets = load(options.workdir, options.target)
+    known = experiment.training_landmarks(options.workdir)
+    reader = FaceReader(model, known, options.landmarks)
+    reader.load()
+    return run(options, source, model, reader, known, targets)
+
+
+def load(workdir: Path, target: str) -> tuple[Model, tuple[str, ...]]:
+    """The model of a run, and the identities that `target` means. Raises `ValueError` where either is not there."""
+    model = lgan_jax.load(workdir)
+    if not isinstance(model, LandmarkGAN):
+        raise ValueError(f"--workdir {workdir} is no LandmarkGAN run: it has no generator that could make faces")
+    names = model.info.identities
+    if target != EVERYBODY and target not in names:
+        raise ValueError(f"--target {target!r} is not in this run; it has {', '.join(names)}, or {EVERYBODY}")
+    return model, names if target == EVERYBODY else (target,)
+
+
+def run(
+    options: Options,
+    source: Source,
+    model: Model,
+    reader: Reader,
+    known: Mapping[str, np.ndarray],
+    targets: Sequence[str],
+    say: Say = print,
+) -> int:
+    """Makes the faces of `targets` with a model and a reader that are ready, and writes them. See `reenact`."""
+    shifts = _shifts(options, source, model, reader, known, targets, say) if options.relative else None
+    batch = 1 if source.kind == "image" else _BATCH
+    driver = Driver(model, reader, targets, source.time_base, batch, options.steady and batch > 1, shifts)
+    begun = time.perf_counter()
+    driver.warm_up()
+    say(f"networks compiled in {time.perf_counter() - begun:.1f} s")
+    layout = Layout(
+        size=options.size or model.info.size,
+        side_by_side=options.side_by_side,
+        paste_back=options.paste_back,
+        match_colours=options.match_colours,
+        mark=options.visible_mark and bool(options.out.suffix) and options.out.suffix.lower() != ".png",
+    )
+    made = output.open_output(options.out, source, options.workdir.resolve().name)
+    try:
+        return _write(options, source, model, reader, driver, layout, made, say)
+    finally:
+        made.discard()
+
+
+def _write(
+    options: Options,
+    source: Source,
+    model: Model,
+    reader: Reader,
+    driver: Driver,
+    layout: Layout,
+    made: Output,
+    say: Say,
+) -> int:
+    writer = Writer(made, layout, model.info.scheme, lambda: pipeline.stopped)
+    stages = [
+        Stage("decode", lambda _: source.frames()),
+        Stage("landmarks", lambda frames: search(frames, reader, options.paste_back)),
+        Stage("networks", driver),
+        Stage("encode", writer),
+    ]
+    pipeline = Pipeline(stages)
+    begun = time.perf_counter()
+    with Progress(source.count) as progress, pipeline:
+        progress.name(options.target)
+        _follow(pipeline, progress)
+    seconds = time.perf_counter() - begun
+    stopped = pipeline.stopped
+    if not writer.written:
+        raise ValueError(_nothing(writer.faceless, stopped, source))
+    out = _unused(options.out) if stopped and options.out.exists() else options.out
+    made.commit(out)
+    for line in _report(writer, source, stages, seconds, stopped):
+        say(line)
+    if layout.side_by_side + len(driver.targets) > 2 and not layout.paste_back:
+        cells = ["what drives"] * layout.side_by_side + list(driver.targets)
+        say(f"grid, {columns(len(cells))} in a row: {', '.join(cells)}")
+    say(f"{out} is complete" if not stopped else f"stopped: {out} holds the first {writer.written} frames and is whole")
+    return INTERRUPTED if stopped else 0
+
+
+def _follow(pipeline: Pipeline, progress: Progress) -> None:
+    """Shows the progress to the end. The first Ctrl-C lets what is under way be finished, the second ends at once."""
+    before = 0
+    while True:
+        try:
+            for written in pipeline:
+                progress.advance(float(written - before))
+                before = written
+            return
+        except KeyboardInterrupt:
+            if pipeline.stopped:
+                raise
+            pipeline.stop()
+            print("stopping: the frames under way are being finished; Ctrl-C again drops them", file=sys.stderr)
+
+
+def _shifts(
+    options: Options,
+    source: Source,
+    model: Model,
+    reader: Reader,
+    known: Mapping[str, np.ndarray],
+    targets: Sequence[str],
+    say: Say,
+) -> dict[str, np.ndarray]:
+    """What `--relative` adds to the driving landmarks: L_target_neutral - L_driving_neutral, for each target."""
+    scheme = model.info.scheme
+    index, driving = neutral_frame(source, reader, scheme, options.neutral)
+    say(f"neutral frame of {source.path.name}: {index}")
+    return {name: known[name][most_neutral(known[name], scheme)] - driving for name in targets}
+
+
+def _report(writer: Writer, source: Source, stages: Sequence[Stage], seconds: float, stopped: bool) -> list[str]:
+    """Lines on where the time went, and on what a user should know of the result."""
+    count = writer.written
+    lines = [f"{stage.name:>10} {stage.busy:7.1f} s {1000 * stage.busy / count:8.1f} ms a frame" for stage in stages]
+    slowest = max(stages, key=lambda stage: stage.busy)
+    networks = next(stage.busy for stage in stages if stage.name == "networks")
+    lines.append(
+        f"networks alone {count / networks:.1f} frames/s · end to end {count / seconds:.1f} frames/s "
+        f"({seconds:.1f} s, {seconds / slowest.busy:.2f} times the slowest stage, {slowest.name})"
+    )
+    if writer.faceless:
+        more = f" and {writer.faceless - len(writer.listed)} more" if writer.faceless > len(writer.listed) else ""
+        photos = source.kind == "folder"
+        numbers = ", ".join(source.files[i].name if photos else str(i) for i in writer.listed)
+        lines.append(f"no face in {writer.faceless} of {count} frames, which repeat another: {numbers}{more}")
+    if source.kind == "video" and not stopped and count < _WHOLE * source.count:
+        lines.append(f"{source.path} is cut off or damaged: {count} of about {source.count} frames can be read")
+    return lines
+
+
+def _nothing(faceless: int, stopped: bool, source: Source) -> str:
+    if stopped:
+        return "stopped before the first face: nothing is written"
+    if not faceless:
+        return f"{source.path} has no frame that can be read: nothing is written"
+    if source.kind == "image":
+        return f"there is no face in {source.path}: nothing is written"
+    return f"there is no face in any of the {faceless} frames of {source.path}: nothing is written"
+
+
+def _unused(out: Path) -> Path:
+    """A name beside `out` that nothing has, so that a stopped job leaves an earlier one's result alone."""
+    names = (out.with_name(f"{out.stem}-stopped{'' if i == 1 else i}{out.suffix}") for i in range(1, 1 << 30))
+    return next(name for name in names if not name.exists())
+
+
+def device() -> str:
+    """What the networks run on, and a warning where that is not the GPU that the machine has."""
+    found = jax.devices()[0]
+    line = f"running on {found.device_kind} ({found.platform}, {os.cpu_count()} CPU cores)"
+    if found.platform == "cpu" and has_gpu():
+        line += "\nWARNING: this machine has an NVIDIA GPU, but JAX uses the CPU: pip install 'lgan_jax[gpu]'"
+    return line

@@ -1,0 +1,114 @@
+"""How made faces are laid out in the pictures that are written, and which frames show which of them."""
+
+from __future__ import annotations
+
+import array
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+
+import cv2
+import numpy as np
+
+from lgan_jax.apps import provenance
+from lgan_jax.apps.output import Output
+from lgan_jax.apps.reenact.drive import Made
+from lgan_jax.apps.reenact.paste import edge, matched, paste
+from lgan_jax.landmarks import Scheme
+
+_EMPTY = 24  # the grey of a grid's cells that are left over
+_LISTED = 10  # frames without a face that are named
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """What a written picture shows.
+
+    Attributes:
+      size: side of each face in pixels.
+      side_by_side: with what drives it beside it, or as a grid's first cell.
+      paste_back: the face in the driving picture, in the place of the face that drives it.
+      match_colours: of a pasted face, to the picture around it.
+      mark: with the visible mark.
+    """
+
+    size: int
+    side_by_side: bool = False
+    paste_back: bool = False
+    match_colours: bool = False
+    mark: bool = True
+
+    def picture(self, made: Made, scheme: Scheme) -> np.ndarray:
+        """The picture to write, uint8 `(H, W, 3)`."""
+        if self.paste_back:
+            shown = edge([made.landmarks[0], made.driving], scheme, made.faces.shape[1])
+            face = matched(made.faces[0], made.crop, shown) if self.match_colours else made.faces[0]
+            whole = paste(made.image, face, shown, made.transform)
+            picture = np.concatenate([made.image, whole], axis=1) if self.side_by_side else whole
+        else:
+            cells = [made.crop, *made.faces] if self.side_by_side else list(made.faces)
+            picture = grid([enlarged(cell, self.size) for cell in cells])
+        return provenance.mark(picture) if self.mark else picture
+
+
+def columns(count: int) -> int:
+    """Of a grid with so many cells."""
+    return math.ceil(math.sqrt(count))
+
+
+def grid(cells: list[np.ndarray]) -> np.ndarray:
+    """Equal pictures row by row, in a grid that is as wide as high or one wider."""
+    wide = columns(len(cells))
+    empty = np.full_like(cells[0], _EMPTY)
+    rows = [cells[start : start + wide] for start in range(0, len(cells), wide)]
+    rows[-1] = rows[-1] + [empty] * (wide - len(rows[-1]))
+    return np.concatenate([np.concatenate(row, axis=1) for row in rows])
+
+
+def enlarged(image: np.ndarray, size: int) -> np.ndarray:
+    """The picture at `size`×`size` pixels: Lanczos, or areas averaged to make it smaller."""
+    if image.shape[0] == size:
+        return image
+    interpolation = cv2.INTER_LANCZOS4 if size > image.shape[0] else cv2.INTER_AREA
+    return cv2.resize(image, (size, size), interpolation=interpolation)
+
+
+class Writer:
+    """The last stage: writes a picture for every frame, and counts.
+
+    A frame without a face shows the last picture that could be made; those before the first face show the first one.
+
+    Attributes:
+      written: frames so far.
+      faceless: how many of them had no face.
+      listed: indices of the first of those.
+    """
+
+    def __init__(self, output: Output, layout: Layout, scheme: Scheme, stopped: Callable[[], bool]) -> None:
+        """`stopped()` says, at the end, whether frames are missing."""
+        self._output, self._layout, self._scheme, self._stopped = output, layout, scheme, stopped
+        self._last: np.ndarray | None = None
+        self._waiting = array.array("q")  # times of the frames before the first face
+        self.written, self.faceless, self.listed = 0, 0, []
+
+    def __call__(self, frames: Iterator[Made | int]) -> Iterator[int]:
+        """The stage; yields the number of frames written so far."""
+        for index, frame in enumerate(frames):
+            if isinstance(frame, Made):
+                self._last = self._layout.picture(frame, self._scheme)
+                for time in (*self._waiting, frame.time):
+                    self._write(time)
+                del self._waiting[:]
+            else:
+                self.faceless += 1
+                self.listed += [index] * (self.faceless <= _LISTED)
+                if self._last is None:
+                    self._waiting.append(frame)
+                else:
+                    self._write(frame)
+            yield self.written
+        self._output.finish(complete=not self._stopped())
+
+    def _write(self, time: int) -> None:
+        self._output.write(self._last, time)
+        self.written += 1

@@ -1,0 +1,136 @@
+"""A landmark editor to test: random networks of any size, its server in a thread, a browser that opens the page."""
+
+import contextlib
+import functools
+import pathlib
+import socket
+import threading
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import uvicorn
+
+from lgan_jax.apps.edit import server
+from lgan_jax.apps.edit.guard import Guard
+from lgan_jax.apps.edit.studio import Studio
+from lgan_jax.core import FaceInfo, Finished
+from lgan_jax.data import synthetic
+from lgan_jax.landmarks import WFLW98
+from lgan_jax.methods.detector.method import Detector
+from lgan_jax.methods.landmarkgan.converter import Converter
+from lgan_jax.methods.landmarkgan.generator import Generator
+from lgan_jax.methods.landmarkgan.model import LandmarkGAN
+
+CHROMIUM = pathlib.Path("/usr/bin/chromium")
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+NAMES = ("ada", "ben", "chloe")
+
+
+def sample(index, people=3):
+    """A picture of built-in people, who take turns."""
+    return synthetic.sample(synthetic.Settings(identities=people), "train", index)
+
+
+@functools.cache
+def landmarks_of(index, people=3):
+    """Landmarks of `sample(index)`."""
+    return synthetic.draw(sample(index, people), 32)["landmarks"]
+
+
+def known(each=24, people=3):
+    """Landmarks of built-in people, as a run keeps them."""
+    drawn = [landmarks_of(i, people) for i in range(each * people)]
+    return {name: np.stack(drawn[i::people]) for i, name in enumerate(NAMES[:people])}
+
+
+def model(size=32, people=3, width=1 / 32, converter_width=24):
+    """A LandmarkGAN as its phases build it, with random weights."""
+    info = FaceInfo(WFLW98, size, NAMES[:people])
+    batch = {
+        "image": np.zeros((2, people, size, size, 3), np.float32),
+        "landmarks": np.random.default_rng(3).uniform(0.2, 0.8, (2, people, 98, 2)).astype(np.float32),
+    }
+    single = {name: x[:, 0] for name, x in batch.items()}
+    earlier = {}
+    for name, method, example in (
+        ("detector", Detector(Detector.Settings(width=8, depth=1), info, jnp.float32, {}), single),
+        ("converter", Converter(Converter.Settings(width=converter_width), info, jnp.float32, {}), batch),
+    ):
+        earlier[name] = Finished(method, jax.jit(method.init)(jax.random.key(5), example))
+    method = Generator(Generator.Settings(width=width, discriminator_width=2), info, jnp.float32, earlier)
+    return LandmarkGAN(info, method, jax.jit(method.init)(jax.random.key(7), batch))
+
+
+@contextlib.contextmanager
+def served(studio, token=""):
+    """The page's address while its server runs."""
+    guard = Guard("127.0.0.1", token)
+    listener = socket.create_server(("127.0.0.1", 0))
+    running = uvicorn.Server(server.configuration(studio, guard))
+    thread = threading.Thread(target=running.run, args=([listener],))
+    thread.start()
+    try:
+        while not running.started and thread.is_alive():
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    finally:
+        running.should_exit = True
+        thread.join()
+        listener.close()
+
+
+@contextlib.contextmanager
+def browser():
+    """Headless Chromium; a test that needs it is skipped where it is missing."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is not installed")
+    with api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
+        yield opened
+        opened.close()
+
+
+def opened(page, address):
+    """A page that shows its first face."""
+    page.goto(address)
+    return settled(page)
+
+
+def settled(page):
+    """The page, once the last picture that it asked for is there."""
+    page.wait_for_selector("#timing[data-id]")
+    shown = None
+    while shown != (shown := page.locator("#timing").get_attribute("data-id")):
+        page.wait_for_timeout(250)
+    return page
+
+
+def drag(page, point, way, steps=8):
+    """Drags a landmark by `way` pixels of the screen, along its own; `point` is in [0, 1] of the picture."""
+    box = page.locator("#canvas").bounding_box()
+    across, down = map(float, point)
+    x, y = (box["x"] + (across + 0.07) / 1.14 * box["width"], box["y"] + (down + 0.07) / 1.14 * box["height"])
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for i in range(1, steps + 1):
+        page.mouse.move(x + way[0] * i / steps, y + way[1] * i / steps)
+        yield i
+    page.mouse.up()
+
+
+def studio(model, landmarks):
+    """What the server works with."""
+    return Studio.of(model, "small", landmarks)

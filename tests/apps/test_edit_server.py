@@ -1,0 +1,368 @@
+import asyncio
+import http.client
+import io
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from urllib.parse import urlsplit
+
+import httpx
+import numpy as np
+import pytest
+import small_editor
+import websockets
+from websockets.sync.client import connect
+
+from lgan_jax.apps.edit import __main__ as command
+from lgan_jax.apps.edit import clients, protocol, shapes
+from lgan_jax.core import FaceInfo
+from lgan_jax.landmarks import WFLW98
+
+POINTS = np.full((98, 2), 0.25, np.float32)
+
+
+class Stub:
+    """A model whose pictures show the mean of the landmarks, and which can be held up."""
+
+    info = FaceInfo(WFLW98, 32, small_editor.NAMES)
+
+    def __init__(self):
+        self.go = threading.Event()
+        self.go.set()
+        self.began = threading.Semaphore(0)
+        self.seen = []
+
+    def convert(self, landmarks, target):
+        return landmarks
+
+    def synthesize(self, landmarks, target, convert=True):
+        self.began.release()
+        assert self.go.wait(20)
+        self.seen.append(round(float(landmarks[0].mean()), 3))
+        value = 2 * landmarks.mean((1, 2)) - 1
+        return np.broadcast_to(value[:, None, None, None], (len(value), 32, 32, 3)).astype(np.float32)
+
+    def detect(self, images):
+        raise NotImplementedError
+
+
+@pytest.fixture(scope="module")
+def stub():
+    return Stub()
+
+
+@pytest.fixture(scope="module")
+def address(stub):
+    with small_editor.served(small_editor.studio(stub, small_editor.known(each=6))) as address:
+        yield address
+
+
+def socket_of(address, **options):
+    options.setdefault("origin", address.rstrip("/"))
+    return connect(address.replace("http", "ws") + options.pop("path", "socket"), max_size=None, **options)
+
+
+def request(number, value, **header):
+    points = np.full((98, 2), value, "<f4")
+    return protocol.pack({"kind": "render", "id": number, "people": [1], **header}, points.tobytes())
+
+
+def answer(connection):
+    return protocol.unpack(connection.recv(timeout=20))
+
+
+def works(address):
+    with socket_of(address) as connection:
+        connection.send(request(5, 0.5))
+        header, _ = answer(connection)
+    return header["kind"] == "picture" and header["id"] == 5
+
+
+def test_a_picture_comes_back_with_its_landmarks(address):
+    with socket_of(address) as connection:
+        connection.send(request(8, 0.25))
+        header, payload = answer(connection)
+    assert {key: header[key] for key in ("kind", "id", "people", "encoding", "sizes")} == {
+        "kind": "picture",
+        "id": 8,
+        "people": [1],
+        "encoding": "raw",
+        "sizes": [32 * 32 * 4],
+    }
+    assert header["network_ms"] > 0
+    assert header["distance"] > 1  # all points in one place
+    np.testing.assert_array_equal(np.frombuffer(payload, "<f4", 196), 0.25)
+    pixels = np.frombuffer(payload, np.uint8, offset=784).reshape(32, 32, 4)
+    assert pixels[..., :3].tolist() == np.full((32, 32, 3), 64).tolist()
+    assert (pixels[..., 3] == 255).all()
+
+
+def test_jpeg_for_pages_elsewhere(address):
+    with socket_of(address) as connection:
+        connection.send(request(9, 0.25, encoding="jpeg"))
+        header, payload = answer(connection)
+    assert header["sizes"] == [len(payload) - 784]
+    assert payload[784:786] == b"\xff\xd8"
+
+
+def test_the_newest_request_wins(address, stub):
+    stub.seen.clear()
+    stub.go.clear()
+    try:
+        with socket_of(address) as connection:
+            connection.send(request(0, 0.1))
+            while stub.began.acquire(timeout=0.2):
+                pass  # the first is being worked on; what follows has to wait
+            for number in range(1, 40):
+                connection.send(request(number, 0.1 + number / 100))
+            connection.send(b"")  # answered at once: all before it have arrived
+            assert answer(connection)[0]["kind"] == "error"
+            stub.go.set()
+            assert [answer(connection)[0]["id"] for _ in range(2)] == [0, 39]
+    finally:
+        stub.go.set()
+    assert stub.seen == [0.1, 0.49]
+
+
+def test_twenty_pages_are_served_in_turn(address, stub):
+    stub.go.clear()
+
+    async def page(number, ready):
+        where = address.replace("http", "ws") + "socket"
+        async with websockets.connect(where, origin=address.rstrip("/")) as connection:
+            await connection.send(request(0, 0.01 * number))
+            ready.append(number)
+            answers = []
+            for i in range(1, 6):
+                header, payload = protocol.unpack(await asyncio.wait_for(connection.recv(), 30))
+                answers.append((header["id"], round(float(np.frombuffer(payload, "<f4", 1)[0]), 3)))
+                order.append(number)
+                await connection.send(request(i, 0.01 * number))
+        return answers
+
+    async def all_pages():
+        ready = []
+        tasks = [asyncio.create_task(page(i, ready)) for i in range(20)]
+        while len(ready) < 20:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        stub.go.set()
+        return await asyncio.gather(*tasks)
+
+    order = []
+    for number, answers in enumerate(asyncio.run(all_pages())):
+        assert answers == [(i, round(0.01 * number, 3)) for i in range(5)]
+    first = {number: order.index(number) for number in range(20)}
+    assert max(first.values()) < 40  # nobody waits for others to be done with all they ask
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("a text", "only binary frames"),
+        (b"", "0 bytes"),
+        (bytes(range(256)) * 40, "no frame of this page"),
+        (protocol.pack({"kind": "dance", "id": 1}), "kind must be one of render, camera"),
+        (protocol.pack({"kind": [], "id": 1}), "kind must be"),
+        (protocol.pack({"kind": "render", "id": 1}, bytes(784)), "people must be"),
+        (protocol.pack({"kind": "render", "id": 1, "people": [0]}, bytes(12)), "landmarks have 12 bytes"),
+        (protocol.pack({"kind": "camera", "id": 1}, b"no picture"), "no photo that can be read"),
+    ],
+)
+def test_garbage_gets_one_clear_line_and_the_socket_goes_on(address, message, said):
+    with socket_of(address) as connection:
+        connection.send(message)
+        header, _ = answer(connection)
+        assert header["kind"] == "error"
+        assert said in header["message"]
+        assert "\n" not in header["message"]
+        connection.send(request(2, 0.5))
+        assert answer(connection)[0]["kind"] == "picture"
+
+
+def test_a_huge_message_closes_its_own_socket_only(address):
+    def overfill(connection):
+        connection.send(bytes(5 * 2**20))
+        connection.recv(timeout=20)
+
+    with socket_of(address) as connection, pytest.raises(websockets.ConnectionClosed):
+        overfill(connection)
+    assert works(address)
+
+
+def test_a_page_that_leaves_in_the_middle_does_no_harm(address, stub):
+    stub.go.clear()
+    with socket_of(address) as connection:
+        connection.send(request(0, 0.3))
+    stub.go.set()
+    assert works(address)
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "http://localhost:1", None])
+def test_the_socket_is_for_the_own_page(address, origin):
+    with pytest.raises(websockets.InvalidStatus) as refused:
+        socket_of(address, origin=origin)
+    assert refused.value.response.status_code == 403
+    assert refused.value.response.body == b"only the editor's own page may do that"
+
+
+def test_a_rebound_name_is_refused(address):
+    answered = httpx.get(address, headers={"host": "evil.example"})
+    assert answered.status_code == 403
+    assert "not this server's" in answered.text
+    with pytest.raises(websockets.InvalidStatus):
+        socket_of(address, origin="http://evil.example", additional_headers={"host": "evil.example"})
+
+
+def test_the_page_keeps_to_itself(address):
+    answered = httpx.get(address)
+    assert answered.status_code == 200
+    assert "default-src 'none'" in answered.headers["content-security-policy"]
+    assert answered.headers["x-content-type-options"] == "nosniff"
+    assert "://" not in answered.text
+    script = httpx.get(f"{address}static/main.js")
+    assert script.headers["content-type"].startswith("text/javascript")
+    assert httpx.get(f"{address}static/../server.py").status_code == 404
+    assert httpx.get(f"{address}static/%2e%2e/server.py").status_code == 404
+
+
+def test_what_the_page_is_told(address):
+    told = httpx.get(f"{address}run").json()
+    assert told["identities"] == list(small_editor.NAMES)
+    assert np.shape(told["resting"]) == (196,)
+    assert [slider["name"] for slider in told["sliders"]] == list(shapes.MEASURES)
+
+
+def post(address, path, content, **headers):
+    return httpx.post(address + path, content=content, headers={"origin": address.rstrip("/"), **headers}, timeout=30)
+
+
+def test_exports(address):
+    frame = protocol.pack({"people": [0, 2]}, POINTS.tobytes())
+    picture = post(address, "export/picture", frame)
+    assert picture.headers["content-type"] == "image/png"
+    assert picture.content.startswith(b"\x89PNG")
+    sheet = post(address, "export/sheet", protocol.pack({"people": [0]}, POINTS.tobytes() * 3))
+    assert sheet.content.startswith(b"\x89PNG")
+    pytest.importorskip("av")
+    video = post(address, "export/video", protocol.pack({"people": [0]}, POINTS.tobytes() * 2))
+    assert video.headers["content-type"] == "video/mp4"
+    assert video.content[4:8] == b"ftyp"
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "said"),
+    [
+        ("export/film", protocol.pack({"people": [0]}, POINTS.tobytes()), "there is no export 'film'"),
+        ("export/sheet", protocol.pack({"people": [0]}, POINTS.tobytes() * 49), "at most 48 times"),
+        ("export/picture", b"garbage!", "no frame of this page"),
+        ("photo", b"garbage", "no photo that can be read"),
+    ],
+)
+def test_bad_uploads_get_one_clear_line(address, path, content, said):
+    answered = post(address, path, content)
+    assert answered.status_code == 400
+    assert said in answered.text
+    assert "\n" not in answered.text
+
+
+def test_a_zip_called_png_is_refused(address):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("face.png", bytes(1000))
+    answered = post(address, "photo", archive.getvalue(), **{"content-type": "image/png"})
+    assert (answered.status_code, answered.text) == (400, "this is no photo that can be read; JPEG, PNG and WebP can")
+
+
+def test_uploads_are_for_the_own_page(address):
+    assert httpx.post(f"{address}photo", content=b"x").status_code == 403
+    assert post(address, "photo", b"x", origin="http://evil.example").status_code == 403
+
+
+@pytest.mark.parametrize("says_so", [True, False])
+def test_a_gigabyte_is_refused_while_it_comes(address, says_so):
+    there = urlsplit(address)
+    connection = http.client.HTTPConnection(there.hostname, there.port, timeout=20)
+    connection.putrequest("POST", "/photo")
+    connection.putheader("Origin", address.rstrip("/"))
+    connection.putheader(*(("Content-Length", str(2**30)) if says_so else ("Transfer-Encoding", "chunked")))
+    connection.endheaders()
+    chunk, sent = bytes(2**20), 0
+    try:
+        while sent < 1024:
+            connection.send(chunk if says_so else b"100000\r\n" + chunk + b"\r\n")
+            sent += 1
+            if sent == 1 and says_so:
+                break
+    except OSError:
+        pass  # the server has closed its end
+    assert sent < 200
+    if says_so:
+        answered = connection.getresponse()
+        assert (answered.status, answered.read()) == (413, b"at most 32 MB can be sent")
+    connection.close()
+    assert works(address)
+
+
+def test_with_a_token_everything_but_the_static_files_needs_it(stub):
+    with small_editor.served(small_editor.studio(stub, small_editor.known(each=4)), token="se-cret") as address:
+        assert httpx.get(address).status_code == 403
+        assert "token" in httpx.get(f"{address}run?token=wrong").text
+        assert httpx.get(f"{address}?token=se-cret").status_code == 200
+        assert httpx.get(f"{address}static/main.js").status_code == 200
+        assert post(address, "photo", b"x").status_code == 403
+        assert post(address, "photo?token=se-cret", b"x").status_code == 400
+        with pytest.raises(websockets.InvalidStatus):
+            socket_of(address)
+        with socket_of(address, path="socket?token=se-cret") as connection:
+            connection.send(request(1, 0.2))
+            assert answer(connection)[0]["kind"] == "picture"
+
+
+def test_a_fault_of_the_program_is_logged_and_the_page_told(caplog):
+    async def broken():
+        raise ZeroDivisionError
+
+    header, _ = protocol.unpack(asyncio.run(clients.guarded(broken())))
+    assert header["kind"] == "error"
+    assert "terminal" in header["message"]
+    assert "ZeroDivisionError" in caplog.text
+
+
+def program(*arguments):
+    called = [sys.executable, "-m", "lgan_jax.apps.edit", *arguments]
+    return subprocess.run(called, capture_output=True, text=True, timeout=60)
+
+
+def test_a_port_in_use_is_said_in_one_line(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        start = time.monotonic()
+        done = program("--workdir", str(tmp_path), "--port", str(port), "--no-browser")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"edit: port {port} is in use; choose another with --port, or 0 for any\n"
+    assert time.monotonic() - start < 10
+
+
+def test_what_is_wrong_with_the_command_line_is_said_in_one_line(tmp_path, capsys):
+    done = program("--workdir", str(tmp_path), "--port", "0", "--no-browser")
+    assert done.returncode == 2
+    assert (
+        done.stderr
+        == f"edit: there is no run in {tmp_path}: {tmp_path / 'run.json'} does not exist; train.py writes it\n"
+    )
+    with pytest.raises(ValueError, match="--port is 99999"):
+        command.main(["--workdir", str(tmp_path), "--port", "99999"])
+    with pytest.raises(ValueError, match="--workdir"):
+        command.main([])
+
+
+def test_the_address_that_is_printed():
+    assert command.url("127.0.0.1", 8420, "") == "http://127.0.0.1:8420/"
+    assert command.url("::1", 81, "") == "http://[::1]:81/"
+    assert command.url("0.0.0.0", 81, "abc") == f"http://{socket.gethostname()}:81/?token=abc"
+    assert json.dumps(command.url("192.168.1.5", 81, "abc")) == '"http://192.168.1.5:81/?token=abc"'
