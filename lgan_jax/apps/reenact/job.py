@@ -23,10 +23,10 @@ from lgan_jax.apps.reenact.layout import Layout, Writer, columns
 from lgan_jax.apps.reenact.neutral import most_neutral, neutral_frame
 from lgan_jax.apps.reenact.pipeline import Pipeline, Stage
 from lgan_jax.apps.video import Source
-from lgan_jax.cli import INTERRUPTED
 from lgan_jax.data.prepare.console import Progress
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
 from lgan_jax.training.announce import has_gpu
+from lgan_jax.training.interrupts import Interrupts
 
 EVERYBODY = "all"
 _BATCH = 16  # frames that go through the networks together: the number that the model compiles for
@@ -146,9 +146,9 @@ def _write(
     ]
     pipeline = Pipeline(stages)
     begun = time.perf_counter()
-    with Progress(source.count) as progress, pipeline:
+    with Progress(source.count) as progress, Interrupts() as interrupts, pipeline:
         progress.name(options.target)
-        _follow(pipeline, progress)
+        _follow(pipeline, progress, interrupts)
     seconds = time.perf_counter() - begun
     stopped = pipeline.stopped
     if not writer.written:
@@ -161,21 +161,16 @@ def _write(
         cells = ["what drives"] * layout.side_by_side + list(driver.targets)
         say(f"grid, {columns(len(cells))} in a row: {', '.join(cells)}")
     say(f"{out} is complete" if not stopped else f"stopped: {out} holds the first {writer.written} frames and is whole")
-    return INTERRUPTED if stopped else 0
+    return 128 + interrupts.signal_number if stopped else 0
 
 
-def _follow(pipeline: Pipeline, progress: Progress) -> None:
-    """Shows the progress to the end. The first Ctrl-C lets what is under way be finished, the second ends at once."""
+def _follow(pipeline: Pipeline, progress: Progress, interrupts: Interrupts) -> None:
+    """Shows the progress to the end. A first Ctrl-C lets what is under way be finished, a second ends at once."""
     before = 0
-    while True:
-        try:
-            for written in pipeline:
-                progress.advance(float(written - before))
-                before = written
-            return
-        except KeyboardInterrupt:
-            if pipeline.stopped:
-                raise
+    for written in pipeline:
+        progress.advance(float(written - before))
+        before = written
+        if interrupts.signal_number is not None and not pipeline.stopped:
             pipeline.stop()
             print("stopping: the frames under way are being finished; Ctrl-C again drops them", file=sys.stderr)
 
