@@ -10,12 +10,12 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import FaceData
 from lgan_jax.data.builders.wflw import ATTRIBUTES
 from lgan_jax.data.images import resized
 from lgan_jax.data.kept import evenly
-from lgan_jax.data.synthetic import EXPRESSIONS
 from lgan_jax.evaluation import report
 from lgan_jax.evaluation.makers import to_floats
 from lgan_jax.evaluation.sheets import LINE, POINT, TRUE, Row, cell_side, sheet, trace

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import small_editor
 
+from lgan_jax.action_units import NUMBERS
 from lgan_jax.apps.edit import shapes
 from lgan_jax.data import synthetic
 from lgan_jax.landmarks import WFLW98, mirrored
@@ -27,7 +28,7 @@ def landmarks(sample):
 def with_units(sample, **units):
     acts = list(sample.action_units)
     for number, intensity in units.items():
-        acts[synthetic.ACTION_UNITS.index(int(number[2:]))] = intensity
+        acts[NUMBERS.index(int(number[2:]))] = intensity
     return dataclasses.replace(sample, action_units=tuple(acts))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow_datasets as tfds
 
+from lgan_jax import action_units
 from lgan_jax.data import synthetic
 from lgan_jax.data.builders import base
 from lgan_jax.data.builders.drawing import drawn
@@ -24,13 +25,13 @@ class Synthetic(base.FaceBuilder, skip_registration=True):
         self.settings = settings
         self.size = size
         digest = hashlib.sha256(repr((dataclasses.astuple(settings), size)).encode())
-        for path in sorted(Path(synthetic.__file__).parent.glob("*.py")):
+        for path in (Path(action_units.__file__), *sorted(Path(synthetic.__file__).parent.glob("*.py"))):
             digest.update(path.read_bytes())
         super().__init__(cache, f"synthetic-{digest.hexdigest()[:16]}", synthetic.names(settings), "wflw98")
 
     def features(self):
         return {
-            "action_units": tfds.features.Tensor(shape=(len(synthetic.ACTION_UNITS),), dtype=np.float32),
+            "action_units": tfds.features.Tensor(shape=(len(action_units.NUMBERS),), dtype=np.float32),
             "expression": np.int32,
             "pose": tfds.features.Tensor(shape=(3,), dtype=np.float32),
             "gaze": tfds.features.Tensor(shape=(2,), dtype=np.float32),

@@ -1,20 +1,16 @@
 """The built-in faces: drawn from a parametric head in three dimensions, with exact landmarks."""
 
-from lgan_jax.data.synthetic.expressions import ACTION_UNITS, EXPRESSIONS, expression_units
 from lgan_jax.data.synthetic.people import Person, person
 from lgan_jax.data.synthetic.render import draw
 from lgan_jax.data.synthetic.sampling import Background, Light, Sample, Settings, names, sample
 
 __all__ = [
-    "ACTION_UNITS",
-    "EXPRESSIONS",
     "Background",
     "Light",
     "Person",
     "Sample",
     "Settings",
     "draw",
-    "expression_units",
     "names",
     "person",
     "sample",

@@ -14,7 +14,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lgan_jax.data.synthetic import EXPRESSIONS, Sample, Settings, draw, sample
+from lgan_jax.action_units import EXPRESSIONS
+from lgan_jax.data.synthetic import Sample, Settings, draw, sample
 from lgan_jax.data.synthetic.canvas import fixed
 
 _POSES = ((-35, 0, 0), (-18, 8, -8), (18, -12, 8), (35, 0, 0))  # yaw, pitch, roll

@@ -13,14 +13,14 @@ from typing import Literal
 
 import numpy as np
 
+from lgan_jax.action_units import EXPRESSIONS, NUMBERS, expression_units
 from lgan_jax.data.synthetic import people
-from lgan_jax.data.synthetic.expressions import ACTION_UNITS, EXPRESSIONS, expression_units
 from lgan_jax.data.synthetic.people import Colour, Person
 
 SCALE = 0.39  # distance between the outer eye corners in picture widths: chin to forehead fill the picture
 YAW, PITCH, ROLL = 35.0, 20.0, 15.0  # degrees; poses stay within plus and minus these
 _SPLITS = ("train", "test")
-_UNIT = {number: index for index, number in enumerate(ACTION_UNITS)}
+_UNIT = {number: index for index, number in enumerate(NUMBERS)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Sample:
     person: Person
     identity: int = 0
     expression: int = 0
-    action_units: tuple[float, ...] = (0.0,) * len(ACTION_UNITS)
+    action_units: tuple[float, ...] = (0.0,) * len(NUMBERS)
     lopsided: float = 0.0
     yaw: float = 0.0
     pitch: float = 0.0
@@ -213,7 +213,7 @@ def _acts(rng: np.random.Generator) -> tuple[int, np.ndarray, float]:
     """(expression, action units, lopsidedness): an expression of some strength, mixed with talking and blinking."""
     expression = int(rng.choice(len(EXPRESSIONS), p=[0.2] + [0.8 / 7] * 7))
     name = EXPRESSIONS[expression]
-    acts = rng.uniform(0.35, 1.0) * expression_units(name) * rng.uniform(0.7, 1.0, len(ACTION_UNITS))
+    acts = rng.uniform(0.35, 1.0) * expression_units(name) * rng.uniform(0.7, 1.0, len(NUMBERS))
     lopsided = float(rng.choice([-1, 1]) * rng.uniform(0.7, 1.0)) if name == "contempt" else 0.0
     if name != "contempt":
         lopsided = float(np.clip(0.06 * rng.normal(), -0.15, 0.15))
@@ -221,6 +221,6 @@ def _acts(rng: np.random.Generator) -> tuple[int, np.ndarray, float]:
         talk = {25: rng.uniform(0.2, 0.9), 26: rng.uniform(0, 0.6), 20: rng.uniform(0, 0.3), 23: rng.uniform(0, 0.5)}
         for number, intensity in talk.items():
             acts[_UNIT[number]] = max(acts[_UNIT[number]], intensity)
-    acts = acts + (rng.random(len(ACTION_UNITS)) < 0.12) * rng.uniform(0, 0.3, len(ACTION_UNITS))
+    acts = acts + (rng.random(len(NUMBERS)) < 0.12) * rng.uniform(0, 0.3, len(NUMBERS))
     acts[_UNIT[45]] = rng.choice([0.0, rng.uniform(0.2, 0.8), 1.0], p=[0.88, 0.06, 0.06])
     return expression, np.clip(acts, 0, 1), lopsided

@@ -1,7 +1,10 @@
-"""Action units and the eight expressions as combinations of them.
+"""Action units, and the eight expressions as combinations of them.
 
-The combinations are the usual ones of EMFACS (Ekman and Friesen's emotional Facial Action Coding System), with the
-intensities that make them easy to read. Units are in OpenFace's order, intensities in [0, 1].
+An array of action units is float32 `(..., 17)` in [0, 1] (OpenFace's intensities / 5), in the order of `NUMBERS`.
+
+Sources: the units are those whose intensity OpenFace estimates, under the names of Ekman, Friesen and Hager's Facial
+Action Coding System (2002). The combinations are the usual ones of EMFACS, with the intensities that make them easy to
+read.
 """
 
 from __future__ import annotations
@@ -9,7 +12,26 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float32
 
-ACTION_UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)
+NAMES = {
+    1: "inner brow raiser",
+    2: "outer brow raiser",
+    4: "brow lowerer",
+    5: "upper lid raiser",
+    6: "cheek raiser",
+    7: "lid tightener",
+    9: "nose wrinkler",
+    10: "upper lip raiser",
+    12: "lip corner puller",
+    14: "dimpler",
+    15: "lip corner depressor",
+    17: "chin raiser",
+    20: "lip stretcher",
+    23: "lip tightener",
+    25: "lips part",
+    26: "jaw drop",
+    45: "blink",
+}
+NUMBERS = tuple(NAMES)
 EXPRESSIONS = ("neutral", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
 
 _COMBINATIONS: dict[str, dict[int, float]] = {
@@ -27,12 +49,12 @@ _COMBINATIONS: dict[str, dict[int, float]] = {
 def units(intensities: dict[int, float]) -> Float32[np.ndarray, " units"]:
     """The vector `(17,)` of all units from `{number of the unit: intensity}`; units that are not named are 0.
 
-    Raises `ValueError` for a unit that is not one of `ACTION_UNITS`.
+    Raises `ValueError` for a unit that is not one of `NUMBERS`.
     """
-    unknown = set(intensities) - set(ACTION_UNITS)
+    unknown = set(intensities) - set(NUMBERS)
     if unknown:
-        raise ValueError(f"there is no action unit {min(unknown)}; the units are {', '.join(map(str, ACTION_UNITS))}")
-    return np.array([intensities.get(number, 0.0) for number in ACTION_UNITS], np.float32)
+        raise ValueError(f"there is no action unit {min(unknown)}; the units are {', '.join(map(str, NUMBERS))}")
+    return np.array([intensities.get(number, 0.0) for number in NUMBERS], np.float32)
 
 
 def expression_units(name: str) -> Float32[np.ndarray, " units"]:
