@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import itertools
 
+import dm_pix
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -40,6 +41,21 @@ def convolve(
     if stride == 1 and jax.default_backend() == "cpu":
         return _convolve(image, kernel, padding)
     return _plain(image, kernel, stride, padding)
+
+
+def convolve_doubling(
+    image: Float[Array, "batch height width channels"], kernel: Float[Array, "4 4 channels features"]
+) -> Float[Array, "batch rows columns features"]:
+    """The transposed convolution of stride 2 and padding 1, which doubles height and width.
+
+    Pixel o of the output is Σᵢ image[i]·kernel[o + 1 − 2i], in both directions. Written as a 2×2 convolution that makes
+    four pixels of each place, which is as fast as a convolution.
+    """
+    channels, features = kernel.shape[2:]
+    parts = kernel.reshape(2, 2, 2, 2, channels, features)[::-1, :, ::-1]
+    parts = parts.transpose(0, 2, 4, 1, 3, 5).reshape(2, 2, channels, 4 * features)
+    pixels = dm_pix.depth_to_space(convolve(image, parts, padding=((1, 1), (1, 1))), 2)
+    return pixels[:, 1:-1, 1:-1]
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
