@@ -1,4 +1,4 @@
-"""Evaluation of a trained DFT-Net on held-out faces, beside GANimation, the baseline that the paper compares it with."""
+"""Evaluation of a trained DFT-Net on held-out faces, beside the paper's baseline, GANimation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,18 @@ from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import dftnet_sheets, dftnet_tables, report
 from lgan_jax.evaluation.cases import SINGLE, Cases, calmest, choose, drawn, neutral, with_units
 from lgan_jax.evaluation.dftnet_tables import BASELINE, OURS, TRUE, UNCHANGED
-from lgan_jax.evaluation.editing import Edits, Estimator, Model, Use, edited, measure, responses, unchanged, use
+from lgan_jax.evaluation.editing import (
+    Edits,
+    Estimator,
+    Model,
+    Use,
+    edited,
+    measure,
+    responses,
+    seen_by,
+    unchanged,
+    use,
+)
 from lgan_jax.evaluation.judge import Judge, find_judge
 from lgan_jax.evaluation.makers import to_floats
 from lgan_jax.evaluation.tables import Table
@@ -65,16 +76,16 @@ def evaluate(
     models = {OURS: model} | ({} if model.baseline is None else {BASELINE: model.baseline})
     cases = choose(data, settings.frames)
     judge, warnings = find_judge()
-    seen = np.full((len(cases.pictures), 68, 2), np.nan, np.float32) if judge is None else judge.landmarks(cases.pictures)
+    seen = seen_by(judge, cases.pictures)
     estimator = None if judge is None else _estimator(data, cases, judge)
     asked = evenly(np.arange(len(cases.pictures)), settings.identity_frames)
     rows = _rows(models, cases, judge, estimator, asked)
     uses = {name: _use(each, cases) for name, each in models.items()}
     tables = [
         dftnet_tables.editing(
-            rows, rows[UNCHANGED].descriptors, _about(data, cases, judge, estimator), list(models), asked,
-            cases.true is not None,
+            rows, _about(data, cases, judge, estimator), list(models), cases.true is not None
         ),
+        dftnet_tables.keeping(rows, rows[UNCHANGED].descriptors, asked),
         *_singles(data, cases, models, judge, estimator, settings.single_frames),
         dftnet_tables.parts(uses),
         dftnet_tables.by_unit(rows, cases.wanted, () if estimator is None else estimator.numbers),
@@ -101,6 +112,14 @@ def evaluate(
     )
     report.write(made, out)
     return made
+
+
+def _estimator(data: FaceData, cases: Cases, judge: Judge) -> Estimator | None:
+    """What estimates action units from landmarks; None where nobody's neutral face is known."""
+    faces = neutral(data, cases.places)
+    if faces is None:
+        return None
+    return Estimator(judge.landmarks(faces), "those of the same person with a neutral face, drawn in the same pose")
 
 
 def _rows(

@@ -10,14 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, Float32, Int, UInt8
 
-from lgan_jax import action_units
+from lgan_jax import action_units, landmark_units
 from lgan_jax.core import FaceInfo
 from lgan_jax.evaluation.cases import Cases, Pictures, Units
 from lgan_jax.evaluation.judge import Judge
 from lgan_jax.evaluation.makers import to_bytes, to_floats
 from lgan_jax.evaluation.reenactment import compare
+from lgan_jax.landmarks import IBUG68
 from lgan_jax.metrics.identity import identity_distance
 from lgan_jax.metrics.image_quality import l1, psnr, ssim
 
@@ -44,13 +45,30 @@ class Model(Protocol):
 Maker = Callable[[Pictures, Units], Pictures]  # faces with the given action units
 
 
-class Estimator(Protocol):
-    """Action units from landmarks, where the person's neutral face is known."""
+@dataclasses.dataclass(frozen=True)
+class Estimator:
+    """Action units from dlib's landmarks, beside those of the same person's neutral face.
 
-    numbers: tuple[int, ...]  # of the units that landmarks show
+    Attributes:
+      neutral: landmarks of the neutral face of each case's person; NaN where it is not known.
+      source: what they are taken from, in words.
+    """
+
+    neutral: Float32[np.ndarray, "n 68 2"]
+    source: str
+    numbers = landmark_units.NUMBERS  # of the units that landmarks show
+
+    def at(self, places: Int[np.ndarray, " k"]) -> Estimator:
+        """For some of the cases."""
+        return dataclasses.replace(self, neutral=self.neutral[places])
 
     def __call__(self, landmarks: Float32[np.ndarray, "n 68 2"]) -> Float[np.ndarray, "n k"]:
-        """Their intensities; NaN where there are no landmarks, or the neutral face is not known."""
+        """The intensities of `numbers`; NaN where there are no landmarks, or the neutral face is not known."""
+        found = np.full((len(landmarks), len(self.numbers)), np.nan)
+        known = ~(np.isnan(landmarks).any((1, 2)) | np.isnan(self.neutral).any((1, 2)))
+        if known.any():
+            found[known] = landmark_units.estimate(landmarks[known], self.neutral[known], IBUG68)
+        return found
 
 
 @dataclasses.dataclass
@@ -117,7 +135,7 @@ def measure(
     """
     count = len(made)
     differences = {name: regressed(model, made) - cases.wanted for name, model in regressors.items()}
-    seen = np.full((count, 68, 2), np.nan, np.float32) if judge is None else judge.landmarks(made)
+    seen = seen_by(judge, made)
     by_landmarks = np.full((count, 1), np.nan)
     if estimator is not None:
         kept = [action_units.NUMBERS.index(number) for number in estimator.numbers]
@@ -136,6 +154,11 @@ def measure(
         found=~np.isnan(seen).any((1, 2)),
         descriptors=descriptors,
     )
+
+
+def seen_by(judge: Judge | None, pictures: Pictures) -> Float32[np.ndarray, "n 68 2"]:
+    """dlib's landmarks; NaN where it finds no face, or is not installed."""
+    return np.full((len(pictures), 68, 2), np.nan, np.float32) if judge is None else judge.landmarks(pictures)
 
 
 def regressed(model: Model, pictures: Pictures) -> Float32[np.ndarray, "n 17"]:
@@ -175,7 +198,7 @@ class Use:
 
     @property
     def saturated(self) -> str:
-        """"0" or "1" where the attention is that everywhere, to within a hundredth; empty otherwise."""
+        """ "0" or "1" where the attention is that everywhere, to within a hundredth; empty otherwise."""
         return "0" if self.high.max() < 0.01 else "1" if self.low.min() > 0.99 else ""
 
 
