@@ -22,6 +22,7 @@ from lgan_jax import data, landmarks, methods
 from lgan_jax.core import FaceInfo, Finished, blank_batch
 from lgan_jax.data import kept, pipelines
 from lgan_jax.evaluation import detector as detector_evaluation
+from lgan_jax.evaluation import dftnet as dftnet_evaluation
 from lgan_jax.evaluation import landmarkgan as landmarkgan_evaluation
 from lgan_jax.evaluation import report
 from lgan_jax.methods import PHASES
@@ -29,7 +30,11 @@ from lgan_jax.training import checkpoints, loop, memory, parallel, workdir
 from lgan_jax.training.interrupts import Stopped
 from lgan_jax.training.phase import Phase
 
-_EVALUATIONS: Mapping[str, ModuleType] = {"landmarkgan": landmarkgan_evaluation, "detector": detector_evaluation}
+_EVALUATIONS: Mapping[str, ModuleType] = {
+    "landmarkgan": landmarkgan_evaluation,
+    "detector": detector_evaluation,
+    "dftnet": dftnet_evaluation,
+}
 _HELD_OUT_BATCH = 4
 _EXAMPLES = 64  # training examples of each identity that a phase may start from
 
