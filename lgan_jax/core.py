@@ -8,7 +8,9 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from lgan_jax import action_units
 from lgan_jax.landmarks import Scheme
 
 Batch = Mapping[str, jax.Array]
@@ -20,7 +22,11 @@ DATA_AXIS = "data"  # the mapped axis over devices that `train_step` averages ov
 
 @runtime_checkable
 class Method(Protocol):
-    """What one paper trains, as pure functions over one pytree. The loop knows nothing else of it."""
+    """What one paper trains, as pure functions over one pytree. The loop knows nothing else of it.
+
+    The class of a phase that a config can name also has `Settings`, `grouping` (what an example is: see
+    `data.pipelines`) and `keys` (which arrays its batches need).
+    """
 
     def init(self, key: jax.Array, batch: Batch) -> State:
         """Every parameter, optimizer state and other variable, at step 0. Traceable (used under `jax.eval_shape`)."""
@@ -52,6 +58,17 @@ class Finished(NamedTuple):
 
     method: Method
     state: State
+
+
+def blank_batch(method: Any, info: FaceInfo) -> Batch:
+    """A batch of one example for the phase `method`, all zeros: shapes for `init` where there is no data."""
+    lead = (1, len(info.identities)) if method.grouping == "one_of_each" else (1,)
+    shapes = {
+        "image": (info.size, info.size, 3),
+        "landmarks": (info.scheme.count, 2),
+        "action_units": (len(action_units.NUMBERS),),
+    }
+    return {key: np.zeros((*lead, *shapes[key]), np.float32) for key in method.keys}
 
 
 def example_keys(key: jax.Array, count: int) -> jax.Array:

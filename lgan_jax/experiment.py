@@ -19,9 +19,10 @@ from ml_collections import ConfigDict
 
 from lgan_jax import config as configs
 from lgan_jax import data, landmarks, methods
-from lgan_jax.core import FaceInfo, Finished
+from lgan_jax.core import FaceInfo, Finished, blank_batch
 from lgan_jax.data import kept, pipelines
 from lgan_jax.evaluation import detector as detector_evaluation
+from lgan_jax.evaluation import dftnet as dftnet_evaluation
 from lgan_jax.evaluation import landmarkgan as landmarkgan_evaluation
 from lgan_jax.evaluation import report
 from lgan_jax.methods import PHASES
@@ -29,7 +30,11 @@ from lgan_jax.training import checkpoints, loop, memory, parallel, workdir
 from lgan_jax.training.interrupts import Stopped
 from lgan_jax.training.phase import Phase
 
-_EVALUATIONS: Mapping[str, ModuleType] = {"landmarkgan": landmarkgan_evaluation, "detector": detector_evaluation}
+_EVALUATIONS: Mapping[str, ModuleType] = {
+    "landmarkgan": landmarkgan_evaluation,
+    "detector": detector_evaluation,
+    "dftnet": dftnet_evaluation,
+}
 _HELD_OUT_BATCH = 4
 _EXAMPLES = 64  # training examples of each identity that a phase may start from
 
@@ -101,8 +106,9 @@ class Experiment:
         """The phases as the loop trains them, with their data."""
 
         def phase(name: str) -> Phase:
-            grouping = PHASES[self.settings.method][name].grouping
-            held_out = pipelines.held_out(faces.test, grouping, self.settings.held_out, _HELD_OUT_BATCH)
+            method = PHASES[self.settings.method][name]
+            grouping, keys = method.grouping, method.keys
+            held_out = pipelines.held_out(faces.test, grouping, self.settings.held_out, _HELD_OUT_BATCH, keys)
             return Phase(
                 name=name,
                 steps=self.phases[name].steps,
@@ -114,9 +120,10 @@ class Experiment:
                     self.phases[name].batch_size,
                     self.settings.loop.seed,
                     grouping,
+                    keys=keys,
                     shard=(jax.process_index(), jax.process_count()),
                 ),
-                example=pipelines.held_out(faces.train, grouping, _EXAMPLES, _EXAMPLES)[0],
+                example=pipelines.held_out(faces.train, grouping, _EXAMPLES, _EXAMPLES, keys)[0],
                 held_out=held_out,
                 pictures=held_out[0],
             )
@@ -127,9 +134,7 @@ class Experiment:
         """The newest state of every phase that has one; needs no data."""
 
         def phase(name: str) -> Phase:
-            lead = (1, len(info.identities)) if PHASES[self.settings.method][name].grouping == "one_of_each" else (1,)
-            shapes = {"image": (info.size, info.size, 3), "landmarks": (info.scheme.count, 2)}
-            example = {key: np.zeros((*lead, *shape), np.float32) for key, shape in shapes.items()}
+            example = blank_batch(PHASES[self.settings.method][name], info)
             build = functools.partial(self.build, name, info)
             return Phase(name, self.phases[name].steps, 1, build, lambda: iter(()), example, [example], example)
 

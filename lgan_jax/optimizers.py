@@ -22,6 +22,7 @@ class Settings:
       schedule: "constant"; "step": times `factor` after every `every` steps, never below `minimum`; "cosine" and
         "linear": to `minimum` at the end of the phase.
       factor, every, minimum: see `schedule`.
+      hold: share of the phase, after the warmup, in which "cosine" and "linear" stay at the highest rate first.
       warmup: steps in which η rises linearly from 0, before the schedule starts.
     """
 
@@ -36,16 +37,20 @@ class Settings:
     factor: float = 0.9
     every: int = 2500
     minimum: float = 0.0
+    hold: float = 0.0
     warmup: int = 0
 
     def __post_init__(self) -> None:
         if self.learning_rate < self.minimum:
             raise ValueError(f"minimum is {self.minimum}, above the learning rate {self.learning_rate}")
+        if not 0 <= self.hold < 1:
+            raise ValueError(f"hold is {self.hold}; it is a share of the phase, at least 0 and less than 1")
 
 
 def learning_rate(settings: Settings, steps: int) -> optax.Schedule:
     """The learning rate at a step (counted from 0) of a phase of `steps` steps."""
     highest, left = settings.learning_rate, max(1, steps - settings.warmup)
+    held = round(settings.hold * left)
     match settings.schedule:
         case "constant":
             schedule = optax.constant_schedule(highest)
@@ -54,9 +59,11 @@ def learning_rate(settings: Settings, steps: int) -> optax.Schedule:
                 highest, settings.every, settings.factor, staircase=True, end_value=settings.minimum
             )
         case "cosine":
-            schedule = optax.cosine_decay_schedule(highest, left, alpha=settings.minimum / highest)
+            schedule = optax.cosine_decay_schedule(highest, left - held, alpha=settings.minimum / highest)
         case "linear":
-            schedule = optax.linear_schedule(highest, settings.minimum, left)
+            schedule = optax.linear_schedule(highest, settings.minimum, left - held)
+    if held and settings.schedule in ("cosine", "linear"):
+        schedule = optax.join_schedules([optax.constant_schedule(highest), schedule], [held])
     if not settings.warmup:
         return schedule
     rise = optax.linear_schedule(0.0, highest, settings.warmup)

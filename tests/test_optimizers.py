@@ -48,6 +48,11 @@ def test_adam_by_hand():
         ({"schedule": "linear"}, 100, 0.0),
         ({"schedule": "linear", "warmup": 20}, 5, 2e-3),
         ({"schedule": "linear", "warmup": 20}, 60, 4e-3),
+        ({"schedule": "linear", "hold": 0.6}, 60, 8e-3),
+        ({"schedule": "linear", "hold": 0.6}, 80, 4e-3),
+        ({"schedule": "cosine", "hold": 0.5, "warmup": 20}, 5, 2e-3),
+        ({"schedule": "cosine", "hold": 0.5, "warmup": 20}, 60, 8e-3),
+        ({"schedule": "cosine", "hold": 0.5, "warmup": 20}, 80, 4e-3),
     ],
 )
 def test_schedules(fields, step, expected):
@@ -58,3 +63,8 @@ def test_schedules(fields, step, expected):
 def test_a_minimum_above_the_learning_rate_is_an_error():
     with pytest.raises(ValueError, match="above the learning rate"):
         optimizers.Settings(learning_rate=1e-4, minimum=1e-3)
+
+
+def test_a_share_that_is_none_is_an_error():
+    with pytest.raises(ValueError, match=r"hold is 1\.0; it is a share"):
+        optimizers.Settings(hold=1.0)

@@ -1,4 +1,4 @@
-"""From a picture to the face in it, in the frame that a run was trained in: what `reenact` and `edit` are driven by.
+"""From a picture to the face in it, in the frame that a run was trained in: what the apps work on.
 
 Pictures are uint8 RGB `(H, W, 3)`; pixel coordinates run from edge to edge (the first pixel's centre is 0.5).
 """
@@ -60,12 +60,59 @@ class Located(NamedTuple):
     crop: UInt8[np.ndarray, "size size 3"]
 
 
-class FaceReader:
-    """Finds the face of each picture, follows it from call to call, and reads its landmarks in a run's frame.
+class Locator:
+    """Finds the face of each picture and aligns it as a run's training crops are.
 
-    dlib finds the largest face, keeps to it while it can be seen, and aligns it; what `landmarks` names then gives the
-    points: "dlib" itself, or the run's own "detector" from the aligned crop. "auto" is dlib where its 68 points make up
-    the run's scheme, and the detector elsewhere.
+    dlib finds the largest face and keeps to it while it can be seen, unless `follow` is off.
+    """
+
+    def __init__(
+        self,
+        known: Mapping[str, np.ndarray],
+        info: FaceInfo,
+        faces: Faces | None = None,
+        follow: bool = True,
+    ) -> None:
+        """`known` are the landmarks `(k, N, 2)` that the run was trained on, by identity; they say what its frame is.
+
+        `faces` shares models that are already loaded.
+        """
+        self._faces, self._follow = faces or Faces(), follow
+        self._template, self._aligned_by = template(known, info.scheme)
+        self.size = info.size
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets whom it followed."""
+        self._tracker = Tracker(self._faces, self.size, self._follow)
+
+    def load(self) -> None:
+        """Loads dlib's models now, not at the first picture. Raises `ModuleNotFoundError` without dlib."""
+        blank = np.zeros((80, 80, 3), np.uint8)
+        self._faces.find(blank)
+        self._faces.landmarks(blank, Box(0, 0, 80, 80))
+
+    @property
+    def boxes(self) -> list[Box]:
+        """The faces seen when a whole picture was searched last."""
+        return self._tracker.boxes
+
+    def locate(self, image: UInt8[np.ndarray, "H W 3"]) -> Located | None:
+        """Finds and aligns the face in the next picture; None where there is none. Pictures come in their order."""
+        found = self._tracker.look(image)
+        if found is None:
+            return None
+        pixels = found[0].astype(np.float64) * (image.shape[1], image.shape[0])
+        transform = procrustes.similarity(pixels[self._aligned_by], self._template * self.size)
+        in_crop = procrustes.apply(transform, pixels) / self.size
+        return Located(in_crop.astype(np.float32), transform, align.crop(image, transform, self.size))
+
+
+class FaceReader(Locator):
+    """Locates the face of each picture, and reads its landmarks in a run's frame.
+
+    What `landmarks` names gives the points: "dlib" itself, or the run's own "detector" from the aligned crop. "auto" is
+    dlib where its 68 points make up the run's scheme, and the detector elsewhere.
 
     `read` does all of it for one picture. Who has many calls `locate` for each
     in turn, and `points` for several at once.
@@ -78,33 +125,13 @@ class FaceReader:
         landmarks: Literal["auto", "dlib", "detector"] = "auto",
         faces: Faces | None = None,
     ) -> None:
-        """`known` are the landmarks `(k, N, 2)` that the run was trained on, by identity; they say what its frame is.
-
-        `faces` shares models that are already loaded. Raises `ValueError` where dlib's points do not make up the run's
-        scheme but `landmarks` asks for them.
-        """
-        self._model, self._faces = model, faces or Faces()
+        """See `Locator`. Raises `ValueError` where dlib's points do not make up the run's scheme but are asked for."""
         scheme = model.info.scheme
+        self._model = model
         self._by_dlib = landmarks == "dlib" or (landmarks == "auto" and scheme.name in _FROM_IBUG68)
         if self._by_dlib and scheme.name not in _FROM_IBUG68:
             raise ValueError(f"dlib has no {scheme.name} points, which this run needs: use its own detector instead")
-        self._template, self._aligned_by = template(known, scheme)
-        self.reset()
-
-    @property
-    def size(self) -> int:
-        """The crops' side in pixels."""
-        return self._model.info.size
-
-    def reset(self) -> None:
-        """Forgets whom it followed."""
-        self._tracker = Tracker(self._faces, self.size, follow=True)
-
-    def load(self) -> None:
-        """Loads dlib's models now, not at the first picture. Raises `ModuleNotFoundError` without dlib."""
-        blank = np.zeros((80, 80, 3), np.uint8)
-        self._faces.find(blank)
-        self._faces.landmarks(blank, Box(0, 0, 80, 80))
+        super().__init__(known, model.info, faces)
 
     def read(self, image: UInt8[np.ndarray, "H W 3"]) -> Seen | None:
         """The face in the next picture; None where there is none."""
@@ -112,16 +139,6 @@ class FaceReader:
         if located is None:
             return None
         return Seen(self.points([located])[0], located.transform, located.crop)
-
-    def locate(self, image: UInt8[np.ndarray, "H W 3"]) -> Located | None:
-        """Finds and aligns the face in the next picture; None where there is none. Pictures come in their order."""
-        found = self._tracker.look(image)
-        if found is None:
-            return None
-        pixels = found[0].astype(np.float64) * (image.shape[1], image.shape[0])
-        transform = procrustes.similarity(pixels[self._aligned_by], self._template * self.size)
-        in_crop = procrustes.apply(transform, pixels) / self.size
-        return Located(in_crop.astype(np.float32), transform, align.crop(image, transform, self.size))
 
     def points(self, faces: Sequence[Located]) -> Float32[np.ndarray, "n N 2"]:
         """The landmarks of n faces, in the run's scheme and frame."""

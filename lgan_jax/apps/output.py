@@ -43,8 +43,10 @@ class Output(Protocol):
         """Deletes what was written, if it is still there."""
 
 
-def check(out: Path, source: Source) -> None:
+def check(out: Path, source: Source, kinds: Sequence[str] | None = None) -> None:
     """Whether `source` can be turned into `out`, found out before any work.
+
+    `kinds` are the endings that `out` may have, an empty one for a folder; by default what fits the source's kind.
 
     Raises `ValueError` for a kind of output that does not fit or for the input itself, `FileNotFoundError` without the
     folder around it, `FileExistsError` where something else is in the way, `OSError` where nothing can be written.
@@ -52,7 +54,7 @@ def check(out: Path, source: Source) -> None:
     if out.exists() and any(out.samefile(path) for path in (source.path, *source.files)):
         raise ValueError(f"--out {out} is the input itself; give it another name")
     suffix = out.suffix.lower()
-    wanted = {"image": (".png",), "folder": ("", *VIDEO_OUT), "video": ("", *VIDEO_OUT)}[source.kind]
+    wanted = kinds or ((".png",) if source.kind == "image" else ("", *VIDEO_OUT))
     if suffix not in wanted:
         names = ", ".join(name or "a folder" for name in wanted)
         what = {"image": "an image", "folder": "a folder of images", "video": "a video"}[source.kind]

@@ -128,6 +128,8 @@ class FaceData:
       fingerprint: changes when any record changes; the same on every machine.
       notes: what a user should know, such as how many pictures were skipped and why; one line each.
       train, test: the records.
+      drawn: what the built-in faces were drawn from: picture i of a split is `synthetic.sample(drawn, split, i)`; None
+        for a folder's.
     """
 
     name: str
@@ -137,6 +139,7 @@ class FaceData:
     notes: tuple[str, ...]
     train: Split
     test: Split
+    drawn: synthetic.Settings | None = None
 
 
 def open_faces(settings: Settings) -> FaceData:
@@ -172,6 +175,7 @@ def open_faces(settings: Settings) -> FaceData:
         notes=_notes(stored),
         train=_split(stored, "train", info, points),
         test=_split(stored, "test", info, points),
+        drawn=None if settings.dir else settings.built_in,
     )
 
 

@@ -72,6 +72,14 @@ class Judge:
             self._workers.put(faces)
 
 
+def find_judge() -> tuple[Judge | None, list[str]]:
+    """dlib, or None and a warning where it is not installed."""
+    try:
+        return Judge(), []
+    except ModuleNotFoundError as error:
+        return None, [f"dlib's columns were not measured: {error}"]
+
+
 def content(picture: np.ndarray) -> bytes:
     """A key that equal pictures share."""
     return hashlib.blake2b(np.ascontiguousarray(picture).data, digest_size=16).digest()

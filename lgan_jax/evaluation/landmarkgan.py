@@ -12,7 +12,7 @@ import numpy as np
 from lgan_jax.data import FaceData
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import landmarkgan_sheets, landmarkgan_tables, report
-from lgan_jax.evaluation.judge import Judge
+from lgan_jax.evaluation.judge import Judge, find_judge
 from lgan_jax.evaluation.makers import Gallery, Generated, Maker, MeanFace, Model, NearestFrame
 from lgan_jax.evaluation.reenactment import Frames, most_frontal, redraw, reenact
 
@@ -62,7 +62,7 @@ def evaluate(
     """
     start = time.monotonic()
     _check(model, data)
-    judge, warnings = _judge()
+    judge, warnings = find_judge()
     people = held_out_frames(data, settings, judge)
     warnings += _missing(data, people)
     makers, redrawers = _makers(model, data, settings)
@@ -120,14 +120,6 @@ def held_out_frames(data: FaceData, settings: Settings, judge: Judge | None) -> 
     if not people:
         raise ValueError(f"{data.name} has no held-out frames; there is nothing to measure on")
     return people
-
-
-def _judge() -> tuple[Judge | None, list[str]]:
-    """dlib, or None and a warning where it is not installed."""
-    try:
-        return Judge(), []
-    except ModuleNotFoundError as error:
-        return None, [f"dlib's columns were not measured: {error}"]
 
 
 def _reference(data: FaceData, places: np.ndarray, judge: Judge) -> np.ndarray | None:

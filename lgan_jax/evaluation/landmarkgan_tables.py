@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from lgan_jax.data import FaceData
+from lgan_jax.evaluation import verdicts
 from lgan_jax.evaluation.reenactment import Frames, Pairs, Redrawn
 from lgan_jax.evaluation.tables import Column, Row, Table
+from lgan_jax.evaluation.verdicts import compared
 from lgan_jax.metrics.summary import Figure, share, summarize
 
 # Table 1 of Sun et al.: LMK, SSIM, ID.
@@ -131,30 +133,11 @@ def verdict(rows: Mapping[str, Pairs] | Mapping[str, Redrawn], ours: str, rival:
     """
     one, other = rows[ours], rows[rival]
     name, by_dlib, by_own = ("LMK", "lmk", "own_lmk") if isinstance(one, Pairs) else ("error", "error", "own_error")
-    seen = _compared(one, other, by_dlib)
-    landmarks = (
-        (f"{name} by dlib", *seen, -1)
-        if seen[2]
-        else (f"{name} by its own detector", *_compared(one, other, by_own), -1)
-    )
-    won, lost = [], []
-    for measure, mine, theirs, count, sign in (landmarks, ("SSIM", *_compared(one, other, "ssim"), 1)):
-        text = f"{measure} ({mine:.3f} against {theirs:.3f}, over {count})"
-        (won if sign * mine > sign * theirs else lost).append(text)
-    if not lost:
-        return f"{ours} beats the {rival} in {' and '.join(won)}.", True
-    if not won:
-        return f"{ours} does not beat the {rival} in {' or '.join(lost)}: it is not trained well enough.", False
-    return f"{ours} beats the {rival} in {won[0]}, but not in {lost[0]}: it is not trained well enough.", False
-
-
-def _compared(one: Pairs | Redrawn, other: Pairs | Redrawn, key: str) -> tuple[float, float, int]:
-    """Both means over what was measured for both, and over how many that is."""
-    mine, theirs = getattr(one, key), getattr(other, key)
-    both = ~np.isnan(mine) & ~np.isnan(theirs)
-    if not both.any():
-        return np.nan, np.nan, 0
-    return float(mine[both].mean()), float(theirs[both].mean()), int(both.sum())
+    landmarks = compared(f"{name} by dlib", getattr(one, by_dlib), getattr(other, by_dlib), "lower")
+    if not landmarks.count:
+        landmarks = compared(f"{name} by its own detector", getattr(one, by_own), getattr(other, by_own), "lower")
+    ssim = compared("SSIM", one.ssim, other.ssim, "higher")
+    return verdicts.verdict(ours, rival, (landmarks, ssim), ": it is not trained well enough")
 
 
 def by_pair(pairs: Pairs, identities: Sequence[str]) -> list[dict[str, Any]]:

@@ -55,12 +55,14 @@ class Row:
       figures: by the columns' keys; a missing one was not measured.
       ours: False for figures that others published: they are shown apart and never compared.
       digits: after the point, where it is not the column's number.
+      compared: False for a row that is no competitor, such as the truth: it is never marked as the best.
     """
 
     name: str
     figures: Mapping[str, Figure]
     ours: bool = True
     digits: int | None = None
+    compared: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,9 +89,9 @@ class Table:
 
     def is_best(self, row: Row, column: Column) -> bool:
         """Whether a row has the best of our figures as they are shown (no row, where all are alike or just one is)."""
-        shown = [_rounded(other, column) for other in self.rows if other.ours]
+        shown = [_rounded(other, column) for other in self.rows if other.ours and other.compared]
         shown = [value for value in shown if value is not None]
-        if not self.compare or not row.ours or column.better == "neither" or len(set(shown)) < 2:
+        if not (self.compare and row.ours and row.compared) or column.better == "neither" or len(set(shown)) < 2:
             return False
         return _rounded(row, column) == (min(shown) if column.better == "lower" else max(shown))
 

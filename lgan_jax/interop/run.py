@@ -21,7 +21,7 @@ import numpy as np
 
 from lgan_jax import config as configs
 from lgan_jax import data
-from lgan_jax.core import FaceInfo, Finished
+from lgan_jax.core import FaceInfo, Finished, blank_batch
 from lgan_jax.data import kept, synthetic
 from lgan_jax.interop.released import Release
 from lgan_jax.methods.detector.method import Detector
@@ -151,7 +151,7 @@ def _taken_over(run: Path, info: FaceInfo) -> Finished:
         raise ValueError(f"--detector: the detector of {run} is for {', '.join(differing)}")
     settings = configs.read(Detector.Settings, stored["config"]["detector"], "config.detector")
     method = Detector(settings, info, jnp.float32, {})
-    example = {key: np.zeros(x.shape, x.dtype) for key, x in _example(method, info).items()}
+    example = blank_batch(method, info)
     phase = Phase("detector", settings.steps, 1, lambda earlier: method, lambda: iter(()), example, [example], example)
     found = checkpoints.restore_finished([phase], run)["detector"]
     if int(found.state.step) != settings.steps:
@@ -171,13 +171,7 @@ def _last(method: Any, info: FaceInfo, **known: Any) -> Finished:
 
 
 def _abstract(method: Any, info: FaceInfo) -> Any:
-    return jax.eval_shape(method.init, jax.random.key(0), _example(method, info))
-
-
-def _example(method: Any, info: FaceInfo) -> dict[str, jax.ShapeDtypeStruct]:
-    lead = (1, len(info.identities)) if method.grouping == "one_of_each" else (1,)
-    shapes = {"image": (info.size, info.size, 3), "landmarks": (info.scheme.count, 2)}
-    return {key: jax.ShapeDtypeStruct((*lead, *shape), jnp.float32) for key, shape in shapes.items()}
+    return jax.eval_shape(method.init, jax.random.key(0), blank_batch(method, info))
 
 
 def _config(settings: data.Settings, finished: Mapping[str, Finished]) -> dict[str, Any]:

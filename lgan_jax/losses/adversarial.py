@@ -13,8 +13,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from lgan_jax.ops.norms import safe_norm
+
 Logits = Float[Array, " ..."]
 Scalar = Float[Array, ""]
+Pictures = Float[Array, "batch height width channels"]
 
 
 def hinge_discriminator(real: Logits, made: Logits) -> Scalar:
@@ -42,6 +45,34 @@ def non_saturating_generator(made: Logits) -> Scalar:
     return jnp.mean(jax.nn.softplus(-made))
 
 
+def wasserstein_discriminator(real: Logits, made: Logits) -> Scalar:
+    """E[D(made)] − E[D(real)] (Arjovsky et al. 2017); D must be kept 1-Lipschitz: see `gradient_penalty`."""
+    return jnp.mean(made) - jnp.mean(real)
+
+
+def wasserstein_generator(made: Logits) -> Scalar:
+    """−E[D(made)]."""
+    return -jnp.mean(made)
+
+
+def gradient_penalty(
+    critic: Callable[[Pictures], Float[Array, "batch ..."]],
+    real: Pictures,
+    made: Pictures,
+    share: Float[Array, " batch"],
+) -> Scalar:
+    """E[(‖∇D(x̃)‖₂ − 1)²] at x̃ = share·real + (1 − share)·made (Gulrajani et al. 2017, "WGAN-GP").
+
+    D of a picture is the mean of what `critic` says of it. `critic` must judge every picture on its own (without batch
+    norm): then the gradient of the sum over the batch is each picture's own, and takes one pass.
+    """
+    share = share[:, None, None, None]
+    between = share * real + (1 - share) * made
+    count = between.shape[0]
+    slopes = jax.grad(lambda pictures: jnp.sum(critic(pictures).reshape(count, -1).mean(1)))(between)
+    return jnp.mean((safe_norm(slopes, (1, 2, 3)) - 1) ** 2)
+
+
 class Adversarial(NamedTuple):
     """The two halves of one kind of adversarial loss."""
 
@@ -53,4 +84,5 @@ ADVERSARIAL = {
     "hinge": Adversarial(hinge_discriminator, hinge_generator),
     "minimax": Adversarial(logistic_discriminator, minimax_generator),
     "non_saturating": Adversarial(logistic_discriminator, non_saturating_generator),
+    "wasserstein": Adversarial(wasserstein_discriminator, wasserstein_generator),
 }

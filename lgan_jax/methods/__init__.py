@@ -6,6 +6,8 @@ from typing import Any
 from lgan_jax.core import FaceInfo, Finished
 from lgan_jax.methods.detector.method import Detector
 from lgan_jax.methods.detector.model import LandmarkDetector
+from lgan_jax.methods.dftnet.method import Baseline, Editor
+from lgan_jax.methods.dftnet.model import ExpressionEditor
 from lgan_jax.methods.landmarkgan.converter import Converter
 from lgan_jax.methods.landmarkgan.generator import Generator
 from lgan_jax.methods.landmarkgan.joint import Joint
@@ -14,18 +16,21 @@ from lgan_jax.methods.landmarkgan.model import LandmarkGAN
 PHASES = {
     "landmarkgan": {"detector": Detector, "converter": Converter, "generator": Generator, "joint": Joint},
     "detector": {"detector": Detector},
+    "dftnet": {"editor": Editor, "baseline": Baseline},
 }
 
-_MODELS = {  # method → its model, and the phases whose state it can be made from
-    "landmarkgan": (LandmarkGAN, ("generator", "joint")),
-    "detector": (LandmarkDetector, ("detector",)),
+# method → its model, the phases that it can be made from, and those that it takes along where they are there
+_MODELS = {
+    "landmarkgan": (LandmarkGAN, ("generator", "joint"), ()),
+    "detector": (LandmarkDetector, ("detector",), ()),
+    "dftnet": (ExpressionEditor, ("editor",), ("baseline",)),
 }
 
 
 def model(method: str, info: FaceInfo, finished: Mapping[str, Finished]) -> Any:
     """The model of a run that has come far enough. Raises `ValueError` where it has not."""
-    make, phases = _MODELS[method]
+    make, phases, along = _MODELS[method]
     for name in phases:
         if name in finished:
-            return make(info, *finished[name])
+            return make(info, *finished[name], **{other: finished[other] for other in along if other in finished})
     raise ValueError(f"the run has not reached its {' or '.join(phases)} phase yet; train on, then load it again")

@@ -1,4 +1,4 @@
-"""The convolution layer that every network here is made of: NHWC images, HWIO kernels."""
+"""The convolution layers that every network here is made of: NHWC images, HWIO kernels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lgan_jax.ops.convolution import convolve
+from lgan_jax.ops.convolution import convolve, convolve_doubling
 
 
 class Conv(nn.Module):
@@ -58,3 +58,24 @@ class Conv(nn.Module):
         if self.padding in ("valid", "reflect"):
             return (0, 0), (0, 0)
         raise ValueError(f'padding is {self.padding!r}; it must be "same", "reflect", "valid" or a number of pixels')
+
+
+class Doubling(nn.Module):
+    """A transposed 4×4 convolution of stride 2 without bias, which doubles height and width (PyTorch's padding is 1).
+
+    Parameters, always float32: `kernel` `(4, 4, channels, features)`, PyTorch's with its axes moved.
+
+    Attributes:
+      features: channels of the output.
+      dtype: what to compute in and to return; None means the common type of input and parameters.
+    """
+
+    features: int
+    dtype: Any = None
+    kernel_init: Callable[..., Array] = nn.initializers.kaiming_normal()
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "batch height width channels"]) -> Float[Array, "batch rows columns features"]:
+        kernel = self.param("kernel", self.kernel_init, (4, 4, x.shape[-1], self.features), jnp.float32)
+        x, kernel = nn.dtypes.promote_dtype(x, kernel, dtype=self.dtype)
+        return convolve_doubling(x, kernel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -21,8 +22,13 @@ def sample(
     Differentiable in both. Takes one picture: `jax.vmap` it over a batch.
     """
     height, width = image.shape[:2]
-    x = jnp.clip(positions[..., 0] * width - 0.5, 0, width - 1)
-    y = jnp.clip(positions[..., 1] * height - 0.5, 0, height - 1)
+    return _bilinear(image, positions[..., 0] * width - 0.5, positions[..., 1] * height - 0.5)
+
+
+def _bilinear(image: Array, x: Array, y: Array) -> Array:
+    """`image` at columns `x` and rows `y`, whole numbers at the pixels' centres."""
+    height, width = image.shape[:2]
+    x, y = _within(x, width), _within(y, height)
     left = jnp.clip(jnp.floor(x), 0, max(width - 2, 0)).astype(jnp.int32)
     top = jnp.clip(jnp.floor(y), 0, max(height - 2, 0)).astype(jnp.int32)
     right, bottom = jnp.minimum(left + 1, width - 1), jnp.minimum(top + 1, height - 1)
@@ -30,6 +36,25 @@ def sample(
     upper = image[top, left] * (1 - a) + image[top, right] * a
     lower = image[bottom, left] * (1 - a) + image[bottom, right] * a
     return upper * (1 - b) + lower * b
+
+
+def _within(x: Array, size: int) -> Array:
+    """Brought to the nearest pixel. The derivative is 1 up to and including the border (`jnp.clip` has 1/2 there)."""
+    return jnp.where(x < 0, 0, jnp.where(x > size - 1, size - 1, x))
+
+
+def warp(
+    image: Float[Array, "batch height width channels"], flow: Float[Array, "batch height width 2"]
+) -> Float[Array, "batch height width channels"]:
+    """Every pixel of the result is the picture's at its own place plus `flow`: Eq. 3 of DFT-Net.
+
+    `flow` (x, y) is in picture widths and heights; where it is zero the pixel is exactly the picture's own. Bilinear,
+    the border's colour beyond the border; differentiable in both.
+    """
+    height, width = image.shape[1:3]
+    rows = jnp.arange(height, dtype=jnp.float32)[None, :, None] + flow[..., 1] * height
+    columns = jnp.arange(width, dtype=jnp.float32)[None, None, :] + flow[..., 0] * width
+    return jax.vmap(_bilinear)(image, columns, rows)
 
 
 def affine_points(

@@ -51,12 +51,16 @@ class Tracker:
 
     Near a known face the detector confirms every frame at a small, fixed scale. The whole picture is searched only
     where nobody is known or the face is lost.
+
+    Attributes:
+      boxes: the faces of the whole picture that was searched last, the best score first.
     """
 
     def __init__(self, faces: Faces, size: int, follow: bool):
         """`size` is the crop's side, for sharpness; `follow` is False for photos, which do not follow each other."""
         self._faces, self._size, self._follow = faces, size, follow
         self._last: np.ndarray | None = None
+        self.boxes: list[Box] = []
 
     def resume(self, landmarks: np.ndarray) -> None:
         """Goes on from the last landmarks `(68, 2)` of an earlier run."""
@@ -115,7 +119,7 @@ class Tracker:
         for side in _SEARCHED:
             if side > _SEARCHED[0] and longer < side:
                 break
-            boxes = self._find(image, side / longer, 0.0)
+            self.boxes = boxes = self._find(image, side / longer, 0.0)
             if boxes:
                 nearest = max(boxes, key=known.overlap) if known else None
                 return nearest if nearest and nearest.overlap(known) > 0.1 else max(boxes, key=lambda box: box.area)

@@ -73,6 +73,7 @@ class Detector:
 
     Settings = Settings
     grouping = "single"
+    keys = ("image", "landmarks")
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
         """`dtype` is what to compute in; of `earlier` phases none is needed."""

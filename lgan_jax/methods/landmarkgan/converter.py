@@ -85,6 +85,7 @@ class Converter:
 
     Settings = Settings
     grouping = "one_of_each"
+    keys = ("image", "landmarks")
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
         """Of `earlier` phases none is needed; `dtype` is not used: networks this small stay in float32."""

@@ -117,6 +117,7 @@ class Generator:
 
     Settings = Settings
     grouping = "one_of_each"
+    keys = ("image", "landmarks")
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
         """`dtype` is what to compute in. Needs the phases "detector" and "converter" in `earlier`.

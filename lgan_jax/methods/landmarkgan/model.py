@@ -75,9 +75,7 @@ class LandmarkGAN:
         made = np.empty((len(flat), *shape[1:]), np.float32)
         for index in np.unique(targets):
             those = targets == index
-            made[those] = in_chunks(
-                lambda chunk, index=index: apply(self._state, chunk, jnp.int32(index)), flat[those], shape[1:]
-            )
+            made[those] = in_chunks(lambda chunk, index=index: apply(self._state, chunk, jnp.int32(index)), flat[those])
         return made.reshape(*leading, *shape[1:])
 
     def _checked_landmarks(self, landmarks: ArrayLike) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A made face back in the picture that drove it."""
+"""A made face back in the picture that it was made from, or that drove it."""
 
 from __future__ import annotations
 

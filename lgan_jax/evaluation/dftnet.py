@@ -1,0 +1,178 @@
+"""Evaluation of a trained DFT-Net on held-out faces, beside GANimation, the baseline that the paper compares it with."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from lgan_jax.data import FaceData
+from lgan_jax.data.kept import evenly
+from lgan_jax.evaluation import dftnet_sheets, dftnet_tables, report
+from lgan_jax.evaluation.cases import SINGLE, Cases, calmest, choose, drawn, neutral, with_units
+from lgan_jax.evaluation.dftnet_tables import BASELINE, OURS, TRUE, UNCHANGED
+from lgan_jax.evaluation.editing import Edits, Estimator, Model, Use, edited, measure, responses, unchanged, use
+from lgan_jax.evaluation.judge import Judge, find_judge
+from lgan_jax.evaluation.makers import to_floats
+from lgan_jax.evaluation.tables import Table
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How much is looked at.
+
+    Attributes:
+      frames: held-out faces, each of which is given another one's action units.
+      identity_frames: on how many of them identity and the Fréchet distance are measured (dlib takes 0.15 s a face).
+      single_frames: how many of the calmest are given single expressions.
+    """
+
+    frames: int = 96
+    identity_frames: int = 64
+    single_frames: int = 16
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            if getattr(self, field.name) < 1:
+                raise ValueError(f"{field.name} must be at least 1, not {getattr(self, field.name)}")
+
+
+def evaluate(
+    model: Model, data: FaceData, settings: Settings, out: Path, about: Mapping[str, str] | None = None
+) -> report.Report:
+    """Measures the model, and the baseline where the run has it, and writes the report into the folder `out`.
+
+    Args:
+      model: edits and estimates (`methods.dftnet.model.ExpressionEditor`).
+      data: the faces that it was trained on; its test split is measured.
+      settings: how much is looked at.
+      out: the report's folder, made if missing.
+      about: more facts to show with the figures, such as which weights these are.
+
+    Raises:
+      ValueError: the model and the data differ in size, or the data has fewer than two held-out pictures, or no action
+        units.
+      OSError: the report cannot be written.
+    """
+    start = time.monotonic()
+    if model.info.size != data.info.size:
+        raise ValueError(
+            f"the model edits {model.info.size} pixels, the data has {data.info.size}; give the data of its run"
+        )
+    models = {OURS: model} | ({} if model.baseline is None else {BASELINE: model.baseline})
+    cases = choose(data, settings.frames)
+    judge, warnings = find_judge()
+    seen = np.full((len(cases.pictures), 68, 2), np.nan, np.float32) if judge is None else judge.landmarks(cases.pictures)
+    estimator = None if judge is None else _estimator(data, cases, judge)
+    asked = evenly(np.arange(len(cases.pictures)), settings.identity_frames)
+    rows = _rows(models, cases, judge, estimator, asked)
+    uses = {name: _use(each, cases) for name, each in models.items()}
+    tables = [
+        dftnet_tables.editing(
+            rows, rows[UNCHANGED].descriptors, _about(data, cases, judge, estimator), list(models), asked,
+            cases.true is not None,
+        ),
+        *_singles(data, cases, models, judge, estimator, settings.single_frames),
+        dftnet_tables.parts(uses),
+        dftnet_tables.by_unit(rows, cases.wanted, () if estimator is None else estimator.numbers),
+    ]  # fmt: skip
+    verdict, good = dftnet_tables.verdict(rows, cases.true is not None)
+    made = report.Report(
+        title="DFT-Net: expressions from action units",
+        verdict=verdict,
+        good=good,
+        warnings=[*warnings, *_warnings(data, models, estimator, uses)],
+        facts={
+            **_facts(data, cases),
+            **(about or {}),
+            **report.surroundings(),
+            "Time": f"{time.monotonic() - start:.0f} s",
+        },
+        tables=tables,
+        sheets=dftnet_sheets.sheets(data, cases, models, seen),
+        details={
+            "settings": dataclasses.asdict(settings),
+            "data": report.data_record(data),
+            "seconds": round(time.monotonic() - start, 1),
+        },
+    )
+    report.write(made, out)
+    return made
+
+
+def _rows(
+    models: Mapping[str, Model], cases: Cases, judge: Judge | None, estimator: Estimator | None, asked: np.ndarray
+) -> dict[str, Edits]:
+    """Each way to make the faces, and what became of them."""
+    makers = {name: edited(model) for name, model in models.items()} | {UNCHANGED: unchanged}
+    made = {name: (maker, maker(cases.pictures, cases.wanted)) for name, maker in makers.items()}
+    if cases.true is not None:
+        made[TRUE] = (None, cases.true)
+    return {
+        name: measure(maker, pictures, cases, models, judge, estimator, asked)
+        for name, (maker, pictures) in made.items()
+    }
+
+
+def _singles(
+    data: FaceData,
+    cases: Cases,
+    models: Mapping[str, Model],
+    judge: Judge | None,
+    estimator: Estimator | None,
+    count: int,
+) -> list[Table]:
+    """The table of single expressions; none where no landmarks can judge them."""
+    if judge is None or estimator is None:
+        return []
+    chosen = calmest(cases, count)
+    found = {}
+    for name, changes in SINGLE.items():
+        units = with_units(cases.units[chosen], changes)
+        made = {"before": cases.pictures[chosen]}
+        made |= {each: edited(model)(cases.pictures[chosen], units) for each, model in models.items()}
+        made[TRUE] = drawn(data, cases.places[chosen], units)
+        found[name] = responses(made, list(changes), judge, estimator.at(chosen))
+    return [dftnet_tables.singles(found, len(chosen))]
+
+
+def _use(model: Model, cases: Cases) -> Use:
+    made = model.edit(to_floats(cases.pictures), cases.wanted)
+    return use(np.asarray(made.attention), np.asarray(made.flow))
+
+
+def _about(data: FaceData, cases: Cases, judge: Judge | None, estimator: Estimator | None) -> str:
+    """How many pictures, and how they were judged."""
+    size = data.info.size
+    text = f"{len(cases.pictures)} held-out faces of {size}×{size} pixels, each given the action units of another."
+    if estimator is not None:
+        text += f" Landmarks show {len(estimator.numbers)} of the 17 units, beside {estimator.source}."
+    return text if judge is not None else f"{text} dlib is not installed."
+
+
+def _warnings(
+    data: FaceData, models: Mapping[str, Model], estimator: Estimator | None, uses: Mapping[str, Use]
+) -> list[str]:
+    """What a reader must know before reading a figure."""
+    warnings = [report.BUILT_IN] if data.built_in else []
+    if data.drawn is not None and data.drawn.variation == "video":
+        warnings.append("The held-out pictures show people that were trained on, in other pictures.")
+    if BASELINE not in models:
+        warnings.append("The run has no GANimation baseline: train with phases editor and baseline to compare.")
+    if estimator is None:
+        warnings.append("Action units by landmarks were not measured: no neutral face of these people is known.")
+    for name, each in uses.items():
+        if each.saturated:
+            warnings.append(f"{name}'s attention is {each.saturated} everywhere: one of its decoders has no effect.")
+    return warnings
+
+
+def _facts(data: FaceData, cases: Cases) -> dict[str, str]:
+    facts = {
+        "Data": f"{data.name}; {len(data.train)} training and {len(data.test)} held-out pictures",
+        "Measured on": f"{len(cases.pictures)} held-out pictures of {data.info.size}×{data.info.size} pixels",
+    }
+    return facts | ({"Notes": "; ".join(data.notes)} if data.notes else {})

@@ -1,0 +1,191 @@
+"""The tables of DFT-Net's evaluation, and the sentence that they decide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from lgan_jax import action_units
+from lgan_jax.evaluation import verdicts
+from lgan_jax.evaluation.cases import SINGLE
+from lgan_jax.evaluation.editing import Edits, Use
+from lgan_jax.evaluation.tables import Column, Row, Table
+from lgan_jax.evaluation.verdicts import compared
+from lgan_jax.metrics.frechet import frechet_distance
+from lgan_jax.metrics.summary import Figure, share, summarize
+
+OURS, BASELINE, UNCHANGED, TRUE = "DFT-Net", "GANimation", "source unchanged", "what should come out"
+
+_LANDMARKS = Column(
+    "by_landmarks", "AU error\nlandmarks", "mean absolute difference, of an intensity from 0 to 1, of the action units "
+    "that dlib's landmarks show from those that were wanted; no training saw this judge", "lower"
+)  # fmt: skip
+_TRUTH = (
+    Column("ssim", "SSIM", "structural similarity of the made face and of what should come out", "higher"),
+    Column("psnr", "PSNR\ndB", "peak signal-to-noise ratio of the same two; 100 at most", "higher", 1),
+)
+_REST = (
+    Column("identity", "ID", "distance of dlib's face descriptors between the made face and the face as it was; dlib "
+           "calls two faces one person below 0.6", "lower"),
+    Column("cycle", "cycle\nℓ1", "mean absolute difference of the face and of what comes back when it is given its own "
+           "action units again, as a share of the range from black to white", "lower", 1, True),
+    Column("frechet", "FD\ndlib", "Fréchet distance of dlib's 128 face descriptors (not of Inception's features) of the "
+           "made faces to those of the same faces as they were, covariances divided by N − 1; with so few pictures only "
+           "rows of this table can be compared", "lower", 4),
+    Column("found", "found\nby dlib", "share of made faces in which dlib finds a face", "higher", 0, True),
+)  # fmt: skip
+_PARTS = (
+    Column("attention", "attention\nmean", "weight of the warped source against the texture, mean over pixels and "
+           "pictures (GANimation: of the source as it is)", "neither"),
+    Column("low", "low\n1 %", "the attention that 1 % of a picture's pixels lie below, mean over pictures", "neither"),
+    Column("high", "high\n99 %", "the attention that 99 % of a picture's pixels lie below, mean over pictures",
+           "neither"),
+    Column("flow", "flow", "mean length of the flow, as a share of the picture's width; GANimation has none", "neither",
+           2, True),
+)  # fmt: skip
+
+
+def columns(regressors: Sequence[str], has_truth: bool) -> list[Column]:
+    """Of the first table."""
+    by_regressor = [
+        Column(f"by_{name}", f"AU error\n{name}'s D", f"mean absolute difference of the action units that {name}'s "
+               f"discriminator estimates from those that were wanted; {name} was trained to please this one", "lower")
+        for name in regressors
+    ]  # fmt: skip
+    return [*by_regressor, _LANDMARKS, *(_TRUTH if has_truth else ()), *_REST]
+
+
+def editing(
+    rows: Mapping[str, Edits],
+    real: np.ndarray,
+    about: str,
+    regressors: Sequence[str],
+    asked: np.ndarray,
+    has_truth: bool,
+) -> Table:
+    """The first table.
+
+    Args:
+      rows: each row's name and values.
+      real: dlib's descriptors of the faces as they were, for the Fréchet distance.
+      about: how many pictures, and what was done.
+      regressors: whose discriminators estimated action units.
+      asked: indices of the cases on which dlib's descriptors were asked for.
+      has_truth: whether the data has what should come out.
+    """
+    return Table(
+        key="editing",
+        title="Other people's expressions on held-out faces",
+        about=about,
+        columns=columns(regressors, has_truth),
+        rows=[
+            Row(name, _figures(name, values, real, asked), compared=name not in (UNCHANGED, TRUE))
+            for name, values in rows.items()
+        ],
+    )
+
+
+def _figures(name: str, values: Edits, real: np.ndarray, asked: np.ndarray) -> dict[str, Figure]:
+    figures = {f"by_{judge}": summarize(each) for judge, each in values.by_regressor.items()}
+    figures |= {key: summarize(getattr(values, key)) for key in ("by_landmarks", "ssim", "psnr", "cycle")}
+    figures |= {"identity": summarize(values.identity[asked])}
+    if name != UNCHANGED:
+        figures |= {"frechet": _frechet(values.descriptors, real, len(asked))}
+    return figures | ({"found": share(values.found)} if len(real) else {})
+
+
+def _frechet(made: np.ndarray, real: np.ndarray, of: int) -> Figure:
+    if min(len(made), len(real)) < 2:
+        return Figure(None, None, 0, of)
+    return Figure(frechet_distance(made, real), None, len(made), of)
+
+
+def by_unit(rows: Mapping[str, Edits], wanted: np.ndarray, shown: Sequence[int]) -> Table:
+    """Which action units are made well: errors by DFT-Net's discriminator, and by landmarks for the units `shown`."""
+    names = [name for name in rows if name != TRUE]
+    made = [
+        Column(f"regressor_{i}", f"{name}\nD", f"{name}: mean absolute difference by DFT-Net's discriminator", "lower")
+        for i, name in enumerate(names)
+    ]
+    made += [
+        Column(f"landmarks_{i}", f"{name}\nlandmarks", f"{name}: the same by dlib's landmarks", "lower")
+        for i, name in enumerate(names)
+    ]
+    lines = []
+    for i, number in enumerate(action_units.NUMBERS):
+        figures = {"wanted": summarize(wanted[:, i])}
+        for j, name in enumerate(names):
+            figures[f"regressor_{j}"] = summarize(rows[name].of_units[:, i])
+            if number in shown:
+                figures[f"landmarks_{j}"] = summarize(rows[name].of_landmark_units[:, shown.index(number)])
+        lines.append(Row(f"{number} {action_units.NAMES[number]}", figures))
+    first = Column("wanted", "wanted", "mean of the wanted intensities", "neither")
+    return Table(
+        key="units",
+        title="By action unit",
+        about="The same edits, unit by unit. A unit that is hardly ever wanted has a small error whatever is done.",
+        columns=[first, *made],
+        rows=lines,
+        compare=False,
+    )
+
+
+def singles(responses: Mapping[str, Mapping[str, np.ndarray]], count: int) -> Table:
+    """How strong the expressions of `SINGLE` are before and after they are asked for, by dlib's landmarks."""
+    groups = list(next(iter(responses.values())))
+    return Table(
+        key="singles",
+        title="One expression at a time",
+        about=f"The {count} calmest of the held-out faces, given one expression each. Mean intensity, from 0 to 1, of its "
+        "action units as dlib's landmarks show them: before, after, and where the data has it in the true picture.",
+        columns=[Column(group, group, f"mean intensity: {group}", "neither", 2) for group in groups],
+        rows=[
+            Row(
+                f"{name} ({' '.join(map(str, SINGLE[name]))})", {key: summarize(each) for key, each in values.items()}
+            )
+            for name, values in responses.items()
+        ],
+        compare=False,
+    )
+
+
+def parts(uses: Mapping[str, Use]) -> Table:
+    """How much of the picture is warped, how much is painted."""
+    return Table(
+        key="parts",
+        title="Warped or painted",
+        about="Where the attention is 1 the picture is the warped source, where it is 0 it is the texture. An attention "
+        "of 0 or of 1 everywhere means that one of the two decoders has no effect.",
+        columns=_PARTS,
+        rows=[
+            Row(name, {key: summarize(getattr(use, key)) for key in ("attention", "low", "high", "flow")})
+            for name, use in uses.items()
+        ],
+        compare=False,
+    )
+
+
+def verdict(rows: Mapping[str, Edits], has_truth: bool) -> tuple[str, bool | None]:
+    """Whether DFT-Net beats GANimation in action units and in SSIM; without a baseline, what the edits achieve.
+
+    Action units are those of dlib's landmarks where it saw any; else those of the rival's own discriminator.
+    """
+    ours = rows[OURS]
+    rival = rows.get(BASELINE)
+    other = rival or rows[UNCHANGED]
+    units = compared("action-unit error by landmarks", ours.by_landmarks, other.by_landmarks, "lower")
+    if not units.count:
+        judge = BASELINE if rival else OURS
+        errors = (each.by_regressor[judge] for each in (ours, other))
+        units = compared(f"action-unit error by {judge}'s discriminator", *errors, "lower")
+    if rival is None:
+        return (
+            f"DFT-Net: {units.measure} {units.mine:.3f}, against {units.theirs:.3f} of the faces as they were, over "
+            f"{units.count}. The run has no baseline to compare with.",
+            None if units.won else False,
+        )
+    measures = [units]
+    if has_truth:
+        measures.append(compared("SSIM", ours.ssim, rival.ssim, "higher"))
+    return verdicts.verdict(OURS, f"{BASELINE} baseline", measures)

@@ -1,0 +1,298 @@
+"""Training an editor of expressions (Wang et al., Eq. 1 to 10), or GANimation with the same losses as its baseline.
+
+A step is some updates of the discriminator, each on its own part of the batch, and one of the generator on the last.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import dm_pix
+import flax.linen as nn
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from lgan_jax import action_units, optimizers
+from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys
+from lgan_jax.losses import adversarial
+from lgan_jax.losses.reconstruction import l1
+from lgan_jax.methods.dftnet import losses
+from lgan_jax.methods.dftnet.networks import SMALLEST, DFTNet, Discriminator, Edited, GANimation
+from lgan_jax.nn.initialisers import initial_variables
+
+Image = Float[Array, "batch height width 3"]
+Units = Float[Array, "batch units"]
+Keys = Any  # `(batch,)` typed keys, one an example
+
+_UNITS = len(action_units.NUMBERS)
+_NOISE = 0.1  # of the action units that are aimed at, either way
+_ROWS = 6  # of the pictures to look at
+_OPTIMIZER = optimizers.Settings(name="adam", learning_rate=1e-4, b1=0.5, b2=0.999, schedule="linear", hold=2 / 3)
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+    """λ of the losses.
+
+    The paper's λ_cond is 4000. In GANimation's code, from which the number comes, it multiplies a mean that is divided
+    by the batch's size once more, 25: that is 160 here.
+    """
+
+    adversarial: float = 1.0
+    gradient_penalty: float = 10.0
+    condition: float = 4000 / 25
+    cycle: float = 10.0
+    total_variation: float = 1e-4
+    attention: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The editor phase, or the baseline's.
+
+    Attributes:
+      steps: how many updates of the generator.
+      batch_size: examples a step, dealt out evenly over the discriminator's updates.
+      discriminator_updates: of the discriminator for one of the generator.
+      optimizer, discriminator_optimizer: their fields; the steps of the latter are the discriminator's updates.
+      width: channels of the generator at the picture's size.
+      blocks: residual blocks of its encoder.
+      discriminator_width: channels of the discriminator's first convolution.
+      weights: of the losses.
+      average: the generator's weights that are used and kept are this exponential average of those trained; at step n
+        at most (1 + n) / (10 + n).
+    """
+
+    steps: int = 48_000
+    batch_size: int = 125
+    discriminator_updates: int = 5
+    optimizer: optimizers.Settings = _OPTIMIZER
+    discriminator_optimizer: optimizers.Settings = _OPTIMIZER
+    width: int = 64
+    blocks: int = 6
+    discriminator_width: int = 64
+    weights: Weights = Weights()
+    average: float = 0.999
+
+    def __post_init__(self) -> None:
+        if self.discriminator_updates < 1 or self.batch_size % self.discriminator_updates:
+            raise ValueError(
+                f"batch_size is {self.batch_size}; it must be a multiple of discriminator_updates, which is "
+                f"{self.discriminator_updates} and must be at least 1"
+            )
+
+
+@flax.struct.dataclass
+class State:
+    """Everything that training changes.
+
+    Attributes:
+      step: of this phase.
+      params: `generator` and `discriminator`.
+      optimizers: the state of the optimizer of each.
+      average: the exponential average of `params["generator"]`.
+    """
+
+    step: Any  # scalar int32
+    params: dict[str, Any]
+    optimizers: dict[str, Any]
+    average: Any
+
+
+class Editor:
+    """The phase that trains G and D of DFT-Net."""
+
+    Settings = Settings
+    grouping = "single"
+    keys = ("image", "action_units")
+    network: type[nn.Module] = DFTNet
+
+    def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
+        """`dtype` is what to compute in; of `earlier` phases none is needed.
+
+        Raises `ValueError` for pictures of a size that the discriminator cannot take.
+        """
+        del earlier
+        if faces.size % SMALLEST:
+            raise ValueError(f"pictures are {faces.size} pixels wide; DFT-Net takes multiples of {SMALLEST}")
+        self.settings, self.faces = settings, faces
+        self._generator = self.network(settings.width, settings.blocks, dtype)
+        self._discriminator = Discriminator(settings.discriminator_width, _UNITS, dtype)
+        updates = settings.steps * settings.discriminator_updates
+        self._optimizers = {
+            "generator": optimizers.make(settings.optimizer, settings.steps),
+            "discriminator": optimizers.make(settings.discriminator_optimizer, updates),
+        }
+
+    def init(self, key: jax.Array, batch: Batch) -> State:
+        """See `core.Method`. The flow starts as zero, so the warp as the identity."""
+        del batch
+        keys, size = jax.random.split(key), self.faces.size
+        image, units = jnp.zeros((1, size, size, 3)), jnp.zeros((1, _UNITS))
+        generator = initial_variables(self._generator, keys[0], image, units)["params"]
+        if "flow" in generator:
+            generator = {**generator, "flow": jax.tree.map(jnp.zeros_like, generator["flow"])}
+        params = {
+            "generator": generator,
+            "discriminator": initial_variables(self._discriminator, keys[1], image)["params"],
+        }
+        return State(
+            step=jnp.zeros((), jnp.int32),
+            params=params,
+            optimizers={name: optimizer.init(params[name]) for name, optimizer in self._optimizers.items()},
+            average=jax.tree.map(jnp.copy, generator),
+        )
+
+    def train_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
+        """See `core.Method`.
+
+        Metrics: wasserstein (how much higher D_A puts real faces), gradient_penalty and condition_real of the last of
+        the discriminator's updates; adversarial, condition, cycle, total_variation, attention and total of the
+        generator's.
+
+        Raises `ValueError` where a device's share of the batch cannot be dealt out over the discriminator's updates.
+        """
+        parts = self._dealt(jnp.asarray(batch["image"]), jnp.asarray(batch["action_units"]), key)
+        metrics: Metrics = {}
+        for image, units, keys in parts:  # unrolled: convolutions inside XLA's loops are slow on a CPU
+            state, metrics = self._update_discriminator(state, image, units, keys)
+        state, of_generator = self._update_generator(state, *parts[-1])
+        return state.replace(step=state.step + 1), {**metrics, **of_generator}
+
+    def eval_step(self, state: State, batch: Batch) -> Metrics:
+        """See `core.Method`. Each face is given the next one's action units, by the averaged generator.
+
+        Metrics: action_units (mean difference of those that D_C sees in the made face from what was wanted),
+        action_units_real (of those in the real face from its own), action_units_source (of those in the real face from
+        what was wanted), cycle (ℓ1 on [0, 1]), ssim (of faces given their own action units), attention, flow (mean
+        length, in picture widths).
+        """
+        image, units = jnp.asarray(batch["image"]), jnp.asarray(batch["action_units"])
+        wanted = jnp.roll(units, 1, 0)
+        edited, same = self.edit(state, image, wanted), self.edit(state, image, units)
+        seen, seen_made = self.estimate(state, image), self.estimate(state, edited.image)
+        return {
+            "action_units": l1(seen_made, wanted),
+            "action_units_real": l1(seen, units),
+            "action_units_source": l1(seen, wanted),
+            "cycle": l1(image, self.edit(state, edited.image, units).image) / 2,
+            "ssim": jnp.mean(dm_pix.ssim((image + 1) / 2, (same.image + 1) / 2)),
+            "attention": jnp.mean(edited.attention),
+            "flow": jnp.mean(jnp.linalg.norm(edited.flow, axis=-1)),
+        }
+
+    def pictures(self, state: State, batch: Batch) -> Mapping[str, Array]:
+        """See `core.Method`: source, whose action units are wanted, warped, texture, attention and made, in a row."""
+        image, units = (jnp.asarray(batch[name])[:_ROWS] for name in ("image", "action_units"))
+        edited = self.edit(state, image, jnp.roll(units, 1, 0))
+        attention = jnp.broadcast_to(2 * edited.attention - 1, image.shape)
+        columns = [image, jnp.roll(image, 1, 0), edited.aligned, edited.texture, attention, edited.image]
+        return {"edited": jnp.stack(columns, 1)}
+
+    def edit(self, state: State, image: Image, units: Units) -> Edited:
+        """Faces in [-1, 1] given other action units, by the averaged generator."""
+        return self._edited(state.average, image, units)
+
+    def estimate(self, state: State, image: Image) -> Units:
+        """The action units that D_C sees in faces in [-1, 1]."""
+        return self._judged(state.params["discriminator"], image)[1]
+
+    def _dealt(self, image: Image, units: Units, key: jax.Array) -> list[tuple[Image, Units, Keys]]:
+        """This device's share of the batch in parts, one an update of the discriminator: pictures, units, keys.
+
+        They are dealt out like cards: which part an example is in depends on its place in the whole batch alone.
+        """
+        count = self.settings.discriminator_updates
+        if image.shape[0] % count:
+            raise ValueError(
+                f"a device's share of the batch, {image.shape[0]}, cannot be dealt out over {count} updates of the "
+                "discriminator; set batch_size to a multiple of that and of the number of devices"
+            )
+        keys = example_keys(key, image.shape[0])
+        return [(image[i::count], units[i::count], keys[i::count]) for i in range(count)]
+
+    def _update_discriminator(self, state: State, image: Image, units: Units, keys: Keys) -> tuple[State, Metrics]:
+        weights = self.settings.weights
+        made = self._edited(state.params["generator"], image, targets(_folded(keys, 0), units)).image
+        share = jax.vmap(jax.random.uniform)(_folded(keys, 1))
+
+        def loss(params: Any):
+            critic, estimated = self._judged(params, jnp.concatenate([image, made]))
+            real_critic, made_critic = jnp.split(critic, 2)
+            penalty = adversarial.gradient_penalty(lambda x: self._judged(params, x)[0], image, made, share)
+            distance = adversarial.wasserstein_discriminator(real_critic, made_critic)
+            condition = losses.condition(estimated[: len(image)], units)
+            total = weights.adversarial * distance + weights.gradient_penalty * penalty
+            total = total + weights.condition * condition
+            return total, {"wasserstein": -distance, "gradient_penalty": penalty, "condition_real": condition}
+
+        return self._updated(state, "discriminator", loss)
+
+    def _update_generator(self, state: State, image: Image, units: Units, keys: Keys) -> tuple[State, Metrics]:
+        weights, wanted = self.settings.weights, targets(_folded(keys, 2), units)
+
+        def loss(params: Any):
+            edited = self._edited(params, image, wanted)
+            critic, estimated = self._judged(state.params["discriminator"], edited.image)
+            metrics = {
+                "adversarial": adversarial.wasserstein_generator(critic),
+                "condition": losses.condition(estimated, wanted),
+                "cycle": losses.cycle(image, self._edited(params, edited.image, units).image),
+                "total_variation": losses.total_variation(edited.flow),
+                "attention": losses.attention(edited.attention),
+            }
+            total = sum((getattr(weights, name) * value for name, value in metrics.items()), start=jnp.zeros(()))
+            return total, {**metrics, "total": total}
+
+        state, metrics = self._updated(state, "generator", loss)
+        decay = jnp.minimum(self.settings.average, (1 + state.step) / (10 + state.step))
+        average = optax.incremental_update(state.params["generator"], state.average, 1 - decay)
+        return state.replace(average=average), metrics
+
+    def _updated(self, state: State, name: str, loss: Callable) -> tuple[State, Metrics]:
+        """One step of one network's optimizer."""
+        params = state.params[name]
+        gradients, metrics = jax.lax.pmean(jax.grad(loss, has_aux=True)(params), DATA_AXIS)
+        updates, moments = self._optimizers[name].update(gradients, state.optimizers[name], params)
+        return state.replace(
+            params={**state.params, name: optax.apply_updates(params, updates)},
+            optimizers={**state.optimizers, name: moments},
+        ), metrics
+
+    def _edited(self, params: Any, image: Image, units: Units) -> Edited:
+        return self._generator.apply({"params": params}, image, units)
+
+    def _judged(self, params: Any, image: Image) -> tuple[Array, Array]:
+        return self._discriminator.apply({"params": params}, image)
+
+
+class Baseline(Editor):
+    """The phase that trains GANimation's generator, with a discriminator of its own, on the same losses."""
+
+    network = GANimation
+
+
+def targets(keys: Keys, units: Units) -> Units:
+    """Action units to aim at: those of another example, ± 0.1, within [0, 1]. Runs under `DATA_AXIS`.
+
+    Which other one of the examples on all devices is drawn for each example with its own key.
+    """
+    everybody = jax.lax.all_gather(units, DATA_AXIS, tiled=True)
+    count, place = everybody.shape[0], jax.lax.axis_index(DATA_AXIS) * units.shape[0] + jnp.arange(units.shape[0])
+
+    def one(key: jax.Array, place: Array) -> Array:
+        which, noise = jax.random.split(key)
+        other = (place + jax.random.randint(which, (), 1, max(count, 2))) % count
+        return everybody[other] + jax.random.uniform(noise, everybody.shape[1:], minval=-_NOISE, maxval=_NOISE)
+
+    return jnp.clip(jax.vmap(one)(keys, place), 0, 1)
+
+
+def _folded(keys: Keys, number: int) -> Keys:
+    """Other keys, one an example."""
+    return jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)

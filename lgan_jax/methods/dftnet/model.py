@@ -1,0 +1,65 @@
+"""A trained editor to work with: faces and action units in, faces out."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+from jaxtyping import ArrayLike, Float32
+
+from lgan_jax import action_units
+from lgan_jax.core import FaceInfo, Finished
+from lgan_jax.methods.dftnet.method import Editor, State
+from lgan_jax.methods.dftnet.networks import Edited
+from lgan_jax.nn.chunks import in_chunks
+
+_UNITS = len(action_units.NUMBERS)
+
+
+class ExpressionEditor:
+    """Gives faces other expressions, and estimates those that they have.
+
+    Every method works through its inputs in chunks of a fixed size (only two shapes are ever compiled), and returns
+    numpy arrays. Action units are in the order of `action_units.NUMBERS`.
+
+    Attributes:
+      info: the size of the faces it was trained on; the landmarks' scheme and the people of its data.
+      baseline: the run's GANimation, where it trained one.
+    """
+
+    baseline: ExpressionEditor | None
+
+    def __init__(self, info: FaceInfo, method: Editor, state: State, baseline: Finished | None = None) -> None:
+        """From the phase that trained it and its last state; and from the baseline's."""
+        self.info = info
+        self.baseline = None if baseline is None else ExpressionEditor(info, *baseline)
+        kept = {"discriminator": state.params["discriminator"]}
+        self._state = state.replace(params=kept, optimizers={})  # what only training needs is let go
+        self._edit, self._estimate = map(jax.jit, (method.edit, method.estimate))
+
+    def edit(self, image: ArrayLike, action_units: ArrayLike) -> Edited:
+        """Faces `(B, size, size, 3)` in [-1, 1] with the expressions of action units `(B, 17)` in [0, 1].
+
+        Raises:
+          ValueError: for arrays of another shape, or action units outside [0, 1].
+        """
+        image, units = self._faces(image), np.asarray(action_units, np.float32)
+        if units.shape != (len(image), _UNITS):
+            raise ValueError(f"action units have the shape {units.shape}; expected {(len(image), _UNITS)}")
+        if not np.all((units >= 0) & (units <= 1)):
+            raise ValueError(f"action units must be in [0, 1]; these are from {units.min():g} to {units.max():g}")
+        return in_chunks(lambda *chunk: self._edit(self._state, *chunk), image, units)
+
+    def estimate(self, image: ArrayLike) -> Float32[np.ndarray, "batch 17"]:
+        """Action units of faces `(B, size, size, 3)` in [-1, 1], by D_C, within [0, 1].
+
+        Raises:
+          ValueError: for arrays of another shape.
+        """
+        found = in_chunks(lambda chunk: self._estimate(self._state, chunk), self._faces(image))
+        return np.clip(found, 0, 1)
+
+    def _faces(self, image: ArrayLike) -> Float32[np.ndarray, "batch size size 3"]:
+        image, size = np.asarray(image, np.float32), self.info.size
+        if image.ndim != 4 or image.shape[1:] != (size, size, 3):
+            raise ValueError(f"pictures have the shape {image.shape}; expected (B, {size}, {size}, 3)")
+        return image
