@@ -66,5 +66,5 @@ def test_a_minimum_above_the_learning_rate_is_an_error():
 
 
 def test_a_share_that_is_none_is_an_error():
-    with pytest.raises(ValueError, match="hold is 1; it is a share"):
-        optimizers.Settings(hold=1)
+    with pytest.raises(ValueError, match=r"hold is 1\.0; it is a share"):
+        optimizers.Settings(hold=1.0)

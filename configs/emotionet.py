@@ -1,0 +1,112 @@
+"""DFT-Net (Wang et al., "Disentanglement of face deformation and texture synthesis for expression editing", ICIP 2020).
+
+  python train.py --config configs/emotionet.py --config.data.dir=FACES    the paper's schedule, 128 pixels, for a GPU
+  python train.py --config configs/emotionet.py:cpu --config.data.dir=OUT  own people, 128 pixels, narrow, for a CPU
+  python train.py --config configs/emotionet.py:quick --workdir runs/quick 64 pixels, built-in faces, minutes on a CPU
+
+FACES: pictures with OpenFace's output; OUT: what lgan_jax.data.prepare wrote. `baseline` after a comma
+(emotionet.py:quick,baseline) trains GANimation with the same budget as well, and the evaluation compares the two.
+What to expect: docs/results.md.
+"""
+
+from ml_collections import ConfigDict
+
+from lgan_jax import experiment
+
+DECAY = {"schedule": "linear", "hold": 2 / 3}  # the last 10 of 30 epochs
+
+
+def get_config(variants: str = "") -> ConfigDict:
+    """The config of the paper, changed by each of the variants, which commas separate."""
+    config, wanted = paper(), set(filter(None, variants.split(",")))
+    if unknown := wanted - VARIANTS.keys():
+        raise ValueError(f"configs/emotionet.py has no variant {unknown.pop()!r}; it has {', '.join(VARIANTS)}")
+    for name, change in VARIANTS.items():
+        if name in wanted:
+            change(config)
+    return experiment.completed(config.to_dict())
+
+
+def paper() -> ConfigDict:
+    """30 epochs of 200,000 pictures, 25 in each of the discriminator's updates, five of those in a step."""
+    return ConfigDict(
+        {
+            "method": "dftnet",
+            "phases": ("editor",),
+            "precision": "auto",
+            "held_out": 8,
+            "data": {
+                "name": "emotionet",
+                "dir": "",
+                "size": 128,
+                "scheme": "ibug68",
+                "cache": "",
+                "built_in": {
+                    "identities": 1,
+                    "train_per_identity": 20_000,
+                    "test_per_identity": 500,
+                    "seed": 0,
+                    "variation": "wild",
+                },
+            },
+            "editor": {
+                "steps": 48_000,
+                "batch_size": 125,
+                "discriminator_updates": 5,
+                "optimizer": adam(1e-4),
+                "discriminator_optimizer": adam(1e-4),
+                "width": 64,
+                "blocks": 6,
+                "discriminator_width": 64,
+                "weights": {
+                    "adversarial": 1.0,
+                    "gradient_penalty": 10.0,
+                    "condition": 4000 / 25,
+                    "cycle": 10.0,
+                    "total_variation": 1e-4,
+                    "attention": 1.0,
+                },
+            },
+            "loop": {
+                "seed": 0,
+                "log_every": 100,
+                "eval_every": 1000,
+                "pictures_every": 1000,
+                "checkpoint_every": 1000,
+                "keep": 2,
+            },
+        }
+    )
+
+
+def cpu(config: ConfigDict) -> None:
+    """128 pixels on a CPU: narrow networks, one update of the discriminator a step, higher rates."""
+    config.data.name = "celebv"
+    config.editor.update({"steps": 6000, "batch_size": 8, "discriminator_updates": 1})
+    config.editor.update({"width": 16, "blocks": 3, "discriminator_width": 16, "average": 0.99})
+    config.editor.update({"optimizer": adam(5e-4), "discriminator_optimizer": adam(5e-4)})
+    config.loop.update({"log_every": 50, "eval_every": 500, "pictures_every": 500, "checkpoint_every": 250})
+
+
+def quick(config: ConfigDict) -> None:
+    """64 pixels in minutes on two cores; no built-in person is in two pictures, so those held out are unseen."""
+    config.data.size = 64
+    config.data.built_in.update({"train_per_identity": 3000, "test_per_identity": 200})
+    config.editor.update({"steps": 2000, "batch_size": 16, "discriminator_updates": 1})
+    config.editor.update({"width": 16, "blocks": 2, "discriminator_width": 16, "average": 0.98})
+    config.editor.update({"optimizer": adam(1e-3), "discriminator_optimizer": adam(1e-3)})
+    config.loop.update({"log_every": 50, "eval_every": 200, "pictures_every": 200, "checkpoint_every": 200})
+
+
+def baseline(config: ConfigDict) -> None:
+    """GANimation after the editor, with the same settings."""
+    config.baseline = config.editor.copy_and_resolve_references()
+    config.phases = ("editor", "baseline")
+
+
+def adam(learning_rate: float) -> ConfigDict:
+    """The paper's Adam."""
+    return ConfigDict({"name": "adam", "learning_rate": learning_rate, "b1": 0.5, "b2": 0.999, **DECAY})
+
+
+VARIANTS = {"cpu": cpu, "quick": quick, "baseline": baseline}  # in the order in which they are applied
