@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lgan_jax.data import FaceData
+from lgan_jax.data import FaceData, kept
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import dftnet_sheets, dftnet_tables, report
 from lgan_jax.evaluation.cases import SINGLE, Cases, calmest, choose, drawn, neutral, with_units
@@ -20,6 +20,7 @@ from lgan_jax.evaluation.editing import (
     Model,
     Use,
     edited,
+    heads_of,
     measure,
     responses,
     seen_by,
@@ -29,6 +30,7 @@ from lgan_jax.evaluation.editing import (
 from lgan_jax.evaluation.judge import Judge, find_judge
 from lgan_jax.evaluation.makers import to_floats
 from lgan_jax.evaluation.tables import Table
+from lgan_jax.ops.unit_estimate import ESTIMATED, neutral_head
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +90,7 @@ def evaluate(
         dftnet_tables.keeping(rows, rows[UNCHANGED].descriptors, asked),
         *_singles(data, cases, models, judge, estimator, settings.single_frames),
         dftnet_tables.parts(uses),
-        dftnet_tables.by_unit(rows, cases.wanted, () if estimator is None else estimator.numbers),
+        dftnet_tables.by_unit(rows, cases.wanted, () if estimator is None else ESTIMATED),
     ]  # fmt: skip
     verdict, good = dftnet_tables.verdict(rows, cases.true is not None)
     made = report.Report(
@@ -115,11 +117,16 @@ def evaluate(
 
 
 def _estimator(data: FaceData, cases: Cases, judge: Judge) -> Estimator | None:
-    """What estimates action units from landmarks; None where nobody's neutral face is known."""
-    faces = neutral(data, cases.places)
-    if faces is None:
+    """What estimates action units from landmarks; None where nobody's face at rest is known."""
+    drawn_neutral = neutral(data, cases.places)
+    if drawn_neutral is not None:
+        return Estimator(heads_of(judge.landmarks(drawn_neutral)), "the same person with a neutral face, drawn")
+    if "landmarks" not in data.train[0]:
         return None
-    return Estimator(judge.landmarks(faces), "those of the same person with a neutral face, drawn in the same pose")
+    heads = {}
+    for identity in np.unique(cases.identity):
+        heads[identity] = neutral_head(kept.landmarks(data, int(identity)), data.info.scheme)
+    return Estimator(np.stack([heads[each] for each in cases.identity]), "the person at rest in the training frames")
 
 
 def _rows(
@@ -168,7 +175,7 @@ def _about(data: FaceData, cases: Cases, judge: Judge | None, estimator: Estimat
     size = data.info.size
     text = f"{len(cases.pictures)} held-out faces of {size}×{size} pixels, each given the action units of another."
     if estimator is not None:
-        text += f" Landmarks show {len(estimator.numbers)} of the 17 units, beside {estimator.source}."
+        text += f" Landmarks show {len(ESTIMATED)} of the 17 units, relative to {estimator.source}."
     return text if judge is not None else f"{text} dlib is not installed."
 
 

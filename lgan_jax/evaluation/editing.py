@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Float32, Int, UInt8
 
-from lgan_jax import action_units, landmark_units
+from lgan_jax import action_units
 from lgan_jax.core import FaceInfo
 from lgan_jax.evaluation.cases import Cases, Pictures, Units
 from lgan_jax.evaluation.judge import Judge
@@ -21,6 +21,7 @@ from lgan_jax.evaluation.reenactment import compare
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.metrics.identity import identity_distance
 from lgan_jax.metrics.image_quality import l1, psnr, ssim
+from lgan_jax.ops.unit_estimate import ESTIMATED, estimate, neutral_head
 
 
 @runtime_checkable
@@ -47,28 +48,35 @@ Maker = Callable[[Pictures, Units], Pictures]  # faces with the given action uni
 
 @dataclasses.dataclass(frozen=True)
 class Estimator:
-    """Action units from dlib's landmarks, beside those of the same person's neutral face.
+    """Action units from dlib's landmarks, relative to the same person's face at rest.
 
     Attributes:
-      neutral: landmarks of the neutral face of each case's person; NaN where it is not known.
+      heads: of each case's person at rest (`ops.unit_estimate.neutral_head`); NaN where it is not known.
       source: what they are taken from, in words.
     """
 
-    neutral: Float32[np.ndarray, "n 68 2"]
+    heads: Float32[np.ndarray, "n 68 3"]
     source: str
-    numbers = landmark_units.NUMBERS  # of the units that landmarks show
 
     def at(self, places: Int[np.ndarray, " k"]) -> Estimator:
         """For some of the cases."""
-        return dataclasses.replace(self, neutral=self.neutral[places])
+        return dataclasses.replace(self, heads=self.heads[places])
 
-    def __call__(self, landmarks: Float32[np.ndarray, "n 68 2"]) -> Float[np.ndarray, "n k"]:
-        """The intensities of `numbers`; NaN where there are no landmarks, or the neutral face is not known."""
-        found = np.full((len(landmarks), len(self.numbers)), np.nan)
-        known = ~(np.isnan(landmarks).any((1, 2)) | np.isnan(self.neutral).any((1, 2)))
+    def __call__(self, landmarks: Float32[np.ndarray, "n 68 2"]) -> Float[np.ndarray, "n 12"]:
+        """The intensities of `ESTIMATED`; NaN where there are no landmarks, or the face at rest is not known."""
+        found = np.full((len(landmarks), len(ESTIMATED)), np.nan)
+        known = ~(np.isnan(landmarks).any((1, 2)) | np.isnan(self.heads).any((1, 2)))
         if known.any():
-            found[known] = landmark_units.estimate(landmarks[known], self.neutral[known], IBUG68)
+            found[known] = estimate(landmarks[known], self.heads[known], IBUG68)
         return found
+
+
+def heads_of(landmarks: Float32[np.ndarray, "n 68 2"]) -> Float32[np.ndarray, "n 68 3"]:
+    """The head of each of n neutral faces; NaN where there are no landmarks."""
+    heads = np.full((len(landmarks), 68, 3), np.nan, np.float32)
+    for i in np.flatnonzero(~np.isnan(landmarks).any((1, 2))):
+        heads[i] = neutral_head(landmarks[i : i + 1], IBUG68)
+    return heads
 
 
 @dataclasses.dataclass
@@ -138,7 +146,7 @@ def measure(
     seen = seen_by(judge, made)
     by_landmarks = np.full((count, 1), np.nan)
     if estimator is not None:
-        kept = [action_units.NUMBERS.index(number) for number in estimator.numbers]
+        kept = [action_units.NUMBERS.index(number) for number in ESTIMATED]
         by_landmarks = np.abs(estimator(seen) - cases.wanted[:, kept])
     distances, descriptors = _identity(judge, made, cases.pictures, asked)
     nothing = np.full(count, np.nan)
@@ -219,7 +227,7 @@ def responses(
 
     One value for each picture of each group; groups that are None are left out.
     """
-    kept = [estimator.numbers.index(number) for number in numbers if number in estimator.numbers]
+    kept = [ESTIMATED.index(number) for number in numbers if number in ESTIMATED]
     return {
         name: estimator(judge.landmarks(pictures))[:, kept].mean(-1)
         for name, pictures in made.items()
