@@ -5,7 +5,8 @@
 
 One line of the text file is one picture: x y x y … in pixels of the picture with 0 at the centre of the first pixel,
 then fields of no interest, then the file's name. Source: Wu et al., "ReenactGAN", ECCV 2018, as its authors distribute
-CelebV. `lgan_jax.data.prepare` writes the same layout.
+CelebV. `lgan_jax.data.prepare` writes the same layout, and beside it `<Identity>/action_units.csv`, a table as
+`builders.openface` reads it with the pictures' names in the column `image`.
 """
 
 from __future__ import annotations
@@ -13,37 +14,46 @@ from __future__ import annotations
 import collections
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+import tensorflow_datasets as tfds
 
-from lgan_jax.data.builders import base
+from lgan_jax import action_units
+from lgan_jax.data.builders import base, openface
 from lgan_jax.data.split import contiguous_blocks
 from lgan_jax.landmarks import scheme_of_count
+from lgan_jax.ops.unit_estimate import ESTIMATED
 
 ANNOTATIONS = ("all_98pt.txt", "all_68pt.txt")
 PICTURES = "Image"
+UNITS = "action_units.csv"
 _SMALLEST = 16  # pixels
 _SQUARE = 0.02  # width and height of a crop may differ by this share
 
 
 @dataclasses.dataclass(frozen=True)
 class Frame:
-    """A picture with its number in the recording, `(N, 2)` points in its pixels, and its part of the split."""
+    """A picture with its number in the recording, `(N, 2)` points in its pixels, `(17,)` action units in [0, 1] or
+    None, and its part of the split."""
 
     path: Path
     number: int
     points: np.ndarray
     identity: int
+    units: np.ndarray | None = None
     split: str = ""
 
 
 class CelebV(base.FaceBuilder, skip_registration=True):
     """The pictures as they are in the folder, split into training and test frames by `split.contiguous_blocks`.
 
+    Records have `action_units` where the people have tables of them.
+
     Left out, counted and named: pictures that cannot be decoded, are smaller than 16 pixels, not square, or have no
-    line; lines that have no picture, or other fields than most lines of their file; and landmarks that cannot be.
+    line; lines that have no picture, or other fields than most lines of their file; landmarks that cannot be; and
+    pictures that the table of action units leaves out or has no good row for.
 
     Raises `FileNotFoundError` or `ValueError` for a folder that is not there or is not laid out like this.
     """
@@ -51,12 +61,15 @@ class CelebV(base.FaceBuilder, skip_registration=True):
     def __init__(self, root: Path, cache: Path):
         self.annotations = annotations(root)
         self.points = points_of(self.annotations)
+        self.tables = tables(self.annotations)
         files = [file for path in self.annotations.values() for file in (path, *_pictures(path))]
+        files += self.tables.values()
         key = f"celebv-{base.listing_key(root, files)}"
         super().__init__(cache, key, tuple(self.annotations), scheme_of_count(self.points).name)
 
     def features(self):
-        return {}
+        units = tfds.features.Tensor(shape=(len(action_units.NUMBERS),), dtype=np.float32)
+        return {"action_units": units} if self.tables else {}
 
     def records(self):
         frames = [frame for name in self.identities for frame in self._split(name)]
@@ -97,7 +110,17 @@ class CelebV(base.FaceBuilder, skip_registration=True):
         for path in pictures:
             if path.name not in mentioned:
                 self.skip("picture without an annotation", _name(path))
-        return list(frames.values())
+        return list(self._with_units(name, frames.values())) if self.tables else list(frames.values())
+
+    def _with_units(self, name: str, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """The frames that have action units; the others are skipped and noted."""
+        rows = {row.picture: row for row in openface.read_table(self.tables[name], required=ESTIMATED).rows}
+        for frame in frames:
+            row = rows.get(frame.path.name)
+            if row is None or row.fault:
+                self.skip(row.fault if row else "picture without action units", _name(frame.path))
+            else:
+                yield dataclasses.replace(frame, units=row.units)
 
 
 def annotations(root: Path) -> dict[str, Path]:
@@ -114,6 +137,20 @@ def annotations(root: Path) -> dict[str, Path]:
                 found[folder.name] = folder / name
     if not found:
         raise ValueError(f"{root} has neither <Identity>/{ANNOTATIONS[0]} nor <Identity>/{ANNOTATIONS[1]}")
+    return found
+
+
+def tables(files: Mapping[str, Path]) -> dict[str, Path]:
+    """Each person's table of action units, given the annotation files; empty where nobody has one.
+
+    Raises `ValueError` where some have one and others do not.
+    """
+    found = {name: path.with_name(UNITS) for name, path in files.items() if path.with_name(UNITS).is_file()}
+    if lacking := sorted(files.keys() - found.keys()) if found else []:
+        raise ValueError(
+            f"{lacking[0]} has no {UNITS} and others have one: give the command that prepared this folder again, "
+            f"which adds what is missing, or take all of them out"
+        )
     return found
 
 
@@ -136,7 +173,8 @@ def _record(frame: Frame) -> tuple[str, base.Record]:
         raise base.Unusable("not square, so no face crop")
     landmarks = ((frame.points + 0.5) / (width, height)).astype(np.float32)
     base.check_landmarks(landmarks)
-    return frame.split, {"image": data, "landmarks": landmarks, "identity": frame.identity}
+    record = {"image": data, "landmarks": landmarks, "identity": frame.identity}
+    return frame.split, record if frame.units is None else record | {"action_units": frame.units}
 
 
 def _frame_numbers(paths: list[Path]) -> list[int]:

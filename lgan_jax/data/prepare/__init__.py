@@ -4,7 +4,9 @@
 
 The output has CelebV's layout, so that one reader serves both: `OUT/<person>/Image/<frame>.jpg`, and
 `OUT/<person>/all_68pt.txt` with a line for each picture: 136 numbers x y x y … in pixels of the crop (0 is the centre
-of the first pixel), then the file's name. `OUT/prepared.json` says how it was made and what was dropped.
+of the first pixel), then the file's name. `OUT/<person>/action_units.csv` has, for each picture, an estimate of the
+twelve action units that landmarks show (see `ops.unit_estimate`). `OUT/prepared.json` says how all was made and what
+was dropped.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from lgan_jax.data.prepare.job import ANNOTATIONS, SUMMARY, VERSION, Job, write_
 from lgan_jax.data.prepare.options import Options
 from lgan_jax.data.prepare.person import prepare_person
 from lgan_jax.data.prepare.sources import people
+from lgan_jax.data.prepare.units import add_units
 from lgan_jax.faces import Faces
 from lgan_jax.landmarks import IBUG68
 
@@ -51,6 +54,7 @@ def prepare(videos: Path, out: Path, options: Options, faces: Faces | None = Non
             progress.name(person.name)
             summary = prepare_person(person, job, options, faces, progress)
             if summary["kept"]:
+                add_units(out / person.name)
                 kept[person.name] = summary
             else:
                 left_out[person.name] = summary | {"reason": _why(summary)}

@@ -19,8 +19,14 @@ Makes a data set of aligned faces with 68 landmarks from your own videos and pho
 
 VIDEOS is a folder. Each person in it is one video file (its name is the person's), or a sub-folder of photos or of
 videos. Where several faces are in a picture, the largest is taken and then followed. OUT gets, for each person,
-Image/<frame>.jpg and all_68pt.txt in CelebV's layout, and prepared.json with all counts. Train on it with
+Image/<frame>.jpg and all_68pt.txt in CelebV's layout, action_units.csv, and prepared.json with all counts. Train on it
+with
   python train.py --config configs/celebv.py --config.data.dir=OUT
+  python train.py --config configs/emotionet.py --config.data.dir=OUT
+
+The action units are an estimate from the landmarks, relative to the person's own face at rest (found among the frames
+with the mouth closed and the eyes open), of those that landmarks show: 1 2 4 5 12 15 17 20 23 25 26 45. A folder that
+was prepared without them gets them when the same command is given again.
 
 Crops are aligned by the points inside the face's outline: place, size and roll of the head are removed, turning and
 nodding stay. Frames are dropped that have no face, are blurred, or whose landmarks jump.

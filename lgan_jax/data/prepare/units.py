@@ -1,0 +1,29 @@
+"""Action units of a prepared person, estimated from the landmarks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from lgan_jax.data.builders import openface
+from lgan_jax.data.prepare.job import ANNOTATIONS, write
+from lgan_jax.landmarks import IBUG68
+from lgan_jax.ops.unit_estimate import ESTIMATED, estimate, neutral_head
+
+UNITS = "action_units.csv"
+_NOTE = (
+    "An estimate by lgan_jax from landmarks, relative to the person's own face at rest, from 0 to 5 as OpenFace's; "
+    "units that landmarks do not show are left out"
+)
+
+
+def add_units(folder: Path) -> None:
+    """Writes the action units of a prepared person's pictures beside the landmarks, unless they are there."""
+    file = folder / UNITS
+    if file.exists():
+        return
+    lines = [line.rsplit(" ", 1) for line in (folder / ANNOTATIONS).read_text().splitlines()]
+    points = np.array([text.split(" ") for text, _ in lines], np.float32).reshape(len(lines), -1, 2)
+    units = estimate(points, neutral_head(points, IBUG68), IBUG68)
+    write(file, openface.table_text([name for _, name in lines], units, ESTIMATED, _NOTE).encode())
