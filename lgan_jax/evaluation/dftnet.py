@@ -1,4 +1,4 @@
-"""Evaluation of a trained DFT-Net on held-out faces, beside GANimation, the baseline that the paper compares it with."""
+"""Evaluation of a trained DFT-Net on held-out faces, beside the paper's baseline, GANimation."""
 
 from __future__ import annotations
 
@@ -9,15 +9,28 @@ from pathlib import Path
 
 import numpy as np
 
-from lgan_jax.data import FaceData
+from lgan_jax.data import FaceData, kept
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import dftnet_sheets, dftnet_tables, report
 from lgan_jax.evaluation.cases import SINGLE, Cases, calmest, choose, drawn, neutral, with_units
 from lgan_jax.evaluation.dftnet_tables import BASELINE, OURS, TRUE, UNCHANGED
-from lgan_jax.evaluation.editing import Edits, Estimator, Model, Use, edited, measure, responses, unchanged, use
+from lgan_jax.evaluation.editing import (
+    Edits,
+    Estimator,
+    Model,
+    Use,
+    edited,
+    heads_of,
+    measure,
+    responses,
+    seen_by,
+    unchanged,
+    use,
+)
 from lgan_jax.evaluation.judge import Judge, find_judge
 from lgan_jax.evaluation.makers import to_floats
 from lgan_jax.evaluation.tables import Table
+from lgan_jax.ops.unit_estimate import ESTIMATED, neutral_head
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,19 +78,19 @@ def evaluate(
     models = {OURS: model} | ({} if model.baseline is None else {BASELINE: model.baseline})
     cases = choose(data, settings.frames)
     judge, warnings = find_judge()
-    seen = np.full((len(cases.pictures), 68, 2), np.nan, np.float32) if judge is None else judge.landmarks(cases.pictures)
+    seen = seen_by(judge, cases.pictures)
     estimator = None if judge is None else _estimator(data, cases, judge)
     asked = evenly(np.arange(len(cases.pictures)), settings.identity_frames)
     rows = _rows(models, cases, judge, estimator, asked)
     uses = {name: _use(each, cases) for name, each in models.items()}
     tables = [
         dftnet_tables.editing(
-            rows, rows[UNCHANGED].descriptors, _about(data, cases, judge, estimator), list(models), asked,
-            cases.true is not None,
+            rows, _about(data, cases, judge, estimator), list(models), cases.true is not None
         ),
+        dftnet_tables.keeping(rows, rows[UNCHANGED].descriptors, asked),
         *_singles(data, cases, models, judge, estimator, settings.single_frames),
         dftnet_tables.parts(uses),
-        dftnet_tables.by_unit(rows, cases.wanted, () if estimator is None else estimator.numbers),
+        dftnet_tables.by_unit(rows, cases.wanted, () if estimator is None else ESTIMATED),
     ]  # fmt: skip
     verdict, good = dftnet_tables.verdict(rows, cases.true is not None)
     made = report.Report(
@@ -101,6 +114,19 @@ def evaluate(
     )
     report.write(made, out)
     return made
+
+
+def _estimator(data: FaceData, cases: Cases, judge: Judge) -> Estimator | None:
+    """What estimates action units from landmarks; None where nobody's face at rest is known."""
+    drawn_neutral = neutral(data, cases.places)
+    if drawn_neutral is not None:
+        return Estimator(heads_of(judge.landmarks(drawn_neutral)), "the same person with a neutral face, drawn")
+    if "landmarks" not in data.train[0]:
+        return None
+    heads = {}
+    for identity in np.unique(cases.identity):
+        heads[identity] = neutral_head(kept.landmarks(data, int(identity)), data.info.scheme)
+    return Estimator(np.stack([heads[each] for each in cases.identity]), "the person at rest in the training frames")
 
 
 def _rows(
@@ -149,7 +175,7 @@ def _about(data: FaceData, cases: Cases, judge: Judge | None, estimator: Estimat
     size = data.info.size
     text = f"{len(cases.pictures)} held-out faces of {size}×{size} pixels, each given the action units of another."
     if estimator is not None:
-        text += f" Landmarks show {len(estimator.numbers)} of the 17 units, beside {estimator.source}."
+        text += f" Landmarks show {len(ESTIMATED)} of the 17 units, relative to {estimator.source}."
     return text if judge is not None else f"{text} dlib is not installed."
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Float32, UInt8
 from lgan_jax.data import FaceData
 from lgan_jax.evaluation import flows
 from lgan_jax.evaluation.cases import SINGLE, Cases, calmest, drawn, with_units
-from lgan_jax.evaluation.dftnet_tables import BASELINE, OURS
+from lgan_jax.evaluation.dftnet_tables import BASELINE, OURS, TRUE
 from lgan_jax.evaluation.editing import Model, squares
 from lgan_jax.evaluation.makers import to_bytes, to_floats
 from lgan_jax.evaluation.report import Sheet
@@ -19,11 +19,8 @@ from lgan_jax.evaluation.sheets import Row, cell_side, sheet
 from lgan_jax.landmarks import IBUG68, inter_ocular
 
 LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)
-_ROWS = 6  # faces of Fig. 4 and of the flow
-_FEW = 4  # faces of the others
+_ROWS, _FEW, _THREE = 6, 4, 3  # faces of Fig. 4; of single expressions and Fig. 5; of the eyelids and the flow
 _EYES = 1.5  # width of the part around the eyes, in distances between their outer corners
-
-_TRUTH = "what should come out"
 
 
 def sheets(data: FaceData, cases: Cases, models: Mapping[str, Model], seen: np.ndarray) -> list[Sheet]:
@@ -40,9 +37,9 @@ def sheets(data: FaceData, cases: Cases, models: Mapping[str, Model], seen: np.n
     return [
         _parts(cases, chosen, models),
         _singles(data, cases, calm, models),
-        _eyelids(data, cases, calm, models, seen),
+        _eyelids(data, cases, calm[:_THREE], models, seen),
         _interpolation(cases, chosen[:_FEW], models),
-        _flow(cases, calm, models[OURS]),
+        _flow(cases, calm[:_THREE], models[OURS]),
     ]
 
 
@@ -58,7 +55,7 @@ def _parts(cases: Cases, chosen: np.ndarray, models: Mapping[str, Model]) -> She
     columns = {
         "source": cases.pictures[chosen],
         "wanted: as here": cases.pictures[cases.giver[chosen]],
-        **({} if cases.true is None else {_TRUTH: cases.true[chosen]}),
+        **({} if cases.true is None else {TRUE: cases.true[chosen]}),
         "warped source": to_bytes(ours.aligned),
         "texture": to_bytes(ours.texture),
         "attention": to_bytes(attention),
@@ -91,9 +88,7 @@ def _singles(data: FaceData, cases: Cases, chosen: np.ndarray, models: Mapping[s
     )
 
 
-def _eyelids(
-    data: FaceData, cases: Cases, chosen: np.ndarray, models: Mapping[str, Model], seen: np.ndarray
-) -> Sheet:
+def _eyelids(data: FaceData, cases: Cases, chosen: np.ndarray, models: Mapping[str, Model], seen: np.ndarray) -> Sheet:
     units = [with_units(cases.units[chosen], {45: level}) for level in LEVELS]
     grids = _grids(data, cases, chosen, models, units)
     grids = {"warped source": _grid(models[OURS], cases.pictures[chosen], units, "aligned"), **grids}
@@ -144,7 +139,9 @@ def _interpolation(cases: Cases, chosen: np.ndarray, models: Mapping[str, Model]
 def _flow(cases: Cases, chosen: np.ndarray, model: Model) -> Sheet:
     size = cases.pictures.shape[1]
     side = cell_side(size)
-    made = {name: _edit(model, cases.pictures[chosen], with_units(cases.units[chosen], SINGLE[name])) for name in SINGLE}
+    made = {
+        name: _edit(model, cases.pictures[chosen], with_units(cases.units[chosen], SINGLE[name])) for name in SINGLE
+    }
     longest = max(float(np.quantile(np.linalg.norm(each.flow, axis=-1), 0.995)) for each in made.values())
     scale = longest if longest > 0 else 1 / size
     rows = []
@@ -162,8 +159,8 @@ def _flow(cases: Cases, chosen: np.ndarray, model: Model) -> Sheet:
     return Sheet(
         name="flow",
         title="The flow",
-        caption=f"White stays in its place; full colour takes a pixel from {pixels} away (the 99.5th percentile here), in "
-        "the direction of the colour on the wheel; what comes from farther is darker. Below, the warped source with "
+        caption=f"White stays in its place; full colour takes a pixel from {pixels} away (the 99.5th percentile here), "
+        "in the direction of the colour on the wheel; what comes from farther is darker. Below, the warped source with "
         f"a grid on it: the flow alone, without attention and texture.{still}",
         image=sheet(rows, ["source", *SINGLE, f"scale {scale:.2%} of width"], size),
     )
@@ -175,7 +172,7 @@ def _grids(
     """By name: the results of each model, and the truth where it can be drawn."""
     grids = {name: _grid(model, cases.pictures[chosen], units, "image") for name, model in models.items()}
     if data.drawn is not None:
-        grids[_TRUTH] = np.stack([drawn(data, cases.places[chosen], each) for each in units])
+        grids[TRUE] = np.stack([drawn(data, cases.places[chosen], each) for each in units])
     return grids
 
 
@@ -198,7 +195,7 @@ def _columns(columns: Mapping[str, np.ndarray], cases: Cases) -> np.ndarray:
 
 
 def _named(grids: Mapping[str, Any]) -> str:
-    return " The last row of each is drawn: what should come out." if _TRUTH in grids else ""
+    return " The last row of each is drawn: what should come out." if TRUE in grids else ""
 
 
 def _intensities() -> str:

@@ -16,6 +16,7 @@ from lgan_jax.metrics.frechet import frechet_distance
 from lgan_jax.metrics.summary import Figure, share, summarize
 
 OURS, BASELINE, UNCHANGED, TRUE = "DFT-Net", "GANimation", "source unchanged", "what should come out"
+_SHORT = {BASELINE: "baseline", UNCHANGED: "source", TRUE: "true"}  # as headings
 
 _LANDMARKS = Column(
     "by_landmarks", "AU error\nlandmarks", "mean absolute difference, of an intensity from 0 to 1, of the action units "
@@ -25,14 +26,14 @@ _TRUTH = (
     Column("ssim", "SSIM", "structural similarity of the made face and of what should come out", "higher"),
     Column("psnr", "PSNR\ndB", "peak signal-to-noise ratio of the same two; 100 at most", "higher", 1),
 )
-_REST = (
+_KEPT = (
     Column("identity", "ID", "distance of dlib's face descriptors between the made face and the face as it was; dlib "
            "calls two faces one person below 0.6", "lower"),
     Column("cycle", "cycle\nℓ1", "mean absolute difference of the face and of what comes back when it is given its own "
            "action units again, as a share of the range from black to white", "lower", 1, True),
-    Column("frechet", "FD\ndlib", "Fréchet distance of dlib's 128 face descriptors (not of Inception's features) of the "
-           "made faces to those of the same faces as they were, covariances divided by N − 1; with so few pictures only "
-           "rows of this table can be compared", "lower", 4),
+    Column("frechet", "FD\ndlib", "Fréchet distance of dlib's 128 face descriptors (not of Inception's features) of "
+           "the made faces to those of the same faces as they were, covariances divided by N − 1; with so few "
+           "pictures only rows of this table can be compared", "lower", 4),
     Column("found", "found\nby dlib", "share of made faces in which dlib finds a face", "higher", 0, True),
 )  # fmt: skip
 _PARTS = (
@@ -46,52 +47,60 @@ _PARTS = (
 )  # fmt: skip
 
 
-def columns(regressors: Sequence[str], has_truth: bool) -> list[Column]:
-    """Of the first table."""
-    by_regressor = [
-        Column(f"by_{name}", f"AU error\n{name}'s D", f"mean absolute difference of the action units that {name}'s "
-               f"discriminator estimates from those that were wanted; {name} was trained to please this one", "lower")
-        for name in regressors
-    ]  # fmt: skip
-    return [*by_regressor, _LANDMARKS, *(_TRUTH if has_truth else ()), *_REST]
-
-
-def editing(
-    rows: Mapping[str, Edits],
-    real: np.ndarray,
-    about: str,
-    regressors: Sequence[str],
-    asked: np.ndarray,
-    has_truth: bool,
-) -> Table:
-    """The first table.
+def editing(rows: Mapping[str, Edits], about: str, regressors: Sequence[str], has_truth: bool) -> Table:
+    """Whether the wanted expressions were made.
 
     Args:
       rows: each row's name and values.
-      real: dlib's descriptors of the faces as they were, for the Fréchet distance.
       about: how many pictures, and what was done.
       regressors: whose discriminators estimated action units.
-      asked: indices of the cases on which dlib's descriptors were asked for.
       has_truth: whether the data has what should come out.
     """
+    by_regressor = [
+        Column(f"by_{name}", f"AU error\nD of {name}", "mean absolute difference of the action units that the "
+               f"discriminator of {name} estimates from those that were wanted; {name} was trained to please it",
+               "lower")
+        for name in regressors
+    ]  # fmt: skip
     return Table(
         key="editing",
         title="Other people's expressions on held-out faces",
         about=about,
-        columns=columns(regressors, has_truth),
+        columns=[_LANDMARKS, *by_regressor, *(_TRUTH if has_truth else ())],
+        rows=[Row(name, _made(values), compared=name not in (UNCHANGED, TRUE)) for name, values in rows.items()],
+    )
+
+
+def _made(values: Edits) -> dict[str, Figure]:
+    figures = {key: summarize(getattr(values, key)) for key in ("by_landmarks", "ssim", "psnr")}
+    return figures | {f"by_{judge}": summarize(each) for judge, each in values.by_regressor.items()}
+
+
+def keeping(rows: Mapping[str, Edits], real: np.ndarray, asked: np.ndarray) -> Table:
+    """Whether the person stayed who it was.
+
+    Args:
+      rows: as for `editing`.
+      real: dlib's descriptors of the faces as they were, for the Fréchet distance.
+      asked: indices of the cases on which dlib's descriptors were asked for.
+    """
+    return Table(
+        key="keeping",
+        title="The same person, and back again",
+        about=f"The same edits. ID and FD on {len(asked)} of the faces, where dlib sees them. FD needs many: with "
+        "fewer faces than features it is too large.",
+        columns=_KEPT,
         rows=[
-            Row(name, _figures(name, values, real, asked), compared=name not in (UNCHANGED, TRUE))
+            Row(name, _kept(name, values, real, asked), compared=name not in (UNCHANGED, TRUE))
             for name, values in rows.items()
         ],
     )
 
 
-def _figures(name: str, values: Edits, real: np.ndarray, asked: np.ndarray) -> dict[str, Figure]:
-    figures = {f"by_{judge}": summarize(each) for judge, each in values.by_regressor.items()}
-    figures |= {key: summarize(getattr(values, key)) for key in ("by_landmarks", "ssim", "psnr", "cycle")}
-    figures |= {"identity": summarize(values.identity[asked])}
+def _kept(name: str, values: Edits, real: np.ndarray, asked: np.ndarray) -> dict[str, Figure]:
+    figures = {"cycle": summarize(values.cycle), "identity": summarize(values.identity[asked])}
     if name != UNCHANGED:
-        figures |= {"frechet": _frechet(values.descriptors, real, len(asked))}
+        figures["frechet"] = _frechet(values.descriptors, real, len(asked))
     return figures | ({"found": share(values.found)} if len(real) else {})
 
 
@@ -102,33 +111,35 @@ def _frechet(made: np.ndarray, real: np.ndarray, of: int) -> Figure:
 
 
 def by_unit(rows: Mapping[str, Edits], wanted: np.ndarray, shown: Sequence[int]) -> Table:
-    """Which action units are made well: errors by DFT-Net's discriminator, and by landmarks for the units `shown`."""
+    """Which action units are made well: by DFT-Net's discriminator, and by landmarks for the units `shown`."""
     names = [name for name in rows if name != TRUE]
-    made = [
-        Column(f"regressor_{i}", f"{name}\nD", f"{name}: mean absolute difference by DFT-Net's discriminator", "lower")
-        for i, name in enumerate(names)
-    ]
-    made += [
-        Column(f"landmarks_{i}", f"{name}\nlandmarks", f"{name}: the same by dlib's landmarks", "lower")
-        for i, name in enumerate(names)
-    ]
+    made = [("regressor", "D", name) for name in names if name != BASELINE]
+    made += [("landmarks", "landm.", name) for name in names]
     lines = []
     for i, number in enumerate(action_units.NUMBERS):
         figures = {"wanted": summarize(wanted[:, i])}
-        for j, name in enumerate(names):
-            figures[f"regressor_{j}"] = summarize(rows[name].of_units[:, i])
-            if number in shown:
-                figures[f"landmarks_{j}"] = summarize(rows[name].of_landmark_units[:, shown.index(number)])
+        for judge, _, name in made:
+            if judge == "regressor":
+                figures[f"{judge}_{name}"] = summarize(rows[name].of_units[:, i])
+            elif number in shown:
+                figures[f"{judge}_{name}"] = summarize(rows[name].of_landmark_units[:, shown.index(number)])
         lines.append(Row(f"{number} {action_units.NAMES[number]}", figures))
-    first = Column("wanted", "wanted", "mean of the wanted intensities", "neither")
+    meanings = {"regressor": "DFT-Net's discriminator", "landmarks": "dlib's landmarks"}
     return Table(
         key="units",
         title="By action unit",
         about="The same edits, unit by unit. A unit that is hardly ever wanted has a small error whatever is done.",
-        columns=[first, *made],
+        columns=[
+            Column("wanted", "wanted", "mean of the wanted intensities", "neither"),
+            *(
+                Column(f"{judge}_{name}", f"{_SHORT.get(name, name)}\n{short}", f"{name}: mean absolute difference by "
+                       f"{meanings[judge]}", "lower")
+                for judge, short, name in made
+            ),
+        ],
         rows=lines,
         compare=False,
-    )
+    )  # fmt: skip
 
 
 def singles(responses: Mapping[str, Mapping[str, np.ndarray]], count: int) -> Table:
@@ -137,13 +148,11 @@ def singles(responses: Mapping[str, Mapping[str, np.ndarray]], count: int) -> Ta
     return Table(
         key="singles",
         title="One expression at a time",
-        about=f"The {count} calmest of the held-out faces, given one expression each. Mean intensity, from 0 to 1, of its "
-        "action units as dlib's landmarks show them: before, after, and where the data has it in the true picture.",
-        columns=[Column(group, group, f"mean intensity: {group}", "neither", 2) for group in groups],
+        about=f"The {count} calmest of the held-out faces, given one expression each. Mean intensity, from 0 to 1, of "
+        "its action units as dlib's landmarks show them: before, after, and where the data has it in the true picture.",
+        columns=[Column(group, _SHORT.get(group, group), f"mean intensity: {group}", "neither", 2) for group in groups],
         rows=[
-            Row(
-                f"{name} ({' '.join(map(str, SINGLE[name]))})", {key: summarize(each) for key, each in values.items()}
-            )
+            Row(f"{name} ({' '.join(map(str, SINGLE[name]))})", {key: summarize(each) for key, each in values.items()})
             for name, values in responses.items()
         ],
         compare=False,
@@ -155,8 +164,8 @@ def parts(uses: Mapping[str, Use]) -> Table:
     return Table(
         key="parts",
         title="Warped or painted",
-        about="Where the attention is 1 the picture is the warped source, where it is 0 it is the texture. An attention "
-        "of 0 or of 1 everywhere means that one of the two decoders has no effect.",
+        about="Where the attention is 1 the picture is the warped source, where it is 0 it is the texture. An "
+        "attention of 0 or of 1 everywhere means that one of the two decoders has no effect.",
         columns=_PARTS,
         rows=[
             Row(name, {key: summarize(getattr(use, key)) for key in ("attention", "low", "high", "flow")})

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, Float32, Int, UInt8
 
 from lgan_jax import action_units
 from lgan_jax.core import FaceInfo
@@ -18,8 +18,10 @@ from lgan_jax.evaluation.cases import Cases, Pictures, Units
 from lgan_jax.evaluation.judge import Judge
 from lgan_jax.evaluation.makers import to_bytes, to_floats
 from lgan_jax.evaluation.reenactment import compare
+from lgan_jax.landmarks import IBUG68
 from lgan_jax.metrics.identity import identity_distance
 from lgan_jax.metrics.image_quality import l1, psnr, ssim
+from lgan_jax.ops.unit_estimate import ESTIMATED, estimate, neutral_head
 
 
 @runtime_checkable
@@ -44,13 +46,37 @@ class Model(Protocol):
 Maker = Callable[[Pictures, Units], Pictures]  # faces with the given action units
 
 
-class Estimator(Protocol):
-    """Action units from landmarks, where the person's neutral face is known."""
+@dataclasses.dataclass(frozen=True)
+class Estimator:
+    """Action units from dlib's landmarks, relative to the same person's face at rest.
 
-    numbers: tuple[int, ...]  # of the units that landmarks show
+    Attributes:
+      heads: of each case's person at rest (`ops.unit_estimate.neutral_head`); NaN where it is not known.
+      source: what they are taken from, in words.
+    """
 
-    def __call__(self, landmarks: Float32[np.ndarray, "n 68 2"]) -> Float[np.ndarray, "n k"]:
-        """Their intensities; NaN where there are no landmarks, or the neutral face is not known."""
+    heads: Float32[np.ndarray, "n 68 3"]
+    source: str
+
+    def at(self, places: Int[np.ndarray, " k"]) -> Estimator:
+        """For some of the cases."""
+        return dataclasses.replace(self, heads=self.heads[places])
+
+    def __call__(self, landmarks: Float32[np.ndarray, "n 68 2"]) -> Float[np.ndarray, "n 12"]:
+        """The intensities of `ESTIMATED`; NaN where there are no landmarks, or the face at rest is not known."""
+        found = np.full((len(landmarks), len(ESTIMATED)), np.nan)
+        known = ~(np.isnan(landmarks).any((1, 2)) | np.isnan(self.heads).any((1, 2)))
+        if known.any():
+            found[known] = estimate(landmarks[known], self.heads[known], IBUG68)
+        return found
+
+
+def heads_of(landmarks: Float32[np.ndarray, "n 68 2"]) -> Float32[np.ndarray, "n 68 3"]:
+    """The head of each of n neutral faces; NaN where there are no landmarks."""
+    heads = np.full((len(landmarks), 68, 3), np.nan, np.float32)
+    for i in np.flatnonzero(~np.isnan(landmarks).any((1, 2))):
+        heads[i] = neutral_head(landmarks[i : i + 1], IBUG68)
+    return heads
 
 
 @dataclasses.dataclass
@@ -117,10 +143,10 @@ def measure(
     """
     count = len(made)
     differences = {name: regressed(model, made) - cases.wanted for name, model in regressors.items()}
-    seen = np.full((count, 68, 2), np.nan, np.float32) if judge is None else judge.landmarks(made)
+    seen = seen_by(judge, made)
     by_landmarks = np.full((count, 1), np.nan)
     if estimator is not None:
-        kept = [action_units.NUMBERS.index(number) for number in estimator.numbers]
+        kept = [action_units.NUMBERS.index(number) for number in ESTIMATED]
         by_landmarks = np.abs(estimator(seen) - cases.wanted[:, kept])
     distances, descriptors = _identity(judge, made, cases.pictures, asked)
     nothing = np.full(count, np.nan)
@@ -136,6 +162,11 @@ def measure(
         found=~np.isnan(seen).any((1, 2)),
         descriptors=descriptors,
     )
+
+
+def seen_by(judge: Judge | None, pictures: Pictures) -> Float32[np.ndarray, "n 68 2"]:
+    """dlib's landmarks; NaN where it finds no face, or is not installed."""
+    return np.full((len(pictures), 68, 2), np.nan, np.float32) if judge is None else judge.landmarks(pictures)
 
 
 def regressed(model: Model, pictures: Pictures) -> Float32[np.ndarray, "n 17"]:
@@ -175,7 +206,7 @@ class Use:
 
     @property
     def saturated(self) -> str:
-        """"0" or "1" where the attention is that everywhere, to within a hundredth; empty otherwise."""
+        """ "0" or "1" where the attention is that everywhere, to within a hundredth; empty otherwise."""
         return "0" if self.high.max() < 0.01 else "1" if self.low.min() > 0.99 else ""
 
 
@@ -196,7 +227,7 @@ def responses(
 
     One value for each picture of each group; groups that are None are left out.
     """
-    kept = [estimator.numbers.index(number) for number in numbers if number in estimator.numbers]
+    kept = [ESTIMATED.index(number) for number in numbers if number in ESTIMATED]
     return {
         name: estimator(judge.landmarks(pictures))[:, kept].mean(-1)
         for name, pictures in made.items()

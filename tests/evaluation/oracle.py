@@ -20,13 +20,15 @@ class Memory(Split):
         return dict(self.records[range(len(self.records))[index]])
 
 
-def built_in_faces(size, identities, train, test):
+def built_in_faces(size, identities, train, test, variation="video"):
     """Built-in faces, and for every identity the samples of its pictures."""
-    settings = synthetic.Settings(identities=identities, train_per_identity=train, test_per_identity=test)
+    settings = synthetic.Settings(
+        identities=identities, train_per_identity=train, test_per_identity=test, variation=variation
+    )
     samples = {s: [synthetic.sample(settings, s, i) for i in range(settings.count(s))] for s in ("train", "test")}
     splits = {s: Memory([synthetic.draw(sample, size) for sample in some]) for s, some in samples.items()}
     info = FaceInfo(WFLW98, size, synthetic.names(settings))
-    data = FaceData("built-in faces", True, info, "0123", (), splits["train"], splits["test"])
+    data = FaceData("built-in faces", True, info, "0123", (), splits["train"], splits["test"], settings)
     return data, samples
 
 

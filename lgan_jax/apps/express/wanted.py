@@ -89,7 +89,7 @@ def check_intensity(value: float, flag: str) -> None:
 
 def _unit(text: str) -> tuple[int, float]:
     flag = f"--au {text}"
-    number, equals, intensity = text.partition("=")
+    number, _, intensity = text.partition("=")
     try:
         unit, value = int(number.upper().removeprefix("AU")), float(intensity)
     except ValueError:

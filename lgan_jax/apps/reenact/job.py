@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-import jax
 import numpy as np
 
 import lgan_jax
 from lgan_jax import experiment
-from lgan_jax.apps import output, video
+from lgan_jax.apps import device, output, video
 from lgan_jax.apps.driving import FaceReader
 from lgan_jax.apps.output import Output
 from lgan_jax.apps.reenact.drive import Driver, Model, Reader, search
@@ -25,7 +23,6 @@ from lgan_jax.apps.reenact.pipeline import Pipeline, Stage
 from lgan_jax.apps.video import Source
 from lgan_jax.data.prepare.console import Progress
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
-from lgan_jax.training.announce import has_gpu
 from lgan_jax.training.interrupts import Interrupts
 
 EVERYBODY = "all"
@@ -78,7 +75,7 @@ def reenact(options: Options) -> int:
     output.check(options.out, source)
     if options.relative and source.kind == "image":
         raise ValueError("--relative drives by a change over time: --driving must be a video or a folder of images")
-    print(device(), flush=True)
+    print(device.line(), flush=True)
     model, targets = load(options.workdir, options.target)
     known = experiment.training_landmarks(options.workdir)
     reader = FaceReader(model, known, options.landmarks)
@@ -225,12 +222,3 @@ def _unused(out: Path) -> Path:
     """A name beside `out` that nothing has, so that a stopped job leaves an earlier one's result alone."""
     names = (out.with_name(f"{out.stem}-stopped{'' if i == 1 else i}{out.suffix}") for i in range(1, 1 << 30))
     return next(name for name in names if not name.exists())
-
-
-def device() -> str:
-    """What the networks run on, and a warning where that is not the GPU that the machine has."""
-    found = jax.devices()[0]
-    line = f"running on {found.device_kind} ({found.platform}, {os.cpu_count()} CPU cores)"
-    if found.platform == "cpu" and has_gpu():
-        line += "\nWARNING: this machine has an NVIDIA GPU, but JAX uses the CPU: pip install 'lgan_jax[gpu]'"
-    return line

@@ -12,8 +12,8 @@ import numpy as np
 
 from lgan_jax.apps import provenance
 from lgan_jax.apps.output import Output
-from lgan_jax.apps.reenact.drive import Made
 from lgan_jax.apps.paste import edge, matched, paste
+from lgan_jax.apps.reenact.drive import Made
 from lgan_jax.landmarks import Scheme
 
 _EMPTY = 24  # the grey of a grid's cells that are left over

@@ -1,0 +1,197 @@
+"""One edit from its options to the written file and the lines that are printed about it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+import lgan_jax
+from lgan_jax import action_units, experiment
+from lgan_jax.apps import device, output, provenance
+from lgan_jax.apps.driving import Locator
+from lgan_jax.apps.express import photo as photos
+from lgan_jax.apps.express import wanted as words
+from lgan_jax.apps.express.photo import Photo
+from lgan_jax.apps.express.wanted import Units, Wanted
+from lgan_jax.core import FaceInfo
+from lgan_jax.evaluation.sheets import Row, sheet
+from lgan_jax.faces import Faces
+from lgan_jax.methods.dftnet.model import ExpressionEditor
+
+Say = Callable[[str], None]
+
+_SHOWN = 0.05  # intensity from which a unit is named
+
+
+@runtime_checkable
+class Model(Protocol):
+    """What is needed of a trained model; see `ExpressionEditor`."""
+
+    info: FaceInfo
+
+    def edit(self, image: Any, action_units: Any) -> Any:
+        """Faces `(n, size, size, 3)` in [-1, 1] with action units `(n, 17)`."""
+
+    def estimate(self, image: Any) -> np.ndarray:
+        """The action units `(n, 17)` of faces."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What is asked for; the command's flags have the same names, and explain them."""
+
+    workdir: Path
+    image: Path
+    out: Path | None = None
+    au: Sequence[str] = ()
+    emotion: str | None = None
+    like: Path | None = None
+    sweep: int | None = None
+    interpolate: Sequence[float] | None = None
+    face_only: bool = False
+    visible_mark: bool = True
+
+    def __post_init__(self) -> None:
+        wanted = self.wanted  # raises for what cannot be meant
+        goal = bool(self.au or self.emotion or self.like)
+        if not goal and self.sweep is None:
+            raise ValueError("nothing is asked for: give --au, --emotion, --like or --sweep")
+        if self.emotion and self.like:
+            raise ValueError("--emotion and --like both set all action units: give one of them")
+        if self.sweep is not None:
+            words.check_unit(self.sweep, f"--sweep {self.sweep}")
+            if self.sweep in wanted.changes:
+                raise ValueError(f"--sweep {self.sweep} moves this unit: leave it out of --au")
+        if self.interpolate is not None:
+            self._check_interpolation(goal)
+
+    def _check_interpolation(self, goal: bool) -> None:
+        if self.sweep is not None:
+            raise ValueError("--sweep and --interpolate each make a series: give one of them")
+        if not goal:
+            raise ValueError("--interpolate needs --au, --emotion or --like, which say where the way leads")
+        for level in self.interpolate or ():
+            words.check_intensity(level, "--interpolate")
+        if self.moving and len(self.interpolate or ()) < 2:
+            raise ValueError("--interpolate needs two places or more for a video")
+
+    @property
+    def wanted(self) -> Wanted:
+        """What --au and --emotion say."""
+        return Wanted.read(self.au, self.emotion)
+
+    @property
+    def series(self) -> bool:
+        """Whether more than one face is made."""
+        return self.sweep is not None or self.interpolate is not None
+
+    @property
+    def place(self) -> Path:
+        """Where to write."""
+        return self.out or Path(f"{self.image.stem}-express.png")
+
+    @property
+    def moving(self) -> bool:
+        """Whether a video is written."""
+        return self.place.suffix.lower() in output.VIDEO_OUT
+
+
+def express(options: Options) -> int:
+    """Does what `options` ask for; returns the exit status. Raises a one-line error for what a user can mend."""
+    kinds = (".png", *output.VIDEO_OUT) if options.series else (".png",)
+    for flag, path in (("--image", options.image), ("--like", options.like)):
+        if path is not None:
+            output.check(options.place, photos.open_photo(path, flag), kinds)
+    print(device.line(), flush=True)
+    model = load(options.workdir)
+    faces = Faces()
+    locator = Locator(experiment.training_landmarks(options.workdir), model.info, faces, follow=False)
+    locator.load()
+    return run(options, model, locator, faces.measure)
+
+
+def load(workdir: Path) -> Model:
+    """The model of a run. Raises `ValueError` where it is another method's."""
+    model = lgan_jax.load(workdir)
+    if not isinstance(model, ExpressionEditor):
+        raise ValueError(f"--workdir {workdir} is no DFT-Net run: it cannot edit expressions")
+    return model
+
+
+def run(
+    options: Options,
+    model: Model,
+    locator: Locator,
+    find: Callable[[np.ndarray], np.ndarray | None],
+    say: Say = print,
+) -> int:
+    """Edits with a model and a locator that are ready, and writes the result. See `express`.
+
+    `find` gives the landmarks of a made face, or None; they say how far the outline moved.
+    """
+    photo = photos.read(options.image, locator, "--image")
+    if line := photos.which(photo):
+        say(line)
+    own = model.estimate(photos.in_range(photo))[0]
+    like = None
+    if options.like is not None:
+        other = photos.read(options.like, locator, "--like")
+        if line := photos.which(other):
+            say(line.replace("is edited", "is taken"))
+        like = model.estimate(photos.in_range(other))[0]
+    units = options.wanted.units(own, like)
+    say(f"estimated of {options.image.name}: {listed(own)}")
+    if options.sweep is None:
+        say(f"wanted: {listed(units)}")
+    levels, steps = _steps(options, own, units)
+    made = model.edit(np.repeat(photos.in_range(photo), len(steps), 0), steps)
+    each = [photos.enlarged(type(made)(*(part[i] for part in made)), photo) for i in range(len(steps))]
+    _write(options, photo, each, levels, find)
+    say(f"{options.place} is written")
+    return 0
+
+
+def listed(units: Units) -> str:
+    """The units that can be seen, with their intensities."""
+    shown = [f"{n} at {value:.2f}" for n, value in zip(action_units.NUMBERS, units.tolist()) if value >= _SHOWN]
+    return ", ".join(shown) or "a neutral face"
+
+
+def _steps(options: Options, own: Units, units: Units) -> tuple[np.ndarray, np.ndarray]:
+    if options.sweep is not None:
+        return words.sweep(units, options.sweep, options.moving)
+    if options.interpolate is not None:
+        return words.interpolated(own, units, options.interpolate, options.moving)
+    return np.ones(1), units[None]
+
+
+def _write(
+    options: Options,
+    photo: Photo,
+    faces: Sequence[np.ndarray],
+    levels: np.ndarray,
+    find: Callable[[np.ndarray], np.ndarray | None],
+) -> None:
+    made = output.open_output(options.place, photo.source, options.workdir.resolve().name)
+    try:
+        if options.series and not options.moving:
+            made.write(_sheet(options, photo, faces, levels), 0)
+        else:
+            for time, face in enumerate(faces):
+                picture = face if options.face_only else photos.put_back(photo, face, find(face))
+                made.write(provenance.mark(picture) if options.moving and options.visible_mark else picture, time)
+        made.finish(complete=True)
+        made.commit(options.place)
+    finally:
+        made.discard()
+
+
+def _sheet(options: Options, photo: Photo, faces: Sequence[np.ndarray], levels: np.ndarray) -> np.ndarray:
+    """The face as it is, and all steps beside it."""
+    name = "" if options.sweep is None else f"AU {options.sweep} at "
+    side = max(photo.face.crop.shape[0], faces[0].shape[0])
+    return sheet([Row("", [photo.face.crop, *faces])], ["source", *(f"{name}{level:g}" for level in levels)], side)

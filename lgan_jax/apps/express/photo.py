@@ -1,0 +1,117 @@
+"""The face in a photo: found, cut out as a run's training pictures were, and put back after it was edited."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from lgan_jax.apps import video
+from lgan_jax.apps.driving import Located, Locator
+from lgan_jax.apps.paste import edge, paste
+from lgan_jax.apps.video import Source
+from lgan_jax.data import images
+from lgan_jax.data.prepare import align
+from lgan_jax.evaluation.flows import warped
+from lgan_jax.evaluation.makers import to_bytes, to_floats
+from lgan_jax.faces import Box
+from lgan_jax.landmarks import IBUG68
+
+_MOST = 1024  # pixels a side of an edited face
+_TURNED = {180: "upside down", 90: "on its side", 270: "on its side"}
+
+Image = UInt8[np.ndarray, "_ _ 3"]
+
+
+class Photo(NamedTuple):
+    """A photo and the face in it.
+
+    Attributes:
+      source: where it is from.
+      image: uint8 RGB.
+      face: the largest face, aligned.
+      boxes: of all faces that were seen, the best score first.
+    """
+
+    source: Source
+    image: Image
+    face: Located
+    boxes: list[Box]
+
+
+def read(path: Path, locator: Locator, flag: str) -> Photo:
+    """The photo at `path` with its largest face.
+
+    Raises `FileNotFoundError` without the file, `ValueError` for what is no photo, or has no face that is upright.
+    """
+    source = open_photo(path, flag)
+    image = images.decode(path.read_bytes())
+    face = locator.locate(image)
+    if face is None:
+        raise ValueError(f"{flag} {path}: there is no face{_turned(image, locator)}")
+    return Photo(source, image, face, locator.boxes)
+
+
+def open_photo(path: Path, flag: str) -> Source:
+    """What lies at `path`, which must be one photo; raises as `read`."""
+    source = video.open_source(path)
+    if source.kind != "image":
+        raise ValueError(f"{flag} {path} is a {source.kind}; give one photo")
+    return source
+
+
+def _turned(image: Image, locator: Locator) -> str:
+    """What to say of a photo in which a face is seen as soon as it is turned."""
+    for degrees, how in _TURNED.items():
+        if locator.locate(np.ascontiguousarray(np.rot90(image, degrees // 90))) is not None:
+            return f" that is upright, but one {how}; turn the photo first"
+    return " that can be seen"
+
+
+def which(photo: Photo) -> str | None:
+    """Which of several faces is edited, as a line to print; None where there is one only."""
+    if len(photo.boxes) < 2:
+        return None
+    box = max(photo.boxes, key=lambda box: box.area)
+    order = sorted(photo.boxes, key=lambda box: box.left + box.right)
+    middle = round((box.left + box.right) / 2), round((box.top + box.bottom) / 2)
+    return (
+        f"{len(order)} faces in {photo.source.path.name}: the largest is edited, number {order.index(box) + 1} "
+        f"from the left, around pixel {middle[0]}, {middle[1]}"
+    )
+
+
+def in_range(photo: Photo) -> Float32[np.ndarray, "1 size size 3"]:
+    """The aligned face as a model takes it, in [-1, 1]."""
+    return to_floats(photo.face.crop[None])
+
+
+def enlarged(made: Any, photo: Photo) -> UInt8[np.ndarray, "side side 3"]:
+    """An edited face (an `Edited` of one, without the leading axis) at the resolution that the face has in the photo.
+
+    Where the photo shows more than the model's size, Eq. 5 is computed from its own pixels, warped by the enlarged
+    flow: X̂ = (1 − A)·B + A·f(Φ, X), with A, B and Φ enlarged. Only what is painted is as coarse as the model.
+    """
+    size = made.image.shape[0]
+    scale = float(np.hypot(*photo.face.transform[:, 0]))
+    side = min(round(size / scale), _MOST)
+    if side <= size:
+        return to_bytes(made.image)
+    crop = align.crop(photo.image, photo.face.transform * (side / size), side)
+    texture = cv2.resize(made.texture, (side, side), interpolation=cv2.INTER_CUBIC)
+    attention = cv2.resize(made.attention[..., 0], (side, side), interpolation=cv2.INTER_LINEAR)[..., None]
+    return to_bytes((1 - attention) * np.clip(texture, -1, 1) + attention * to_floats(warped(crop, made.flow)))
+
+
+def put_back(photo: Photo, face: UInt8[np.ndarray, "side side 3"], landmarks: np.ndarray | None) -> Image:
+    """The photo with the edited face in it, faded in along the outline around it.
+
+    `landmarks` are dlib's of the edited face, in [0, 1] of it, where it sees one: a jaw that drops is shown as well.
+    """
+    side = face.shape[0]
+    outlines = [photo.face.ibug68] + ([] if landmarks is None else [landmarks])
+    transform = photo.face.transform * (side / photo.face.crop.shape[0])
+    return paste(photo.image, face, edge(outlines, IBUG68, side), transform)

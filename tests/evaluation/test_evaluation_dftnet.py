@@ -1,0 +1,226 @@
+import dataclasses
+import json
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from oracle import Memory, built_in_faces
+
+from lgan_jax import action_units
+from lgan_jax.data import synthetic
+from lgan_jax.evaluation import dftnet, dftnet_sheets, report
+from lgan_jax.evaluation.cases import choose
+from lgan_jax.evaluation.dftnet_tables import BASELINE, OURS, TRUE, UNCHANGED
+from lgan_jax.evaluation.editing import use
+from lgan_jax.methods.dftnet.networks import Edited
+
+SIZE = 64
+SHEETS = ["parts", "singles", "eyelids", "interpolation", "flow"]
+
+
+def _edited(images, attention=0.5, flow=0.0):
+    grid = np.zeros((*images.shape[:3], 1), np.float32)
+    weight = attention * np.linspace(0, 1, SIZE, dtype=np.float32)[None, :, None, None] + grid
+    return Edited(images, np.concatenate([grid + flow, grid], -1), weight, images, images)
+
+
+class Oracle:
+    """Draws a held-out face with the action units it is given, and knows those of every picture it has drawn."""
+
+    def __init__(self, data, samples, baseline=None):
+        self.info, self.baseline = data.info, baseline
+        self.samples, self.known = {}, {}
+        for sample, record in zip(samples["test"], data.test.records):
+            self._keep(record["image"], sample)
+
+    def edit(self, image, action_units):
+        made = []
+        for picture, units in zip(_bytes(image), action_units):
+            sample = self.samples[picture.tobytes()]
+            changed = dataclasses.replace(sample, action_units=tuple(map(float, units)))
+            made.append(synthetic.draw(changed, SIZE)["image"])
+            self._keep(made[-1], changed)
+        return _edited(np.stack(made).astype(np.float32) / 127.5 - 1, flow=0.02)
+
+    def estimate(self, image):
+        nothing = np.zeros(len(action_units.NUMBERS), np.float32)
+        return np.stack([self.known.get(picture.tobytes(), nothing) for picture in _bytes(image)])
+
+    def _keep(self, picture, sample):
+        self.samples[picture.tobytes()] = sample
+        self.known[picture.tobytes()] = np.array(sample.action_units, np.float32)
+
+
+class Lazy:
+    """Makes faces darker, and sees a neutral face everywhere."""
+
+    baseline = None
+
+    def __init__(self, info):
+        self.info = info
+
+    def edit(self, image, action_units):
+        return _edited(np.clip(image - 0.1, -1, 1), attention=0.0)
+
+    def estimate(self, image):
+        return np.zeros((len(image), len(action_units.NUMBERS)), np.float32)
+
+
+def _bytes(images):
+    return np.rint((np.asarray(images) + 1) * 127.5).astype(np.uint8)
+
+
+def _figures(made, key):
+    (table,) = [table for table in made.tables if table.key == key]
+    return {row.name: {k: f.mean for k, f in row.figures.items()} for row in table.rows}
+
+
+@pytest.fixture
+def without_dlib(monkeypatch):
+    monkeypatch.setitem(sys.modules, "dlib", None)
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory):
+    """The report on an oracle beside a lazy baseline, judged by dlib."""
+    data, samples = built_in_faces(SIZE, identities=1, train=1, test=6, variation="wild")
+    out = tmp_path_factory.mktemp("judged") / "report"
+    settings = dftnet.Settings(frames=6, identity_frames=4, single_frames=2)
+    return dftnet.evaluate(Oracle(data, samples, Lazy(data.info)), data, settings, out, {"Weights": "none"}), out
+
+
+def test_an_oracle_beats_the_baseline(judged):
+    made, _ = judged
+    rows = _figures(made, "editing")
+    assert list(rows) == [OURS, BASELINE, UNCHANGED, TRUE]
+    assert rows[OURS][f"by_{OURS}"] == pytest.approx(0, abs=1e-6)
+    assert rows[OURS]["by_landmarks"] < 0.8 * min(rows[BASELINE]["by_landmarks"], rows[UNCHANGED]["by_landmarks"])
+    assert rows[OURS]["ssim"] > 0.98 > rows[UNCHANGED]["ssim"] > rows[BASELINE]["ssim"]
+    assert rows[TRUE]["psnr"] == 100
+    wanted = np.mean([record["action_units"] for record in _test_records()])
+    assert rows[UNCHANGED][f"by_{BASELINE}"] == pytest.approx(wanted, rel=1e-5)
+    assert made.good is True
+    assert "DFT-Net beats the GANimation baseline in action-unit error by landmarks (" in made.verdict
+    assert "and SSIM (" in made.verdict
+
+
+def _test_records():
+    return built_in_faces(SIZE, identities=1, train=1, test=6, variation="wild")[0].test.records
+
+
+def test_person_and_way_back(judged):
+    rows = _figures(judged[0], "keeping")
+    assert rows[OURS]["cycle"] < 0.001 < 0.05 < rows[BASELINE]["cycle"]
+    assert rows[UNCHANGED]["identity"] == 0 < rows[OURS]["identity"] < 0.6
+    assert rows[OURS]["frechet"] > 0
+    assert "frechet" not in rows[UNCHANGED]
+    assert "cycle" in rows[TRUE]
+    assert rows[TRUE]["cycle"] is None
+    assert rows[OURS]["found"] > 0.8
+
+
+def test_single_expressions_rise(judged):
+    rows = _figures(judged[0], "singles")
+    for name, row in rows.items():
+        assert row[OURS] > row["before"] + 0.15, name
+        assert row[OURS] == pytest.approx(row[TRUE], abs=0.01), name
+        assert abs(row[BASELINE] - row["before"]) < 0.2, name
+
+
+def test_parts_and_units(judged):
+    made, _ = judged
+    rows = _figures(made, "parts")
+    assert rows[OURS]["attention"] == pytest.approx(0.25)
+    assert rows[OURS]["flow"] == pytest.approx(0.02)
+    assert rows[BASELINE]["flow"] is None
+    assert any("GANimation's attention is 0 everywhere" in warning for warning in made.warnings)
+    rows = _figures(made, "units")
+    assert len(rows) == 17
+    assert rows["25 lips part"][f"landmarks_{OURS}"] is not None
+    assert f"landmarks_{OURS}" not in rows["9 nose wrinkler"]
+
+
+def test_files_of_the_report(judged):
+    made, out = judged
+    data = json.loads((out / "metrics.json").read_text())
+    row = data["tables"]["editing"]["rows"][0]["figures"]
+    assert row["ssim"]["measured"] == row["by_landmarks"]["of"] == 6
+    assert data["tables"]["keeping"]["rows"][0]["figures"]["identity"]["of"] == 4
+    assert data["pictures"] == [f"{name}.png" for name in SHEETS]
+    assert all(cv2.imread(str(out / name)) is not None for name in data["pictures"])
+    assert data["settings"] == {"frames": 6, "identity_frames": 4, "single_frames": 2}
+    captions = {sheet.name: sheet.caption for sheet in made.sheets}
+    assert "around the eyes" in captions["eyelids"]
+    assert "1.3 of 64 pixels" in captions["flow"]
+
+
+def test_terminal_is_not_cut_at_80_columns(judged, capsys):
+    made, _ = judged
+    report.show_report(made)
+    text = capsys.readouterr().out
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    for name in (OURS, BASELINE, UNCHANGED, TRUE, "15 lip corner depressor"):
+        assert any(line.strip().startswith(name) for line in text.splitlines()), name
+
+
+def test_no_baseline_no_dlib_and_nothing_to_compare_with(tmp_path, without_dlib):
+    data, _ = built_in_faces(SIZE, identities=1, train=1, test=2)
+    kept = ("image", "identity", "action_units")
+    records = [{key: record[key] for key in kept} for record in data.test.records]
+    data = dataclasses.replace(data, name="EmotioNet", built_in=False, drawn=None, test=Memory(records))
+    made = dftnet.evaluate(Lazy(data.info), data, dftnet.Settings(), tmp_path)
+    rows = _figures(made, "editing")
+    assert list(rows) == [OURS, UNCHANGED]
+    assert set(rows[OURS]) == {"by_landmarks", "ssim", "psnr", f"by_{OURS}"}
+    assert rows[OURS]["ssim"] is rows[OURS]["by_landmarks"] is None
+    assert [table.key for table in made.tables] == ["editing", "keeping", "parts", "units"]
+    assert made.good is False  # as far from what was wanted as the faces were
+    assert "no baseline to compare with" in made.verdict
+    for words in ("pip install 'lgan_jax[faces]'", "no GANimation baseline", "no neutral face"):
+        assert any(words in warning for warning in made.warnings), words
+    assert [sheet.name for sheet in made.sheets] == SHEETS
+
+
+def test_everybody_gets_another_ones_expression():
+    data, samples = built_in_faces(SIZE, identities=1, train=1, test=5, variation="wild")
+    cases = choose(data, 5)
+    assert sorted(cases.giver) == list(range(5))
+    assert not np.any(cases.giver == np.arange(5))
+    np.testing.assert_array_equal(cases.wanted, cases.units[cases.giver])
+    own, other = samples["test"][0], samples["test"][cases.giver[0]]
+    drawn = synthetic.draw(dataclasses.replace(own, action_units=other.action_units, lopsided=other.lopsided), SIZE)[
+        "image"
+    ]
+    np.testing.assert_array_equal(cases.true[0], drawn)
+
+
+def test_attention_that_is_the_same_everywhere_is_named():
+    flow = np.zeros((2, 8, 8, 2))
+    assert use(np.ones((2, 8, 8, 1)), flow).saturated == "1"
+    assert use(np.zeros((2, 8, 8, 1)), flow).saturated == "0"
+    assert use(np.full((2, 8, 8, 1), 0.5), flow).saturated == ""
+    assert np.isnan(use(np.ones((2, 8, 8, 1)), flow).flow).all()
+
+
+def test_bad_input(tmp_path, without_dlib):
+    data, _ = built_in_faces(SIZE, identities=1, train=1, test=2)
+    small, _ = built_in_faces(32, identities=1, train=1, test=2)
+    with pytest.raises(ValueError, match="edits 64 pixels, the data has 32"):
+        dftnet.evaluate(Lazy(data.info), small, dftnet.Settings(), tmp_path)
+    one = dataclasses.replace(data, test=Memory(data.test.records[:1]))
+    with pytest.raises(ValueError, match="fewer than two held-out pictures"):
+        dftnet.evaluate(Lazy(data.info), one, dftnet.Settings(), tmp_path)
+    bare = [{"image": record["image"], "identity": record["identity"]} for record in data.test.records]
+    with pytest.raises(ValueError, match="has no action units"):
+        dftnet.evaluate(Lazy(data.info), dataclasses.replace(data, test=Memory(bare)), dftnet.Settings(), tmp_path)
+    with pytest.raises(ValueError, match="single_frames must be at least 1"):
+        dftnet.Settings(single_frames=0)
+
+
+def test_the_liveliest_change_most():
+    data, _ = built_in_faces(SIZE, identities=1, train=1, test=4, variation="wild")
+    cases = choose(data, 4)
+    change = np.abs(cases.wanted - cases.units).sum(-1)
+    assert change[dftnet_sheets.liveliest(cases, 4)].tolist() == sorted(change.tolist(), reverse=True)
