@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lgan_jax.losses.adversarial import ADVERSARIAL
+from lgan_jax.losses.adversarial import ADVERSARIAL, gradient_penalty
 
 REAL, MADE = jnp.array([2.0, 0.5]), jnp.array([[-3.0], [0.0], [1.0]])
 
@@ -41,3 +41,50 @@ def test_finite_where_the_discriminator_is_sure(kind):
     sure = jnp.array([1e4, -1e4])
     assert np.isfinite(ADVERSARIAL[kind].discriminator(sure, sure))
     assert np.isfinite(jax.grad(ADVERSARIAL[kind].generator)(sure)).all()
+
+
+def test_wasserstein_worked_by_hand():
+    """Real: mean 1.25; made: mean -2/3."""
+    kind = ADVERSARIAL["wasserstein"]
+    assert kind.discriminator(REAL, MADE) == pytest.approx(-2 / 3 - 1.25)
+    assert kind.generator(MADE) == pytest.approx(2 / 3)
+    of_real, of_made = jax.grad(kind.discriminator, (0, 1))(REAL, MADE)
+    np.testing.assert_allclose(of_real, -0.5)
+    np.testing.assert_allclose(of_made, 1 / 3, rtol=1e-6)
+
+
+def weighed(pictures):
+    """A critic whose answers are weighted sums of the picture and of its square, one of each."""
+    return jnp.stack([jnp.sum(2.0 * pictures, (1, 2, 3)), jnp.sum(pictures**2, (1, 2, 3))], 1)
+
+
+def test_gradient_penalty_worked_by_hand():
+    """One pixel of one colour: x̃ is 0.25·4 + 0.75·0 = 1, D = (2x + x²) / 2, its slope 1 + x = 2, (2 − 1)² = 1.
+
+    By the real pixel r it is (r / 4)², so its derivative at 4 is r / 8 = 0.5.
+    """
+    real, made = jnp.full((1, 1, 1, 1), 4.0), jnp.zeros((1, 1, 1, 1))
+
+    def penalty(real):
+        return gradient_penalty(weighed, real, made, jnp.array([0.25]))
+
+    assert float(penalty(real)) == pytest.approx(1)
+    assert float(jax.grad(penalty)(real)[0, 0, 0, 0]) == pytest.approx(0.5)
+
+
+def test_gradient_penalty_of_each_picture_is_its_own():
+    real, made = jax.random.normal(jax.random.key(0), (2, 5, 4, 3, 2))
+    share = jnp.linspace(0.1, 0.9, 5)
+    alone = [gradient_penalty(weighed, *(x[i : i + 1] for x in (real, made, share))) for i in range(5)]
+    assert np.ptp(alone) > 0.1
+    assert float(gradient_penalty(weighed, real, made, share)) == pytest.approx(np.mean(alone), rel=1e-5)
+
+
+def test_gradient_penalty_where_the_critic_is_flat():
+    def flat(pictures):
+        return jnp.sum(0 * pictures, (1, 2, 3))
+
+    pictures = jnp.ones((2, 1, 1, 1))
+    value, gradient = jax.value_and_grad(lambda x: gradient_penalty(flat, x, x, jnp.array([0.5, 0.5])))(pictures)
+    assert float(value) == 1
+    assert np.isfinite(gradient).all()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lgan_jax.ops import convolution
-from lgan_jax.ops.convolution import convolve
+from lgan_jax.ops.convolution import convolve, convolve_doubling
 
 # batch, height, width, channels, features, rows, columns, padding: small maps and large, wide and narrow, 1×1, even
 # kernels, no, unequal and more padding than the kernel is wide.
@@ -24,9 +24,11 @@ SHAPES = {
 }
 
 
-@pytest.fixture(params=[2**20, 1000], ids=["one strip", "many strips"])
+@pytest.fixture(params=[(2**20, 0), (1000, 0), (2**20, 256)], ids=["one strip", "many strips", "few channels"])
 def strips(request, monkeypatch):
-    monkeypatch.setattr(convolution, "_STRIP", request.param)
+    strip, few = request.param
+    monkeypatch.setattr(convolution, "_STRIP", strip)
+    monkeypatch.setattr(convolution, "_FEW", few)
 
 
 def xla(image, kernel, padding, stride=1):
@@ -120,3 +122,30 @@ def test_the_own_derivatives_are_for_cpus_alone(monkeypatch):
     program = str(jax.make_jaxpr(functools.partial(convolve, padding=padding))(image, kernel))
     assert "custom_vjp" not in program
     assert program.count("conv_general_dilated") == 1
+
+
+def transposed(image, kernel, padding=None):
+    """XLA's own transposed convolution; it takes the kernel as a convolution would, flipped."""
+    layout = ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_transpose(image, kernel[::-1, ::-1], (2, 2), ((2, 2), (2, 2)), dimension_numbers=layout)
+
+
+def test_doubling_is_a_transposed_convolution_with_its_derivatives():
+    random = np.random.default_rng(3)
+    image, kernel = (jnp.asarray(random.normal(size=s), jnp.float32) for s in ((2, 5, 7, 3), (4, 4, 3, 6)))
+    close(convolve_doubling(image, kernel), transposed(image, kernel))
+
+    def ours(image, kernel, padding):
+        return convolve_doubling(image, kernel)
+
+    gradient = jax.grad(energy, (1, 2))
+    close(gradient(ours, image, kernel, None), gradient(transposed, image, kernel, None))
+
+
+def test_a_doubled_pixel_worked_by_hand():
+    """One pixel of 2: the kernel's middle; two in a row: what is between them is in both."""
+    kernel = jnp.arange(16.0).reshape(4, 4, 1, 1)
+    one = convolve_doubling(jnp.full((1, 1, 1, 1), 2.0), kernel)
+    np.testing.assert_array_equal(one[0, ..., 0], 2 * kernel[1:3, 1:3, 0, 0])
+    two = convolve_doubling(jnp.array([1.0, 10.0]).reshape(1, 1, 2, 1), kernel)
+    np.testing.assert_array_equal(two[0, 0, :, 0], [5, 6 + 40, 7 + 50, 60])

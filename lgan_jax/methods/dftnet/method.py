@@ -202,7 +202,7 @@ class Editor:
         """The action units that D_C sees in faces in [-1, 1]."""
         return self._judged(state.params["discriminator"], image)[1]
 
-    def _dealt(self, image: Image, units: Units, key: jax.Array) -> list[tuple[Image, Units, Keys]]:
+    def _dealt(self, image: Image, units: Units, key: jax.Array) -> list[tuple[Array, Array, Keys]]:
         """This device's share of the batch in parts, one an update of the discriminator: pictures, units, keys.
 
         They are dealt out like cards: which part an example is in depends on its place in the whole batch alone.

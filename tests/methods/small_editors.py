@@ -1,0 +1,32 @@
+"""A very small DFT-Net and its baseline, and batches for them."""
+
+import jax.numpy as jnp
+import numpy as np
+from small_methods import ADAM
+
+from lgan_jax.core import FaceInfo
+from lgan_jax.landmarks import IBUG68
+from lgan_jax.methods.dftnet.method import Editor
+
+FACES = FaceInfo(IBUG68, 64, ("Ada", "Grace", "Mary"))
+SMALL = {
+    "steps": 20,
+    "batch_size": 10,
+    "optimizer": ADAM,
+    "discriminator_optimizer": ADAM,
+    "width": 3,
+    "blocks": 1,
+    "discriminator_width": 2,
+}
+
+
+def small_editor(phase=Editor, info=FACES, dtype=jnp.float32, **options):
+    return phase(phase.Settings(**{**SMALL, **options}), info, dtype, {})
+
+
+def faces(count, size=64):
+    """Pictures with smooth noise, and action units."""
+    rng = np.random.default_rng(0)
+    coarse = rng.uniform(-1, 1, (count, 8, 8, 3))
+    image = coarse.repeat(size // 8, 1).repeat(size // 8, 2)
+    return {"image": image.astype(np.float32), "action_units": rng.uniform(0, 1, (count, 17)).astype(np.float32)}

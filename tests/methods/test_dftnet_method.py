@@ -1,0 +1,154 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from small_editors import FACES, SMALL, faces, small_editor
+from small_methods import abstract_step, compiled, largest_change, started
+
+from lgan_jax.core import FaceInfo
+from lgan_jax.landmarks import IBUG68
+from lgan_jax.methods.dftnet.method import Baseline, Editor, targets
+
+LOSSES = {"adversarial", "condition", "cycle", "total_variation", "attention"}
+
+
+@pytest.fixture(scope="module", params=[Editor, Baseline])
+def trained(request):
+    """A phase, its first state, and the states and metrics of its steps on one batch."""
+    method, batch = small_editor(request.param), faces(10)
+    first = state = started(method, batch)
+    step, history = compiled(method), []
+    for i in range(2):
+        state, metrics = step(state, batch, jax.random.key(i))
+        history.append((state, metrics))
+    return method, first, history
+
+
+def test_a_step_reaches_every_parameter_of_both_networks(trained):
+    _, before, history = trained
+    for name in ("generator", "discriminator"):
+        assert min(largest_change(before.params[name], history[-1][0].params[name])) > 0
+    assert int(history[-1][0].step) == 2
+
+
+def test_five_updates_of_the_discriminator_for_one_of_the_generator(trained):
+    _, _, history = trained
+    optimizers = history[0][0].optimizers
+    counts = {
+        name: [int(part.count) for part in state if "count" in part._fields] for name, state in optimizers.items()
+    }
+    assert counts == {"generator": [1, 1], "discriminator": [5, 5]}
+
+
+def test_the_total_is_weighted(trained):
+    method, _, history = trained
+    for _, metrics in history:
+        weights = dataclasses.asdict(method.settings.weights)
+        expected = sum(weights[name] * float(metrics[name]) for name in LOSSES)
+        assert float(metrics["total"]) == pytest.approx(expected, rel=1e-5)
+        assert set(metrics) == {*LOSSES, "total", "wasserstein", "gradient_penalty", "condition_real"}
+
+
+def test_the_average_warms_up(trained):
+    """After step 0 the average is 0.1·start + 0.9·trained."""
+    _, before, history = trained
+    after = history[0][0]
+    start, now, average = (x["texture"]["kernel"] for x in (before.average, after.params["generator"], after.average))
+    np.testing.assert_allclose(average, 0.1 * start + 0.9 * now, rtol=1e-4, atol=1e-6)
+
+
+def test_evaluation_and_pictures(trained):
+    method, _, history = trained
+    state, batch = history[-1][0], faces(4)
+    metrics = jax.jit(method.eval_step)(state, batch)
+    edited = jax.jit(method.edit)(state, batch["image"], np.roll(batch["action_units"], 1, 0))
+    seen = jax.jit(method.estimate)(state, edited.image)
+    wanted = np.roll(batch["action_units"], 1, 0)
+    assert float(metrics["action_units"]) == pytest.approx(np.abs(seen - wanted).mean(), rel=1e-4)
+    assert float(metrics["attention"]) == pytest.approx(float(edited.attention.mean()), rel=1e-4)
+    assert (float(metrics["flow"]) > 0) == (type(method) is Editor)
+    assert set(metrics) == {
+        *("action_units", "action_units_real", "action_units_source", "cycle", "ssim", "attention", "flow")
+    }
+    assert jax.eval_shape(method.pictures, state, batch)["edited"].shape == (4, 6, 64, 64, 3)
+
+
+def test_a_step_is_its_updates_one_after_the_other():
+    """Each of the discriminator's on faces of its own, each from where the last one ended."""
+    method, batch, key = small_editor(discriminator_updates=2, batch_size=4), faces(4), jax.random.key(5)
+    start = started(method, batch)
+    after, _ = compiled(method)(start, batch, key)
+
+    def run(update, part):
+        """The state after one update, under the axis of one device."""
+
+        def on_device(state, batch):
+            return update(state, *method._dealt(batch["image"], batch["action_units"], key)[part])[0]
+
+        mapped = jax.jit(jax.vmap(on_device, axis_name="data"))
+        return jax.tree.map(lambda x: x[0], mapped(*jax.tree.map(lambda x: x[None], (states[-1], batch))))
+
+    states = [start]
+    for update, part in (
+        (method._update_discriminator, 0),
+        (method._update_discriminator, 1),
+        (method._update_generator, 1),
+    ):
+        states.append(run(update, part))
+    assert min(largest_change(states[1].params["discriminator"], states[2].params["discriminator"])) > 0
+    for name in ("generator", "discriminator"):
+        assert max(largest_change(states[-1].params[name], after.params[name])) < 1e-5
+
+
+def test_the_flow_starts_as_the_identity():
+    method, batch = small_editor(), faces(3)
+    edited = jax.jit(method.edit)(started(method, batch), batch["image"], batch["action_units"])
+    assert float(jnp.abs(edited.flow).max()) == 0
+    np.testing.assert_array_equal(edited.aligned, batch["image"])
+
+
+def test_eight_devices_do_what_one_does():
+    method, batch = small_editor(discriminator_updates=2, batch_size=16), faces(16)
+    state, key = started(method, batch), jax.random.key(3)
+    one, expected = compiled(method)(state, batch, key)
+    shares = {name: x.reshape(8, -1, *x.shape[1:]) for name, x in batch.items()}
+    step = jax.jit(jax.vmap(method.train_step, in_axes=(None, 0, None), axis_name="data"))
+    eight, metrics = step(state, shares, key)
+    for name, value in expected.items():
+        np.testing.assert_allclose(metrics[name], value, rtol=2e-3, atol=1e-5)
+    assert max(largest_change(one.params, jax.tree.map(lambda x: x[0], eight.params))) < 2e-3
+
+
+def test_targets_are_other_examples_on_any_number_of_devices():
+    units = jnp.tile(jnp.linspace(0.2, 0.8, 12)[:, None], (1, 17))
+    keys = jax.random.split(jax.random.key(0), 12)
+    one = jax.vmap(targets, axis_name="data")(keys[None], units[None])[0]
+    four = jax.vmap(targets, axis_name="data")(keys.reshape(4, 3), units.reshape(4, 3, 17)).reshape(12, 17)
+    np.testing.assert_array_equal(one, four)
+    means = np.asarray(one.mean(1))
+    nearest = np.abs(means[:, None] - np.asarray(units)[:, 0]).argmin(1)
+    assert np.abs(one - np.asarray(units)[nearest]).max() <= 0.1 + 1e-6
+    assert np.abs(one - one.mean(1, keepdims=True)).max() > 0.05
+    assert (nearest != np.arange(12)).sum() >= 10
+    assert len(set(nearest)) > 4
+    alone = jax.vmap(targets, axis_name="data")(keys[None, :1], jnp.ones((1, 1, 17)))
+    assert 0.9 <= float(alone.min()) <= float(alone.max()) == 1
+
+
+@pytest.mark.parametrize("phase", [Editor, Baseline])
+def test_another_size_in_bfloat16(phase):
+    info, batch = FaceInfo(IBUG68, 128, ("Ada",)), faces(5, 128)
+    method = small_editor(phase, info, jnp.bfloat16)
+    state, metrics = abstract_step(method, batch)
+    assert all(x.dtype in (jnp.float32, jnp.int32) for x in jax.tree.leaves((state, metrics)))
+
+
+def test_what_cannot_be_trained_is_said():
+    with pytest.raises(ValueError, match="96 pixels wide; DFT-Net takes multiples of 64"):
+        small_editor(info=dataclasses.replace(FACES, size=96))
+    with pytest.raises(ValueError, match="batch_size is 7; it must be a multiple of discriminator_updates, which is 5"):
+        Editor.Settings(**{**SMALL, "batch_size": 7})
+    with pytest.raises(ValueError, match="share of the batch, 4, cannot be dealt out over 5"):
+        abstract_step(small_editor(), faces(4))
