@@ -11,6 +11,7 @@ import numpy as np
 
 from lgan_jax.action_units import NUMBERS
 from lgan_jax.data import FaceData, kept
+from lgan_jax.data.builders.emotionet import EVERYBODY
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import dftnet_sheets, dftnet_tables, report
 from lgan_jax.evaluation.cases import SINGLE, Cases, calmest, choose, drawn, neutral, with_units

@@ -179,9 +179,7 @@ def verdict(rows: Mapping[str, Edits], has_truth: bool) -> tuple[str, bool | Non
     """Whether DFT-Net beats GANimation in action units and in SSIM, where the run has it, and that it edits at all."""
     ours, rival = rows[OURS], rows.get(BASELINE)
     still = _units(ours, rows[UNCHANGED], OURS)
-    nothing = (
-        f"{still.measure} {still.mine:.3f}, of the faces as they were {still.theirs:.3f}, over {still.count}"
-    )
+    nothing = f"{still.measure} {still.mine:.3f}, of the faces as they were {still.theirs:.3f}, over {still.count}"
     if rival is None:
         text = f"{OURS}: {nothing}. The run has no baseline to compare with."
         return text, None if still.won else False

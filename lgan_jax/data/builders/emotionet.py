@@ -27,6 +27,7 @@ from lgan_jax.data import images
 from lgan_jax.data.builders import base, openface
 from lgan_jax.data.split import by_subject, contiguous_blocks
 
+EVERYBODY = "everybody"  # the one identity
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 _ALIGNED = "_aligned"
 _CROP = re.compile(r"(frame|face)_det_(?:(\d+)_)?(\d+)")
@@ -77,7 +78,7 @@ class EmotioNet(base.FaceBuilder, skip_registration=True):
         self.root, self.confidence = root, confidence
         self.pictures, self.tables = listing(root)
         digest = hashlib.sha256(repr((base.listing_key(root, self.pictures + self.tables), confidence)).encode())
-        super().__init__(cache, f"emotionet-{digest.hexdigest()[:16]}", ("everybody",), "ibug68")
+        super().__init__(cache, f"emotionet-{digest.hexdigest()[:16]}", (EVERYBODY,), "ibug68")
 
     def features(self):
         return {"action_units": tfds.features.Tensor(shape=(len(action_units.NUMBERS),), dtype=np.float32)}
