@@ -14,27 +14,18 @@ import argparse
 import importlib.util
 import json
 import pathlib
-import resource
-import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
 
+from benchmarks.sides import SIDES, Work, alternate, disagreement, peak, peak_memory, summary, table
 from benchmarks.sizes import Sizes
 from lgan_jax.core import Batch, FaceInfo, Finished
 from lgan_jax.landmarks import WFLW98
 from lgan_jax.methods import PHASES
 from lgan_jax.training import parallel
-
-SIDES = ("lgan_jax", "torch")
-TOLERANCE = 1e-4  # on pictures in [0, 1], as the sigmoid makes them
-
-Work = dict[str, Callable[[], Any]]  # what is timed → a call that does it once and waits for it
 
 
 def ours(sizes: Sizes, batch: Batch) -> tuple[Work, dict[str, Any]]:
@@ -77,6 +68,7 @@ def theirs(sizes: Sizes, batch: Batch, variables: dict[str, Any] | None) -> Work
     import torch
 
     from benchmarks import torch_landmarkgan as twin
+    from benchmarks.torch_weights import load
 
     device = torch.device("cuda" if torch.cuda.is_available() and jax.default_backend() == "gpu" else "cpu")
     point_weights = torch.ones(WFLW98.count)
@@ -86,10 +78,10 @@ def theirs(sizes: Sizes, batch: Batch, variables: dict[str, Any] | None) -> Work
     count = batch["image"].shape[1]
     trainers = [twin.Trainer(sizes, detector, point_weights.to(device)) for _ in range(count)]
     if variables is not None:
-        twin.load(detector, variables["detector"])
+        load(detector, variables["detector"])
         for trainer in trainers:
-            twin.load(trainer.generator, variables["generator"])
-            twin.load(trainer.discriminator, variables["discriminator"])
+            load(trainer.generator, variables["generator"])
+            load(trainer.discriminator, variables["discriminator"])
     images = torch.from_numpy(batch["image"]).to(device).permute(0, 1, 4, 2, 3)
     landmarks = torch.from_numpy(batch["landmarks"]).to(device)
 
@@ -116,58 +108,9 @@ def example(size: int, identities: int, count: int) -> Batch:
     }
 
 
-def disagreement(one: np.ndarray, other: np.ndarray) -> float:
-    """The largest difference between two pictures, on [0, 1]. Raises `ArithmeticError` above `TOLERANCE`."""
-    difference = float(np.abs(one - other).max()) / 2
-    if not difference <= TOLERANCE:
-        raise ArithmeticError(f"the same weights make faces that differ by {difference:.1e}; nothing can be compared")
-    return difference
-
-
-def alternate(sides: dict[str, Callable[[], Any]], rounds: int, seconds: float) -> dict[str, list[float]]:
-    """Seconds a call of each side, once a round; in a round each is called for about `seconds`."""
-    calls = {}
-    for name, call in sides.items():
-        call()
-        start = time.perf_counter()
-        call()
-        calls[name] = max(1, round(seconds / (time.perf_counter() - start)))
-    taken: dict[str, list[float]] = {name: [] for name in sides}
-    for i in range(rounds):
-        for name in sorted(sides, reverse=bool(i % 2)):
-            start = time.perf_counter()
-            for _ in range(calls[name]):
-                sides[name]()
-            taken[name].append((time.perf_counter() - start) / calls[name])
-    return taken
-
-
-def summary(taken: dict[str, list[float]]) -> dict[str, Any]:
-    """Medians in seconds, and the median, least and greatest ratio of a round (above 1: this library is faster)."""
-    ratios = [b / a for a, b in zip(taken["lgan_jax"], taken["torch"], strict=True)]
-    middle = {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)}
-    return {**{f"{name} seconds": statistics.median(taken[name]) for name in SIDES}, "speed ratio": middle}
-
-
-def peak_memory(side: str, arguments: argparse.Namespace) -> float:
-    """MiB that a process of its own reaches in two training steps of one side."""
-    options = [f"--{name}={getattr(arguments, name)}" for name in ("size", "identities", "batch")]
-    command = [sys.executable, "-m", "benchmarks.landmarkgan", *options, "--alone", side]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
-
-
-def alone(side: str, sizes: Sizes, batch: Batch) -> float:
-    """Two training steps of one side; the peak of this process's memory in MiB."""
-    work = ours(sizes, batch)[0] if side == "lgan_jax" else theirs(sizes, batch, None)
-    for _ in range(2):
-        work["training step"]()
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-
-
 def compare(arguments: argparse.Namespace) -> dict[str, Any]:
     """Everything that is reported. Memory comes first: a child's peak counts from what its parent holds."""
-    memory = {side: peak_memory(side, arguments) for side in SIDES}
+    memory = peak_memory("benchmarks.landmarkgan", arguments, ("size", "identities", "batch"))
     batch = example(arguments.size, arguments.identities, arguments.batch)
     with jax.default_matmul_precision("highest"):
         mine, variables = ours(Sizes(arguments.size), batch)
@@ -186,12 +129,7 @@ def show(report: dict[str, Any]) -> None:
     """The report as a table."""
     setting = "{size}×{size}, {identities} identities, batch {batch}, {rounds} rounds, on {device}".format(**report)
     print(f"LandmarkGAN, {setting}; same face within {report['largest difference']:.0e}")
-    print(f"{'':16}{'lgan_jax':>12}{'PyTorch':>12}   speed ratio (min to max)")
-    for what in ("forward", "training step"):
-        row, ratio = report[what], report[what]["speed ratio"]
-        milliseconds = "".join(f"{1e3 * row[f'{side} seconds']:>9.1f} ms" for side in SIDES)
-        print(f"{what:16}{milliseconds}   {ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})")
-    print(f"{'peak memory':16}" + "".join(f"{report['peak MiB'][side]:>8.0f} MiB" for side in SIDES))
+    print(table(report, ("forward", "training step")))
 
 
 def main() -> int:
@@ -210,7 +148,8 @@ def main() -> int:
         return 2
     if arguments.alone:
         batch = example(arguments.size, arguments.identities, arguments.batch)
-        print(alone(arguments.alone, Sizes(arguments.size), batch))
+        sizes = Sizes(arguments.size)
+        print(peak(ours(sizes, batch)[0] if arguments.alone == "lgan_jax" else theirs(sizes, batch, None)))
         return 0
     report = compare(arguments)
     show(report)

@@ -15,3 +15,13 @@ class Sizes:
     discriminator_width: int = 64
     detector_width: int = 256
     detector_depth: int = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class EditorSizes:
+    """The defaults are DFT-Net's."""
+
+    size: int = 128
+    width: int = 64
+    blocks: int = 6
+    discriminator_width: int = 64

@@ -37,10 +37,15 @@ def convolve(
 ) -> Float[Array, "batch out_height out_width features"]:
     """Cross-correlation (what networks call a convolution) with `padding` zeros before and after rows and columns.
 
-    On a CPU with stride 1 it has reverse-mode derivatives only, of any order; otherwise it is XLA's convolution.
+    On a CPU with stride 1, or one that divides the sides of the kernel and of the padded image, it has reverse-mode
+    derivatives only, of any order; otherwise it is XLA's convolution.
     """
-    if stride == 1 and jax.default_backend() == "cpu":
-        return _convolve(image, kernel, padding)
+    if jax.default_backend() == "cpu":
+        if stride == 1:
+            return _convolve(image, kernel, padding)
+        sides = (*kernel.shape[:2], *(n + sum(p) for n, p in zip(image.shape[1:3], padding)))
+        if not any(side % stride for side in sides):
+            return _strided(_pad(image, padding), kernel, stride)
     return _plain(image, kernel, stride, padding)
 
 
@@ -57,6 +62,53 @@ def convolve_doubling(
     parts = parts.transpose(0, 2, 4, 1, 3, 5).reshape(2, 2, channels, 4 * features)
     pixels = dm_pix.depth_to_space(convolve(image, parts, padding=((1, 1), (1, 1))), 2)
     return pixels[:, 1:-1, 1:-1]
+
+
+def _strided(image: Images, kernel: Kernel, stride: int) -> Images:
+    """Without padding: a convolution of stride 1 whose channels are squares of pixels.
+
+    XLA's derivatives of derivatives take several times as long (8 times 32×32 pixels, 4×4 kernel, 16→32 channels: 26 ms
+    of one core for 11). Where the kernel is larger than what it sees, it is a product of patches, so that the kernel
+    stays as it is in memory (8 times 2×2 pixels, 256→512 channels: 8 ms, XLA's 58, by squares 18).
+    """
+    batch, height, width, channels = image.shape
+    rows, columns, _, features = kernel.shape
+    down, right = (height - rows) // stride + 1, (width - columns) // stride + 1
+    if batch * down * right <= features:
+        patches = _unfold(image, (rows, columns), stride, (height, width))
+        return (patches.reshape(batch * down * right, -1) @ kernel.reshape(-1, features)).reshape(
+            batch, down, right, features
+        )
+    squares = kernel.reshape(rows // stride, stride, columns // stride, stride, channels, features)
+    squares = squares.swapaxes(1, 2).reshape(rows // stride, columns // stride, -1, features)
+    return _convolve(dm_pix.space_to_depth(image, stride), squares, _NONE)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
+def _unfold(image: Images, size: tuple[int, int], stride: int, sides: tuple[int, int]) -> Float[Array, "_ _ _ _ _"]:
+    """Patches `(batch, down, right, places, channels)` of an image with these sides."""
+    steps = [stride * np.arange((side - k) // stride + 1) for side, k in zip(sides, size)]
+    row = steps[0][:, None, None, None] + np.arange(size[0])[:, None]
+    column = steps[1][:, None, None] + np.arange(size[1])
+    pixels = image.reshape(image.shape[0], -1, image.shape[-1])
+    taken = pixels.at[:, (row * sides[1] + column).ravel()].get(mode="promise_in_bounds")
+    return taken.reshape(len(pixels), len(steps[0]), len(steps[1]), size[0] * size[1], -1)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
+def _fold(patches: Float[Array, "_ _ _ _ _"], size: tuple[int, int], stride: int, sides: tuple[int, int]) -> Images:
+    """The image in which every patch is added at its place: the transpose of `_unfold`, and the other way round."""
+    zero = jnp.zeros((), patches.dtype)
+    moved = []
+    for place, start in enumerate(itertools.product(*map(range, size))):
+        lengths = [stride * (n - 1) + 1 for n in patches.shape[1:3]]
+        edges = [(s, side - s - n, stride - 1) for s, side, n in zip(start, sides, lengths)]
+        moved.append(jax.lax.pad(patches[:, :, :, place], zero, ((0, 0, 0), *edges, (0, 0, 0))))
+    return sum(moved[1:], start=moved[0])
+
+
+_unfold.defvjp(lambda image, *how: (_unfold(image, *how), None), lambda *a: (_fold(a[-1], *a[:3]),))
+_fold.defvjp(lambda patches, *how: (_fold(patches, *how), None), lambda *a: (_unfold(a[-1], *a[:3]),))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))

@@ -14,6 +14,8 @@ from lgan_jax.nn.patch_discriminator import PatchDiscriminator
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; pip install 'lgan_jax[torch]'")
 from benchmarks import landmarkgan  # noqa: E402  after the skip
 from benchmarks import torch_landmarkgan as twin  # noqa: E402
+from benchmarks.sides import TOLERANCE, disagreement  # noqa: E402
+from benchmarks.torch_weights import load  # noqa: E402
 
 SIZES = Sizes(size=64, points=5, width=1 / 64, discriminator_width=6, detector_width=16, detector_depth=2)
 
@@ -42,7 +44,7 @@ def test_generator():
     landmarks = jax.random.uniform(jax.random.key(2), (2, 5, 2))
     module, other = LandmarkToFace(64, 1 / 64), twin.LandmarkToFace(SIZES)
     variables = random_weights(module, landmarks)
-    twin.load(other, variables)
+    load(other, variables)
     made = jax.jit(module.apply)(variables, landmarks)
     assert float(made.std()) > 0.01
     agree(made, other(torch.tensor(np.asarray(landmarks))))
@@ -52,7 +54,7 @@ def test_discriminator():
     image = jax.random.uniform(jax.random.key(2), (2, 64, 64, 3), minval=-1)
     module, other = PatchDiscriminator(6), twin.PatchDiscriminator(SIZES)
     variables = random_weights(module, image)
-    twin.load(other, variables)
+    load(other, variables)
     for ours, theirs in zip(jax.jit(module.apply)(variables, image), other(to_torch(image)), strict=True):
         agree(ours, theirs)
 
@@ -61,7 +63,7 @@ def test_detector_and_its_loss():
     image = jax.random.uniform(jax.random.key(2), (2, 64, 64, 3))
     module, other = HeatmapDetector(5, 16, 2), twin.HeatmapDetector(SIZES).eval()
     variables = random_weights(module, image)
-    twin.load(other, variables)
+    load(other, variables)
     heatmaps = jax.jit(module.apply)(variables, image)
     agree(heatmaps, other(to_torch(image)))
     landmarks, weights = jax.random.uniform(jax.random.key(3), (2, 5, 2)), jnp.arange(1.0, 6.0)
@@ -71,7 +73,7 @@ def test_detector_and_its_loss():
 
 def test_weights_that_are_missing_are_an_error():
     with pytest.raises(ValueError, match=r"layer_0\.bias"):
-        twin.load(twin.LandmarkToFace(SIZES), {"params": {"head": {"kernel": np.zeros((5, 5, 2, 3), np.float32)}}})
+        load(twin.LandmarkToFace(SIZES), {"params": {"head": {"kernel": np.zeros((5, 5, 2, 3), np.float32)}}})
 
 
 def test_both_sides_take_the_same_steps():
@@ -80,7 +82,7 @@ def test_both_sides_take_the_same_steps():
     batch = landmarkgan.example(32, 1, 2)
     mine, variables = landmarkgan.ours(sizes, batch)
     other = landmarkgan.theirs(sizes, batch, variables)
-    assert landmarkgan.disagreement(mine["forward"](), other["forward"]()) <= landmarkgan.TOLERANCE
+    assert disagreement(mine["forward"](), other["forward"]()) <= TOLERANCE
     for _ in range(2):
         ours, theirs = mine["training step"](), other["training step"]()
         np.testing.assert_allclose([ours[name] for name in theirs], list(theirs.values()), rtol=2e-3)

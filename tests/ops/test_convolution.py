@@ -149,3 +149,30 @@ def test_a_doubled_pixel_worked_by_hand():
     np.testing.assert_array_equal(one[0, ..., 0], 2 * kernel[1:3, 1:3, 0, 0])
     two = convolve_doubling(jnp.array([1.0, 10.0]).reshape(1, 1, 2, 1), kernel)
     np.testing.assert_array_equal(two[0, 0, :, 0], [5, 6 + 40, 7 + 50, 60])
+
+
+STRIDED = {
+    "large": (2, 14, 10, 3, 5, 4, 4, 2, ((1, 1), (1, 1))),
+    "small": (1, 6, 4, 3, 7, 4, 2, 2, ((1, 1), (0, 0))),
+    "stride 3, uneven padding": (2, 13, 11, 2, 4, 6, 3, 3, ((2, 0), (0, 1))),
+}
+
+
+@pytest.mark.parametrize("name", STRIDED)
+def test_strides_with_two_derivatives(name):
+    *shape, stride, padding = STRIDED[name]
+    image, kernel, padding = draw((*shape, padding))
+    ours, theirs = (functools.partial(f, stride=stride) for f in (convolve, xla))
+    close(ours(image, kernel, padding=padding), theirs(image, kernel, padding=padding))
+
+    def steepness(function, image, kernel, padding):
+        return jnp.sum(jnp.sin(jax.grad(energy, 1)(function, image, kernel, padding)))
+
+    for number in (energy, steepness):
+        gradient = jax.jit(jax.grad(number, (1, 2)), static_argnums=(0, 3))
+        close(gradient(ours, image, kernel, padding), gradient(theirs, image, kernel, padding), 2e-5)
+
+
+def test_a_stride_that_does_not_divide_the_kernel():
+    image, kernel, padding = draw((2, 9, 8, 3, 4, 3, 3, ((1, 1), (1, 1))))
+    close(convolve(image, kernel, 2, padding), xla(image, kernel, padding, 2))

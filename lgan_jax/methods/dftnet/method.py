@@ -135,8 +135,9 @@ class Editor:
         keys, size = jax.random.split(key), self.faces.size
         image, units = jnp.zeros((1, size, size, 3)), jnp.zeros((1, _UNITS))
         generator = initial_variables(self._generator, keys[0], image, units)["params"]
-        if "flow" in generator:
-            generator = {**generator, "flow": jax.tree.map(jnp.zeros_like, generator["flow"])}
+        if "flow_attention" in generator:
+            head = jax.tree.map(lambda kernel: kernel.at[..., :2].set(0), generator["flow_attention"])
+            generator = {**generator, "flow_attention": head}
         params = {
             "generator": generator,
             "discriminator": initial_variables(self._discriminator, keys[1], image)["params"],

@@ -57,9 +57,9 @@ class Encoder(nn.Module):
             x = _conv(features, kernel_size, name, self.dtype, strides=strides, padding=padding)(x)
             return nn.relu(_norm(f"{name}_norm", self.dtype)(x) + self._said(units, features, name))
 
-        full = layer(image, self.width, 7, 1, "full")
-        half = layer(full, 2 * self.width, 4, 2, "half")
-        x = layer(half, 4 * self.width, 4, 2, "quarter")
+        full = layer(image, self.width, 7, 1, "stem")
+        half = layer(full, 2 * self.width, 4, 2, "down_0")
+        x = layer(half, 4 * self.width, 4, 2, "down_1")
         for i in range(self.blocks):
             y = layer(x, 4 * self.width, 3, 1, f"residual_{i}_0")
             y = _conv(4 * self.width, 3, f"residual_{i}_1", self.dtype)(y)
@@ -107,8 +107,8 @@ class DFTNet(nn.Module):
         code, skips = Encoder(self.width, self.blocks, self.dtype, name="encoder")(image, units)
         shape = Decoder(self.width, self.dtype, name="flow_decoder")(code)
         look = Decoder(self.width, self.dtype, name="texture_decoder")(code, skips)
-        flow, attention = _head(2, "flow")(shape), nn.sigmoid(_head(1, "attention")(shape))
-        texture, aligned = nn.tanh(_head(3, "texture")(look)), warp(image, flow)
+        flow, attention = jnp.split(_head(3, "flow_attention")(shape), [2], -1)  # one convolution is faster than two
+        aligned, attention, texture = warp(image, flow), nn.sigmoid(attention), nn.tanh(_head(3, "texture")(look))
         return Edited((1 - attention) * texture + attention * aligned, flow, attention, aligned, texture)
 
 

@@ -1,0 +1,190 @@
+"""DFT-Net and GANimation here and in PyTorch: speed and memory, side by side on this machine.
+
+  python -m benchmarks.dftnet
+  python -m benchmarks.dftnet --batch 32 --training_batch 25 --rounds 10 --json dftnet.json
+
+"DFT-Net" and "GANimation" are the time in which a batch of faces is edited; "training step" is DFT-Net's, five updates
+of the discriminator and one of the generator. Both sides start from the same weights and must make the same face of
+them (within 1e-4) before anything is timed. They take turns, in one process, so that what else the machine does meets
+both; a ratio is taken round by round. Peak memory is that of a process of its own for each. Everything is float32.
+Needs PyTorch: the extra `torch`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import pathlib
+import sys
+from typing import Any
+
+import jax
+import numpy as np
+
+from benchmarks.sides import SIDES, Work, alternate, disagreement, peak, peak_memory, summary, table
+from benchmarks.sizes import EditorSizes
+from lgan_jax.core import Batch, FaceInfo
+from lgan_jax.landmarks import IBUG68
+from lgan_jax.methods import PHASES
+from lgan_jax.training import parallel
+
+PHASE_OF = {"DFT-Net": "editor", "GANimation": "baseline"}
+UPDATES = 5
+
+
+def ours(sizes: EditorSizes, batch: Batch, training: Batch) -> tuple[Work, dict[str, Any]]:
+    """This library's side, and the variables of its networks: by phase the generator's, and the discriminator's."""
+    info = FaceInfo(IBUG68, sizes.size, ("somebody",))
+    work, variables, methods, states = {}, {}, {}, {}
+    for name, phase in PHASE_OF.items():
+        kind = PHASES["dftnet"][phase]
+        settings = kind.Settings(
+            batch_size=len(training["image"]),
+            discriminator_updates=UPDATES,
+            width=sizes.width,
+            blocks=sizes.blocks,
+            discriminator_width=sizes.discriminator_width,
+        )
+        method = kind(settings, info, np.float32, {})
+        state = _with_flow(jax.jit(method.init)(jax.random.key(0), batch))
+        methods[phase], states[phase] = method, state
+        variables[phase] = {"params": state.params["generator"]}
+        work[name] = _editing(method, state, batch)
+    variables["discriminator"] = {"params": states["editor"].params["discriminator"]}
+    return {**work, "training step": _training(methods["editor"], states["editor"], training)}, variables
+
+
+def _with_flow(state: Any) -> Any:
+    """The state with a flow that is not zero, as training would have it."""
+    generator = dict(state.params["generator"])
+    if "flow_attention" in generator:
+        kernel = generator["flow_attention"]["kernel"]
+        flow = 2e-4 * jax.random.normal(jax.random.key(1), kernel.shape)
+        generator["flow_attention"] = {"kernel": kernel.at[..., :2].set(flow[..., :2])}
+    return state.replace(params={**state.params, "generator": generator}, average=generator)
+
+
+def _editing(method: Any, state: Any, batch: Batch) -> Any:
+    edit = jax.jit(method.edit)
+    image, units = (jax.numpy.asarray(batch[name]) for name in ("image", "action_units"))
+    return lambda: np.asarray(edit(state, image, units).image)
+
+
+def _training(method: Any, state: Any, batch: Batch) -> Any:
+    step = parallel.spread(lambda state, batch, seed: method.train_step(state, batch, jax.random.key(seed)))
+    spread, seed = parallel.shard(batch), parallel.replicate(np.int32(0))
+    held = {"state": parallel.replicate(state)}
+
+    def train() -> dict[str, float]:
+        held["state"], metrics = step(held["state"], spread, seed)
+        jax.block_until_ready(held["state"])
+        return {name: float(value[0]) for name, value in metrics.items()}
+
+    return train
+
+
+def theirs(sizes: EditorSizes, batch: Batch, training: Batch, variables: dict[str, Any] | None) -> Work:
+    """PyTorch's side, with the weights of `variables` where they are given."""
+    import torch
+
+    from benchmarks import torch_dftnet as twin
+    from benchmarks.torch_weights import load
+
+    device = torch.device("cuda" if torch.cuda.is_available() and jax.default_backend() == "gpu" else "cpu")
+    trainers = {phase: twin.Trainer(phase, sizes, UPDATES, device) for phase in PHASE_OF.values()}
+    if variables is not None:
+        load(trainers["editor"].discriminator, variables["discriminator"])
+        for phase, trainer in trainers.items():
+            load(trainer.generator, variables[phase])
+
+    def tensors(batch: Batch) -> tuple[Any, Any]:
+        image, units = (torch.from_numpy(np.asarray(batch[name])).to(device) for name in ("image", "action_units"))
+        return image.permute(0, 3, 1, 2), units
+
+    inputs, examples = tensors(batch), tensors(training)
+
+    def editing(phase: str) -> Any:
+        def edit() -> np.ndarray:
+            with torch.inference_mode():
+                return trainers[phase].generator(*inputs).image.permute(0, 2, 3, 1).cpu().numpy()
+
+        return edit
+
+    def train() -> dict[str, float]:
+        losses = trainers["editor"].step(*examples)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        return {name: float(loss) for name, loss in losses.items()}
+
+    return {**{name: editing(phase) for name, phase in PHASE_OF.items()}, "training step": train}
+
+
+def example(size: int, count: int) -> Batch:
+    """Pictures and action units of nobody."""
+    random = np.random.default_rng(0)
+    return {
+        "image": random.uniform(-1, 1, (count, size, size, 3)).astype(np.float32),
+        "action_units": random.uniform(0, 1, (count, 17)).astype(np.float32),
+    }
+
+
+def examples(arguments: argparse.Namespace) -> tuple[Batch, Batch]:
+    """What is edited, and what is trained on."""
+    counts = (arguments.batch, UPDATES * arguments.training_batch)
+    edited, trained = (example(arguments.size, count) for count in counts)
+    return edited, trained
+
+
+def compare(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Everything that is reported. Memory comes first: a child's peak counts from what its parent holds."""
+    memory = peak_memory("benchmarks.dftnet", arguments, ("size", "batch", "training_batch"))
+    batches = examples(arguments)
+    with jax.default_matmul_precision("highest"):
+        mine, variables = ours(EditorSizes(arguments.size), *batches)
+        other = theirs(EditorSizes(arguments.size), *batches, variables)
+        difference = max(disagreement(mine[name](), other[name]()) for name in PHASE_OF)
+    results = {
+        what: summary(alternate({"lgan_jax": mine[what], "torch": other[what]}, arguments.rounds, arguments.seconds))
+        for what in mine
+    }
+    setting = {name: getattr(arguments, name) for name in ("size", "batch", "training_batch", "rounds")}
+    device = jax.devices()[0].device_kind
+    return {"device": device, **setting, "largest difference": difference, **results, "peak MiB": memory}
+
+
+def show(report: dict[str, Any]) -> None:
+    """The report as a table."""
+    setting = "{size}×{size}, batch {batch}, {rounds} rounds, on {device}".format(**report)
+    print(f"DFT-Net, {setting}; same face within {report['largest difference']:.0e}")
+    print(f"Training step: {UPDATES} updates of the discriminator, each on {report['training_batch']} faces.")
+    print(table(report, (*PHASE_OF, "training step")))
+
+
+def main() -> int:
+    """Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.dftnet", description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, choices=(64, 128, 256), default=128, help="pixels on a side")
+    parser.add_argument("--batch", type=int, default=1, help="faces that are edited at once")
+    parser.add_argument("--training_batch", type=int, default=2, help="faces in each update of a training step")
+    parser.add_argument("--rounds", type=int, default=7, help="how often the two sides take turns")
+    parser.add_argument("--seconds", type=float, default=1.0, help="how long a turn lasts, at least one call")
+    parser.add_argument("--json", type=pathlib.Path, help="file to write the figures to")
+    parser.add_argument("--alone", choices=SIDES, help="train two steps on one side and print its peak memory in MiB")
+    arguments = parser.parse_args()
+    if importlib.util.find_spec("torch") is None:
+        print("benchmarks.dftnet: PyTorch is missing; pip install 'lgan_jax[torch]'", file=sys.stderr)
+        return 2
+    if arguments.alone:
+        sizes, batches = EditorSizes(arguments.size), examples(arguments)
+        print(peak(ours(sizes, *batches)[0] if arguments.alone == "lgan_jax" else theirs(sizes, *batches, None)))
+        return 0
+    report = compare(arguments)
+    show(report)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(report, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
