@@ -92,7 +92,8 @@ def cpu(config: ConfigDict) -> None:
     config.data.built_in.update({"train_per_identity": 600, "test_per_identity": 60})
     config.detector.update({"steps": 1500, "batch_size": 8, "width": 48, "depth": 3, "optimizer": adam(3e-3)})
     config.converter.update({"steps": 5000, "batch_size": 16, "width": 256, "optimizer": adam(1e-3)})
-    config.generator.update({"steps": 4000, "width": 0.25, "discriminator_width": 4, "average": 0.995})
+    config.generator.update({"steps": 6000, "width": 0.25, "discriminator_width": 4, "average": 0.995})
+    config.generator.adversarial_after = 0.7
     config.generator.update({"optimizer": adam(1e-3), "discriminator_optimizer": adam(2e-4)})
     config.loop.update({"log_every": 50, "eval_every": 500, "pictures_every": 500, "checkpoint_every": 250})
 
@@ -108,7 +109,8 @@ def quick(config: ConfigDict) -> None:
     }
     config.converter.update({"steps": 800, "batch_size": 16, "width": 256, "optimizer": adam(2e-4)})
     config.converter.start = "shift"  # the built-in people all show the same expressions and poses
-    config.generator.update({"steps": 1100, "batch_size": 2, "width": 0.1875, "discriminator_width": 4})
+    config.generator.update({"steps": 1850, "batch_size": 2, "width": 0.1875, "discriminator_width": 4})
+    config.generator.adversarial_after = 0.86
     config.generator.update({"average": 0.98, "optimizer": adam(4e-3), "discriminator_optimizer": adam(2e-4)})
     config.generator.weights = {"features": 4.0}
     config.loop.update({"log_every": 50, "eval_every": 200, "pictures_every": 200, "checkpoint_every": 200})

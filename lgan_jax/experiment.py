@@ -174,7 +174,7 @@ def train(config: Mapping[str, Any], folder: pathlib.Path) -> int:
     faces = data.open_faces(experiment.settings.data)
     experiment.check(faces)
     if other := experiment.settings.detector_run:
-        config = {**config, "detector": _detector_section(pathlib.Path(other), config, faces.info)}
+        config = {**config, "detector": _detector_section(other, config, faces.info)}
         experiment = Experiment.read(config)
     record = {"config": _plain(config), "data": kept.described(faces, faces.info)}
     run = workdir.open_run(folder, record)
@@ -258,18 +258,11 @@ def _keep_landmarks(faces: data.FaceData, folder: pathlib.Path) -> None:
         kept.write(folder, [kept.landmarks(faces, i) for i in range(len(faces.info.identities))])
 
 
-def _detector_section(other: pathlib.Path, config: Mapping[str, Any], info: FaceInfo) -> dict[str, Any]:
+def _detector_section(other: str, config: Mapping[str, Any], info: FaceInfo) -> dict[str, Any]:
     """The detector section of the config of the run in `other`, whose detector must be finished and fit `info`."""
-    stored = workdir.read_run(other)
-    theirs = Experiment.read(stored["config"])
-    if "detector" not in theirs.phases or "detector" not in config["phases"]:
-        raise ValueError(f"detector_run: {other} and this config must both have a detector phase")
-    about, ours = stored["data"], {"scheme": info.scheme.name, "size": info.size}
-    if differing := [f"{name} {about[name]}, not {value}" for name, value in ours.items() if about[name] != value]:
-        raise ValueError(f"detector_run: the detector of {other} is for {', '.join(differing)}")
-    if checkpoints.newest_step(checkpoints.folder_of(other, "detector")) != theirs.phases["detector"].steps:
-        raise ValueError(f"detector_run: the detector of {other} is not finished; train it to its end first")
-    return stored["config"]["detector"]
+    if "detector" not in config["phases"]:
+        raise ValueError("detector_run: this config has no detector phase that could be taken over")
+    return checkpoints.finished_section(other, "detector", {"scheme": info.scheme.name, "size": info.size})
 
 
 def _copy_detector(other: pathlib.Path, folder: pathlib.Path) -> None:

@@ -11,6 +11,8 @@ import math
 import numpy as np
 from jaxtyping import Float
 
+_LEAST_STEP = 1 / 240  # seconds from call to call; a video whose times are closer has wrong times
+
 
 class OneEuro:
     """Filters an array of coordinates over time: a low-pass whose cutoff grows with the speed, per coordinate.
@@ -27,8 +29,8 @@ class OneEuro:
         self._time = -math.inf
 
     def __call__(self, values: Float[np.ndarray, "*shape"], time: float) -> Float[np.ndarray, "*shape"]:
-        """The filtered values at `time`, in seconds, which must grow from call to call."""
-        past = time - self._time
+        """The filtered values at `time`, in seconds, which must not fall from call to call."""
+        past = max(time - self._time, _LEAST_STEP)
         self._time = time
         if past > self._gap:
             self._values, self._speed = values.astype(np.float64), np.zeros(values.shape)

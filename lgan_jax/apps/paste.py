@@ -12,7 +12,7 @@ from lgan_jax.landmarks import Scheme
 from lgan_jax.ops import procrustes
 
 _FEATHER = 0.07  # of the crop's side, over which the edge fades
-_FOREHEAD = 0.1  # of the face's height, above the brows
+_FOREHEAD = 0.16  # of the face's height, above the brows: the edge fades within it, so no brow shows through
 _GAIN = 2.5  # the most that a colour is multiplied or divided by
 _AROUND = 0.15  # of the face's size, around it, where a scheme has no outline
 

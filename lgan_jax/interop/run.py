@@ -143,19 +143,12 @@ def _detector(release: Release, info: FaceInfo, run: Path | None) -> Finished:
 
 def _taken_over(run: Path, info: FaceInfo) -> Finished:
     """The detector of a finished run, which must be for such faces."""
-    stored = workdir.read_run(run)
-    about, ours = stored["data"], {"scheme": info.scheme.name, "size": info.size}
-    if "detector" not in stored["config"]["phases"]:
-        raise ValueError(f"--detector: {run} has no detector")
-    if differing := [f"{name} {about[name]}, not {value}" for name, value in ours.items() if about[name] != value]:
-        raise ValueError(f"--detector: the detector of {run} is for {', '.join(differing)}")
-    settings = configs.read(Detector.Settings, stored["config"]["detector"], "config.detector")
+    section = checkpoints.finished_section(run, "detector", {"scheme": info.scheme.name, "size": info.size})
+    settings = configs.read(Detector.Settings, section, "config.detector")
     method = Detector(settings, info, jnp.float32, {})
     example = blank_batch(method, info)
     phase = Phase("detector", settings.steps, 1, lambda earlier: method, lambda: iter(()), example, [example], example)
     found = checkpoints.restore_finished([phase], run)["detector"]
-    if int(found.state.step) != settings.steps:
-        raise ValueError(f"--detector: the detector of {run} is not finished; train it to its end first")
     return Finished(method, jax.device_get(found.state))
 
 

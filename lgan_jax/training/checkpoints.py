@@ -169,6 +169,24 @@ def newest_step(folder: Path) -> int | None:
     return max(steps, default=None)
 
 
+def finished_section(workdir: str | os.PathLike, phase: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The config's section of a phase that a run has finished, so that another run may take its result over.
+
+    Raises `ValueError`, one line, where the run has no such phase, has not finished it, or its record of the data
+    differs from `data` in one of the fields there.
+    """
+    stored = read_run(workdir)
+    if phase not in stored["config"]["phases"]:
+        raise ValueError(f"{workdir} has no {phase} phase")
+    theirs = stored["data"]
+    if differing := [f"{name} {theirs[name]}, not {value}" for name, value in data.items() if theirs[name] != value]:
+        raise ValueError(f"the {phase} of {workdir} is for {', '.join(differing)}")
+    section = stored["config"][phase]
+    if newest_step(folder_of(Path(workdir), phase)) != section["steps"]:
+        raise ValueError(f"the {phase} of {workdir} is not finished; train it to its end first")
+    return section
+
+
 def restore_finished(phases: Sequence[Phase], workdir: str | os.PathLike) -> dict[str, Finished]:
     """The newest state of every phase of a run that has a checkpoint, in order, as JAX's arrays.
 

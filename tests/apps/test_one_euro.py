@@ -30,3 +30,13 @@ def test_it_begins_afresh_after_a_gap():
     filtered(np.zeros((3, 2)), 0.0)
     assert (filtered(np.ones((3, 2)), 0.4) < 1).all()
     assert (filtered(np.full((3, 2), 5.0), 1.0) == 5).all()
+
+
+def test_values_at_the_same_time_are_followed():
+    """Some videos' times stand still; a low-pass that believed them would never move."""
+    filtered = OneEuro(2.0, 50.0)
+    for _ in range(20):
+        last = filtered(np.full(2, 0.4), 3.0)
+    for _ in range(20):
+        last = filtered(np.full(2, 0.6), 3.0)
+    np.testing.assert_allclose(last, 0.6, atol=0.01)

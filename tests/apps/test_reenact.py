@@ -127,7 +127,7 @@ def test_grid_side_by_side_and_size(tmp_path):
 
 def test_paste_back_keeps_the_size(tmp_path):
     driving = _shades(tmp_path / "in.mp4", [120] * 3, size=80)
-    _run(tmp_path, driving, "out.mp4", paste_back=True, match_colours=True)
+    _run(tmp_path, driving, "out.mp4", paste_back=True)
     assert next(video.open_source(tmp_path / "out.mp4").frames()).image.shape == (80, 80, 3)
 
 
@@ -233,7 +233,7 @@ def test_memory_does_not_grow_with_a_videos_length(tmp_path):
         (["--neutral", "-3", "--relative"], "from 0 on"),
         (["--target", "all", "--paste-back"], "one --target"),
         (["--size", "64", "--paste-back"], "leave out --size"),
-        (["--match-colours"], "--paste-back too"),
+        (["--no-match-colours"], "--paste-back too"),
         (["--landmarks", "eyes"], "invalid choice"),
         (["--driving", "in.jpg", "--out", "o.png", "--relative"], "a video or a folder"),
         (["--frobnicate"], "--frobnicate"),

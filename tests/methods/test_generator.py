@@ -126,6 +126,34 @@ def test_landmarks_of_made_faces_teach_the_generator_through_the_detector(info, 
     assert max(largest_change(before.detector, after.detector)) == 0
 
 
+def test_discriminators_can_take_part_later(info, batch, earlier):
+    """A quarter of eight steps: not in the first two, then in the third."""
+    settings = Generator.Settings(**SMALL | {"steps": 8}, adversarial_after=0.25)
+    generator = Generator(settings, info, jnp.float32, earlier)
+    states, step = [started(generator, batch)], compiled(generator)
+    for i in range(3):
+        state, metrics = step(states[-1], batch, jax.random.key(i))
+        states.append(state)
+        assert (metrics["discriminator"] > 0) == (metrics["feature_matching"] > 0) == (i == 2)
+        assert min(largest_change(states[-2].params["generators"], state.params["generators"])) > 0
+    first, _, second, third = ((x.params["discriminators"], x.optimizers["discriminators"]) for x in states)
+    assert max(largest_change(first, second)) == 0
+    assert min(largest_change(second, third)) > 0
+
+
+def test_the_joint_phase_without_discriminators_at_first(info, batch, earlier):
+    joint = Joint(Joint.Settings(**SMALL, adversarial_after=0.5), info, jnp.float32, earlier)
+    state, metrics = abstract_step(joint, batch)
+    assert {"l2i", "adversarial", "discriminator", "l2l", "total"} < set(metrics)
+    assert state.step.shape == (1,)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0])
+def test_a_share_of_the_steps_is_a_share(share):
+    with pytest.raises(ValueError, match="at least 0 and less than 1"):
+        Generator.Settings(**SMALL, adversarial_after=share)
+
+
 def test_equation_6_reaches_the_converter_in_the_joint_phase(info, batch, earlier):
     """With nothing but the adversarial loss, the encoder and every decoder still learn."""
     settings = Joint.Settings(

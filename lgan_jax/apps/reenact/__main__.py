@@ -39,7 +39,12 @@ def _parser() -> cli.Parser:
     add("--size", type=int, metavar="N", help="side of each made face in pixels (default: the run's)")
     add("--side-by-side", action="store_true", help="show what drives beside what is made")
     add("--paste-back", action="store_true", help="put the made face into the driving picture, which keeps its size")
-    add("--match-colours", action="store_true", help="with --paste-back: shift the face's colours to those around it")
+    add(
+        "--no-match-colours",
+        dest="match_colours",
+        action="store_false",
+        help="with --paste-back: leave the face's colours, which otherwise are shifted to those around it",
+    )
     add("--relative", action="store_true", help="drive by the change from a neutral frame, not by absolute landmarks")
     add("--neutral", type=int, metavar="FRAME", help="with --relative: number of that frame (default: found)")
     add("--no-steady", dest="steady", action="store_false", help="do not steady the landmarks over time (One-Euro)")

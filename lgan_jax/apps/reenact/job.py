@@ -51,7 +51,7 @@ class Options:
     size: int | None = None
     side_by_side: bool = False
     paste_back: bool = False
-    match_colours: bool = False
+    match_colours: bool = True
     visible_mark: bool = True
 
     def __post_init__(self) -> None:
@@ -65,8 +65,8 @@ class Options:
             raise ValueError("--paste-back needs one --target, not all of them")
         if self.paste_back and self.size is not None:
             raise ValueError("--paste-back keeps the size of --driving: leave out --size")
-        if self.match_colours and not self.paste_back:
-            raise ValueError("--match-colours is for a face that is pasted back: give --paste-back too")
+        if not self.match_colours and not self.paste_back:
+            raise ValueError("--no-match-colours is for a face that is pasted back: give --paste-back too")
 
 
 def reenact(options: Options) -> int:

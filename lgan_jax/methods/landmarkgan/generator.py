@@ -65,6 +65,8 @@ class Settings:
       width: factor on the generator's channels.
       discriminator_width: channels of the discriminator's first convolution.
       adversarial: the loss of Eq. 6: "hinge" (published code), "minimax" (paper) or "non_saturating".
+      adversarial_after: share of the steps, in [0, 1), after which discriminators take part. Steps before that learn
+        from Eq. 2 and 3 alone and take about half the time.
       weights: of the losses.
       sigma: of Eq. 3's regulariser, in heatmap pixels.
       average: the generator's weights that are used and kept are this exponential average of those trained; at step n
@@ -78,9 +80,14 @@ class Settings:
     width: float = 1.0
     discriminator_width: int = 64
     adversarial: Literal["hinge", "minimax", "non_saturating"] = "hinge"
+    adversarial_after: float = 0.0
     weights: Weights = Weights()
     sigma: float = 1.0
     average: float = 0.999
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.adversarial_after < 1:
+            raise ValueError(f"adversarial_after is {self.adversarial_after}; it must be at least 0 and less than 1")
 
 
 class LandmarkDetector(Protocol):
@@ -164,26 +171,13 @@ class Generator:
 
         Both see the other as it was before the step, so the generators run once; what the two gradients have in common
         (D_t of the made and of the real faces) the compiler computes once.
-        Metrics: l2i, i2l, adversarial, feature_matching, total, discriminator, and what the converter adds.
+        Metrics: l2i, i2l, adversarial, feature_matching, total, discriminator, and what the converter adds. What has to
+        do with discriminators is 0 before they take part.
         """
-        discriminators = state.params["discriminators"]
-        trained = {name: state.params[name] for name in self._optimizers if name != "discriminators"}
-
-        def generator_loss(trained: Any):
-            return self._generator_loss(trained, state, batch, key)
-
-        def discriminator_loss(params: Any, made: Images):
-            real_logits, _ = self._judged(params, batch["image"])
-            made_logits, _ = self._judged(params, made)
-            loss = losses.l2i_gan_discriminator(self.settings.adversarial, real_logits, made_logits)
-            return loss * len(self.faces.identities), loss
-
-        gradients, (metrics, made) = jax.grad(generator_loss, has_aux=True)(trained)
-        made = jax.lax.stop_gradient(made)
-        of_discriminators, loss = jax.grad(discriminator_loss, has_aux=True)(discriminators, made)
-        gradients = {**gradients, "discriminators": of_discriminators}
-        gradients, metrics = jax.lax.pmean((gradients, {**metrics, "discriminator": loss}), DATA_AXIS)
-        return self._updated(state, gradients), metrics
+        first = int(self.settings.adversarial_after * self.settings.steps)
+        if not first:
+            return self._adversarial_step(state, batch, key)
+        return jax.lax.cond(state.step < first, self._plain_step, self._adversarial_step, state, batch, key)
 
     def eval_step(self, state: State, batch: Batch) -> Metrics:
         """See `core.Method`. Of faces made by the averaged generators from each identity's own landmarks.
@@ -233,13 +227,50 @@ class Generator:
         del key, landmarks
         return self._converter_params
 
+    def _plain_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
+        """A step without discriminators."""
+
+        def loss(trained: Any):
+            return self._generator_loss(trained, state, batch, key, adversarial=False)
+
+        gradients, (metrics, _) = jax.grad(loss, has_aux=True)(self._trained(state))
+        gradients, metrics = jax.lax.pmean((gradients, metrics), DATA_AXIS)
+        absent = dict.fromkeys(("adversarial", "feature_matching", "discriminator"), jnp.zeros(()))
+        return self._updated(state, gradients), {**metrics, **absent}
+
+    def _adversarial_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
+        """A step of generators and discriminators."""
+
+        def generator_loss(trained: Any):
+            return self._generator_loss(trained, state, batch, key, adversarial=True)
+
+        def discriminator_loss(params: Any, made: Images):
+            real_logits, _ = self._judged(params, batch["image"])
+            made_logits, _ = self._judged(params, made)
+            loss = losses.l2i_gan_discriminator(self.settings.adversarial, real_logits, made_logits)
+            return loss * len(self.faces.identities), loss
+
+        gradients, (metrics, made) = jax.grad(generator_loss, has_aux=True)(self._trained(state))
+        made = jax.lax.stop_gradient(made)
+        discriminators = state.params["discriminators"]
+        of_discriminators, loss = jax.grad(discriminator_loss, has_aux=True)(discriminators, made)
+        gradients = {**gradients, "discriminators": of_discriminators}
+        gradients, metrics = jax.lax.pmean((gradients, {**metrics, "discriminator": loss}), DATA_AXIS)
+        return self._updated(state, gradients), metrics
+
+    def _trained(self, state: State) -> dict[str, Any]:
+        """The parameters that the generators' loss changes."""
+        return {name: state.params[name] for name in self._optimizers if name != "discriminators"}
+
     def _generator_loss(
-        self, trained: Any, state: State, batch: Batch, key: jax.Array
+        self, trained: Any, state: State, batch: Batch, key: jax.Array, *, adversarial: bool
     ) -> tuple[Float[Array, ""], tuple[Metrics, Images]]:
         """What the generators minimise, summed over identities; its metrics, and the made faces that D_t is shown."""
         del key
         made = self._made(trained["generators"], batch["landmarks"])
-        metrics = self._reconstruction(state, batch, made) | self._gan(state, batch, made)
+        metrics = self._reconstruction(state, batch, made)
+        if adversarial:
+            metrics |= self._gan(state, batch, made)
         total = self._weighted(metrics)
         return total * len(self.faces.identities), ({**metrics, "total": total}, made)
 
@@ -266,8 +297,7 @@ class Generator:
 
     def _weighted(self, metrics: Mapping[str, Array]) -> Float[Array, ""]:
         weights = self.settings.weights
-        names = ("l2i", "i2l", "adversarial", "feature_matching")
-        return sum((getattr(weights, name) * metrics[name] for name in names), start=jnp.zeros(()))
+        return sum((getattr(weights, name) * value for name, value in metrics.items()), start=jnp.zeros(()))
 
     def _made(self, generators: Any, landmarks: Landmarks) -> Images:
         """Θ_t(L_t) for every identity t."""
@@ -283,9 +313,9 @@ class Generator:
         return heatmaps.reshape(*image.shape[:2], *heatmaps.shape[1:])
 
     def _updated(self, state: State, gradients: Mapping[str, Any]) -> State:
-        params, moments = dict(state.params), {}
-        for name, optimizer in self._optimizers.items():
-            updates, moments[name] = optimizer.update(gradients[name], state.optimizers[name], params[name])
+        params, moments = dict(state.params), dict(state.optimizers)
+        for name, gradient in gradients.items():
+            updates, moments[name] = self._optimizers[name].update(gradient, state.optimizers[name], params[name])
             params[name] = optax.apply_updates(params[name], updates)
         decay = jnp.minimum(self.settings.average, (1 + state.step) / (10 + state.step))
         average = optax.incremental_update(params["generators"], state.average, 1 - decay)

@@ -63,16 +63,19 @@ class Joint(generator.Generator):
         return self.converter.initial(key, landmarks) if self._converter_params is None else self._converter_params
 
     def _generator_loss(
-        self, trained: Any, state: generator.State, batch: Batch, key: jax.Array
+        self, trained: Any, state: generator.State, batch: Batch, key: jax.Array, *, adversarial: bool
     ) -> tuple[Float[Array, ""], tuple[Metrics, generator.Images]]:
         landmarks, count = batch["landmarks"], len(self.faces.identities)
         shift = partner_shift(key, count)
         converter_loss, converter_metrics = self.converter.loss(trained["converter"], landmarks, shift)
-        converted = self.converter.from_others(trained["converter"], landmarks, shift)
-        made = self._made(trained["generators"], jnp.concatenate([landmarks, converted]))
-        reconstructed, transferred = jnp.split(made, 2)
+        inputs = [landmarks]
+        if adversarial:
+            inputs.append(self.converter.from_others(trained["converter"], landmarks, shift))
+        made = self._made(trained["generators"], jnp.concatenate(inputs))
+        reconstructed, transferred = jnp.split(made, [len(landmarks)])
         metrics: dict[str, Array] = self._reconstruction(state, batch, reconstructed)
-        metrics |= self._gan(state, batch, transferred)
+        if adversarial:
+            metrics |= self._gan(state, batch, transferred)
         total = self._weighted(metrics)
         metrics |= {**converter_metrics, "total": total + converter_metrics["total"]}
         return total * count + converter_loss, (metrics, transferred)
