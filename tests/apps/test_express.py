@@ -267,3 +267,12 @@ def test_wanted_units_start_from_the_most_that_is_said():
     np.testing.assert_allclose(wanted.units(OWN), action_units.units({4: 0.5, 12: 0.5}))
     np.testing.assert_allclose(wanted.units(OWN, action_units.units({1: 1.0})), action_units.units({1: 1.0, 12: 0.5}))
     np.testing.assert_allclose(Wanted.read([], "neutral").units(OWN), 0 * OWN)
+
+
+def test_a_run_whose_data_had_no_landmarks_frames_faces_as_prepare_does(tmp_path):
+    (points,) = job.known(tmp_path).values()
+    assert points.shape == (1, 68, 2)
+    located = Locator(job.known(tmp_path), _Model.info, FACES, follow=False).locate(
+        small_videos.scene((small_videos.face(1)[0], 60, 16))
+    )
+    np.testing.assert_allclose(located.ibug68[IBUG68.inner].mean(0), points[0, IBUG68.inner].mean(0), atol=1e-5)
