@@ -73,10 +73,7 @@ def evaluate(
       OSError: the report cannot be written.
     """
     start = time.monotonic()
-    if model.info.size != data.info.size:
-        raise ValueError(
-            f"the model edits {model.info.size} pixels, the data has {data.info.size}; give the data of its run"
-        )
+    _check(model, data)
     models = {OURS: model} | ({} if model.baseline is None else {BASELINE: model.baseline})
     cases = choose(data, settings.frames)
     judge, warnings = find_judge()
@@ -116,6 +113,13 @@ def evaluate(
     )
     report.write(made, out)
     return made
+
+
+def _check(model: Model, data: FaceData) -> None:
+    if model.info.size != data.info.size:
+        raise ValueError(
+            f"the model edits {model.info.size} pixels, the data has {data.info.size}; give the data of its run"
+        )
 
 
 def _estimator(data: FaceData, cases: Cases, judge: Judge) -> Estimator | None:

@@ -23,7 +23,13 @@ _LANDMARKS = Column(
     "that dlib's landmarks show from those that were wanted; dlib is no part of what is trained", "lower"
 )  # fmt: skip
 _TRUTH = (
-    Column("ssim", "SSIM", "structural similarity of the made face and of what should come out", "higher"),
+    Column(
+        "ssim",
+        "SSIM",
+        "structural similarity of the made face and of what should come out: the same person, pose and "
+        "light, drawn with the other expression (and with its side, where it is one-sided, which no unit tells)",
+        "higher",
+    ),
     Column("psnr", "PSNR\ndB", "peak signal-to-noise ratio of the same two; 100 at most", "higher", 1),
 )
 _KEPT = (
