@@ -191,7 +191,7 @@ def _warnings(
     """What a reader must know before reading a figure."""
     warnings = [report.BUILT_IN] if data.built_in else []
     if _knows_people(data) and set(data.test.identity.tolist()) & set(data.train.identity.tolist()):
-        warnings.append("The held-out pictures show people that other pictures of were trained on.")
+        warnings.append("The held-out pictures show people that the run was trained on, in other pictures.")
     if BASELINE not in models:
         warnings.append("The run has no GANimation baseline: train with phases editor and baseline to compare.")
     if estimator is None:

@@ -196,7 +196,7 @@ class Use:
     Attributes:
       attention: mean weight of the warped picture over a picture.
       low, high: the attention that 1 % and 99 % of a picture's pixels lie below.
-      flow: mean length of the flow over a picture, in picture widths; NaN where the editor has none.
+      flow: mean length of the flow over a picture, in picture widths; 0 where the editor has none.
     """
 
     attention: np.ndarray
@@ -213,8 +213,7 @@ class Use:
 def use(attention: Float[np.ndarray, "n H W 1"], flow: Float[np.ndarray, "n H W 2"]) -> Use:
     """From an `Edited`."""
     low, high = np.quantile(attention, (0.01, 0.99), axis=(1, 2, 3))
-    length = np.linalg.norm(flow, axis=-1).mean((1, 2))
-    return Use(attention.mean((1, 2, 3)), low, high, np.where(flow.any((1, 2, 3)), length, np.nan))
+    return Use(attention.mean((1, 2, 3)), low, high, np.linalg.norm(flow, axis=-1).mean((1, 2)))
 
 
 def responses(

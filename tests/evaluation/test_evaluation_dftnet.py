@@ -11,8 +11,8 @@ from lgan_jax import action_units
 from lgan_jax.data import synthetic
 from lgan_jax.evaluation import dftnet, dftnet_sheets, report
 from lgan_jax.evaluation.cases import choose
-from lgan_jax.evaluation.dftnet_tables import BASELINE, OURS, TRUE, UNCHANGED
-from lgan_jax.evaluation.editing import use
+from lgan_jax.evaluation.dftnet_tables import BASELINE, OURS, TRUE, UNCHANGED, verdict
+from lgan_jax.evaluation.editing import Edits, use
 from lgan_jax.methods.dftnet.networks import Edited
 
 SIZE = 64
@@ -133,7 +133,7 @@ def test_parts_and_units(judged):
     rows = _figures(made, "parts")
     assert rows[OURS]["attention"] == pytest.approx(0.25)
     assert rows[OURS]["flow"] == pytest.approx(0.02)
-    assert rows[BASELINE]["flow"] is None
+    assert "flow" not in rows[BASELINE]
     assert any("GANimation's attention is 0 everywhere" in warning for warning in made.warnings)
     rows = _figures(made, "units")
     assert len(rows) == 17
@@ -183,6 +183,30 @@ def test_no_baseline_no_dlib_and_nothing_to_compare_with(tmp_path, without_dlib)
     assert [sheet.name for sheet in made.sheets] == SHEETS
 
 
+def _edits(found, error):
+    count = len(found)
+    values = np.full(count, error)
+    by = {OURS: values, BASELINE: values}
+    return Edits(
+        by, values, values[:, None], values[:, None], 1 - values, values, values, values, np.array(found), values
+    )
+
+
+def test_the_verdict_needs_faces_and_nearness():
+    seen, unseen = [True] * 4, [True, False, False, False]
+    rows = {OURS: _edits(seen, 0.1), BASELINE: _edits(seen, 0.2), UNCHANGED: _edits(seen, 0.3)}
+    assert verdict(rows, True)[1] is True
+    text, good = verdict(rows | {UNCHANGED: _edits(seen, 0.05)}, True)
+    assert "But its edits do not bring faces nearer: action-unit error by landmarks 0.100, of the faces as" in text
+    assert good is False
+    text, good = verdict(rows | {OURS: _edits(unseen, 0.1)}, True)
+    assert text.endswith("dlib finds a face in 1 of 4 faces that DFT-Net made: it is not trained well enough.")
+    assert good is False
+    text, good = verdict({OURS: _edits(seen, 0.1), UNCHANGED: _edits(seen, 0.3)}, True)
+    assert good is None
+    assert "no baseline" in text
+
+
 def test_everybody_gets_another_ones_expression():
     data, samples = built_in_faces(SIZE, identities=1, train=1, test=5, variation="wild")
     cases = choose(data, 5)
@@ -201,7 +225,7 @@ def test_attention_that_is_the_same_everywhere_is_named():
     assert use(np.ones((2, 8, 8, 1)), flow).saturated == "1"
     assert use(np.zeros((2, 8, 8, 1)), flow).saturated == "0"
     assert use(np.full((2, 8, 8, 1), 0.5), flow).saturated == ""
-    assert np.isnan(use(np.ones((2, 8, 8, 1)), flow).flow).all()
+    np.testing.assert_allclose(use(np.ones((2, 8, 8, 1)), flow + [0.03, 0.04]).flow, 0.05)
 
 
 def test_bad_input(tmp_path, without_dlib):
