@@ -102,6 +102,11 @@ class Experiment:
         """The method of one phase."""
         return PHASES[self.settings.method][name](self.phases[name], info, self._dtype(), earlier)
 
+    def check(self, faces: data.FaceData) -> None:
+        """Raises `ValueError`, one line, where the faces lack an array that a phase needs."""
+        for name in self.phases:
+            faces.require(PHASES[self.settings.method][name].keys)
+
     def training_phases(self, faces: data.FaceData) -> list[Phase]:
         """The phases as the loop trains them, with their data."""
 
@@ -167,6 +172,7 @@ def train(config: Mapping[str, Any], folder: pathlib.Path) -> int:
     memory.keep_freed()
     experiment = Experiment.read(config)
     faces = data.open_faces(experiment.settings.data)
+    experiment.check(faces)
     if other := experiment.settings.detector_run:
         config = {**config, "detector": _detector_section(pathlib.Path(other), config, faces.info)}
         experiment = Experiment.read(config)
@@ -246,8 +252,8 @@ def training_landmarks(folder: str | pathlib.Path) -> dict[str, np.ndarray]:
 
 
 def _keep_landmarks(faces: data.FaceData, folder: pathlib.Path) -> None:
-    """Writes what `training_landmarks` reads, once."""
-    if not kept.is_there(folder):
+    """Writes what `training_landmarks` reads, once, where the data has landmarks."""
+    if faces.has("landmarks") and not kept.is_there(folder):
         kept.write(folder, [kept.landmarks(faces, i) for i in range(len(faces.info.identities))])
 
 

@@ -10,6 +10,7 @@ import sys
 import jax
 import numpy as np
 import pytest
+import tiny_sets
 
 import lgan_jax
 from lgan_jax import experiment
@@ -151,6 +152,14 @@ def test_the_detector_of_another_run_is_taken_over(run, tmp_path):
     jax.tree.map(np.testing.assert_array_equal, ours, theirs)
     with pytest.raises(ValueError, match=r"the detector of .* is for scheme wflw98, not ibug68"):
         experiment.train(small_config("celebv:quick", detector_run=str(run), **{"data.scheme": "ibug68"}), tmp_path)
+
+
+def test_data_without_action_units_are_refused_before_a_run_is_begun(tmp_path):
+    root = tiny_sets.celebv(tmp_path / "faces", {"Al": 6})
+    config = small_config("emotionet:quick", **{"data.name": "celebv", "data.dir": str(root)})
+    with pytest.raises(ValueError, match="folder: faces has no action units, and this method needs them: give"):
+        experiment.train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_that_has_no_generator_yet_cannot_be_loaded(tmp_path):

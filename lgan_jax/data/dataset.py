@@ -24,6 +24,11 @@ CACHE_VARIABLE = "LGAN_JAX_CACHE"
 MEMORY = 2**30  # bytes of decoded pictures that a split keeps; the records beyond are decoded at every reading
 _CELEBV = ("Donald_Trump", "Emmanuel_Macron", "Jack_Ma", "Kathleen", "Theresa_May")
 _PREPARED = "prepared.json"
+_ADVICE = {  # where a data set may get an array from
+    "action_units": ": give the command that prepared the folder again (lgan_jax.data.prepare adds them), or a folder "
+    "with OpenFace's tables and --config.data.name=emotionet",
+    "landmarks": ": give OpenFace's tables with x_0 to y_67 in pixels of these pictures, or another folder",
+}
 _BUILT_IN_SCHEMES = {"wflw98": None, "ibug68": WFLW98_TO_IBUG68}
 
 
@@ -32,19 +37,21 @@ class Settings:
     """Which faces to use.
 
     Attributes:
-      name: layout of the folder `dir`.
+      name: layout of the folder `dir`. With "emotionet" it may also be one that `data.prepare` made.
       size: pixels a side at which pictures are read.
       dir: the folder; empty for the built-in faces.
       scheme: landmarks of the built-in faces, "wflw98" or "ibug68"; a folder's follow from its files.
+      confidence: rows of OpenFace's tables with a lower confidence are left out ("emotionet" only), in [0, 1].
       cache: folder for the built data sets, which may be deleted at any time; empty for `$LGAN_JAX_CACHE`, or
         `~/.cache/lgan_jax` where that is not set.
       built_in: how many built-in people and pictures.
     """
 
-    name: Literal["celebv", "wflw"]
+    name: Literal["celebv", "wflw", "emotionet"]
     size: int
     dir: str = ""
     scheme: str = "wflw98"
+    confidence: float = 0.8
     cache: str = ""
     built_in: synthetic.Settings = dataclasses.field(default_factory=synthetic.Settings)
 
@@ -53,14 +60,17 @@ class Settings:
             raise ValueError(f"size is {self.size} pixels; it must be at least 16")
         if self.scheme not in _BUILT_IN_SCHEMES:
             raise ValueError(f"scheme is {self.scheme!r}; it must be one of {', '.join(_BUILT_IN_SCHEMES)}")
+        if not 0 <= self.confidence <= 1:
+            raise ValueError(f"confidence is {self.confidence}; it must be between 0 and 1")
 
 
 class Split:
     """Random access to the records of one split.
 
-    `split[i]` is a dict of `image` uint8 `(size, size, 3)` RGB, `landmarks` float32 `(N, 2)` in [0, 1], `identity`
-    int32, and what the data set has: built-in faces `action_units` float32 `(17,)`, `expression` int32, `pose` float32
-    `(3,)` (yaw, pitch, roll) and `gaze` `(2,)` (yaw, pitch) in degrees; WFLW `attributes` bool `(6,)`. The arrays are
+    `split[i]` is a dict of `image` uint8 `(size, size, 3)` RGB, `identity` int32, and what the data set has:
+    `landmarks` float32 `(N, 2)` in [0, 1] (all but some of OpenFace's folders); `action_units` float32 `(17,)` in
+    [0, 1] (built-in faces, OpenFace's and prepared folders); built-in faces `expression` int32, `pose` float32 `(3,)`
+    (yaw, pitch, roll) and `gaze` `(2,)` (yaw, pitch) in degrees; WFLW `attributes` bool `(6,)`. The arrays are
     read-only. Records keep the order of the recording, one identity after the other (built-in faces: in turns).
 
     May be read by several threads at once, and pickled (what is held in memory stays behind).
@@ -70,6 +80,7 @@ class Split:
       identity: who is in each record.
       size: pixels a side to read pictures at.
       points: which landmarks to keep, in which order; all where it is None.
+      landmarks: whether the records have landmarks.
 
     Attributes:
       identity: `(n,)` int32, who is in each record.
@@ -81,11 +92,13 @@ class Split:
         identity: Int[np.ndarray, " n"],
         size: int,
         points: Int[np.ndarray, " kept"] | None = None,
+        landmarks: bool = True,
     ):
         self.identity = identity.astype(np.int32)
         self._source = source
         self._size = size
         self._points = points
+        self._landmarks = landmarks
         self._kept: dict[int, dict[str, Any]] = {}
 
     def __len__(self) -> int:
@@ -106,6 +119,8 @@ class Split:
     def _read(self, index: int) -> dict[str, np.ndarray]:
         record = dict(self._source[index])
         record["image"] = images.resized(images.decode(record["image"]), self._size)
+        if not self._landmarks:
+            del record["landmarks"]
         if self._points is not None:
             record["landmarks"] = record["landmarks"][self._points]
         record = {name: np.asarray(value) for name, value in record.items()}
@@ -122,7 +137,8 @@ class FaceData:
     """Faces to train on and to test with.
 
     Attributes:
-      name: what a report calls them: "CelebV", "WFLW", "prepared: <folder>", "folder: <folder>", "built-in faces".
+      name: what a report calls them: "CelebV", "WFLW", "prepared: <folder>", "OpenFace: <folder>", "folder: <folder>",
+        "built-in faces".
       built_in: whether the library drew them.
       info: landmark scheme, size, people.
       fingerprint: changes when any record changes; the same on every machine.
@@ -141,6 +157,17 @@ class FaceData:
     test: Split
     drawn: synthetic.Settings | None = None
 
+    def has(self, key: str) -> bool:
+        """Whether records have an array of that name."""
+        return key in self.train[0]
+
+    def require(self, keys: Sequence[str]) -> None:
+        """Raises `ValueError`, one line, where records lack one of `keys`."""
+        for key in keys:
+            if not self.has(key):
+                what = key.replace("_", " ")
+                raise ValueError(f"{self.name} has no {what}, and this method needs them{_ADVICE.get(key, '')}")
+
 
 def open_faces(settings: Settings) -> FaceData:
     """Opens the faces, building them into the cache first where they are not there or their folder has changed.
@@ -156,9 +183,8 @@ def open_faces(settings: Settings) -> FaceData:
         builder, name = builders.Synthetic(settings.built_in, settings.size, cache), "built-in faces"
         points = _BUILT_IN_SCHEMES[settings.scheme]
     else:
-        root, points = Path(settings.dir).expanduser(), None
-        builder = (builders.WFLW if settings.name == "wflw" else builders.CelebV)(root, cache)
-        name = "WFLW" if settings.name == "wflw" else _folder_name(root, builder.identities)
+        points = None
+        builder, name = _reader(settings, Path(settings.dir).expanduser(), cache)
     stored = _built(builder, cache)
     about = stored.info.metadata
     info = FaceInfo(
@@ -181,6 +207,16 @@ def open_faces(settings: Settings) -> FaceData:
 
 def _cache(settings: Settings) -> Path:
     return Path(settings.cache or os.environ.get(CACHE_VARIABLE) or "~/.cache/lgan_jax").expanduser()
+
+
+def _reader(settings: Settings, root: Path, cache: Path) -> tuple[base.FaceBuilder, str]:
+    """Who reads a folder, and what a report calls it."""
+    if settings.name == "wflw":
+        return builders.WFLW(root, cache), "WFLW"
+    if settings.name == "emotionet" and not (root / _PREPARED).exists():
+        return builders.EmotioNet(root, cache, settings.confidence), f"OpenFace: {root.resolve().name}"
+    builder = builders.CelebV(root, cache)
+    return builder, _folder_name(root, builder.identities)
 
 
 def _folder_name(root: Path, identities: tuple[str, ...]) -> str:
@@ -214,8 +250,10 @@ def _lock(path: Path) -> Iterator[None]:
 
 
 def _notes(stored: tfds.core.DatasetBuilder) -> tuple[str, ...]:
+    notes = stored.info.metadata.get("notes", [])
     lines = [f"skipped: {line}" for line in base.skipped_lines(stored.info.metadata["skipped"])]
-    return (*lines, f"all that was skipped: {Path(stored.data_dir) / base.SKIPPED_FILE}") if lines else ()
+    where = [f"all that was skipped: {Path(stored.data_dir) / base.SKIPPED_FILE}"] if lines else []
+    return (*notes, *lines, *where)
 
 
 def _split(stored: tfds.core.DatasetBuilder, split: str, info: FaceInfo, points: np.ndarray | None) -> Split:
@@ -224,4 +262,6 @@ def _split(stored: tfds.core.DatasetBuilder, split: str, info: FaceInfo, points:
         source[len(source) - 1]
     except RuntimeError as error:  # array_record's, for files that are gone or cut off
         raise ValueError(f"the cached faces in {stored.data_dir} are damaged: delete this folder ({error})") from error
-    return Split(source, np.array(stored.info.metadata["identity"][split], np.int32), info.size, points)
+    about = stored.info.metadata
+    identity = np.array(about["identity"][split], np.int32)
+    return Split(source, identity, info.size, points, about.get("landmarks", True))

@@ -1,6 +1,10 @@
-"""Which frames of a recording train and which test, so that neighbours in time never sit on both sides."""
+"""Which pictures train and which test, so that neighbours in time, or pictures of a person, never sit on both sides."""
 
 from __future__ import annotations
+
+import collections
+import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -43,6 +47,29 @@ def contiguous_blocks(
     wanted = (np.count_nonzero(~tested) + 1) // 2
     trained = next(mask for g in range(guard, -1, -1) if np.count_nonzero(mask := distance > g) >= wanted)
     return trained[place], tested[place]
+
+
+def by_subject(subjects: Sequence[str], test_share: float = 0.1) -> Bool[np.ndarray, " n"]:
+    """Mask `(n,)` of the pictures that test: all those of some subjects, drawn by the hashes of their names.
+
+    Subjects are taken until a share of `test_share` of all pictures is reached, those left aside that would carry it
+    beyond one and a half times as much; where all would, the one with the fewest pictures tests.
+
+    Raises `ValueError` where there are fewer than two subjects.
+    """
+    counts = collections.Counter(subjects)
+    if len(counts) < 2:
+        raise ValueError(f"a split by subject needs at least 2 subjects; there is {len(counts)}")
+    wanted = test_share * len(subjects)
+    order = sorted(counts, key=lambda name: hashlib.sha256(name.encode()).digest())
+    chosen: set[str] = set()
+    held = 0
+    for name in order:
+        if held < wanted and held + counts[name] <= 1.5 * wanted:
+            chosen.add(name)
+            held += counts[name]
+    chosen = chosen or {min(order, key=lambda name: counts[name])}
+    return np.array([name in chosen for name in subjects])
 
 
 def _middles(count: int, share: float, blocks: int) -> np.ndarray:

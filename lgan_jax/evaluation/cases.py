@@ -58,14 +58,11 @@ def choose(data: FaceData, count: int) -> Cases:
 
     Raises `ValueError` where there are fewer than two, or they come without action units.
     """
+    data.require(["action_units"])
     places = evenly(np.arange(len(data.test)), count)
     if len(places) < 2:
         raise ValueError(f"{data.name} has fewer than two held-out pictures; there is nobody to exchange expressions")
     records = [data.test[int(place)] for place in places]
-    if "action_units" not in records[0]:
-        raise ValueError(
-            f"{data.name} has no action units; prepare the folder again, or give one with OpenFace's output"
-        )
     units = np.stack([record["action_units"] for record in records]).astype(np.float32)
     circle = np.random.default_rng(0).permutation(len(places))
     giver = np.empty_like(circle)

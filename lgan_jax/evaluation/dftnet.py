@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from lgan_jax.action_units import NUMBERS
 from lgan_jax.data import FaceData, kept
+from lgan_jax.data.builders.emotionet import EVERYBODY
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import dftnet_sheets, dftnet_tables, report
 from lgan_jax.evaluation.cases import SINGLE, Cases, calmest, choose, drawn, neutral, with_units
@@ -97,7 +99,7 @@ def evaluate(
         title="DFT-Net: expressions from action units",
         verdict=verdict,
         good=good,
-        warnings=[*warnings, *_warnings(data, models, estimator, uses)],
+        warnings=[*warnings, *_warnings(data, cases, models, estimator, uses)],
         facts={
             **_facts(data, cases),
             **(about or {}),
@@ -121,7 +123,7 @@ def _estimator(data: FaceData, cases: Cases, judge: Judge) -> Estimator | None:
     drawn_neutral = neutral(data, cases.places)
     if drawn_neutral is not None:
         return Estimator(heads_of(judge.landmarks(drawn_neutral)), "the same person with a neutral face, drawn")
-    if "landmarks" not in data.train[0]:
+    if not _knows_people(data):
         return None
     heads = {}
     for identity in np.unique(cases.identity):
@@ -180,20 +182,32 @@ def _about(data: FaceData, cases: Cases, judge: Judge | None, estimator: Estimat
 
 
 def _warnings(
-    data: FaceData, models: Mapping[str, Model], estimator: Estimator | None, uses: Mapping[str, Use]
+    data: FaceData, cases: Cases, models: Mapping[str, Model], estimator: Estimator | None, uses: Mapping[str, Use]
 ) -> list[str]:
     """What a reader must know before reading a figure."""
     warnings = [report.BUILT_IN] if data.built_in else []
-    if data.drawn is not None and data.drawn.variation == "video":
-        warnings.append("The held-out pictures show people that were trained on, in other pictures.")
+    if _knows_people(data) and set(data.test.identity.tolist()) & set(data.train.identity.tolist()):
+        warnings.append("The held-out pictures show people that other pictures of were trained on.")
     if BASELINE not in models:
         warnings.append("The run has no GANimation baseline: train with phases editor and baseline to compare.")
     if estimator is None:
         warnings.append("Action units by landmarks were not measured: no neutral face of these people is known.")
+    if data.name.startswith("prepared"):
+        warnings.append("The data's own action units were estimated from landmarks too; no true ones are known.")
+    absent = [str(n) for n, there in zip(NUMBERS, cases.units.any(0)) if not there]
+    if absent:
+        warnings.append(f"Action units {', '.join(absent)} are 0 in all of these faces, so nothing is said about them.")
     for name, each in uses.items():
         if each.saturated:
             warnings.append(f"{name}'s attention is {each.saturated} everywhere: one of its decoders has no effect.")
     return warnings
+
+
+def _knows_people(data: FaceData) -> bool:
+    """Whether an identity of the data is one person."""
+    if data.drawn is not None:
+        return data.drawn.variation == "video"
+    return data.info.identities != (EVERYBODY,)
 
 
 def _facts(data: FaceData, cases: Cases) -> dict[str, str]:

@@ -11,7 +11,7 @@ from lgan_jax.evaluation import verdicts
 from lgan_jax.evaluation.cases import SINGLE
 from lgan_jax.evaluation.editing import Edits, Use
 from lgan_jax.evaluation.tables import Column, Row, Table
-from lgan_jax.evaluation.verdicts import compared
+from lgan_jax.evaluation.verdicts import Compared, compared
 from lgan_jax.metrics.frechet import frechet_distance
 from lgan_jax.metrics.summary import Figure, share, summarize
 
@@ -20,7 +20,7 @@ _SHORT = {BASELINE: "baseline", UNCHANGED: "source", TRUE: "true"}  # as heading
 
 _LANDMARKS = Column(
     "by_landmarks", "AU error\nlandmarks", "mean absolute difference, of an intensity from 0 to 1, of the action units "
-    "that dlib's landmarks show from those that were wanted; no training saw this judge", "lower"
+    "that dlib's landmarks show from those that were wanted; dlib is no part of what is trained", "lower"
 )  # fmt: skip
 _TRUTH = (
     Column("ssim", "SSIM", "structural similarity of the made face and of what should come out", "higher"),
@@ -176,25 +176,24 @@ def parts(uses: Mapping[str, Use]) -> Table:
 
 
 def verdict(rows: Mapping[str, Edits], has_truth: bool) -> tuple[str, bool | None]:
-    """Whether DFT-Net beats GANimation in action units and in SSIM; without a baseline, what the edits achieve.
-
-    Action units are those of dlib's landmarks where it saw any; else those of the rival's own discriminator.
-    """
-    ours = rows[OURS]
-    rival = rows.get(BASELINE)
-    other = rival or rows[UNCHANGED]
-    units = compared("action-unit error by landmarks", ours.by_landmarks, other.by_landmarks, "lower")
-    if not units.count:
-        judge = BASELINE if rival else OURS
-        errors = (each.by_regressor[judge] for each in (ours, other))
-        units = compared(f"action-unit error by {judge}'s discriminator", *errors, "lower")
+    """Whether DFT-Net beats GANimation in action units and in SSIM, where the run has it, and that it edits at all."""
+    ours, rival = rows[OURS], rows.get(BASELINE)
+    still = _units(ours, rows[UNCHANGED], OURS)
+    nothing = f"{still.measure} {still.mine:.3f}, of the faces as they were {still.theirs:.3f}, over {still.count}"
     if rival is None:
-        return (
-            f"DFT-Net: {units.measure} {units.mine:.3f}, against {units.theirs:.3f} of the faces as they were, over "
-            f"{units.count}. The run has no baseline to compare with.",
-            None if units.won else False,
-        )
-    measures = [units]
+        text = f"{OURS}: {nothing}. The run has no baseline to compare with."
+        return text, None if still.won else False
+    measures = [_units(ours, rival, BASELINE)]
     if has_truth:
         measures.append(compared("SSIM", ours.ssim, rival.ssim, "higher"))
-    return verdicts.verdict(OURS, f"{BASELINE} baseline", measures)
+    text, good = verdicts.verdict(OURS, f"{BASELINE} baseline", measures)
+    return (text, good) if still.won else (f"{text} But its edits do not bring faces nearer: {nothing}.", False)
+
+
+def _units(ours: Edits, other: Edits, judge: str) -> Compared:
+    """By dlib's landmarks where it saw any; else by the discriminator of `judge`."""
+    units = compared("action-unit error by landmarks", ours.by_landmarks, other.by_landmarks, "lower")
+    if units.count:
+        return units
+    errors = (each.by_regressor[judge] for each in (ours, other))
+    return compared(f"action-unit error by the discriminator of {judge}", *errors, "lower")

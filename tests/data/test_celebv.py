@@ -7,7 +7,10 @@ import pytest
 import tiny_sets
 
 from lgan_jax import data
+from lgan_jax.action_units import NUMBERS
+from lgan_jax.data.builders import openface
 from lgan_jax.data.builders.base import SKIPPED_FILE
+from lgan_jax.ops.unit_estimate import ESTIMATED
 
 
 def opened(root, tmp_path, size=48):
@@ -212,3 +215,51 @@ def test_names_without_numbers_follow_the_alphabet(tmp_path):
     np.testing.assert_allclose(faces.train[0]["landmarks"], expected[0], atol=1e-4)
     np.testing.assert_allclose(faces.test[0]["landmarks"], expected[1], atol=1e-4)
     np.testing.assert_allclose(faces.train[1]["landmarks"], expected[2], atol=1e-4)
+
+
+def write_units(root, people):
+    """Tables as `prepare` writes them: all of frame i's units are (i % 6) / 5."""
+    for name, count in people.items():
+        names = [f"{name}_{i:06d}.jpg" for i in range(count)]
+        values = np.repeat(np.arange(count)[:, None] % 6 / 5, len(ESTIMATED), 1)
+        (root / name / "action_units.csv").write_text(openface.table_text(names, values, ESTIMATED, "an estimate"))
+
+
+def test_action_units_beside_the_landmarks(root, tmp_path):
+    without = opened(root, tmp_path)
+    with pytest.raises(ValueError, match=r"folder: faces has no action units, .*: give the command that prepared"):
+        without.require(("image", "action_units"))
+    write_units(root, {"Bea": 40, "Al": 23})
+    faces = opened(root, tmp_path)
+    assert faces.fingerprint != without.fingerprint
+    assert faces.notes == ()
+    faces.require(("image", "action_units", "landmarks"))
+    known = [NUMBERS.index(number) for number in ESTIMATED]
+    for i in np.flatnonzero(faces.test.identity == 1):
+        record = faces.test[i]
+        drawn = [(tiny_sets.face(48, 98, k)[1] + 0.5) / 48 for k in range(40)]
+        (frame,) = (k for k in range(40) if np.allclose(drawn[k], record["landmarks"], atol=1e-4))
+        np.testing.assert_allclose(record["action_units"][known], frame % 6 / 5, atol=1e-6)
+        assert np.delete(record["action_units"], known).max() == 0
+
+
+def test_action_units_of_some_people_or_pictures_only(root, tmp_path):
+    write_units(root, {"Bea": 40})
+    with pytest.raises(ValueError, match=r"Al has no action_units\.csv .* that prepared this folder again"):
+        opened(root, tmp_path)
+    write_units(root, {"Bea": 40, "Al": 23})
+    table = root / "Al" / "action_units.csv"
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join([*lines[:2], lines[2].replace("0.000", "7.000"), *lines[3:-1]]))
+    assert opened(root, tmp_path).notes[:-1] == (
+        "skipped: 1 × action units are not between 0 and 5 (Al/Image/Al_000000.jpg)",
+        "skipped: 1 × picture without action units (Al/Image/Al_000022.jpg)",
+    )
+
+
+def test_the_data_set_of_action_units_reads_prepared_folders_too(root, tmp_path):
+    (root / "prepared.json").write_text("{}")
+    write_units(root, {"Bea": 40, "Al": 23})
+    faces = data.open_faces(data.Settings(name="emotionet", dir=str(root), size=48, cache=str(tmp_path / "cache")))
+    assert (faces.name, faces.info.identities) == ("prepared: faces", ("Al", "Bea"))
+    assert faces.has("action_units")

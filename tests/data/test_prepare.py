@@ -17,9 +17,11 @@ from small_videos import face, moving, scene, write_photo, write_video
 
 from lgan_jax import cli, data
 from lgan_jax.data import prepare
+from lgan_jax.data.builders import openface
 from lgan_jax.data.prepare import __main__ as command
 from lgan_jax.faces import Faces
 from lgan_jax.landmarks import IBUG68
+from lgan_jax.ops.unit_estimate import ESTIMATED
 
 # A program that kills itself when it is about to give its n-th file or folder its final name.
 KILLED = """
@@ -95,6 +97,20 @@ def test_frames_are_kept_under_their_numbers_or_dropped_and_counted(prepared):
     assert json.loads((out / "prepared.json").read_text()) == result
     assert (result["version"], result["scheme"], result["size"]) == (1, "ibug68", 128)
     assert result["options"] == {"size": 128, "smooth": 2.0, "blur": 0.3, "jump": 8.0}
+
+
+def test_action_units_are_estimated_and_added_to_a_folder_without(prepared, videos, tmp_path, faces, monkeypatch):
+    out = shutil.copytree(prepared[0], tmp_path / "out")
+    text = (out / "Ada" / "action_units.csv").read_text()
+    assert text.startswith("# An estimate by lgan_jax from landmarks, relative to the person's own face at rest")
+    table = openface.read_table(out / "Ada" / "action_units.csv", required=ESTIMATED)
+    assert [row.picture for row in table.rows] == lines(out, "Ada")[1]
+    units = np.stack([row.units for row in table.rows])
+    assert units.max() < 0.5  # Ada rests in all frames
+    (out / "Ada" / "action_units.csv").unlink()
+    monkeypatch.setattr(prepare.person.Tracker, "observe", None)  # nothing is looked at again
+    prepare.prepare(videos, out, prepare.Options(size=128), faces)
+    assert files(out) == files(prepared[0])
 
 
 def test_crops_are_aligned_and_landmarks_lie_on_them(prepared, faces):

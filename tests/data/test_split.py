@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from lgan_jax.data.split import contiguous_blocks
+from lgan_jax.data.split import by_subject, contiguous_blocks
 
 
 def test_worked_by_hand():
@@ -58,3 +58,20 @@ def test_too_few_frames(frames):
 def test_arguments_out_of_range(arguments):
     with pytest.raises(ValueError, match="test_share must be"):
         contiguous_blocks(np.arange(50), *arguments)
+
+
+def test_subjects_are_whole_on_one_side():
+    subjects = [f"s{i % 40}" for i in range(400)]
+    test = by_subject(subjects)
+    assert test.sum() == 40
+    for name in set(subjects):
+        assert len({bool(test[i]) for i in range(400) if subjects[i] == name}) == 1
+    assert (by_subject(subjects) == test).all()
+    more = by_subject(["new", *subjects])  # another subject moves hardly any
+    assert np.count_nonzero(more[1:] != test) <= 20
+
+
+def test_of_few_subjects_the_smallest_tests():
+    assert by_subject(["a"] * 7 + ["b"] * 5 + ["c"] * 6).tolist() == [False] * 7 + [True] * 5 + [False] * 6
+    with pytest.raises(ValueError, match="at least 2 subjects; there is 1"):
+        by_subject(["a"] * 7)

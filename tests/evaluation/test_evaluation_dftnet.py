@@ -214,7 +214,7 @@ def test_bad_input(tmp_path, without_dlib):
         dftnet.evaluate(Lazy(data.info), one, dftnet.Settings(), tmp_path)
     bare = [{"image": record["image"], "identity": record["identity"]} for record in data.test.records]
     with pytest.raises(ValueError, match="has no action units"):
-        dftnet.evaluate(Lazy(data.info), dataclasses.replace(data, test=Memory(bare)), dftnet.Settings(), tmp_path)
+        dftnet.evaluate(Lazy(data.info), dataclasses.replace(data, train=Memory(bare)), dftnet.Settings(), tmp_path)
     with pytest.raises(ValueError, match="single_frames must be at least 1"):
         dftnet.Settings(single_frames=0)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -18,6 +18,8 @@ from lgan_jax.apps.express import wanted as words
 from lgan_jax.apps.express.photo import Photo
 from lgan_jax.apps.express.wanted import Units, Wanted
 from lgan_jax.core import FaceInfo
+from lgan_jax.data import kept
+from lgan_jax.data.prepare.align import TEMPLATE
 from lgan_jax.evaluation.sheets import Row, sheet
 from lgan_jax.faces import Faces
 from lgan_jax.methods.dftnet.model import ExpressionEditor
@@ -109,7 +111,7 @@ def express(options: Options) -> int:
     print(device.line(), flush=True)
     model = load(options.workdir)
     faces = Faces()
-    locator = Locator(experiment.training_landmarks(options.workdir), model.info, faces, follow=False)
+    locator = Locator(known(options.workdir), model.info, faces, follow=False)
     locator.load()
     return run(options, model, locator, faces.measure)
 
@@ -120,6 +122,13 @@ def load(workdir: Path) -> Model:
     if not isinstance(model, ExpressionEditor):
         raise ValueError(f"--workdir {workdir} is no DFT-Net run: it cannot edit expressions")
     return model
+
+
+def known(workdir: Path) -> Mapping[str, np.ndarray]:
+    """The landmarks that a run was trained on; of data without landmarks, the mean face in the frame of `prepare`."""
+    if kept.is_there(workdir):
+        return experiment.training_landmarks(workdir)
+    return {"mean face": TEMPLATE[None].astype(np.float32)}
 
 
 def run(
@@ -193,5 +202,5 @@ def _write(
 def _sheet(options: Options, photo: Photo, faces: Sequence[np.ndarray], levels: np.ndarray) -> np.ndarray:
     """The face as it is, and all steps beside it."""
     name = "" if options.sweep is None else f"AU {options.sweep} at "
-    side = max(photo.face.crop.shape[0], faces[0].shape[0])
-    return sheet([Row("", [photo.face.crop, *faces])], ["source", *(f"{name}{level:g}" for level in levels)], side)
+    cells = [photos.original(photo), *faces]
+    return sheet([Row("", cells)], ["source", *(f"{name}{level:g}" for level in levels)], cells[0].shape[0])

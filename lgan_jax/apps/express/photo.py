@@ -89,18 +89,25 @@ def in_range(photo: Photo) -> Float32[np.ndarray, "1 size size 3"]:
     return to_floats(photo.face.crop[None])
 
 
+def original(photo: Photo) -> UInt8[np.ndarray, "side side 3"]:
+    """The aligned face at the resolution that it has in the photo, at least the model's, at most 1,024 pixels."""
+    size = photo.face.crop.shape[0]
+    side = min(round(size / float(np.hypot(*photo.face.transform[:, 0]))), _MOST)
+    if side <= size:
+        return photo.face.crop
+    return align.crop(photo.image, photo.face.transform * (side / size), side)
+
+
 def enlarged(made: Any, photo: Photo) -> UInt8[np.ndarray, "side side 3"]:
     """An edited face (an `Edited` of one, without the leading axis) at the resolution that the face has in the photo.
 
     Where the photo shows more than the model's size, Eq. 5 is computed from its own pixels, warped by the enlarged
     flow: X̂ = (1 − A)·B + A·f(Φ, X), with A, B and Φ enlarged. Only what is painted is as coarse as the model.
     """
-    size = made.image.shape[0]
-    scale = float(np.hypot(*photo.face.transform[:, 0]))
-    side = min(round(size / scale), _MOST)
-    if side <= size:
+    crop = original(photo)
+    side = crop.shape[0]
+    if side == made.image.shape[0]:
         return to_bytes(made.image)
-    crop = align.crop(photo.image, photo.face.transform * (side / size), side)
     texture = cv2.resize(made.texture, (side, side), interpolation=cv2.INTER_CUBIC)
     attention = cv2.resize(made.attention[..., 0], (side, side), interpolation=cv2.INTER_LINEAR)[..., None]
     return to_bytes((1 - attention) * np.clip(texture, -1, 1) + attention * to_floats(warped(crop, made.flow)))

@@ -1,7 +1,8 @@
 """One TFDS builder for each data set, reading it as its owners distribute it."""
 
 from lgan_jax.data.builders.celebv import CelebV
+from lgan_jax.data.builders.emotionet import EmotioNet
 from lgan_jax.data.builders.synthetic import Synthetic
 from lgan_jax.data.builders.wflw import WFLW
 
-__all__ = ["WFLW", "CelebV", "Synthetic"]
+__all__ = ["WFLW", "CelebV", "EmotioNet", "Synthetic"]

@@ -1,8 +1,9 @@
 """What all data sets share: a TFDS builder that writes `array_record` files without TensorFlow.
 
-A record is `image` (the bytes of a JPEG or PNG file), `landmarks` float32 `(N, 2)` in [0, 1], `identity` int32, and
-what the data set has besides. Beside the records, the builder keeps (as TFDS metadata) the people's names, the landmark
-scheme, who is in each record, a fingerprint of the contents, and which pictures were skipped and why.
+A record is `image` (the bytes of a JPEG or PNG file), `landmarks` float32 `(N, 2)` in [0, 1] (`(0, 2)` in a data set
+without), `identity` int32, and what the data set has besides. Beside the records, the builder keeps (as TFDS metadata)
+the people's names, the landmark scheme and whether there are landmarks, who is in each record, a fingerprint of the
+contents, notes, and which pictures were skipped and why.
 """
 
 from __future__ import annotations
@@ -51,8 +52,10 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
       key: name of the built set's folder.
       identities: the people's names; a record's `identity` is an index into them.
       scheme: name of the landmark scheme.
+      landmarks: whether the records have landmarks; `records` may say so when it begins.
       total: number of records to expect, for the progress bar.
       skipped: reason → names of what was left out for it.
+      notes: what else a user should know, one line each.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -63,7 +66,9 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         self.key = key
         self.identities = identities
         self.scheme = scheme
+        self.landmarks = True
         self.total = 0
+        self.notes: list[str] = []
         self.skipped: dict[str, list[str]] = {}
         super().__init__(data_dir=os.fspath(cache / key))
         self.info.set_file_format("array_record")
@@ -130,8 +135,10 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         self.info.metadata.update(
             identities=list(self.identities),
             scheme=self.scheme,
+            landmarks=self.landmarks,
             identity=identity,
             fingerprint=digest.hexdigest(),
+            notes=self.notes,
             skipped=self.skipped,
         )
         lines = [f"{name}\t{reason}\n" for reason, names in self.skipped.items() for name in names]

@@ -34,6 +34,10 @@ def column(number: int) -> str:
     return f"AU{number:02d}_r"
 
 
+class NoUnits(ValueError):
+    """A table without any column of action units: it is about something else."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Row:
     """What a table says of one face.
@@ -73,7 +77,7 @@ def read_table(path: Path, confidence: float = 0.0, required: Collection[int] = 
       confidence: rows with a lower one get a fault.
       required: units whose columns must be there; the others are 0 where they are not.
 
-    Raises `ValueError`, one line, for a file that cannot be read, is empty, or lacks a column.
+    Raises `ValueError`, one line, for a file that cannot be read or lacks a column, `NoUnits` where it lacks all.
     """
     lines = enumerate(base.read_text(path).lstrip("\ufeff").splitlines(), 1)
     lines = [(number, line) for number, line in lines if line.strip() and not line.startswith("#")]
@@ -82,7 +86,8 @@ def read_table(path: Path, confidence: float = 0.0, required: Collection[int] = 
         header = [name.strip().lower() for name in next(rows, [])]
         missing = [column(number) for number in required if column(number).lower() not in header]
         if missing:
-            raise ValueError(f"{path} is no table of OpenFace's action units: it has no column {', '.join(missing)}")
+            kind = NoUnits if len(missing) == len(required) else ValueError
+            raise kind(f"{path} is no whole table of OpenFace's action units: it has no {', '.join(missing)}")
         reader = _Reader(path.name, header, confidence)
         return Table(path, reader.kind, [reader.row(lines[rows.line_num - 1][0], fields) for fields in rows])
     except csv.Error as error:

@@ -46,13 +46,17 @@ MEAN_FACE = np.array(
 # fmt: on
 
 
+# Where they belong in a crop, in [0, 1] of it.
+TEMPLATE = 0.5 + (MEAN_FACE - 0.5) * (_FACE / _CROP)
+
+
 def alignment(landmarks: Float[np.ndarray, "*batch 68 2"], size: int) -> Float[np.ndarray, "*batch 2 3"]:
     """The similarity (Umeyama) from a picture's pixels to those of its crop, by the 51 points inside the outline.
 
     It removes the roll of the head: in the crop the face is upright, whatever the camera saw.
     """
     inner = landmarks[..., IBUG68.inner, :].astype(np.float64)
-    template = 0.5 * size + (MEAN_FACE[IBUG68.inner] - 0.5) * (_FACE / _CROP * size)
+    template = size * TEMPLATE[IBUG68.inner]
     return procrustes.similarity(inner, np.broadcast_to(template, inner.shape))
 
 

@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from lgan_jax.action_units import NUMBERS
+
 
 def face(size, points, seed):
     """A picture `(size, size, 3)`, dark noise, and `(points, 2)` pixels in it; a white 3×3 spot is on the first one."""
@@ -59,3 +61,39 @@ def wflw(root, train=5, test=3, size=(90, 120)):
             lines.append(line(xy + (left, top), name, [*box, *flags]))
         (folder / f"list_98pt_rect_attr_{split}.txt").write_text("\n".join(lines) + "\n")
     return root
+
+
+def openface_header(kind, landmarks=False, comma=", "):
+    """A table's first line, as OpenFace 2.0 writes it ("picture", "sequence") or a user of GANimation ("merged")."""
+    names = {
+        "picture": ["face", "confidence"],
+        "sequence": ["frame", "face_id", "timestamp", "confidence", "success"],
+        "merged": ["file_name", "confidence", "success"],
+    }[kind]
+    names += ["gaze_0_x", "pose_Tx"]
+    names += [f"{axis}_{i}" for axis in "xy" for i in range(68)] if landmarks else []
+    numbers = [f"AU{number:02d}" for number in NUMBERS]
+    return comma.join([*names, *(f"{name}_r" for name in numbers), *(f"{name}_c" for name in numbers), "AU28_c"])
+
+
+def openface_row(first, units, xy=None, comma=", "):
+    """A row: `first` are the values of the columns before gaze, `units` 17 intensities from 0 to 5."""
+    points = [] if xy is None else [f"{value:.1f}" for value in np.asarray(xy).T.ravel()]
+    presence = [f"{float(value > 1):.2f}" for value in units]
+    return comma.join([*map(str, first), "0.1", "-12.5", *points, *(f"{v:.2f}" for v in units), *presence, "0.00"])
+
+
+def openface(root, count=30, size=48):
+    """Pictures and a table beside each, with landmarks, and returns the root; unit i of picture k is (k + i) % 6."""
+    root.mkdir(parents=True, exist_ok=True)
+    for k in range(count):
+        image, xy = face(size, 68, k)
+        cv2.imwrite(str(root / f"N_{k:06d}.png"), image)
+        row = openface_row([0, 0.98], units_of(k), xy)
+        (root / f"N_{k:06d}.csv").write_text(f"{openface_header('picture', True)}\n{row}\n")
+    return root
+
+
+def units_of(k):
+    """17 intensities from 0 to 5."""
+    return [(k + i) % 6 for i in range(len(NUMBERS))]

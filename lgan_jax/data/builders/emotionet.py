@@ -1,0 +1,270 @@
+"""EmotioNet, and any folder of cropped faces with OpenFace's output.
+
+EmotioNet is given out as a list of addresses, so there is no layout of its owners. Pictures and tables (see
+`builders.openface`) may lie anywhere below the folder:
+
+    <any>/<picture>.jpg                             with <any>/<picture>.csv (FaceLandmarkImg), the folders may differ,
+                                                    or in a table with a column of pictures' names or paths;
+    <any>/<picture>_aligned/face_det_000000.bmp     the crop that FaceLandmarkImg makes, with <any>/<picture>.csv;
+    <any>/<sequence>_aligned/frame_det_00_000001.bmp   that of FeatureExtraction, with <any>/<sequence>.csv.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from lgan_jax import action_units
+from lgan_jax.data import images
+from lgan_jax.data.builders import base, openface
+from lgan_jax.data.split import by_subject, contiguous_blocks
+
+EVERYBODY = "everybody"  # the one identity
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+_ALIGNED = "_aligned"
+_CROP = re.compile(r"(frame|face)_det_(?:(\d+)_)?(\d+)")
+_SMALLEST = 16  # pixels
+_SQUARE = 0.02  # width and height of a crop may differ by this share
+_SAMPLE = 16  # pictures on which it is tried whether landmarks are in their pixels
+_NONE = np.zeros((0, 2), np.float32)
+
+
+class Crop(NamedTuple):
+    """What the name of one of OpenFace's own crops says: the table's name, and the face and frame in it."""
+
+    table: str
+    face: int
+    frame: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Face:
+    """A picture with its row, who or what it belongs to, its place in a recording, and its part of the split."""
+
+    path: Path
+    row: openface.Row
+    subject: str
+    number: int
+    split: str = ""
+
+
+class EmotioNet(base.FaceBuilder, skip_registration=True):
+    """Cropped faces with the 17 action units of OpenFace.
+
+    Everybody is one identity. Where pictures lie in several folders, or come from several sequences, each of these is
+    taken for a person of its own and about a tenth of them tests; so nobody is in both parts unless in several folders.
+    Where there is just one, who is in a picture is not known: the pictures are split into blocks by name or number
+    (`split.contiguous_blocks`), which parts neighbours in a recording but not the photos of one person.
+
+    Landmarks are kept where every row has them and they lie on the pictures; OpenFace's own crops have none.
+
+    Left out, counted and named: pictures that cannot be decoded, are smaller than 16 pixels, not square, have no row or
+    several; rows that have no picture, no face (`success` 0), a `confidence` below the threshold, a field that is no
+    number, or intensities that are not between 0 and 5; and tables of one picture that lack a column.
+
+    Raises `FileNotFoundError` or `ValueError` for a folder that is not there, or holds no pictures or no tables, and
+    `ValueError` for a table of many pictures that lacks a column.
+    """
+
+    def __init__(self, root: Path, cache: Path, confidence: float):
+        self.root, self.confidence = root, confidence
+        self.pictures, self.tables = listing(root)
+        digest = hashlib.sha256(repr((base.listing_key(root, self.pictures + self.tables), confidence)).encode())
+        super().__init__(cache, f"emotionet-{digest.hexdigest()[:16]}", (EVERYBODY,), "ibug68")
+
+    def features(self):
+        return {"action_units": tfds.features.Tensor(shape=(len(action_units.NUMBERS),), dtype=np.float32)}
+
+    def records(self):
+        faces = self._faces()
+        self.total = len(faces)
+        self.landmarks = _on_pictures(faces)
+        yield from self.usable(self._record, ((self._name(face.path), face) for face in self._split(faces)))
+
+    def _record(self, face: Face) -> tuple[str, base.Record]:
+        data = base.read_bytes(face.path)
+        image = base.decoded(data)
+        height, width = image.shape[:2]
+        if min(height, width) < _SMALLEST:
+            raise base.Unusable(f"smaller than {_SMALLEST} pixels")
+        if abs(height - width) > _SQUARE * max(height, width):
+            raise base.Unusable("not square, so no face crop")
+        landmarks = _NONE
+        if self.landmarks:
+            landmarks = _scaled(face, image)
+            base.check_landmarks(landmarks)
+        if face.path.suffix.lower() == ".bmp":
+            data = images.encode_png(image)
+        return face.split, {"image": data, "landmarks": landmarks, "identity": 0, "action_units": face.row.units}
+
+    def _faces(self) -> list[Face]:
+        """The pictures that have one good row; all others, and rows that are left over, are skipped and noted."""
+        rows = _Rows(self._read_tables())
+        cropped = {path.parent.name for path in self.pictures if _crop(path)}
+        faces = []
+        for path in self.pictures:
+            found = rows.of(path.relative_to(self.root))
+            fault = "OpenFace's own crop of it is used" if path.stem + _ALIGNED in cropped else _fault(found)
+            if fault:
+                self.skip(fault, self._name(path))
+            else:
+                faces.append(Face(path, found[0], *self._place(path, len(faces))))
+        for row in rows.left_over():
+            self.skip("row without its picture", row.where)
+        return faces
+
+    def _read_tables(self) -> Iterator[openface.Table]:
+        for path in self.tables:
+            try:
+                yield dataclasses.replace(
+                    openface.read_table(path, self.confidence), path=Path(path.relative_to(self.root))
+                )
+            except openface.NoUnits:
+                self.skip("CSV file without action units", self._name(path))
+            except ValueError:
+                if not any(picture.stem == path.stem for picture in self.pictures):
+                    raise
+                self.skip("table of a picture that lacks columns of action units", self._name(path))
+
+    def _place(self, path: Path, number: int) -> tuple[str, int]:
+        """Whose picture it is, as far as the folders tell, and its number in the recording."""
+        crop, folder = _crop(path), path.parent
+        if crop is not None and path.stem.startswith("face"):
+            folder = folder.parent
+        elif crop is not None:
+            number = crop.frame
+        return folder.relative_to(self.root).as_posix(), number
+
+    def _split(self, faces: Sequence[Face]) -> list[Face]:
+        """The faces that train or test."""
+        subjects = [face.subject for face in faces]
+        if len(set(subjects)) > 1:
+            test = by_subject(subjects)
+            train = ~test
+            held = len(set(np.array(subjects)[test]))
+            self.notes.append(f"split by folder or sequence: {held} of {len(set(subjects))} are held out")
+        elif len(faces) > 1:
+            train, test = contiguous_blocks(np.array([face.number for face in faces]))
+            self.notes.append("all pictures lie in one folder: the same person may be in both parts of the split")
+        else:
+            train, test = np.ones(len(faces), bool), np.zeros(len(faces), bool)
+        names = np.where(train, "train", "test")
+        return [dataclasses.replace(faces[i], split=str(names[i])) for i in np.flatnonzero(train | test)]
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+
+class _Rows:
+    """The rows of all tables, by what they may be looked up with."""
+
+    def __init__(self, tables: Iterable[openface.Table]):
+        self._tables: dict[str, list[openface.Table]] = collections.defaultdict(list)
+        self._merged: dict[str, list[openface.Row]] = collections.defaultdict(list)
+        self._all: list[openface.Row] = []
+        self._used: set[int] = set()
+        for table in tables:
+            self._all += table.rows
+            if table.kind != "merged":
+                self._tables[table.path.stem].append(table)
+            for row in table.rows if table.kind == "merged" else ():
+                self._merged[_stem(_path(row))].append(row)
+
+    def of(self, path: Path) -> list[openface.Row]:
+        """The rows of a picture, given its path below the root."""
+        crop = _crop(path)
+        if crop is None:
+            found = _nearest(path, self._merged[path.stem], _path)
+            tables = [table for table in self._tables[path.stem] if table.kind == "picture"]
+            found = found or [row for table in _nearest(path, tables, lambda table: table.path) for row in table.rows]
+        else:
+            tables = _nearest(path.parent, self._tables[crop.table], lambda table: table.path)
+            found = [row for table in tables for row in table.rows if (row.face, row.frame) == crop[1:]]
+        self._used.update(map(id, found))
+        return found
+
+    def left_over(self) -> list[openface.Row]:
+        """The rows that were never asked for."""
+        return [row for row in self._all if id(row) not in self._used]
+
+
+def listing(root: Path) -> tuple[list[Path], list[Path]]:
+    """The pictures and the tables below a folder, sorted; hidden files are left aside.
+
+    Raises `FileNotFoundError` where `root` is no folder, `ValueError` where it has no pictures or no tables.
+    """
+    if not root.is_dir():
+        raise FileNotFoundError(f"there is no folder {root}; give the folder that holds pictures and OpenFace's tables")
+    files = [path for path in sorted(root.rglob("*")) if path.is_file() and not path.name.startswith(".")]
+    pictures = [path for path in files if path.suffix.lower() in PICTURES]
+    tables = [path for path in files if path.suffix.lower() == ".csv"]
+    for found, what in ((tables, "CSV tables of OpenFace"), (pictures, f"pictures ({', '.join(PICTURES)})")):
+        if not found:
+            raise ValueError(f"{root} holds no {what}; pictures of faces and OpenFace's output are needed")
+    return pictures, tables
+
+
+def _crop(path: Path) -> Crop | None:
+    """What the name of one of OpenFace's own crops says; None for another picture."""
+    match = _CROP.fullmatch(path.stem)
+    if not match or not path.parent.name.endswith(_ALIGNED):
+        return None
+    table, (kind, face, last) = path.parent.name.removesuffix(_ALIGNED), match.groups()
+    return Crop(table, int(face or 0), int(last)) if kind == "frame" else Crop(table, int(last), 0)
+
+
+def _nearest(path: Path, candidates: Sequence, path_of) -> list:
+    """Those of the candidates that lie in the picture's folder, or else in folders with the most names in common."""
+
+    def shared(candidate) -> int:
+        ours, theirs = path.parent.parts, path_of(candidate).parent.parts
+        if ours == theirs:
+            return len(ours) + 1
+        pairs = zip(reversed(ours), reversed(theirs))
+        return next((i for i, (one, other) in enumerate(pairs) if one != other), min(len(ours), len(theirs)))
+
+    most = max(map(shared, candidates), default=0)
+    return [candidate for candidate in candidates if shared(candidate) == most]
+
+
+def _path(row: openface.Row) -> PurePosixPath:
+    """The path by which a merged table calls a picture, also one of Windows."""
+    return PurePosixPath(row.picture.replace("\\", "/"))
+
+
+def _stem(path: PurePosixPath) -> str:
+    """A picture's name without its suffix, where it has one."""
+    return path.stem if path.suffix.lower() in PICTURES else path.name
+
+
+def _fault(rows: Sequence[openface.Row]) -> str:
+    """Why a picture with these rows cannot be used; empty where it can."""
+    if not rows:
+        return "picture without a row in OpenFace's tables"
+    return "several faces or rows for one picture" if len(rows) > 1 else rows[0].fault
+
+
+def _scaled(face: Face, image: np.ndarray) -> np.ndarray:
+    return ((face.row.landmarks + 0.5) / image.shape[1::-1]).astype(np.float32)
+
+
+def _on_pictures(faces: Sequence[Face]) -> bool:
+    """Whether all faces have landmarks and, of some pictures, most have them inside."""
+    if not faces or any(face.row.landmarks is None or _crop(face.path) for face in faces):
+        return False
+    inside = []
+    for face in faces[:: -(-len(faces) // _SAMPLE)]:
+        try:
+            points = _scaled(face, base.decoded(base.read_bytes(face.path)))
+        except base.Unusable:
+            continue
+        inside.append(bool((points > 0).all() and (points < 1).all()))
+    return bool(np.mean(inside or [0]) > 0.5)
