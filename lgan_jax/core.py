@@ -60,7 +60,7 @@ class Finished(NamedTuple):
     state: State
 
 
-def blank_batch(method: Any, info: FaceInfo) -> Batch:
+def blank_batch(method: Any, info: FaceInfo) -> dict[str, np.ndarray]:
     """A batch of one example for the phase `method`, all zeros: shapes for `init` where there is no data."""
     lead = (1, len(info.identities)) if method.grouping == "one_of_each" else (1,)
     shapes = {

@@ -220,7 +220,8 @@ def evaluate(
     if faces.fingerprint != stored["data"]["fingerprint"]:
         raise ValueError(f"{faces.name} is not, or no more, what {folder} was trained on ({stored['data']['name']})")
     finished = experiment.restored(faces.info, folder)
-    about = {"Weights": f"phase {(last := list(finished)[-1])}, step {int(finished[last].state.step):,}"}
+    steps = [f"{name} of step {int(phase.state.step):,}" for name, phase in finished.items()]
+    about = {"Weights": ", ".join(steps)}
     model = methods.model(experiment.settings.method, faces.info, finished)
     made = _EVALUATIONS[experiment.settings.method].evaluate(model, faces, settings, folder / "report", about)
     report.show_report(made, rich.console.Console())

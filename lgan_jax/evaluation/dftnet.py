@@ -50,9 +50,9 @@ class Settings:
     single_frames: int = 16
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            if getattr(self, field.name) < 1:
-                raise ValueError(f"{field.name} must be at least 1, not {getattr(self, field.name)}")
+        for name, least in (("frames", 2), ("identity_frames", 1), ("single_frames", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
 
 
 def evaluate(

@@ -23,7 +23,7 @@ def test_the_records_are_what_is_drawn(tmp_path):
     for name in ("train", "test"):
         split = getattr(faces, name)
         for i in range(len(split)):
-            drawn = synthetic.draw(synthetic.sample(SMALL, name, i), 32)
+            drawn = synthetic.draw(synthetic.sample(faces.drawn, name, i), 32)
             assert split[i].keys() == drawn.keys()
             for key, value in drawn.items():
                 np.testing.assert_array_equal(split[i][key], value, err_msg=key)

@@ -215,8 +215,9 @@ def test_bad_input(tmp_path, without_dlib):
     bare = [{"image": record["image"], "identity": record["identity"]} for record in data.test.records]
     with pytest.raises(ValueError, match="has no action units"):
         dftnet.evaluate(Lazy(data.info), dataclasses.replace(data, train=Memory(bare)), dftnet.Settings(), tmp_path)
-    with pytest.raises(ValueError, match="single_frames must be at least 1"):
-        dftnet.Settings(single_frames=0)
+    for name, least in (("frames", 2), ("single_frames", 1)):
+        with pytest.raises(ValueError, match=f"^{name} must be at least {least}, not 0"):
+            dftnet.Settings(**{name: 0})
 
 
 def test_the_liveliest_change_most():

@@ -1,0 +1,60 @@
+"""From a config of DFT-Net, shrunk, to its report, and from its folder to an edited photo."""
+
+import importlib.util
+import json
+import pathlib
+
+import numpy as np
+import pytest
+import small_videos
+
+import lgan_jax
+from lgan_jax import cli, experiment
+from lgan_jax.apps.express import __main__ as command
+from lgan_jax.data.images import decode
+
+CONFIG = pathlib.Path(__file__).parents[2] / "configs" / "emotionet.py"
+PHASE = {"steps": 2, "batch_size": 4, "width": 4, "blocks": 1, "discriminator_width": 4}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run of the quick config with its baseline."""
+    spec = importlib.util.spec_from_file_location("emotionet", CONFIG)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    config = module.get_config("quick,baseline").to_dict()
+    config["data"]["built_in"].update(train_per_identity=8, test_per_identity=4)
+    config["data"]["cache"] = str(tmp_path_factory.mktemp("cache"))
+    config["evaluation"].update(frames=4, identity_frames=2, single_frames=2)
+    config["held_out"] = 2
+    for phase in config["phases"]:
+        config[phase].update(PHASE)
+    folder = tmp_path_factory.mktemp("runs") / "quick"
+    assert experiment.train(config, folder) == 0
+    return folder
+
+
+def test_the_report_compares_with_the_baseline(run):
+    data = json.loads((run / "report" / "metrics.json").read_text())
+    assert [row["name"] for row in data["tables"]["editing"]["rows"]] == [
+        "DFT-Net",
+        "GANimation",
+        "source unchanged",
+        "what should come out",
+    ]
+    assert "the GANimation baseline" in data["verdict"]
+    assert data["facts"]["Weights"] == "editor of step 2, baseline of step 2"
+    assert (run / "report" / "parts.png").is_file()
+
+
+def test_the_run_edits_a_photo(run, tmp_path, capsys):
+    image = small_videos.write_photo(tmp_path / "face.jpg", small_videos.scene((small_videos.face(1)[0], 60, 16)))
+    out = tmp_path / "out.png"
+    arguments = ["--workdir", run, "--image", image, "--emotion", "surprise", "--out", out]
+    assert cli.run(lambda: command.main([str(each) for each in arguments]), "express") == 0
+    assert f"{out} is written" in capsys.readouterr().out
+    change = np.abs(decode(out.read_bytes()).astype(int) - decode(image.read_bytes()))
+    assert change[100:160, 140:200].mean() > 5
+    assert not change[:, :40].any()
+    assert lgan_jax.load(run).baseline is not None
