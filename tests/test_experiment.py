@@ -35,6 +35,18 @@ SMALL = {
     "joint.width": 0.02,
     "joint.discriminator_width": 4,
     "joint.converter_width": 16,
+    **{
+        f"{phase}.{field}": value
+        for phase in ("editor", "baseline")
+        for field, value in {
+            "steps": 2,
+            "batch_size": 4,
+            "discriminator_updates": 2,
+            "width": 3,
+            "blocks": 1,
+            "discriminator_width": 2,
+        }.items()
+    },
     "evaluation.frames": 1,
 }
 
@@ -113,9 +125,21 @@ def test_a_loaded_model_needs_no_data_and_knows_its_people(run):
         model.convert(landmarks, target="zoe")
 
 
-@pytest.mark.parametrize("name", ["celebv", "celebv:cpu", "celebv:quick,joint", "wflw", "wflw:quick"])
+CONFIGS = {
+    "celebv": {},
+    "celebv:cpu": {"data.scheme": "ibug68"},
+    "celebv:quick,joint": {},
+    "wflw": {},
+    "wflw:quick": {},
+    "emotionet": {"data.size": 64},
+    "emotionet:cpu": {"data.size": 64},
+    "emotionet:quick,baseline": {"data.size": 64},
+}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
 def test_every_config_trains_and_is_evaluated(name, tmp_path):
-    changes = {"data.scheme": "ibug68"} if name == "celebv:cpu" else {}
+    changes = CONFIGS[name]
     assert experiment.train(small_config(name, **changes), tmp_path / "run") == 0
     assert json.loads((tmp_path / "run" / "report" / "metrics.json").read_text())["tables"]
 
@@ -151,6 +175,8 @@ def test_a_run_that_has_no_generator_yet_cannot_be_loaded(tmp_path):
     [
         ("--config configs/celebv.py:quick --config.generator.stepz=3", "stepz"),
         ("--config configs/celebv.py:quik", "configs/celebv.py has no variant 'quik'; it has cpu, quick, joint"),
+        ("--config configs/emotionet.py:fast", "emotionet.py has no variant 'fast'; it has cpu, quick, baseline"),
+        ("--config configs/emotionet.py:quick --config.editor.batch_size=7", "must be a multiple of"),
         ("--config configs/celebv.py --config.data.dir=nowhere", "nowhere"),
         ("--config configs/celebv.py --config.data.dir=configs", "all_98pt.txt"),
         ("--config configs/celebv.py --config.precision=half", "config.precision is 'half'; it must be one of"),

@@ -25,8 +25,8 @@ MEMORY = 2**30  # bytes of decoded pictures that a split keeps; the records beyo
 _CELEBV = ("Donald_Trump", "Emmanuel_Macron", "Jack_Ma", "Kathleen", "Theresa_May")
 _PREPARED = "prepared.json"
 _ADVICE = {  # where a data set may get an array from
-    "action_units": ": give a folder with OpenFace's tables and --config.data.name=emotionet, or one that "
-    "lgan_jax.data.prepare made (it adds them to a folder of its own when its command is given again)",
+    "action_units": ": give the command that prepared the folder again (lgan_jax.data.prepare adds them), or a folder "
+    "with OpenFace's tables and --config.data.name=emotionet",
     "landmarks": ": give OpenFace's tables with x_0 to y_67 in pixels of these pictures, or another folder",
 }
 _BUILT_IN_SCHEMES = {"wflw98": None, "ibug68": WFLW98_TO_IBUG68}

@@ -227,7 +227,7 @@ def write_units(root, people):
 
 def test_action_units_beside_the_landmarks(root, tmp_path):
     without = opened(root, tmp_path)
-    with pytest.raises(ValueError, match=r"folder: faces has no action units, .* when its command is given again"):
+    with pytest.raises(ValueError, match=r"folder: faces has no action units, .*: give the command that prepared"):
         without.require(("image", "action_units"))
     write_units(root, {"Bea": 40, "Al": 23})
     faces = opened(root, tmp_path)
