@@ -55,6 +55,16 @@ def matched(
     return cv2.LUT(face, np.clip(levels, 0, 255).astype(np.uint8).reshape(256, 1, 3))
 
 
+def covered(
+    image: UInt8[np.ndarray, "H W 3"], size: int, transform: Float[np.ndarray, "2 3"]
+) -> tuple[int, int, int, int]:
+    """The part of a picture, (left, top, right, bottom) in pixels, that `paste` may change; arguments as there."""
+    corners = np.array([[0.0, 0.0], [size, 0], [0, size], [size, size]])
+    corners = procrustes.apply(procrustes.inverse(transform), corners)
+    low, high = (np.clip(each, 0, image.shape[1::-1]) for each in (np.floor(corners.min(0)), np.ceil(corners.max(0))))
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
 def paste(
     image: UInt8[np.ndarray, "H W 3"],
     face: UInt8[np.ndarray, "size size 3"],
@@ -65,9 +75,7 @@ def paste(
     size = face.shape[0]
     back = procrustes.inverse(transform)
     scale = float(np.hypot(back[0, 0], back[1, 0]))
-    corners = procrustes.apply(back, np.array([[0.0, 0.0], [size, 0], [0, size], [size, size]]))
-    left, top = np.clip(np.floor(corners.min(0)).astype(int), 0, (image.shape[1], image.shape[0]))
-    right, bottom = np.clip(np.ceil(corners.max(0)).astype(int), 0, (image.shape[1], image.shape[0]))
+    left, top, right, bottom = covered(image, size, transform)
     result = image.copy()
     if right <= left or bottom <= top:
         return result
@@ -80,7 +88,7 @@ def paste(
     matrix[:, 2] += (
         matrix[:, :2].sum(1) * 0.5 - 0.5 - (left, top)
     )  # OpenCV's pixels have their centres at whole numbers
-    place = (int(right - left), int(bottom - top))
+    place = (right - left, bottom - top)
     warped = cv2.warpAffine(face, matrix, place, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     share = cv2.warpAffine(shown, matrix, place, flags=cv2.INTER_LINEAR)[..., None]
     behind = result[top:bottom, left:right]

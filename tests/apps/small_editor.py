@@ -14,12 +14,16 @@ import pytest
 import uvicorn
 
 from lgan_jax.apps.edit import server
+from lgan_jax.apps.edit.expression_studio import ExpressionStudio
 from lgan_jax.apps.edit.guard import Guard
 from lgan_jax.apps.edit.studio import Studio
 from lgan_jax.core import FaceInfo, Finished
 from lgan_jax.data import synthetic
-from lgan_jax.landmarks import WFLW98
+from lgan_jax.data.prepare.align import MEAN_FACE
+from lgan_jax.landmarks import IBUG68, WFLW98
 from lgan_jax.methods.detector.method import Detector
+from lgan_jax.methods.dftnet.method import Editor
+from lgan_jax.methods.dftnet.model import ExpressionEditor
 from lgan_jax.methods.landmarkgan.converter import Converter
 from lgan_jax.methods.landmarkgan.generator import Generator
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
@@ -74,11 +78,11 @@ def model(size=32, people=3, width=1 / 32, converter_width=24):
 
 
 @contextlib.contextmanager
-def served(studio, token=""):
-    """The page's address while its server runs."""
+def served(landmarks=None, expression=None, token=""):
+    """The page's address while its server runs, with the studios of its tabs."""
     guard = Guard("127.0.0.1", token)
     listener = socket.create_server(("127.0.0.1", 0))
-    running = uvicorn.Server(server.configuration(studio, guard))
+    running = uvicorn.Server(server.configuration(server.Studios(landmarks, expression), guard))
     thread = threading.Thread(target=running.run, args=([listener],))
     thread.start()
     try:
@@ -132,5 +136,15 @@ def drag(page, point, way, steps=8):
 
 
 def studio(model, landmarks):
-    """What the server works with."""
+    """What the server works with on the tab "Landmarks"."""
     return Studio.of(model, "small", landmarks)
+
+
+def expression_studio(size=64):
+    """What the server works with on the tab "Expression": a DFT-Net of tiny width with random weights."""
+    info = FaceInfo(IBUG68, size, ("ada",))
+    settings = Editor.Settings(width=4, blocks=1, discriminator_width=4)
+    method = Editor(settings, info, jnp.float32, {})
+    state = jax.jit(method.init)(jax.random.key(3), {})
+    landmarks = (0.5 + (MEAN_FACE - 0.5) * 0.86).astype(np.float32)
+    return ExpressionStudio(ExpressionEditor(info, method, state), "small", {"ada": landmarks[None]})

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import http.client
 import io
 import json
@@ -61,9 +62,12 @@ def address(stub):
         yield address
 
 
+@contextlib.contextmanager
 def socket_of(address, **options):
     options.setdefault("origin", address.rstrip("/"))
-    return connect(address.replace("http", "ws") + options.pop("path", "socket"), max_size=None, **options)
+    with connect(address.replace("http", "ws") + options.pop("path", "socket"), max_size=None, **options) as connection:
+        assert answer(connection)[0]["kind"] == "welcome"
+        yield connection
 
 
 def request(number, value, **header):
@@ -134,6 +138,7 @@ def test_twenty_pages_are_served_in_turn(address, stub):
     async def page(number, ready):
         where = address.replace("http", "ws") + "socket"
         async with websockets.connect(where, origin=address.rstrip("/")) as connection:
+            await connection.recv()  # the welcome
             await connection.send(request(0, 0.01 * number))
             ready.append(number)
             answers = []
@@ -204,8 +209,8 @@ def test_a_page_that_leaves_in_the_middle_does_no_harm(address, stub):
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "http://localhost:1", None])
 def test_the_socket_is_for_the_own_page(address, origin):
-    with pytest.raises(websockets.InvalidStatus) as refused:
-        socket_of(address, origin=origin)
+    with pytest.raises(websockets.InvalidStatus) as refused, socket_of(address, origin=origin):
+        pass
     assert refused.value.response.status_code == 403
     assert refused.value.response.body == b"only the editor's own page may do that"
 
@@ -214,8 +219,9 @@ def test_a_rebound_name_is_refused(address):
     answered = httpx.get(address, headers={"host": "evil.example"})
     assert answered.status_code == 403
     assert "not this server's" in answered.text
-    with pytest.raises(websockets.InvalidStatus):
-        socket_of(address, origin="http://evil.example", additional_headers={"host": "evil.example"})
+    rebound = {"origin": "http://evil.example", "additional_headers": {"host": "evil.example"}}
+    with pytest.raises(websockets.InvalidStatus), socket_of(address, **rebound):
+        pass
 
 
 def test_the_page_keeps_to_itself(address):
@@ -232,6 +238,8 @@ def test_the_page_keeps_to_itself(address):
 
 def test_what_the_page_is_told(address):
     told = httpx.get(f"{address}run").json()
+    assert told.pop("expression") is None
+    told = told["landmarks"]
     assert told["identities"] == list(small_editor.NAMES)
     assert np.shape(told["resting"]) == (196,)
     assert [slider["name"] for slider in told["sliders"]] == list(shapes.MEASURES)
@@ -243,13 +251,13 @@ def post(address, path, content, **headers):
 
 def test_exports(address):
     frame = protocol.pack({"people": [0, 2]}, POINTS.tobytes())
-    picture = post(address, "export/picture", frame)
+    picture = post(address, "landmarks/export/picture", frame)
     assert picture.headers["content-type"] == "image/png"
     assert picture.content.startswith(b"\x89PNG")
-    sheet = post(address, "export/sheet", protocol.pack({"people": [0]}, POINTS.tobytes() * 3))
+    sheet = post(address, "landmarks/export/sheet", protocol.pack({"people": [0]}, POINTS.tobytes() * 3))
     assert sheet.content.startswith(b"\x89PNG")
     pytest.importorskip("av")
-    video = post(address, "export/video", protocol.pack({"people": [0]}, POINTS.tobytes() * 2))
+    video = post(address, "landmarks/export/video", protocol.pack({"people": [0]}, POINTS.tobytes() * 2))
     assert video.headers["content-type"] == "video/mp4"
     assert video.content[4:8] == b"ftyp"
 
@@ -257,10 +265,10 @@ def test_exports(address):
 @pytest.mark.parametrize(
     ("path", "content", "said"),
     [
-        ("export/film", protocol.pack({"people": [0]}, POINTS.tobytes()), "there is no export 'film'"),
-        ("export/sheet", protocol.pack({"people": [0]}, POINTS.tobytes() * 49), "at most 48 times"),
-        ("export/picture", b"garbage!", "no frame of this page"),
-        ("photo", b"garbage", "no photo that can be read"),
+        ("landmarks/export/film", protocol.pack({"people": [0]}, POINTS.tobytes()), "there is no export 'film'"),
+        ("landmarks/export/sheet", protocol.pack({"people": [0]}, POINTS.tobytes() * 49), "at most 48 times"),
+        ("landmarks/export/picture", b"garbage!", "no frame of this page"),
+        ("landmarks/photo", b"garbage", "no photo that can be read"),
     ],
 )
 def test_bad_uploads_get_one_clear_line(address, path, content, said):
@@ -274,20 +282,20 @@ def test_a_zip_called_png_is_refused(address):
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("face.png", bytes(1000))
-    answered = post(address, "photo", archive.getvalue(), **{"content-type": "image/png"})
+    answered = post(address, "landmarks/photo", archive.getvalue(), **{"content-type": "image/png"})
     assert (answered.status_code, answered.text) == (400, "this is no photo that can be read; JPEG, PNG and WebP can")
 
 
 def test_uploads_are_for_the_own_page(address):
-    assert httpx.post(f"{address}photo", content=b"x").status_code == 403
-    assert post(address, "photo", b"x", origin="http://evil.example").status_code == 403
+    assert httpx.post(f"{address}landmarks/photo", content=b"x").status_code == 403
+    assert post(address, "landmarks/photo", b"x", origin="http://evil.example").status_code == 403
 
 
 @pytest.mark.parametrize("says_so", [True, False])
 def test_a_gigabyte_is_refused_while_it_comes(address, says_so):
     there = urlsplit(address)
     connection = http.client.HTTPConnection(there.hostname, there.port, timeout=20)
-    connection.putrequest("POST", "/photo")
+    connection.putrequest("POST", "/landmarks/photo")
     connection.putheader("Origin", address.rstrip("/"))
     connection.putheader(*(("Content-Length", str(2**30)) if says_so else ("Transfer-Encoding", "chunked")))
     connection.endheaders()
@@ -314,10 +322,10 @@ def test_with_a_token_everything_but_the_static_files_needs_it(stub):
         assert "token" in httpx.get(f"{address}run?token=wrong").text
         assert httpx.get(f"{address}?token=se-cret").status_code == 200
         assert httpx.get(f"{address}static/main.js").status_code == 200
-        assert post(address, "photo", b"x").status_code == 403
-        assert post(address, "photo?token=se-cret", b"x").status_code == 400
-        with pytest.raises(websockets.InvalidStatus):
-            socket_of(address)
+        assert post(address, "landmarks/photo", b"x").status_code == 403
+        assert post(address, "landmarks/photo?token=se-cret", b"x").status_code == 400
+        with pytest.raises(websockets.InvalidStatus), socket_of(address):
+            pass
         with socket_of(address, path="socket?token=se-cret") as connection:
             connection.send(request(1, 0.2))
             assert answer(connection)[0]["kind"] == "picture"
@@ -327,8 +335,8 @@ def test_a_fault_of_the_program_is_logged_and_the_page_told(caplog):
     async def broken():
         raise ZeroDivisionError
 
-    header, _ = protocol.unpack(asyncio.run(clients.guarded(broken())))
-    assert header["kind"] == "error"
+    header, _ = protocol.unpack(asyncio.run(clients.guarded(broken(), "render")))
+    assert (header["kind"], header["of"]) == ("error", "render")
     assert "terminal" in header["message"]
     assert "ZeroDivisionError" in caplog.text
 

@@ -1,1 +1,1 @@
-"""The landmark editor: a page in the browser on which landmarks are moved and the face made of them follows."""
+"""The editor: a page in the browser on which landmarks or action units are moved, and the face follows."""

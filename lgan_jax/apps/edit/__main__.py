@@ -7,16 +7,20 @@ import socket
 import sys
 import threading
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from lgan_jax import cli
 
 _PROGRAM = "edit"
 _PORT = 8420
 _DESCRIPTION = """\
-Opens a page in the browser where the landmarks of a face are moved and the faces that a run makes of them follow.
+Opens a page in the browser. With a LandmarkGAN run, the landmarks of a face are moved there and the faces that the run
+makes of them follow. With a DFT-Net run, the face in a photo is given another expression by its action units. With one
+of each, the page has both, as two tabs.
 
 The page is served on this machine alone. With --host ADDRESS (such as 0.0.0.0) others can open it too: whoever knows
 the whole address that is printed, with its token. It is not encrypted; use it in a network that you trust.
@@ -26,15 +30,22 @@ Ctrl-C ends it."""
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serves the page until it is interrupted, and returns the exit status."""
     parser = cli.Parser("lgan_jax.apps.edit", _DESCRIPTION)
-    parser.add_argument("--workdir", type=Path, required=True, help="folder of a trained LandmarkGAN run")
+    parser.add_argument(
+        "--workdir",
+        type=Path,
+        required=True,
+        action="append",
+        metavar="RUN",
+        help="folder of a trained LandmarkGAN or DFT-Net run; may be given again, for the other",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to serve on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=_PORT, help="0 takes any that is free (default: %(default)s)")
     parser.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
     parser.add_argument("--no-visible-mark", action="store_true", help="exported videos carry no mark that can be seen")
     given = parser.parse_args(arguments)
     with _listening(given.host, given.port) as listener:
-        studio = _studio(given.workdir, not given.no_visible_mark)
-        return _serve(listener, given.host, studio, not given.no_browser)
+        studios = _studios(given.workdir, not given.no_visible_mark)
+        return _serve(listener, given.host, studios, not given.no_browser)
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -50,32 +61,51 @@ def _listening(host: str, port: int) -> socket.socket:
         raise OSError(f"cannot serve on {host}, port {port}: {error.strerror or error}") from None
 
 
-def _studio(workdir: Path, marked: bool) -> Any:
-    """The run, loaded and warm: the first drag need not wait for the compiler."""
-    print(f"Loading {workdir} …", flush=True)
-    import lgan_jax
-    from lgan_jax import experiment
-    from lgan_jax.apps.edit import protocol, shapes
-    from lgan_jax.apps.edit.studio import Studio
+def _studios(workdirs: Sequence[Path], marked: bool) -> Mapping[str, Any]:
+    """The studio of each tab. Raises `ValueError` for a run that no tab has use for, or two for one tab."""
     from lgan_jax.training.compilation import use_cache
 
     use_cache()
-    known = experiment.training_landmarks(workdir)
-    model = lgan_jax.load(workdir)
+    found: dict[str, Any] = {}
+    for workdir in workdirs:
+        print(f"Loading {workdir} …", flush=True)
+        tab, studio = _studio(workdir, marked)
+        if tab in found:
+            raise ValueError(f"--workdir {workdir} is a second run for the tab {tab}; give one of each kind")
+        found[tab] = studio
+    return found
+
+
+def _studio(workdir: Path, marked: bool) -> tuple[str, Any]:
+    """The run, loaded and warm, so that the first drag need not wait for the compiler; and the tab that it is for."""
+    import lgan_jax
+    from lgan_jax import experiment
+    from lgan_jax.apps.edit import protocol, shapes
+    from lgan_jax.apps.edit.expression_studio import ExpressionStudio
+    from lgan_jax.apps.edit.studio import Studio
+    from lgan_jax.apps.express import job
+    from lgan_jax.methods.dftnet.model import ExpressionEditor
+
+    model, name = lgan_jax.load(workdir), workdir.resolve().name
+    if isinstance(model, ExpressionEditor):
+        blank = np.zeros((1, model.info.size, model.info.size, 3), np.float32)
+        model.edit(blank, model.estimate(blank))
+        return "expression", ExpressionStudio(model, name, job.known(workdir))
     if not hasattr(model, "synthesize"):
-        raise ValueError(f"{workdir} is a run of a detector; the editor needs one of a LandmarkGAN")
-    studio = Studio.of(model, workdir.resolve().name, known, marked)
+        raise ValueError(f"{workdir} is a run of a detector; the editor needs one of a LandmarkGAN or a DFT-Net")
+    known = experiment.training_landmarks(workdir)
+    studio = Studio.of(model, name, known, marked)
     studio.make(shapes.resting(known), protocol.Look((0,)))
-    return studio
+    return "landmarks", studio
 
 
-def _serve(listener: socket.socket, host: str, studio: Any, browser: bool) -> int:
+def _serve(listener: socket.socket, host: str, studios: Mapping[str, Any], browser: bool) -> int:
     try:
         import uvicorn
         import websockets  # noqa: F401 (uvicorn would miss it only later)
 
         from lgan_jax.apps.edit.guard import Guard
-        from lgan_jax.apps.edit.server import configuration
+        from lgan_jax.apps.edit.server import Studios, configuration
     except ModuleNotFoundError as error:
         if error.name not in ("starlette", "uvicorn", "websockets"):
             raise
@@ -86,7 +116,7 @@ def _serve(listener: socket.socket, host: str, studio: Any, browser: bool) -> in
         print(f"The editor is at {address} (Ctrl-C ends it)", flush=True)
         if browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-        uvicorn.Server(configuration(studio, guard)).run([listener])
+        uvicorn.Server(configuration(Studios(**studios), guard)).run([listener])
     except KeyboardInterrupt:
         print("Closed.")
     return 0

@@ -10,25 +10,21 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import numpy as np
-
-from lgan_jax.apps.driving import FaceReader, Located
-from lgan_jax.apps.edit import photos, protocol
-from lgan_jax.apps.edit.studio import Studio
-from lgan_jax.data import images
+from lgan_jax.apps.edit import protocol
 from lgan_jax.faces import Faces
 
 Send = Callable[[bytes], Awaitable[None]]
+Answer = Callable[[Callable[[], Any]], Awaitable[bytes]]
 _LOG = logging.getLogger(__name__)
-_QUALITY = 92  # of JPEG, for pages that are not on this machine
 
 
 @dataclasses.dataclass(frozen=True)
 class Workers:
-    """The threads that work for all pages: one runs the networks, one looks for faces."""
+    """The threads that work for all pages: `network` runs the networks, `faces` looks for faces with `seeing`."""
 
     network: ThreadPoolExecutor = dataclasses.field(default_factory=lambda: ThreadPoolExecutor(1, "network"))
     faces: ThreadPoolExecutor = dataclasses.field(default_factory=lambda: ThreadPoolExecutor(1, "faces"))
+    seeing: Faces = dataclasses.field(default_factory=Faces)
 
 
 async def in_thread(executor: ThreadPoolExecutor, work: Callable, *arguments: Any) -> Any:
@@ -43,9 +39,9 @@ class Lane:
     worker, which takes what is then the newest, pages are served in turn, however fast they ask.
     """
 
-    def __init__(self, answer: Callable[[Callable[[], Any]], Awaitable[bytes | None]], send: Send) -> None:
+    def __init__(self, kind: str, answer: Answer, send: Send) -> None:
         """`answer(take)` works on `take()`, the newest request when its turn comes, and returns the frame to send."""
-        self._answer, self._send = answer, send
+        self._kind, self._answer, self._send = kind, answer, send
         self._newest: collections.deque = collections.deque(maxlen=1)
         self._waiting = asyncio.Event()
 
@@ -60,33 +56,36 @@ class Lane:
             await self._waiting.wait()
             self._waiting.clear()
             if self._newest:  # else it went with the one before
-                answer = await guarded(self._answer(self._newest.pop))
+                answer = await guarded(self._answer(self._newest.pop), self._kind)
                 await self._send(answer)
 
 
-async def guarded(answer: Awaitable[bytes]) -> bytes:
-    """The answer, or an error frame in its place: whatever happens to one request, the server goes on."""
+async def guarded(answer: Awaitable[bytes], kind: str) -> bytes:
+    """The answer, or an error frame in its place: whatever happens to one request, the server goes on.
+
+    `kind` is the request's.
+    """
     try:
         return await answer
     except (ValueError, ImportError, OSError) as error:
-        return failure(str(error))
+        return failure(str(error), kind)
     except Exception:
         _LOG.exception("a request failed")
-        return failure("the server failed at this; its terminal says why")
+        return failure("the server failed at this; its terminal says why", kind)
 
 
-def failure(message: str) -> bytes:
-    """An error frame: one line."""
-    return protocol.pack({"kind": "error", "message": " ".join(message.split())})
+def failure(message: str, kind: str | None = None) -> bytes:
+    """An error frame: one line, and the kind of the request that failed, where it was one."""
+    return protocol.pack({"kind": "error", "of": kind, "message": " ".join(message.split())})
 
 
 class Client:
     """What one page asks, and the answers."""
 
-    def __init__(self, studio: Studio, workers: Workers, faces: Faces, send: Send) -> None:
-        self._studio, self._workers, self._faces, self._send = studio, workers, faces, send
-        self._reader: FaceReader | None = None
-        self.lanes = {"render": Lane(self._render, send), "camera": Lane(self._camera, send)}
+    def __init__(self, answers: Mapping[str, Answer], send: Send) -> None:
+        """`answers` has what answers each kind of request; see `Lane`."""
+        self._send = send
+        self.lanes = {kind: Lane(kind, answer, send) for kind, answer in answers.items()}
 
     async def hear(self, frame: bytes | None) -> None:
         """Takes one message from the socket (None: a text, which no page sends); what is no request is answered."""
@@ -100,48 +99,3 @@ class Client:
             lane.ask((protocol.number(header), header, payload))
         except ValueError as error:
             await self._send(failure(str(error)))
-
-    async def _render(self, take: Callable[[], Any]) -> bytes:
-        def work() -> bytes:
-            number, header, payload = take()
-            return rendered(self._studio, number, header, payload)
-
-        return await in_thread(self._workers.network, work)
-
-    async def _camera(self, take: Callable[[], Any]) -> bytes:
-        def locate() -> tuple[int, Located | None]:
-            number, _, payload = take()
-            if self._reader is None:
-                self._reader = FaceReader(self._studio.model, self._studio.known, faces=self._faces)
-            return number, self._reader.locate(photos.decode(payload))
-
-        number, located = await in_thread(self._workers.faces, locate)
-        if located is None:
-            return protocol.pack({"kind": "no_face", "id": number})
-        points = await in_thread(self._workers.network, self._reader.points, [located])
-        return protocol.pack({"kind": "face", "id": number}, points[0].astype("<f4").tobytes())
-
-
-def rendered(studio: Studio, number: int, header: Mapping[str, Any], payload: bytes) -> bytes:
-    """The answer to a request for pictures. Raises `ValueError`, one line, for what is none."""
-    info = studio.model.info
-    look, encoding = protocol.look(header, info), protocol.encoding(header)
-    (landmarks,) = protocol.landmark_sets(payload, info)
-    made = studio.make(landmarks, look)
-    if encoding == "raw":
-        opaque = np.full((*made.pictures.shape[:3], 1), 255, np.uint8)
-        encoded = [np.concatenate([made.pictures, opaque], -1).tobytes()]
-        sizes = [info.size**2 * 4] * len(made.pictures)
-    else:
-        encoded = [images.encode_jpeg(picture, _QUALITY) for picture in made.pictures]
-        sizes = [len(data) for data in encoded]
-    answer = {
-        "kind": "picture",
-        "id": number,
-        "people": list(look.people),
-        "encoding": encoding,
-        "sizes": sizes,
-        "distance": round(studio.coverage.distance(landmarks), 4),
-        "network_ms": round(made.seconds * 1000, 3),
-    }
-    return protocol.pack(answer, made.landmarks.astype("<f4").tobytes(), *encoded)

@@ -4,9 +4,11 @@ A frame is a little-endian uint32 with the header's length in bytes (a multiple 
 UTF-8 JSON, and the payload. Landmarks are float32 `(N, 2)` in [0, 1], little-endian.
 
 Requests: `{"kind": "render", "id", "people": [index …], "convert", "encoding", "blend": {"to", "amount"} or absent}`
-with landmarks; `{"kind": "camera", "id"}` with a JPEG file. Answers: `picture` with the converted landmarks
-`(people, N, 2)` and then one picture for each of people; `face` with the landmarks found; `no_face`; `error` with
-`message`. Uploads and exports use the same frames over HTTP.
+with landmarks; `{"kind": "camera", "id"}` with a JPEG file; `{"kind": "express", "id", "view"}` with action units,
+float32 `(17,)`. Answers: `picture` with the converted landmarks `(people, N, 2)` and then one picture for each of
+people; `face` with the landmarks found; `no_face`; `expression` with `photo`, the number of the photo that it is of,
+and a picture file; `error` with `message` and `of`, the request's kind. The server's first word is `welcome` with
+`session`, which uploads for this page repeat. Uploads and exports use the same frames over HTTP.
 """
 
 from __future__ import annotations
@@ -20,9 +22,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from lgan_jax import action_units
 from lgan_jax.core import FaceInfo
 
 ENCODINGS = ("raw", "jpeg")
+VIEWS = ("result", "aligned", "texture", "attention")
 MOST_FRAMES = 48  # of a strip
 _MOST_HEADER = 4096
 _FARTHEST = 10.0  # frames that a point may lie away; nothing on the page goes that far
@@ -93,6 +97,14 @@ def encoding(header: Mapping[str, Any]) -> str:
     return wanted
 
 
+def view(header: Mapping[str, Any]) -> str:
+    """What is to be seen of an edit. Raises `ValueError` for another than `VIEWS`."""
+    wanted = header.get("view")
+    if wanted not in VIEWS:
+        raise ValueError(f"view must be one of {', '.join(VIEWS)}")
+    return wanted
+
+
 def number(header: Mapping[str, Any]) -> int:
     """The request's number, which its answer repeats. Raises `ValueError` for what is none."""
     value = header.get("id")
@@ -114,6 +126,17 @@ def landmark_sets(payload: bytes, info: FaceInfo, most: int = 1) -> Float32[np.n
     if not (np.abs(points) <= _FARTHEST).all():
         raise ValueError("landmarks must be finite and near the picture")
     return points
+
+
+def units(payload: bytes) -> Float32[np.ndarray, " 17"]:
+    """One set of action units. Raises `ValueError`, one line, for anything else."""
+    count = len(action_units.NUMBERS)
+    if len(payload) != 4 * count:
+        raise ValueError(f"action units have {len(payload)} bytes; expected {count} numbers, {4 * count} bytes")
+    intensities = np.frombuffer(payload, "<f4").astype(np.float32)
+    if not ((intensities >= 0) & (intensities <= 1)).all():
+        raise ValueError("action units must be in [0, 1]")
+    return intensities
 
 
 def _index(value: Any, count: int) -> bool:

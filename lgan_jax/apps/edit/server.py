@@ -3,56 +3,87 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-from collections.abc import Awaitable, Callable, Mapping
+import collections
+import secrets
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-import numpy as np
 import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from lgan_jax.apps.driving import FaceReader, Seen
-from lgan_jax.apps.edit import clients, photos, protocol, shapes
-from lgan_jax.apps.edit.clients import Client, Workers, in_thread
+from lgan_jax.apps.edit import photos, protocol
+from lgan_jax.apps.edit.clients import Answer, Client, Lane, Workers
+from lgan_jax.apps.edit.expression_studio import ExpressionStudio
+from lgan_jax.apps.edit.expression_tab import ExpressionTab
 from lgan_jax.apps.edit.guard import HEADERS, Guard
+from lgan_jax.apps.edit.landmark_tab import LandmarkTab
 from lgan_jax.apps.edit.studio import Studio
-from lgan_jax.data import images
-from lgan_jax.faces import Faces
 
 _MOST_MESSAGE = 4 * 2**20  # bytes of one message on the socket
-_MOST_EXPORT = 2**20
 _STATIC = Path(__file__).with_name("static")
 _DEPARTED = (WebSocketDisconnect, RuntimeError)  # Starlette's, on sending to a page that was closed
 
 
-def application(studio: Studio, guard: Guard) -> ASGIApp:
+@runtime_checkable
+class Tab(Protocol):
+    """One tab of the page, as the server needs it.
+
+    Attributes:
+      routes: its uploads and exports.
+    """
+
+    routes: Sequence[BaseRoute]
+
+    def about(self) -> Mapping[str, Any]:
+        """What the page must know of the run, as JSON holds it."""
+
+    def enter(self, session: str) -> Mapping[str, Answer]:
+        """A page was opened: what answers its requests, by their kind. `session` is known to that page alone."""
+
+    def leave(self, session: str) -> None:
+        """The page was closed."""
+
+
+class Studios(NamedTuple):
+    """What works for each tab; None where there is no run for it."""
+
+    landmarks: Studio | None = None
+    expression: ExpressionStudio | None = None
+
+
+def application(studios: Studios, guard: Guard) -> ASGIApp:
     """The page as an ASGI application."""
-    rooms = _Rooms(studio)
+    workers = Workers()
+    tabs: dict[str, Tab] = {}
+    if studios.landmarks is not None:
+        tabs["landmarks"] = LandmarkTab(studios.landmarks, workers)
+    if studios.expression is not None:
+        tabs["expression"] = ExpressionTab(studios.expression, workers)
+    pages = _Pages(tabs)
     app = Starlette(
         routes=[
             Route("/", _index),
-            Route("/run", rooms.about),
-            Route("/photo", rooms.photo, methods=["POST"]),
-            Route("/export/{kind}", rooms.export, methods=["POST"]),
-            WebSocketRoute("/socket", rooms.socket),
+            Route("/run", pages.about),
+            WebSocketRoute("/socket", pages.socket),
             Mount("/static", StaticFiles(directory=_STATIC)),
+            *(Mount(f"/{name}", routes=tab.routes) for name, tab in tabs.items()),
         ]
     )
     return _Guarded(app, guard)
 
 
-def configuration(studio: Studio, guard: Guard) -> uvicorn.Config:
+def configuration(studios: Studios, guard: Guard) -> uvicorn.Config:
     """How the page is served: quietly, with sockets that send at once and pictures uncompressed."""
     return uvicorn.Config(
-        application(studio, guard),
+        application(studios, guard),
         log_level="warning",
         access_log=False,
         lifespan="off",
@@ -99,75 +130,26 @@ def _index(request: Request) -> Response:
     return FileResponse(_STATIC / "index.html")
 
 
-def _clear(answer: Callable[..., Awaitable[Response]]) -> Callable[..., Awaitable[Response]]:
-    """What a user can mend becomes one line of text."""
+class _Pages:
+    """The pages that are open, and the tabs that they show."""
 
-    @functools.wraps(answer)
-    async def answered(rooms: _Rooms, request: Request) -> Response:
-        try:
-            return await answer(rooms, request)
-        except (ValueError, ImportError, OSError) as error:
-            status = 413 if isinstance(error, photos.TooLarge) else 400
-            closing = {"Connection": "close"}  # what is left of an upload is not waited for
-            return PlainTextResponse(" ".join(str(error).split()), status, closing)
-
-    return answered
-
-
-class _Rooms:
-    """What the page asks for, answered by one studio."""
-
-    def __init__(self, studio: Studio) -> None:
-        self._studio, self._workers, self._faces = studio, Workers(), Faces()
-        self._reader = FaceReader(studio.model, studio.known, faces=self._faces)
+    def __init__(self, tabs: Mapping[str, Tab]) -> None:
+        self._tabs = tabs
 
     def about(self, request: Request) -> Response:
-        """What the page must know of the run."""
-        return JSONResponse(about(self._studio))
-
-    @_clear
-    async def photo(self, request: Request) -> Response:
-        """Landmarks and the aligned crop of the face in an uploaded photo."""
-        data = await photos.body(request.headers, request.stream())
-        seen = await in_thread(self._workers.faces, self._read, data)
-        if seen is None:
-            raise ValueError("no face is found in this photo; try one that shows it larger and from the front")
-        crop = images.encode_jpeg(seen.crop)
-        frame = protocol.pack({"kind": "face"}, seen.landmarks.astype("<f4").tobytes(), crop)
-        return Response(frame, media_type="application/octet-stream")
-
-    def _read(self, data: bytes) -> Seen | None:
-        self._reader.reset()
-        return self._reader.read(photos.decode(data))
-
-    @_clear
-    async def export(self, request: Request) -> Response:
-        """A picture, or a sheet or film of several edits, as a file that says what made it."""
-        header, payload = protocol.unpack(await photos.body(request.headers, request.stream(), _MOST_EXPORT))
-        info, network = self._studio.model.info, self._workers.network
-        look, kind = protocol.look(header, info), request.path_params["kind"]
-        if kind == "picture":
-            (landmarks,) = protocol.landmark_sets(payload, info)
-            return Response(await in_thread(network, self._studio.png, landmarks, look), media_type="image/png")
-        edits = protocol.landmark_sets(payload, info, protocol.MOST_FRAMES)
-        loop = asyncio.get_running_loop()
-
-        def make(points: np.ndarray) -> np.ndarray:  # each in its turn, so that other pages are not kept waiting
-            made = asyncio.run_coroutine_threadsafe(in_thread(network, self._studio.make, points, look), loop)
-            return made.result().pictures
-
-        if kind == "sheet":
-            return Response(await asyncio.to_thread(self._studio.sheet, edits, look, make), media_type="image/png")
-        if kind == "video":
-            return Response(await asyncio.to_thread(self._studio.video, edits, make), media_type="video/mp4")
-        raise ValueError(f"there is no export {kind!r}; there are picture, sheet and video")
+        """What the page must know of each tab's run; null for a tab without one."""
+        told = {name: self._tabs[name].about() if name in self._tabs else None for name in Studios._fields}
+        return JSONResponse({**told, "most_bytes": photos.MOST_BYTES})
 
     async def socket(self, websocket: WebSocket) -> None:
         """Hears one page until it is closed."""
         await websocket.accept()
-        client = Client(self._studio, self._workers, self._faces, websocket.send_bytes)
+        session = secrets.token_urlsafe(24)
+        entered = [tab.enter(session) for tab in self._tabs.values()]
+        client = Client(dict(collections.ChainMap(*entered)), websocket.send_bytes)
         serving = [asyncio.create_task(_until_closed(lane)) for lane in client.lanes.values()]
         try:
+            await websocket.send_bytes(protocol.pack({"kind": "welcome", "session": session}))
             while (message := await websocket.receive())["type"] != "websocket.disconnect":
                 await client.hear(message.get("bytes"))
         except _DEPARTED:
@@ -175,32 +157,12 @@ class _Rooms:
         finally:
             for task in serving:
                 task.cancel()
+            for tab in self._tabs.values():
+                tab.leave(session)
 
 
-async def _until_closed(lane: clients.Lane) -> None:
+async def _until_closed(lane: Lane) -> None:
     try:
         await lane.serve()
     except _DEPARTED:
         return
-
-
-def about(studio: Studio) -> Mapping[str, Any]:
-    """What the page must know of the run, as JSON holds it."""
-    info = studio.model.info
-    scheme = info.scheme
-    return {
-        "run": studio.name,
-        "scheme": scheme.name,
-        "size": info.size,
-        "identities": list(info.identities),
-        "groups": {name: list(members) for name, members in scheme.groups.items()},
-        "closed": sorted(scheme.closed),
-        "mirror": list(scheme.mirror),
-        "resting": shapes.resting(studio.known).ravel().tolist(),
-        "sliders": [
-            {"name": s.name, "direction": s.direction.ravel().tolist(), "least": s.least, "most": s.most}
-            for s in studio.sliders
-        ],
-        "most_frames": protocol.MOST_FRAMES,
-        "most_bytes": photos.MOST_BYTES,
-    }

@@ -143,13 +143,13 @@ def run(
     `find` gives the landmarks of a made face, or None; they say how far the outline moved.
     """
     photo = photos.read(options.image, locator, "--image")
-    if line := photos.which(photo):
+    if line := photos.which(photo, options.image.name):
         say(line)
     own = model.estimate(photos.in_range(photo))[0]
     like = None
     if options.like is not None:
         other = photos.read(options.like, locator, "--like")
-        if line := photos.which(other):
+        if line := photos.which(other, options.like.name):
             say(line.replace("is edited", "is taken"))
         like = model.estimate(photos.in_range(other))[0]
     units = options.wanted.units(own, like)
@@ -157,8 +157,7 @@ def run(
     if options.sweep is None:
         say(f"wanted: {listed(units)}")
     levels, steps = _steps(options, own, units)
-    made = model.edit(np.repeat(photos.in_range(photo), len(steps), 0), steps)
-    each = [photos.enlarged(type(made)(*(part[i] for part in made)), photo) for i in range(len(steps))]
+    each = [photos.enlarged(made, photo) for made in photos.edited(model, photo, steps)]
     _write(options, photo, each, levels, find)
     say(f"{options.place} is written")
     return 0
@@ -185,7 +184,9 @@ def _write(
     levels: np.ndarray,
     find: Callable[[np.ndarray], np.ndarray | None],
 ) -> None:
-    made = output.open_output(options.place, photo.source, options.workdir.resolve().name)
+    made = output.open_output(
+        options.place, photos.open_photo(options.image, "--image"), options.workdir.resolve().name
+    )
     try:
         if options.series and not options.moving:
             made.write(_sheet(options, photo, faces, levels), 0)

@@ -30,13 +30,11 @@ class Photo(NamedTuple):
     """A photo and the face in it.
 
     Attributes:
-      source: where it is from.
       image: uint8 RGB.
       face: the largest face, aligned.
       boxes: of all faces that were seen, the best score first.
     """
 
-    source: Source
     image: Image
     face: Located
     boxes: list[Box]
@@ -47,12 +45,16 @@ def read(path: Path, locator: Locator, flag: str) -> Photo:
 
     Raises `FileNotFoundError` without the file, `ValueError` for what is no photo, or has no face that is upright.
     """
-    source = open_photo(path, flag)
-    image = images.decode(path.read_bytes())
+    open_photo(path, flag)
+    return search(images.decode(path.read_bytes()), locator, f"{flag} {path}")
+
+
+def search(image: Image, locator: Locator, name: str) -> Photo:
+    """A photo, which messages call `name`, with its largest face. Raises `ValueError` where no face is upright."""
     face = locator.locate(image)
     if face is None:
-        raise ValueError(f"{flag} {path}: there is no face{_turned(image, locator)}")
-    return Photo(source, image, face, locator.boxes)
+        raise ValueError(f"{name}: there is no face{_turned(image, locator)}")
+    return Photo(image, face, locator.boxes)
 
 
 def open_photo(path: Path, flag: str) -> Source:
@@ -71,15 +73,15 @@ def _turned(image: Image, locator: Locator) -> str:
     return " that can be seen"
 
 
-def which(photo: Photo) -> str | None:
-    """Which of several faces is edited, as a line to print; None where there is one only."""
+def which(photo: Photo, name: str) -> str | None:
+    """Which of several faces is edited, as a line about a photo called `name`; None where there is one only."""
     if len(photo.boxes) < 2:
         return None
     box = max(photo.boxes, key=lambda box: box.area)
     order = sorted(photo.boxes, key=lambda box: box.left + box.right)
     middle = round((box.left + box.right) / 2), round((box.top + box.bottom) / 2)
     return (
-        f"{len(order)} faces in {photo.source.path.name}: the largest is edited, number {order.index(box) + 1} "
+        f"{len(order)} faces in {name}: the largest is edited, number {order.index(box) + 1} "
         f"from the left, around pixel {middle[0]}, {middle[1]}"
     )
 
@@ -87,6 +89,12 @@ def which(photo: Photo) -> str | None:
 def in_range(photo: Photo) -> Float32[np.ndarray, "1 size size 3"]:
     """The aligned face as a model takes it, in [-1, 1]."""
     return to_floats(photo.face.crop[None])
+
+
+def edited(model: Any, photo: Photo, units: Float32[np.ndarray, "n 17"]) -> list[Any]:
+    """What a model makes of the face with each of n sets of action units: `Edited`, without the leading axis."""
+    made = model.edit(np.repeat(in_range(photo), len(units), 0), units)
+    return [type(made)(*(part[i] for part in made)) for i in range(len(units))]
 
 
 def original(photo: Photo) -> UInt8[np.ndarray, "side side 3"]:

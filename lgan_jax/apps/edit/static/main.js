@@ -1,118 +1,70 @@
-/** The page: one edit, shown as landmarks on the canvas and as the faces that the server makes of it. */
+/** The page: what its tabs share, and which of them is shown. */
 
-import { Camera } from "./camera.js";
-import { bind, listKeys } from "./commands.js";
-import { Faces } from "./faces.js";
-import * as files from "./files.js";
-import { fillPeople, groupWords, showDistance, Sliders } from "./panels.js";
-import { History, Shapes } from "./shape.js";
-import { Stage } from "./stage.js";
-import { Strip } from "./strip.js";
-import { address, Link, pack, post, unpack } from "./wire.js";
+import { Commands } from "./commands.js";
+import { find } from "./controls.js";
+import { Expression } from "./expression.js";
+import { Landmarks } from "./landmarks.js";
+import { address, Link } from "./wire.js";
 
-const find = (id) => document.getElementById(id);
-const LOCAL = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname); // raw pictures cost nothing there
+const TABS = { landmarks: Landmarks, expression: Expression };
+const NAMES = Object.keys(TABS);
 
-class Editor {
+class Page {
   constructor(run) {
     this.run = run;
-    this.shapes = new Shapes(run);
-    this.person = 0;
-    this.photo = null;
-    this.kept = { first: null, second: null };
-    this.moved = performance.now();
-    this.history = new History(this.shapes.resting(), () => this.changed());
-    this.faces = new Faces(find("faces"), run, (person) => this.choosePerson(person));
-    this.sliders = new Sliders(run, {
-      show: (name, value, when) => this.show(this.shapes.set(this.history.shape, name, value), when),
-      keep: () => this.history.keep(),
-    });
-    this.stage = new Stage(find("canvas"), run, {
-      move: (indices, dx, dy, when) => this.show(this.shapes.moved(this.history.shape, indices, dx, dy), when),
-      drop: () => this.history.keep(),
-      choose: (indices) => this.describe(indices),
-    });
-    this.strip = new Strip(find("frames"), run.most_frames, (shape) => this.history.change(shape), (count) => {
-      for (const name of ["sheet", "video"]) document.querySelector(`[data-command=${name}]`).disabled = !count;
-    });
-    fillPeople(run, (person) => this.choosePerson(person));
+    this.session = "";
+    this.commands = new Commands();
+    this.tabs = {};
+    for (const name of NAMES.filter((one) => run[one])) this.tabs[name] = new TABS[name](run[name], this);
+    const tabs = Object.values(this.tabs);
     this.link = new Link({
-      picture: (...answer) => this.pictured(...answer),
-      face: (header, buffer, offset) => this.driven(new Float32Array(buffer, offset)),
-      no_face: () => this.driven(null),
-      error: (header) => this.failed(header),
+      ...Object.assign({}, ...tabs.map((tab) => tab.answers)),
+      welcome: ({ session }) => {
+        this.session = session;
+        for (const tab of tabs) tab.connected();
+      },
+      error: ({ message }) => {
+        this.say(message, true);
+        for (const tab of tabs) tab.failed?.();
+      },
       state: (connected) => this.connected(connected),
     });
-    this.camera = new Camera(find("camera"), (jpeg) => this.link.ask("camera", {}, jpeg));
     this.listen();
-    this.changed();
+    const asked = location.hash.slice(1);
+    this.show(asked in TABS ? asked : NAMES.find((name) => name in this.tabs));
   }
 
-  /** Shows a shape that is not yet kept; `when` the hand moved. */
-  show(shape, when) {
-    this.moved = when ?? performance.now();
-    this.history.show(shape);
+  /** Shows a tab; one without a run says how to get it. */
+  show(name) {
+    if (this.shown && this.shown !== name) this.tabs[this.shown]?.left?.();
+    this.shown = name;
+    for (const one of NAMES) {
+      const chosen = one === name;
+      Object.assign(find(`${one}-tab`), { ariaSelected: String(chosen), tabIndex: chosen ? 0 : -1 });
+      find(one).hidden = !chosen;
+      find(`${one}-content`).hidden = !(one in this.tabs);
+      find(`${one}-missing`).hidden = one in this.tabs;
+    }
+    for (const part of document.querySelectorAll("[data-tab]")) part.classList.toggle("elsewhere", part.dataset.tab !== name);
+    const tab = this.tabs[name];
+    document.body.classList.toggle("missing", !tab);
+    find("about").textContent = tab?.about() ?? "";
+    const shared = { other_tab: () => this.show(NAMES[1 - NAMES.indexOf(name)]), help: () => find("help").showModal() };
+    this.commands.serve(name, { ...tab?.actions(), ...shared });
+    if (tab) this.stepped(tab);
+    window.history.replaceState(null, "", `#${name}`);
   }
 
-  /** Brings everything in line with the shape that is now shown, and asks for its faces. */
-  changed() {
-    const { shape, past, future } = this.history;
-    this.stage.points = this.points = this.shapes.points(shape);
-    this.stage.draw();
-    this.sliders.update(shape.values);
-    document.querySelector("[data-command=undo]").disabled = !past.length;
-    document.querySelector("[data-command=redo]").disabled = !future.length;
-    this.ask();
+  /** Brings the buttons in line with what can be undone in a tab, if it is shown. */
+  stepped(tab) {
+    if (tab !== this.tabs[this.shown]) return;
+    document.querySelector("[data-command=undo]").disabled = !tab.history.past.length;
+    document.querySelector("[data-command=redo]").disabled = !tab.history.future.length;
   }
 
-  /** What the server is told of whose faces are wanted. */
-  look() {
-    const people = find("all").checked ? this.run.identities.map((_, i) => i) : [this.person];
-    const other = find("other").value;
-    const amount = Number(find("amount").value);
-    const blend = other === "" || !amount ? null : { to: Number(other), amount };
-    return { people, convert: find("convert").checked, blend };
-  }
-
-  ask() {
-    const look = this.look();
-    this.faces?.arrange(look.people, this.person);
-    this.link?.ask("render", { ...look, encoding: LOCAL ? "raw" : "jpeg" }, this.points, this.moved);
-    this.moved = performance.now();
-  }
-
-  async pictured(header, buffer, offset, started) {
-    await this.faces.show(header, buffer, offset);
-    const row = header.people.indexOf(this.person);
-    const length = this.run.resting.length;
-    const wanted = find("converted").checked && row >= 0;
-    this.stage.fitted = wanted ? new Float32Array(buffer, offset + row * length * 4, length) : null;
-    this.backdrop();
-    this.stage.paint();
-    const spent = performance.now() - started;
-    showDistance(header.distance);
-    const timing = find("timing");
-    Object.assign(timing.dataset, { id: header.id, roundTrip: spent.toFixed(2), network: header.network_ms });
-    timing.textContent = `${Math.round(spent)} ms, of which network ${Math.round(header.network_ms)} ms`;
-  }
-
-  backdrop() {
-    const chosen = document.querySelector("[name=backdrop]:checked").value;
-    this.stage.picture = { face: this.faces.canvas(this.person), photo: this.photo, plain: null }[chosen] ?? null;
-  }
-
-  choosePerson(person) {
-    if (person >= this.run.identities.length) return;
-    this.person = person;
-    find("people").querySelectorAll("input")[person].checked = true;
-    this.ask();
-  }
-
-  describe(indices) {
-    const { groups } = this.run;
-    const whole = Object.keys(groups).find((name) => groups[name].length === indices.length && groups[name].every((i) => indices.includes(i)));
-    const one = indices.length === 1 ? `${groupWords(this.stage.groupOf(indices[0]))}, point ${indices[0] + 1}` : null;
-    find("chosen").textContent = one ?? (whole ? groupWords(whole) : indices.length ? `${indices.length} points` : "");
+  /** Asks the server for something; see `Link.ask`. */
+  ask(...request) {
+    this.link?.ask(...request);
   }
 
   say(text, problem = false) {
@@ -124,19 +76,6 @@ class Editor {
     if (!text) clearTimeout(this.fade);
   }
 
-  failed(header) {
-    this.say(header.message, true);
-    if (this.camera.running) this.stopCamera();
-  }
-
-  connected(yes) {
-    if (yes) {
-      if (this.lost) this.say("Connected again");
-      this.ask();
-    } else this.say("The server does not answer; trying again", true);
-    this.lost = !yes;
-  }
-
   /** Runs something that may fail, and says so. */
   async attempt(work) {
     try {
@@ -146,178 +85,43 @@ class Editor {
     }
   }
 
-  async readPhoto(file) {
-    if (file.size > this.run.most_bytes) throw new Error(`at most ${this.run.most_bytes >> 20} MB can be sent`);
-    this.say("Looking for the face …");
-    const buffer = await (await post("photo", file)).arrayBuffer();
-    const [, offset] = unpack(buffer);
-    const end = offset + this.run.resting.length * 4;
-    this.photo = await createImageBitmap(new Blob([buffer.slice(end)], { type: "image/jpeg" }));
-    const choice = document.querySelector("[name=backdrop][value=photo]");
-    choice.disabled = false;
-    this.history.change(this.shapes.fresh(new Float32Array(buffer.slice(offset, end))));
-    this.say("Landmarks taken from the photo");
+  /** Shows how long an answer took since the hand moved. */
+  timed(header, started) {
+    const spent = performance.now() - started;
+    const timing = find("timing");
+    Object.assign(timing.dataset, { id: header.id, roundTrip: spent.toFixed(2), network: header.network_ms });
+    timing.textContent = `${Math.round(spent)} ms, of which network ${Math.round(header.network_ms)} ms`;
   }
 
-  async readLandmarks(file) {
-    const { points, framed } = files.parse(await file.text(), this.run);
-    this.history.change(this.shapes.fresh(framed ? points : this.shapes.fitted(points)));
-    this.say(framed ? "Landmarks opened" : "These points belong to another picture; they were fitted to this one");
-  }
-
-  readFile(file) {
-    return this.attempt(() => (/\.(json|pts)$/i.test(file.name) ? this.readLandmarks(file) : this.readPhoto(file)));
-  }
-
-  /** Asks the server for a file made of landmarks, one set after the other, and saves it. */
-  export(kind, name, ...sets) {
-    return this.attempt(async () => {
-      this.say("Making the file …");
-      const response = await post(`export/${kind}`, pack(this.look(), ...sets));
-      files.save(name, await response.blob());
-      this.say(`${name} saved`);
-    });
-  }
-
-  async toggleCamera() {
-    if (this.camera.running) this.stopCamera();
-    else {
-      await this.attempt(() => this.camera.start());
-      this.pressed("camera", this.camera.running);
-    }
-  }
-
-  stopCamera() {
-    this.camera.stop();
-    this.pressed("camera", false);
-    this.history.keep();
-  }
-
-  pressed(command, yes) {
-    document.querySelector(`[data-command=${command}]`).setAttribute("aria-pressed", String(yes));
-  }
-
-  driven(points) {
-    if (!this.camera.running) return;
-    if (points) this.show({ base: points, values: this.history.shape.values });
-    else this.say("The camera sees no face");
-    this.camera.heard();
-  }
-
-  remember(which) {
-    this.kept[which] = this.history.shape;
-    this.pressed(which, true);
-    find("between").disabled = !(this.kept.first && this.kept.second);
-    find("between").value = which === "first" ? 0 : 1;
-    this.say(`Remembered as edit ${which === "first" ? "A" : "B"}`);
-  }
-
-  toggle(id) {
-    find(id).click();
-  }
-
-  cycle(name) {
-    const choices = [...document.querySelectorAll(`[name=${name}]:enabled`)];
-    choices[(choices.findIndex((choice) => choice.checked) + 1) % choices.length].click();
-  }
-
-  actions() {
-    const { history, stage, shapes } = this;
-    const name = () => `${this.run.run}-${this.run.identities[this.person]}`;
-    const flat = () => this.strip.frames.map((frame) => frame.points);
-    return {
-      undo: () => history.undo(),
-      redo: () => history.redo(),
-      reset: () => history.change(shapes.resting()),
-      mirror: () => history.change(shapes.mirrored(history.shape)),
-      next: () => stage.stepPoint(1),
-      previous: () => stage.stepPoint(-1),
-      group: () => stage.stepGroup(),
-      nothing: () => stage.choose([]),
-      tool: () => this.cycle("tool"),
-      slider: () => this.sliders.next(),
-      person: (index = 0) => this.choosePerson(index),
-      all: () => this.toggle("all"),
-      convert: () => this.toggle("convert"),
-      other: () => find("other").focus(),
-      first: () => this.remember("first"),
-      second: () => this.remember("second"),
-      between: () => find("between").focus(),
-      backdrop: () => this.cycle("backdrop"),
-      opacity: () => this.fadeTo(stage.opacity ? 0 : 0.85),
-      converted: () => this.toggle("converted"),
-      photo: () => find("photo-file").click(),
-      camera: () => this.toggleCamera(),
-      open: () => find("landmark-file").click(),
-      json: () => files.save(`${name()}.json`, files.toJson(this.points, this.run), "application/json"),
-      pts: () => files.save(`${name()}.pts`, files.toPts(this.points, this.run), "text/plain"),
-      png: () => this.export("picture", `${name()}.png`, this.points),
-      keep: () => this.attempt(() => this.strip.add(history.shape, this.points, this.faces.canvas(this.person))),
-      drop: () => this.strip.remove(),
-      sheet: () => flat().length && this.export("sheet", `${this.run.run}-sheet.png`, ...flat()),
-      video: () => flat().length && this.export("video", `${this.run.run}-edits.mp4`, ...flat()),
-      help: () => find("help").showModal(),
-    };
-  }
-
-  fadeTo(opacity) {
-    this.stage.opacity = opacity;
-    find("opacity").value = opacity;
-    document.querySelector("output[for=opacity]").textContent = Math.round(opacity * 100);
-    this.stage.draw();
+  connected(yes) {
+    if (!yes) this.say("The server does not answer; trying again", true);
+    else if (this.lost) this.say("Connected again");
+    this.lost = !yes;
   }
 
   listen() {
-    const on = (id, name, work) => find(id).addEventListener(name, work);
-    bind(this.actions());
-    listKeys(find("keys"));
-    for (const id of ["all", "convert", "converted"]) on(id, "change", () => this.ask());
-    on("opacity", "input", (event) => this.fadeTo(Number(event.target.value)));
-    on("other", "change", () => this.blendPeople());
-    on("amount", "input", () => this.blendPeople());
-    on("between", "input", (event) => this.show(this.shapes.between(this.kept.first, this.kept.second, Number(event.target.value)), event.timeStamp));
-    on("between", "change", () => this.history.keep());
-    on("tools", "change", (event) => (this.stage.tool = event.target.value));
-    on("backdrops", "change", () => {
-      this.backdrop();
-      this.stage.draw();
+    for (const name of NAMES) find(`${name}-tab`).addEventListener("click", () => this.show(name));
+    find("tabs").addEventListener("keydown", (event) => {
+      if (!["ArrowLeft", "ArrowRight"].includes(event.key)) return;
+      this.commands.actions.other_tab();
+      find(`${this.shown}-tab`).focus();
     });
-    for (const id of ["photo-file", "landmark-file"]) {
-      on(id, "change", async (event) => {
-        const [file] = event.target.files;
-        if (file) await this.readFile(file);
-        event.target.value = "";
-      });
-    }
     document.addEventListener("dragover", (event) => event.preventDefault());
     document.addEventListener("drop", (event) => {
       event.preventDefault();
       const [file] = event.dataTransfer.files;
-      if (file) this.readFile(file);
+      if (file) this.tabs[this.shown]?.readFile(file);
     });
-    document.addEventListener("click", (event) => !event.target.closest("#file") && find("file").removeAttribute("open"));
-    this.offerCamera();
-  }
-
-  async offerCamera() {
-    document.querySelector("[data-command=camera]").hidden = !(await Camera.present());
-  }
-
-  blendPeople() {
-    const amount = find("amount");
-    amount.disabled = find("other").value === "";
-    if (amount.disabled) amount.value = 0;
-    document.querySelector("output[for=amount]").textContent = Math.round(amount.value * 100);
-    this.ask();
+    document.addEventListener("click", (event) => {
+      for (const menu of document.querySelectorAll("details.menu")) if (!menu.contains(event.target)) menu.removeAttribute("open");
+    });
   }
 }
 
 async function open() {
   const response = await fetch(address("run"));
   if (!response.ok) throw new Error(await response.text());
-  const run = await response.json();
-  find("about").textContent = `${run.run} · ${run.size} px · ${run.scheme}`;
-  new Editor(run);
+  new Page(await response.json());
 }
 
 open().catch((error) => {

@@ -1,4 +1,6 @@
-/** The controls beside the picture: sliders, people, and what the bar says. */
+/** The controls beside the landmarks: sliders, people, and what the bar says. */
+
+import { find, focusNext, markTrack, onSlide, sliderRow } from "./controls.js";
 
 const WORDS = {
   yaw: "Turn",
@@ -15,8 +17,6 @@ const PLAIN = { roll: { reach: 30, unit: "°" }, scale: { reach: 30, unit: "%" }
 const EDGE = 1; // distance of the farthest hundredth of the training faces
 const NEAR_EDGE = 0.8;
 
-const find = (id) => document.getElementById(id);
-
 /** A range whose ends are whole hundredths, so that 0 is one of its steps. */
 function whole({ least, most }) {
   return { least: Math.ceil(least * 100) / 100, most: Math.floor(most * 100) / 100 };
@@ -32,35 +32,23 @@ export class Sliders {
       const plain = PLAIN[name];
       const range = plain ? { least: -plain.reach, most: plain.reach } : whole(learned[name]);
       const row = this.row(name, range, plain?.unit ?? "");
-      find(HEAD.includes(name) ? "head" : "expression").append(row);
-      const input = this.inputs[name];
-      input.addEventListener("input", (event) => show(name, Number(input.value), event.timeStamp));
-      input.addEventListener("change", keep);
+      find(HEAD.includes(name) ? "head-sliders" : "expression-sliders").append(row);
       const back = () => {
         show(name, 0, performance.now());
         keep();
       };
-      input.addEventListener("dblclick", back);
-      input.addEventListener("keydown", (event) => ["Delete", "Backspace"].includes(event.key) && back());
+      onSlide(this.inputs[name], { show: (value, when) => show(name, value, when), keep, back });
     }
   }
 
   row(name, { least, most }, unit) {
-    const row = document.createElement("div");
-    row.className = "row";
-    const label = document.createElement("label");
-    const input = document.createElement("input");
-    const output = document.createElement("output");
-    Object.assign(input, { type: "range", id: name, min: least, max: most, step: unit ? 0.5 : 0.01, value: 0 });
-    label.htmlFor = output.htmlFor = name;
-    label.textContent = WORDS[name];
+    const { row, input, output } = sliderRow(name, WORDS[name], { min: least, max: most, step: unit ? 0.5 : 0.01 });
     output.dataset.unit = unit;
     if (least === most) {
       input.disabled = true;
       row.title = "The training faces hardly vary in this";
     }
-    input.style.setProperty("--zero", `${(100 * -least) / (most - least || 1)}%`);
-    row.append(label, input, output);
+    markTrack(input, -least / (most - least || 1));
     this.inputs[name] = input;
     return row;
   }
@@ -79,8 +67,7 @@ export class Sliders {
 
   /** Puts the focus on the next slider. */
   next() {
-    const inputs = Object.values(this.inputs).filter((input) => !input.disabled);
-    inputs[(inputs.indexOf(document.activeElement) + 1) % inputs.length].focus();
+    focusNext(Object.values(this.inputs));
   }
 }
 

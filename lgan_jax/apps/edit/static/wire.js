@@ -2,9 +2,10 @@
 
 const token = new URLSearchParams(location.search).get("token") ?? "";
 
-/** An address of the server, with the token that the page was opened with. */
-export function address(path) {
-  return `${path}${token ? `?token=${encodeURIComponent(token)}` : ""}`;
+/** An address of the server, with the token that the page was opened with, and with `query`. */
+export function address(path, query = {}) {
+  const asked = new URLSearchParams(token ? { token, ...query } : query).toString();
+  return asked ? `${path}?${asked}` : path;
 }
 
 /** A frame of a header and arrays or buffers. */
@@ -30,9 +31,17 @@ export function unpack(buffer) {
   return [JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length))), 4 + length];
 }
 
+/** Posts a photo, which may have at most so many bytes, and gives `unpack`'s answer with its buffer. */
+export async function postPhoto(path, file, most, query) {
+  if (file.size > most) throw new Error(`at most ${most >> 20} MB can be sent`);
+  const buffer = await (await post(path, file, query)).arrayBuffer();
+  const [header, offset] = unpack(buffer);
+  return { header, buffer, offset };
+}
+
 /** Posts to the server; what it refuses becomes an Error with its one line. */
-export async function post(path, body) {
-  const response = await fetch(address(path), { method: "POST", body });
+export async function post(path, body, query) {
+  const response = await fetch(address(path, query), { method: "POST", body });
   if (!response.ok) throw new Error(await response.text());
   return response;
 }
@@ -85,9 +94,9 @@ export class Link {
 
   hear(buffer) {
     const [header, offset] = unpack(buffer);
-    const lane = Object.values(this.lanes).find((one) => one.sent && (header.id === undefined || one.sent.id === header.id));
+    const lane = this.lanes[header.of] ?? Object.values(this.lanes).find((one) => one.sent?.id === header.id);
     const started = lane?.sent?.started ?? performance.now();
-    if (lane) {
+    if (lane?.sent) {
       const next = lane.waiting;
       lane.sent = lane.waiting = null;
       if (next) this.send(lane, next);

@@ -1,0 +1,99 @@
+"""What the editor makes of photos and action units. All of it may take long: call it in a thread."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from lgan_jax.apps import paste, provenance
+from lgan_jax.apps.driving import Locator
+from lgan_jax.apps.edit import photos
+from lgan_jax.apps.express import photo as faces_in
+from lgan_jax.apps.express.job import Model
+from lgan_jax.apps.express.photo import Photo
+from lgan_jax.data import images
+from lgan_jax.evaluation.makers import to_bytes
+from lgan_jax.faces import Faces
+
+Units = Float32[np.ndarray, " 17"]
+
+_MEASURED = 320  # pixels a side at which a made face is searched: a larger one takes dlib longer than the network
+
+
+class Portrait(NamedTuple):
+    """A photo that is edited.
+
+    Attributes:
+      photo: with its face.
+      units: the action units that the run's regressor sees in it.
+      place: the part of the photo that edits may change: left, top, right, bottom in pixels.
+      faces: which of several faces is edited; empty where there is one.
+    """
+
+    photo: Photo
+    units: Units
+    place: tuple[int, int, int, int]
+    faces: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ExpressionStudio:
+    """A model with how its faces are framed.
+
+    Attributes:
+      model: the trained DFT-Net.
+      name: of its run, written into every file.
+      known: landmarks that say how its training faces lie in their frame; see `Locator`.
+    """
+
+    model: Model
+    name: str
+    known: Mapping[str, np.ndarray]
+
+    def locator(self, faces: Faces) -> Locator:
+        """Finds faces in photos that have nothing to do with each other."""
+        return Locator(self.known, self.model.info, faces, follow=False)
+
+    def search(self, data: bytes, locator: Locator) -> Photo:
+        """The photo in a file's bytes. Raises `ValueError`, one line, for no photo, or one without an upright face."""
+        return faces_in.search(photos.decode(data), locator, "the photo")
+
+    def portrait(self, photo: Photo) -> Portrait:
+        """The photo with what its face shows now."""
+        place = paste.covered(photo.image, photo.face.crop.shape[0], photo.face.transform)
+        return Portrait(photo, self.units(photo), place, faces_in.which(photo, "the photo") or "")
+
+    def units(self, photo: Photo) -> Units:
+        """What the regressor sees in the face."""
+        return np.asarray(self.model.estimate(faces_in.in_range(photo)), np.float32)[0]
+
+    def edit(self, portrait: Portrait, units: Units) -> Any:
+        """The face with these action units; see `faces_in.edited`."""
+        return faces_in.edited(self.model, portrait.photo, units[None])[0]
+
+    def put_back(self, portrait: Portrait, made: Any, faces: Faces) -> UInt8[np.ndarray, "H W 3"]:
+        """The photo with the face that `edit` made in it."""
+        face = faces_in.enlarged(made, portrait.photo)
+        smaller = images.resized(face, min(face.shape[0], _MEASURED))
+        return faces_in.put_back(portrait.photo, face, faces.measure(smaller))
+
+    def seen(self, portrait: Portrait, made: Any, view: str, faces: Faces) -> tuple[bytes, str]:
+        """What `made` looks like in one of `protocol.VIEWS`, as a file, and the file's kind.
+
+        The result is the part of the photo at the portrait's `place`. The others are the model's own pictures:
+        the warped face, the texture, and the attention, white where it is 1.
+        """
+        if view == "result":
+            left, top, right, bottom = portrait.place
+            return images.encode_jpeg(self.put_back(portrait, made, faces)[top:bottom, left:right]), "jpeg"
+        if view == "attention":
+            return images.encode_png(to_bytes(np.repeat(2 * made.attention - 1, 3, axis=-1))), "png"
+        return images.encode_png(to_bytes(getattr(made, view))), "png"
+
+    def png(self, portrait: Portrait, made: Any, faces: Faces) -> bytes:
+        """The whole photo with its face edited, as a PNG file that says what made it."""
+        return provenance.png_bytes(self.put_back(portrait, made, faces), self.name)
