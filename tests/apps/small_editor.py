@@ -40,6 +40,7 @@ FLAGS = (
     "--disable-sync",
 )
 NAMES = ("ada", "ben", "chloe")
+BUTTONS = "[data-command]:not(.elsewhere, .elsewhere *, [role=tabpanel][hidden] *)"  # of the tab that is shown
 
 
 def sample(index, people=3):
@@ -140,11 +141,14 @@ def studio(model, landmarks):
     return Studio.of(model, "small", landmarks)
 
 
+@functools.cache
 def expression_studio(size=64):
-    """What the server works with on the tab "Expression": a DFT-Net of tiny width with random weights."""
+    """What the server works with on the tab "Expression": a DFT-Net of tiny width with random weights, compiled."""
     info = FaceInfo(IBUG68, size, ("ada",))
     settings = Editor.Settings(width=4, blocks=1, discriminator_width=4)
     method = Editor(settings, info, jnp.float32, {})
     state = jax.jit(method.init)(jax.random.key(3), {})
     landmarks = (0.5 + (MEAN_FACE - 0.5) * 0.86).astype(np.float32)
-    return ExpressionStudio(ExpressionEditor(info, method, state), "small", {"ada": landmarks[None]})
+    model, blank = ExpressionEditor(info, method, state), np.zeros((1, size, size, 3), np.float32)
+    model.edit(blank, model.estimate(blank))
+    return ExpressionStudio(model, "small", {"ada": landmarks[None]})

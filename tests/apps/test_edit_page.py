@@ -293,7 +293,7 @@ def test_every_command_is_in_the_help(page):
     assert len(keys) == len(set(keys)) >= 30
     page.keyboard.press("Escape")
     assert not dialog.is_visible()
-    for button in page.locator("[data-command]").all():
+    for button in page.locator(small_editor.BUTTONS).all():
         assert "(" in button.get_attribute("title")
 
 

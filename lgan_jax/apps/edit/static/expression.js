@@ -15,7 +15,7 @@ const hundredths = (units) => Array.from(units, (unit) => Math.round(unit * 100)
 export class Expression {
   /** `run` is what the server tells of the run, `page` what all tabs share. */
   constructor(run, page) {
-    Object.assign(this, { run, page, file: null, number: null, latest: NONE, own: run.units.map(() => 0) });
+    Object.assign(this, { run, page, file: null, sending: false, number: null, latest: NONE, own: run.units.map(() => 0) });
     this.portrait = new Portrait(find("result"), find("source"), (share) => this.divide(share));
     this.usual = new Usual(run.expressions, (index) => this.choose(index));
     this.sliders = new UnitSliders(run.units, {
@@ -62,7 +62,7 @@ export class Expression {
   }
 
   ask() {
-    if (this.number === null) return;
+    if (this.number === null || this.sending) return;
     const units = Float32Array.from(this.history.shape.units);
     this.page.ask("express", { view: this.portrait.wanted }, units, this.moved);
     this.moved = undefined;
@@ -100,8 +100,9 @@ export class Expression {
   /** The page is connected, perhaps again: the server knows no photo of it. */
   async connected() {
     if (!this.file) return;
-    this.number = null;
+    this.sending = true;
     await this.page.attempt(() => this.send(this.file));
+    this.sending = false;
     this.ask();
   }
 
@@ -167,6 +168,7 @@ export class Expression {
   see(view) {
     this.portrait.view = view;
     find("split").hidden = view !== "compare";
+    find("close").disabled = this.portrait.wanted !== "result";
     this.portrait.paint();
     this.ask();
   }

@@ -21,6 +21,7 @@ class Page {
       ...Object.assign({}, ...tabs.map((tab) => tab.answers)),
       welcome: ({ session }) => {
         this.session = session;
+        find("main").ariaBusy = "false";
         for (const tab of tabs) tab.connected();
       },
       error: ({ message }) => {
@@ -94,8 +95,10 @@ class Page {
   }
 
   connected(yes) {
-    if (!yes) this.say("The server does not answer; trying again", true);
-    else if (this.lost) this.say("Connected again");
+    if (!yes) {
+      this.say("The server does not answer; trying again", true);
+      find("main").ariaBusy = "true";
+    } else if (this.lost) this.say("Connected again");
     this.lost = !yes;
   }
 
