@@ -81,7 +81,6 @@ def paper() -> ConfigDict:
 
 def cpu(config: ConfigDict) -> None:
     """128 pixels on a CPU: narrow networks, one update of the discriminator a step, higher rates."""
-    config.data.name = "celebv"
     config.editor.update({"steps": 6000, "batch_size": 8, "discriminator_updates": 1})
     config.editor.update({"width": 16, "blocks": 3, "discriminator_width": 16, "average": 0.99})
     config.editor.update({"optimizer": adam(5e-4), "discriminator_optimizer": adam(5e-4)})

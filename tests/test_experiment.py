@@ -131,9 +131,9 @@ CONFIGS = {
     "celebv:quick,joint": {},
     "wflw": {},
     "wflw:quick": {},
-    "emotionet": {"data.size": 64},
-    "emotionet:cpu": {"data.size": 64},
-    "emotionet:quick,baseline": {"data.size": 64},
+    "emotionet": {"data.size": 64, "evaluation.frames": 2},
+    "emotionet:cpu": {"data.size": 64, "evaluation.frames": 2},
+    "emotionet:quick,baseline": {"data.size": 64, "evaluation.frames": 2},
 }
 
 
