@@ -17,13 +17,7 @@ RMSPROP = {"name": "rmsprop", "decay": 0.99, "eps": 1e-8, "weight_decay": 1e-4}
 
 def get_config(variants: str = "") -> ConfigDict:
     """The config of the paper, changed by each of the variants, which commas separate."""
-    config, wanted = paper(), set(filter(None, variants.split(",")))
-    if unknown := wanted - VARIANTS.keys():
-        raise ValueError(f"configs/celebv.py has no variant {unknown.pop()!r}; it has {', '.join(VARIANTS)}")
-    for name, change in VARIANTS.items():
-        if name in wanted:
-            change(config)
-    return experiment.completed(config.to_dict())
+    return experiment.chosen(paper(), variants, VARIANTS)
 
 
 def paper() -> ConfigDict:

@@ -18,13 +18,7 @@ DECAY = {"schedule": "linear", "hold": 2 / 3}  # the last 10 of 30 epochs
 
 def get_config(variants: str = "") -> ConfigDict:
     """The config of the paper, changed by each of the variants, which commas separate."""
-    config, wanted = paper(), set(filter(None, variants.split(",")))
-    if unknown := wanted - VARIANTS.keys():
-        raise ValueError(f"configs/emotionet.py has no variant {unknown.pop()!r}; it has {', '.join(VARIANTS)}")
-    for name, change in VARIANTS.items():
-        if name in wanted:
-            change(config)
-    return experiment.completed(config.to_dict())
+    return experiment.chosen(paper(), variants, VARIANTS)
 
 
 def paper() -> ConfigDict:
