@@ -22,9 +22,9 @@ from lgan_jax import data, landmarks, methods
 from lgan_jax.core import FaceInfo, Finished, blank_batch
 from lgan_jax.data import kept, pipelines
 from lgan_jax.evaluation import detector as detector_evaluation
-from lgan_jax.evaluation import dftnet as dftnet_evaluation
-from lgan_jax.evaluation import landmarkgan as landmarkgan_evaluation
 from lgan_jax.evaluation import report
+from lgan_jax.evaluation.dftnet import evaluate as dftnet_evaluation
+from lgan_jax.evaluation.landmarkgan import evaluate as landmarkgan_evaluation
 from lgan_jax.methods import PHASES
 from lgan_jax.training import checkpoints, loop, memory, parallel, workdir
 from lgan_jax.training.interrupts import Stopped
