@@ -1,4 +1,4 @@
-"""DFT-Net (Wang et al., "Disentanglement of face deformation and texture synthesis for expression editing", ICIP 2020).
+"""DFT-Net (Wang et al., "Disentanglement of face deformation and texture synthesis for expression editing", ICIP 2019).
 
   python train.py --config configs/emotionet.py --config.data.dir=FACES    the paper's schedule, 128 pixels, for a GPU
   python train.py --config configs/emotionet.py:cpu --config.data.dir=OUT  own people, 128 pixels, narrow, for a CPU
