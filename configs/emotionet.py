@@ -1,4 +1,4 @@
-"""DFT-Net (Wang et al., "Disentanglement of face deformation and texture synthesis for expression editing", ICIP 2020).
+"""DFT-Net (Wang et al., "Disentanglement of face deformation and texture synthesis for expression editing", ICIP 2019).
 
   python train.py --config configs/emotionet.py --config.data.dir=FACES    the paper's schedule, 128 pixels, for a GPU
   python train.py --config configs/emotionet.py:cpu --config.data.dir=OUT  own people, 128 pixels, narrow, for a CPU
@@ -18,13 +18,7 @@ DECAY = {"schedule": "linear", "hold": 2 / 3}  # the last 10 of 30 epochs
 
 def get_config(variants: str = "") -> ConfigDict:
     """The config of the paper, changed by each of the variants, which commas separate."""
-    config, wanted = paper(), set(filter(None, variants.split(",")))
-    if unknown := wanted - VARIANTS.keys():
-        raise ValueError(f"configs/emotionet.py has no variant {unknown.pop()!r}; it has {', '.join(VARIANTS)}")
-    for name, change in VARIANTS.items():
-        if name in wanted:
-            change(config)
-    return experiment.completed(config.to_dict())
+    return experiment.chosen(paper(), variants, VARIANTS)
 
 
 def paper() -> ConfigDict:
@@ -81,7 +75,6 @@ def paper() -> ConfigDict:
 
 def cpu(config: ConfigDict) -> None:
     """128 pixels on a CPU: narrow networks, one update of the discriminator a step, higher rates."""
-    config.data.name = "celebv"
     config.editor.update({"steps": 6000, "batch_size": 8, "discriminator_updates": 1})
     config.editor.update({"width": 16, "blocks": 3, "discriminator_width": 16, "average": 0.99})
     config.editor.update({"optimizer": adam(5e-4), "discriminator_optimizer": adam(5e-4)})

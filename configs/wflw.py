@@ -13,14 +13,9 @@ from ml_collections import ConfigDict
 from lgan_jax import experiment
 
 
-def get_config(variant: str = "") -> ConfigDict:
-    """The full config, or its variant `quick`."""
-    config = full()
-    if variant == "quick":
-        quick(config)
-    elif variant:
-        raise ValueError(f"configs/wflw.py has no variant {variant!r}; it has quick")
-    return experiment.completed(config.to_dict())
+def get_config(variants: str = "") -> ConfigDict:
+    """The full config, changed by each of the variants, which commas separate."""
+    return experiment.chosen(full(), variants, VARIANTS)
 
 
 def full() -> ConfigDict:
@@ -82,3 +77,6 @@ def quick(config: ConfigDict) -> None:
     config.detector.update({"steps": 1500, "width": 64, "depth": 3})
     config.detector.optimizer = {"name": "adam", "learning_rate": 2e-3, "schedule": "cosine", "warmup": 50}
     config.loop.update({"log_every": 50, "eval_every": 500, "pictures_every": 500, "checkpoint_every": 500})
+
+
+VARIANTS = {"quick": quick}

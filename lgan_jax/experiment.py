@@ -7,7 +7,7 @@ import functools
 import pathlib
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Literal
 
@@ -22,9 +22,9 @@ from lgan_jax import data, landmarks, methods
 from lgan_jax.core import FaceInfo, Finished, blank_batch
 from lgan_jax.data import kept, pipelines
 from lgan_jax.evaluation import detector as detector_evaluation
-from lgan_jax.evaluation import dftnet as dftnet_evaluation
-from lgan_jax.evaluation import landmarkgan as landmarkgan_evaluation
 from lgan_jax.evaluation import report
+from lgan_jax.evaluation.dftnet import evaluate as dftnet_evaluation
+from lgan_jax.evaluation.landmarkgan import evaluate as landmarkgan_evaluation
 from lgan_jax.methods import PHASES
 from lgan_jax.training import checkpoints, loop, memory, parallel, workdir
 from lgan_jax.training.interrupts import Stopped
@@ -149,6 +149,20 @@ class Experiment:
         if self.settings.precision == "auto":
             return jnp.float32 if jax.default_backend() == "cpu" else jnp.bfloat16
         return jnp.dtype(self.settings.precision)
+
+
+def chosen(config: ConfigDict, variants: str, known: Mapping[str, Callable[[ConfigDict], None]]) -> ConfigDict:
+    """The config, changed by the variants named, which commas separate, in the order of `known`; then `completed`.
+
+    Raises `ValueError` for a variant that is not `known`.
+    """
+    wanted = set(filter(None, variants.split(",")))
+    if unknown := wanted - known.keys():
+        raise ValueError(f"the config has no variant {min(unknown)!r}; it has {', '.join(known)}")
+    for name, change in known.items():
+        if name in wanted:
+            change(config)
+    return completed(config.to_dict())
 
 
 def completed(config: Mapping[str, Any]) -> ConfigDict:

@@ -131,9 +131,9 @@ CONFIGS = {
     "celebv:quick,joint": {},
     "wflw": {},
     "wflw:quick": {},
-    "emotionet": {"data.size": 64},
-    "emotionet:cpu": {"data.size": 64},
-    "emotionet:quick,baseline": {"data.size": 64},
+    "emotionet": {"data.size": 64, "evaluation.frames": 2},
+    "emotionet:cpu": {"data.size": 64, "evaluation.frames": 2},
+    "emotionet:quick,baseline": {"data.size": 64, "evaluation.frames": 2},
 }
 
 
@@ -174,8 +174,8 @@ def test_a_run_that_has_no_generator_yet_cannot_be_loaded(tmp_path):
     ("arguments", "said"),
     [
         ("--config configs/celebv.py:quick --config.generator.stepz=3", "stepz"),
-        ("--config configs/celebv.py:quik", "configs/celebv.py has no variant 'quik'; it has cpu, quick, joint"),
-        ("--config configs/emotionet.py:fast", "emotionet.py has no variant 'fast'; it has cpu, quick, baseline"),
+        ("--config configs/celebv.py:quik", "the config has no variant 'quik'; it has cpu, quick, joint"),
+        ("--config configs/emotionet.py:fast", "the config has no variant 'fast'; it has cpu, quick, baseline"),
         ("--config configs/emotionet.py:quick --config.editor.batch_size=7", "must be a multiple of"),
         ("--config configs/celebv.py --config.data.dir=nowhere", "nowhere"),
         ("--config configs/celebv.py --config.data.dir=configs", "all_98pt.txt"),

@@ -17,7 +17,7 @@ from lgan_jax.data.builders.wflw import ATTRIBUTES
 from lgan_jax.data.images import resized
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import report
-from lgan_jax.evaluation.makers import to_floats
+from lgan_jax.evaluation.pictures import to_floats
 from lgan_jax.evaluation.sheets import LINE, POINT, TRUE, Row, cell_side, sheet, trace
 from lgan_jax.evaluation.tables import Column, Table
 from lgan_jax.evaluation.tables import Row as Line

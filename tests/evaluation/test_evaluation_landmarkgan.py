@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from oracle import Oracle, built_in_faces
 
-from lgan_jax.evaluation import landmarkgan, report
+from lgan_jax.evaluation import report
+from lgan_jax.evaluation.landmarkgan import evaluate as landmarkgan
 
 ROWS = ["LandmarkGAN", "without converter", "nearest training frame", "mean face of the target"]
 

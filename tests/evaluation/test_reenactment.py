@@ -5,9 +5,9 @@ import pytest
 
 from lgan_jax.data import synthetic
 from lgan_jax.data.kept import evenly
-from lgan_jax.evaluation.landmarkgan_sheets import liveliest, worst
-from lgan_jax.evaluation.makers import to_bytes, to_floats
-from lgan_jax.evaluation.reenactment import Frames, Pairs, asymmetry, compare, most_frontal
+from lgan_jax.evaluation.landmarkgan.reenactment import Frames, Pairs, asymmetry, most_frontal
+from lgan_jax.evaluation.landmarkgan.sheets import liveliest, worst
+from lgan_jax.evaluation.pictures import compare, to_bytes, to_floats
 from lgan_jax.landmarks import WFLW98, mirrored
 from lgan_jax.metrics.image_quality import l1
 

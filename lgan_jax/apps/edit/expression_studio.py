@@ -16,7 +16,7 @@ from lgan_jax.apps.express import photo as faces_in
 from lgan_jax.apps.express.job import Model
 from lgan_jax.apps.express.photo import Photo
 from lgan_jax.data import images
-from lgan_jax.evaluation.makers import to_bytes
+from lgan_jax.evaluation.pictures import to_bytes
 from lgan_jax.faces import Faces
 
 Units = Float32[np.ndarray, " 17"]

@@ -19,7 +19,8 @@ from lgan_jax.apps.edit.protocol import Look
 from lgan_jax.apps.video import Source
 from lgan_jax.data import images
 from lgan_jax.evaluation import sheets
-from lgan_jax.evaluation.makers import Model, to_bytes
+from lgan_jax.evaluation.landmarkgan.makers import Model
+from lgan_jax.evaluation.pictures import to_bytes
 
 Maker = Callable[[np.ndarray], np.ndarray]  # landmarks (N, 2) to the pictures (people, size, size, 3) of a look
 

@@ -15,8 +15,8 @@ from lgan_jax.apps.paste import edge, paste
 from lgan_jax.apps.video import Source
 from lgan_jax.data import images
 from lgan_jax.data.prepare import align
-from lgan_jax.evaluation.flows import warped
-from lgan_jax.evaluation.makers import to_bytes, to_floats
+from lgan_jax.evaluation.dftnet.flows import warped
+from lgan_jax.evaluation.pictures import to_bytes, to_floats
 from lgan_jax.faces import Box
 from lgan_jax.landmarks import IBUG68
 

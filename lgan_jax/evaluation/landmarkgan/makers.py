@@ -15,6 +15,7 @@ from jaxtyping import Float, Int, UInt8
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.kept import evenly
+from lgan_jax.evaluation.pictures import to_bytes
 
 _THREADS = 2
 
@@ -45,19 +46,6 @@ class Maker(Protocol):
         self, landmarks: Float[np.ndarray, "n N 2"], targets: Int[np.ndarray, " n"]
     ) -> UInt8[np.ndarray, "n H W 3"]:
         """A face of each target."""
-
-
-def to_bytes(images: Any) -> UInt8[np.ndarray, "*batch H W 3"]:
-    """Pictures in [-1, 1] as a screen shows them. Raises `ValueError` where a value is not finite."""
-    images = np.asarray(images, np.float32)
-    if not np.isfinite(images).all():
-        raise ValueError("the model made a picture with values that are not finite; its weights are spoilt")
-    return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
-
-
-def to_floats(pictures: UInt8[np.ndarray, "*batch H W 3"]) -> Float[np.ndarray, "*batch H W 3"]:
-    """Bytes as float32 in [-1, 1]."""
-    return pictures.astype(np.float32) / 127.5 - 1
 
 
 class Generated:

@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from lgan_jax.data import FaceData
-from lgan_jax.evaluation import flows
-from lgan_jax.evaluation.cases import SINGLE, Cases, calmest, drawn, with_units
-from lgan_jax.evaluation.dftnet_tables import BASELINE, OURS, TRUE
-from lgan_jax.evaluation.editing import Model, squares
-from lgan_jax.evaluation.makers import to_bytes, to_floats
+from lgan_jax.evaluation.dftnet import flows
+from lgan_jax.evaluation.dftnet.cases import SINGLE, Cases, calmest, drawn, with_units
+from lgan_jax.evaluation.dftnet.editing import Model, squares
+from lgan_jax.evaluation.dftnet.tables import BASELINE, OURS, TRUE
+from lgan_jax.evaluation.pictures import to_bytes, to_floats
 from lgan_jax.evaluation.report import Sheet
 from lgan_jax.evaluation.sheets import Row, cell_side, sheet
 from lgan_jax.landmarks import IBUG68, inter_ocular

@@ -14,14 +14,14 @@ from jaxtyping import Float32, Int, UInt8
 
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation.judge import Judge, distinct
-from lgan_jax.evaluation.makers import Maker, Model, to_floats
+from lgan_jax.evaluation.landmarkgan.makers import Maker, Model
+from lgan_jax.evaluation.pictures import compare, to_floats
 from lgan_jax.landmarks import IBUG68, Scheme
 from lgan_jax.metrics.identity import identity_distance
 from lgan_jax.metrics.image_quality import l1, psnr, ssim
 from lgan_jax.metrics.lmk import error_per_landmark, lmk
 
 _BLOCK = 256  # pairs in memory at once
-_CHUNK = 32  # pictures compared at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,15 +210,6 @@ def differences(
     whole[both] = lmk(before[both], after[both])
     error[both] = error_per_landmark(after[both], before[both], scheme)
     return whole, error
-
-
-def compare(measure, ones: UInt8[np.ndarray, "n H W 3"], others: UInt8[np.ndarray, "n H W 3"]) -> np.ndarray:
-    """A measure of `metrics.image_quality` on bytes, `(n,)`, in chunks of one shape."""
-    values = []
-    for start in range(0, len(ones), _CHUNK):
-        some = np.arange(start, start + _CHUNK).clip(max=len(ones) - 1)  # the last chunk repeats its last picture
-        values.append(measure(to_floats(ones[some]), to_floats(others[some]))[: len(ones) - start])
-    return np.concatenate(values)
 
 
 def asymmetry(landmarks: Float32[np.ndarray, "*batch N 2"], scheme: Scheme) -> np.ndarray:

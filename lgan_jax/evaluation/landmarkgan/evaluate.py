@@ -11,10 +11,11 @@ import numpy as np
 
 from lgan_jax.data import FaceData
 from lgan_jax.data.kept import evenly
-from lgan_jax.evaluation import landmarkgan_sheets, landmarkgan_tables, report
+from lgan_jax.evaluation import report
 from lgan_jax.evaluation.judge import Judge, find_judge
-from lgan_jax.evaluation.makers import Gallery, Generated, Maker, MeanFace, Model, NearestFrame
-from lgan_jax.evaluation.reenactment import Frames, most_frontal, redraw, reenact
+from lgan_jax.evaluation.landmarkgan import sheets, tables
+from lgan_jax.evaluation.landmarkgan.makers import Gallery, Generated, Maker, MeanFace, Model, NearestFrame
+from lgan_jax.evaluation.landmarkgan.reenactment import Frames, most_frontal, redraw, reenact
 
 OURS, DIRECT, NEAREST, MEAN = "LandmarkGAN", "without converter", "nearest training frame", "mean face of the target"
 _FRONTAL_TRIES = 10
@@ -72,9 +73,9 @@ def evaluate(
         for name, maker in makers.items():
             pairs[name] = reenact(maker, model, judge, people, settings.identity_frames, count)
     redrawn = {name: redraw(maker, model, judge, people, data.info.scheme) for name, maker in redrawers.items()}
-    verdict, good = landmarkgan_tables.verdict(pairs or redrawn, OURS, NEAREST)
-    tables = landmarkgan_tables.tables(pairs, redrawn, data, people, settings.identity_frames, judge is not None)
-    sheets = landmarkgan_sheets.sheets(model, data.info, people, makers, redrawers, pairs.get(OURS))
+    verdict, good = tables.verdict(pairs or redrawn, OURS, NEAREST)
+    shown = tables.tables(pairs, redrawn, data, people, settings.identity_frames, judge is not None)
+    pictures = sheets.sheets(model, data.info, people, makers, redrawers, pairs.get(OURS))
     made = report.Report(
         title="LandmarkGAN: faces from landmarks",
         verdict=verdict,
@@ -86,13 +87,13 @@ def evaluate(
             **report.surroundings(),
             "Time": f"{time.monotonic() - start:.0f} s",
         },
-        tables=tables,
-        sheets=sheets,
+        tables=shown,
+        sheets=pictures,
         details={
             "settings": dataclasses.asdict(settings),
             "data": report.data_record(data),
             "seconds": round(time.monotonic() - start, 1),
-            "pairs": landmarkgan_tables.by_pair(pairs[OURS], data.info.identities) if pairs else [],
+            "pairs": tables.by_pair(pairs[OURS], data.info.identities) if pairs else [],
         },
     )
     report.write(made, out)

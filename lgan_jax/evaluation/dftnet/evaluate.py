@@ -13,10 +13,10 @@ from lgan_jax.action_units import NUMBERS
 from lgan_jax.data import FaceData, kept
 from lgan_jax.data.builders.emotionet import EVERYBODY
 from lgan_jax.data.kept import evenly
-from lgan_jax.evaluation import dftnet_sheets, dftnet_tables, report
-from lgan_jax.evaluation.cases import SINGLE, Cases, calmest, choose, drawn, neutral, with_units
-from lgan_jax.evaluation.dftnet_tables import BASELINE, OURS, TRUE, UNCHANGED
-from lgan_jax.evaluation.editing import (
+from lgan_jax.evaluation import report
+from lgan_jax.evaluation.dftnet import sheets, tables
+from lgan_jax.evaluation.dftnet.cases import SINGLE, Cases, calmest, choose, drawn, neutral, with_units
+from lgan_jax.evaluation.dftnet.editing import (
     Edits,
     Estimator,
     Model,
@@ -29,8 +29,9 @@ from lgan_jax.evaluation.editing import (
     unchanged,
     use,
 )
+from lgan_jax.evaluation.dftnet.tables import BASELINE, OURS, TRUE, UNCHANGED
 from lgan_jax.evaluation.judge import Judge, find_judge
-from lgan_jax.evaluation.makers import to_floats
+from lgan_jax.evaluation.pictures import to_floats
 from lgan_jax.evaluation.tables import Table
 from lgan_jax.ops.unit_estimate import ESTIMATED, neutral_head
 
@@ -82,16 +83,16 @@ def evaluate(
     asked = evenly(np.arange(len(cases.pictures)), settings.identity_frames)
     rows = _rows(models, cases, judge, estimator, asked)
     uses = {name: _use(each, cases) for name, each in models.items()}
-    tables = [
-        dftnet_tables.editing(
+    shown = [
+        tables.editing(
             rows, _about(data, cases, judge, estimator), list(models), cases.true is not None
         ),
-        dftnet_tables.keeping(rows, rows[UNCHANGED].descriptors, asked),
+        tables.keeping(rows, rows[UNCHANGED].descriptors, asked),
         *_singles(data, cases, models, judge, estimator, settings.single_frames),
-        dftnet_tables.parts(uses),
-        dftnet_tables.by_unit(rows, cases.wanted, () if estimator is None else ESTIMATED),
+        tables.parts(uses),
+        tables.by_unit(rows, cases.wanted, () if estimator is None else ESTIMATED),
     ]  # fmt: skip
-    verdict, good = dftnet_tables.verdict(rows, cases.true is not None)
+    verdict, good = tables.verdict(rows, cases.true is not None)
     made = report.Report(
         title="DFT-Net: expressions from action units",
         verdict=verdict,
@@ -103,8 +104,8 @@ def evaluate(
             **report.surroundings(),
             "Time": f"{time.monotonic() - start:.0f} s",
         },
-        tables=tables,
-        sheets=dftnet_sheets.sheets(data, cases, models, seen),
+        tables=shown,
+        sheets=sheets.sheets(data, cases, models, seen),
         details={
             "settings": dataclasses.asdict(settings),
             "data": report.data_record(data),
@@ -168,7 +169,7 @@ def _singles(
         made |= {each: edited(model)(cases.pictures[chosen], units) for each, model in models.items()}
         made[TRUE] = drawn(data, cases.places[chosen], units)
         found[name] = responses(made, list(changes), judge, estimator.at(chosen))
-    return [dftnet_tables.singles(found, len(chosen))]
+    return [tables.singles(found, len(chosen))]
 
 
 def _use(model: Model, cases: Cases) -> Use:

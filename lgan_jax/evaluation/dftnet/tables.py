@@ -8,8 +8,8 @@ import numpy as np
 
 from lgan_jax import action_units
 from lgan_jax.evaluation import verdicts
-from lgan_jax.evaluation.cases import SINGLE
-from lgan_jax.evaluation.editing import Edits, Use
+from lgan_jax.evaluation.dftnet.cases import SINGLE
+from lgan_jax.evaluation.dftnet.editing import Edits, Use
 from lgan_jax.evaluation.tables import Column, Row, Table
 from lgan_jax.evaluation.verdicts import Compared, compared
 from lgan_jax.metrics.frechet import frechet_distance

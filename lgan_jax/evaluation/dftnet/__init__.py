@@ -1,0 +1,1 @@
+"""Evaluation of DFT-Net, beside GANimation."""
