@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from lgan_jax import cli, experiment
 from lgan_jax.apps.express import __main__ as command
 from lgan_jax.data.images import decode
 
-CONFIG = pathlib.Path(__file__).parents[2] / "configs" / "emotionet.py"
+ROOT = pathlib.Path(__file__).parents[2]
+CONFIG = ROOT / "configs" / "emotionet.py"
 PHASE = {"steps": 2, "batch_size": 4, "width": 4, "blocks": 1, "discriminator_width": 4}
 
 
@@ -58,3 +60,11 @@ def test_the_run_edits_a_photo(run, tmp_path, capsys):
     assert change[100:160, 140:200].mean() > 5
     assert not change[:, :40].any()
     assert lgan_jax.load(run).baseline is not None
+
+
+def test_the_readme_example_runs(run):
+    code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    names = {"np": np, "lgan_jax": lgan_jax, "faces": np.zeros((3, 64, 64, 3), np.float32)}
+    exec(code.replace('"runs/express"', repr(str(run))), names)
+    assert names["seen"].shape == (3, 17)
+    assert names["edited"].image.shape == (3, 64, 64, 3)
