@@ -1,8 +1,6 @@
-"""Every config, shrunk by overrides, from its command line to its report; and what a run's folder gives back."""
+"""A config, shrunk by overrides, from its command line to its report; and what a run's folder gives back."""
 
-import importlib.util
 import json
-import pathlib
 import re
 import subprocess
 import sys
@@ -11,44 +9,10 @@ import jax
 import numpy as np
 import pytest
 import tiny_sets
+from small_configs import ROOT, small_config
 
 import lgan_jax
 from lgan_jax import experiment
-
-ROOT = pathlib.Path(__file__).parents[1]
-SMALL = {
-    "data.size": 32,
-    "data.built_in.identities": 2,
-    "data.built_in.train_per_identity": 4,
-    "data.built_in.test_per_identity": 2,
-    "held_out": 2,
-    "detector.steps": 2,
-    "detector.batch_size": 4,
-    "detector.width": 8,
-    "detector.depth": 1,
-    "converter.steps": 3,
-    "converter.width": 16,
-    "generator.steps": 2,
-    "generator.width": 0.02,
-    "generator.discriminator_width": 4,
-    "joint.steps": 2,
-    "joint.width": 0.02,
-    "joint.discriminator_width": 4,
-    "joint.converter_width": 16,
-    **{
-        f"{phase}.{field}": value
-        for phase in ("editor", "baseline")
-        for field, value in {
-            "steps": 2,
-            "batch_size": 4,
-            "discriminator_updates": 1,
-            "width": 3,
-            "blocks": 1,
-            "discriminator_width": 2,
-        }.items()
-    },
-    "evaluation.frames": 1,
-}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -57,24 +21,6 @@ def cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LGAN_JAX_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
-
-
-def small_config(name, **changes):
-    """The config `name`, with the overrides of `SMALL` that it has fields for."""
-    name, _, variant = name.partition(":")
-    spec = importlib.util.spec_from_file_location("config", ROOT / "configs" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    config = module.get_config(*[variant] if variant else [])
-    fields = {k: v for k, v in SMALL.items() if k.partition(".")[0] in config}
-    config.unlock()
-    for field, value in (fields | changes).items():
-        *path, last = field.split(".")
-        section = config
-        for part in path:
-            section = section[part]
-        section[last] = value
-    return config.to_dict()
 
 
 @pytest.fixture(scope="module")
@@ -123,24 +69,6 @@ def test_a_loaded_model_needs_no_data_and_knows_its_people(run):
     np.testing.assert_allclose(made, model.synthesize(converted, target="ben", convert=False), atol=1e-5)
     with pytest.raises(ValueError, match="there is no target 'zoe'; the targets are ada, ben"):
         model.convert(landmarks, target="zoe")
-
-
-CONFIGS = {  # emotionet:quick,baseline: tests/apps/test_express_run.py
-    "celebv": {},
-    "celebv:cpu": {"data.scheme": "ibug68"},
-    "celebv:quick,joint": {},
-    "wflw": {},
-    "wflw:quick": {},
-    "emotionet": {"data.size": 64, "evaluation.frames": 2},
-    "emotionet:cpu": {"data.size": 64, "evaluation.frames": 2},
-}
-
-
-@pytest.mark.parametrize("name", CONFIGS)
-def test_every_config_trains_and_is_evaluated(name, tmp_path):
-    changes = CONFIGS[name]
-    assert experiment.train(small_config(name, **changes), tmp_path / "run") == 0
-    assert json.loads((tmp_path / "run" / "report" / "metrics.json").read_text())["tables"]
 
 
 def test_the_detector_of_another_run_is_taken_over(run, tmp_path):

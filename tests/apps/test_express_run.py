@@ -1,39 +1,29 @@
 """From a config of DFT-Net, shrunk, to its report, and from its folder to an edited photo."""
 
-import importlib.util
 import json
-import pathlib
 import re
 
 import numpy as np
 import pytest
 import small_videos
+from small_configs import ROOT, small_config
 
 import lgan_jax
 from lgan_jax import cli, experiment
 from lgan_jax.apps.express import __main__ as command
 from lgan_jax.data.images import decode
 
-ROOT = pathlib.Path(__file__).parents[2]
-CONFIG = ROOT / "configs" / "emotionet.py"
-PHASE = {"steps": 2, "batch_size": 4, "width": 4, "blocks": 1, "discriminator_width": 4}
-
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A finished run of the quick config with its baseline."""
-    spec = importlib.util.spec_from_file_location("emotionet", CONFIG)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    config = module.get_config("quick,baseline").to_dict()
-    config["data"]["built_in"].update(train_per_identity=8, test_per_identity=4)
-    config["data"]["cache"] = str(tmp_path_factory.mktemp("cache"))
-    config["evaluation"].update(frames=4, identity_frames=2, single_frames=2)
-    config["held_out"] = 2
-    for phase in config["phases"]:
-        config[phase].update(PHASE)
+    changes = {
+        **{"data.size": 64, "data.cache": str(tmp_path_factory.mktemp("cache"))},
+        **{"data.built_in.train_per_identity": 8, "data.built_in.test_per_identity": 4},
+        **{"evaluation.frames": 4, "evaluation.identity_frames": 2, "evaluation.single_frames": 2},
+    }
     folder = tmp_path_factory.mktemp("runs") / "quick"
-    assert experiment.train(config, folder) == 0
+    assert experiment.train(small_config("emotionet:quick,baseline", **changes), folder) == 0
     return folder
 
 

@@ -1,0 +1,62 @@
+"""The configs of configs/, as they are and shrunk by overrides."""
+
+import importlib.util
+import pathlib
+
+ROOT = pathlib.Path(__file__).parents[1]
+SMALL = {
+    "data.size": 32,
+    "data.built_in.identities": 2,
+    "data.built_in.train_per_identity": 4,
+    "data.built_in.test_per_identity": 2,
+    "held_out": 2,
+    "detector.steps": 2,
+    "detector.batch_size": 4,
+    "detector.width": 8,
+    "detector.depth": 1,
+    "converter.steps": 3,
+    "converter.width": 16,
+    "generator.steps": 2,
+    "generator.width": 0.02,
+    "generator.discriminator_width": 4,
+    "joint.steps": 2,
+    "joint.width": 0.02,
+    "joint.discriminator_width": 4,
+    "joint.converter_width": 16,
+    **{
+        f"{phase}.{field}": value
+        for phase in ("editor", "baseline")
+        for field, value in {
+            "steps": 2,
+            "batch_size": 4,
+            "discriminator_updates": 1,
+            "width": 3,
+            "blocks": 1,
+            "discriminator_width": 2,
+        }.items()
+    },
+    "evaluation.frames": 1,
+}
+
+
+def config_of(name):
+    """The config `FILE:VARIANTS` of configs/."""
+    name, _, variants = name.partition(":")
+    spec = importlib.util.spec_from_file_location("config", ROOT / "configs" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config(*[variants] if variants else [])
+
+
+def small_config(name, **changes):
+    """The config `name`, with the overrides of `SMALL` that it has fields for."""
+    config = config_of(name)
+    fields = {k: v for k, v in SMALL.items() if k.partition(".")[0] in config}
+    config.unlock()
+    for field, value in (fields | changes).items():
+        *path, last = field.split(".")
+        section = config
+        for part in path:
+            section = section[part]
+        section[last] = value
+    return config.to_dict()

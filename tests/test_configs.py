@@ -1,0 +1,64 @@
+"""Every config: at its own size without compiling it, and the different ones shrunk, trained and evaluated."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import pytest
+from small_configs import ROOT, config_of, small_config
+
+from lgan_jax import experiment, landmarks
+from lgan_jax.core import FaceInfo, Finished, blank_batch
+from lgan_jax.methods import PHASES
+
+VARIANTS = {
+    "celebv": ["", "cpu", "quick", "joint", "cpu,joint", "quick,joint"],
+    "wflw": ["", "quick"],
+    "emotionet": ["", "cpu", "quick", "baseline", "quick,baseline"],
+}
+
+
+def test_every_config_can_be_read():
+    assert set(VARIANTS) == {path.stem for path in (ROOT / "configs").glob("*.py")}
+    for name, variants in VARIANTS.items():
+        for variant in variants:
+            assert experiment.Experiment.read(config_of(f"{name}:{variant}").to_dict()).phases
+
+
+@pytest.mark.parametrize("name", ["celebv", "wflw", "emotionet", "emotionet:cpu"])
+def test_a_config_takes_a_step_at_its_own_size(name):
+    """Abstractly: a step of each phase keeps the shapes of its state, and gives numbers."""
+    read = experiment.Experiment.read(config_of(name).to_dict())
+    settings = read.settings.data
+    people = tuple(f"person {i}" for i in range(settings.built_in.identities))
+    info = FaceInfo(landmarks.scheme(settings.scheme), settings.size, people)
+
+    def steps():
+        earlier, metrics = {}, {}
+        for phase in read.settings.phases:
+            method, key = read.build(phase, info, earlier), jax.random.key(0)
+            blank = blank_batch(PHASES[read.settings.method][phase], info)
+            batch = {k: jnp.repeat(jnp.asarray(x), read.phases[phase].batch_size, 0) for k, x in blank.items()}
+            state = method.init(key, batch)
+            step = jax.vmap(method.train_step, in_axes=(0, 0, None), axis_name="data")
+            after, metrics[phase] = step(*jax.tree.map(lambda x: x[None], (state, batch)), key)
+            assert jax.tree.map(lambda x: (1, *x.shape), state) == jax.tree.map(lambda x: x.shape, after)
+            earlier[phase] = Finished(method, state)
+        return metrics
+
+    metrics = jax.eval_shape(steps)
+    assert set(metrics) == set(read.settings.phases)
+    assert all(x.shape == (1,) for x in jax.tree.leaves(metrics))
+
+
+TRAINED = {  # celebv:quick: test_experiment.py; emotionet:quick,baseline: apps/test_express_run.py
+    "celebv:quick,joint": {"data.scheme": "ibug68"},
+    "wflw:quick": {},
+}
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_config_trains_and_is_evaluated(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("LGAN_JAX_CACHE", str(tmp_path / "cache"))
+    assert experiment.train(small_config(name, **TRAINED[name]), tmp_path / "run") == 0
+    assert json.loads((tmp_path / "run" / "report" / "metrics.json").read_text())["tables"]
