@@ -11,13 +11,22 @@ from jaxtyping import ArrayLike, Float32
 
 from lgan_jax.core import FaceInfo
 
-_SIZES = (1, 16)  # of the chunks that are compiled for: a single frame, and many
+
+def largest() -> int:
+    """How many inputs are worked through at once where there are many.
+
+    A CPU is faster with 4, which stay in its caches, than with 16 (1.26 times, a generator of 128 pixels).
+    """
+    return 4 if jax.default_backend() == "cpu" else 16
 
 
 def in_chunks(apply: Callable, *inputs: np.ndarray) -> Any:
-    """`apply` to inputs `(count, ...)` in padded chunks of 1 or 16: a tree of float32 outputs, each `(count, ...)`."""
+    """`apply` to inputs `(count, ...)` in padded chunks of 1 or `largest`.
+
+    Returns a tree of float32 outputs, each `(count, ...)`.
+    """
     count = len(inputs[0])
-    size = next((s for s in _SIZES if count <= s), _SIZES[-1])
+    size = 1 if count <= 1 else largest()
 
     def chunk(start: int) -> Any:
         parts = [x[start : start + size] for x in inputs]

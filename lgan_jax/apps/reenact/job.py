@@ -23,10 +23,10 @@ from lgan_jax.apps.reenact.pipeline import Pipeline, Stage
 from lgan_jax.apps.video import Source
 from lgan_jax.data.prepare.console import Progress
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
+from lgan_jax.nn import chunks
 from lgan_jax.training.interrupts import Interrupts
 
 EVERYBODY = "all"
-_BATCH = 16  # frames that go through the networks together: the number that the model compiles for
 _WHOLE = 0.98  # of the frames that a video says it has; with fewer, it is cut off or damaged
 
 Say = Callable[[str], None]
@@ -105,7 +105,7 @@ def run(
 ) -> int:
     """Makes the faces of `targets` with a model and a reader that are ready, and writes them. See `reenact`."""
     shifts = _shifts(options, source, model, reader, known, targets, say) if options.relative else None
-    batch = 1 if source.kind == "image" else _BATCH
+    batch = 1 if source.kind == "image" else chunks.largest()
     driver = Driver(model, reader, targets, source.time_base, batch, options.steady and batch > 1, shifts)
     begun = time.perf_counter()
     driver.warm_up()
