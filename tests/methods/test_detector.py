@@ -6,8 +6,8 @@ from small_methods import abstract_step, compiled, largest_change, one_of_each, 
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.landmarks import IBUG68, WFLW98, inter_ocular
-from lgan_jax.methods.detector import augment
 from lgan_jax.methods.detector.method import Detector
+from lgan_jax.ops import augment
 from lgan_jax.ops.heatmaps import gaussians
 from lgan_jax.ops.warp import pixel_centres
 

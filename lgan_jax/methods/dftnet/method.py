@@ -6,6 +6,7 @@ A step is some updates of the discriminator, each on its own part of the batch, 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -24,6 +25,7 @@ from lgan_jax.losses.reconstruction import l1
 from lgan_jax.methods.dftnet import losses
 from lgan_jax.methods.dftnet.networks import SMALLEST, DFTNet, Discriminator, Edited, GANimation
 from lgan_jax.nn.initialisers import initial_variables
+from lgan_jax.ops import augment
 
 Image = Float[Array, "batch height width 3"]
 Units = Float[Array, "batch units"]
@@ -32,6 +34,11 @@ Keys = Any  # `(batch,)` typed keys, one an example
 _UNITS = len(action_units.NUMBERS)
 _NOISE = 0.1  # of the action units that are aimed at, either way
 _ROWS = 6  # of the pictures to look at
+_TRAINED = {"generator": "generator", "discriminator": "discriminator", "regressor": "discriminator"}  # by optimizer
+_METRICS = (
+    *("wasserstein", "gradient_penalty", "condition_real"),
+    *("adversarial", "condition", "cycle", "total_variation", "attention", "total"),
+)
 _OPTIMIZER = optimizers.Settings(name="adam", learning_rate=1e-4, b1=0.5, b2=0.999, schedule="linear", hold=2 / 3)
 
 
@@ -56,23 +63,31 @@ class Settings:
     """The editor phase, or the baseline's.
 
     Attributes:
-      steps: how many updates of the generator.
+      steps: how many; each of them, but for those of `generator_after`, updates the generator once.
       batch_size: examples a step, dealt out evenly over the discriminator's updates.
       discriminator_updates: of the discriminator for one of the generator.
-      optimizer, discriminator_optimizer: their fields; the steps of the latter are the discriminator's updates.
+      generator_after: share of the steps, in [0, 1), after which the generator is trained. Steps before that teach D_C
+        alone, from the real faces of the whole batch, in a small part of the time.
+      augmentation: of the training pictures, fewer than which D_C learns by heart.
+      optimizer, discriminator_optimizer: their fields, from when the generator is trained; the steps of the latter are
+        the discriminator's updates.
+      regressor_optimizer: D_C's before that.
       width: channels of the generator at the picture's size.
       blocks: residual blocks of its encoder.
       discriminator_width: channels of the discriminator's first convolution.
       weights: of the losses.
       average: the generator's weights that are used and kept are this exponential average of those trained; at step n
-        at most (1 + n) / (10 + n).
+        at most (1 + n) / (10 + n), steps counted from when the generator is trained.
     """
 
     steps: int = 48_000
     batch_size: int = 125
     discriminator_updates: int = 5
+    generator_after: float = 0.0
+    augmentation: augment.Settings = augment.NONE
     optimizer: optimizers.Settings = _OPTIMIZER
     discriminator_optimizer: optimizers.Settings = _OPTIMIZER
+    regressor_optimizer: optimizers.Settings = _OPTIMIZER
     width: int = 64
     blocks: int = 6
     discriminator_width: int = 64
@@ -85,6 +100,8 @@ class Settings:
                 f"batch_size is {self.batch_size}; it must be a multiple of discriminator_updates, which is "
                 f"{self.discriminator_updates} and must be at least 1"
             )
+        if not 0 <= self.generator_after < 1:
+            raise ValueError(f"generator_after is {self.generator_after}; it must be at least 0 and less than 1")
 
 
 @flax.struct.dataclass
@@ -94,7 +111,7 @@ class State:
     Attributes:
       step: of this phase.
       params: `generator` and `discriminator`.
-      optimizers: the state of the optimizer of each.
+      optimizers: the state of the optimizer of each, and of `regressor`, D_C's before the generator is trained.
       average: the exponential average of `params["generator"]`.
     """
 
@@ -123,11 +140,15 @@ class Editor:
         self.settings, self.faces = settings, faces
         self._generator = self.network(settings.width, settings.blocks, dtype)
         self._discriminator = Discriminator(settings.discriminator_width, _UNITS, dtype)
-        updates = settings.steps * settings.discriminator_updates
+        self._first = int(settings.generator_after * settings.steps)  # step that trains the generator
+        steps = settings.steps - self._first
+        updates = steps * settings.discriminator_updates
         self._optimizers = {
-            "generator": optimizers.make(settings.optimizer, settings.steps),
+            "generator": optimizers.make(settings.optimizer, steps),
             "discriminator": optimizers.make(settings.discriminator_optimizer, updates),
         }
+        if self._first:
+            self._optimizers["regressor"] = optimizers.make(settings.regressor_optimizer, self._first)
 
     def init(self, key: jax.Array, batch: Batch) -> State:
         """See `core.Method`. The flow starts as zero, so the warp as the identity."""
@@ -145,7 +166,7 @@ class Editor:
         return State(
             step=jnp.zeros((), jnp.int32),
             params=params,
-            optimizers={name: optimizer.init(params[name]) for name, optimizer in self._optimizers.items()},
+            optimizers={name: optimizer.init(params[_TRAINED[name]]) for name, optimizer in self._optimizers.items()},
             average=jax.tree.map(jnp.copy, generator),
         )
 
@@ -154,14 +175,32 @@ class Editor:
 
         Metrics: wasserstein (how much higher D_A puts real faces), gradient_penalty and condition_real of the last of
         the discriminator's updates; adversarial, condition, cycle, total_variation, attention and total of the
-        generator's.
+        generator's; all but condition_real are 0 before the generator is trained.
 
         Raises `ValueError` where a device's share of the batch cannot be dealt out over the discriminator's updates.
         """
-        parts = self._dealt(jnp.asarray(batch["image"]), jnp.asarray(batch["action_units"]), key)
+        image, units = jnp.asarray(batch["image"]), jnp.asarray(batch["action_units"])
+        examples = (self._augmented(image, key), units)
+        if not self._first:
+            return self._step_of_both(state, *examples, key)
+        learning = state.step < self._first
+        return jax.lax.cond(learning, self._step_of_regressor, self._step_of_both, state, *examples, key)
+
+    def _step_of_regressor(self, state: State, image: Image, units: Units, key: jax.Array) -> tuple[State, Metrics]:
+        del key
+
+        def loss(params: Any):
+            condition = losses.condition(self._judged(params, image)[1], units)
+            return condition, {"condition_real": condition}
+
+        state, metrics = self._updated(state, "regressor", loss)
+        return state.replace(step=state.step + 1), dict.fromkeys(_METRICS, jnp.zeros(())) | metrics
+
+    def _step_of_both(self, state: State, image: Image, units: Units, key: jax.Array) -> tuple[State, Metrics]:
+        parts = self._dealt(image, units, key)
         metrics: Metrics = {}
-        for image, units, keys in parts:  # unrolled: convolutions inside XLA's loops are slow on a CPU
-            state, metrics = self._update_discriminator(state, image, units, keys)
+        for part in parts:  # unrolled: convolutions inside XLA's loops are slow on a CPU
+            state, metrics = self._update_discriminator(state, *part)
         state, of_generator = self._update_generator(state, *parts[-1])
         return state.replace(step=state.step + 1), {**metrics, **of_generator}
 
@@ -202,6 +241,13 @@ class Editor:
     def estimate(self, state: State, image: Image) -> Units:
         """The action units that D_C sees in faces in [-1, 1]."""
         return self._judged(state.params["discriminator"], image)[1]
+
+    def _augmented(self, image: Image, key: jax.Array) -> Image:
+        """The pictures, each changed with a key of its own."""
+        if self.settings.augmentation == augment.NONE:
+            return image
+        change = jax.vmap(functools.partial(augment.augmented_image, self.settings.augmentation))
+        return 2 * change(_folded(example_keys(key, len(image)), 3), (image + 1) / 2) - 1
 
     def _dealt(self, image: Image, units: Units, key: jax.Array) -> list[tuple[Array, Array, Keys]]:
         """This device's share of the batch in parts, one an update of the discriminator: pictures, units, keys.
@@ -251,17 +297,19 @@ class Editor:
             return total, {**metrics, "total": total}
 
         state, metrics = self._updated(state, "generator", loss)
-        decay = jnp.minimum(self.settings.average, (1 + state.step) / (10 + state.step))
+        steps = state.step - self._first
+        decay = jnp.minimum(self.settings.average, (1 + steps) / (10 + steps))
         average = optax.incremental_update(state.params["generator"], state.average, 1 - decay)
         return state.replace(average=average), metrics
 
     def _updated(self, state: State, name: str, loss: Callable) -> tuple[State, Metrics]:
-        """One step of one network's optimizer."""
-        params = state.params[name]
+        """One step of an optimizer."""
+        trained = _TRAINED[name]
+        params = state.params[trained]
         gradients, metrics = jax.lax.pmean(jax.grad(loss, has_aux=True)(params), DATA_AXIS)
         updates, moments = self._optimizers[name].update(gradients, state.optimizers[name], params)
         return state.replace(
-            params={**state.params, name: optax.apply_updates(params, updates)},
+            params={**state.params, trained: optax.apply_updates(params, updates)},
             optimizers={**state.optimizers, name: moments},
         ), metrics
 
