@@ -24,7 +24,7 @@ from lgan_jax.losses import adversarial
 from lgan_jax.losses.reconstruction import l1
 from lgan_jax.methods.dftnet import losses
 from lgan_jax.methods.dftnet.networks import SMALLEST, DFTNet, Discriminator, Edited, GANimation
-from lgan_jax.nn.initialisers import initial_variables
+from lgan_jax.nn.initialisers import initial_variables, without_checkerboard
 from lgan_jax.ops import augment
 
 Image = Float[Array, "batch height width 3"]
@@ -151,14 +151,13 @@ class Editor:
             self._optimizers["regressor"] = optimizers.make(settings.regressor_optimizer, self._first)
 
     def init(self, key: jax.Array, batch: Batch) -> State:
-        """See `core.Method`. The flow starts as zero, so the warp as the identity."""
+        """See `core.Method`."""
         del batch
         keys, size = jax.random.split(key), self.faces.size
         image, units = jnp.zeros((1, size, size, 3)), jnp.zeros((1, _UNITS))
-        generator = initial_variables(self._generator, keys[0], image, units)["params"]
-        if "flow_attention" in generator:
-            head = jax.tree.map(lambda kernel: kernel.at[..., :2].set(0), generator["flow_attention"])
-            generator = {**generator, "flow_attention": head}
+        generator = jax.tree_util.tree_map_with_path(
+            _started, initial_variables(self._generator, keys[0], image, units)["params"]
+        )
         params = {
             "generator": generator,
             "discriminator": initial_variables(self._discriminator, keys[1], image)["params"],
@@ -324,6 +323,14 @@ class Baseline(Editor):
     """The phase that trains GANimation's generator, with a discriminator of its own, on the same losses."""
 
     network = GANimation
+
+
+def _started(path: tuple, weights: Array) -> Array:
+    """A generator's weights at step 0: the flow is zero, so the warp the identity; maps are doubled bilinearly."""
+    *_, layer, kind = (key.key for key in path)
+    if layer == "flow_attention":
+        return weights.at[..., :2].set(0)
+    return without_checkerboard(weights) if layer in ("up_0", "up_1") and kind == "kernel" else weights
 
 
 def targets(keys: Keys, units: Units) -> Units:
