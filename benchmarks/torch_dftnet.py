@@ -86,7 +86,7 @@ class DFTNet(nn.Module):
         code, skips = self.encoder(image, units)
         shape = self.flow_attention(self.flow_decoder(code))
         texture = torch.tanh(self.texture(self.texture_decoder(code, skips)))
-        flow, attention = shape[:, :2], torch.sigmoid(shape[:, 2:])
+        flow, attention = 0.05 * shape[:, :2], torch.sigmoid(shape[:, 2:] + 2)
         # grid_sample's frame is 2 wide
         places = identity_grid(image) + 2 * flow.permute(0, 2, 3, 1)
         aligned = F.grid_sample(image, places, padding_mode="border", align_corners=False)
@@ -101,7 +101,7 @@ class GANimation(nn.Module):
 
     def forward(self, image: Tensor, units: Tensor) -> Edited:
         x = self.decoder(self.encoder(image, units)[0])
-        attention, texture = torch.sigmoid(self.attention(x)), torch.tanh(self.texture(x))
+        attention, texture = torch.sigmoid(self.attention(x) + 2), torch.tanh(self.texture(x))
         flow = image.new_zeros(len(image), 2, *image.shape[2:])
         return Edited((1 - attention) * texture + attention * image, flow, attention)
 

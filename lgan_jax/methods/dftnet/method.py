@@ -68,7 +68,8 @@ class Settings:
       discriminator_updates: of the discriminator for one of the generator.
       generator_after: share of the steps, in [0, 1), after which the generator is trained. Steps before that teach D_C
         alone, from the real faces of the whole batch, in a small part of the time.
-      augmentation: of the training pictures, fewer than which D_C learns by heart.
+      augmentation: of all that the discriminator is shown in training, real and made: else it learns a small data set
+        by heart, and the generator learns its blind spots.
       optimizer, discriminator_optimizer: their fields, from when the generator is trained; the steps of the latter are
         the discriminator's updates.
       regressor_optimizer: D_C's before that.
@@ -178,15 +179,13 @@ class Editor:
 
         Raises `ValueError` where a device's share of the batch cannot be dealt out over the discriminator's updates.
         """
-        image, units = jnp.asarray(batch["image"]), jnp.asarray(batch["action_units"])
-        examples = (self._augmented(image, key), units)
+        examples = (jnp.asarray(batch["image"]), jnp.asarray(batch["action_units"]), key)
         if not self._first:
-            return self._step_of_both(state, *examples, key)
-        learning = state.step < self._first
-        return jax.lax.cond(learning, self._step_of_regressor, self._step_of_both, state, *examples, key)
+            return self._step_of_both(state, *examples)
+        return jax.lax.cond(state.step < self._first, self._step_of_regressor, self._step_of_both, state, *examples)
 
     def _step_of_regressor(self, state: State, image: Image, units: Units, key: jax.Array) -> tuple[State, Metrics]:
-        del key
+        image = self._augmented(image, example_keys(key, len(image)))
 
         def loss(params: Any):
             condition = losses.condition(self._judged(params, image)[1], units)
@@ -241,12 +240,12 @@ class Editor:
         """The action units that D_C sees in faces in [-1, 1]."""
         return self._judged(state.params["discriminator"], image)[1]
 
-    def _augmented(self, image: Image, key: jax.Array) -> Image:
-        """The pictures, each changed with a key of its own."""
+    def _augmented(self, image: Image, keys: Keys) -> Image:
+        """What the discriminator is shown of pictures in training."""
         if self.settings.augmentation == augment.NONE:
             return image
         change = jax.vmap(functools.partial(augment.augmented_image, self.settings.augmentation))
-        return 2 * change(_folded(example_keys(key, len(image)), 3), (image + 1) / 2) - 1
+        return 2 * change(keys, (image + 1) / 2) - 1
 
     def _dealt(self, image: Image, units: Units, key: jax.Array) -> list[tuple[Array, Array, Keys]]:
         """This device's share of the batch in parts, one an update of the discriminator: pictures, units, keys.
@@ -265,6 +264,7 @@ class Editor:
     def _update_discriminator(self, state: State, image: Image, units: Units, keys: Keys) -> tuple[State, Metrics]:
         weights = self.settings.weights
         made = self._edited(state.params["generator"], image, targets(_folded(keys, 0), units)).image
+        image, made = self._augmented(image, _folded(keys, 3)), self._augmented(made, _folded(keys, 4))
         share = jax.vmap(jax.random.uniform)(_folded(keys, 1))
 
         def loss(params: Any):
@@ -284,7 +284,8 @@ class Editor:
 
         def loss(params: Any):
             edited = self._edited(params, image, wanted)
-            critic, estimated = self._judged(state.params["discriminator"], edited.image)
+            shown = self._augmented(edited.image, _folded(keys, 5))
+            critic, estimated = self._judged(state.params["discriminator"], shown)
             metrics = {
                 "adversarial": adversarial.wasserstein_generator(critic),
                 "condition": losses.condition(estimated, wanted),
@@ -326,10 +327,10 @@ class Baseline(Editor):
 
 
 def _started(path: tuple, weights: Array) -> Array:
-    """A generator's weights at step 0: the flow is zero, so the warp the identity; maps are doubled bilinearly."""
+    """A generator's weights at step 0: no flow, the same attention everywhere; maps are doubled bilinearly."""
     *_, layer, kind = (key.key for key in path)
-    if layer == "flow_attention":
-        return weights.at[..., :2].set(0)
+    if layer in ("flow_attention", "attention"):
+        return jnp.zeros_like(weights)
     return without_checkerboard(weights) if layer in ("up_0", "up_1") and kind == "kernel" else weights
 
 

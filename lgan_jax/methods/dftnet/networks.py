@@ -20,6 +20,8 @@ from lgan_jax.ops.warp import warp
 _SLOPE = 0.01  # of the discriminator's LeakyReLU
 _HALVINGS = 6
 SMALLEST = 2**_HALVINGS  # pixels: the side of a picture must be a multiple of it
+_REACH = 0.05  # picture widths that 1 at the flow's head is: a step of its 7×7 kernel must not throw pixels about
+_MOSTLY = 2.0  # added before the attention's sigmoid: at first nearly all of the picture is the source
 
 Image = Float[Array, "batch height width 3"]
 Units = Float[Array, "batch units"]
@@ -108,7 +110,8 @@ class DFTNet(nn.Module):
         shape = Decoder(self.width, self.dtype, name="flow_decoder")(code)
         look = Decoder(self.width, self.dtype, name="texture_decoder")(code, skips)
         flow, attention = jnp.split(_head(3, "flow_attention")(shape), [2], -1)  # one convolution is faster than two
-        aligned, attention, texture = warp(image, flow), nn.sigmoid(attention), nn.tanh(_head(3, "texture")(look))
+        flow, attention, texture = _REACH * flow, nn.sigmoid(attention + _MOSTLY), nn.tanh(_head(3, "texture")(look))
+        aligned = warp(image, flow)
         return Edited((1 - attention) * texture + attention * aligned, flow, attention, aligned, texture)
 
 
@@ -127,7 +130,7 @@ class GANimation(nn.Module):
         image = image.astype(jnp.float32)
         code, _ = Encoder(self.width, self.blocks, self.dtype, name="encoder")(image, units)
         x = Decoder(self.width, self.dtype, name="decoder")(code)
-        attention, texture = nn.sigmoid(_head(1, "attention")(x)), nn.tanh(_head(3, "texture")(x))
+        attention, texture = nn.sigmoid(_head(1, "attention")(x) + _MOSTLY), nn.tanh(_head(3, "texture")(x))
         flow = jnp.zeros((*image.shape[:3], 2))
         return Edited((1 - attention) * texture + attention * image, flow, attention, image, texture)
 
