@@ -55,11 +55,18 @@ class Encoder(nn.Module):
         return x, (full, half)
 
 
+class Doubling(nn.ConvTranspose2d):
+    """Its 3×3 kernel is spread to 4×4 by summing over 2×2."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv_transpose2d(x, 4 * F.avg_pool2d(F.pad(self.weight, (1, 1, 1, 1)), 2, 1), stride=2, padding=1)
+
+
 class Decoder(nn.Module):
     def __init__(self, width: int, skips: bool) -> None:
         super().__init__()
         for i, channels in ((1, 4 * width), (0, (4 if skips else 2) * width)):
-            self.add_module(f"up_{i}", nn.ConvTranspose2d(channels, 2**i * width, 4, 2, 1, bias=False))
+            self.add_module(f"up_{i}", Doubling(channels, 2**i * width, 3, 2, 1, bias=False))
             self.add_module(f"up_{i}_norm", nn.InstanceNorm2d(2**i * width, affine=True))
 
     def forward(self, x: Tensor, skips: tuple[Tensor, ...] = ()) -> Tensor:
@@ -71,6 +78,10 @@ class Decoder(nn.Module):
 
 def head(channels: int, features: int) -> nn.Conv2d:
     return nn.Conv2d(channels, features, 7, padding=3, bias=False)
+
+
+def coloured(image: Tensor, change: Tensor) -> Tensor:
+    return torch.tanh(change + torch.atanh(0.98 * image))
 
 
 class DFTNet(nn.Module):
@@ -85,7 +96,7 @@ class DFTNet(nn.Module):
     def forward(self, image: Tensor, units: Tensor) -> Edited:
         code, skips = self.encoder(image, units)
         shape = self.flow_attention(self.flow_decoder(code))
-        texture = torch.tanh(self.texture(self.texture_decoder(code, skips)))
+        texture = coloured(image, self.texture(self.texture_decoder(code, skips)))
         flow, attention = 0.05 * shape[:, :2], torch.sigmoid(shape[:, 2:] + 2)
         # grid_sample's frame is 2 wide
         places = identity_grid(image) + 2 * flow.permute(0, 2, 3, 1)
@@ -101,7 +112,7 @@ class GANimation(nn.Module):
 
     def forward(self, image: Tensor, units: Tensor) -> Edited:
         x = self.decoder(self.encoder(image, units)[0])
-        attention, texture = torch.sigmoid(self.attention(x) + 2), torch.tanh(self.texture(x))
+        attention, texture = torch.sigmoid(self.attention(x) + 2), coloured(image, self.texture(x))
         flow = image.new_zeros(len(image), 2, *image.shape[2:])
         return Edited((1 - attention) * texture + attention * image, flow, attention)
 

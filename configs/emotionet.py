@@ -65,6 +65,7 @@ def paper() -> ConfigDict:
                     "saturation": 0.0,
                     "blur": 0.0,
                 },
+                "perturbation": 0.0,
                 "optimizer": adam(1e-4),
                 "discriminator_optimizer": adam(1e-4),
                 "regressor_optimizer": adam(1e-4),
@@ -111,7 +112,8 @@ def quick(config: ConfigDict) -> None:
     config.editor.update({"steps": 5000, "batch_size": 16, "discriminator_updates": 2, "generator_after": 0.75})
     config.editor.update({"width": 16, "blocks": 2, "discriminator_width": 16, "average": 0.98})
     config.editor.augmentation.update({"mirror": True, "shift": 0.03})
-    config.editor.augmentation.update({"brightness": 0.1, "contrast": 0.2, "saturation": 0.2})
+    config.editor.augmentation.update({"brightness": 0.1, "contrast": 0.2, "saturation": 0.2, "blur": 0.5})
+    config.editor.perturbation = 3.0
     config.editor.regressor_optimizer = adam(1e-3, b1=0.9)
     config.editor.optimizer = adam(5e-4, warmup=50)
     config.editor.discriminator_optimizer = adam(2e-4, warmup=100)

@@ -8,7 +8,6 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 
 # Kaiming-normal as PyTorch's `kaiming_normal_` does it by default: fan-in, gain √(2 / (1 + a²)) with a = 0, whatever
 # the slope of the LeakyReLU that follows; an ordinary normal distribution, where Flax's own `kaiming_normal` truncates.
@@ -40,15 +39,3 @@ def initial_variables(module: nn.Module, key: jax.Array, *inputs: Any) -> Any:
         else:
             raise ValueError(f"how {name!r} of {type(module).__name__} starts is not known here; use module.init")
     return jax.tree.unflatten(structure, leaves)
-
-
-def without_checkerboard(
-    kernel: Float[Array, "4 4 channels features"],
-) -> Float[Array, "4 4 channels features"]:
-    """A start for a transposed 4×4 convolution of stride 2 that mixes channels and doubles the map bilinearly.
-
-    Weights drawn each on its own give the four pixels that come from one other means: a checkerboard, of which a short
-    training leaves much. The mixture is the first of the kernel's places, scaled to the fan-in that is left.
-    """
-    row = jnp.array([0.25, 0.75, 0.75, 0.25])
-    return 4 * row.reshape(4, 1, 1, 1) * row.reshape(1, 4, 1, 1) * kernel[:1, :1]

@@ -124,6 +124,19 @@ def test_the_generator_can_wait_for_the_regressor():
     assert max(largest_change(states[2].optimizers["regressor"], states[3].optimizers["regressor"])) == 0
 
 
+def test_real_faces_are_perturbed_towards_where_the_regressor_is_wrong():
+    method, batch = small_editor(perturbation=0.5), faces(6)
+    state, (image, units) = started(method, batch), batch.values()
+    moved = jax.jit(method._perturbed)(state, image, units, jax.random.split(jax.random.key(0), 6))
+    lengths = np.linalg.norm((moved - image).reshape(6, -1), axis=1)
+    assert 0 < lengths.min() < lengths.max() <= 0.5
+    before, after = (((jax.jit(method.estimate)(state, x) - units) ** 2).sum(-1) for x in (image, moved))
+    assert (after > before).all()
+    assert small_editor()._perturbed(state, image, units, None) is image
+    state, metrics = abstract_step(method, faces(10))
+    assert metrics["condition_real"].shape == (1,)
+
+
 def test_each_example_is_augmented_on_its_own():
     augmentation = dataclasses.replace(augment.NONE, shift=0.05)
     method, image = small_editor(augmentation=augmentation), faces(1)["image"].repeat(4, 0)

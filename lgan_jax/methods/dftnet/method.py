@@ -24,7 +24,7 @@ from lgan_jax.losses import adversarial
 from lgan_jax.losses.reconstruction import l1
 from lgan_jax.methods.dftnet import losses
 from lgan_jax.methods.dftnet.networks import SMALLEST, DFTNet, Discriminator, Edited, GANimation
-from lgan_jax.nn.initialisers import initial_variables, without_checkerboard
+from lgan_jax.nn.initialisers import initial_variables
 from lgan_jax.ops import augment
 
 Image = Float[Array, "batch height width 3"]
@@ -70,6 +70,9 @@ class Settings:
         alone, from the real faces of the whole batch, in a small part of the time.
       augmentation: of all that the discriminator is shown in training, real and made: else it learns a small data set
         by heart, and the generator learns its blind spots.
+      perturbation: D_C learns from real faces that are moved, each by up to so much in ℓ2 (of a picture in [-1, 1]),
+        towards where D_C is more wrong. What pleases a D_C that withstands this is seen by people too (Santurkar et
+        al., "Image synthesis with a single (robust) classifier", NeurIPS 2019); any other is pleased by noise.
       optimizer, discriminator_optimizer: their fields, from when the generator is trained; the steps of the latter are
         the discriminator's updates.
       regressor_optimizer: D_C's before that.
@@ -86,6 +89,7 @@ class Settings:
     discriminator_updates: int = 5
     generator_after: float = 0.0
     augmentation: augment.Settings = augment.NONE
+    perturbation: float = 0.0
     optimizer: optimizers.Settings = _OPTIMIZER
     discriminator_optimizer: optimizers.Settings = _OPTIMIZER
     regressor_optimizer: optimizers.Settings = _OPTIMIZER
@@ -152,13 +156,13 @@ class Editor:
             self._optimizers["regressor"] = optimizers.make(settings.regressor_optimizer, self._first)
 
     def init(self, key: jax.Array, batch: Batch) -> State:
-        """See `core.Method`."""
+        """See `core.Method`. Generators' heads start as zero: no flow, even attention, no new colours."""
         del batch
         keys, size = jax.random.split(key), self.faces.size
         image, units = jnp.zeros((1, size, size, 3)), jnp.zeros((1, _UNITS))
-        generator = jax.tree_util.tree_map_with_path(
-            _started, initial_variables(self._generator, keys[0], image, units)["params"]
-        )
+        generator = dict(initial_variables(self._generator, keys[0], image, units)["params"])
+        for head in generator.keys() & {"flow_attention", "attention", "texture"}:
+            generator[head] = jax.tree.map(jnp.zeros_like, generator[head])
         params = {
             "generator": generator,
             "discriminator": initial_variables(self._discriminator, keys[1], image)["params"],
@@ -185,10 +189,12 @@ class Editor:
         return jax.lax.cond(state.step < self._first, self._step_of_regressor, self._step_of_both, state, *examples)
 
     def _step_of_regressor(self, state: State, image: Image, units: Units, key: jax.Array) -> tuple[State, Metrics]:
-        image = self._augmented(image, example_keys(key, len(image)))
+        keys = example_keys(key, len(image))
+        image = self._augmented(image, _folded(keys, 3))
+        shown = self._perturbed(state, image, units, keys)
 
         def loss(params: Any):
-            condition = losses.condition(self._judged(params, image)[1], units)
+            condition = losses.condition(self._judged(params, shown)[1], units)
             return condition, {"condition_real": condition}
 
         state, metrics = self._updated(state, "regressor", loss)
@@ -247,6 +253,19 @@ class Editor:
         change = jax.vmap(functools.partial(augment.augmented_image, self.settings.augmentation))
         return 2 * change(keys, (image + 1) / 2) - 1
 
+    def _perturbed(self, state: State, image: Image, units: Units, keys: Keys) -> Image:
+        """Real faces, each moved by up to `perturbation` along the gradient of D_C's error."""
+        if not self.settings.perturbation:
+            return image
+
+        def error(image: Image) -> Array:
+            return jnp.sum((self._judged(state.params["discriminator"], image)[1] - units) ** 2)
+
+        slope = jax.grad(error)(image)
+        length = self.settings.perturbation * jax.vmap(jax.random.uniform)(_folded(keys, 6))
+        length = length / jnp.maximum(jnp.sqrt(jnp.sum(slope**2, (1, 2, 3))), 1e-12)
+        return image + length.reshape(-1, 1, 1, 1) * slope
+
     def _dealt(self, image: Image, units: Units, key: jax.Array) -> list[tuple[Array, Array, Keys]]:
         """This device's share of the batch in parts, one an update of the discriminator: pictures, units, keys.
 
@@ -265,14 +284,17 @@ class Editor:
         weights = self.settings.weights
         made = self._edited(state.params["generator"], image, targets(_folded(keys, 0), units)).image
         image, made = self._augmented(image, _folded(keys, 3)), self._augmented(made, _folded(keys, 4))
-        share = jax.vmap(jax.random.uniform)(_folded(keys, 1))
+        share, count = jax.vmap(jax.random.uniform)(_folded(keys, 1)), len(image)
+        shown = [made, image]
+        if self.settings.perturbation:
+            shown.append(self._perturbed(state, image, units, keys))
 
         def loss(params: Any):
-            critic, estimated = self._judged(params, jnp.concatenate([image, made]))
-            real_critic, made_critic = jnp.split(critic, 2)
+            critic, estimated = self._judged(params, jnp.concatenate(shown))
+            made_critic, real_critic = critic[:count], critic[count : 2 * count]
             penalty = adversarial.gradient_penalty(lambda x: self._judged(params, x)[0], image, made, share)
             distance = adversarial.wasserstein_discriminator(real_critic, made_critic)
-            condition = losses.condition(estimated[: len(image)], units)
+            condition = losses.condition(estimated[-count:], units)
             total = weights.adversarial * distance + weights.gradient_penalty * penalty
             total = total + weights.condition * condition
             return total, {"wasserstein": -distance, "gradient_penalty": penalty, "condition_real": condition}
@@ -324,14 +346,6 @@ class Baseline(Editor):
     """The phase that trains GANimation's generator, with a discriminator of its own, on the same losses."""
 
     network = GANimation
-
-
-def _started(path: tuple, weights: Array) -> Array:
-    """A generator's weights at step 0: no flow, the same attention everywhere; maps are doubled bilinearly."""
-    *_, layer, kind = (key.key for key in path)
-    if layer in ("flow_attention", "attention"):
-        return jnp.zeros_like(weights)
-    return without_checkerboard(weights) if layer in ("up_0", "up_1") and kind == "kernel" else weights
 
 
 def targets(keys: Keys, units: Units) -> Units:

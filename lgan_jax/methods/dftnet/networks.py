@@ -21,7 +21,7 @@ _SLOPE = 0.01  # of the discriminator's LeakyReLU
 _HALVINGS = 6
 SMALLEST = 2**_HALVINGS  # pixels: the side of a picture must be a multiple of it
 _REACH = 0.05  # picture widths that 1 at the flow's head is: a step of its 7×7 kernel must not throw pixels about
-_MOSTLY = 2.0  # added before the attention's sigmoid: at first nearly all of the picture is the source
+_MOSTLY = 2.0  # added before the attention's sigmoid: at first most weight is on the warped source
 
 Image = Float[Array, "batch height width 3"]
 Units = Float[Array, "batch units"]
@@ -110,8 +110,8 @@ class DFTNet(nn.Module):
         shape = Decoder(self.width, self.dtype, name="flow_decoder")(code)
         look = Decoder(self.width, self.dtype, name="texture_decoder")(code, skips)
         flow, attention = jnp.split(_head(3, "flow_attention")(shape), [2], -1)  # one convolution is faster than two
-        flow, attention, texture = _REACH * flow, nn.sigmoid(attention + _MOSTLY), nn.tanh(_head(3, "texture")(look))
-        aligned = warp(image, flow)
+        flow, attention = _REACH * flow, nn.sigmoid(attention + _MOSTLY)
+        aligned, texture = warp(image, flow), _coloured(image, _head(3, "texture")(look))
         return Edited((1 - attention) * texture + attention * aligned, flow, attention, aligned, texture)
 
 
@@ -130,7 +130,8 @@ class GANimation(nn.Module):
         image = image.astype(jnp.float32)
         code, _ = Encoder(self.width, self.blocks, self.dtype, name="encoder")(image, units)
         x = Decoder(self.width, self.dtype, name="decoder")(code)
-        attention, texture = nn.sigmoid(_head(1, "attention")(x) + _MOSTLY), nn.tanh(_head(3, "texture")(x))
+        attention = nn.sigmoid(_head(1, "attention")(x) + _MOSTLY)
+        texture = _coloured(image, _head(3, "texture")(x))
         flow = jnp.zeros((*image.shape[:3], 2))
         return Edited((1 - attention) * texture + attention * image, flow, attention, image, texture)
 
@@ -159,6 +160,11 @@ class Discriminator(nn.Module):
         critic = _conv(1, 3, "critic", jnp.float32)(x)[..., 0]
         units = _conv(self.units, x.shape[1:3], "action_units", jnp.float32, padding="valid")(x)
         return critic, units[:, 0, 0]
+
+
+def _coloured(image: Image, change: Image) -> Image:
+    """A texture in [-1, 1] from what its head says: at 0 the picture, but for what tanh cannot reach."""
+    return nn.tanh(change + jnp.arctanh(0.98 * image))
 
 
 def _conv(features: int, kernel_size: Any, name: str, dtype: Any, **options: Any) -> Conv:
