@@ -23,6 +23,11 @@ class Edited(NamedTuple):
     attention: Tensor
 
 
+def told(module: nn.Module, name: str, x: Tensor, units: Tensor) -> Tensor:
+    scale, shift = getattr(module, f"{name}_units")(units)[:, :, None, None].chunk(2, 1)
+    return F.relu(getattr(module, f"{name}_norm")(x) * (1 + scale) + shift)
+
+
 class Encoder(nn.Module):
     def __init__(self, sizes: EditorSizes) -> None:
         super().__init__()
@@ -39,11 +44,10 @@ class Encoder(nn.Module):
         self.add_module(name, nn.Conv2d(channels, features, size, stride, padding, bias=False))
         self.add_module(f"{name}_norm", nn.InstanceNorm2d(features, affine=True))
         if units:
-            self.add_module(f"{name}_units", nn.Linear(UNITS, features, bias=False))
+            self.add_module(f"{name}_units", nn.Linear(UNITS, 2 * features, bias=False))
 
     def _layer(self, name: str, x: Tensor, units: Tensor) -> Tensor:
-        x = getattr(self, f"{name}_norm")(getattr(self, name)(x))
-        return F.relu(x + getattr(self, f"{name}_units")(units)[:, :, None, None])
+        return told(self, name, getattr(self, name)(x), units)
 
     def forward(self, image: Tensor, units: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         full = self._layer("stem", image, units)
@@ -68,10 +72,11 @@ class Decoder(nn.Module):
         for i, channels in ((1, 4 * width), (0, (4 if skips else 2) * width)):
             self.add_module(f"up_{i}", Doubling(channels, 2**i * width, 3, 2, 1, bias=False))
             self.add_module(f"up_{i}_norm", nn.InstanceNorm2d(2**i * width, affine=True))
+            self.add_module(f"up_{i}_units", nn.Linear(UNITS, 2 * 2**i * width, bias=False))
 
-    def forward(self, x: Tensor, skips: tuple[Tensor, ...] = ()) -> Tensor:
+    def forward(self, x: Tensor, units: Tensor, skips: tuple[Tensor, ...] = ()) -> Tensor:
         for i in (1, 0):
-            x = F.relu(getattr(self, f"up_{i}_norm")(getattr(self, f"up_{i}")(x)))
+            x = told(self, f"up_{i}", getattr(self, f"up_{i}")(x), units)
             x = torch.cat([x, skips[i]], 1) if skips else x
         return x
 
@@ -95,8 +100,8 @@ class DFTNet(nn.Module):
 
     def forward(self, image: Tensor, units: Tensor) -> Edited:
         code, skips = self.encoder(image, units)
-        shape = self.flow_attention(self.flow_decoder(code))
-        texture = coloured(image, self.texture(self.texture_decoder(code, skips)))
+        shape = self.flow_attention(self.flow_decoder(code, units))
+        texture = coloured(image, self.texture(self.texture_decoder(code, units, skips)))
         flow, attention = 0.05 * shape[:, :2], torch.sigmoid(shape[:, 2:] + 2)
         # grid_sample's frame is 2 wide
         places = identity_grid(image) + 2 * flow.permute(0, 2, 3, 1)
@@ -111,7 +116,7 @@ class GANimation(nn.Module):
         self.attention, self.texture = head(sizes.width, 1), head(sizes.width, 3)
 
     def forward(self, image: Tensor, units: Tensor) -> Edited:
-        x = self.decoder(self.encoder(image, units)[0])
+        x = self.decoder(self.encoder(image, units)[0], units)
         attention, texture = torch.sigmoid(self.attention(x) + 2), coloured(image, self.texture(x))
         flow = image.new_zeros(len(image), 2, *image.shape[2:])
         return Edited((1 - attention) * texture + attention * image, flow, attention)
