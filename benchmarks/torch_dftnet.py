@@ -81,8 +81,12 @@ class Decoder(nn.Module):
         return x
 
 
-def head(channels: int, features: int) -> nn.Conv2d:
-    return nn.Conv2d(channels, features, 7, padding=3, bias=False)
+class Head(nn.Conv2d):
+    def __init__(self, channels: int, features: int) -> None:
+        super().__init__(channels, features, 7, padding=3, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 0.1 * super().forward(x)
 
 
 def coloured(image: Tensor, change: Tensor) -> Tensor:
@@ -96,13 +100,13 @@ class DFTNet(nn.Module):
         super().__init__()
         self.encoder = Encoder(sizes)
         self.flow_decoder, self.texture_decoder = Decoder(sizes.width, False), Decoder(sizes.width, True)
-        self.flow_attention, self.texture = head(sizes.width, 3), head(2 * sizes.width, 3)
+        self.flow_attention, self.texture = Head(sizes.width, 3), Head(2 * sizes.width, 3)
 
     def forward(self, image: Tensor, units: Tensor) -> Edited:
         code, skips = self.encoder(image, units)
         shape = self.flow_attention(self.flow_decoder(code, units))
         texture = coloured(image, self.texture(self.texture_decoder(code, units, skips)))
-        flow, attention = 0.05 * shape[:, :2], torch.sigmoid(shape[:, 2:] + 2)
+        flow, attention = 0.5 * shape[:, :2], torch.sigmoid(shape[:, 2:] + 2)
         # grid_sample's frame is 2 wide
         places = identity_grid(image) + 2 * flow.permute(0, 2, 3, 1)
         aligned = F.grid_sample(image, places, padding_mode="border", align_corners=False)
@@ -113,7 +117,7 @@ class GANimation(nn.Module):
     def __init__(self, sizes: EditorSizes) -> None:
         super().__init__()
         self.encoder, self.decoder = Encoder(sizes), Decoder(sizes.width, False)
-        self.attention, self.texture = head(sizes.width, 1), head(sizes.width, 3)
+        self.attention, self.texture = Head(sizes.width, 1), Head(sizes.width, 3)
 
     def forward(self, image: Tensor, units: Tensor) -> Edited:
         x = self.decoder(self.encoder(image, units)[0], units)

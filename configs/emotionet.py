@@ -112,12 +112,12 @@ def quick(config: ConfigDict) -> None:
     config.editor.update({"steps": 5500, "batch_size": 16, "discriminator_updates": 2, "generator_after": 0.82})
     config.editor.update({"width": 12, "blocks": 2, "discriminator_width": 16, "average": 0.98})
     config.editor.augmentation.update({"mirror": True, "shift": 0.03})
-    config.editor.augmentation.update({"brightness": 0.1, "contrast": 0.2, "saturation": 0.6, "blur": 0.5})
+    config.editor.augmentation.update({"brightness": 0.1, "contrast": 0.2, "saturation": 1.0, "blur": 0.5})
     config.editor.perturbation = 0.8
     config.editor.regressor_optimizer = adam(1e-3, b1=0.9)
     config.editor.optimizer = adam(1e-3, b1=0.9, warmup=50)
-    config.editor.discriminator_optimizer = adam(2e-4, warmup=100)
-    config.editor.weights.update({"total_variation": 5e-3, "attention": 2.0})
+    config.editor.discriminator_optimizer = adam(3e-4, warmup=100)
+    config.editor.weights.update({"total_variation": 5e-3, "attention": 3.0})
     config.loop.update({"log_every": 50, "eval_every": 500, "pictures_every": 500, "checkpoint_every": 500})
     config.evaluation = {"frames": 48, "identity_frames": 32, "single_frames": 12}
 

@@ -21,7 +21,8 @@ from lgan_jax.ops.warp import warp
 _SLOPE = 0.01  # of the discriminator's LeakyReLU
 _HALVINGS = 6
 SMALLEST = 2**_HALVINGS  # pixels: the side of a picture must be a multiple of it
-_REACH = 0.05  # picture widths that 1 at the flow's head is: a step of its 7×7 kernel must not throw pixels about
+_GAIN = 0.1  # of the heads: a step of their 7×7 kernels, of hundreds of weights a pixel, must not throw pixels about
+_REACH = 0.5  # picture widths of flow that 1 stands for
 _MOSTLY = 2.0  # added before the attention's sigmoid: at first most weight is on the warped source
 
 Image = Float[Array, "batch height width 3"]
@@ -105,9 +106,9 @@ class DFTNet(nn.Module):
         code, skips = Encoder(self.width, self.blocks, self.dtype, name="encoder")(image, units)
         shape = Decoder(self.width, self.dtype, name="flow_decoder")(code, units)
         look = Decoder(self.width, self.dtype, name="texture_decoder")(code, units, skips)
-        flow, attention = jnp.split(_head(3, "flow_attention")(shape), [2], -1)  # one convolution is faster than two
+        flow, attention = jnp.split(_head(shape, 3, "flow_attention"), [2], -1)  # one convolution is faster than two
         flow, attention = _REACH * flow, nn.sigmoid(attention + _MOSTLY)
-        aligned, texture = warp(image, flow), _coloured(image, _head(3, "texture")(look))
+        aligned, texture = warp(image, flow), _coloured(image, _head(look, 3, "texture"))
         return Edited((1 - attention) * texture + attention * aligned, flow, attention, aligned, texture)
 
 
@@ -126,8 +127,8 @@ class GANimation(nn.Module):
         image = image.astype(jnp.float32)
         code, _ = Encoder(self.width, self.blocks, self.dtype, name="encoder")(image, units)
         x = Decoder(self.width, self.dtype, name="decoder")(code, units)
-        attention = nn.sigmoid(_head(1, "attention")(x) + _MOSTLY)
-        texture = _coloured(image, _head(3, "texture")(x))
+        attention = nn.sigmoid(_head(x, 1, "attention") + _MOSTLY)
+        texture = _coloured(image, _head(x, 3, "texture"))
         flow = jnp.zeros((*image.shape[:3], 2))
         return Edited((1 - attention) * texture + attention * image, flow, attention, image, texture)
 
@@ -179,5 +180,5 @@ def _norm(name: str, dtype: Any) -> nn.InstanceNorm:
     return nn.InstanceNorm(epsilon=1e-5, dtype=dtype, name=name)
 
 
-def _head(features: int, name: str) -> Conv:
-    return _conv(features, 7, name, jnp.float32)
+def _head(x: Array, features: int, name: str) -> Array:
+    return _GAIN * _conv(features, 7, name, jnp.float32)(x)
