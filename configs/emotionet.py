@@ -109,10 +109,10 @@ def quick(config: ConfigDict) -> None:
     """
     config.data.size = 64
     config.data.built_in.update({"train_per_identity": 3000, "test_per_identity": 200, "acts": "varied"})
-    config.editor.update({"steps": 5500, "batch_size": 16, "discriminator_updates": 2, "generator_after": 0.82})
+    config.editor.update({"steps": 4600, "batch_size": 16, "discriminator_updates": 2, "generator_after": 0.8})
     config.editor.update({"width": 12, "blocks": 2, "discriminator_width": 16, "average": 0.98})
     config.editor.augmentation.update({"mirror": True, "shift": 0.03})
-    config.editor.augmentation.update({"brightness": 0.1, "contrast": 0.2, "saturation": 1.0, "blur": 0.5})
+    config.editor.augmentation.update({"brightness": 0.1, "contrast": 0.2, "saturation": 0.5, "blur": 0.5})
     config.editor.perturbation = 0.8
     config.editor.regressor_optimizer = adam(1e-3, b1=0.9)
     config.editor.optimizer = adam(1e-3, b1=0.9, warmup=50)

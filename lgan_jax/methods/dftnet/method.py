@@ -72,8 +72,8 @@ class Settings:
         by heart, and the generator learns its blind spots.
       perturbation: D_C learns from real faces that are moved, each by up to so much in ℓ2 (of a picture in [-1, 1]),
         towards where D_C is more wrong. What pleases a D_C that withstands this is seen by people too (Santurkar et
-        al., "Image synthesis with a single (robust) classifier", NeurIPS 2019); any other is pleased by noise. While
-        D_C learns alone it grows from 0, for half of that time: perturbed from the start, D_C learns nothing.
+        al., "Image synthesis with a single (robust) classifier", NeurIPS 2019); any other is pleased by noise. It
+        grows from 0 in the third quarter of the steps in which D_C learns alone: perturbed from the start, that is slow.
       optimizer, discriminator_optimizer: their fields, from when the generator is trained; the steps of the latter are
         the discriminator's updates.
       regressor_optimizer: D_C's before that.
@@ -263,8 +263,8 @@ class Editor:
             return jnp.sum((self._judged(state.params["discriminator"], image)[1] - units) ** 2)
 
         slope = jax.grad(error)(image)
-        reach = self.settings.perturbation * jnp.minimum(1, 2 * state.step / self._first if self._first else 1)
-        length = reach * jax.vmap(jax.random.uniform)(_folded(keys, 6))
+        grown = jnp.clip(4 * state.step / self._first - 2, 0, 1) if self._first else 1
+        length = self.settings.perturbation * grown * jax.vmap(jax.random.uniform)(_folded(keys, 6))
         length = length / jnp.maximum(jnp.sqrt(jnp.sum(slope**2, (1, 2, 3))), 1e-12)
         return image + length.reshape(-1, 1, 1, 1) * slope
 
