@@ -109,7 +109,7 @@ def quick(config: ConfigDict) -> None:
     """
     config.data.size = 64
     config.data.built_in.update({"train_per_identity": 3000, "test_per_identity": 200, "acts": "varied"})
-    config.editor.update({"steps": 4600, "batch_size": 16, "discriminator_updates": 2, "generator_after": 0.8})
+    config.editor.update({"steps": 4200, "batch_size": 16, "discriminator_updates": 2, "generator_after": 0.8})
     config.editor.update({"width": 12, "blocks": 2, "discriminator_width": 16, "average": 0.98})
     config.editor.augmentation.update({"mirror": True, "shift": 0.03})
     config.editor.augmentation.update({"brightness": 0.1, "contrast": 0.2, "saturation": 0.5, "blur": 0.5})

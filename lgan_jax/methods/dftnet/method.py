@@ -73,7 +73,7 @@ class Settings:
       perturbation: D_C learns from real faces that are moved, each by up to so much in ℓ2 (of a picture in [-1, 1]),
         towards where D_C is more wrong. What pleases a D_C that withstands this is seen by people too (Santurkar et
         al., "Image synthesis with a single (robust) classifier", NeurIPS 2019); any other is pleased by noise. It
-        grows from 0 in the third quarter of the steps in which D_C learns alone: perturbed from the start, that is slow.
+        grows from 0 in the third quarter of the steps in which D_C learns alone: with it from the start that is slow.
       optimizer, discriminator_optimizer: their fields, from when the generator is trained; the steps of the latter are
         the discriminator's updates.
       regressor_optimizer: D_C's before that.
