@@ -56,12 +56,11 @@ def ours(sizes: EditorSizes, batch: Batch, training: Batch) -> tuple[Work, dict[
 
 
 def _with_flow(state: Any) -> Any:
-    """The state with a flow that is not zero, as training would have it."""
+    """The state with a flow and an attention that differ from pixel to pixel, as training would have it."""
     generator = dict(state.params["generator"])
     if "flow_attention" in generator:
-        kernel = generator["flow_attention"]["kernel"]
-        flow = 2e-4 * jax.random.normal(jax.random.key(1), kernel.shape)
-        generator["flow_attention"] = {"kernel": kernel.at[..., :2].set(flow[..., :2])}
+        shape = generator["flow_attention"]["kernel"].shape
+        generator["flow_attention"] = {"kernel": 4e-3 * jax.random.normal(jax.random.key(1), shape)}
     return state.replace(params={**state.params, "generator": generator}, average=generator)
 
 

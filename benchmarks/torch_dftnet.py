@@ -23,6 +23,11 @@ class Edited(NamedTuple):
     attention: Tensor
 
 
+def told(module: nn.Module, name: str, x: Tensor, units: Tensor) -> Tensor:
+    scale, shift = getattr(module, f"{name}_units")(units)[:, :, None, None].chunk(2, 1)
+    return F.relu(getattr(module, f"{name}_norm")(x) * (1 + scale) + shift)
+
+
 class Encoder(nn.Module):
     def __init__(self, sizes: EditorSizes) -> None:
         super().__init__()
@@ -39,11 +44,10 @@ class Encoder(nn.Module):
         self.add_module(name, nn.Conv2d(channels, features, size, stride, padding, bias=False))
         self.add_module(f"{name}_norm", nn.InstanceNorm2d(features, affine=True))
         if units:
-            self.add_module(f"{name}_units", nn.Linear(UNITS, features, bias=False))
+            self.add_module(f"{name}_units", nn.Linear(UNITS, 2 * features, bias=False))
 
     def _layer(self, name: str, x: Tensor, units: Tensor) -> Tensor:
-        x = getattr(self, f"{name}_norm")(getattr(self, name)(x))
-        return F.relu(x + getattr(self, f"{name}_units")(units)[:, :, None, None])
+        return told(self, name, getattr(self, name)(x), units)
 
     def forward(self, image: Tensor, units: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         full = self._layer("stem", image, units)
@@ -55,22 +59,38 @@ class Encoder(nn.Module):
         return x, (full, half)
 
 
+class Doubling(nn.ConvTranspose2d):
+    """Its 3×3 kernel is spread to 4×4 by summing over 2×2."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv_transpose2d(x, 4 * F.avg_pool2d(F.pad(self.weight, (1, 1, 1, 1)), 2, 1), stride=2, padding=1)
+
+
 class Decoder(nn.Module):
     def __init__(self, width: int, skips: bool) -> None:
         super().__init__()
         for i, channels in ((1, 4 * width), (0, (4 if skips else 2) * width)):
-            self.add_module(f"up_{i}", nn.ConvTranspose2d(channels, 2**i * width, 4, 2, 1, bias=False))
+            self.add_module(f"up_{i}", Doubling(channels, 2**i * width, 3, 2, 1, bias=False))
             self.add_module(f"up_{i}_norm", nn.InstanceNorm2d(2**i * width, affine=True))
+            self.add_module(f"up_{i}_units", nn.Linear(UNITS, 2 * 2**i * width, bias=False))
 
-    def forward(self, x: Tensor, skips: tuple[Tensor, ...] = ()) -> Tensor:
+    def forward(self, x: Tensor, units: Tensor, skips: tuple[Tensor, ...] = ()) -> Tensor:
         for i in (1, 0):
-            x = F.relu(getattr(self, f"up_{i}_norm")(getattr(self, f"up_{i}")(x)))
+            x = told(self, f"up_{i}", getattr(self, f"up_{i}")(x), units)
             x = torch.cat([x, skips[i]], 1) if skips else x
         return x
 
 
-def head(channels: int, features: int) -> nn.Conv2d:
-    return nn.Conv2d(channels, features, 7, padding=3, bias=False)
+class Head(nn.Conv2d):
+    def __init__(self, channels: int, features: int) -> None:
+        super().__init__(channels, features, 7, padding=3, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 0.1 * super().forward(x)
+
+
+def coloured(image: Tensor, change: Tensor) -> Tensor:
+    return torch.tanh(change + torch.atanh(0.98 * image))
 
 
 class DFTNet(nn.Module):
@@ -80,13 +100,13 @@ class DFTNet(nn.Module):
         super().__init__()
         self.encoder = Encoder(sizes)
         self.flow_decoder, self.texture_decoder = Decoder(sizes.width, False), Decoder(sizes.width, True)
-        self.flow_attention, self.texture = head(sizes.width, 3), head(2 * sizes.width, 3)
+        self.flow_attention, self.texture = Head(sizes.width, 3), Head(2 * sizes.width, 3)
 
     def forward(self, image: Tensor, units: Tensor) -> Edited:
         code, skips = self.encoder(image, units)
-        shape = self.flow_attention(self.flow_decoder(code))
-        texture = torch.tanh(self.texture(self.texture_decoder(code, skips)))
-        flow, attention = shape[:, :2], torch.sigmoid(shape[:, 2:])
+        shape = self.flow_attention(self.flow_decoder(code, units))
+        texture = coloured(image, self.texture(self.texture_decoder(code, units, skips)))
+        flow, attention = 0.5 * shape[:, :2], torch.sigmoid(shape[:, 2:] + 2)
         # grid_sample's frame is 2 wide
         places = identity_grid(image) + 2 * flow.permute(0, 2, 3, 1)
         aligned = F.grid_sample(image, places, padding_mode="border", align_corners=False)
@@ -97,11 +117,11 @@ class GANimation(nn.Module):
     def __init__(self, sizes: EditorSizes) -> None:
         super().__init__()
         self.encoder, self.decoder = Encoder(sizes), Decoder(sizes.width, False)
-        self.attention, self.texture = head(sizes.width, 1), head(sizes.width, 3)
+        self.attention, self.texture = Head(sizes.width, 1), Head(sizes.width, 3)
 
     def forward(self, image: Tensor, units: Tensor) -> Edited:
-        x = self.decoder(self.encoder(image, units)[0])
-        attention, texture = torch.sigmoid(self.attention(x)), torch.tanh(self.texture(x))
+        x = self.decoder(self.encoder(image, units)[0], units)
+        attention, texture = torch.sigmoid(self.attention(x) + 2), coloured(image, self.texture(x))
         flow = image.new_zeros(len(image), 2, *image.shape[2:])
         return Edited((1 - attention) * texture + attention * image, flow, attention)
 

@@ -63,7 +63,10 @@ class Conv(nn.Module):
 class Doubling(nn.Module):
     """A transposed 4×4 convolution of stride 2 without bias, which doubles height and width (PyTorch's padding is 1).
 
-    Parameters, always float32: `kernel` `(4, 4, channels, features)`, PyTorch's with its axes moved.
+    Its kernel is a 3×3 one, spread by summing over 2×2: so its even and its odd places have the same sums, and a
+    constant map stays one. A free kernel gives neighbouring pixels different means, a checkerboard.
+
+    Parameters, always float32: `kernel` `(3, 3, channels, features)`.
 
     Attributes:
       features: channels of the output.
@@ -76,6 +79,9 @@ class Doubling(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch height width channels"]) -> Float[Array, "batch rows columns features"]:
-        kernel = self.param("kernel", self.kernel_init, (4, 4, x.shape[-1], self.features), jnp.float32)
+        kernel = self.param("kernel", self.kernel_init, (3, 3, x.shape[-1], self.features), jnp.float32)
+        for axis in (0, 1):
+            before, after = ([(0, 0)] * axis + [pad] + [(0, 0)] * (3 - axis) for pad in ((0, 1), (1, 0)))
+            kernel = jnp.pad(kernel, before) + jnp.pad(kernel, after)
         x, kernel = nn.dtypes.promote_dtype(x, kernel, dtype=self.dtype)
         return convolve_doubling(x, kernel)

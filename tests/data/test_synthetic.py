@@ -251,6 +251,20 @@ def test_wild_pictures_are_of_strangers():
     assert {d.identity for d in drawn} == set(range(5))
 
 
+def test_varied_acts():
+    """Every unit in many pictures, in half of them on its own; eyes closed or half closed in a third."""
+    settings = Settings(identities=1, variation="wild", acts="varied")
+    acts = np.array([sample(settings, "train", i).action_units for i in range(400)])
+    assert acts.min() == 0
+    assert acts.max() <= 1
+    assert ((acts > 0.2).mean(0) > 0.1).all()
+    blinks = acts[:, NUMBERS.index(45)]
+    assert 0.28 < (blinks > 0).mean() < 0.42
+    assert 0.1 < (blinks == 1).mean() < 0.2
+    browless = (acts[:, NUMBERS.index(1)] == 0) & (acts[:, NUMBERS.index(2)] > 0.5)
+    assert browless.mean() > 0.05
+
+
 def test_names_are_distinct_for_any_number():
     assert synthetic.names(Settings(identities=2)) == ("ada", "ben")
     assert len(set(synthetic.names(Settings(identities=60)))) == 60

@@ -5,11 +5,8 @@ import pytest
 from small_methods import abstract_step, compiled, largest_change, one_of_each, single, small_detector, started
 
 from lgan_jax.core import FaceInfo
-from lgan_jax.landmarks import IBUG68, WFLW98, inter_ocular
-from lgan_jax.methods.detector import augment
+from lgan_jax.landmarks import WFLW98, inter_ocular
 from lgan_jax.methods.detector.method import Detector
-from lgan_jax.ops.heatmaps import gaussians
-from lgan_jax.ops.warp import pixel_centres
 
 
 @pytest.fixture(scope="module")
@@ -94,36 +91,3 @@ def test_landmarks_off_the_picture_do_not_count(trained, batch):
 def test_a_width_that_cannot_be_split_is_an_error():
     with pytest.raises(ValueError, match="multiple of 4"):
         Detector.Settings(width=30)
-
-
-@pytest.mark.parametrize("seed", [0, 1, 2, 3])
-def test_augmented_landmarks_stay_on_what_they_mark(seed):
-    """A spot on each of three points, in red, green and blue, is found where its landmark has gone."""
-    settings = augment.Settings(brightness=0.0, contrast=0.0, saturation=0.0)
-    landmarks = np.full((68, 2), 0.5, np.float32)
-    marked = {0: (0.3, 0.6), 8: (0.5, 0.75), 45: (0.65, 0.4)}
-    for point, place in marked.items():
-        landmarks[point] = place
-    image = gaussians(jnp.asarray(landmarks[list(marked)]), 48, 60, 1.5)
-    key = jax.random.key(seed)
-    changed, moved = jax.jit(lambda k: augment.augmented(settings, IBUG68, k, image, jnp.asarray(landmarks)))(key)
-    mirrored = not np.allclose(spot(changed, 0), moved[0], atol=0.02)
-    names = [IBUG68.mirror[point] for point in marked] if mirrored else list(marked)
-    for colour, point in enumerate(names):
-        np.testing.assert_allclose(spot(changed, colour), moved[point], atol=0.01)
-
-
-def spot(image, colour):
-    """The centre of what is in one colour."""
-    weight = np.asarray(image[..., colour]) / float(image[..., colour].sum())
-    return (weight[..., None] * np.asarray(pixel_centres(48, 60))).sum((0, 1))
-
-
-def test_augmentation_differs_from_example_to_example_and_stays_in_range():
-    image = jax.random.uniform(jax.random.key(0), (24, 24, 3))
-    keys = jax.random.split(jax.random.key(1), 16)
-    run = jax.jit(jax.vmap(lambda k: augment.augmented(augment.Settings(), IBUG68, k, image, jnp.full((68, 2), 0.4))))
-    images, landmarks = run(keys)
-    assert images.min() >= 0
-    assert images.max() <= 1
-    assert len(np.unique(np.asarray(landmarks[:, 0, 0]))) == 16

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from lgan_jax.nn.convolution import Conv
+from lgan_jax.nn.convolution import Conv, Doubling
 
 
 def apply(layer, image, seed=0):
@@ -71,3 +71,14 @@ def test_compute_dtype():
 def test_unknown_padding():
     with pytest.raises(Exception, match="padding"):
         Conv(2, padding="full").init(jax.random.key(0), jnp.ones((1, 4, 5, 3)))
+
+
+def test_doubling_makes_no_checkerboard():
+    """A constant map becomes a constant one, inside the border; one pixel becomes 4×4."""
+    doubled, params = apply(Doubling(3), jnp.ones((1, 4, 5, 2)))
+    assert params["kernel"].shape == (3, 3, 2, 3)
+    inside = np.asarray(doubled)[:, 1:-1, 1:-1]
+    np.testing.assert_allclose(inside, np.broadcast_to(inside[:, :1, :1], inside.shape), rtol=1e-4, atol=1e-5)
+    point, params = apply(Doubling(1), jnp.zeros((1, 3, 3, 1)).at[0, 1, 1].set(1))
+    kernel = signal.convolve2d(params["kernel"][..., 0, 0], np.ones((2, 2)))
+    np.testing.assert_allclose(point[0, 1:5, 1:5, 0], kernel, rtol=1e-5)

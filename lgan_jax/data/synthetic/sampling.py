@@ -34,6 +34,8 @@ class Settings:
       seed: changes everything that is drawn at random.
       variation: "video" keeps a person's light, background, hair and clothes, like one video each. "wild" draws
         another person, light and background for each picture; pictures are still dealt out over the identities.
+      acts: "usual" draws an expression, mixed with talking and blinking. "varied" does so for half of the pictures;
+        in the others every action unit acts on its own. In a third of all pictures eyes are more or less closed.
     """
 
     identities: int = 5
@@ -41,6 +43,7 @@ class Settings:
     test_per_identity: int = 60
     seed: int = 0
     variation: Literal["video", "wild"] = "video"
+    acts: Literal["usual", "varied"] = "usual"
 
     def __post_init__(self):
         for name in ("identities", "train_per_identity", "test_per_identity"):
@@ -156,6 +159,8 @@ def sample(settings: Settings, split: str, index: int) -> Sample:
         light, background = _place(np.random.default_rng([settings.seed, 72, identity]))
         light = _flickered(light, rng)
     expression, acts, lopsided = _acts(rng)
+    if settings.acts == "varied":
+        expression, acts, lopsided = _varied(rng, expression, acts, lopsided)
     turned = [float(np.clip(s * rng.normal(), -m, m)) for s, m in ((15.0, YAW), (8.0, PITCH), (5.5, ROLL))]
     return Sample(
         person=who,
@@ -224,3 +229,15 @@ def _acts(rng: np.random.Generator) -> tuple[int, np.ndarray, float]:
     acts = acts + (rng.random(len(NUMBERS)) < 0.12) * rng.uniform(0, 0.3, len(NUMBERS))
     acts[_UNIT[45]] = rng.choice([0.0, rng.uniform(0.2, 0.8), 1.0], p=[0.88, 0.06, 0.06])
     return expression, np.clip(acts, 0, 1), lopsided
+
+
+def _varied(
+    rng: np.random.Generator, expression: int, acts: np.ndarray, lopsided: float
+) -> tuple[int, np.ndarray, float]:
+    """As `_acts`, from what it drew: see `Settings.acts`. What acts on its own is called neutral."""
+    if rng.random() < 0.5:
+        expression, lopsided = 0, 0.0
+        acts = (rng.random(len(NUMBERS)) < 0.25) * rng.uniform(0.2, 1, len(NUMBERS))
+    acts = acts.copy()
+    acts[_UNIT[45]] = rng.choice([0.0, rng.uniform(0.2, 1), 1.0], p=[0.65, 0.2, 0.15])
+    return expression, acts, lopsided

@@ -18,10 +18,9 @@ from jaxtyping import Array, Float
 from lgan_jax import optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys
 from lgan_jax.landmarks import inter_ocular
-from lgan_jax.methods.detector import augment
 from lgan_jax.methods.detector.networks import HeatmapDetector
 from lgan_jax.nn.initialisers import initial_variables
-from lgan_jax.ops import dsnt
+from lgan_jax.ops import augment, dsnt
 from lgan_jax.ops.heatmaps import with_dots
 from lgan_jax.ops.norms import safe_norm
 

@@ -2,7 +2,8 @@
 
 Sizes that the paper leaves open follow GANimation (Pumarola et al., ECCV 2018), on which it builds. One thing differs
 from both: y_t is not given as constant planes beside the picture, because the instance norm that follows subtracts the
-mean of each channel, and with it all that a constant plane adds. What the units say is added after the norms instead.
+mean of each channel, and with it all that a constant plane adds. What the units say scales and shifts channels after
+the norms instead, in the decoders too.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from lgan_jax.ops.warp import warp
 _SLOPE = 0.01  # of the discriminator's LeakyReLU
 _HALVINGS = 6
 SMALLEST = 2**_HALVINGS  # pixels: the side of a picture must be a multiple of it
+_GAIN = 0.1  # of the heads: a step of their 7×7 kernels, of hundreds of weights a pixel, must not throw pixels about
+_REACH = 0.5  # picture widths of flow that 1 stands for
+_MOSTLY = 2.0  # added before the attention's sigmoid: at first most weight is on the warped source
 
 Image = Float[Array, "batch height width 3"]
 Units = Float[Array, "batch units"]
@@ -55,7 +59,7 @@ class Encoder(nn.Module):
         def layer(x: Array, features: int, kernel_size: int, strides: int, name: str) -> Array:
             padding = "same" if strides == 1 else 1
             x = _conv(features, kernel_size, name, self.dtype, strides=strides, padding=padding)(x)
-            return nn.relu(_norm(f"{name}_norm", self.dtype)(x) + self._said(units, features, name))
+            return nn.relu(_told(x, units, name, self.dtype))
 
         full = layer(image, self.width, 7, 1, "stem")
         half = layer(full, 2 * self.width, 4, 2, "down_0")
@@ -66,11 +70,6 @@ class Encoder(nn.Module):
             x = x + _norm(f"residual_{i}_1_norm", self.dtype)(y)
         return x, (full, half)
 
-    def _said(self, units: Units, features: int, name: str) -> Float[Array, "batch 1 1 features"]:
-        """What the action units add to every pixel of a map."""
-        dense = nn.Dense(features, use_bias=False, dtype=self.dtype, kernel_init=kaiming_normal, name=f"{name}_units")
-        return dense(units)[:, None, None]
-
 
 class Decoder(nn.Module):
     """From the code back to the picture's size; `skips` are the encoder's features at those sizes, concatenated."""
@@ -79,11 +78,11 @@ class Decoder(nn.Module):
     dtype: Any = None
 
     @nn.compact
-    def __call__(self, code: Array, skips: tuple[Array, ...] = ()) -> Array:
+    def __call__(self, code: Array, units: Units, skips: tuple[Array, ...] = ()) -> Array:
         x = code
         for i in (1, 0):
             x = Doubling(2**i * self.width, dtype=self.dtype, kernel_init=kaiming_normal, name=f"up_{i}")(x)
-            x = nn.relu(_norm(f"up_{i}_norm", self.dtype)(x))
+            x = nn.relu(_told(x, units, f"up_{i}", self.dtype))
             x = jnp.concatenate([x, skips[i]], -1) if skips else x
         return x
 
@@ -105,10 +104,11 @@ class DFTNet(nn.Module):
     def __call__(self, image: Image, units: Units) -> Edited:
         image = image.astype(jnp.float32)
         code, skips = Encoder(self.width, self.blocks, self.dtype, name="encoder")(image, units)
-        shape = Decoder(self.width, self.dtype, name="flow_decoder")(code)
-        look = Decoder(self.width, self.dtype, name="texture_decoder")(code, skips)
-        flow, attention = jnp.split(_head(3, "flow_attention")(shape), [2], -1)  # one convolution is faster than two
-        aligned, attention, texture = warp(image, flow), nn.sigmoid(attention), nn.tanh(_head(3, "texture")(look))
+        shape = Decoder(self.width, self.dtype, name="flow_decoder")(code, units)
+        look = Decoder(self.width, self.dtype, name="texture_decoder")(code, units, skips)
+        flow, attention = jnp.split(_head(shape, 3, "flow_attention"), [2], -1)  # one convolution is faster than two
+        flow, attention = _REACH * flow, nn.sigmoid(attention + _MOSTLY)
+        aligned, texture = warp(image, flow), _coloured(image, _head(look, 3, "texture"))
         return Edited((1 - attention) * texture + attention * aligned, flow, attention, aligned, texture)
 
 
@@ -126,8 +126,9 @@ class GANimation(nn.Module):
     def __call__(self, image: Image, units: Units) -> Edited:
         image = image.astype(jnp.float32)
         code, _ = Encoder(self.width, self.blocks, self.dtype, name="encoder")(image, units)
-        x = Decoder(self.width, self.dtype, name="decoder")(code)
-        attention, texture = nn.sigmoid(_head(1, "attention")(x)), nn.tanh(_head(3, "texture")(x))
+        x = Decoder(self.width, self.dtype, name="decoder")(code, units)
+        attention = nn.sigmoid(_head(x, 1, "attention") + _MOSTLY)
+        texture = _coloured(image, _head(x, 3, "texture"))
         flow = jnp.zeros((*image.shape[:3], 2))
         return Edited((1 - attention) * texture + attention * image, flow, attention, image, texture)
 
@@ -158,14 +159,26 @@ class Discriminator(nn.Module):
         return critic, units[:, 0, 0]
 
 
+def _coloured(image: Image, change: Image) -> Image:
+    """A texture in [-1, 1] from what its head says: at 0 the picture, but for what tanh cannot reach."""
+    return nn.tanh(change + jnp.arctanh(0.98 * image))
+
+
 def _conv(features: int, kernel_size: Any, name: str, dtype: Any, **options: Any) -> Conv:
     options = {"use_bias": False, **options}
     return Conv(features, kernel_size, dtype=dtype, kernel_init=kaiming_normal, name=name, **options)
+
+
+def _told(x: Array, units: Units, name: str, dtype: Any) -> Array:
+    """Channels normalised, then scaled and shifted by what the action units say."""
+    dense = nn.Dense(2 * x.shape[-1], use_bias=False, dtype=dtype, kernel_init=kaiming_normal, name=f"{name}_units")
+    scale, shift = jnp.split(dense(units)[:, None, None], 2, -1)
+    return _norm(f"{name}_norm", dtype)(x) * (1 + scale) + shift
 
 
 def _norm(name: str, dtype: Any) -> nn.InstanceNorm:
     return nn.InstanceNorm(epsilon=1e-5, dtype=dtype, name=name)
 
 
-def _head(features: int, name: str) -> Conv:
-    return _conv(features, 7, name, jnp.float32)
+def _head(x: Array, features: int, name: str) -> Array:
+    return _GAIN * _conv(features, 7, name, jnp.float32)(x)

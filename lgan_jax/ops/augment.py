@@ -1,4 +1,7 @@
-"""Random changes of pictures and their landmarks, drawn inside the compiled step, one key an example."""
+"""Random changes of training pictures, and of landmarks with them, drawn inside the compiled step.
+
+One key an example: `jax.vmap` over a batch.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,8 @@ class Settings:
       brightness: added, on [0, 1].
       contrast, saturation: share of the picture's own.
       blur: largest σ of a Gaussian blur in 64ths of the picture's side (made faces are softer than photographs).
+
+    The defaults are those of a detector of landmarks.
     """
 
     rotation: float = 20.0
@@ -39,6 +44,9 @@ class Settings:
     blur: float = 1.0
 
 
+NONE = Settings(0.0, 0.0, 0.0, False, 0.0, 0.0, 0.0, 0.0)  # leaves pictures as they are
+
+
 def augmented(
     settings: Settings,
     scheme: Scheme,
@@ -48,21 +56,32 @@ def augmented(
 ) -> tuple[Float[Array, "height width 3"], Float[Array, "n 2"]]:
     """One changed example: a picture in [0, 1] and its landmarks, which may leave [0, 1]."""
     place, look = jax.random.split(key)
-    image, landmarks = _moved(settings, scheme, place, image, landmarks)
-    return _relit(settings, look, image), landmarks
+    mirror, matrix, shift = _movement(settings, place)
+    landmarks = jnp.where(mirror, mirrored(landmarks, scheme), landmarks)
+    return _relit(settings, look, _moved(image, mirror, matrix, shift)), affine_points(landmarks, matrix, shift)
 
 
-def _moved(settings: Settings, scheme: Scheme, key: jax.Array, image, landmarks):
+def augmented_image(
+    settings: Settings, key: jax.Array, image: Float[Array, "height width 3"]
+) -> Float[Array, "height width 3"]:
+    """One changed picture in [0, 1]: that of `augmented`."""
+    place, look = jax.random.split(key)
+    return _relit(settings, look, _moved(image, *_movement(settings, place)))
+
+
+def _movement(settings: Settings, key: jax.Array) -> tuple[Array, Array, Array]:
+    """Whether to mirror the picture first; the matrix and the shift of the affine map that follows."""
     keys = jax.random.split(key, 4)
     angle = math.radians(settings.rotation) * jax.random.uniform(keys[0], minval=-1.0)
     size = 1 + settings.scale * jax.random.uniform(keys[1], minval=-1.0)
     shift = settings.shift * jax.random.uniform(keys[2], (2,), minval=-1.0)
     mirror = jax.random.bernoulli(keys[3]) & settings.mirror
     cos, sin = size * jnp.cos(angle), size * jnp.sin(angle)
-    matrix = jnp.stack([jnp.stack([cos, -sin]), jnp.stack([sin, cos])])
-    image = jnp.where(mirror, image[:, ::-1], image)
-    landmarks = jnp.where(mirror, mirrored(landmarks, scheme), landmarks)
-    return affine_image(image, matrix, shift), affine_points(landmarks, matrix, shift)
+    return mirror, jnp.stack([jnp.stack([cos, -sin]), jnp.stack([sin, cos])]), shift
+
+
+def _moved(image: Array, mirror: Array, matrix: Array, shift: Array) -> Array:
+    return affine_image(jnp.where(mirror, image[:, ::-1], image), matrix, shift)
 
 
 def _relit(settings: Settings, key: jax.Array, image):
