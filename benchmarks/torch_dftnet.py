@@ -106,7 +106,7 @@ class DFTNet(nn.Module):
         code, skips = self.encoder(image, units)
         shape = self.flow_attention(self.flow_decoder(code, units))
         texture = coloured(image, self.texture(self.texture_decoder(code, units, skips)))
-        flow, attention = 0.5 * shape[:, :2], torch.sigmoid(shape[:, 2:] + 2)
+        flow, attention = 0.5 * shape[:, :2], torch.sigmoid(shape[:, 2:] + 4)
         # grid_sample's frame is 2 wide
         places = identity_grid(image) + 2 * flow.permute(0, 2, 3, 1)
         aligned = F.grid_sample(image, places, padding_mode="border", align_corners=False)
@@ -121,7 +121,7 @@ class GANimation(nn.Module):
 
     def forward(self, image: Tensor, units: Tensor) -> Edited:
         x = self.decoder(self.encoder(image, units)[0], units)
-        attention, texture = torch.sigmoid(self.attention(x) + 2), coloured(image, self.texture(x))
+        attention, texture = torch.sigmoid(self.attention(x) + 4), coloured(image, self.texture(x))
         flow = image.new_zeros(len(image), 2, *image.shape[2:])
         return Edited((1 - attention) * texture + attention * image, flow, attention)
 

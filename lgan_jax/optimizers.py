@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
+import jax.numpy as jnp
 import optax
 
 
@@ -78,3 +79,9 @@ def make(settings: Settings, steps: int) -> optax.GradientTransformation:
         scale = optax.scale_by_adam(settings.b1, settings.b2, settings.eps)
     rate = optax.scale_by_learning_rate(learning_rate(settings, steps))
     return optax.chain(optax.add_decayed_weights(settings.weight_decay), scale, rate)
+
+
+def averaged(decay: float, step: Any, average: Any, params: Any) -> Any:
+    """The exponential average of parameters after step `step`, with `decay` of it kept; at most (1 + n) / (10 + n)."""
+    kept = jnp.minimum(decay, (1 + step) / (10 + step))
+    return optax.incremental_update(params, average, 1 - kept)

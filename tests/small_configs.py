@@ -25,7 +25,7 @@ SMALL = {
     "joint.converter_width": 16,
     **{
         f"{phase}.{field}": value
-        for phase in ("editor", "baseline")
+        for phase in ("regressor", "flow", "editor", "baseline")
         for field, value in {
             "steps": 2,
             "batch_size": 4,
@@ -51,7 +51,7 @@ def config_of(name):
 def small_config(name, **changes):
     """The config `name`, with the overrides of `SMALL` that it has fields for."""
     config = config_of(name)
-    fields = {k: v for k, v in SMALL.items() if k.partition(".")[0] in config}
+    fields = {k: v for k, v in SMALL.items() if _has(config, k)}
     config.unlock()
     for field, value in (fields | changes).items():
         *path, last = field.split(".")
@@ -60,3 +60,8 @@ def small_config(name, **changes):
             section = section[part]
         section[last] = value
     return config.to_dict()
+
+
+def _has(config, field):
+    section, _, rest = field.partition(".")
+    return section in config and (not rest or _has(config[section], rest))

@@ -6,8 +6,10 @@ from typing import Any
 from lgan_jax.core import FaceInfo, Finished
 from lgan_jax.methods.detector.method import Detector
 from lgan_jax.methods.detector.model import LandmarkDetector
+from lgan_jax.methods.dftnet.flow import Flow
 from lgan_jax.methods.dftnet.method import Baseline, Editor
 from lgan_jax.methods.dftnet.model import ExpressionEditor
+from lgan_jax.methods.dftnet.regressor import Regressor
 from lgan_jax.methods.landmarkgan.converter import Converter
 from lgan_jax.methods.landmarkgan.generator import Generator
 from lgan_jax.methods.landmarkgan.joint import Joint
@@ -16,7 +18,7 @@ from lgan_jax.methods.landmarkgan.model import LandmarkGAN
 PHASES = {
     "landmarkgan": {"detector": Detector, "converter": Converter, "generator": Generator, "joint": Joint},
     "detector": {"detector": Detector},
-    "dftnet": {"editor": Editor, "baseline": Baseline},
+    "dftnet": {"regressor": Regressor, "flow": Flow, "editor": Editor, "baseline": Baseline},
 }
 
 # method → its model, the phases that it can be made from, and those that it takes along where they are there

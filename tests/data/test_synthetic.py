@@ -265,6 +265,17 @@ def test_varied_acts():
     assert browless.mean() > 0.05
 
 
+def test_heads_turn_as_far_as_they_are_told():
+    usual, less = (Settings(variation="wild", turning=share) for share in (1.0, 0.25))
+    for i in range(20):
+        far, near = (sample(settings, "train", i) for settings in (usual, less))
+        for axis in ("yaw", "pitch", "roll"):
+            assert getattr(near, axis) == pytest.approx(getattr(far, axis) / 4)
+        assert dataclasses.replace(near, yaw=far.yaw, pitch=far.pitch, roll=far.roll) == far
+    with pytest.raises(ValueError, match=r"turning is 1\.5; it is a share"):
+        Settings(turning=1.5)
+
+
 def test_names_are_distinct_for_any_number():
     assert synthetic.names(Settings(identities=2)) == ("ada", "ben")
     assert len(set(synthetic.names(Settings(identities=60)))) == 60

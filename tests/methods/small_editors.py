@@ -1,4 +1,4 @@
-"""A very small DFT-Net and its baseline, and batches for them."""
+"""A very small DFT-Net, the phases around it, and batches for them."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -6,7 +6,9 @@ from small_methods import ADAM
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.landmarks import IBUG68
+from lgan_jax.methods.dftnet.flow import Flow
 from lgan_jax.methods.dftnet.method import Editor
+from lgan_jax.methods.dftnet.regressor import Regressor
 
 FACES = FaceInfo(IBUG68, 64, ("Ada", "Grace", "Mary"))
 SMALL = {
@@ -20,8 +22,21 @@ SMALL = {
 }
 
 
-def small_editor(phase=Editor, info=FACES, dtype=jnp.float32, **options):
-    return phase(phase.Settings(**{**SMALL, **options}), info, dtype, {})
+def small_editor(phase=Editor, info=FACES, dtype=jnp.float32, earlier=None, **options):
+    return phase(phase.Settings(**{**SMALL, **options}), info, dtype, earlier or {})
+
+
+def small_regressor(**options):
+    settings = Regressor.Settings(
+        **{"steps": 20, "batch_size": 6, "optimizer": ADAM, "discriminator_width": 2, **options}
+    )
+    return Regressor(settings, FACES, jnp.float32, {})
+
+
+def small_flow(earlier, **options):
+    fields = ("steps", "optimizer", "width", "blocks", "discriminator_width")
+    settings = Flow.Settings(**{**{name: SMALL[name] for name in fields}, "batch_size": 3, **options})
+    return Flow(settings, FACES, jnp.float32, earlier)
 
 
 def faces(count, size=64):

@@ -4,12 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_editors import FACES, SMALL, faces, small_editor
-from small_methods import ADAM, abstract_step, compiled, largest_change, started
+from small_editors import FACES, SMALL, faces, small_editor, small_flow, small_regressor
+from small_methods import abstract_step, compiled, largest_change, started
 
-from lgan_jax.core import FaceInfo
+from lgan_jax.core import FaceInfo, Finished
 from lgan_jax.landmarks import IBUG68
-from lgan_jax.methods.dftnet.method import Baseline, Editor, targets
+from lgan_jax.methods.dftnet.editing import targets
+from lgan_jax.methods.dftnet.method import Baseline, Editor
 from lgan_jax.ops import augment
 
 LOSSES = {"adversarial", "condition", "cycle", "total_variation", "attention"}
@@ -115,46 +116,37 @@ def test_a_step_is_its_updates_one_after_the_other(editor):
         assert max(largest_change(states[-1].params[name], after.params[name])) < 1e-5
 
 
-def test_the_generator_can_wait_for_the_regressor():
-    """A quarter of eight steps: D_C learns alone in the first two, from augmented faces, then both networks."""
-    changes = {"rotation": 5.0, "shift": 0.03, "mirror": True, "brightness": 0.1}
-    augmentation = dataclasses.replace(augment.NONE, **changes)
-    options = {"steps": 8, "generator_after": 0.25, "augmentation": augmentation, "regressor_optimizer": ADAM}
-    method, batch = small_editor(**options, discriminator_updates=1, batch_size=3), faces(3)
-    states, step = [started(method, batch)], compiled(method)
-    for i in range(3):
-        state, metrics = step(states[-1], batch, jax.random.key(i))
-        states.append(state)
-        assert (metrics["cycle"] > 0) == (metrics["total"] != 0) == (i == 2)
-        assert metrics["condition_real"] > 0
-        trained = states[-2].params["discriminator"], state.params["discriminator"]
-        assert min(largest_change(*(x["action_units"] for x in trained))) > 0
-    for name in ("generator", "discriminator"):
-        assert max(largest_change(states[0].optimizers[name], states[2].optimizers[name])) == 0
-    assert max(largest_change(states[0].params["generator"], states[2].params["generator"])) == 0
-    assert max(largest_change(states[2].params["generator"], states[3].params["generator"])) > 0
-    assert max(largest_change(states[2].optimizers["regressor"], states[3].optimizers["regressor"])) == 0
+def test_networks_start_as_earlier_phases_left_them():
+    batch, regressor = faces(3), small_regressor()
+    state, _ = compiled(regressor)(started(regressor, batch), batch, jax.random.key(0))
+    earlier = {"regressor": Finished(regressor, state)}
+    flow = small_flow(earlier)
+    trained, _ = compiled(flow)(started(flow, batch), batch, jax.random.key(0))
+    earlier["flow"] = Finished(flow, trained)
+    for phase in (Editor, Baseline):
+        method = small_editor(phase, earlier=earlier)
+        first = jax.jit(method.init)(jax.random.key(1), batch)
+        assert max(largest_change(first.params["discriminator"], state.average)) == 0
+        if phase is Editor:
+            assert max(largest_change(first.params["generator"], trained.average)) == 0
+            assert max(largest_change(first.average, trained.average)) == 0
+    seen = jax.jit(method.estimate)(first, batch["image"])
+    np.testing.assert_allclose(seen, jax.jit(regressor.estimate)(state, batch["image"]), rtol=1e-5)
+    for name, value, theirs in (("discriminator_width", 3, 2), ("blocks", 2, 1)):
+        with pytest.raises(ValueError, match=f"{name} is {value}; it must be that of the .* phase, {theirs}"):
+            small_editor(earlier=earlier, **{name: value})
 
 
-def test_real_faces_are_perturbed_towards_where_the_regressor_is_wrong():
-    method, batch = small_editor(perturbation=0.5), faces(6)
-    state, (image, units) = started(method, batch), batch.values()
-    moved = jax.jit(method._perturbed)(state, image, units, jax.random.split(jax.random.key(0), 6))
-    lengths = np.linalg.norm((moved - image).reshape(6, -1), axis=1)
-    assert 0 < lengths.min() < lengths.max() <= 0.5
-    before, after = (((jax.jit(method.estimate)(state, x) - units) ** 2).sum(-1) for x in (image, moved))
-    assert (after > before).all()
-    assert small_editor()._perturbed(state, image, units, None) is image
-    state, metrics = abstract_step(method, faces(10))
-    assert metrics["condition_real"].shape == (1,)
-
-
-def test_each_example_is_augmented_on_its_own():
-    augmentation = dataclasses.replace(augment.NONE, shift=0.05)
-    method, image = small_editor(augmentation=augmentation), faces(1)["image"].repeat(4, 0)
-    changed = jax.jit(method._augmented)(image, jax.random.split(jax.random.key(0), 4))
-    assert float(jnp.abs(changed[0] - changed[1]).max()) > 0.1
-    assert float(jnp.abs(changed).max()) <= 1 + 1e-6
+def test_half_of_the_faces_to_edit_are_mirrored():
+    augmentation = dataclasses.replace(augment.NONE, mirror=True)
+    method, batch = small_editor(augmentation=augmentation, discriminator_updates=1), faces(16)
+    mapped = jax.vmap(lambda x, y, key: method._dealt(x, y, key)[0][0], (0, 0, None), axis_name="data")
+    image, units = (jnp.asarray(batch[name])[None] for name in method.keys)
+    dealt = np.asarray(mapped(image, units, jax.random.key(0))[0])
+    same = [np.array_equal(a, b) for a, b in zip(dealt, batch["image"])]
+    flipped = [np.array_equal(a[:, ::-1], b) for a, b in zip(dealt, batch["image"])]
+    assert all(a != b for a, b in zip(same, flipped))
+    assert 3 < sum(same) < 13
 
 
 def test_the_flow_starts_as_the_identity():
@@ -205,7 +197,5 @@ def test_what_cannot_be_trained_is_said():
         small_editor(info=dataclasses.replace(FACES, size=96))
     with pytest.raises(ValueError, match="batch_size is 7; it must be a multiple of discriminator_updates, which is 5"):
         Editor.Settings(**{**SMALL, "batch_size": 7})
-    with pytest.raises(ValueError, match=r"generator_after is 1\.0; it must be at least 0 and less than 1"):
-        Editor.Settings(**SMALL, generator_after=1.0)
     with pytest.raises(ValueError, match="share of the batch, 4, cannot be dealt out over 5"):
         abstract_step(small_editor(), faces(4))

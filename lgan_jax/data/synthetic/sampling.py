@@ -36,6 +36,7 @@ class Settings:
         another person, light and background for each picture; pictures are still dealt out over the identities.
       acts: "usual" draws an expression, mixed with talking and blinking. "varied" does so for half of the pictures;
         in the others every action unit acts on its own. In a third of all pictures eyes are more or less closed.
+      turning: how far heads turn, nod and tilt, as a share of the usual.
     """
 
     identities: int = 5
@@ -44,8 +45,11 @@ class Settings:
     seed: int = 0
     variation: Literal["video", "wild"] = "video"
     acts: Literal["usual", "varied"] = "usual"
+    turning: float = 1.0
 
     def __post_init__(self):
+        if not 0 <= self.turning <= 1:
+            raise ValueError(f"turning is {self.turning}; it is a share of the usual, at least 0 and at most 1")
         for name in ("identities", "train_per_identity", "test_per_identity"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, it is {getattr(self, name)}")
@@ -161,7 +165,8 @@ def sample(settings: Settings, split: str, index: int) -> Sample:
     expression, acts, lopsided = _acts(rng)
     if settings.acts == "varied":
         expression, acts, lopsided = _varied(rng, expression, acts, lopsided)
-    turned = [float(np.clip(s * rng.normal(), -m, m)) for s, m in ((15.0, YAW), (8.0, PITCH), (5.5, ROLL))]
+    usual = [np.clip(s * rng.normal(), -m, m) for s, m in ((15.0, YAW), (8.0, PITCH), (5.5, ROLL))]
+    turned = _floats(settings.turning * angle for angle in usual)
     return Sample(
         person=who,
         identity=identity,

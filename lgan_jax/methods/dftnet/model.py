@@ -8,7 +8,8 @@ from jaxtyping import ArrayLike, Float32
 
 from lgan_jax import action_units
 from lgan_jax.core import FaceInfo, Finished
-from lgan_jax.methods.dftnet.method import Editor, State
+from lgan_jax.methods.dftnet.editing import State
+from lgan_jax.methods.dftnet.method import Editor
 from lgan_jax.methods.dftnet.networks import Edited
 from lgan_jax.nn.chunks import in_chunks
 

@@ -23,7 +23,7 @@ _HALVINGS = 6
 SMALLEST = 2**_HALVINGS  # pixels: the side of a picture must be a multiple of it
 _GAIN = 0.1  # of the heads: a step of their 7×7 kernels, of hundreds of weights a pixel, must not throw pixels about
 _REACH = 0.5  # picture widths of flow that 1 stands for
-_MOSTLY = 2.0  # added before the attention's sigmoid: at first most weight is on the warped source
+_MOSTLY = 4.0  # added before the attention's sigmoid: at first nearly all weight is on the warped source
 
 Image = Float[Array, "batch height width 3"]
 Units = Float[Array, "batch units"]

@@ -317,8 +317,7 @@ class Generator:
         for name, gradient in gradients.items():
             updates, moments[name] = self._optimizers[name].update(gradient, state.optimizers[name], params[name])
             params[name] = optax.apply_updates(params[name], updates)
-        decay = jnp.minimum(self.settings.average, (1 + state.step) / (10 + state.step))
-        average = optax.incremental_update(params["generators"], state.average, 1 - decay)
+        average = optimizers.averaged(self.settings.average, state.step, state.average, params["generators"])
         return state.replace(step=state.step + 1, params=params, optimizers=moments, average=average)
 
 

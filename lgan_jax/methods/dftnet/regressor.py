@@ -1,0 +1,159 @@
+"""Teaching D_C alone, before the generator.
+
+Wang et al. train D and G together, for as long as it takes on 200,000 faces. On a small data set or in little time D_C
+has learned next to nothing when the generator starts to follow it, and the generator learns to please it with noise.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from lgan_jax import action_units, optimizers
+from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys
+from lgan_jax.losses.reconstruction import l1
+from lgan_jax.methods.dftnet import losses
+from lgan_jax.methods.dftnet.networks import Discriminator
+from lgan_jax.nn.initialisers import initial_variables
+from lgan_jax.ops import augment
+
+Image = Float[Array, "batch height width 3"]
+Units = Float[Array, "batch units"]
+Keys = Any  # `(batch,)` typed keys, one an example
+
+UNITS = len(action_units.NUMBERS)
+_ROWS = 6  # of the pictures to look at
+_GROWTH = 0.2  # of the steps: how long the perturbation grows
+_OPTIMIZER = optimizers.Settings(name="adam", learning_rate=1e-3, schedule="cosine", warmup=100)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The regressor phase.
+
+    Attributes:
+      steps: how many.
+      batch_size: examples a step.
+      optimizer: its fields.
+      discriminator_width: channels of the discriminator's first convolution.
+      augmentation: of the faces that it learns from: else it learns a small data set by heart.
+      perturbation: faces are also moved, each by up to so much in ℓ2 (of a picture in [-1, 1]), towards where D_C is
+        more wrong. What pleases a D_C that withstands this is seen by people too (Santurkar et al., "Image synthesis
+        with a single (robust) classifier", NeurIPS 2019), but it sees less.
+      perturbation_after: share of the steps after which the perturbation grows, for a fifth of them.
+      average: the weights that are used and kept are this exponential average of those trained; at step n at most
+        (1 + n) / (10 + n).
+    """
+
+    steps: int = 20_000
+    batch_size: int = 64
+    optimizer: optimizers.Settings = _OPTIMIZER
+    discriminator_width: int = 64
+    augmentation: augment.Settings = augment.NONE
+    perturbation: float = 0.0
+    perturbation_after: float = 0.6
+    average: float = 0.99
+
+
+@flax.struct.dataclass
+class State:
+    """Everything that training changes: D's `params` (D_A's head among them, as it starts), their `average`."""
+
+    step: Any  # scalar int32
+    params: Any
+    average: Any
+    optimizer: Any
+
+
+class Regressor:
+    """The phase that trains D_C of DFT-Net on real faces."""
+
+    Settings = Settings
+    grouping = "single"
+    keys = ("image", "action_units")
+
+    def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
+        """`dtype` is what to compute in; of `earlier` phases none is needed."""
+        del earlier
+        self.settings, self.faces = settings, faces
+        self._discriminator = Discriminator(settings.discriminator_width, UNITS, dtype)
+        self._optimizer = optimizers.make(settings.optimizer, settings.steps)
+
+    def init(self, key: jax.Array, batch: Batch) -> State:
+        """See `core.Method`."""
+        params = initial_variables(self._discriminator, key, jnp.asarray(batch["image"])[:1])["params"]
+        return State(jnp.zeros((), jnp.int32), params, jax.tree.map(jnp.copy, params), self._optimizer.init(params))
+
+    def train_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
+        """See `core.Method`. Metrics: condition, of the faces that it is shown."""
+        image, units = jnp.asarray(batch["image"]), jnp.asarray(batch["action_units"])
+        keys = example_keys(key, len(image))
+        shown = augmented(self.settings.augmentation, image, keys)
+        if self.settings.perturbation:
+            shown = self._perturbed(state, shown, units, keys)
+
+        def loss(params: Any):
+            condition = losses.condition(self._seen(params, shown), units)
+            return condition, {"condition": condition}
+
+        gradients, metrics = jax.lax.pmean(jax.grad(loss, has_aux=True)(state.params), DATA_AXIS)
+        updates, moments = self._optimizer.update(gradients, state.optimizer, state.params)
+        params = optax.apply_updates(state.params, updates)
+        average = optimizers.averaged(self.settings.average, state.step, state.average, params)
+        return State(state.step + 1, params, average, moments), metrics
+
+    def eval_step(self, state: State, batch: Batch) -> Metrics:
+        """See `core.Method`. Metrics: action_units (mean difference of those seen from the true ones), condition."""
+        seen, units = self.estimate(state, jnp.asarray(batch["image"])), jnp.asarray(batch["action_units"])
+        return {"action_units": l1(seen, units), "condition": losses.condition(seen, units)}
+
+    def pictures(self, state: State, batch: Batch) -> Mapping[str, Array]:
+        """See `core.Method`: faces and what is shown of them, augmented and perturbed, in a row."""
+        image, units = (jnp.asarray(batch[name])[:_ROWS] for name in self.keys)
+        keys = jax.random.split(jax.random.key(0), len(image))
+        changed = augmented(self.settings.augmentation, image, keys)
+        return {"shown": jnp.stack([image, changed, self._perturbed(state, changed, units, keys)], 1)}
+
+    def estimate(self, state: State, image: Image) -> Units:
+        """The action units that D_C sees in faces in [-1, 1], by the averaged weights."""
+        return self._seen(state.average, image)
+
+    def _perturbed(self, state: State, image: Image, units: Units, keys: Keys) -> Image:
+        """Faces, each moved along the gradient of D_C's error."""
+
+        def error(image: Image) -> Array:
+            return jnp.sum((self._seen(state.params, image) - units) ** 2)
+
+        def moved(image: Image) -> Image:
+            slope = jax.grad(error)(image)
+            length = self.settings.perturbation * grown * jax.vmap(jax.random.uniform)(folded(keys, 1))
+            length = length / jnp.maximum(jnp.sqrt(jnp.sum(slope**2, (1, 2, 3))), 1e-12)
+            return image + length.reshape(-1, 1, 1, 1) * slope
+
+        done = state.step / self.settings.steps
+        grown = jnp.clip((done - self.settings.perturbation_after) / _GROWTH, 0, 1)
+        return jax.lax.cond(grown > 0, moved, lambda image: image, image)
+
+    def _seen(self, params: Any, image: Image) -> Units:
+        return self._discriminator.apply({"params": params}, image)[1]
+
+
+def augmented(settings: augment.Settings, image: Image, keys: Keys) -> Image:
+    """What the discriminator is shown of faces in [-1, 1]."""
+    if settings == augment.NONE:
+        return image
+    change = jax.vmap(functools.partial(augment.augmented_image, settings))
+    return 2 * change(folded(keys, 0), (image + 1) / 2) - 1
+
+
+def folded(keys: Keys, number: int) -> Keys:
+    """Other keys, one an example."""
+    return jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
