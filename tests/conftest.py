@@ -11,3 +11,13 @@ from jaxtyping import install_import_hook
 install_import_hook("lgan_jax", "beartype.beartype")
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+LONG = {
+    *("test_experiment", "test_configs", "test_express_run", "test_reenact", "test_parallel", "test_interruptions"),
+    *("test_generator", "test_detector", "test_dftnet_method", "test_dftnet_twins", "test_twins"),
+}
+
+
+def pytest_collection_modifyitems(items):
+    """The files that take longest come first, so that the workers, which take whole files, end together."""
+    items.sort(key=lambda item: item.path.stem not in LONG)

@@ -143,11 +143,19 @@ def studio(model, landmarks):
 
 @functools.cache
 def expression_studio(size=64):
-    """What the server works with on the tab "Expression": a DFT-Net of tiny width with random weights, compiled."""
+    """What the server works with on the tab "Expression": a DFT-Net of tiny width with random weights, compiled.
+
+    Its heads, which start as zero, are drawn too: so it changes faces, their colours more than their shape.
+    """
     info = FaceInfo(IBUG68, size, ("ada",))
     settings = Editor.Settings(width=4, blocks=1, discriminator_width=4)
     method = Editor(settings, info, jnp.float32, {})
     state = jax.jit(method.init)(jax.random.key(3), {})
+    heads = dict(state.average)
+    for i, (name, scale) in enumerate({"flow_attention": [0.02, 0.02, 4.0], "texture": [1.0, 1.0, 1.0]}.items()):
+        drawn = jax.random.normal(jax.random.key(i), heads[name]["kernel"].shape)
+        heads[name] = {"kernel": jnp.reshape(jnp.array(scale), (1, 1, 1, 3)) * drawn}
+    state = state.replace(average=heads)
     landmarks = (0.5 + (MEAN_FACE - 0.5) * 0.86).astype(np.float32)
     model, blank = ExpressionEditor(info, method, state), np.zeros((1, size, size, 3), np.float32)
     model.edit(blank, model.estimate(blank))
