@@ -26,11 +26,11 @@ def small_editor(phase=Editor, info=FACES, dtype=jnp.float32, earlier=None, **op
     return phase(phase.Settings(**{**SMALL, **options}), info, dtype, earlier or {})
 
 
-def small_regressor(**options):
+def small_regressor(info=FACES, **options):
     settings = Regressor.Settings(
         **{"steps": 20, "batch_size": 6, "optimizer": ADAM, "discriminator_width": 2, **options}
     )
-    return Regressor(settings, FACES, jnp.float32, {})
+    return Regressor(settings, info, jnp.float32, {})
 
 
 def small_flow(earlier, **options):

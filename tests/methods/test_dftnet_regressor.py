@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_editors import faces, small_regressor
+from small_editors import FACES, faces, small_regressor
 from small_methods import abstract_step, compiled, largest_change, started
 
 from lgan_jax.methods.dftnet.regressor import augmented
@@ -81,3 +81,8 @@ def test_pictures_and_another_augmentation():
     _, metrics = abstract_step(method, batch)
     assert {name: x.shape for name, x in metrics.items()} == {"condition": (1,)}
     assert jax.eval_shape(method.pictures, started(method, batch), batch)["shown"].shape == (6, 3, 64, 64, 3)
+
+
+def test_pictures_that_a_later_phase_could_not_take_are_refused_at_once():
+    with pytest.raises(ValueError, match="pictures are 96 pixels wide; DFT-Net takes multiples of 64"):
+        small_regressor(dataclasses.replace(FACES, size=96))

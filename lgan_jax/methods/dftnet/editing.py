@@ -19,8 +19,8 @@ from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics
 from lgan_jax.losses import adversarial
 from lgan_jax.losses.reconstruction import l1
 from lgan_jax.methods.dftnet import losses
-from lgan_jax.methods.dftnet.networks import SMALLEST, DFTNet, Discriminator, Edited
-from lgan_jax.methods.dftnet.regressor import UNITS, augmented, folded
+from lgan_jax.methods.dftnet.networks import DFTNet, Discriminator, Edited
+from lgan_jax.methods.dftnet.regressor import UNITS, augmented, check_size, folded
 from lgan_jax.nn.initialisers import initial_variables
 from lgan_jax.ops import augment
 
@@ -118,8 +118,7 @@ class Editing:
         `ValueError` for pictures of a size that the discriminator cannot take, and for sizes of networks other than
         those they start as.
         """
-        if faces.size % SMALLEST:
-            raise ValueError(f"pictures are {faces.size} pixels wide; DFT-Net takes multiples of {SMALLEST}")
+        check_size(faces.size)
         _same(settings, "regressor", regressor, ("discriminator_width",))
         _same(settings, "flow", flow, ("width", "blocks"))
         self.settings, self.faces = settings, faces

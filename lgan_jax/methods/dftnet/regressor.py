@@ -21,7 +21,7 @@ from lgan_jax import action_units, optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys
 from lgan_jax.losses.reconstruction import l1
 from lgan_jax.methods.dftnet import losses
-from lgan_jax.methods.dftnet.networks import Discriminator
+from lgan_jax.methods.dftnet.networks import SMALLEST, Discriminator
 from lgan_jax.nn.initialisers import initial_variables
 from lgan_jax.ops import augment
 
@@ -81,8 +81,9 @@ class Regressor:
     keys = ("image", "action_units")
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
-        """`dtype` is what to compute in; of `earlier` phases none is needed."""
+        """`dtype` is what to compute in; of `earlier` phases none is needed. Raises `ValueError` as `check_size`."""
         del earlier
+        check_size(faces.size)
         self.settings, self.faces = settings, faces
         self._discriminator = Discriminator(settings.discriminator_width, UNITS, dtype)
         self._optimizer = optimizers.make(settings.optimizer, settings.steps)
@@ -144,6 +145,12 @@ class Regressor:
 
     def _seen(self, params: Any, image: Image) -> Units:
         return self._discriminator.apply({"params": params}, image)[1]
+
+
+def check_size(size: int) -> None:
+    """Raises `ValueError` for pictures of a size that the discriminator cannot take, before anything is trained."""
+    if size % SMALLEST:
+        raise ValueError(f"pictures are {size} pixels wide; DFT-Net takes multiples of {SMALLEST}")
 
 
 def augmented(settings: augment.Settings, image: Image, keys: Keys) -> Image:
