@@ -14,6 +14,10 @@ from ml_collections import ConfigDict
 from lgan_jax import experiment
 
 DECAY = {"schedule": "linear", "hold": 2 / 3}  # the last 10 of 30 epochs
+AUGMENTATION = {  # of what D is shown: else it learns a small data set by heart
+    **{"rotation": 0.0, "scale": 0.0, "shift": 0.03, "mirror": True},
+    **{"brightness": 0.1, "contrast": 0.2, "saturation": 0.5, "blur": 0.3},
+}
 
 
 def get_config(variants: str = "") -> ConfigDict:
@@ -74,52 +78,66 @@ def paper() -> ConfigDict:
 
 
 def cpu(config: ConfigDict) -> None:
-    """128 pixels on a CPU: narrow networks, in steps (see `in_steps`), one update of the discriminator for one of G."""
-    in_steps(config, width=16, blocks=3)
-    config.regressor.steps, config.flow.steps, config.editor.steps = 3000, 3000, 2000
+    """128 pixels on a CPU with narrow networks: D_C first, then the flow alone, then all.
+
+    The weight of Eq. 9 keeps the flow from pleasing D_C with folds, that of Eq. 10 leaves to the texture what pays.
+    One update of the discriminator is made for one of G.
+    """
+    generator = {
+        **{"batch_size": 8, "width": 16, "blocks": 3, "discriminator_width": 16, "average": 0.98},
+        **{"augmentation": AUGMENTATION, "weights": {"total_variation": 2e-3, "attention": 20.0}},
+    }
+    config.phases = ("regressor", "flow", "editor")
+    regressor_first(config, 3000)
+    config.flow = {"steps": 3000, **generator, "optimizer": cosine(1.5e-3)}
+    config.editor.update({"steps": 2000, **generator, "optimizer": cosine(1e-3)})
+    config.editor.update({"discriminator_updates": 1, "discriminator_optimizer": adam(2e-4)})
     config.loop.update({"log_every": 50, "eval_every": 500, "pictures_every": 500, "checkpoint_every": 250})
 
 
 def quick(config: ConfigDict) -> None:
-    """64 pixels in minutes on two cores; no built-in person is in two pictures, so those held out are unseen."""
+    """64 pixels in minutes on two cores: D_C, then G from pairs of pictures of a person, which need no D_A.
+
+    Built-in people are in one pair each, so those held out are unseen.
+    """
     config.data.size = 64
-    config.data.built_in.update({"train_per_identity": 6000, "test_per_identity": 200})
+    config.data.built_in.update({"train_per_identity": 6000, "test_per_identity": 200, "pairs": True})
     config.data.built_in.update({"acts": "varied", "turning": 0.35})
-    in_steps(config, width=12, blocks=2)
-    config.regressor.steps, config.flow.steps, config.editor.steps = 1400, 1500, 400
+    config.phases = ("regressor", "pairs")
+    regressor_first(config, 1000)
+    config.pairs = {
+        **{"steps": 2000, "batch_size": 8, "width": 12, "blocks": 2, "discriminator_width": 16, "average": 0.98},
+        **{"augmentation": {"mirror": True}, "emphasis": 20.0, "weights": {"attention": 0.0}},
+        "optimizer": cosine(4e-3),
+    }
     config.loop.update({"log_every": 50, "eval_every": 250, "pictures_every": 250, "checkpoint_every": 250})
     config.evaluation = {"frames": 48, "identity_frames": 32, "single_frames": 12}
 
 
-def in_steps(config: ConfigDict, width: int, blocks: int) -> None:
-    """D_C first, then the flow alone, then all: what little data and time need to make edits that can be seen.
-
-    The weight of Eq. 9 keeps the flow from pleasing D_C with folds, that of Eq. 10 leaves to the texture what pays.
-    """
-    augmentation = {"rotation": 0.0, "scale": 0.0, "shift": 0.03, "mirror": True}
-    augmentation |= {"brightness": 0.1, "contrast": 0.2, "saturation": 0.5, "blur": 0.3}
-    rate = {"name": "adam", "b1": 0.9, "schedule": "cosine", "hold": 0.0, "warmup": 100}
-    generator = {
-        **{"batch_size": 8, "width": width, "blocks": blocks, "discriminator_width": 16},
-        **{"augmentation": augmentation, "average": 0.98},
-        "optimizer": {**rate, "learning_rate": 1.5e-3, "warmup": 30},
-        "weights": {"total_variation": 2e-3, "attention": 20.0},
-    }
-    config.phases = ("regressor", "flow", "editor")
-    config.regressor = {
-        **{"batch_size": 64, "discriminator_width": 16, "augmentation": augmentation},
-        **{"perturbation": 0.5, "perturbation_after": 0.65, "optimizer": {**rate, "learning_rate": 2e-3}},
-    }
-    config.flow = generator
-    config.editor.update({**generator, "discriminator_updates": 1, "discriminator_optimizer": adam(2e-4)})
-    config.editor.optimizer.learning_rate = 1e-3
-
-
 def baseline(config: ConfigDict) -> None:
-    """GANimation after the editor, with the same settings; it has no flow, so it takes that phase's steps as well."""
-    config.baseline = config.editor.copy_and_resolve_references()
-    config.baseline.steps = sum(config[name].steps for name in config.phases if name in ("flow", "editor"))
-    config.phases = (*config.phases, "baseline")
+    """GANimation after DFT-Net, with the same settings; it has no flow, so it takes that phase's steps as well."""
+    if "pairs" in config.phases:
+        config.baseline_pairs = config.pairs.copy_and_resolve_references()
+        config.phases = (*config.phases, "baseline_pairs")
+    if "editor" in config.phases:
+        config.baseline = config.editor.copy_and_resolve_references()
+        config.baseline.steps = sum(config[name].steps for name in config.phases if name in ("flow", "editor"))
+        config.phases = (*config.phases, "baseline")
+
+
+def cosine(learning_rate: float) -> ConfigDict:
+    """For little time: a short rise, then down to zero."""
+    return ConfigDict(
+        {"name": "adam", "learning_rate": learning_rate, "b1": 0.9, "schedule": "cosine", "hold": 0.0, "warmup": 50}
+    )
+
+
+def regressor_first(config: ConfigDict, steps: int) -> None:
+    """D_C on its own before G."""
+    config.regressor = {
+        **{"steps": steps, "batch_size": 64, "discriminator_width": 16, "augmentation": AUGMENTATION},
+        **{"perturbation": 0.5, "perturbation_after": 0.65, "optimizer": cosine(2e-3)},
+    }
 
 
 def adam(learning_rate: float) -> ConfigDict:

@@ -62,7 +62,7 @@ class Finished(NamedTuple):
 
 def blank_batch(method: Any, info: FaceInfo) -> dict[str, np.ndarray]:
     """A batch of one example for the phase `method`, all zeros: shapes for `init` where there is no data."""
-    lead = (1, len(info.identities)) if method.grouping == "one_of_each" else (1,)
+    lead = {"single": (1,), "pairs": (1, 2), "one_of_each": (1, len(info.identities))}[method.grouping]
     shapes = {
         "image": (info.size, info.size, 3),
         "landmarks": (info.scheme.count, 2),

@@ -25,7 +25,7 @@ SMALL = {
     "joint.converter_width": 16,
     **{
         f"{phase}.{field}": value
-        for phase in ("regressor", "flow", "editor", "baseline")
+        for phase in ("regressor", "flow", "pairs", "editor", "baseline", "baseline_pairs")
         for field, value in {
             "steps": 2,
             "batch_size": 4,

@@ -81,9 +81,11 @@ class Split:
       size: pixels a side to read pictures at.
       points: which landmarks to keep, in which order; all where it is None.
       landmarks: whether the records have landmarks.
+      pairs: whether a person's records come two by two: same person, pose, gaze, light and place, other expression.
 
     Attributes:
       identity: `(n,)` int32, who is in each record.
+      pairs: see above.
     """
 
     def __init__(
@@ -93,8 +95,10 @@ class Split:
         size: int,
         points: Int[np.ndarray, " kept"] | None = None,
         landmarks: bool = True,
+        pairs: bool = False,
     ):
         self.identity = identity.astype(np.int32)
+        self.pairs = pairs
         self._source = source
         self._size = size
         self._points = points
@@ -264,4 +268,4 @@ def _split(stored: tfds.core.DatasetBuilder, split: str, info: FaceInfo, points:
         raise ValueError(f"the cached faces in {stored.data_dir} are damaged: delete this folder ({error})") from error
     about = stored.info.metadata
     identity = np.array(about["identity"][split], np.int32)
-    return Split(source, identity, info.size, points, about.get("landmarks", True))
+    return Split(source, identity, info.size, points, about.get("landmarks", True), about.get("pairs", False))

@@ -9,6 +9,7 @@ from lgan_jax.methods.detector.model import LandmarkDetector
 from lgan_jax.methods.dftnet.flow import Flow
 from lgan_jax.methods.dftnet.method import Baseline, Editor
 from lgan_jax.methods.dftnet.model import ExpressionEditor
+from lgan_jax.methods.dftnet.pairs import BaselinePairs, Pairs
 from lgan_jax.methods.dftnet.regressor import Regressor
 from lgan_jax.methods.landmarkgan.converter import Converter
 from lgan_jax.methods.landmarkgan.generator import Generator
@@ -18,21 +19,29 @@ from lgan_jax.methods.landmarkgan.model import LandmarkGAN
 PHASES = {
     "landmarkgan": {"detector": Detector, "converter": Converter, "generator": Generator, "joint": Joint},
     "detector": {"detector": Detector},
-    "dftnet": {"regressor": Regressor, "flow": Flow, "editor": Editor, "baseline": Baseline},
+    "dftnet": {
+        **{"regressor": Regressor, "flow": Flow, "pairs": Pairs, "editor": Editor},
+        **{"baseline_pairs": BaselinePairs, "baseline": Baseline},
+    },
 }
 
-# method → its model, the phases that it can be made from, and those that it takes along where they are there
+# method → its model, the phases that it can be made from, and those that it takes along where they are there: of each
+# the first that is there
 _MODELS = {
-    "landmarkgan": (LandmarkGAN, ("generator", "joint"), ()),
-    "detector": (LandmarkDetector, ("detector",), ()),
-    "dftnet": (ExpressionEditor, ("editor",), ("baseline",)),
+    "landmarkgan": (LandmarkGAN, ("generator", "joint"), {}),
+    "detector": (LandmarkDetector, ("detector",), {}),
+    "dftnet": (ExpressionEditor, ("editor", "pairs"), {"baseline": ("baseline", "baseline_pairs")}),
 }
 
 
 def model(method: str, info: FaceInfo, finished: Mapping[str, Finished]) -> Any:
     """The model of a run that has come far enough. Raises `ValueError` where it has not."""
     make, phases, along = _MODELS[method]
-    for name in phases:
-        if name in finished:
-            return make(info, *finished[name], **{other: finished[other] for other in along if other in finished})
+    if start := _first(finished, phases):
+        others = {name: _first(finished, choice) for name, choice in along.items()}
+        return make(info, *start, **{name: other for name, other in others.items() if other})
     raise ValueError(f"the run has not reached its {' or '.join(phases)} phase yet; train on, then load it again")
+
+
+def _first(finished: Mapping[str, Finished], names: tuple[str, ...]) -> Finished | None:
+    return next((finished[name] for name in names if name in finished), None)

@@ -3,7 +3,8 @@
 XLA's CPU backend is several times slower than it could be at gradients of convolutions, and at a few convolutions. So
 on a CPU, with stride 1, the three maps of a convolution (output, gradient for the image, gradient for the kernel) are
 written here as what is fast there. Each is linear in both of its arguments and the other two are its derivatives, so
-gradients of gradients are as fast. They are exact, up to the order of the sums.
+gradients of gradients are as fast. They are exact, up to the order of the sums. Each map is compiled under its own
+`jax.jit`, so that the many convolutions of one shape in a network are traced once: tracing a step takes half the time.
 """
 
 from __future__ import annotations
@@ -112,6 +113,7 @@ _fold.defvjp(lambda patches, *how: (_fold(patches, *how), None), lambda *a: (_un
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+@functools.partial(jax.jit, static_argnums=2)
 def _convolve(image: Images, kernel: Kernel, padding: Pads) -> Images:
     if not _as_product(image, kernel.shape[:2]):
         return _large(image, kernel, padding)
@@ -139,6 +141,7 @@ def _large(image: Images, kernel: Kernel, padding: Pads) -> Images:
     return _plain(image, kernel, 1, padding)
 
 
+@functools.partial(jax.jit, static_argnums=2)
 def _input_gradient(kernel: Kernel, gradient: Images, padding: Pads) -> Images:
     """The derivative of ⟨gradient, convolve(image, kernel)⟩ for the image: a convolution with the flipped kernel.
 
@@ -159,6 +162,7 @@ def _input_gradient(kernel: Kernel, gradient: Images, padding: Pads) -> Images:
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+@functools.partial(jax.jit, static_argnums=(2, 3))
 def _kernel_gradient(image: Images, gradient: Images, padding: Pads, size: tuple[int, int]) -> Kernel:
     """The derivative of ⟨gradient, convolve(image, kernel)⟩ for a kernel of that size: patchesᵀ · gradient.
 

@@ -20,7 +20,7 @@ def run(tmp_path_factory):
     changes = {
         **{"data.size": 64, "data.cache": str(tmp_path_factory.mktemp("cache"))},
         **{"data.built_in.train_per_identity": 8, "data.built_in.test_per_identity": 4},
-        **{"flow.optimizer.learning_rate": 0.05, "flow.optimizer.warmup": 0},  # two steps that change faces
+        **{"pairs.optimizer.learning_rate": 0.05, "pairs.optimizer.warmup": 0},  # two steps that change faces
         **{"evaluation.frames": 4, "evaluation.identity_frames": 2, "evaluation.single_frames": 2},
     }
     folder = tmp_path_factory.mktemp("runs") / "quick"
@@ -37,7 +37,7 @@ def test_the_report_compares_with_the_baseline(run):
         "what should come out",
     ]
     assert "the GANimation baseline" in data["verdict"]
-    assert data["facts"]["Weights"] == "regressor of step 2, flow of step 2, editor of step 2, baseline of step 2"
+    assert data["facts"]["Weights"] == "regressor of step 2, pairs of step 2, baseline_pairs of step 2"
     assert (run / "report" / "parts.png").is_file()
 
 

@@ -2,8 +2,8 @@
 
 A record is `image` (the bytes of a JPEG or PNG file), `landmarks` float32 `(N, 2)` in [0, 1] (`(0, 2)` in a data set
 without), `identity` int32, and what the data set has besides. Beside the records, the builder keeps (as TFDS metadata)
-the people's names, the landmark scheme and whether there are landmarks, who is in each record, a fingerprint of the
-contents, notes, and which pictures were skipped and why.
+the people's names, the landmark scheme and whether there are landmarks, who is in each record, whether they come in
+pairs, a fingerprint of the contents, notes, and which pictures were skipped and why.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
       identities: the people's names; a record's `identity` is an index into them.
       scheme: name of the landmark scheme.
       landmarks: whether the records have landmarks; `records` may say so when it begins.
+      pairs: whether a person's records come two by two: same person, pose, gaze, light and place, other expression.
       total: number of records to expect, for the progress bar.
       skipped: reason → names of what was left out for it.
       notes: what else a user should know, one line each.
@@ -67,6 +68,7 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         self.identities = identities
         self.scheme = scheme
         self.landmarks = True
+        self.pairs = False
         self.total = 0
         self.notes: list[str] = []
         self.skipped: dict[str, list[str]] = {}
@@ -136,6 +138,7 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
             identities=list(self.identities),
             scheme=self.scheme,
             landmarks=self.landmarks,
+            pairs=self.pairs,
             identity=identity,
             fingerprint=digest.hexdigest(),
             notes=self.notes,

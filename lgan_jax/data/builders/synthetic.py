@@ -28,6 +28,7 @@ class Synthetic(base.FaceBuilder, skip_registration=True):
         for path in (Path(action_units.__file__), *sorted(Path(synthetic.__file__).parent.glob("*.py"))):
             digest.update(path.read_bytes())
         super().__init__(cache, f"synthetic-{digest.hexdigest()[:16]}", synthetic.names(settings), "wflw98")
+        self.pairs = settings.pairs
 
     def features(self):
         return {

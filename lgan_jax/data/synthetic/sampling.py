@@ -37,6 +37,8 @@ class Settings:
       acts: "usual" draws an expression, mixed with talking and blinking. "varied" does so for half of the pictures;
         in the others every action unit acts on its own. In a third of all pictures eyes are more or less closed.
       turning: how far heads turn, nod and tilt, as a share of the usual.
+      pairs: of a person's pictures the second is the first with another expression, the fourth the third, and so on:
+        same person, pose, gaze, light and place.
     """
 
     identities: int = 5
@@ -46,6 +48,7 @@ class Settings:
     variation: Literal["video", "wild"] = "video"
     acts: Literal["usual", "varied"] = "usual"
     turning: float = 1.0
+    pairs: bool = False
 
     def __post_init__(self):
         if not 0 <= self.turning <= 1:
@@ -53,6 +56,8 @@ class Settings:
         for name in ("identities", "train_per_identity", "test_per_identity"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, it is {getattr(self, name)}")
+        if self.pairs and (self.train_per_identity % 2 or self.test_per_identity % 2):
+            raise ValueError("pairs need an even train_per_identity and an even test_per_identity")
         if self.seed < 0:
             raise ValueError(f"seed must not be negative, it is {self.seed}")
 
@@ -155,16 +160,18 @@ def sample(settings: Settings, split: str, index: int) -> Sample:
     if not 0 <= index < settings.count(split):
         raise IndexError(f"picture {index} of {split!r}: there are {settings.count(split)}")
     rng = np.random.default_rng([settings.seed, 1 + _split_number(split), index])
-    identity = index % settings.identities
+    turn, identity = divmod(index, settings.identities)
+    if settings.pairs and turn % 2:
+        expression, acts, lopsided = _acting(settings, rng)
+        first = sample(settings, split, index - settings.identities)
+        return dataclasses.replace(first, expression=expression, action_units=_floats(acts), lopsided=lopsided)
     if settings.variation == "wild":
         who, (light, background) = people.stranger(rng), _place(rng)
     else:
         who = people.person(settings.seed, identity)
         light, background = _place(np.random.default_rng([settings.seed, 72, identity]))
         light = _flickered(light, rng)
-    expression, acts, lopsided = _acts(rng)
-    if settings.acts == "varied":
-        expression, acts, lopsided = _varied(rng, expression, acts, lopsided)
+    expression, acts, lopsided = _acting(settings, rng)
     usual = [np.clip(s * rng.normal(), -m, m) for s, m in ((15.0, YAW), (8.0, PITCH), (5.5, ROLL))]
     turned = _floats(settings.turning * angle for angle in usual)
     return Sample(
@@ -217,6 +224,12 @@ def _flickered(light: Light, rng: np.random.Generator) -> Light:
         elevation=light.elevation + float(np.clip(2 * rng.normal(), -4, 4)),
         key=light.key * (1 + float(np.clip(0.02 * rng.normal(), -0.04, 0.04))),
     )
+
+
+def _acting(settings: Settings, rng: np.random.Generator) -> tuple[int, np.ndarray, float]:
+    """(expression, action units, lopsidedness)."""
+    drawn = _acts(rng)
+    return _varied(rng, *drawn) if settings.acts == "varied" else drawn
 
 
 def _acts(rng: np.random.Generator) -> tuple[int, np.ndarray, float]:

@@ -29,13 +29,13 @@ Units = Float[Array, "batch units"]
 Keys = Any  # `(batch,)` typed keys, one an example
 
 _NOISE = 0.1  # of the action units that are aimed at, either way
-_ROWS = 6  # of the pictures to look at
+ROWS = 6  # of the pictures to look at
 OPTIMIZER = optimizers.Settings(name="adam", learning_rate=1e-4, b1=0.5, b2=0.999, schedule="linear", hold=2 / 3)
 
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
-    """λ of the losses.
+    """λ of the losses; the last two are of `losses.pair`, for the made face and for its texture alone.
 
     The paper's λ_cond is 4000. In GANimation's code, from which the number comes, it multiplies a mean that is divided
     by the batch's size once more, 25: that is 160 here.
@@ -47,6 +47,8 @@ class Weights:
     cycle: float = 10.0
     total_variation: float = 1e-4
     attention: float = 1.0
+    pair: float = 10.0
+    pair_texture: float = 3.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,10 +111,10 @@ class Editing:
         faces: FaceInfo,
         dtype: Any,
         regressor: Finished | None,
-        flow: Finished | None,
+        generator: Finished | None,
         trained: Mapping[str, optax.GradientTransformation],
     ) -> None:
-        """D starts as that of `regressor`, the generator as that of `flow`, where there is one.
+        """D starts as that of `regressor`, the generator as the one of `generator`, where there is one.
 
         `settings` is a `Settings`; `dtype` is what to compute in; `trained` are the optimizers of the networks. Raises
         `ValueError` for pictures of a size that the discriminator cannot take, and for sizes of networks other than
@@ -120,11 +122,11 @@ class Editing:
         """
         check_size(faces.size)
         _same(settings, "regressor", regressor, ("discriminator_width",))
-        _same(settings, "flow", flow, ("width", "blocks"))
+        _same(settings, "earlier", generator, ("width", "blocks"))
         self.settings, self.faces = settings, faces
         self._generator = self.network(settings.width, settings.blocks, dtype)
         self._discriminator = Discriminator(settings.discriminator_width, UNITS, dtype)
-        self._regressor, self._flow, self._optimizers = regressor, flow, trained
+        self._starts, self._optimizers = (regressor, generator), trained
 
     def init(self, key: jax.Array, batch: Batch) -> State:
         """See `core.Method`. Generators' heads start as zero: no flow, even attention, no new colours."""
@@ -135,10 +137,11 @@ class Editing:
         for head in generator.keys() & {"flow_attention", "attention", "texture"}:
             generator[head] = jax.tree.map(jnp.zeros_like, generator[head])
         discriminator = initial_variables(self._discriminator, keys[1], image)["params"]
-        if self._flow:
-            generator = jax.tree.map(jnp.copy, self._flow.state.average)
-        if self._regressor:
-            discriminator = jax.tree.map(jnp.copy, self._regressor.state.average)
+        regressor, earlier = self._starts
+        if earlier:
+            generator = jax.tree.map(jnp.copy, earlier.state.average)
+        if regressor:
+            discriminator = jax.tree.map(jnp.copy, regressor.state.average)
         params = {"generator": generator, "discriminator": discriminator}
         return State(
             step=jnp.zeros((), jnp.int32),
@@ -171,11 +174,8 @@ class Editing:
 
     def pictures(self, state: State, batch: Batch) -> Mapping[str, Array]:
         """See `core.Method`: source, whose action units are wanted, warped, texture, attention and made, in a row."""
-        image, units = (jnp.asarray(batch[name])[:_ROWS] for name in ("image", "action_units"))
-        edited = self.edit(state, image, jnp.roll(units, 1, 0))
-        attention = jnp.broadcast_to(2 * edited.attention - 1, image.shape)
-        columns = [image, jnp.roll(image, 1, 0), edited.aligned, edited.texture, attention, edited.image]
-        return {"edited": jnp.stack(columns, 1)}
+        image, units = (jnp.asarray(batch[name])[:ROWS] for name in self.keys)
+        return {"edited": self._sheet(state, image, jnp.roll(image, 1, 0), jnp.roll(units, 1, 0))}
 
     def edit(self, state: State, image: Image, units: Units) -> Edited:
         """Faces in [-1, 1] given other action units, by the averaged generator."""
@@ -184,6 +184,11 @@ class Editing:
     def estimate(self, state: State, image: Image) -> Units:
         """The action units that D_C sees in faces in [-1, 1]."""
         return self._judged(state.params["discriminator"], image)[1]
+
+    def _sheet(self, state: State, image: Image, wanted: Image, units: Units) -> Float[Array, "rows 6 H W 3"]:
+        edited = self.edit(state, image, units)
+        attention = jnp.broadcast_to(2 * edited.attention - 1, image.shape)
+        return jnp.stack([image, wanted, edited.aligned, edited.texture, attention, edited.image], 1)
 
     def _mirrored(self, image: Image, keys: Keys) -> Image:
         """Half of the faces to edit mirrored, where the augmentation mirrors any."""
@@ -210,6 +215,10 @@ class Editing:
             total = sum((getattr(weights, name) * value for name, value in metrics.items()), start=jnp.zeros(()))
             return total, {**metrics, "total": total}
 
+        return self._step_of_generator(state, loss)
+
+    def _step_of_generator(self, state: State, loss: Callable) -> tuple[State, Metrics]:
+        """One step of the generator's optimizer, and of the average."""
         state, metrics = self._updated(state, "generator", loss)
         generator = state.params["generator"]
         average = optimizers.averaged(self.settings.average, state.step, state.average, generator)

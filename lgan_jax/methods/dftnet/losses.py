@@ -1,4 +1,6 @@
-"""The losses of DFT-Net, Eq. 7 to 10 of Wang et al., in the paper's symbols; Eq. 6 is `losses.adversarial`'s.
+"""The losses of DFT-Net, Eq. 7 to 10 of Wang et al., in the paper's symbols, and one for pairs.
+
+Eq. 6 is `losses.adversarial`'s.
 
 X_s: source in [-1, 1]. X̂_t: made face. y: action units in [0, 1]. Φ: flow in picture widths and heights. A: attention.
 Expectations are means over the batch.
@@ -19,6 +21,15 @@ Image = Float[Array, "batch height width 3"]
 def condition(estimated: Float[Array, "batch units"], wanted: Float[Array, "batch units"]) -> Scalar:
     """One expectation of Eq. 7, E[‖D_C(X) − y‖₂²], as a mean over units (as GANimation's code; the paper: a sum)."""
     return jnp.mean((estimated - wanted) ** 2)
+
+
+def pair(made: Image, source: Image, target: Image, emphasis: float) -> Scalar:
+    """ℓ1 of a made face from the true one, as a mean over pixels and colours.
+
+    A pixel counts 1 + `emphasis` · |target − source| (the mean over its colours): an expression changes few of them.
+    """
+    changed = jnp.mean(jnp.abs(target - source), -1, keepdims=True)
+    return jnp.mean((1 + emphasis * changed) * jnp.abs(made - target))
 
 
 def cycle(image: Image, returned: Image) -> Scalar:

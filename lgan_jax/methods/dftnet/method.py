@@ -46,18 +46,18 @@ class Editor(Editing):
     """The phase that trains G and D of DFT-Net."""
 
     Settings = Settings
-    before: tuple[str, ...] = ("regressor", "flow")  # phases that it starts from, where they are there
+    before: tuple[str, ...] = ("flow", "pairs")  # the generator starts as the last of these left it, if any is there
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
-        """See `Editing`; of `earlier` phases those `before` are taken up."""
+        """See `Editing`; of `earlier` phases the regressor and the last of those `before` are taken up."""
         trained = {
             "generator": optimizers.make(settings.optimizer, settings.steps),
             "discriminator": optimizers.make(
                 settings.discriminator_optimizer, settings.steps * settings.discriminator_updates
             ),
         }
-        regressor, flow = (earlier.get(name) if name in self.before else None for name in ("regressor", "flow"))
-        super().__init__(settings, faces, dtype, regressor, flow, trained)
+        generators = [finished for name, finished in earlier.items() if name in self.before]
+        super().__init__(settings, faces, dtype, earlier.get("regressor"), (generators or [None])[-1], trained)
 
     def train_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
         """See `core.Method`.
@@ -113,4 +113,4 @@ class Baseline(Editor):
     """The phase that trains GANimation's generator, with a discriminator of its own, on the same losses."""
 
     network = GANimation
-    before = ("regressor",)
+    before = ("baseline_pairs",)

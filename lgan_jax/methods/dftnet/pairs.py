@@ -1,0 +1,99 @@
+"""Teaching the generator from pairs of pictures that show a person with two expressions, before D_A.
+
+Wang et al. have no such pairs, and need them not: D_C and D_A teach the generator, in days. Where a data set has them
+they say at every pixel what an edit must look like, and minutes are enough.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import dm_pix
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from lgan_jax import optimizers
+from lgan_jax.core import Batch, FaceInfo, Finished, Metrics, example_keys
+from lgan_jax.losses.reconstruction import l1
+from lgan_jax.methods.dftnet import editing, losses
+from lgan_jax.methods.dftnet.editing import ROWS, Editing, State
+from lgan_jax.methods.dftnet.networks import GANimation
+from lgan_jax.methods.dftnet.regressor import folded
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(editing.Settings):
+    """The pairs phase: see `editing.Settings`. Of the weights those of pairs and of Eq. 9 and 10 have a part.
+
+    Attributes:
+      emphasis: see `losses.pair`.
+    """
+
+    steps: int = 20_000
+    batch_size: int = 25
+    emphasis: float = 10.0
+
+
+class Pairs(Editing):
+    """The phase that trains the generator of DFT-Net on pairs."""
+
+    Settings = Settings
+    grouping = "pairs"
+
+    def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
+        """See `Editing`."""
+        trained = {"generator": optimizers.make(settings.optimizer, settings.steps)}
+        super().__init__(settings, faces, dtype, earlier.get("regressor"), None, trained)
+
+    def train_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
+        """See `core.Method`. Metrics: pair, pair_texture, total_variation, attention and total."""
+        images, units = (jnp.asarray(batch[name]) for name in self.keys)
+        keys = example_keys(key, len(images))
+        first = jax.vmap(jax.random.randint, (0, None, None, None))(folded(keys, 1), (), 0, 2)
+        places = jnp.arange(len(images))
+        images = jax.vmap(self._mirrored, (1, None), 1)(images, keys)
+        source, target, wanted = images[places, first], images[places, 1 - first], units[places, 1 - first]
+        weights = self.settings.weights
+
+        def loss(params: Any):
+            edited = self._edited(params, source, wanted)
+            metrics = {
+                "pair": losses.pair(edited.image, source, target, self.settings.emphasis),
+                "pair_texture": losses.pair(edited.texture, source, target, self.settings.emphasis),
+                "total_variation": losses.total_variation(edited.flow),
+                "attention": losses.attention(edited.attention),
+            }
+            total = sum((getattr(weights, name) * value for name, value in metrics.items()), start=jnp.zeros(()))
+            return total, {**metrics, "total": total}
+
+        state, metrics = self._step_of_generator(state, loss)
+        return state.replace(step=state.step + 1), metrics
+
+    def eval_step(self, state: State, batch: Batch) -> Metrics:
+        """See `core.Method`. The first picture of each pair is given the second's action units.
+
+        Metrics: l1 (of the made from the second picture, on [0, 1]), l1_source (of the first from the second), ssim
+        (of the made and the second), and those of `Editing` for the first pictures.
+        """
+        image, units = (jnp.asarray(batch[name]) for name in self.keys)
+        made = self.edit(state, image[:, 0], units[:, 1]).image
+        return {
+            **super().eval_step(state, {"image": image[:, 0], "action_units": units[:, 0]}),
+            "l1": l1(made, image[:, 1]) / 2,
+            "l1_source": l1(image[:, 0], image[:, 1]) / 2,
+            "ssim": jnp.mean(dm_pix.ssim((made + 1) / 2, (image[:, 1] + 1) / 2)),
+        }
+
+    def pictures(self, state: State, batch: Batch) -> Mapping[str, Array]:
+        """See `core.Method`: first and second of a pair, warped, texture, attention and made, in a row."""
+        image, units = (jnp.asarray(batch[name])[:ROWS] for name in self.keys)
+        return {"edited": self._sheet(state, image[:, 0], image[:, 1], units[:, 1])}
+
+
+class BaselinePairs(Pairs):
+    """The phase that trains GANimation's generator on pairs."""
+
+    network = GANimation
