@@ -130,7 +130,7 @@ def _spaced(members: np.ndarray, count: int) -> np.ndarray:
     return members[(2 * np.arange(count) + 1) * len(members) // (2 * count)]
 
 
-def _order(members: np.ndarray, seed: int, number: int) -> Callable[[int], np.ndarray]:
+def _order(members: np.ndarray, seed: int, number: int) -> Callable[[int], np.integer | np.ndarray]:
     """Row of the endless sequence of shuffled epochs → record, or pair of records.
 
     A function of (`seed`, `number`, epoch) alone.
@@ -141,7 +141,7 @@ def _order(members: np.ndarray, seed: int, number: int) -> Callable[[int], np.nd
     def shuffled(epoch: int) -> np.ndarray:
         return np.random.default_rng((seed, number, epoch)).permutation(members)
 
-    def record(row: int) -> np.ndarray:
+    def record(row: int) -> np.integer | np.ndarray:
         epoch, place = divmod(row, len(members))
         return shuffled(epoch)[place]
 

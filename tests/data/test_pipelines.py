@@ -162,6 +162,35 @@ def test_held_out_single_pictures_take_turns(split):
     assert batches[0]["identity"].tolist() == [0, 1, 2, 0]
 
 
+@pytest.fixture(scope="module")
+def pairs(split):
+    """Twelve of the pictures, four of each identity, as pairs."""
+    kept = [0, 1, 2, 3, 7, 8, 9, 10, 11, 12, 13, 14]
+    return data.Split([split._source[i] for i in kept], split.identity[kept], 16, pairs=True)
+
+
+def test_pairs_stay_together(pairs):
+    known = [[0, 1], [2, 3], [7, 8], [9, 10], [11, 12], [13, 14]]
+    batches = take(pipelines.training_batches(pairs, 3, 1, "pairs"), 6)
+    assert [batch.shape for batch in batches] == [(3, 2)] * 6
+    epochs = np.concatenate(batches).reshape(3, 6, 2).tolist()
+    assert all(sorted(epoch) == known for epoch in epochs)
+    assert epochs[0] != epochs[1]
+
+
+def test_held_out_pairs_take_turns(pairs):
+    batches = pipelines.held_out(pairs, "pairs", 1, 2)
+    assert np.concatenate([numbers(b) for b in batches]).tolist() == [[2, 3], [9, 10], [13, 14]]
+    assert batches[0]["image"].shape == (2, 2, 16, 16, 3)
+
+
+def test_faces_that_come_in_no_pairs(split):
+    with pytest.raises(ValueError, match="do not come in pairs"):
+        pipelines.training_batches(split, 1, 1, "pairs")
+    with pytest.raises(ValueError, match="do not come in pairs"):
+        pipelines.held_out(split, "pairs", 1, 1)
+
+
 def test_held_out_takes_what_there_is(split):
     (batch,) = pipelines.held_out(split, "one_of_each", 50, 10)
     assert batch["image"].shape[:2] == (4, 3)  # the one with the fewest has four

@@ -276,6 +276,22 @@ def test_heads_turn_as_far_as_they_are_told():
         Settings(turning=1.5)
 
 
+def test_pictures_of_a_person_in_pairs():
+    """Even turns as without pairs; odd ones with an expression of their own and all else of the one before."""
+    settings = Settings(identities=3, train_per_identity=8, test_per_identity=2, variation="wild", acts="varied")
+    paired = dataclasses.replace(settings, pairs=True)
+    for index in [0, 1, 2, 6, 7, 8]:
+        first, second = sample(paired, "train", index), sample(paired, "train", index + 3)
+        assert first == sample(settings, "train", index)
+        assert first.action_units != second.action_units
+        acting = {name: getattr(first, name) for name in ("action_units", "expression", "lopsided")}
+        assert dataclasses.replace(second, **acting) == first
+    assert len({sample(paired, "train", i).person for i in range(24)}) == 12
+    assert len({sample(paired, "train", i).action_units for i in range(24)}) == 24
+    with pytest.raises(ValueError, match="pairs need an even train_per_identity"):
+        Settings(train_per_identity=7, pairs=True)
+
+
 def test_names_are_distinct_for_any_number():
     assert synthetic.names(Settings(identities=2)) == ("ada", "ben")
     assert len(set(synthetic.names(Settings(identities=60)))) == 60

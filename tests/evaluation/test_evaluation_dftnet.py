@@ -180,7 +180,7 @@ def test_no_baseline_no_dlib_and_nothing_to_compare_with(tmp_path, without_dlib)
     assert [table.key for table in made.tables] == ["editing", "keeping", "parts", "units"]
     assert made.good is False  # as far from what was wanted as the faces were
     assert "no baseline to compare with" in made.verdict
-    for words in ("pip install 'lgan_jax[faces]'", "no GANimation baseline", "no neutral face"):
+    for words in ("pip install 'lgan_jax[faces]'", "no GANimation to compare with", "no neutral face"):
         assert any(words in warning for warning in made.warnings), words
     assert [sheet.name for sheet in made.sheets] == SHEETS
 

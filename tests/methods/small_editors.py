@@ -33,10 +33,10 @@ def small_regressor(info=FACES, **options):
     return Regressor(settings, info, jnp.float32, {})
 
 
-def small_flow(earlier, **options):
+def small_flow(earlier, phase=Flow, **options):
     fields = ("steps", "optimizer", "width", "blocks", "discriminator_width")
-    settings = Flow.Settings(**{**{name: SMALL[name] for name in fields}, "batch_size": 3, **options})
-    return Flow(settings, FACES, jnp.float32, earlier)
+    settings = phase.Settings(**{**{name: SMALL[name] for name in fields}, "batch_size": 3, **options})
+    return phase(settings, FACES, jnp.float32, earlier)
 
 
 def faces(count, size=64):

@@ -21,6 +21,16 @@ def test_cycle_worked_by_hand():
     assert float(gradient[0, 0, 0, 0]) == pytest.approx(-1 / 72)
 
 
+def test_pair_worked_by_hand():
+    """Of two pixels one should change, by 0.5 in each colour: it counts 1 + 20 · 0.5."""
+    source = jnp.zeros((1, 1, 2, 3))
+    target, made = source.at[0, 0, 0].set(0.5), source.at[0, 0, 0].set(0.2).at[0, 0, 1, 0].set(0.1)
+    assert float(losses.pair(made, source, target, 20.0)) == pytest.approx((11 * 0.3 * 3 + 0.1) / 6)
+    assert float(losses.pair(made, source, target, 0.0)) == pytest.approx((0.3 * 3 + 0.1) / 6)
+    gradient = jax.grad(losses.pair)(made, source, target, 20.0)
+    np.testing.assert_allclose(gradient[0, 0, 0], [-11 / 6] * 3, rtol=1e-6)
+
+
 def test_total_variation_worked_by_hand():
     """Two pictures of 2×4; in the first, one pixel comes from one column (a quarter) farther and half a row lower.
 

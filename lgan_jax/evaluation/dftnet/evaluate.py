@@ -194,7 +194,9 @@ def _warnings(
     if _knows_people(data) and set(data.test.identity.tolist()) & set(data.train.identity.tolist()):
         warnings.append("The held-out pictures show people that the run was trained on, in other pictures.")
     if BASELINE not in models:
-        warnings.append("The run has no GANimation baseline: train with phases editor and baseline to compare.")
+        warnings.append(
+            "The run has no GANimation to compare with; the variant `baseline` of the config trains it too."
+        )
     if estimator is None:
         warnings.append("Action units by landmarks were not measured: no neutral face of these people is known.")
     if data.name.startswith("prepared"):

@@ -8,8 +8,7 @@ from jaxtyping import ArrayLike, Float32
 
 from lgan_jax import action_units
 from lgan_jax.core import FaceInfo, Finished
-from lgan_jax.methods.dftnet.editing import State
-from lgan_jax.methods.dftnet.method import Editor
+from lgan_jax.methods.dftnet.editing import Editing, State
 from lgan_jax.methods.dftnet.networks import Edited
 from lgan_jax.nn.chunks import in_chunks
 
@@ -29,7 +28,7 @@ class ExpressionEditor:
 
     baseline: ExpressionEditor | None
 
-    def __init__(self, info: FaceInfo, method: Editor, state: State, baseline: Finished | None = None) -> None:
+    def __init__(self, info: FaceInfo, method: Editing, state: State, baseline: Finished | None = None) -> None:
         """From the phase that trained it and its last state; and from the baseline's."""
         self.info = info
         self.baseline = None if baseline is None else ExpressionEditor(info, *baseline)
