@@ -75,9 +75,11 @@ def test_either_picture_is_the_source_and_both_are_mirrored_alike():
     batch["image"][:, 1] = batch["image"][:, 0]
     batch["image"][:, 1, :, :8] = 1.0  # differs from the first at the left alone
     state, step = started(method, batch), compiled(method)
-    found = [float(step(state, batch, jax.random.key(i))[1]["pair"]) for i in range(6)]
+    found = np.array([float(step(state, batch, jax.random.key(i))[1]["pair"]) for i in range(24)])
+    same = found < 1e-3  # one in eight is to stay as it is
+    assert 0 < same.sum() < 10
     expected = np.abs(batch["image"][:, 0] - batch["image"][:, 1]).mean()
-    np.testing.assert_allclose(found, expected, rtol=0.01)  # mirrored one by one, far more would differ
+    np.testing.assert_allclose(found[~same], expected, rtol=0.02)  # mirrored one by one, far more would differ
 
 
 def test_two_devices_do_what_one_does():

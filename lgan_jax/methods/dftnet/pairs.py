@@ -23,6 +23,8 @@ from lgan_jax.methods.dftnet.editing import ROWS, Editing, State
 from lgan_jax.methods.dftnet.networks import GANimation
 from lgan_jax.methods.dftnet.regressor import folded
 
+_SAME = 1 / 8  # of the examples: the source is to stay as it is, told its own action units
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings(editing.Settings):
@@ -52,10 +54,12 @@ class Pairs(Editing):
         """See `core.Method`. Metrics: pair, pair_texture, total_variation, attention and total."""
         images, units = (jnp.asarray(batch[name]) for name in self.keys)
         keys = example_keys(key, len(images))
-        first = jax.vmap(jax.random.randint, (0, None, None, None))(folded(keys, 1), (), 0, 2)
-        places = jnp.arange(len(images))
         images = jax.vmap(self._mirrored, (1, None), 1)(images, keys)
-        source, target, wanted = images[places, first], images[places, 1 - first], units[places, 1 - first]
+        places = jnp.arange(len(images))
+        first = jax.vmap(jax.random.bernoulli)(folded(keys, 1)).astype(int)
+        same = jax.vmap(jax.random.bernoulli, (0, None))(folded(keys, 2), _SAME)
+        second = jnp.where(same, first, 1 - first)
+        source, target, wanted = images[places, first], images[places, second], units[places, second]
         weights = self.settings.weights
 
         def loss(params: Any):
