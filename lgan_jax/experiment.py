@@ -103,9 +103,15 @@ class Experiment:
         return PHASES[self.settings.method][name](self.phases[name], info, self._dtype(), earlier)
 
     def check(self, faces: data.FaceData) -> None:
-        """Raises `ValueError`, one line, where the faces lack an array that a phase needs."""
+        """Raises `ValueError`, one line, where the faces lack what a phase needs: an array, or to come in pairs."""
         for name in self.phases:
-            faces.require(PHASES[self.settings.method][name].keys)
+            method = PHASES[self.settings.method][name]
+            faces.require(method.keys)
+            if method.grouping == "pairs" and not faces.train.pairs:
+                raise ValueError(
+                    f"{faces.name}: the {name} phase needs pictures in pairs that differ in expression alone, and "
+                    "these are not; list other phases in config.phases, such as regressor, flow and editor"
+                )
 
     def training_phases(self, faces: data.FaceData) -> list[Phase]:
         """The phases as the loop trains them, with their data."""

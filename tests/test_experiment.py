@@ -90,6 +90,13 @@ def test_data_without_action_units_are_refused_before_a_run_is_begun(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_faces_that_do_not_come_in_pairs_are_refused_before_a_run_is_begun(tmp_path):
+    changes = {"data.built_in.pairs": False, "data.cache": str(tmp_path / "cache")}
+    with pytest.raises(ValueError, match="built-in faces: the pairs phase needs pictures in pairs"):
+        experiment.train(small_config("emotionet:quick", **changes), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_run_that_has_no_generator_yet_cannot_be_loaded(tmp_path):
     config = small_config("celebv:quick", phases=("detector",))
     with pytest.raises(ValueError, match="has not reached its generator or joint phase"):
