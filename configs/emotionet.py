@@ -106,7 +106,7 @@ def quick(config: ConfigDict) -> None:
     config.phases = ("regressor", "pairs")
     regressor_first(config, 1000)
     config.pairs = {
-        **{"steps": 5000, "batch_size": 8, "width": 12, "blocks": 2, "discriminator_width": 16, "average": 0.98},
+        **{"steps": 3000, "batch_size": 8, "width": 12, "blocks": 2, "discriminator_width": 16, "average": 0.98},
         **{"augmentation": {"mirror": True}, "emphasis": 20.0, "weights": {"attention": 0.0}},
         "optimizer": cosine(4e-3),
     }
