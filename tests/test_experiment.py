@@ -91,7 +91,7 @@ def test_data_without_action_units_are_refused_before_a_run_is_begun(tmp_path):
 
 
 def test_faces_that_do_not_come_in_pairs_are_refused_before_a_run_is_begun(tmp_path):
-    changes = {"data.built_in.pairs": False, "data.cache": str(tmp_path / "cache")}
+    changes = {"data.built_in.pairs": False, "data.cache": str(tmp_path / "cache"), "evaluation.frames": 2}
     with pytest.raises(ValueError, match="built-in faces: the pairs phase needs pictures in pairs"):
         experiment.train(small_config("emotionet:quick", **changes), tmp_path / "run")
     assert not (tmp_path / "run").exists()

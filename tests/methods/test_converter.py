@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_methods import abstract_step, compiled, largest_change, one_of_each, small_converter, started
+from small_methods import abstract_step, compiled, largest_change, on_two_devices, one_of_each, small_converter, started
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.landmarks import IBUG68, WFLW98, inter_ocular
@@ -60,9 +60,7 @@ def test_a_step_reaches_every_parameter_and_steps_lower_the_loss(converter, four
 def test_two_devices_do_what_one_does(converter, four):
     state, key = started(converter, four), jax.random.key(5)
     whole, metrics = compiled(converter)(state, four, key)
-    halves = {name: x.reshape(2, 2, *x.shape[1:]) for name, x in four.items()}
-    step = jax.jit(jax.vmap(converter.train_step, in_axes=(None, 0, None), axis_name="data"))
-    split, split_metrics = step(state, halves, key)
+    split, split_metrics = on_two_devices(converter, state, four, key)
     for name in metrics:
         np.testing.assert_allclose(split_metrics[name], metrics[name], rtol=1e-5)
     for a, b in zip(jax.tree.leaves(split.optimizer), jax.tree.leaves(whole.optimizer), strict=True):

@@ -2,7 +2,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_methods import abstract_step, compiled, largest_change, one_of_each, single, small_detector, started
+from small_methods import (
+    abstract_step,
+    compiled,
+    largest_change,
+    on_two_devices,
+    one_of_each,
+    single,
+    small_detector,
+    started,
+)
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.landmarks import WFLW98, inter_ocular
@@ -56,9 +65,7 @@ def test_both_groupings_are_the_same_examples(trained, batch):
 def test_two_devices_do_what_one_does(trained, batch):
     """Statistics, augmentation and gradients of six pictures, or of three on each of two devices."""
     detector, state, history = trained
-    halves = {name: x.reshape(2, -1, *x.shape[1:]) for name, x in single(batch).items()}
-    step = jax.jit(jax.vmap(detector.train_step, in_axes=(None, 0, None), axis_name="data"))
-    _, metrics = step(state, halves, jax.random.key(3))
+    _, metrics = on_two_devices(detector, state, single(batch), jax.random.key(3))
     for name, value in history[0][1].items():
         np.testing.assert_allclose(metrics[name], value, rtol=1e-4)
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from small_editors import faces, small_editor, small_flow, small_regressor
-from small_methods import ADAM, compiled, largest_change, started
+from small_methods import ADAM, compiled, largest_change, on_two_devices, started
 
 from lgan_jax.core import Finished
 from lgan_jax.methods.dftnet.method import Baseline, Editor
@@ -86,9 +86,7 @@ def test_two_devices_do_what_one_does():
     method, batch = small_flow({}, Pairs, augmentation=dataclasses.replace(augment.NONE, mirror=True)), paired(4)
     state = started(method, batch)
     one, expected = compiled(method)(state, batch, jax.random.key(3))
-    halves = {name: x.reshape(2, -1, *x.shape[1:]) for name, x in batch.items()}
-    step = jax.jit(jax.vmap(method.train_step, in_axes=(None, 0, None), axis_name="data"))
-    two, metrics = step(state, halves, jax.random.key(3))
+    two, metrics = on_two_devices(method, state, batch, jax.random.key(3))
     for name, value in expected.items():
         np.testing.assert_allclose(metrics[name], value, rtol=2e-3, atol=1e-5)
     assert max(largest_change(one.params, jax.tree.map(lambda x: x[0], two.params))) < 2e-3

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from small_editors import FACES, faces, small_regressor
-from small_methods import abstract_step, compiled, largest_change, started
+from small_methods import abstract_step, compiled, largest_change, on_two_devices, started
 
 from lgan_jax.methods.dftnet.regressor import augmented
 from lgan_jax.ops import augment
@@ -43,9 +43,7 @@ def test_it_learns_one_batch(trained):
 
 def test_two_devices_do_what_one_does(trained):
     method, first, history = trained
-    halves = {name: x.reshape(2, -1, *x.shape[1:]) for name, x in faces(6).items()}
-    step = jax.jit(jax.vmap(method.train_step, in_axes=(None, 0, None), axis_name="data"))
-    two, metrics = step(first, halves, jax.random.key(0))
+    two, metrics = on_two_devices(method, first, faces(6), jax.random.key(0))
     np.testing.assert_allclose(metrics["condition"], history[0][1]["condition"], rtol=1e-4)
     assert max(largest_change(history[0][0].params, jax.tree.map(lambda x: x[0], two.params))) < 2e-3
 
