@@ -107,10 +107,10 @@ class Experiment:
         for name in self.phases:
             method = PHASES[self.settings.method][name]
             faces.require(method.keys)
-            if method.grouping == "pairs" and not faces.train.pairs:
+            if method.grouping == "pairs" and not (len(faces.train.pairs) and len(faces.test.pairs)):
                 raise ValueError(
                     f"{faces.name}: the {name} phase needs pictures in pairs that differ in expression alone, and "
-                    "these are not; list other phases in config.phases, such as regressor, flow and editor"
+                    "there are none; configs/emotionet.py:cpu,unpaired has phases that do without"
                 )
 
     def training_phases(self, faces: data.FaceData) -> list[Phase]:

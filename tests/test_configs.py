@@ -14,7 +14,7 @@ from lgan_jax.methods import PHASES
 VARIANTS = {
     "celebv": ["", "cpu", "quick", "joint", "cpu,joint", "quick,joint"],
     "wflw": ["", "quick"],
-    "emotionet": ["", "cpu", "quick", "baseline", "quick,baseline"],
+    "emotionet": ["", "cpu", "cpu,unpaired", "quick", "baseline", "quick,baseline"],
 }
 
 
@@ -25,7 +25,7 @@ def test_every_config_can_be_read():
             assert experiment.Experiment.read(config_of(f"{name}:{variant}").to_dict()).phases
 
 
-@pytest.mark.parametrize("name", ["celebv", "wflw", "emotionet", "emotionet:cpu"])
+@pytest.mark.parametrize("name", ["celebv", "wflw", "emotionet", "emotionet:cpu", "emotionet:cpu,unpaired"])
 def test_a_config_takes_a_step_at_its_own_size(name):
     """Abstractly: a step of each phase keeps the shapes of its state, and gives numbers."""
     read = experiment.Experiment.read(config_of(name).to_dict())

@@ -118,10 +118,11 @@ def _groups(split: Split, grouping: Grouping) -> list[np.ndarray]:
 
 
 def _pairs(split: Split) -> list[np.ndarray]:
-    """Of each identity, its pairs of records `(pairs, 2)`."""
-    if not split.pairs:
+    """Of each identity that has some, its pairs of records `(pairs, 2)`."""
+    if not len(split.pairs):
         raise ValueError("these faces do not come in pairs that differ in expression alone; the built-in ones can")
-    return [members.reshape(-1, 2) for members in _groups(split, "one_of_each")]
+    whose = split.identity[split.pairs[:, 0]]
+    return [split.pairs[whose == number] for number in np.unique(whose)]
 
 
 def _spaced(members: np.ndarray, count: int) -> np.ndarray:

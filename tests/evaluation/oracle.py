@@ -12,8 +12,8 @@ from lgan_jax.landmarks import WFLW98
 class Memory(Split):
     """A split of records that are held as they are."""
 
-    def __init__(self, records):
-        self.records = records
+    def __init__(self, records, pairs=None):
+        self.records, self._pairs = records, pairs
         self.identity = np.array([record["identity"] for record in records], np.int32)
 
     def __getitem__(self, index):
