@@ -76,9 +76,8 @@ def _recordings(pictures: Path, emotions: Path, left_out: list[tuple[str, str]])
                 left_out.append((str(error), name))
             else:
                 yield posed.Recording(subject.name, name, posed.frames(path), expression)
-    left_out += [
-        ("label without its sequence", name) for name, path in labels.items() if any(path.glob("*_emotion.txt"))
-    ]
+    lonely = [name for name, path in labels.items() if any(path.glob("*_emotion.txt"))]
+    left_out += [("label without its sequence", name) for name in lonely]
 
 
 def _label(files: list[Path], name: str) -> int:

@@ -146,19 +146,17 @@ def cropped(
 def folder(root: Path, path: str, name: str) -> Path:
     """The folder `path` below `root`, or below one of its folders, as archives are unpacked.
 
-    Raises `FileNotFoundError` where `root` is no folder, `ValueError` where there is no such folder, or several.
+    Raises `FileNotFoundError` where `root` is no folder, `ValueError` where there is no such folder, or two.
     """
     if not root.is_dir():
         raise FileNotFoundError(f"there is no folder {root}; give the folder that holds {path}")
-    found = (
-        [root / path] if (root / path).is_dir() else [each for each in sorted(root.glob(f"*/{path}")) if each.is_dir()]
-    )
+    if (root / path).is_dir():
+        return root / path
+    found = [each / path for each in folders(root) if (each / path).is_dir() and each.name != "__MACOSX"]
     if not found:
         raise ValueError(f"{root} is not {name} as its owners distribute it: it has no {path}")
     if len(found) > 1:
-        raise ValueError(
-            f"{root} has {path} several times ({', '.join(map(str, found))}): give one of the folders above"
-        )
+        raise ValueError(f"{root} has {path} in {found[0].name} and in {found[1].name}: give one of these folders")
     return found[0]
 
 
