@@ -18,6 +18,7 @@ from jaxtyping import Int
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import builders, images, synthetic
 from lgan_jax.data.builders import base
+from lgan_jax.data.split import HeldOut
 from lgan_jax.landmarks import WFLW98_TO_IBUG68, scheme, scheme_of_count
 
 CACHE_VARIABLE = "LGAN_JAX_CACHE"
@@ -28,7 +29,10 @@ _ADVICE = {  # where a data set may get an array from
     "action_units": ": give the command that prepared the folder again (lgan_jax.data.prepare adds them), or a folder "
     "with OpenFace's tables and --config.data.name=emotionet",
     "landmarks": ": give OpenFace's tables with x_0 to y_67 in pixels of these pictures, or another folder",
+    "expression": ": give CK+ or Oulu-CASIA, or a folder that lgan_jax.data.prepare made, with "
+    "--config.data.name=ck_plus or oulu_casia",
 }
+_POSED = {"ck_plus": (builders.CKPlus, "CK+"), "oulu_casia": (builders.OuluCASIA, "Oulu-CASIA")}
 _BUILT_IN_SCHEMES = {"wflw98": None, "ibug68": WFLW98_TO_IBUG68}
 
 
@@ -37,20 +41,23 @@ class Settings:
     """Which faces to use.
 
     Attributes:
-      name: layout of the folder `dir`. With "emotionet" it may also be one that `data.prepare` made.
+      name: layout of the folder `dir`. With "emotionet", "ck_plus" and "oulu_casia" it may also be one that
+        `data.prepare` made; the latter two estimate expressions from its action units then.
       size: pixels a side at which pictures are read.
       dir: the folder; empty for the built-in faces.
       scheme: landmarks of the built-in faces, "wflw98" or "ibug68"; a folder's follow from its files.
+      held_out_subjects: who of a folder's people is held out ("ck_plus" and "oulu_casia" only).
       confidence: rows of OpenFace's tables with a lower confidence are left out ("emotionet" only), in [0, 1].
       cache: folder for the built data sets, which may be deleted at any time; empty for `$LGAN_JAX_CACHE`, or
         `~/.cache/lgan_jax` where that is not set.
       built_in: how many built-in people and pictures.
     """
 
-    name: Literal["celebv", "wflw", "emotionet"]
+    name: Literal["celebv", "wflw", "emotionet", "ck_plus", "oulu_casia"]
     size: int
     dir: str = ""
     scheme: str = "wflw98"
+    held_out_subjects: HeldOut = dataclasses.field(default_factory=HeldOut)
     confidence: float = 0.8
     cache: str = ""
     built_in: synthetic.Settings = dataclasses.field(default_factory=synthetic.Settings)
@@ -69,7 +76,8 @@ class Split:
 
     `split[i]` is a dict of `image` uint8 `(size, size, 3)` RGB, `identity` int32, and what the data set has:
     `landmarks` float32 `(N, 2)` in [0, 1] (all but some of OpenFace's folders); `action_units` float32 `(17,)` in
-    [0, 1] (built-in faces, OpenFace's and prepared folders); built-in faces `expression` int32, `pose` float32 `(3,)`
+    [0, 1] (built-in faces, OpenFace's and prepared folders); `expression` int32 (built-in faces, CK+, Oulu-CASIA, and
+    estimated in prepared folders); built-in faces `pose` float32 `(3,)`
     (yaw, pitch, roll) and `gaze` `(2,)` (yaw, pitch) in degrees; WFLW `attributes` bool `(6,)`. The arrays are
     read-only. Records keep the order of the recording, one identity after the other (built-in faces: in turns).
 
@@ -82,9 +90,11 @@ class Split:
       points: which landmarks to keep, in which order; all where it is None.
       landmarks: whether the records have landmarks.
       pairs: whether a person's records come two by two: same person, pose, gaze, light and place, other expression.
+      expression: the expression of each record; None where the records have none.
 
     Attributes:
       identity: `(n,)` int32, who is in each record.
+      expression: `(n,)` int32, or None.
       pairs: see above.
     """
 
@@ -96,8 +106,10 @@ class Split:
         points: Int[np.ndarray, " kept"] | None = None,
         landmarks: bool = True,
         pairs: bool = False,
+        expression: Int[np.ndarray, " n"] | None = None,
     ):
         self.identity = identity.astype(np.int32)
+        self.expression = None if expression is None else expression.astype(np.int32)
         self.pairs = pairs
         self._source = source
         self._size = size
@@ -141,8 +153,8 @@ class FaceData:
     """Faces to train on and to test with.
 
     Attributes:
-      name: what a report calls them: "CelebV", "WFLW", "prepared: <folder>", "OpenFace: <folder>", "folder: <folder>",
-        "built-in faces".
+      name: what a report calls them: "CelebV", "WFLW", "CK+", "Oulu-CASIA", "prepared: <folder>",
+        "OpenFace: <folder>", "folder: <folder>", "built-in faces".
       built_in: whether the library drew them.
       info: landmark scheme, size, people.
       fingerprint: changes when any record changes; the same on every machine.
@@ -171,6 +183,19 @@ class FaceData:
             if not self.has(key):
                 what = key.replace("_", " ")
                 raise ValueError(f"{self.name} has no {what}, and this method needs them{_ADVICE.get(key, '')}")
+
+    def require_subjects(self) -> None:
+        """Raises `ValueError`, one line, where somebody is in both splits, or nobody in one has two expressions."""
+        self.require(["expression"])
+        if both := sorted(set(self.train.identity) & set(self.test.identity)):
+            raise ValueError(
+                f"{self.name}: {self.info.identities[both[0]]} is in both parts of the split, and this method needs "
+                f"people held out whole{': set config.data.built_in.test_identities' if self.built_in else ''}"
+            )
+        for what, split in (("to train on", self.train), ("held out", self.test)):
+            shown = set(zip(split.identity.tolist(), split.expression.tolist()))
+            if len(shown) == len({who for who, _ in shown}):
+                raise ValueError(f"{self.name}: nobody {what} has pictures with two different expressions: add some")
 
 
 def open_faces(settings: Settings) -> FaceData:
@@ -215,10 +240,16 @@ def _cache(settings: Settings) -> Path:
 
 def _reader(settings: Settings, root: Path, cache: Path) -> tuple[base.FaceBuilder, str]:
     """Who reads a folder, and what a report calls it."""
+    prepared = (root / _PREPARED).exists()
     if settings.name == "wflw":
         return builders.WFLW(root, cache), "WFLW"
-    if settings.name == "emotionet" and not (root / _PREPARED).exists():
+    if settings.name == "emotionet" and not prepared:
         return builders.EmotioNet(root, cache, settings.confidence), f"OpenFace: {root.resolve().name}"
+    if settings.name in _POSED and prepared:
+        return builders.Estimated(root, cache, settings.held_out_subjects), _folder_name(root, ())
+    if settings.name in _POSED:
+        posed, name = _POSED[settings.name]
+        return posed(root, cache, settings.held_out_subjects), name
     builder = builders.CelebV(root, cache)
     return builder, _folder_name(root, builder.identities)
 
@@ -268,4 +299,13 @@ def _split(stored: tfds.core.DatasetBuilder, split: str, info: FaceInfo, points:
         raise ValueError(f"the cached faces in {stored.data_dir} are damaged: delete this folder ({error})") from error
     about = stored.info.metadata
     identity = np.array(about["identity"][split], np.int32)
-    return Split(source, identity, info.size, points, about.get("landmarks", True), about.get("pairs", False))
+    labels = about.get("expression", {})
+    return Split(
+        source,
+        identity,
+        info.size,
+        points,
+        landmarks=about.get("landmarks", True),
+        pairs=about.get("pairs", False),
+        expression=np.array(labels[split], np.int32) if labels else None,
+    )
