@@ -62,13 +62,18 @@ class Finished(NamedTuple):
 
 def blank_batch(method: Any, info: FaceInfo) -> dict[str, np.ndarray]:
     """A batch of one example for the phase `method`, all zeros: shapes for `init` where there is no data."""
-    lead = {"single": (1,), "pairs": (1, 2), "one_of_each": (1, len(info.identities))}[method.grouping]
+    lead = {"single": (1,), "pairs": (1, 2), "expressions": (1, 2), "one_of_each": (1, len(info.identities))}
     shapes = {
         "image": (info.size, info.size, 3),
         "landmarks": (info.scheme.count, 2),
         "action_units": (len(action_units.NUMBERS),),
+        "expression": (),
     }
-    return {key: np.zeros((*lead, *shapes[key]), np.float32) for key in method.keys}
+    whole = {"expression"}  # the others are numbers with fractions
+    return {
+        key: np.zeros((*lead[method.grouping], *shapes[key]), np.int32 if key in whole else np.float32)
+        for key in method.keys
+    }
 
 
 def example_keys(key: jax.Array, count: int) -> jax.Array:

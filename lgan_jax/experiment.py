@@ -36,7 +36,7 @@ _EVALUATIONS: Mapping[str, ModuleType] = {
     "dftnet": dftnet_evaluation,
 }
 _HELD_OUT_BATCH = 4
-_EXAMPLES = 64  # training examples of each identity that a phase may start from
+_EXAMPLES = 64  # training examples that a phase may start from
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +103,10 @@ class Experiment:
         return PHASES[self.settings.method][name](self.phases[name], info, self._dtype(), earlier)
 
     def check(self, faces: data.FaceData) -> None:
-        """Raises `ValueError`, one line, where the faces lack what a phase needs: an array, or to come in pairs."""
+        """Raises `ValueError`, one line, where the faces lack what a phase needs.
+
+        That is an array, to come in pairs, or people with several expressions of whom nobody is in both splits.
+        """
         for name in self.phases:
             method = PHASES[self.settings.method][name]
             faces.require(method.keys)
@@ -112,6 +115,8 @@ class Experiment:
                     f"{faces.name}: the {name} phase needs pictures in pairs that differ in expression alone, and "
                     "these are not; list other phases in config.phases, such as regressor, flow and editor"
                 )
+            if method.grouping == "expressions":
+                faces.require_subjects()
 
     def training_phases(self, faces: data.FaceData) -> list[Phase]:
         """The phases as the loop trains them, with their data."""
@@ -134,7 +139,7 @@ class Experiment:
                     keys=keys,
                     shard=(jax.process_index(), jax.process_count()),
                 ),
-                example=pipelines.held_out(faces.train, grouping, _EXAMPLES, _EXAMPLES, keys)[0],
+                example=pipelines.held_out(faces.train, grouping, _EXAMPLES, _EXAMPLES, keys, most=_EXAMPLES)[0],
                 held_out=held_out,
                 pictures=held_out[0],
             )

@@ -28,6 +28,7 @@ _ADVICE = {  # where a data set may get an array from
     "action_units": ": give the command that prepared the folder again (lgan_jax.data.prepare adds them), or a folder "
     "with OpenFace's tables and --config.data.name=emotionet",
     "landmarks": ": give OpenFace's tables with x_0 to y_67 in pixels of these pictures, or another folder",
+    "expression": ": give CK+ or Oulu-CASIA with --config.data.name=ck_plus or oulu_casia",
 }
 _BUILT_IN_SCHEMES = {"wflw98": None, "ibug68": WFLW98_TO_IBUG68}
 
@@ -47,7 +48,7 @@ class Settings:
       built_in: how many built-in people and pictures.
     """
 
-    name: Literal["celebv", "wflw", "emotionet"]
+    name: Literal["celebv", "wflw", "emotionet", "ck_plus", "oulu_casia"]
     size: int
     dir: str = ""
     scheme: str = "wflw98"
@@ -82,9 +83,11 @@ class Split:
       points: which landmarks to keep, in which order; all where it is None.
       landmarks: whether the records have landmarks.
       pairs: whether a person's records come two by two: same person, pose, gaze, light and place, other expression.
+      expression: the expression of each record; None where the records have none.
 
     Attributes:
       identity: `(n,)` int32, who is in each record.
+      expression: `(n,)` int32, or None.
       pairs: see above.
     """
 
@@ -96,8 +99,10 @@ class Split:
         points: Int[np.ndarray, " kept"] | None = None,
         landmarks: bool = True,
         pairs: bool = False,
+        expression: Int[np.ndarray, " n"] | None = None,
     ):
         self.identity = identity.astype(np.int32)
+        self.expression = None if expression is None else expression.astype(np.int32)
         self.pairs = pairs
         self._source = source
         self._size = size
@@ -171,6 +176,19 @@ class FaceData:
             if not self.has(key):
                 what = key.replace("_", " ")
                 raise ValueError(f"{self.name} has no {what}, and this method needs them{_ADVICE.get(key, '')}")
+
+    def require_subjects(self) -> None:
+        """Raises `ValueError`, one line, where somebody is in both splits, or nobody in one has two expressions."""
+        self.require(["expression"])
+        if both := sorted(set(self.train.identity) & set(self.test.identity)):
+            raise ValueError(
+                f"{self.name}: {self.info.identities[both[0]]} is in both parts of the split, and this method needs "
+                f"people held out whole{': set config.data.built_in.test_identities' if self.built_in else ''}"
+            )
+        for what, split in (("to train on", self.train), ("held out", self.test)):
+            shown = set(zip(split.identity.tolist(), split.expression.tolist()))
+            if len(shown) == len({who for who, _ in shown}):
+                raise ValueError(f"{self.name}: nobody {what} has pictures with two different expressions: add some")
 
 
 def open_faces(settings: Settings) -> FaceData:
@@ -268,4 +286,13 @@ def _split(stored: tfds.core.DatasetBuilder, split: str, info: FaceInfo, points:
         raise ValueError(f"the cached faces in {stored.data_dir} are damaged: delete this folder ({error})") from error
     about = stored.info.metadata
     identity = np.array(about["identity"][split], np.int32)
-    return Split(source, identity, info.size, points, about.get("landmarks", True), about.get("pairs", False))
+    labels = about.get("expression", {})
+    return Split(
+        source,
+        identity,
+        info.size,
+        points,
+        landmarks=about.get("landmarks", True),
+        pairs=about.get("pairs", False),
+        expression=np.array(labels[split], np.int32) if labels else None,
+    )

@@ -29,9 +29,13 @@ def described(faces: FaceData, info: FaceInfo) -> dict[str, Any]:
 
 
 def landmarks(faces: FaceData, identity: int | None = None) -> Float32[np.ndarray, "k N 2"]:
-    """Landmarks of an identity's training frames, or of everybody's; at most 500, evenly spaced."""
+    """Landmarks of an identity's training frames, or of everybody's; at most 500, evenly spaced.
+
+    None, `(0, N, 2)`, of a person who is held out whole.
+    """
     whose = np.arange(len(faces.train)) if identity is None else np.flatnonzero(faces.train.identity == identity)
-    return np.stack([faces.train[int(place)]["landmarks"] for place in evenly(whose, _MOST)])
+    chosen = [faces.train[int(place)]["landmarks"] for place in evenly(whose, _MOST)]
+    return np.stack(chosen) if chosen else np.zeros((0, faces.info.scheme.count, 2), np.float32)
 
 
 def write(folder: Path, of_each: Sequence[np.ndarray]) -> None:

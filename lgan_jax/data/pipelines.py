@@ -2,14 +2,15 @@
 
 A batch is float32 NHWC pictures in [-1, 1] (`image`), `landmarks` in [0, 1], `identity` int32, and other records on
 request. Grouping "single": an example is one picture; "one_of_each": one picture of each identity, so that arrays are
-`(B, I, …)`; "pairs": two pictures of a person that differ in expression alone, where the faces come so, `(B, 2, …)`.
+`(B, I, …)`; "pairs": two pictures of a person that differ in expression alone, where the faces come so, `(B, 2, …)`;
+"expressions": two pictures of a person whose expressions have different labels, the source and the target, `(B, 2, …)`.
 """
 
 from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import grain
@@ -18,8 +19,9 @@ from jaxtyping import Int
 
 from lgan_jax.data.dataset import Split
 
-Grouping = Literal["single", "one_of_each", "pairs"]
+Grouping = Literal["single", "one_of_each", "pairs", "expressions"]
 KEYS = ("image", "landmarks", "identity")
+_Arranged = Callable[[np.random.Generator], np.ndarray]  # an epoch: all examples in an order of their own
 
 
 def training_batches(
@@ -36,8 +38,10 @@ def training_batches(
     """Batches without end, a function of `seed` and the batch's number alone.
 
     Every epoch goes through all pictures (or pairs) once in a new order; with "one_of_each" every identity has epochs
-    of its own, as long as it has pictures. The iterator's position is its `get_state()`; save it with
-    `grain.checkpoint.CheckpointSave`. Pictures are read by threads of this process.
+    of its own, as long as it has pictures. With "expressions" every picture of an epoch is the source once, and its
+    target is drawn anew: one of the person's other expressions, each as likely, then one of its pictures. The
+    iterator's position is its `get_state()`; save it with `grain.checkpoint.CheckpointSave`. Pictures are read by
+    threads of this process.
 
     Args:
       split: where the pictures are.
@@ -51,13 +55,13 @@ def training_batches(
 
     Raises:
       ValueError: `batch_size` is not a positive multiple of the number of processes, an identity has no pictures, or
-        there are no pairs.
+        there are no pairs, or nobody with two expressions.
     """
     index, count = shard
     if batch_size < 1 or batch_size % count or not 0 <= index < count:
         raise ValueError(f"a batch of {batch_size} cannot be shared by {count} processes (this is number {index})")
     rows = batch_size // count
-    orders = [_order(members, seed, number) for number, members in enumerate(_groups(split, grouping))]
+    orders = [_order(length, epoch, seed, number) for number, (length, epoch) in enumerate(_epochs(split, grouping))]
 
     def batch(number: int):
         first = number * batch_size + index * rows
@@ -69,33 +73,55 @@ def training_batches(
 
 
 def held_out(
-    split: Split, grouping: Grouping, count: int, batch_size: int, keys: Sequence[str] = KEYS
+    split: Split,
+    grouping: Grouping,
+    count: int,
+    batch_size: int,
+    keys: Sequence[str] = KEYS,
+    most: int | None = None,
 ) -> list[dict[str, np.ndarray]]:
     """Batches of `count` pictures (or pairs) of each identity, evenly spaced through its part of the split.
 
     Always the same; fewer where an identity has fewer ("one_of_each": where any has). The last batch may be smaller.
-    But with "one_of_each", identities take turns.
+    But with "one_of_each", identities take turns. With "expressions" a person's sources are spaced over the
+    expressions, and so are their targets.
 
-    Raises `ValueError` where `count` or `batch_size` is less than 1, an identity has no pictures, or there are no
-    pairs.
+    Args:
+      split: where the pictures are.
+      grouping: what an example is.
+      count: how many examples of each identity that is there.
+      batch_size: examples in a batch.
+      keys: names of the arrays in a batch.
+      most: how many examples in all, the first of them; no limit where it is None.
+
+    Raises `ValueError` where `count` or `batch_size` is less than 1, there are no pictures (with "one_of_each" of an
+    identity), no pairs, or nobody with two expressions.
     """
     if count < 1 or batch_size < 1:
         raise ValueError(f"count and batch_size must be at least 1, they are {count} and {batch_size}")
-    people = _pairs(split) if grouping == "pairs" else _groups(split, "one_of_each")
-    chosen = [_spaced(members, count) for members in people]
     if grouping == "one_of_each":
+        chosen = [_spaced(members, count) for members in _one_of_each(split)]
         fewest = min(map(len, chosen))
         indices = np.stack([_spaced(members, fewest) for members in chosen], axis=1)
     else:
+        if grouping == "expressions":
+            chosen = list(_Couples(split).spaced(count))
+        else:
+            people = _pairs(split) if grouping == "pairs" else _people(split)
+            chosen = [_spaced(members, count) for members in people]
         turns = [members[turn] for turn in range(count) for members in chosen if turn < len(members)]
         indices = np.array(turns).reshape(len(turns), -1)
+    indices = indices[:most]
     return [load(split, indices[i : i + batch_size], grouping, keys) for i in range(0, len(indices), batch_size)]
 
 
 def load(
     split: Split, indices: Int[np.ndarray, "B I"], grouping: Grouping, keys: Sequence[str] = KEYS
 ) -> dict[str, np.ndarray]:
-    """The batch of these records: arrays `(B, I, …)`, or `(B, …)` for "single", where I is 1; I is 2 for "pairs"."""
+    """The batch of these records: arrays `(B, I, …)`, or `(B, …)` for "single", where I is 1.
+
+    I is 2 for "pairs" and "expressions".
+    """
     records = [split[index] for index in indices.flat]
     lead = indices.shape[:1] if grouping == "single" else indices.shape
     batch = {key: np.stack([record[key] for record in records]).reshape(*lead, *records[0][key].shape) for key in keys}
@@ -104,24 +130,93 @@ def load(
     return batch
 
 
-def _groups(split: Split, grouping: Grouping) -> list[np.ndarray]:
-    """Which records an example takes one of each from."""
+def _epochs(split: Split, grouping: Grouping) -> list[tuple[int, _Arranged]]:
+    """(length, what arranges an epoch) of each of the sequences of which an example takes one record or several."""
+    _people(split)  # there must be some
+    if grouping == "expressions":
+        couples = _Couples(split)
+        return [(len(couples.sources), couples.arranged)]
     if grouping == "pairs":
-        return [np.concatenate(_pairs(split))]
-    if grouping == "single":
+        groups = [np.concatenate(_pairs(split))]
+    elif grouping == "single":
         groups = [np.arange(len(split))]
     else:
-        groups = [np.flatnonzero(split.identity == i) for i in range(split.identity.max(initial=0) + 1)]
-    if not all(map(len, groups)):
+        groups = _one_of_each(split)
+    return [(len(members), functools.partial(_shuffled, members)) for members in groups]
+
+
+def _shuffled(members: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return rng.permutation(members)
+
+
+def _people(split: Split) -> list[np.ndarray]:
+    """The records of each identity that is in the split."""
+    if not len(split):
+        raise ValueError("there are no pictures in this split")
+    return [np.flatnonzero(split.identity == i) for i in np.unique(split.identity)]
+
+
+def _one_of_each(split: Split) -> list[np.ndarray]:
+    """The records of each identity, all of which must be in the split."""
+    people = _people(split)
+    if len(people) <= split.identity.max():
         raise ValueError("an identity has no pictures in this split")
-    return groups
+    return people
 
 
 def _pairs(split: Split) -> list[np.ndarray]:
     """Of each identity, its pairs of records `(pairs, 2)`."""
     if not split.pairs:
         raise ValueError("these faces do not come in pairs that differ in expression alone; the built-in ones can")
-    return [members.reshape(-1, 2) for members in _groups(split, "one_of_each")]
+    return [members.reshape(-1, 2) for members in _people(split)]
+
+
+class _Couples:
+    """A source and a target: two records of one person, with different expressions.
+
+    Attributes:
+      sources: the records that have a partner, by person and expression.
+    """
+
+    def __init__(self, split: Split):
+        if split.expression is None:
+            raise ValueError("these faces have no expressions")
+        self._expression, self._identity = split.expression, split.identity
+        people = {int(split.identity[members[0]]): self._by_expression(members) for members in _people(split)}
+        self._groups = {who: groups for who, groups in people.items() if len(groups) > 1}
+        if not self._groups:
+            raise ValueError("nobody has pictures with two different expressions in this split")
+        self.sources = np.concatenate([group for groups in self._groups.values() for group in groups.values()])
+
+    def arranged(self, rng: np.random.Generator) -> np.ndarray:
+        """An epoch `(sources, 2)` of couples."""
+        sources = rng.permutation(self.sources)
+        chance = rng.random((len(sources), 2))
+        targets = []
+        for source, (first, second) in zip(sources, chance):
+            others = self._others(source)
+            other = others[int(first * len(others))]
+            targets.append(other[int(second * len(other))])
+        return np.stack([sources, targets], 1)
+
+    def spaced(self, count: int) -> Iterator[np.ndarray]:
+        """Of each person, `count` couples `(count, 2)` (fewer, where there are fewer sources)."""
+        for person, groups in enumerate(self._groups.values()):
+            couples = []
+            for turn, source in enumerate(_spaced(np.concatenate(list(groups.values())), count)):
+                others = self._others(source)
+                other = others[(turn + person) % len(others)]
+                couples.append((source, other[turn % len(other)]))
+            yield np.array(couples)
+
+    def _by_expression(self, members: np.ndarray) -> dict[int, np.ndarray]:
+        labels = self._expression[members]
+        return {int(label): members[labels == label] for label in np.unique(labels)}
+
+    def _others(self, source: np.integer) -> list[np.ndarray]:
+        """The person's records with each other expression than the source's."""
+        groups = self._groups[int(self._identity[source])]
+        return [group for label, group in groups.items() if label != self._expression[source]]
 
 
 def _spaced(members: np.ndarray, count: int) -> np.ndarray:
@@ -130,8 +225,8 @@ def _spaced(members: np.ndarray, count: int) -> np.ndarray:
     return members[(2 * np.arange(count) + 1) * len(members) // (2 * count)]
 
 
-def _order(members: np.ndarray, seed: int, number: int) -> Callable[[int], np.integer | np.ndarray]:
-    """Row of the endless sequence of shuffled epochs → record, or pair of records.
+def _order(length: int, arranged: _Arranged, seed: int, number: int) -> Callable[[int], np.integer | np.ndarray]:
+    """Row of the endless sequence of arranged epochs → record, or several records.
 
     A function of (`seed`, `number`, epoch) alone.
     (Grain's own shuffle needs 6 ms a record where there are only a few records.)
@@ -139,10 +234,10 @@ def _order(members: np.ndarray, seed: int, number: int) -> Callable[[int], np.in
 
     @functools.lru_cache(maxsize=4)  # rows come nearly in order
     def shuffled(epoch: int) -> np.ndarray:
-        return np.random.default_rng((seed, number, epoch)).permutation(members)
+        return arranged(np.random.default_rng((seed, number, epoch)))
 
     def record(row: int) -> np.integer | np.ndarray:
-        epoch, place = divmod(row, len(members))
+        epoch, place = divmod(row, length)
         return shuffled(epoch)[place]
 
     return record

@@ -2,8 +2,8 @@
 
 A record is `image` (the bytes of a JPEG or PNG file), `landmarks` float32 `(N, 2)` in [0, 1] (`(0, 2)` in a data set
 without), `identity` int32, and what the data set has besides. Beside the records, the builder keeps (as TFDS metadata)
-the people's names, the landmark scheme and whether there are landmarks, who is in each record, whether they come in
-pairs, a fingerprint of the contents, notes, and which pictures were skipped and why.
+the people's names, the landmark scheme and whether there are landmarks, who is in each record and with which
+expression, whether they come in pairs, a fingerprint of the contents, notes, and which pictures were skipped and why.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
       scheme: name of the landmark scheme.
       landmarks: whether the records have landmarks; `records` may say so when it begins.
       pairs: whether a person's records come two by two: same person, pose, gaze, light and place, other expression.
+      disjoint: whether a person's records are all in one split; otherwise everybody has some in each.
       total: number of records to expect, for the progress bar.
       skipped: reason → names of what was left out for it.
       notes: what else a user should know, one line each.
@@ -69,6 +70,7 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         self.scheme = scheme
         self.landmarks = True
         self.pairs = False
+        self.disjoint = False
         self.total = 0
         self.notes: list[str] = []
         self.skipped: dict[str, list[str]] = {}
@@ -123,10 +125,13 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         writer = tfds.core.SequentialWriter(written, max_examples_per_shard=_SHARD, file_format="array_record")
         writer.initialize_splits(list(SPLITS))
         identity: dict[str, list[int]] = {split: [] for split in SPLITS}
+        expression: dict[str, list[int]] = {split: [] for split in SPLITS}
         digest = hashlib.sha256(repr((self.scheme, self.identities)).encode())
         for chunk in chunks(self._with_progress(), _CHUNK):
             for split, record in chunk:
                 identity[split].append(int(record["identity"]))
+                if "expression" in record:
+                    expression[split].append(int(record["expression"]))
                 _digest(digest, split, record)
             with _disk_errors():
                 writer.add_examples({s: [record for split, record in chunk if split == s] for s in SPLITS})
@@ -140,6 +145,7 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
             landmarks=self.landmarks,
             pairs=self.pairs,
             identity=identity,
+            expression=expression if any(expression.values()) else {},
             fingerprint=digest.hexdigest(),
             notes=self.notes,
             skipped=self.skipped,
@@ -148,10 +154,19 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         (Path(self.data_dir) / SKIPPED_FILE).write_text("".join(lines))
 
     def _check(self, identity: Mapping[str, list[int]]) -> None:
-        """Raises `ValueError` where a person has nothing to train on or nothing to test with."""
+        """Raises `ValueError` where a person is in another split than there should be pictures of the person."""
         why = "; skipped: " + "; ".join(skipped_lines(self.skipped)) if self.skipped else ""
         if not any(identity.values()):
             raise ValueError(f"there is no usable picture{why}")
+        train, test = (set(identity[split]) for split in SPLITS)
+        if self.disjoint:
+            if both := sorted(train & test):
+                raise ValueError(f"{self.identities[both[0]]} is in both parts of the split, to train and to test with")
+            for split, there in zip(SPLITS, (train, test)):
+                if not there:
+                    raise ValueError(f"nobody has a usable picture in the {split} part: add people{why}")
+            self.notes.append(f"split by subject: {len(test)} of {len(train | test)} people are held out")
+            return
         for split, (index, name) in itertools.product(SPLITS, enumerate(self.identities)):
             if index not in identity[split]:
                 raise ValueError(

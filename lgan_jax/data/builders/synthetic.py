@@ -29,6 +29,7 @@ class Synthetic(base.FaceBuilder, skip_registration=True):
             digest.update(path.read_bytes())
         super().__init__(cache, f"synthetic-{digest.hexdigest()[:16]}", synthetic.names(settings), "wflw98")
         self.pairs = settings.pairs
+        self.disjoint = settings.test_identities > 0
 
     def features(self):
         return {

@@ -31,11 +31,15 @@ class Settings:
       identities: number of people.
       train_per_identity: pictures of each person to train on.
       test_per_identity: pictures of each person held out.
+      test_identities: number of further people, who are held out whole: nobody is in both splits then. With 0 all
+        people are in both.
       seed: changes everything that is drawn at random.
       variation: "video" keeps a person's light, background, hair and clothes, like one video each. "wild" draws
         another person, light and background for each picture; pictures are still dealt out over the identities.
       acts: "usual" draws an expression, mixed with talking and blinking. "varied" does so for half of the pictures;
         in the others every action unit acts on its own. In a third of all pictures eyes are more or less closed.
+        "posed" goes through the eight expressions in turn, as recorded in a laboratory: of half strength at least,
+        nobody talks or blinks, and all look at the camera.
       turning: how far heads turn, nod and tilt, as a share of the usual.
       pairs: of a person's pictures the second is the first with another expression, the fourth the third, and so on:
         same person, pose, gaze, light and place.
@@ -44,9 +48,10 @@ class Settings:
     identities: int = 5
     train_per_identity: int = 600
     test_per_identity: int = 60
+    test_identities: int = 0
     seed: int = 0
     variation: Literal["video", "wild"] = "video"
-    acts: Literal["usual", "varied"] = "usual"
+    acts: Literal["usual", "varied", "posed"] = "usual"
     turning: float = 1.0
     pairs: bool = False
 
@@ -56,20 +61,28 @@ class Settings:
         for name in ("identities", "train_per_identity", "test_per_identity"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, it is {getattr(self, name)}")
+        if self.test_identities < 0:
+            raise ValueError(f"test_identities must not be negative, it is {self.test_identities}")
         if self.pairs and (self.train_per_identity % 2 or self.test_per_identity % 2):
             raise ValueError("pairs need an even train_per_identity and an even test_per_identity")
         if self.seed < 0:
             raise ValueError(f"seed must not be negative, it is {self.seed}")
 
     def count(self, split: str) -> int:
-        """Number of pictures of a split, "train" or "test"; picture i shows identity `i % identities`."""
+        """Number of pictures of a split, "train" or "test"."""
         per_identity = self.test_per_identity if _split_number(split) else self.train_per_identity
-        return self.identities * per_identity
+        return len(self.shown(split)) * per_identity
+
+    def shown(self, split: str) -> range:
+        """The identities in a split; its pictures show them in turns."""
+        if _split_number(split) and self.test_identities:
+            return range(self.identities, self.identities + self.test_identities)
+        return range(self.identities)
 
 
 def names(settings: Settings) -> tuple[str, ...]:
     """The people's names, one for each identity."""
-    return people.names(settings.identities)
+    return people.names(settings.identities + settings.test_identities)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,10 +173,12 @@ def sample(settings: Settings, split: str, index: int) -> Sample:
     if not 0 <= index < settings.count(split):
         raise IndexError(f"picture {index} of {split!r}: there are {settings.count(split)}")
     rng = np.random.default_rng([settings.seed, 1 + _split_number(split), index])
-    turn, identity = divmod(index, settings.identities)
+    shown = settings.shown(split)
+    turn, place = divmod(index, len(shown))
+    identity = shown[place]
     if settings.pairs and turn % 2:
-        expression, acts, lopsided = _acting(settings, rng)
-        first = sample(settings, split, index - settings.identities)
+        expression, acts, lopsided = _acting(settings, rng, turn)
+        first = sample(settings, split, index - len(shown))
         return dataclasses.replace(first, expression=expression, action_units=_floats(acts), lopsided=lopsided)
     if settings.variation == "wild":
         who, (light, background) = people.stranger(rng), _place(rng)
@@ -171,9 +186,12 @@ def sample(settings: Settings, split: str, index: int) -> Sample:
         who = people.person(settings.seed, identity)
         light, background = _place(np.random.default_rng([settings.seed, 72, identity]))
         light = _flickered(light, rng)
-    expression, acts, lopsided = _acting(settings, rng)
+    expression, acts, lopsided = _acting(settings, rng, turn)
     usual = [np.clip(s * rng.normal(), -m, m) for s, m in ((15.0, YAW), (8.0, PITCH), (5.5, ROLL))]
     turned = _floats(settings.turning * angle for angle in usual)
+    gaze = [float(np.clip(s * rng.normal(), -m, m)) for s, m in ((9, 25), (5, 15))]
+    if settings.acts == "posed":
+        gaze = [-turned[0], -turned[1]]
     return Sample(
         person=who,
         identity=identity,
@@ -183,7 +201,7 @@ def sample(settings: Settings, split: str, index: int) -> Sample:
         yaw=turned[0],
         pitch=turned[1],
         roll=turned[2],
-        gaze=(float(np.clip(9 * rng.normal(), -25, 25)), float(np.clip(5 * rng.normal(), -15, 15))),
+        gaze=(gaze[0], gaze[1]),
         light=light,
         background=background,
         shift=_floats(np.clip(rng.normal(0, 0.01, 2), -0.02, 0.02)),
@@ -226,8 +244,10 @@ def _flickered(light: Light, rng: np.random.Generator) -> Light:
     )
 
 
-def _acting(settings: Settings, rng: np.random.Generator) -> tuple[int, np.ndarray, float]:
-    """(expression, action units, lopsidedness)."""
+def _acting(settings: Settings, rng: np.random.Generator, turn: int) -> tuple[int, np.ndarray, float]:
+    """(expression, action units, lopsidedness) of a person's picture number `turn`."""
+    if settings.acts == "posed":
+        return _posed(rng, turn % len(EXPRESSIONS))
     drawn = _acts(rng)
     return _varied(rng, *drawn) if settings.acts == "varied" else drawn
 
@@ -247,6 +267,14 @@ def _acts(rng: np.random.Generator) -> tuple[int, np.ndarray, float]:
     acts = acts + (rng.random(len(NUMBERS)) < 0.12) * rng.uniform(0, 0.3, len(NUMBERS))
     acts[_UNIT[45]] = rng.choice([0.0, rng.uniform(0.2, 0.8), 1.0], p=[0.88, 0.06, 0.06])
     return expression, np.clip(acts, 0, 1), lopsided
+
+
+def _posed(rng: np.random.Generator, expression: int) -> tuple[int, np.ndarray, float]:
+    """As `_acts`, of this expression: see `Settings.acts`."""
+    name = EXPRESSIONS[expression]
+    acts = rng.uniform(0.5, 1.0) * expression_units(name) * rng.uniform(0.85, 1.0, len(NUMBERS))
+    lopsided = float(rng.choice([-1, 1])) if name == "contempt" else 0.0
+    return expression, acts, lopsided
 
 
 def _varied(
