@@ -18,6 +18,7 @@ from jaxtyping import Int
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import builders, images, synthetic
 from lgan_jax.data.builders import base
+from lgan_jax.data.split import HeldOut
 from lgan_jax.landmarks import WFLW98_TO_IBUG68, scheme, scheme_of_count
 
 CACHE_VARIABLE = "LGAN_JAX_CACHE"
@@ -28,8 +29,10 @@ _ADVICE = {  # where a data set may get an array from
     "action_units": ": give the command that prepared the folder again (lgan_jax.data.prepare adds them), or a folder "
     "with OpenFace's tables and --config.data.name=emotionet",
     "landmarks": ": give OpenFace's tables with x_0 to y_67 in pixels of these pictures, or another folder",
-    "expression": ": give CK+ or Oulu-CASIA with --config.data.name=ck_plus or oulu_casia",
+    "expression": ": give CK+ or Oulu-CASIA, or a folder that lgan_jax.data.prepare made, with "
+    "--config.data.name=ck_plus or oulu_casia",
 }
+_POSED = {"ck_plus": (builders.CKPlus, "CK+"), "oulu_casia": (builders.OuluCASIA, "Oulu-CASIA")}
 _BUILT_IN_SCHEMES = {"wflw98": None, "ibug68": WFLW98_TO_IBUG68}
 
 
@@ -38,10 +41,12 @@ class Settings:
     """Which faces to use.
 
     Attributes:
-      name: layout of the folder `dir`. With "emotionet" it may also be one that `data.prepare` made.
+      name: layout of the folder `dir`. With "emotionet", "ck_plus" and "oulu_casia" it may also be one that
+        `data.prepare` made; the latter two estimate expressions from its action units then.
       size: pixels a side at which pictures are read.
       dir: the folder; empty for the built-in faces.
       scheme: landmarks of the built-in faces, "wflw98" or "ibug68"; a folder's follow from its files.
+      held_out_subjects: who of a folder's people is held out ("ck_plus" and "oulu_casia" only).
       confidence: rows of OpenFace's tables with a lower confidence are left out ("emotionet" only), in [0, 1].
       cache: folder for the built data sets, which may be deleted at any time; empty for `$LGAN_JAX_CACHE`, or
         `~/.cache/lgan_jax` where that is not set.
@@ -52,6 +57,7 @@ class Settings:
     size: int
     dir: str = ""
     scheme: str = "wflw98"
+    held_out_subjects: HeldOut = dataclasses.field(default_factory=HeldOut)
     confidence: float = 0.8
     cache: str = ""
     built_in: synthetic.Settings = dataclasses.field(default_factory=synthetic.Settings)
@@ -70,7 +76,8 @@ class Split:
 
     `split[i]` is a dict of `image` uint8 `(size, size, 3)` RGB, `identity` int32, and what the data set has:
     `landmarks` float32 `(N, 2)` in [0, 1] (all but some of OpenFace's folders); `action_units` float32 `(17,)` in
-    [0, 1] (built-in faces, OpenFace's and prepared folders); built-in faces `expression` int32, `pose` float32 `(3,)`
+    [0, 1] (built-in faces, OpenFace's and prepared folders); `expression` int32 (built-in faces, CK+, Oulu-CASIA, and
+    estimated in prepared folders); built-in faces `pose` float32 `(3,)`
     (yaw, pitch, roll) and `gaze` `(2,)` (yaw, pitch) in degrees; WFLW `attributes` bool `(6,)`. The arrays are
     read-only. Records keep the order of the recording, one identity after the other (built-in faces: in turns).
 
@@ -146,8 +153,8 @@ class FaceData:
     """Faces to train on and to test with.
 
     Attributes:
-      name: what a report calls them: "CelebV", "WFLW", "prepared: <folder>", "OpenFace: <folder>", "folder: <folder>",
-        "built-in faces".
+      name: what a report calls them: "CelebV", "WFLW", "CK+", "Oulu-CASIA", "prepared: <folder>",
+        "OpenFace: <folder>", "folder: <folder>", "built-in faces".
       built_in: whether the library drew them.
       info: landmark scheme, size, people.
       fingerprint: changes when any record changes; the same on every machine.
@@ -233,10 +240,16 @@ def _cache(settings: Settings) -> Path:
 
 def _reader(settings: Settings, root: Path, cache: Path) -> tuple[base.FaceBuilder, str]:
     """Who reads a folder, and what a report calls it."""
+    prepared = (root / _PREPARED).exists()
     if settings.name == "wflw":
         return builders.WFLW(root, cache), "WFLW"
-    if settings.name == "emotionet" and not (root / _PREPARED).exists():
+    if settings.name == "emotionet" and not prepared:
         return builders.EmotioNet(root, cache, settings.confidence), f"OpenFace: {root.resolve().name}"
+    if settings.name in _POSED and prepared:
+        return builders.Estimated(root, cache, settings.held_out_subjects), _folder_name(root, ())
+    if settings.name in _POSED:
+        posed, name = _POSED[settings.name]
+        return posed(root, cache, settings.held_out_subjects), name
     builder = builders.CelebV(root, cache)
     return builder, _folder_name(root, builder.identities)
 

@@ -3,11 +3,40 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Int
+
+
+@dataclasses.dataclass(frozen=True)
+class HeldOut:
+    """Which people of a data set are held out whole.
+
+    Attributes:
+      share: of the people, drawn by the hashes of their names; above 0 and at most 0.5.
+      names: these are held out, where any are given, in the place of a share.
+    """
+
+    share: float = 0.1
+    names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 0.5:
+            raise ValueError(f"share is {self.share}; it must be above 0 and at most 0.5")
+
+    def of(self, people: Iterable[str]) -> frozenset[str]:
+        """Who of these is held out. Raises `ValueError` for fewer than two people, or names that cannot be."""
+        everybody = sorted(set(people))
+        if unknown := sorted(set(self.names) - set(everybody)):
+            raise ValueError(f"{unknown[0]!r} cannot be held out; the people are {', '.join(everybody)}")
+        if self.names and len(set(self.names)) == len(everybody):
+            raise ValueError("everybody is held out and nobody is left to train on: name fewer people")
+        if self.names:
+            return frozenset(self.names)
+        return frozenset(name for name, tests in zip(everybody, by_subject(everybody, self.share)) if tests)
 
 
 def contiguous_blocks(

@@ -17,7 +17,7 @@ from lgan_jax.apps.driving import Located
 from lgan_jax.apps.reenact import __main__ as command
 from lgan_jax.apps.reenact import job
 from lgan_jax.core import FaceInfo
-from lgan_jax.data.prepare.align import MEAN_FACE
+from lgan_jax.data.align import MEAN_FACE
 from lgan_jax.landmarks import IBUG68
 
 SIZE = 32

@@ -12,7 +12,7 @@ from lgan_jax.apps.reenact.layout import Layout, Writer, enlarged, grid
 from lgan_jax.apps.reenact.neutral import most_neutral
 from lgan_jax.apps.reenact.pipeline import Pipeline, Stage
 from lgan_jax.core import FaceInfo
-from lgan_jax.data.prepare.align import MEAN_FACE, crop
+from lgan_jax.data.align import MEAN_FACE, crop
 from lgan_jax.landmarks import IBUG68, IBUG68_TO_INNER49, INNER49
 
 FACE = (0.5 + (MEAN_FACE - 0.5) * 0.86).astype(np.float32)

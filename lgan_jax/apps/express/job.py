@@ -19,7 +19,7 @@ from lgan_jax.apps.express.photo import Photo
 from lgan_jax.apps.express.wanted import Units, Wanted
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import kept
-from lgan_jax.data.prepare.align import TEMPLATE
+from lgan_jax.data.align import TEMPLATE
 from lgan_jax.evaluation.sheets import Row, sheet
 from lgan_jax.faces import Faces
 from lgan_jax.methods.dftnet.model import ExpressionEditor

@@ -13,8 +13,7 @@ from lgan_jax.apps import video
 from lgan_jax.apps.driving import Located, Locator
 from lgan_jax.apps.paste import edge, paste
 from lgan_jax.apps.video import Source
-from lgan_jax.data import images
-from lgan_jax.data.prepare import align
+from lgan_jax.data import align, images
 from lgan_jax.evaluation.dftnet.flows import warped
 from lgan_jax.evaluation.pictures import to_bytes, to_floats
 from lgan_jax.faces import Box

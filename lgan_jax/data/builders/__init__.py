@@ -1,8 +1,11 @@
 """One TFDS builder for each data set, reading it as its owners distribute it."""
 
 from lgan_jax.data.builders.celebv import CelebV
+from lgan_jax.data.builders.ck_plus import CKPlus
 from lgan_jax.data.builders.emotionet import EmotioNet
+from lgan_jax.data.builders.estimated import Estimated
+from lgan_jax.data.builders.oulu_casia import OuluCASIA
 from lgan_jax.data.builders.synthetic import Synthetic
 from lgan_jax.data.builders.wflw import WFLW
 
-__all__ = ["WFLW", "CelebV", "EmotioNet", "Synthetic"]
+__all__ = ["WFLW", "CKPlus", "CelebV", "EmotioNet", "Estimated", "OuluCASIA", "Synthetic"]

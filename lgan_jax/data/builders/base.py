@@ -25,6 +25,7 @@ import rich.progress
 import tensorflow_datasets as tfds
 from jaxtyping import Float, UInt8
 
+from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.data import images
 
 SPLITS = ("train", "test")
@@ -136,6 +137,8 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
             with _disk_errors():
                 writer.add_examples({s: [record for split, record in chunk if split == s] for s in SPLITS})
         self._check(identity)
+        if self.disjoint:
+            self._note_subjects(identity, expression)
         with _disk_errors():
             writer.close_all()
         self.info.set_splits(written.splits)
@@ -165,13 +168,27 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
             for split, there in zip(SPLITS, (train, test)):
                 if not there:
                     raise ValueError(f"nobody has a usable picture in the {split} part: add people{why}")
-            self.notes.append(f"split by subject: {len(test)} of {len(train | test)} people are held out")
             return
         for split, (index, name) in itertools.product(SPLITS, enumerate(self.identities)):
             if index not in identity[split]:
                 raise ValueError(
                     f"{name} has no usable picture in the {split} part: add pictures or take the person out{why}"
                 )
+
+    def _note_subjects(self, identity: Mapping[str, list[int]], expression: Mapping[str, list[int]]) -> None:
+        """Notes how many people are held out, and which expressions are nowhere to be seen, or in one split only."""
+        train, test = (set(identity[split]) for split in SPLITS)
+        self.notes.append(f"split by subject: {len(test)} of {len(train | test)} people are held out")
+        if not any(expression.values()):
+            return
+        shown = [set(expression[split]) for split in SPLITS]
+        for who, lacking in (
+            ("nobody shows", set(range(len(EXPRESSIONS))) - shown[0] - shown[1]),
+            ("nobody to train on shows", shown[1] - shown[0]),
+            ("nobody held out shows", shown[0] - shown[1]),
+        ):
+            if lacking:
+                self.notes.append(f"{who} {', '.join(EXPRESSIONS[label] for label in sorted(lacking))}")
 
     def _with_progress(self) -> Iterator[tuple[str, Record]]:
         console = rich.console.Console(stderr=True)

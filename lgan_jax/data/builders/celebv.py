@@ -36,13 +36,14 @@ _SQUARE = 0.02  # width and height of a crop may differ by this share
 @dataclasses.dataclass(frozen=True)
 class Frame:
     """A picture with its number in the recording, `(N, 2)` points in its pixels, `(17,)` action units in [0, 1] or
-    None, and its part of the split."""
+    None, its expression or None, and its part of the split."""
 
     path: Path
     number: int
     points: np.ndarray
     identity: int
     units: np.ndarray | None = None
+    expression: int | None = None
     split: str = ""
 
 
@@ -58,13 +59,13 @@ class CelebV(base.FaceBuilder, skip_registration=True):
     Raises `FileNotFoundError` or `ValueError` for a folder that is not there or is not laid out like this.
     """
 
-    def __init__(self, root: Path, cache: Path):
+    def __init__(self, root: Path, cache: Path, kind: str = "celebv"):
         self.annotations = annotations(root)
         self.points = points_of(self.annotations)
         self.tables = tables(self.annotations)
         files = [file for path in self.annotations.values() for file in (path, *_pictures(path))]
         files += self.tables.values()
-        key = f"celebv-{base.listing_key(root, files)}"
+        key = f"{kind}-{base.listing_key(root, files)}"
         super().__init__(cache, key, tuple(self.annotations), scheme_of_count(self.points).name)
 
     def features(self):
@@ -72,13 +73,13 @@ class CelebV(base.FaceBuilder, skip_registration=True):
         return {"action_units": units} if self.tables else {}
 
     def records(self):
-        frames = [frame for name in self.identities for frame in self._split(name)]
+        frames = [frame for name in self.identities for frame in self.split(name)]
         self.total = len(frames)
         yield from self.usable(_record, ((_name(frame.path), frame) for frame in frames))
 
-    def _split(self, name: str) -> list[Frame]:
+    def split(self, name: str) -> list[Frame]:
         """The frames of one person that train or test, in the order of the recording."""
-        frames = sorted(self._frames(name), key=lambda frame: (frame.number, frame.path))
+        frames = self.frames(name)
         if len(frames) < 2:
             raise ValueError(
                 f"{name} has {len(frames)} picture(s) with landmarks and needs at least 2, to train on and to test "
@@ -89,8 +90,8 @@ class CelebV(base.FaceBuilder, skip_registration=True):
         split = np.where(train, "train", "test")
         return [dataclasses.replace(frames[i], split=str(split[i])) for i in np.flatnonzero(train | test)]
 
-    def _frames(self, name: str) -> list[Frame]:
-        """The pictures of one person that have a whole line; the others are skipped and noted."""
+    def frames(self, name: str) -> list[Frame]:
+        """The pictures of one person that have a whole line, in the order of the recording; the others are skipped."""
         annotation, identity = self.annotations[name], self.identities.index(name)
         lines = [line.split() for line in base.read_text(annotation).splitlines() if line.strip()]
         usual = collections.Counter(map(len, lines)).most_common(1)
@@ -110,7 +111,8 @@ class CelebV(base.FaceBuilder, skip_registration=True):
         for path in pictures:
             if path.name not in mentioned:
                 self.skip("picture without an annotation", _name(path))
-        return list(self._with_units(name, frames.values())) if self.tables else list(frames.values())
+        kept = self._with_units(name, frames.values()) if self.tables else frames.values()
+        return sorted(kept, key=lambda frame: (frame.number, frame.path))
 
     def _with_units(self, name: str, frames: Iterable[Frame]) -> Iterator[Frame]:
         """The frames that have action units; the others are skipped and noted."""
@@ -174,7 +176,8 @@ def _record(frame: Frame) -> tuple[str, base.Record]:
     landmarks = ((frame.points + 0.5) / (width, height)).astype(np.float32)
     base.check_landmarks(landmarks)
     record = {"image": data, "landmarks": landmarks, "identity": frame.identity}
-    return frame.split, record if frame.units is None else record | {"action_units": frame.units}
+    besides = {"action_units": frame.units, "expression": frame.expression}
+    return frame.split, record | {name: value for name, value in besides.items() if value is not None}
 
 
 def _frame_numbers(paths: list[Path]) -> list[int]:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from lgan_jax.data import images
-from lgan_jax.data.prepare import align, quality, sources, tracking
+from lgan_jax.data import align, images
+from lgan_jax.data.prepare import quality, sources, tracking
 from lgan_jax.data.prepare.console import Progress
 from lgan_jax.data.prepare.job import ANNOTATIONS, Job, write
 from lgan_jax.data.prepare.options import Options

@@ -1,0 +1,53 @@
+"""Prepared folders with expressions: what `lgan_jax.data.prepare` wrote, its people held out whole.
+
+The layout is CelebV's, with tables of action units; expressions are `ops.expression_estimate`'s.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from lgan_jax.data.builders.celebv import UNITS, CelebV, Frame
+from lgan_jax.data.split import HeldOut
+from lgan_jax.ops.expression_estimate import UNCLEAR, estimate
+
+
+class Estimated(CelebV, skip_registration=True):
+    """The pictures of a prepared folder whose action units show an expression, or none; people are held out whole.
+
+    Left out, counted and named: what `CelebV` leaves out, and pictures whose expression is not clear.
+
+    Raises `FileNotFoundError` or `ValueError` for a folder that is not there or is not laid out like this, or whose
+    people have no action units.
+    """
+
+    def __init__(self, root: Path, cache: Path, held_out: HeldOut):
+        super().__init__(root, cache, f"estimated-{hashlib.sha256(repr(held_out).encode()).hexdigest()[:8]}")
+        if not self.tables:
+            raise ValueError(
+                f"{root} has no <person>/{UNITS}, from which expressions are estimated: give the command that prepared "
+                "it again, which adds them"
+            )
+        self.tested = held_out.of(self.identities)
+        self.disjoint = True
+        self.notes.append("expressions are an estimate from action units")
+
+    def features(self):
+        return super().features() | {"expression": np.int32}
+
+    def split(self, name: str) -> list[Frame]:
+        """The frames of one person, all on one side."""
+        frames, side = self.frames(name), "test" if name in self.tested else "train"
+        if not frames:
+            return []
+        labelled = []
+        for frame, label in zip(frames, estimate(np.stack([frame.units for frame in frames]))):
+            if label == UNCLEAR:
+                self.skip("picture whose expression is not clear", f"{name}/{frame.path.name}")
+            else:
+                labelled.append(dataclasses.replace(frame, expression=int(label), split=side))
+        return labelled

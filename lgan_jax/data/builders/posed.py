@@ -1,0 +1,172 @@
+"""What CK+ and Oulu-CASIA have in common: recordings of people who pose an expression, from neutral to its peak.
+
+The first three frames of a sequence are neutral, the last three are the peak and have the sequence's label (Li et al.,
+IEEE Access 2021, section IV.A); those between, which are neither, are not used.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from lgan_jax.action_units import EXPRESSIONS
+from lgan_jax.data import align, images
+from lgan_jax.data.builders import base
+from lgan_jax.data.split import HeldOut
+from lgan_jax.faces import Faces
+from lgan_jax.ops import procrustes
+
+SIZE = 128  # pixels a side of a crop, as in the paper
+ENDS = 3  # frames at either end of a sequence
+NEUTRAL = EXPRESSIONS.index("neutral")
+_SMALLEST = 32  # pixels; no face is found in smaller pictures
+_ENLARGED = 480  # pixels; frames with a shorter side are enlarged to it before a face is looked for
+_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+
+
+@dataclasses.dataclass(frozen=True)
+class Recording:
+    """A sequence of frames in order, who is in it, what it is called in messages, and the expression at its end."""
+
+    subject: str
+    name: str
+    frames: tuple[Path, ...]
+    expression: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Frame:
+    """A picture that is used, what it shows, and its part of the split."""
+
+    path: Path
+    identity: int
+    expression: int
+    split: str
+
+
+class Posed(base.FaceBuilder, skip_registration=True):
+    """Aligned crops of `SIZE` pixels a side with dlib's 68 landmarks and an expression; people are held out whole.
+
+    Frames may be grey or in colour, of 8 or 16 bits, and of any size. Of those with several faces the largest is taken.
+
+    Left out, counted and named: recordings of fewer than two frames, and frames that cannot be decoded, are smaller
+    than 32 pixels, or show no face. Shorter recordings than six frames give as many frames at either end as there are
+    without one being at both.
+
+    Raises `ModuleNotFoundError` where dlib is not installed.
+
+    Args:
+      root: the data set's folder.
+      cache: see `base.FaceBuilder`.
+      name: of the data set, which the key begins with.
+      recordings: all that have a label.
+      others: further files that decide what the records are.
+      held_out: who is held out.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        cache: Path,
+        name: str,
+        recordings: Sequence[Recording],
+        others: Collection[Path],
+        held_out: HeldOut,
+    ):
+        self.root, self.recordings, self.held_out = root, recordings, held_out
+        files = [*others, *(path for recording in recordings for path in recording.frames)]
+        digest = hashlib.sha256(repr((base.listing_key(root, files), held_out)).encode())
+        identities = tuple(sorted({recording.subject for recording in recordings}))
+        super().__init__(cache, f"{name}-{digest.hexdigest()[:16]}", identities, "ibug68")
+        self.disjoint = True
+        self._faces = Faces()
+        self._one_at_a_time = threading.Lock()  # dlib's detector keeps what it works on
+
+    def features(self):
+        return {"expression": np.int32}
+
+    def records(self):
+        frames = list(self._frames())
+        self.total = len(frames)
+        yield from self.usable(self._record, ((self.name(frame.path), frame) for frame in frames))
+
+    def name(self, path: Path) -> str:
+        """What a file is called in messages."""
+        return path.relative_to(self.root).as_posix()
+
+    def check(self, path: Path, points: Float32[np.ndarray, "68 2"]) -> None:
+        """Raises `Unusable` where what the data set says of a frame denies the landmarks found, in its pixels."""
+
+    def _frames(self) -> Iterator[Frame]:
+        """The frames to look at, one person after the other."""
+        tested = self.held_out.of(self.identities) if self.identities else frozenset()
+        for recording in sorted(self.recordings, key=lambda recording: (recording.subject, recording.name)):
+            count = min(ENDS, len(recording.frames) // 2)
+            if not count:
+                self.skip("sequence of fewer than two frames", recording.name)
+                continue
+            identity = self.identities.index(recording.subject)
+            split = "test" if recording.subject in tested else "train"
+            ends = ((recording.frames[:count], NEUTRAL), (recording.frames[-count:], recording.expression))
+            for paths, expression in ends:
+                yield from (Frame(path, identity, expression, split) for path in paths)
+
+    def _record(self, frame: Frame) -> tuple[str, base.Record]:
+        image = base.decoded(base.read_bytes(frame.path))
+        height, width = image.shape[:2]
+        if min(height, width) < _SMALLEST:
+            raise base.Unusable(f"smaller than {_SMALLEST} pixels")
+        with self._one_at_a_time:
+            found = self._faces.measure(image, _ENLARGED)
+        if found is None:
+            raise base.Unusable("no face is found")
+        points = (found * (width, height)).astype(np.float32)
+        self.check(frame.path, points)
+        picture, landmarks = cropped(image, points)
+        base.check_landmarks(landmarks)
+        record = {"image": images.encode_png(picture), "landmarks": landmarks, "identity": frame.identity}
+        return frame.split, record | {"expression": frame.expression}
+
+
+def cropped(
+    image: UInt8[np.ndarray, "H W 3"], points: Float32[np.ndarray, "68 2"]
+) -> tuple[UInt8[np.ndarray, "S S 3"], Float32[np.ndarray, "68 2"]]:
+    """The aligned crop of a face with landmarks in pixels from edge to edge, and the landmarks in [0, 1] of it."""
+    transform = align.alignment(points, SIZE)
+    inside = procrustes.apply(transform, points.astype(np.float64)) / SIZE
+    return align.crop(image, transform, SIZE), inside.astype(np.float32)
+
+
+def folder(root: Path, path: str, name: str) -> Path:
+    """The folder `path` below `root`, or below one of its folders, as archives are unpacked.
+
+    Raises `FileNotFoundError` where `root` is no folder, `ValueError` where there is no such folder, or two.
+    """
+    if not root.is_dir():
+        raise FileNotFoundError(f"there is no folder {root}; give the folder that holds {path}")
+    if (root / path).is_dir():
+        return root / path
+    found = [each / path for each in folders(root) if (each / path).is_dir() and each.name != "__MACOSX"]
+    if not found:
+        raise ValueError(f"{root} is not {name} as its owners distribute it: it has no {path}")
+    if len(found) > 1:
+        raise ValueError(f"{root} has {path} in {found[0].name} and in {found[1].name}: give one of these folders")
+    return found[0]
+
+
+def folders(path: Path) -> list[Path]:
+    """The folders in a folder, sorted, without hidden ones; none where it is not there."""
+    return sorted(each for each in path.glob("*") if each.is_dir() and not each.name.startswith("."))
+
+
+def frames(path: Path) -> tuple[Path, ...]:
+    """The pictures in a folder by their names, which are numbers of one width, without hidden ones."""
+    return tuple(
+        sorted(each for each in path.glob("*") if each.suffix.lower() in _PICTURES and not each.name.startswith("."))
+    )
