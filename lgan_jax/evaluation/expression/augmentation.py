@@ -24,7 +24,7 @@ from lgan_jax.evaluation.pictures import to_bytes, to_floats
 from lgan_jax.evaluation.report import Sheet
 from lgan_jax.evaluation.tables import Column, Row, Table
 from lgan_jax.metrics import expression_classifier as classifiers
-from lgan_jax.metrics.expression_classifier import SIDE, Grey, prepared
+from lgan_jax.metrics.expression_classifier import Grey, prepared
 from lgan_jax.metrics.summary import Figure
 from lgan_jax.training.logs.progress import Progress
 

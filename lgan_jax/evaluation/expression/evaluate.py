@@ -13,14 +13,14 @@ from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.data import FaceData
 from lgan_jax.evaluation import report
 from lgan_jax.evaluation.expression import augmentation, sheets, tables
-from lgan_jax.evaluation.expression.cases import Cases, choose
-from lgan_jax.evaluation.expression.measures import Features, Judges, Measured, Model, Real, made_by, measure, real
+from lgan_jax.evaluation.expression.cases import Cases, Pictures, choose
+from lgan_jax.evaluation.expression.measures import Features, Judges, Measured, Model, made_by, measure, real
 from lgan_jax.evaluation.expression.tables import COPY, OURS, TRUTH
 from lgan_jax.evaluation.judge import find_judge
 from lgan_jax.evaluation.tables import Table
 from lgan_jax.metrics import expression_classifier as classifiers
 
-_PAPERS = {"ck_plus": "CK+", "oulu_casia": "Oulu-CASIA"}
+_CK_PLUS, _OULU_CASIA = "CK+", "Oulu-CASIA"  # the paper's data, as `FaceData.name` has them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,40 +97,114 @@ def evaluate(
         _check(each, data)
     weights = (about or {}).get("Weights", "")
     if settings.augmentation:
-        found = augmentation.run(model, data, settings.classifier, settings.factors, settings.seeds, weights)
-        augmentation.write(found, out)
+        arguments = (settings.classifier, settings.factors, settings.seeds, weights)
+        augmentation.write(augmentation.run(model, data, *arguments), out)
     table_4, warnings = augmentation.read(out, weights, data.fingerprint)
     cases = choose(data, settings.frames)
     judge, without_dlib = find_judge()
     judges = Judges(judge, augmentation.trained_on_real(data, settings.classifier), inception)
-    seen = real(judges, cases)
     made = {OURS: made_by(model, cases)} | {name: made_by(other.model, cases) for name, other in others.items()}
-    found = {name: measure(each, cases, seen, data.info.scheme, judges)
-             for name, each in {**made, COPY: cases.pictures, TRUTH: cases.true}.items()}  # fmt: skip
-    verdict, good = tables.verdict(found, {name: found[name] for name in others})
+    rows = _rows(made, cases, judges, data)
+    verdict, good = tables.verdict(rows, {name: rows[name] for name in others})
+    shown = _tables(data, cases, judges, rows, others)
     pictures = sheets.sheets(data, model, cases, made)
+    if table_4 is not None:
+        shown.append(augmentation.table(table_4, data.name == _OULU_CASIA))
+        pictures.append(augmentation.sheet(table_4))
     seconds = time.monotonic() - start
-    made_report = report.Report(
+    found = report.Report(
         title="Landmark and expression guided synthesis",
         verdict=verdict,
         good=good,
         warnings=[*without_dlib, *_warnings(model, data, settings), *warnings],
-        facts={
-            **_facts(data, cases),
-            **(about or {}),
-            **report.surroundings(),
-            "Time": f"{seconds:.0f} s",
-        },
-        tables=[
-            *_tables(data, cases, judges, seen, found, others),
-            *([augmentation.table(table_4, data.name == _PAPERS["oulu_casia"])] if table_4 else []),
-        ],
-        sheets=[*pictures, *([augmentation.sheet(table_4)] if table_4 else [])],
+        facts={**_facts(data, cases), **(about or {}), **report.surroundings(), "Time": f"{seconds:.0f} s"},
+        tables=shown,
+        sheets=pictures,
         details={
             "settings": dataclasses.asdict(settings),
             "data": report.data_record(data),
             "seconds": round(seconds, 1),
         },
     )
-    report.write(made_report, out)
-    return made_report
+    report.write(found, out)
+    return found
+
+
+def _check(model: Model, data: FaceData) -> None:
+    for what, ours, theirs in (
+        ("landmark scheme", model.faces.scheme.name, data.info.scheme.name),
+        ("picture size", model.faces.size, data.info.size),
+    ):
+        if ours != theirs:
+            raise ValueError(f"the model's {what} ({ours}) is not the data's ({theirs}); give the data of its run")
+    data.require_subjects()
+
+
+def _rows(made: Mapping[str, Pictures], cases: Cases, judges: Judges, data: FaceData) -> dict[str, Measured]:
+    """This run and the others, copying the source, and the truth."""
+    seen = real(judges, cases)
+    whole = {**made, COPY: cases.pictures, TRUTH: cases.true}
+    return {name: measure(each, cases, seen, data.info.scheme, judges) for name, each in whole.items()}
+
+
+def _tables(
+    data: FaceData, cases: Cases, judges: Judges, rows: Mapping[str, Measured], others: Mapping[str, Other]
+) -> list[Table]:
+    on_ck_plus = data.name == _CK_PLUS
+    main = {name: rows[name] for name in (OURS, COPY, TRUTH)}
+    shown = [tables.quality(main, _about(data, cases), on_ck_plus), tables.control(main, _judged(data, judges))]
+    if judges.dlib is not None:
+        shown.append(tables.verification(main, on_ck_plus))
+    if others:
+        compared = {name: rows[name] for name in (OURS, *others)}
+        differences = {name: other.difference for name, other in others.items()}
+        shown.append(tables.ablations(compared, differences, on_ck_plus))
+    return shown
+
+
+def _about(data: FaceData, cases: Cases) -> str:
+    """How many pictures, and what was done."""
+    size = data.info.size
+    return (
+        f"{len(cases)} pictures of {len(np.unique(cases.identity))} held-out people, {size}×{size} pixels, each made "
+        "from another picture of the same person, with the landmarks and the expression of the one that is asked for."
+    )
+
+
+def _judged(data: FaceData, judges: Judges) -> str:
+    """How well the classifier does on real faces of people whom it has not seen."""
+    right = np.mean(judges.classifier(augmentation.faces_of(data.test)) == data.test.expression)
+    return (
+        f"The same faces. The classifier of expressions, trained on {len(data.train):,} real training faces, is right "
+        f"about {right:.1%} of all {len(data.test):,} real held-out ones; guessing, about {_chance(data):.1%}."
+    )
+
+
+def _chance(data: FaceData) -> float:
+    """How often the most frequent held-out expression is right."""
+    return float(np.bincount(data.test.expression).max() / len(data.test))
+
+
+def _warnings(model: Model, data: FaceData, settings: Settings) -> list[str]:
+    """What a reader must know before reading a figure."""
+    warnings = [report.BUILT_IN] if data.built_in else []
+    warnings += [f"The run was trained without {each}." for each in model.left_out]
+    if data.name.startswith("prepared"):
+        warnings.append("The data's expressions were estimated from landmarks; no true ones are known.")
+    if not settings.inception:
+        warnings.append("FID was not measured: --inception names the file of Inception's weights for it.")
+    learned, tested = (set(split.expression.tolist()) for split in (data.train, data.test))
+    if unknown := sorted(tested - learned):
+        names = ", ".join(EXPRESSIONS[each] for each in unknown)
+        warnings.append(f"Nobody in the training pictures shows {names}: nothing could learn it.")
+    return warnings
+
+
+def _facts(data: FaceData, cases: Cases) -> dict[str, str]:
+    people = [len(np.unique(split.identity)) for split in (data.train, data.test)]
+    facts = {
+        "Data": f"{data.name}; {len(data.train)} training and {len(data.test)} held-out pictures",
+        "People": f"{people[0]} to train on, {people[1]} held out; nobody is both",
+        "Measured on": f"{len(cases)} held-out pictures of {data.info.size}×{data.info.size} pixels",
+    }
+    return facts | ({"Notes": "; ".join(data.notes)} if data.notes else {})
