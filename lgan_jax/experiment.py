@@ -18,7 +18,7 @@ import rich.console
 from ml_collections import ConfigDict
 
 from lgan_jax import config as configs
-from lgan_jax import data, landmarks, methods
+from lgan_jax import data, interop, landmarks, methods
 from lgan_jax.core import FaceInfo, Finished, blank_batch
 from lgan_jax.data import kept, pipelines
 from lgan_jax.evaluation import detector as detector_evaluation
@@ -98,9 +98,30 @@ class Experiment:
             configs.read(_EVALUATIONS[settings.method].Settings, sections["evaluation"], "config.evaluation"),
         )
 
-    def build(self, name: str, info: FaceInfo, earlier: Mapping[str, Finished]) -> Any:
-        """The method of one phase."""
-        return PHASES[self.settings.method][name](self.phases[name], info, self._dtype(), earlier)
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What a run of these settings goes without, a sentence each."""
+        return tuple(line for phase in self.phases.values() for line in getattr(phase, "left_out", ()))
+
+    def published(self) -> dict[str, dict[str, Any]]:
+        """Of each phase that takes some, the published networks that its settings name, by kind.
+
+        Raises `FileNotFoundError` for a file that is not there, and as `interop.load`.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for name, settings in self.phases.items():
+            for kind in getattr(PHASES[self.settings.method][name], "published", ()):
+                if path := getattr(settings, kind):
+                    network = interop.required(kind, path, f"config.{name}.{kind}")
+                    found.setdefault(name, {})[kind] = network
+        return found
+
+    def build(
+        self, name: str, info: FaceInfo, earlier: Mapping[str, Finished], published: Mapping[str, Any] | None = None
+    ) -> Any:
+        """The method of one phase; `published` are its networks, where it is to be trained and takes any."""
+        more = {"published": published} if published else {}
+        return PHASES[self.settings.method][name](self.phases[name], info, self._dtype(), earlier, **more)
 
     def check(self, faces: data.FaceData) -> None:
         """Raises `ValueError`, one line, where the faces lack what a phase needs.
@@ -118,8 +139,8 @@ class Experiment:
             if method.grouping == "expressions":
                 faces.require_subjects()
 
-    def training_phases(self, faces: data.FaceData) -> list[Phase]:
-        """The phases as the loop trains them, with their data."""
+    def training_phases(self, faces: data.FaceData, published: Mapping[str, Mapping[str, Any]]) -> list[Phase]:
+        """The phases as the loop trains them, with their data and what `published` found."""
 
         def phase(name: str) -> Phase:
             method = PHASES[self.settings.method][name]
@@ -129,7 +150,7 @@ class Experiment:
                 name=name,
                 steps=self.phases[name].steps,
                 batch_size=self.phases[name].batch_size,
-                build=functools.partial(self.build, name, faces.info),
+                build=functools.partial(self.build, name, faces.info, published=published.get(name)),
                 batches=functools.partial(
                     pipelines.training_batches,
                     faces.train,
@@ -201,14 +222,18 @@ def train(config: Mapping[str, Any], folder: pathlib.Path) -> int:
     if other := experiment.settings.detector_run:
         config = {**config, "detector": _detector_section(other, config, faces.info)}
         experiment = Experiment.read(config)
+    published = experiment.published()
     record = {"config": _plain(config), "data": kept.described(faces, faces.info)}
+    if experiment.left_out:
+        record["left_out"] = list(experiment.left_out)
     run = workdir.open_run(folder, record)
     if other:
         _copy_detector(pathlib.Path(other), run)
     if parallel.is_first():
         _keep_landmarks(faces, run)
     try:
-        loop.run(experiment.training_phases(faces), folder, experiment.settings.loop, record, _notes(faces))
+        phases = experiment.training_phases(faces, published)
+        loop.run(phases, folder, experiment.settings.loop, record, _notes(faces, experiment.left_out))
     except Stopped as stopped:
         print(stopped, file=sys.stderr)
         return stopped.status
@@ -299,8 +324,8 @@ def _copy_detector(other: pathlib.Path, folder: pathlib.Path) -> None:
         temporary.rename(target)
 
 
-def _notes(faces: data.FaceData) -> Sequence[str]:
-    """What a run says of its data at the start."""
+def _notes(faces: data.FaceData, left_out: Sequence[str]) -> Sequence[str]:
+    """What a run says at the start of its data, and of what it goes without."""
     info = faces.info
     counts = f"{len(faces.train):,} pictures to train on, {len(faces.test):,} held out"
     lines = [
@@ -309,7 +334,7 @@ def _notes(faces: data.FaceData) -> Sequence[str]:
     if faces.built_in:
         lines.append("NOTE: no data folder was given: this run trains on the BUILT-IN FACES, drawn by this library.")
         lines.append("      Give your own with --config.data.dir=FOLDER.")
-    return [*lines, *faces.notes]
+    return [*lines, *faces.notes, *(f"NOTE: {line}" for line in left_out)]
 
 
 def _plain(config: Any) -> Any:
