@@ -1,4 +1,4 @@
-"""Facial landmarks and expression label guided synthesis (Li et al., IEEE Access 2021) on CK+, or on the built-in faces.
+"""Landmark and expression guided synthesis (Li et al., IEEE Access 2021) on CK+, or on the built-in faces.
 
   python train.py --config configs/ck_plus.py --config.data.dir=CKPLUS      the paper's sizes, 128 pixels, for a GPU
   python train.py --config configs/ck_plus.py:cpu --config.data.dir=OUT     own people, 128 pixels, narrow, for a CPU

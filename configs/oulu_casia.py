@@ -1,4 +1,4 @@
-"""Facial landmarks and expression label guided synthesis (Li et al., IEEE Access 2021) on Oulu-CASIA: see ck_plus.py.
+"""Landmark and expression guided synthesis (Li et al., IEEE Access 2021) on Oulu-CASIA: see ck_plus.py.
 
   python train.py --config configs/oulu_casia.py --config.data.dir=OULU     the paper's sizes, 128 pixels, for a GPU
   python train.py --config configs/oulu_casia.py:quick                      64 pixels, built-in faces, minutes on a CPU

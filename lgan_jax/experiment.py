@@ -24,6 +24,7 @@ from lgan_jax.data import kept, pipelines
 from lgan_jax.evaluation import detector as detector_evaluation
 from lgan_jax.evaluation import report
 from lgan_jax.evaluation.dftnet import evaluate as dftnet_evaluation
+from lgan_jax.evaluation.expression import evaluate as expression_evaluation
 from lgan_jax.evaluation.landmarkgan import evaluate as landmarkgan_evaluation
 from lgan_jax.methods import PHASES
 from lgan_jax.training import checkpoints, loop, memory, parallel, workdir
@@ -34,6 +35,7 @@ _EVALUATIONS: Mapping[str, ModuleType] = {
     "landmarkgan": landmarkgan_evaluation,
     "detector": detector_evaluation,
     "dftnet": dftnet_evaluation,
+    "expression": expression_evaluation,
 }
 _HELD_OUT_BATCH = 4
 _EXAMPLES = 64  # training examples that a phase may start from
