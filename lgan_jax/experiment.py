@@ -26,7 +26,9 @@ from lgan_jax.evaluation import report
 from lgan_jax.evaluation.dftnet import evaluate as dftnet_evaluation
 from lgan_jax.evaluation.expression import evaluate as expression_evaluation
 from lgan_jax.evaluation.landmarkgan import evaluate as landmarkgan_evaluation
+from lgan_jax.evaluation.pictures import to_floats
 from lgan_jax.methods import PHASES
+from lgan_jax.nn.chunks import in_chunks
 from lgan_jax.training import checkpoints, loop, memory, parallel, workdir
 from lgan_jax.training.interrupts import Stopped
 from lgan_jax.training.phase import Phase
@@ -261,11 +263,13 @@ def evaluate(
       data_dir: where the run's data set lies now, if it was moved.
       faces: the run's faces, if they are open already.
 
-    Raises `ValueError` where the data is not what the run was trained on.
+    Raises `ValueError` where the data is not what the run was trained on, or this evaluation has no such field.
     """
     stored = workdir.read_run(folder)
     experiment = Experiment.read(stored["config"])
-    settings = dataclasses.replace(experiment.evaluation, **(overrides or {}))
+    whole = dataclasses.asdict(experiment.evaluation) | dict(overrides or {})
+    method = experiment.settings.method
+    settings = configs.read(type(experiment.evaluation), whole, f"the evaluation of a {method} run")
     if faces is None:
         where = experiment.settings.data
         faces = data.open_faces(where if data_dir is None else dataclasses.replace(where, dir=data_dir))
@@ -274,8 +278,9 @@ def evaluate(
     finished = experiment.restored(faces.info, folder)
     steps = [f"{name} of step {int(phase.state.step):,}" for name, phase in finished.items()]
     about = {"Weights": ", ".join(steps)}
-    model = methods.model(experiment.settings.method, faces.info, finished)
-    made = _EVALUATIONS[experiment.settings.method].evaluate(model, faces, settings, folder / "report", about)
+    model = methods.model(method, faces.info, finished)
+    more = _beside(settings, stored, faces) if method == "expression" else {}
+    made = _EVALUATIONS[method].evaluate(model, faces, settings, folder / "report", about, **more)
     report.show_report(made, rich.console.Console())
     return made
 
@@ -302,6 +307,28 @@ def training_landmarks(folder: str | pathlib.Path) -> dict[str, np.ndarray]:
     """
     folder = pathlib.Path(folder)
     return dict(kept.read(folder, workdir.read_run(folder)["data"]["identities"]))
+
+
+def _beside(
+    settings: expression_evaluation.Settings, stored: Mapping[str, Any], faces: data.FaceData
+) -> dict[str, Any]:
+    """What an evaluation of expressions compares and measures with, opened: other runs, and FID's Inception.
+
+    Raises `ValueError` for a run of another method or of other data, or a file that holds other weights.
+    """
+    others = {}
+    for path in map(pathlib.Path, settings.compare):
+        other = workdir.read_run(path)
+        if other["data"]["fingerprint"] != faces.fingerprint or other["config"]["method"] != stored["config"]["method"]:
+            raise ValueError(f"--compare {path}: this run has another method or other data, and cannot be compared")
+        configs_of_both = ({k: v for k, v in each["config"].items() if k != "evaluation"} for each in (stored, other))
+        difference = "; ".join(workdir.differences(*configs_of_both)) or "by nothing"
+        others[path.resolve().name] = expression_evaluation.Other(load(path), difference)
+    if not settings.inception:
+        return {"others": others}
+    network = interop.network("inception-fid", settings.inception)
+    features = jax.jit(lambda images: network.module.apply(network.variables, images)[0])
+    return {"others": others, "inception": lambda pictures: in_chunks(features, to_floats(pictures))}
 
 
 def _keep_landmarks(faces: data.FaceData, folder: pathlib.Path) -> None:

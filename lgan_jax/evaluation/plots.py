@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import cv2
@@ -42,7 +43,8 @@ def plot(places: Sequence[str], series: Sequence[Series], across: str, up: str) 
     Args:
       places: their names.
       series: the first is ours.
-      across, up: what the axes show.
+      across: what the horizontal axis shows.
+      up: what the vertical one shows.
 
     Raises:
       ValueError: there is no finite value, or a series has not as many values as there are places.
@@ -74,7 +76,7 @@ def _draw(canvas: np.ndarray, series: Series, line: tuple, point: tuple, ticks: 
     count = len(series.values)
     shown = [(i, value) for i, value in enumerate(series.values) if np.isfinite(value)]
     places = [_at(_across(i, count), _up(value, ticks)) for i, value in shown]
-    for first, second in zip(places, places[1:]):
+    for first, second in itertools.pairwise(places):
         cv2.line(canvas, first, second, line, 2 * _SMOOTH, cv2.LINE_AA)
     for (i, value), place in zip(shown, places):
         x = _across(i, count)

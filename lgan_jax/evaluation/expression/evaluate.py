@@ -40,7 +40,7 @@ class Settings:
     frames: int = 96
     inception: str = ""
     compare: tuple[str, ...] = ()
-    classifier: classifiers.Settings = classifiers.Settings()
+    classifier: classifiers.Settings = dataclasses.field(default_factory=classifiers.Settings)
     augmentation: bool = False
     factors: tuple[int, ...] = (0, 1, 5, 10, 100)
     seeds: int = 3
@@ -116,7 +116,7 @@ def evaluate(
         title="Landmark and expression guided synthesis",
         verdict=verdict,
         good=good,
-        warnings=[*without_dlib, *_warnings(model, data, settings), *warnings],
+        warnings=[*without_dlib, *_warnings(model, data, judges), *warnings],
         facts={**_facts(data, cases), **(about or {}), **report.surroundings(), "Time": f"{seconds:.0f} s"},
         tables=shown,
         sheets=pictures,
@@ -185,14 +185,14 @@ def _chance(data: FaceData) -> float:
     return float(np.bincount(data.test.expression).max() / len(data.test))
 
 
-def _warnings(model: Model, data: FaceData, settings: Settings) -> list[str]:
+def _warnings(model: Model, data: FaceData, judges: Judges) -> list[str]:
     """What a reader must know before reading a figure."""
     warnings = [report.BUILT_IN] if data.built_in else []
-    warnings += [f"The run was trained without {each}." for each in model.left_out]
+    warnings += model.left_out
     if data.name.startswith("prepared"):
         warnings.append("The data's expressions were estimated from landmarks; no true ones are known.")
-    if not settings.inception:
-        warnings.append("FID was not measured: --inception names the file of Inception's weights for it.")
+    if judges.inception is None:
+        warnings.append("FID was not measured: --inception names pytorch-fid's file of Inception weights for it.")
     learned, tested = (set(split.expression.tolist()) for split in (data.train, data.test))
     if unknown := sorted(tested - learned):
         names = ", ".join(EXPRESSIONS[each] for each in unknown)

@@ -98,7 +98,8 @@ def verification(rows: Mapping[str, Measured], on_ck_plus: bool) -> Table:
     found = {name: values.verification for name, values in rows.items() if values.verification is not None}
     columns = [
         Column(_tar(rate), f"TAR at\nFAR {_percent(rate)}", "share of genuine comparisons accepted at the distance at "
-               f"which {_percent(rate)} of impostors' are; it takes {needed(rate):,} of these to tell", "higher", 1, True)
+               f"which {_percent(rate)} of impostors' are; it takes {needed(rate):,} of these to tell", "higher", 1,
+               True)
         for rate in RATES
     ]  # fmt: skip
     return Table(
