@@ -59,6 +59,12 @@ def units(intensities: dict[int, float]) -> Float32[np.ndarray, " units"]:
 
 def expression_units(name: str) -> Float32[np.ndarray, " units"]:
     """The usual combination of action units `(17,)` of one of `EXPRESSIONS`. Raises `ValueError` for another name."""
-    if name not in _COMBINATIONS:
-        raise ValueError(f"there is no expression {name!r}; the expressions are {', '.join(EXPRESSIONS)}")
+    expression(name)
     return units(_COMBINATIONS[name])
+
+
+def expression(name: str) -> int:
+    """The index of one of `EXPRESSIONS`. Raises `ValueError` for another name, with those that there are."""
+    if name not in EXPRESSIONS:
+        raise ValueError(f"there is no expression {name!r}; the expressions are {', '.join(EXPRESSIONS)}")
+    return EXPRESSIONS.index(name)

@@ -56,6 +56,21 @@ class Parser(argparse.ArgumentParser):
         raise ValueError(f"{message}; --help explains the arguments")
 
 
+class _Integers(flags.ArgumentParser):
+    """Of a flag's value: whole numbers with commas between them."""
+
+    syntactic_help = "whole numbers with commas between them"
+
+    def parse(self, argument: str | Sequence[int]) -> tuple[int, ...]:
+        """Raises `ValueError` for what is none."""
+        return tuple(map(int, argument.split(",") if isinstance(argument, str) else argument))
+
+
+def define_integers(name: str, help_string: str) -> flags.FlagHolder:
+    """A flag of a script of ours for a tuple of whole numbers, such as `--name 0,1,5`; None where it is not given."""
+    return flags.DEFINE(_Integers(), name, None, help_string)
+
+
 def parse_flags(argv: Sequence[str], required: Sequence[str]) -> None:
     """Parses the command line of a script of ours into `absl.flags.FLAGS`.
 

@@ -25,7 +25,10 @@ class Method(Protocol):
     """What one paper trains, as pure functions over one pytree. The loop knows nothing else of it.
 
     The class of a phase that a config can name also has `Settings`, `grouping` (what an example is: see
-    `data.pipelines`) and `keys` (which arrays its batches need).
+    `data.pipelines`) and `keys` (which arrays its batches need). Where training takes networks that others have
+    published it has `published` too: fields of its settings, each a path to the weights of the kind of that name (see
+    `interop`) or empty; what they hold is given to it, by kind, as the keyword argument `published`. Its settings may
+    have `left_out`: what a run with them is trained without, and why.
     """
 
     def init(self, key: jax.Array, batch: Batch) -> State:
@@ -83,3 +86,8 @@ def example_keys(key: jax.Array, count: int) -> jax.Array:
     """
     first = jax.lax.axis_index(DATA_AXIS) * count
     return jax.vmap(lambda i: jax.random.fold_in(key, first + i))(jnp.arange(count))
+
+
+def folded(keys: jax.Array, number: int) -> jax.Array:
+    """Other keys `(count,)`, one an example."""
+    return jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)

@@ -18,14 +18,17 @@ import rich.console
 from ml_collections import ConfigDict
 
 from lgan_jax import config as configs
-from lgan_jax import data, landmarks, methods
+from lgan_jax import data, interop, landmarks, methods
 from lgan_jax.core import FaceInfo, Finished, blank_batch
 from lgan_jax.data import kept, pipelines
 from lgan_jax.evaluation import detector as detector_evaluation
 from lgan_jax.evaluation import report
 from lgan_jax.evaluation.dftnet import evaluate as dftnet_evaluation
+from lgan_jax.evaluation.expression import evaluate as expression_evaluation
 from lgan_jax.evaluation.landmarkgan import evaluate as landmarkgan_evaluation
+from lgan_jax.evaluation.pictures import to_floats
 from lgan_jax.methods import PHASES
+from lgan_jax.nn.chunks import in_chunks
 from lgan_jax.training import checkpoints, loop, memory, parallel, workdir
 from lgan_jax.training.interrupts import Stopped
 from lgan_jax.training.phase import Phase
@@ -34,6 +37,7 @@ _EVALUATIONS: Mapping[str, ModuleType] = {
     "landmarkgan": landmarkgan_evaluation,
     "detector": detector_evaluation,
     "dftnet": dftnet_evaluation,
+    "expression": expression_evaluation,
 }
 _HELD_OUT_BATCH = 4
 _EXAMPLES = 64  # training examples that a phase may start from
@@ -98,9 +102,30 @@ class Experiment:
             configs.read(_EVALUATIONS[settings.method].Settings, sections["evaluation"], "config.evaluation"),
         )
 
-    def build(self, name: str, info: FaceInfo, earlier: Mapping[str, Finished]) -> Any:
-        """The method of one phase."""
-        return PHASES[self.settings.method][name](self.phases[name], info, self._dtype(), earlier)
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What a run of these settings is trained without, and why."""
+        return tuple(line for phase in self.phases.values() for line in getattr(phase, "left_out", ()))
+
+    def published(self) -> dict[str, dict[str, Any]]:
+        """Of each phase that takes some, the published networks that its settings name, by kind.
+
+        Raises `FileNotFoundError` for a file that is not there, and as `interop.load`.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for name, settings in self.phases.items():
+            for kind in getattr(PHASES[self.settings.method][name], "published", ()):
+                if path := getattr(settings, kind):
+                    network = interop.required(kind, path, f"config.{name}.{kind}")
+                    found.setdefault(name, {})[kind] = network
+        return found
+
+    def build(
+        self, name: str, info: FaceInfo, earlier: Mapping[str, Finished], published: Mapping[str, Any] | None = None
+    ) -> Any:
+        """The method of one phase; `published` are its networks, where it is to be trained and takes any."""
+        more = {"published": published} if published else {}
+        return PHASES[self.settings.method][name](self.phases[name], info, self._dtype(), earlier, **more)
 
     def check(self, faces: data.FaceData) -> None:
         """Raises `ValueError`, one line, where the faces lack what a phase needs.
@@ -118,8 +143,8 @@ class Experiment:
             if method.grouping == "expressions":
                 faces.require_subjects()
 
-    def training_phases(self, faces: data.FaceData) -> list[Phase]:
-        """The phases as the loop trains them, with their data."""
+    def training_phases(self, faces: data.FaceData, published: Mapping[str, Mapping[str, Any]]) -> list[Phase]:
+        """The phases as the loop trains them, with their data and what `published` found."""
 
         def phase(name: str) -> Phase:
             method = PHASES[self.settings.method][name]
@@ -129,7 +154,7 @@ class Experiment:
                 name=name,
                 steps=self.phases[name].steps,
                 batch_size=self.phases[name].batch_size,
-                build=functools.partial(self.build, name, faces.info),
+                build=functools.partial(self.build, name, faces.info, published=published.get(name)),
                 batches=functools.partial(
                     pipelines.training_batches,
                     faces.train,
@@ -201,14 +226,18 @@ def train(config: Mapping[str, Any], folder: pathlib.Path) -> int:
     if other := experiment.settings.detector_run:
         config = {**config, "detector": _detector_section(other, config, faces.info)}
         experiment = Experiment.read(config)
+    published = experiment.published()
     record = {"config": _plain(config), "data": kept.described(faces, faces.info)}
+    if experiment.left_out:
+        record["left_out"] = list(experiment.left_out)
     run = workdir.open_run(folder, record)
     if other:
         _copy_detector(pathlib.Path(other), run)
     if parallel.is_first():
         _keep_landmarks(faces, run)
     try:
-        loop.run(experiment.training_phases(faces), folder, experiment.settings.loop, record, _notes(faces))
+        phases = experiment.training_phases(faces, published)
+        loop.run(phases, folder, experiment.settings.loop, record, _notes(faces, experiment.left_out))
     except Stopped as stopped:
         print(stopped, file=sys.stderr)
         return stopped.status
@@ -234,11 +263,13 @@ def evaluate(
       data_dir: where the run's data set lies now, if it was moved.
       faces: the run's faces, if they are open already.
 
-    Raises `ValueError` where the data is not what the run was trained on.
+    Raises `ValueError` where the data is not what the run was trained on, or this evaluation has no such field.
     """
     stored = workdir.read_run(folder)
     experiment = Experiment.read(stored["config"])
-    settings = dataclasses.replace(experiment.evaluation, **(overrides or {}))
+    whole = dataclasses.asdict(experiment.evaluation) | dict(overrides or {})
+    method = experiment.settings.method
+    settings = configs.read(type(experiment.evaluation), whole, f"the evaluation of a {method} run")
     if faces is None:
         where = experiment.settings.data
         faces = data.open_faces(where if data_dir is None else dataclasses.replace(where, dir=data_dir))
@@ -247,8 +278,9 @@ def evaluate(
     finished = experiment.restored(faces.info, folder)
     steps = [f"{name} of step {int(phase.state.step):,}" for name, phase in finished.items()]
     about = {"Weights": ", ".join(steps)}
-    model = methods.model(experiment.settings.method, faces.info, finished)
-    made = _EVALUATIONS[experiment.settings.method].evaluate(model, faces, settings, folder / "report", about)
+    model = methods.model(method, faces.info, finished)
+    more = _beside(settings, stored, faces) if method == "expression" else {}
+    made = _EVALUATIONS[method].evaluate(model, faces, settings, folder / "report", about, **more)
     report.show_report(made, rich.console.Console())
     return made
 
@@ -277,6 +309,28 @@ def training_landmarks(folder: str | pathlib.Path) -> dict[str, np.ndarray]:
     return dict(kept.read(folder, workdir.read_run(folder)["data"]["identities"]))
 
 
+def _beside(
+    settings: expression_evaluation.Settings, stored: Mapping[str, Any], faces: data.FaceData
+) -> dict[str, Any]:
+    """What an evaluation of expressions compares and measures with, opened: other runs, and FID's Inception.
+
+    Raises `ValueError` for a run of another method or of other data, or a file that holds other weights.
+    """
+    others = {}
+    for path in map(pathlib.Path, settings.compare):
+        other = workdir.read_run(path)
+        if other["data"]["fingerprint"] != faces.fingerprint or other["config"]["method"] != stored["config"]["method"]:
+            raise ValueError(f"--compare {path}: this run has another method or other data, and cannot be compared")
+        configs_of_both = ({k: v for k, v in each["config"].items() if k != "evaluation"} for each in (stored, other))
+        difference = "; ".join(workdir.differences(*configs_of_both)) or "by nothing"
+        others[path.resolve().name] = expression_evaluation.Other(load(path), difference)
+    if not settings.inception:
+        return {"others": others}
+    network = interop.network("inception-fid", settings.inception)
+    features = jax.jit(lambda images: network.module.apply(network.variables, images)[0])
+    return {"others": others, "inception": lambda pictures: in_chunks(features, to_floats(pictures))}
+
+
 def _keep_landmarks(faces: data.FaceData, folder: pathlib.Path) -> None:
     """Writes what `training_landmarks` reads, once, where the data has landmarks."""
     if faces.has("landmarks") and not kept.is_there(folder):
@@ -299,8 +353,8 @@ def _copy_detector(other: pathlib.Path, folder: pathlib.Path) -> None:
         temporary.rename(target)
 
 
-def _notes(faces: data.FaceData) -> Sequence[str]:
-    """What a run says of its data at the start."""
+def _notes(faces: data.FaceData, left_out: Sequence[str]) -> Sequence[str]:
+    """What a run says at its start: of its data, and what it is trained without."""
     info = faces.info
     counts = f"{len(faces.train):,} pictures to train on, {len(faces.test):,} held out"
     lines = [
@@ -309,7 +363,7 @@ def _notes(faces: data.FaceData) -> Sequence[str]:
     if faces.built_in:
         lines.append("NOTE: no data folder was given: this run trains on the BUILT-IN FACES, drawn by this library.")
         lines.append("      Give your own with --config.data.dir=FOLDER.")
-    return [*lines, *faces.notes]
+    return [*lines, *faces.notes, *(f"NOTE: trained without {each}." for each in left_out)]
 
 
 def _plain(config: Any) -> Any:

@@ -25,7 +25,7 @@ _ALIGNED_BY = {
     "inner49": (np.arange(len(IBUG68_TO_INNER49)), IBUG68_TO_INNER49),
 }
 # The points of iBUG's 68 that make up a scheme, where they do.
-_FROM_IBUG68 = {"ibug68": np.arange(IBUG68.count), "inner49": IBUG68_TO_INNER49}
+FROM_IBUG68 = {"ibug68": np.arange(IBUG68.count), "inner49": IBUG68_TO_INNER49}
 
 
 @runtime_checkable
@@ -128,8 +128,8 @@ class FaceReader(Locator):
         """See `Locator`. Raises `ValueError` where dlib's points do not make up the run's scheme but are asked for."""
         scheme = model.info.scheme
         self._model = model
-        self._by_dlib = landmarks == "dlib" or (landmarks == "auto" and scheme.name in _FROM_IBUG68)
-        if self._by_dlib and scheme.name not in _FROM_IBUG68:
+        self._by_dlib = landmarks == "dlib" or (landmarks == "auto" and scheme.name in FROM_IBUG68)
+        if self._by_dlib and scheme.name not in FROM_IBUG68:
             raise ValueError(f"dlib has no {scheme.name} points, which this run needs: use its own detector instead")
         super().__init__(known, model.info, faces)
 
@@ -145,7 +145,7 @@ class FaceReader(Locator):
         if not faces:
             return np.zeros((0, self._model.info.scheme.count, 2), np.float32)
         if self._by_dlib:
-            kept = _FROM_IBUG68[self._model.info.scheme.name]
+            kept = FROM_IBUG68[self._model.info.scheme.name]
             return np.stack([face.ibug68[kept] for face in faces])
         return self._model.detect(np.stack([face.crop for face in faces]).astype(np.float32) / 127.5 - 1)
 

@@ -12,6 +12,8 @@
 | landmarkgan/discriminator | cnn_f.{0,1,2,5,6}, cnn_c.0 | PatchDiscriminator |
 | landmarkgan/detector | conv1, bn1, conv2 …, m0.b1_4_0 …, top_m_0_0, conv_last0, l0, hm_conv0 | HeatmapDetector |
 | fan | conv1, bn1, conv2 …, m0.b1_4 …, top_m_0, conv_last0, l0, bl0, al0 … | FaceAlignmentNetwork |
+| vgg16, vgg19 | features.{0,2,5 …} (torchvision; `classifier.` is left aside) | nn.vgg.VGG |
+| inception-fid | Conv2d_1a_3x3.conv …, Mixed_5b.branch1x1.bn …, fc (pytorch-fid) | nn.inception.FIDInception |
 
 Landmarks go in and come out in this library's frame and order (see `interop.landmarkgan`); pictures are NHWC.
 `python -m lgan_jax.interop` makes a run of LandmarkGAN's released files.
@@ -49,3 +51,14 @@ def network(kind: str, source: str | os.PathLike | Mapping[str, Any]) -> tuple[A
     from lgan_jax.interop import kinds  # only here, so that the command's --help need not wait for JAX
 
     return kinds.network(kind, source)
+
+
+def required(kind: str, path: str, option: str) -> Any:
+    """`network` of a file that a user names with `option`, a field or a flag: "vgg16", "vgg19" or "inception-fid".
+
+    Raises as `network`, but `FileNotFoundError`, one line, where `path` is empty or no file: it says which weights are
+    wanted, where their owners publish them, and which option names them.
+    """
+    from lgan_jax.interop import kinds
+
+    return kinds.required(kind, path, option)

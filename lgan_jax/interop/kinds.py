@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lgan_jax.interop import fan, files, landmarkgan
+from lgan_jax.interop import classifiers, fan, files, landmarkgan
 from lgan_jax.interop.names import Network, Tensors, unwrapped
+from lgan_jax.nn import inception, vgg
 
 KINDS: Mapping[str, Callable[[Tensors], Network]] = {
     "landmarkgan/encoder": landmarkgan.encoder,
@@ -17,7 +18,11 @@ KINDS: Mapping[str, Callable[[Tensors], Network]] = {
     "landmarkgan/discriminator": landmarkgan.discriminator,
     "landmarkgan/detector": landmarkgan.detector,
     "fan": fan.fan,
+    "vgg16": classifiers.vgg16,
+    "vgg19": classifiers.vgg19,
+    "inception-fid": classifiers.inception,
 }
+_PUBLISHED = {**vgg.PUBLISHED, "inception-fid": inception.PUBLISHED}
 
 
 def network(kind: str, source: str | os.PathLike | Mapping[str, Any]) -> Network:
@@ -30,3 +35,14 @@ def network(kind: str, source: str | os.PathLike | Mapping[str, Any]) -> Network
         return KINDS[kind](unwrapped(tensors))
     except ValueError as error:
         raise ValueError(f"{what} does not hold the weights of {kind}: {error}") from None
+
+
+def required(kind: str, path: str, option: str) -> Network:
+    """See `interop.required`."""
+    file = Path(path).expanduser()
+    if not path or not file.is_file():
+        lack = f"{option} is {path}, and there is no such file" if path else f"{option} is not given"
+        raise FileNotFoundError(
+            f"{lack}; it names the file of the {kind} weights, which their owners publish at {_PUBLISHED[kind]}"
+        )
+    return network(kind, file)

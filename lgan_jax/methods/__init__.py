@@ -11,6 +11,8 @@ from lgan_jax.methods.dftnet.method import Baseline, Editor
 from lgan_jax.methods.dftnet.model import ExpressionEditor
 from lgan_jax.methods.dftnet.pairs import BaselinePairs, Pairs
 from lgan_jax.methods.dftnet.regressor import Regressor
+from lgan_jax.methods.expression.method import Synthesizer
+from lgan_jax.methods.expression.model import ExpressionSynthesizer
 from lgan_jax.methods.landmarkgan.converter import Converter
 from lgan_jax.methods.landmarkgan.generator import Generator
 from lgan_jax.methods.landmarkgan.joint import Joint
@@ -23,6 +25,7 @@ PHASES = {
         **{"regressor": Regressor, "flow": Flow, "pairs": Pairs, "editor": Editor},
         **{"baseline_pairs": BaselinePairs, "baseline": Baseline},
     },
+    "expression": {"synthesizer": Synthesizer},
 }
 
 # method → its model, the phases that it can be made from, and those that it takes along where they are there: of each
@@ -31,6 +34,7 @@ _MODELS = {
     "landmarkgan": (LandmarkGAN, ("generator", "joint"), {}),
     "detector": (LandmarkDetector, ("detector",), {}),
     "dftnet": (ExpressionEditor, ("editor", "pairs"), {"baseline": ("baseline", "baseline_pairs")}),
+    "expression": (ExpressionSynthesizer, ("synthesizer",), {}),
 }
 
 

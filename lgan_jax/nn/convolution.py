@@ -61,19 +61,22 @@ class Conv(nn.Module):
 
 
 class Doubling(nn.Module):
-    """A transposed 4×4 convolution of stride 2 without bias, which doubles height and width (PyTorch's padding is 1).
+    """A transposed convolution of stride 2 without bias, which doubles height and width.
 
-    Its kernel is a 3×3 one, spread by summing over 2×2: so its even and its odd places have the same sums, and a
-    constant map stays one. A free kernel gives neighbouring pixels different means, a checkerboard.
+    Its 3×3 kernel is spread to 4×4 by summing over 2×2 (PyTorch's padding is then 1): so its even and its odd places
+    have the same sums, and a constant map stays one. A free kernel gives neighbouring pixels different means, a
+    checkerboard; with `even` false it is free, and the convolution PyTorch's of 3×3 with padding and output padding 1.
 
     Parameters, always float32: `kernel` `(3, 3, channels, features)`.
 
     Attributes:
       features: channels of the output.
+      even: whether the kernel is spread.
       dtype: what to compute in and to return; None means the common type of input and parameters.
     """
 
     features: int
+    even: bool = True
     dtype: Any = None
     kernel_init: Callable[..., Array] = nn.initializers.kaiming_normal()
 
@@ -82,6 +85,6 @@ class Doubling(nn.Module):
         kernel = self.param("kernel", self.kernel_init, (3, 3, x.shape[-1], self.features), jnp.float32)
         for axis in (0, 1):
             before, after = ([(0, 0)] * axis + [pad] + [(0, 0)] * (3 - axis) for pad in ((0, 1), (1, 0)))
-            kernel = jnp.pad(kernel, before) + jnp.pad(kernel, after)
+            kernel = jnp.pad(kernel, before) + (jnp.pad(kernel, after) if self.even else 0)
         x, kernel = nn.dtypes.promote_dtype(x, kernel, dtype=self.dtype)
         return convolve_doubling(x, kernel)

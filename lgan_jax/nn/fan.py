@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lgan_jax.core import DATA_AXIS
+from lgan_jax.nn.batch_norm import batch_norm
 from lgan_jax.nn.convolution import Conv
 from lgan_jax.nn.initialisers import kaiming_normal
 from lgan_jax.ops.pooling import max_pool
@@ -25,15 +25,7 @@ class NormActivation(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "*shape channels"], train: bool) -> Float[Array, "*shape channels"]:
-        x = nn.BatchNorm(
-            use_running_average=not train,
-            momentum=0.9,
-            epsilon=1e-5,
-            dtype=self.dtype,
-            axis_name=DATA_AXIS if train else None,
-            name="norm",
-        )(x)
-        return nn.relu(x)
+        return nn.relu(batch_norm(train, self.dtype, "norm")(x))
 
 
 class ResidualBlock(nn.Module):

@@ -16,10 +16,11 @@ kaiming_normal = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
 _CONSTANTS = {"bias": 0.0, "scale": 1.0, "mean": 0.0, "var": 1.0}
 
 
-def initial_variables(module: nn.Module, key: jax.Array, *inputs: Any) -> Any:
+def initial_variables(module: nn.Module, key: jax.Array, *inputs: Any, deviation: float | None = None) -> Any:
     """What `module.init` gives for a network whose kernels are all `kaiming_normal`, with one draw for all of them.
 
-    A draw for each kernel costs the compiler most of a second: minutes for all the networks of a method.
+    With `deviation` kernels are normal with that standard deviation instead. A draw for each kernel costs the compiler
+    most of a second: minutes for all the networks of a method.
 
     Raises:
       ValueError: for a parameter that is neither a kernel nor a bias nor a normalisation's.
@@ -31,8 +32,8 @@ def initial_variables(module: nn.Module, key: jax.Array, *inputs: Any) -> Any:
     for path, leaf in paths:
         name = path[-1].key
         if name == "kernel":
-            size, deviation = math.prod(leaf.shape), math.sqrt(2 / math.prod(leaf.shape[:-1]))
-            leaves.append(deviation * normal[start : start + size].reshape(leaf.shape))
+            size, spread = math.prod(leaf.shape), deviation or math.sqrt(2 / math.prod(leaf.shape[:-1]))
+            leaves.append(spread * normal[start : start + size].reshape(leaf.shape))
             start += size
         elif name in _CONSTANTS:
             leaves.append(jnp.full(leaf.shape, _CONSTANTS[name]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ def open_run(workdir: str | os.PathLike, record: Mapping[str, Any]) -> Path:
             _start(workdir, record)
     parallel.barrier("run folder opened")
     stored = read_run(workdir)
-    changes = list(_differences({k: v for k, v in stored.items() if k not in _ABOUT}, record))
+    changes = list(differences({k: v for k, v in stored.items() if k not in _ABOUT}, record))
     if changes:
         raise ValueError(
             f"{workdir} holds a run of another config: {'; '.join(changes)}. "
@@ -91,10 +91,11 @@ def write_text(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _differences(was: Any, now: Any, where: str = ""):
+def differences(was: Any, now: Any, where: str = "") -> Iterator[str]:
+    """Each field in which two records differ, with both its values; `where` is their dotted place."""
     if not (isinstance(was, dict) and isinstance(now, dict)):
         if was != now:
             yield f"{where} was {was!r}, is {now!r}"
         return
     for name in sorted(was.keys() | now.keys()):
-        yield from _differences(was.get(name), now.get(name), f"{where}.{name}" if where else name)
+        yield from differences(was.get(name), now.get(name), f"{where}.{name}" if where else name)

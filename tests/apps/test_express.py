@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import av
 import numpy as np
@@ -88,9 +89,9 @@ def test_the_face_is_edited_and_put_back(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["face.png", "out.png"]
 
 
-def test_emotions_and_other_faces_give_all_units(tmp_path):
+def test_expressions_and_other_faces_give_all_units(tmp_path):
     model = _Model()
-    _run(tmp_path, model, emotion="happiness=0.5", au=["45=1"])
+    _run(tmp_path, model, expression="happiness=0.5", au=["45=1"])
     happy = 0.5 * action_units.expression_units("happiness")
     np.testing.assert_allclose(model.asked[0][0], happy + action_units.units({45: 1.0}))
     other = _photo(tmp_path / "other.png", (small_videos.face(1)[0] // 6, 60, 16))
@@ -149,7 +150,7 @@ def test_a_large_photo_keeps_its_own_pixels(tmp_path):
 
 
 def test_face_only_is_the_crop(tmp_path):
-    _run(tmp_path, emotion="anger", face_only=True)
+    _run(tmp_path, expression="anger", face_only=True)
     made = _read(tmp_path / "out.png")
     assert made.shape[0] == made.shape[1] > SIZE
 
@@ -206,23 +207,87 @@ def test_series():
         ({"au": ["12"]}, "--au 12: write UNIT=INTENSITY, such as 12=0.8"),
         ({"au": ["smile=1"]}, "write UNIT=INTENSITY"),
         ({"au": ["12=1", "12=0.5"]}, "unit 12 is given twice"),
-        ({"emotion": "joy"}, "there is no expression 'joy'; the expressions are neutral, anger"),
-        ({"emotion": "fear=2"}, "--emotion fear=2: 2 is not between 0 and 1"),
-        ({"emotion": "fear=much"}, "write NAME or NAME=STRENGTH"),
-        ({"emotion": "fear", "like": "other.png"}, "give one of them"),
+        ({"expression": "joy"}, "there is no expression 'joy'; the expressions are neutral, anger"),
+        ({"expression": "fear=2"}, "--expression fear=2: 2 is not between 0 and 1"),
+        ({"expression": "fear=much"}, "write NAME or NAME=STRENGTH"),
+        ({"expression": "fear", "like": "other.png"}, "give one of them"),
         ({"sweep": 44}, "--sweep 44: there is no action unit 44"),
         ({"sweep": 45, "au": ["45=1"]}, "--sweep 45 moves this unit"),
         ({"sweep": 45, "interpolate": [0.0, 1.0]}, "give one of them"),
         ({"interpolate": [0.0, 1.0]}, "nothing is asked for"),
-        ({"interpolate": [0.0, 1.25], "emotion": "fear"}, "--interpolate: 1.25 is not between 0 and 1"),
-        ({"interpolate": [1.0], "emotion": "fear", "out": "out.mp4"}, "two places or more for a video"),
-        ({}, "nothing is asked for: give --au, --emotion, --like or --sweep"),
+        ({"interpolate": [0.0, 1.25], "expression": "fear"}, "--interpolate: 1.25 is not between 0 and 1"),
+        ({"interpolate": [1.0], "expression": "fear", "out": "out.mp4"}, "two places or more for a video"),
+        ({}, "nothing is asked for: give --expression, --landmarks-from, --au, --like or --sweep"),
     ],
 )
 def test_what_cannot_be_asked_for(tmp_path, options, message):
     paths = {name: tmp_path / value for name, value in options.items() if name in ("like", "out")}
     with pytest.raises(ValueError, match=re.escape(message)):
         job.Options(tmp_path, tmp_path / "face.png", **(options | paths))
+
+
+class _Synthesizer:
+    """Paints faces green, and remembers what was asked for."""
+
+    faces, left_out = _Model.info, ()
+
+    def __init__(self):
+        self.asked = []
+
+    def synthesize(self, image, landmarks, expression):
+        self.asked.append((np.array(landmarks), np.array(expression)))
+        return np.clip(image + [0, 1, 0], -1, 1).astype(np.float32)
+
+
+def test_a_face_with_the_landmarks_of_another(tmp_path):
+    model, said = _Synthesizer(), []
+    scene = small_videos.scene((small_videos.face(2, yaw=15.0)[0], 40, 20))
+    other = small_videos.write_photo(tmp_path / "other.jpg", scene)
+    image, out = _photo(tmp_path / "face.png"), tmp_path / "out.png"
+    options = job.Options(tmp_path / "myrun", image, out, expression="happiness", landmarks_from=other)
+    assert job.run_labelled(options, model, _locator(), FACES.measure, said.append) == 0
+    ((landmarks, expression),) = model.asked
+    assert expression.tolist() == [action_units.EXPRESSIONS.index("happiness")]
+    assert landmarks.shape == (1, 68, 2)
+    # in the frame of training crops: where the mean face's inner points are
+    np.testing.assert_allclose(landmarks[0, IBUG68.inner].mean(0), KNOWN["ada"][0, IBUG68.inner].mean(0), atol=1e-5)
+    # and they are the other's: turned to the right, while the face itself looks ahead
+    own = _locator().locate(_read(image)).ibug68
+    assert landmarks[0, 30, 0] - landmarks[0, [36, 45], 0].mean() > 0.04 + own[30, 0] - own[[36, 45], 0].mean()
+    change = _read(out).astype(int) - _read(image)
+    assert change[100:160, 140:200, 1].mean() > 30
+    assert not change[:, :40].any()
+    assert "wanted: happiness, with the landmarks of other.jpg" in said
+    assert b"trainedAlgorithmicMedia" in out.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"expression": "fear"}, "needs both --landmarks-from and --expression"),
+        ({}, "needs both --landmarks-from and --expression"),
+        ({"expression": "fear=0.5"}, "--expression fear=0.5: a run of this method knows expressions by name"),
+        ({"expression": "fear", "au": ["12=1"]}, "--au is for DFT-Net runs, and myrun is a run of landmark and"),
+        ({"sweep": 45}, "--sweep is for DFT-Net runs"),
+        ({"like": "other.png"}, "--like is for DFT-Net runs"),
+    ],
+)
+def test_what_a_run_of_labels_has_no_use_for(options, message):
+    given = {"landmarks_from": None if options == {"expression": "fear"} else Path("other.png"), **options}
+    with pytest.raises(ValueError, match=re.escape(message)):
+        job.Options(Path("myrun"), Path("face.png"), **given).check_label()
+
+
+def test_what_a_run_of_units_has_no_use_for():
+    options = job.Options(Path("myrun"), Path("face.png"), expression="fear", landmarks_from=Path("other.png"))
+    with pytest.raises(ValueError, match="--landmarks-from: myrun is a DFT-Net run, which takes --like"):
+        options.check_units()
+
+
+def test_emotion_is_another_name_of_expression():
+    for flag in ("--expression", "--emotion"):
+        given = command._parser().parse_args(["--workdir", "run", "--image", "face.png", flag, "fear=0.5"])
+        assert given.expression == "fear=0.5"
 
 
 def _command(capsys, *arguments):
@@ -250,7 +315,7 @@ def test_one_clear_line_for_what_is_wrong(tmp_path, capsys, monkeypatch):
     assert "bad.png" in _command(capsys, *run, "--image", tmp_path / "bad.png", "--au", "12=1", "--out", out)
     assert "run" in _command(capsys, *edit, "--out", out)  # there is none
     monkeypatch.setattr("lgan_jax.load", lambda folder: object())
-    assert "is no DFT-Net run: it cannot edit expressions" in _command(capsys, *edit, "--out", out)
+    assert "is a run neither of DFT-Net nor of landmark and expression" in _command(capsys, *edit, "--out", out)
 
 
 def out_photo(path):

@@ -8,11 +8,12 @@ import pytest
 
 from lgan_jax import interop
 from lgan_jax.interop import landmarkgan
-from lgan_jax.nn import stacked
+from lgan_jax.nn import stacked, vgg
 from lgan_jax.ops import dsnt
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; pip install 'lgan_jax[torch]'")
 import twins  # noqa: E402  after the skip
+from twin_inception import Inception  # noqa: E402
 
 WIDTH = 1 / 64  # of the generator
 EXACT = {"atol": 1e-4, "rtol": 0}
@@ -120,12 +121,43 @@ def test_pooling_is_the_mean_in_one_and_the_maximum_in_the_other():
     assert "pool" not in vars(modules["landmarkgan/detector"])
 
 
+@pytest.mark.parametrize(("kind", "blocks", "layer", "count"), [
+    ("vgg19", vgg.VGG19, "conv1_2", 3),
+    ("vgg19", vgg.VGG19, "relu4_4", 27),
+    ("vgg16", vgg.VGG16, "pool4", 24),
+])  # fmt: skip
+def test_vgg_up_to_a_layer(kind, blocks, layer, count):
+    twin, image = twins.drawn(twins.VGG(blocks, 3)), pictures(32)
+    found = jax.jit(vgg.features(*interop.network(kind, twins.arrays(twin)), layer))(2 * image - 1)
+    with torch.no_grad():
+        expected = nhwc(twin(nchw(image), count))
+    assert np.abs(expected).max() > 0.1
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max(), rtol=0)
+
+
+def test_the_inception_of_fid():
+    """Pictures become larger in one direction and smaller in the other."""
+    twin = twins.drawn(Inception(2, 5))
+    image = np.random.default_rng(0).uniform(0, 1, (2, 60, 110, 3)).astype(np.float32)
+    network = interop.network("inception-fid", twins.arrays(twin))
+    found = apply(network._replace(module=network.module.clone(side=75)), 2 * image - 1)
+    with torch.no_grad():
+        expected = twin(nchw(image), 75)
+    assert [x.shape for x in found] == [(2, 128), (2, 5)]
+    for ours, theirs in zip(found, expected):
+        assert np.ptp(theirs, 0).max() > 1e-3
+        np.testing.assert_allclose(ours, theirs, atol=1e-4 * np.abs(theirs.numpy()).max(), rtol=0)
+
+
 def full_size(module):
     return {name: np.broadcast_to(np.float32(0), tuple(values.shape)) for name, values in module.state_dict().items()}
 
 
 def test_the_full_sizes_are_those_of_the_release():
-    """44.3 million parameters a generator at 98 points, as the paper's authors' code has it."""
+    """44.3 million parameters a generator at 98 points, as the paper's authors' code has it.
+
+    VGG19's convolutions have 20,024,384; torchvision's Inception-v3 has 23,834,568, and 2,049 for each more class.
+    """
     with torch.device("meta"):
         sources = {
             "landmarkgan/encoder": twins.Encoder(98, 512),
@@ -133,13 +165,19 @@ def test_the_full_sizes_are_those_of_the_release():
             "landmarkgan/discriminator": twins.Discriminator(64),
             "landmarkgan/detector": twins.Detector(98, 256, 4),
             "fan": twins.FAN(68, 256, 4, 4),
+            "vgg16": twins.VGG(vgg.VGG16, 64).features,
+            "vgg19": twins.VGG(vgg.VGG19, 64).features,
+            "inception-fid": Inception(),
         }
     sizes = {}
     for kind, module in sources.items():
-        variables = interop.load(kind, full_size(module))
+        prefix = "features." if kind.startswith("vgg") else ""
+        variables = interop.load(kind, {prefix + name: values for name, values in full_size(module).items()})
         sizes[kind] = sum(p.size for p in jax.tree.leaves(variables["params"]))
         assert sizes[kind] == sum(p.numel() for p in module.parameters())
     assert round(sizes["landmarkgan/generator"] / 1e6, 1) == 44.3
+    assert sizes["vgg19"] == 20_024_384
+    assert sizes["inception-fid"] == 23_834_568 + 8 * 2049
 
 
 SMALL = {
@@ -149,6 +187,9 @@ SMALL = {
     "landmarkgan/discriminator": lambda: twins.Discriminator(6),
     "landmarkgan/detector": lambda: twins.Detector(7, 8, 2),
     "fan": lambda: twins.FAN(7, 8, 2, 2),
+    "vgg16": lambda: twins.VGG(vgg.VGG16, 2),
+    "vgg19": lambda: twins.VGG(vgg.VGG19, 2),
+    "inception-fid": lambda: Inception(2, 5),
 }
 
 
@@ -200,3 +241,15 @@ def test_what_is_no_state_dict_or_no_kind_is_said():
     assert "step is no array of numbers" in one_line("landmarkgan/encoder", {"step": "ten"})
     with pytest.raises(ValueError, match="no published weights of the kind 'fun'; the kinds are landmarkgan/encoder, "):
         interop.load("fun", {})
+
+
+def test_a_file_that_an_option_names(tmp_path):
+    twin = twins.drawn(twins.VGG(vgg.VGG19, 2))
+    torch.save(twin.state_dict(), tmp_path / "vgg19.pth")
+    network = interop.required("vgg19", str(tmp_path / "vgg19.pth"), "--vgg19")
+    jax.tree.map(np.testing.assert_array_equal, network.variables, interop.load("vgg19", twins.arrays(twin)))
+    published = re.escape(vgg.PUBLISHED["vgg19"])
+    with pytest.raises(FileNotFoundError, match=rf"--vgg19 is not given; .*the vgg19 weights, .* at {published}"):
+        interop.required("vgg19", "", "--vgg19")
+    with pytest.raises(FileNotFoundError, match=r"--vgg19 is nothing\.pth, and there is no such file; it names"):
+        interop.required("vgg19", "nothing.pth", "--vgg19")

@@ -221,3 +221,23 @@ def drawn(module, seed=0):
 
 def arrays(module):
     return {name: values.numpy() for name, values in module.state_dict().items()}
+
+
+class VGG(nn.Module):
+    """torchvision's VGG with convolutions of `width` channels in its first block, and a head that no feature needs."""
+
+    def __init__(self, blocks, width):
+        super().__init__()
+        layers, before = [], 3
+        for count, factor in zip(blocks, (1, 2, 4, 8, 8)):
+            for _ in range(count):
+                layers += [nn.Conv2d(before, factor * width, 3, padding=1), nn.ReLU(inplace=True)]
+                before = factor * width
+            layers.append(nn.MaxPool2d(2, 2))
+        self.features = nn.Sequential(*layers)
+        self.classifier = nn.Sequential(nn.Linear(7, 3))
+
+    def forward(self, image, layers):
+        """Of pictures in [0, 1], what comes after so many of `features`."""
+        mean, deviation = (torch.tensor(x).view(1, 3, 1, 1) for x in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+        return self.features[:layers]((image - mean) / deviation)

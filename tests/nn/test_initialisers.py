@@ -33,6 +33,13 @@ def test_kernels_are_normal_with_pytorchs_deviation():
     assert np.abs(kernel).max() > 3 * np.sqrt(2 / (9 * 30))
 
 
+def test_kernels_of_a_given_deviation():
+    variables = initial_variables(Network(), jax.random.key(0), jnp.zeros((1, 4, 5, 30)), deviation=0.02)["params"]
+    for layer in ("Conv_0", "Dense_0"):
+        assert np.std(variables[layer]["kernel"]) == pytest.approx(0.02, rel=0.03)
+        assert not variables[layer]["bias"].any()
+
+
 def test_parameters_of_another_kind_are_refused():
     class Scaled(nn.Module):
         @nn.compact

@@ -10,16 +10,22 @@ from lgan_jax import action_units, cli
 
 _PROGRAM = "express"
 _DESCRIPTION = f"""\
-Gives the face in a photo another expression, by a trained DFT-Net run.
+Gives the face in a photo another expression, by a trained run of DFT-Net or of landmark and expression guided
+synthesis (a config of CK+ or Oulu-CASIA).
 
 The face is found (of several the largest), cut out as the run's training pictures were, edited, and put back into the
-photo. What it shows now is estimated by the run's own regressor: with --au, units that are not named keep that value.
---emotion and --like set all seventeen; --au given beside them changes single ones.
+photo.
+
+A run of landmark and expression guided synthesis takes --expression NAME and --landmarks-from OTHER, a photo of a face,
+anybody's, that shows the expression in the pose that is wanted.
+
+Of a DFT-Net run's face, what it shows now is estimated by the run's own regressor: with --au, units that are not named
+keep that value. --expression and --like set all seventeen; --au given beside them changes single ones.
 
 Action units, with intensities from 0 to 1:
 {chr(10).join(f"  {number:2d}  {name}" for number, name in action_units.NAMES.items())}
 
-Emotions: {", ".join(action_units.EXPRESSIONS)}.
+Expressions: {", ".join(action_units.EXPRESSIONS)}.
 
 --sweep and --interpolate write one picture with all steps where --out ends in .png, and a short video where it ends in
 .mp4, .m4v or .mov.
@@ -39,11 +45,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> cli.Parser:
     parser = cli.Parser("lgan_jax.apps.express", _DESCRIPTION)
     add = parser.add_argument
-    add("--workdir", required=True, metavar="RUN", type=Path, help="folder of a trained DFT-Net run")
+    add("--workdir", required=True, metavar="RUN", type=Path, help="folder of a trained run")
     add("--image", required=True, metavar="FACE", type=Path, help="photo with the face")
     add("--out", metavar="OUT", type=Path, help="what to write (default: FACE-express.png in this folder)")
+    add(
+        "--expression",
+        "--emotion",
+        metavar="NAME[=X]",
+        help="an expression; of DFT-Net runs the usual combination of action units, at strength X (default: 1)",
+    )
+    add("--landmarks-from", metavar="OTHER", type=Path, help="photo of a face whose landmarks to take over")
     add("--au", action="append", default=[], metavar="N=X", help="action unit N at intensity X; may be given again")
-    add("--emotion", metavar="NAME[=X]", help="the usual combination for an emotion, at strength X (default: 1)")
     add("--like", metavar="OTHER", type=Path, help="photo of a face whose expression to take over")
     add("--sweep", type=int, metavar="N", help="action unit N from 0 to 1")
     add(

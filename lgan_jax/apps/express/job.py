@@ -12,7 +12,7 @@ import numpy as np
 import lgan_jax
 from lgan_jax import action_units, experiment
 from lgan_jax.apps import device, output, provenance
-from lgan_jax.apps.driving import Locator
+from lgan_jax.apps.driving import FROM_IBUG68, Locator
 from lgan_jax.apps.express import photo as photos
 from lgan_jax.apps.express import wanted as words
 from lgan_jax.apps.express.photo import Photo
@@ -20,18 +20,22 @@ from lgan_jax.apps.express.wanted import Units, Wanted
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import kept
 from lgan_jax.data.align import TEMPLATE
+from lgan_jax.evaluation.expression.measures import Model as Synthesizer
+from lgan_jax.evaluation.pictures import to_bytes
 from lgan_jax.evaluation.sheets import Row, sheet
 from lgan_jax.faces import Faces
 from lgan_jax.methods.dftnet.model import ExpressionEditor
+from lgan_jax.methods.expression.model import ExpressionSynthesizer
 
 Say = Callable[[str], None]
 
 _SHOWN = 0.05  # intensity from which a unit is named
+_OF_UNITS = ("au", "like", "sweep", "interpolate")  # options of DFT-Net runs alone
 
 
 @runtime_checkable
 class Model(Protocol):
-    """What is needed of a trained model; see `ExpressionEditor`."""
+    """What is needed of a trained DFT-Net; see `ExpressionEditor`."""
 
     info: FaceInfo
 
@@ -49,8 +53,9 @@ class Options:
     workdir: Path
     image: Path
     out: Path | None = None
+    expression: str | None = None
+    landmarks_from: Path | None = None
     au: Sequence[str] = ()
-    emotion: str | None = None
     like: Path | None = None
     sweep: int | None = None
     interpolate: Sequence[float] | None = None
@@ -59,11 +64,11 @@ class Options:
 
     def __post_init__(self) -> None:
         wanted = self.wanted  # raises for what cannot be meant
-        goal = bool(self.au or self.emotion or self.like)
-        if not goal and self.sweep is None:
-            raise ValueError("nothing is asked for: give --au, --emotion, --like or --sweep")
-        if self.emotion and self.like:
-            raise ValueError("--emotion and --like both set all action units: give one of them")
+        goal = bool(self.au or self.expression or self.like)
+        if not goal and self.sweep is None and self.landmarks_from is None:
+            raise ValueError("nothing is asked for: give --expression, --landmarks-from, --au, --like or --sweep")
+        if self.expression and self.like:
+            raise ValueError("--expression and --like both set all action units: give one of them")
         if self.sweep is not None:
             words.check_unit(self.sweep, f"--sweep {self.sweep}")
             if self.sweep in wanted.changes:
@@ -75,16 +80,33 @@ class Options:
         if self.sweep is not None:
             raise ValueError("--sweep and --interpolate each make a series: give one of them")
         if not goal:
-            raise ValueError("--interpolate needs --au, --emotion or --like, which say where the way leads")
+            raise ValueError("--interpolate needs --au, --expression or --like, which say where the way leads")
         for level in self.interpolate or ():
             words.check_intensity(level, "--interpolate")
         if self.moving and len(self.interpolate or ()) < 2:
             raise ValueError("--interpolate needs two places or more for a video")
 
+    def check_units(self) -> None:
+        """Raises `ValueError` for what a DFT-Net run has no use for."""
+        if self.landmarks_from is not None:
+            raise ValueError(
+                f"--landmarks-from is not for DFT-Net runs, and {self.workdir} is one: give --like instead"
+            )
+
+    def check_label(self) -> None:
+        """Raises `ValueError` for what a run of landmark and expression guided synthesis has no use for, or lacks."""
+        this = f"{self.workdir} is a run of landmark and expression guided synthesis"
+        for name in _OF_UNITS:
+            if getattr(self, name) not in (None, (), []):
+                raise ValueError(f"--{name} is for DFT-Net runs, and {this}")
+        if self.expression is None or self.landmarks_from is None:
+            raise ValueError(f"{this}: it needs both --landmarks-from and --expression")
+        words.label(self.expression)
+
     @property
     def wanted(self) -> Wanted:
-        """What --au and --emotion say."""
-        return Wanted.read(self.au, self.emotion)
+        """What --au and --expression say."""
+        return Wanted.read(self.au, self.expression)
 
     @property
     def series(self) -> bool:
@@ -105,29 +127,36 @@ class Options:
 def express(options: Options) -> int:
     """Does what `options` ask for; returns the exit status. Raises a one-line error for what a user can mend."""
     kinds = (".png", *output.VIDEO_OUT) if options.series else (".png",)
-    for flag, path in (("--image", options.image), ("--like", options.like)):
+    others = (("--like", options.like), ("--landmarks-from", options.landmarks_from))
+    for flag, path in (("--image", options.image), *others):
         if path is not None:
             output.check(options.place, photos.open_photo(path, flag), kinds)
     print(device.line(), flush=True)
     model = load(options.workdir)
+    labelled = isinstance(model, ExpressionSynthesizer)
+    (options.check_label if labelled else options.check_units)()
     faces = Faces()
-    locator = Locator(known(options.workdir), model.info, faces, follow=False)
+    locator = Locator(known(options.workdir), model.faces if labelled else model.info, faces, follow=False)
     locator.load()
-    return run(options, model, locator, faces.measure)
+    return (run_labelled if labelled else run)(options, model, locator, faces.measure)
 
 
-def load(workdir: Path) -> Model:
+def load(workdir: Path) -> ExpressionEditor | ExpressionSynthesizer:
     """The model of a run. Raises `ValueError` where it is another method's."""
     model = lgan_jax.load(workdir)
-    if not isinstance(model, ExpressionEditor):
-        raise ValueError(f"--workdir {workdir} is no DFT-Net run: it cannot edit expressions")
+    if not isinstance(model, ExpressionEditor | ExpressionSynthesizer):
+        raise ValueError(
+            f"--workdir {workdir} is a run neither of DFT-Net nor of landmark and expression guided synthesis: it "
+            "cannot edit expressions"
+        )
     return model
 
 
 def known(workdir: Path) -> Mapping[str, np.ndarray]:
     """The landmarks that a run was trained on; of data without landmarks, the mean face in the frame of `prepare`."""
     if kept.is_there(workdir):
-        return experiment.training_landmarks(workdir)
+        everybody = experiment.training_landmarks(workdir)
+        return {name: points for name, points in everybody.items() if len(points)}  # none of people held out whole
     return {"mean face": TEMPLATE[None].astype(np.float32)}
 
 
@@ -138,7 +167,7 @@ def run(
     find: Callable[[np.ndarray], np.ndarray | None],
     say: Say = print,
 ) -> int:
-    """Edits with a model and a locator that are ready, and writes the result. See `express`.
+    """Edits with a DFT-Net and a locator that are ready, and writes the result. See `express`.
 
     `find` gives the landmarks of a made face, or None; they say how far the outline moved.
     """
@@ -148,9 +177,7 @@ def run(
     own = model.estimate(photos.in_range(photo))[0]
     like = None
     if options.like is not None:
-        other = photos.read(options.like, locator, "--like")
-        if line := photos.which(other, options.like.name):
-            say(line.replace("is edited", "is taken"))
+        other = _other(options.like, locator, "--like", say)
         like = model.estimate(photos.in_range(other))[0]
     units = options.wanted.units(own, like)
     say(f"estimated of {options.image.name}: {listed(own)}")
@@ -161,6 +188,40 @@ def run(
     _write(options, photo, each, levels, find)
     say(f"{options.place} is written")
     return 0
+
+
+def run_labelled(
+    options: Options,
+    model: Synthesizer,
+    locator: Locator,
+    find: Callable[[np.ndarray], np.ndarray | None],
+    say: Say = print,
+) -> int:
+    """As `run`, with a synthesizer: the other face's landmarks, aligned as the face itself, and an expression's label.
+
+    Raises `ValueError` where dlib's points do not make up the run's scheme.
+    """
+    scheme = model.faces.scheme.name
+    if scheme not in FROM_IBUG68:
+        raise ValueError(f"--landmarks-from: dlib has no {scheme} points, which {options.workdir} needs")
+    photo = photos.read(options.image, locator, "--image")
+    if line := photos.which(photo, options.image.name):
+        say(line)
+    other = _other(options.landmarks_from, locator, "--landmarks-from", say)
+    say(f"wanted: {options.expression}, with the landmarks of {options.landmarks_from.name}")
+    landmarks = other.face.ibug68[FROM_IBUG68[scheme]]
+    made = model.synthesize(photos.in_range(photo), landmarks[None], np.array([words.label(options.expression)]))
+    _write(options, photo, list(to_bytes(made)), np.ones(1), find)
+    say(f"{options.place} is written")
+    return 0
+
+
+def _other(path: Path, locator: Locator, flag: str, say: Say) -> Photo:
+    """The photo from which something is taken over."""
+    other = photos.read(path, locator, flag)
+    if line := photos.which(other, path.name):
+        say(line.replace("is edited", "is taken"))
+    return other
 
 
 def listed(units: Units) -> str:

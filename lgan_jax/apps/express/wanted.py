@@ -21,7 +21,7 @@ class Wanted:
     """The wanted action units, as far as they do not depend on a face.
 
     Attributes:
-      whole: all of them, where an emotion is asked for.
+      whole: all of them, where an expression is asked for.
       changes: unit → intensity, on top of `whole` or of a face's own.
     """
 
@@ -29,15 +29,15 @@ class Wanted:
     changes: dict[int, float]
 
     @classmethod
-    def read(cls, au: Sequence[str], emotion: str | None) -> Wanted:
-        """From the values of --au and --emotion. Raises `ValueError`, one line, for what they cannot mean."""
+    def read(cls, au: Sequence[str], expression: str | None) -> Wanted:
+        """From the values of --au and --expression. Raises `ValueError`, one line, for what they cannot mean."""
         changes: dict[int, float] = {}
         for text in au:
             number, intensity = _unit(text)
             if number in changes:
                 raise ValueError(f"--au {text}: unit {number} is given twice")
             changes[number] = intensity
-        return cls(None if emotion is None else _emotion(emotion), changes)
+        return cls(None if expression is None else _expression(expression), changes)
 
     def units(self, own: Units, like: Units | None = None) -> Units:
         """For a face with its `own` action units; `like` are another face's to take over."""
@@ -74,6 +74,13 @@ def interpolated(
     return places, ((1 - share) * own[None] + share * units[None]).astype(np.float32)
 
 
+def label(text: str) -> int:
+    """The index of the expression that --expression names. Raises `ValueError` for a strength, or for no such name."""
+    if "=" in text:
+        raise ValueError(f"--expression {text}: a run of this method knows expressions by name, without a strength")
+    return action_units.expression(text)
+
+
 def check_unit(number: int, flag: str) -> None:
     """Raises `ValueError` for a number that no unit has."""
     if number not in action_units.NUMBERS:
@@ -99,11 +106,11 @@ def _unit(text: str) -> tuple[int, float]:
     return unit, value
 
 
-def _emotion(text: str) -> Units:
+def _expression(text: str) -> Units:
     name, equals, strength = text.partition("=")
     try:
         value = float(strength) if equals else 1.0
     except ValueError:
-        raise ValueError(f"--emotion {text}: write NAME or NAME=STRENGTH, such as happiness=0.6") from None
-    check_intensity(value, f"--emotion {text}")
+        raise ValueError(f"--expression {text}: write NAME or NAME=STRENGTH, such as happiness=0.6") from None
+    check_intensity(value, f"--expression {text}")
     return (value * action_units.expression_units(name)).astype(np.float32)

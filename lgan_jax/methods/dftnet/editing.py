@@ -15,12 +15,12 @@ import optax
 from jaxtyping import Array, Float
 
 from lgan_jax import optimizers
-from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics
+from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, folded
 from lgan_jax.losses import adversarial
 from lgan_jax.losses.reconstruction import l1
 from lgan_jax.methods.dftnet import losses
 from lgan_jax.methods.dftnet.networks import DFTNet, Discriminator, Edited
-from lgan_jax.methods.dftnet.regressor import UNITS, augmented, check_size, folded
+from lgan_jax.methods.dftnet.regressor import UNITS, augmented, check_size
 from lgan_jax.nn.initialisers import initial_variables
 from lgan_jax.ops import augment
 

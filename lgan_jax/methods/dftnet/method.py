@@ -14,12 +14,12 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from lgan_jax import optimizers
-from lgan_jax.core import Batch, FaceInfo, Finished, Metrics, example_keys
+from lgan_jax.core import Batch, FaceInfo, Finished, Metrics, example_keys, folded
 from lgan_jax.losses import adversarial
 from lgan_jax.methods.dftnet import editing, losses
 from lgan_jax.methods.dftnet.editing import OPTIMIZER, Editing, Image, Keys, State, Units, targets
 from lgan_jax.methods.dftnet.networks import GANimation
-from lgan_jax.methods.dftnet.regressor import augmented, folded
+from lgan_jax.methods.dftnet.regressor import augmented
 
 
 @dataclasses.dataclass(frozen=True)

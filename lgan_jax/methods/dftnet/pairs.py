@@ -16,12 +16,11 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from lgan_jax import optimizers
-from lgan_jax.core import Batch, FaceInfo, Finished, Metrics, example_keys
+from lgan_jax.core import Batch, FaceInfo, Finished, Metrics, example_keys, folded
 from lgan_jax.losses.reconstruction import l1
 from lgan_jax.methods.dftnet import editing, losses
 from lgan_jax.methods.dftnet.editing import ROWS, Editing, State
 from lgan_jax.methods.dftnet.networks import GANimation
-from lgan_jax.methods.dftnet.regressor import folded
 
 _SAME = 1 / 8  # of the examples: the source is to stay as it is, told its own action units
 

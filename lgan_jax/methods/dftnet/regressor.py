@@ -18,7 +18,7 @@ import optax
 from jaxtyping import Array, Float
 
 from lgan_jax import action_units, optimizers
-from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys
+from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys, folded
 from lgan_jax.losses.reconstruction import l1
 from lgan_jax.methods.dftnet import losses
 from lgan_jax.methods.dftnet.networks import SMALLEST, Discriminator
@@ -159,8 +159,3 @@ def augmented(settings: augment.Settings, image: Image, keys: Keys) -> Image:
         return image
     change = jax.vmap(functools.partial(augment.augmented_image, settings))
     return 2 * change(folded(keys, 0), (image + 1) / 2) - 1
-
-
-def folded(keys: Keys, number: int) -> Keys:
-    """Other keys, one an example."""
-    return jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)

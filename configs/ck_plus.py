@@ -1,0 +1,114 @@
+"""Landmark and expression guided synthesis (Li et al., IEEE Access 2021) on CK+, or on the built-in faces.
+
+  python train.py --config configs/ck_plus.py --config.data.dir=CKPLUS      the paper's sizes, 128 pixels, for a GPU
+  python train.py --config configs/ck_plus.py:cpu --config.data.dir=OUT     own people, 128 pixels, narrow, for a CPU
+  python train.py --config configs/ck_plus.py:quick --workdir runs/quick    64 pixels, built-in faces, minutes on a CPU
+
+CKPLUS: the folder with cohn-kanade-images and Emotion; OUT: what lgan_jax.data.prepare wrote. After a comma
+`without_initialise` and `without_labels` are the ablations of Table 7 (ck_plus.py:quick,without_labels).
+The perceptual loss needs torchvision's VGG19 weights: --config.synthesizer.vgg19=vgg19-dcbb9e9d.pth.
+What to expect: docs/results.md.
+"""
+
+from ml_collections import ConfigDict
+
+from lgan_jax import experiment
+
+
+def get_config(variants: str = "") -> ConfigDict:
+    """The config of the paper, changed by each of the variants, which commas separate."""
+    return experiment.chosen(paper("ck_plus"), variants, VARIANTS)
+
+
+def paper(name: str) -> ConfigDict:
+    """128 pixels, what the paper says of the training, for the data set `name`; how long it took it does not say."""
+    return ConfigDict(
+        {
+            "method": "expression",
+            "phases": ("synthesizer",),
+            "precision": "auto",
+            "held_out": 8,
+            "data": {
+                "name": name,
+                "dir": "",
+                "size": 128,
+                "scheme": "ibug68",
+                "cache": "",
+                "built_in": {
+                    "identities": 108,
+                    "test_identities": 12,
+                    "train_per_identity": 40,
+                    "test_per_identity": 24,
+                    "seed": 0,
+                    "variation": "video",
+                    "acts": "posed",
+                    "turning": 0.35,
+                },
+            },
+            "synthesizer": {
+                "steps": 60_000,
+                "batch_size": 16,
+                "optimizer": adam(2e-4),
+                "discriminator_optimizer": adam(2e-4),
+                "width": 64,
+                "units": 9,
+                "dropout": 0.5,
+                "initialise": True,
+                "labels": True,
+                "discriminator_width": 64,
+                "adversarial": "minimax",
+                "weights": {"adversarial": 5.0, "perceptual": 10.0, "pixel": 10.0},
+                "vgg19": "",
+            },
+            "loop": {
+                "seed": 0,
+                "log_every": 100,
+                "eval_every": 1000,
+                "pictures_every": 1000,
+                "checkpoint_every": 1000,
+                "keep": 2,
+            },
+        }
+    )
+
+
+def cpu(config: ConfigDict) -> None:
+    """128 pixels on a CPU with narrow networks."""
+    config.synthesizer.update({"steps": 4000, "batch_size": 8, "width": 12, "units": 4, "discriminator_width": 12})
+    config.synthesizer.update({"average": 0.98, "optimizer": cosine(2e-3)})
+    config.loop.update({"log_every": 50, "eval_every": 500, "pictures_every": 500, "checkpoint_every": 250})
+
+
+def quick(config: ConfigDict) -> None:
+    """64 pixels in minutes on two cores: see `cpu`, smaller still."""
+    config.data.size = 64
+    config.data.built_in.update({"identities": 240, "test_identities": 24, "train_per_identity": 16})
+    config.synthesizer.update({"steps": 2000, "batch_size": 8, "width": 12, "units": 3, "discriminator_width": 12})
+    config.synthesizer.update({"average": 0.98, "optimizer": cosine(2e-3)})
+    config.loop.update({"log_every": 50, "eval_every": 250, "pictures_every": 250, "checkpoint_every": 250})
+
+
+def without_initialise(config: ConfigDict) -> None:
+    """Table 7: migration units work on squares of the picture's pixels."""
+    config.synthesizer.initialise = False
+
+
+def without_labels(config: ConfigDict) -> None:
+    """Table 7: the decoder is told no expression."""
+    config.synthesizer.labels = False
+
+
+def adam(learning_rate: float) -> ConfigDict:
+    """The paper's Adam."""
+    return ConfigDict({"name": "adam", "learning_rate": learning_rate, "b1": 0.5, "b2": 0.999})
+
+
+def cosine(learning_rate: float) -> ConfigDict:
+    """For little time: a short rise, then down to zero."""
+    return ConfigDict({**adam(learning_rate), "schedule": "cosine", "warmup": 50})
+
+
+VARIANTS = {  # in the order in which they are applied
+    **{"cpu": cpu, "quick": quick},
+    **{"without_initialise": without_initialise, "without_labels": without_labels},
+}

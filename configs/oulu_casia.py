@@ -1,0 +1,20 @@
+"""Landmark and expression guided synthesis (Li et al., IEEE Access 2021) on Oulu-CASIA: see ck_plus.py.
+
+  python train.py --config configs/oulu_casia.py --config.data.dir=OULU     the paper's sizes, 128 pixels, for a GPU
+  python train.py --config configs/oulu_casia.py:quick                      64 pixels, built-in faces, minutes on a CPU
+  python evaluate.py --workdir runs/oulu_casia --augmentation               Table 4
+
+OULU: the folder with VL/Strong/P001 …. All variants are those of ck_plus.py. What to expect: docs/results.md.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import ck_plus
+from lgan_jax import experiment
+
+
+def get_config(variants: str = "") -> ConfigDict:
+    """As `ck_plus.get_config`; 72 of the built-in people to train on, as in Oulu-CASIA, and 8 held out."""
+    config = ck_plus.paper("oulu_casia")
+    config.data.built_in.update({"identities": 72, "test_identities": 8})
+    return experiment.chosen(config, variants, ck_plus.VARIANTS)

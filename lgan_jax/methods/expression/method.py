@@ -1,0 +1,294 @@
+"""Training a generator of faces from landmarks and an expression label (Li et al., Eq. 1 to 7).
+
+An example is two pictures of a person with different expressions: the first, the source, is to become the second.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import dm_pix
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int
+
+from lgan_jax import optimizers
+from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys
+from lgan_jax.losses.reconstruction import l1
+from lgan_jax.methods.expression import losses
+from lgan_jax.methods.expression.networks import Discriminator, Generator
+from lgan_jax.nn import vgg
+from lgan_jax.nn.initialisers import initial_variables
+from lgan_jax.ops.heatmaps import gaussians, with_dots
+
+Image = Float[Array, "batch height width 3"]
+Landmarks = Float[Array, "batch n 2"]
+Labels = Int[Array, " batch"]
+
+_SIGMA = 2 / 128  # of a heatmap, in picture widths
+_STEP, _SMALLEST = 8, 32  # pixels: sizes of pictures that the networks can take
+_DEVIATION = 0.02  # of the weights at the start
+_LAYER = "conv1_2"  # of VGG19, in Eq. 6
+_ROWS = 6  # of the pictures to look at
+_ADAM = optimizers.Settings(name="adam", learning_rate=2e-4, b1=0.5, b2=0.999)
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+    """λ₁, λ₂ and λ₃ of Eq. 7."""
+
+    adversarial: float = 5.0
+    perceptual: float = 10.0
+    pixel: float = 10.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The synthesizer phase.
+
+    Attributes:
+      steps: how many.
+      batch_size: examples a step, each two pictures of a person.
+      optimizer, discriminator_optimizer: their fields.
+      width, units, dropout, initialise, labels: of the generator; see `networks.Generator`.
+      discriminator_width: channels of the discriminators' first convolution.
+      adversarial: the loss of Eq. 4: "minimax" (the paper's), "non_saturating" or "hinge".
+      weights: of the losses.
+      vgg19: file of torchvision's VGG19 weights; without it (empty) Eq. 6 is left out.
+      average: the generator that is used and kept, its batch norm's statistics included, is this exponential average of
+        the one that is trained; at step n at most (1 + n) / (10 + n).
+    """
+
+    steps: int = 60_000
+    batch_size: int = 16
+    optimizer: optimizers.Settings = _ADAM
+    discriminator_optimizer: optimizers.Settings = _ADAM
+    width: int = 64
+    units: int = 9
+    dropout: float = 0.5
+    initialise: bool = True
+    labels: bool = True
+    discriminator_width: int = 64
+    adversarial: Literal["minimax", "non_saturating", "hinge"] = "minimax"
+    weights: Weights = Weights()
+    vgg19: str = ""
+    average: float = 0.999
+
+    def __post_init__(self) -> None:
+        if self.units < 1:
+            raise ValueError(f"units is {self.units}; there must be at least one migration unit")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is {self.dropout}; it is a share, at least 0 and less than 1")
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """See `core.Method`."""
+        if self.vgg19 or not self.weights.perceptual:
+            return ()
+        return (
+            "the perceptual loss (Eq. 6), for want of VGG19's weights: name torchvision's file with "
+            f"--config.synthesizer.vgg19 ({vgg.PUBLISHED['vgg19']})",
+        )
+
+
+@flax.struct.dataclass
+class State:
+    """Everything that training changes.
+
+    Attributes:
+      step: of this phase.
+      params: of `generator`, `image_discriminator` and `geometry_discriminator`.
+      statistics: the running ones of the generator's batch norm.
+      optimizers: the state of the optimizer of each entry of `params`.
+      average, average_statistics: the generator that is used: exponential averages of its parameters and of
+        `statistics`.
+    """
+
+    step: Any  # scalar int32
+    params: dict[str, Any]
+    statistics: Any
+    optimizers: dict[str, Any]
+    average: Any
+    average_statistics: Any
+
+
+class Synthesizer:
+    """The phase that trains the generator and both discriminators."""
+
+    Settings = Settings
+    grouping = "expressions"
+    keys = ("image", "landmarks", "expression")
+    published = ("vgg19",)
+
+    def __init__(
+        self,
+        settings: Settings,
+        faces: FaceInfo,
+        dtype: Any,
+        earlier: Mapping[str, Finished],
+        published: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`dtype` is what to compute in; of `earlier` phases none is needed.
+
+        Args:
+          settings: of the phase.
+          faces: what the pictures are like.
+          dtype: what to compute in, but for VGG19.
+          earlier: phases that are finished; none is needed.
+          published: see `core.Method`: `vgg19` where the settings name its file and the phase is to be trained.
+
+        Raises `ValueError` for pictures of a size that the networks cannot take.
+        """
+        del earlier
+        if faces.size < _SMALLEST or faces.size % _STEP:
+            raise ValueError(
+                f"pictures are {faces.size} pixels wide; this method takes multiples of {_STEP} from {_SMALLEST} on"
+            )
+        self.settings, self.faces = settings, faces
+        self._generator = Generator(
+            settings.width, settings.units, settings.dropout, settings.initialise, settings.labels, dtype
+        )
+        self._discriminator = Discriminator(settings.discriminator_width, dtype)
+        self._optimizers = {
+            "generator": optimizers.make(settings.optimizer, settings.steps),
+            **dict.fromkeys(
+                ("image_discriminator", "geometry_discriminator"),
+                optimizers.make(settings.discriminator_optimizer, settings.steps),
+            ),
+        }
+        network = (published or {}).get("vgg19")
+        self._features = vgg.features(*network, _LAYER) if network else None
+
+    def init(self, key: jax.Array, batch: Batch) -> State:
+        """See `core.Method`."""
+        del batch
+        size, points = self.faces.size, self.faces.scheme.count
+        image, heatmaps = jnp.zeros((1, size, size, 3)), jnp.zeros((1, size, size, points))
+        inputs = {
+            "generator": (self._generator, image, heatmaps, jnp.zeros(1, jnp.int32)),
+            "image_discriminator": (self._discriminator, jnp.zeros((1, size, size, 6))),
+            "geometry_discriminator": (self._discriminator, jnp.zeros((1, size, size, 3 + points))),
+        }
+        variables = {
+            name: initial_variables(module, key, *shapes, deviation=_DEVIATION)
+            for key, (name, (module, *shapes)) in zip(jax.random.split(key, 3), inputs.items())
+        }
+        params = {name: of_one["params"] for name, of_one in variables.items()}
+        return State(
+            step=jnp.zeros((), jnp.int32),
+            params=params,
+            statistics=variables["generator"]["batch_stats"],
+            optimizers={name: optimizer.init(params[name]) for name, optimizer in self._optimizers.items()},
+            average=jax.tree.map(jnp.copy, params["generator"]),
+            average_statistics=jax.tree.map(jnp.copy, variables["generator"]["batch_stats"]),
+        )
+
+    def train_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
+        """See `core.Method`. All three networks take one step, from the same made faces.
+
+        Each sees the others as they were before the step, so the generator runs once; what their gradients have in
+        common (the discriminators' judgements) the compiler computes once.
+        Metrics: adversarial, perceptual (where there is VGG19), pixel and total of the generator; discriminator.
+
+        Raises `ValueError` where VGG19 was not given though the settings name its file.
+        """
+        if self.settings.vgg19 and self._features is None:
+            raise ValueError("this phase was opened for use, without the VGG19 weights that training it takes")
+        (source, target), heatmaps, expression = self._example(batch)
+        keys = example_keys(key, len(source))
+
+        def generator_loss(params: Any):
+            variables = {"params": params, "batch_stats": state.statistics}
+            made, changed = self._generator.apply(
+                variables, source, heatmaps, expression, keys, mutable=["batch_stats"]
+            )
+            judged = self._judged(state.params, source, target, made, heatmaps)
+            terms = {"adversarial": losses.gan_generator(self.settings.adversarial, judged)}
+            if self._features and self.settings.weights.perceptual:
+                terms["perceptual"] = losses.perceptual(self._features, target, made)
+            terms["pixel"] = losses.pixel(target, made)
+            total = losses.total(self.settings.weights, terms)
+            return total, ({**terms, "total": total}, made, changed["batch_stats"])
+
+        def discriminator_loss(params: Any, made: Image):
+            judged = self._judged(params, source, target, made, heatmaps)
+            loss = losses.gan_discriminator(self.settings.adversarial, judged)
+            return loss * len(judged), loss
+
+        of_generator, (metrics, made, statistics) = jax.grad(generator_loss, has_aux=True)(state.params["generator"])
+        discriminators = {name: params for name, params in state.params.items() if name != "generator"}
+        gradients, loss = jax.grad(discriminator_loss, has_aux=True)(discriminators, jax.lax.stop_gradient(made))
+        gradients, metrics = jax.lax.pmean(
+            ({**gradients, "generator": of_generator}, {**metrics, "discriminator": loss}), DATA_AXIS
+        )
+        return self._updated(state, gradients, statistics), metrics
+
+    def eval_step(self, state: State, batch: Batch) -> Metrics:
+        """See `core.Method`. Of faces made by the averaged generator, against the target.
+
+        Metrics: l1 and l1_source (of the made and of the source picture, on [0, 1]), ssim and ssim_source, psnr (dB).
+        """
+        (source, target), _, _ = self._example(batch)
+        made = self._made(state, batch)
+        source, target, made = ((image + 1) / 2 for image in (source, target, made))
+        return {
+            "l1": l1(made, target),
+            "l1_source": l1(source, target),
+            "ssim": jnp.mean(dm_pix.ssim(made, target)),
+            "ssim_source": jnp.mean(dm_pix.ssim(source, target)),
+            "psnr": jnp.mean(dm_pix.psnr(made, target)),
+        }
+
+    def pictures(self, state: State, batch: Batch) -> Mapping[str, Array]:
+        """See `core.Method`: source, the landmarks that are wanted, made, and target, in a row."""
+        batch = {name: jnp.asarray(batch[name])[:_ROWS] for name in self.keys}
+        source, target = batch["image"][:, 0], batch["image"][:, 1]
+        wanted = with_dots(jnp.full_like(source, -1), batch["landmarks"][:, 1])
+        return {"synthesized": jnp.stack([source, wanted, self._made(state, batch), target], 1)}
+
+    def synthesize(self, state: State, image: Image, landmarks: Landmarks, expression: Labels) -> Image:
+        """Faces in [-1, 1] of those in `image`, with landmarks in [0, 1] and expressions, by the averaged generator."""
+        variables = {"params": state.average, "batch_stats": state.average_statistics}
+        return self._generator.apply(variables, image, self._heatmaps(landmarks), expression)
+
+    def _example(self, batch: Batch) -> tuple[tuple[Image, Image], Float[Array, "batch height width n"], Labels]:
+        """Source and target, and the target's heatmaps and expression."""
+        image, landmarks, expression = (jnp.asarray(batch[name]) for name in self.keys)
+        return (image[:, 0], image[:, 1]), self._heatmaps(landmarks[:, 1]), expression[:, 1]
+
+    def _heatmaps(self, landmarks: Landmarks) -> Float[Array, "batch height width n"]:
+        size = self.faces.size
+        return gaussians(landmarks, size, size, _SIGMA * size)
+
+    def _made(self, state: State, batch: Batch) -> Image:
+        image, landmarks, expression = (jnp.asarray(batch[name]) for name in self.keys)
+        return self.synthesize(state, image[:, 0], landmarks[:, 1], expression[:, 1])
+
+    def _judged(
+        self, params: Mapping[str, Any], source: Image, target: Image, made: Image, heatmaps: Array
+    ) -> list[tuple[Array, Array]]:
+        """Both discriminators' logits of real and of made pictures, which share a batch (see `Discriminator`)."""
+        judged = []
+        for name, context in (("image_discriminator", source), ("geometry_discriminator", heatmaps)):
+            pairs = jnp.concatenate([jnp.concatenate([image, context], -1) for image in (target, made)])
+            logits, _ = self._discriminator.apply({"params": params[name]}, pairs, mutable=["batch_stats"])
+            judged.append(tuple(jnp.split(logits, 2)))
+        return judged
+
+    def _updated(self, state: State, gradients: Mapping[str, Any], statistics: Any) -> State:
+        params, moments = {}, {}
+        for name, optimizer in self._optimizers.items():
+            before = state.params[name]
+            updates, moments[name] = optimizer.update(gradients[name], state.optimizers[name], before)
+            params[name] = optax.apply_updates(before, updates)
+        averages = optimizers.averaged(
+            self.settings.average,
+            state.step,
+            (state.average, state.average_statistics),
+            (params["generator"], statistics),
+        )
+        return State(state.step + 1, params, statistics, moments, *averages)

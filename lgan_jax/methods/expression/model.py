@@ -1,0 +1,73 @@
+"""A trained synthesizer to work with: faces, landmarks and expressions in, faces out."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+from jaxtyping import ArrayLike, Float32
+
+from lgan_jax.action_units import EXPRESSIONS
+from lgan_jax.core import FaceInfo
+from lgan_jax.landmarks import Scheme
+from lgan_jax.methods.expression.method import State, Synthesizer
+from lgan_jax.nn.chunks import in_chunks
+
+
+class ExpressionSynthesizer:
+    """Makes faces of people with other landmarks and expressions.
+
+    It works through its inputs in chunks of a fixed size (only two shapes are ever compiled), and returns a numpy
+    array.
+
+    Attributes:
+      faces: the size of the faces it was trained on, their landmarks' scheme, the people of its data.
+      left_out: what it was trained without, and why.
+    """
+
+    def __init__(self, faces: FaceInfo, method: Synthesizer, state: State) -> None:
+        """From the phase that trained it and its last state."""
+        self.faces = faces
+        self.left_out: tuple[str, ...] = method.settings.left_out
+        self._state = state.replace(params={}, statistics={}, optimizers={})  # what only training needs is let go
+        self._synthesize = jax.jit(method.synthesize)
+
+    @property
+    def size(self) -> int:
+        """Pixels a side of the faces that it takes and makes."""
+        return self.faces.size
+
+    @property
+    def scheme(self) -> Scheme:
+        """Of the landmarks that it takes."""
+        return self.faces.scheme
+
+    def synthesize(
+        self, image: ArrayLike, landmarks: ArrayLike, expression: ArrayLike
+    ) -> Float32[np.ndarray, "batch size size 3"]:
+        """The faces of `image`, in [-1, 1], with these landmarks and expressions.
+
+        Args:
+          image: `(B, size, size, 3)` in [-1, 1].
+          landmarks: `(B, N, 2)` in [0, 1], of a picture that shows the face as it is wanted.
+          expression: `(B,)` indices into `action_units.EXPRESSIONS`.
+
+        Raises:
+          ValueError: for arrays of another shape, or an expression that is none.
+        """
+        image, landmarks = np.asarray(image, np.float32), np.asarray(landmarks, np.float32)
+        expression, size, points = np.asarray(expression), self.size, self.scheme.count
+        if image.ndim != 4 or image.shape[1:] != (size, size, 3):
+            raise ValueError(f"pictures have the shape {image.shape}; expected (B, {size}, {size}, 3)")
+        if landmarks.shape != (len(image), points, 2):
+            raise ValueError(
+                f"landmarks have the shape {landmarks.shape}; expected {(len(image), points, 2)}, the points of "
+                f"{self.scheme.name}"
+            )
+        if expression.shape != (len(image),) or not np.isin(expression, np.arange(len(EXPRESSIONS))).all():
+            raise ValueError(
+                f"expressions are {expression.tolist()}; expected {len(image)} indices from 0 to "
+                f"{len(EXPRESSIONS) - 1}, of {', '.join(EXPRESSIONS)}"
+            )
+        return in_chunks(
+            lambda *chunk: self._synthesize(self._state, *chunk), image, landmarks, expression.astype(np.int32)
+        )

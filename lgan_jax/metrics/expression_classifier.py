@@ -1,0 +1,171 @@
+"""A small convolutional classifier of expressions: it judges made faces, and shows what these add to real ones.
+
+It is an ordinary one on purpose (3×3 convolutions, group norm, pooling, dropout), since Table 4 of Li et al., IEEE
+Access 2021, compares what it is trained on, not classifiers. Labels are indices into `action_units.EXPRESSIONS`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int, UInt8
+
+from lgan_jax import optimizers
+from lgan_jax.action_units import EXPRESSIONS
+from lgan_jax.data.images import resized
+from lgan_jax.nn.chunks import in_chunks
+from lgan_jax.nn.initialisers import initial_variables
+
+SIDE = 48  # pixels of the faces that it looks at
+_REACH = 4  # pixels by which faces are moved while it learns
+_DROPOUT = 0.5
+_GROUPS = 4  # of the group norm
+
+Grey = UInt8[np.ndarray, "n side side"]
+Fetch = Callable[[Int[np.ndarray, " n"]], tuple[Grey, Int[np.ndarray, " n"]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How it is trained.
+
+    Attributes:
+      steps: how many; the same whatever it is trained on.
+      batch_size: faces a step.
+      width: channels of the first of four convolutions, each of which has twice as many as the one before.
+      learning_rate: of Adam, at its highest; it falls to 0 along a cosine.
+    """
+
+    steps: int = 600
+    batch_size: int = 32
+    width: int = 16
+    learning_rate: float = 2e-3
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} of the expression classifier must be at least 1, not {getattr(self, name)}")
+        if self.width < _GROUPS or self.width % _GROUPS:
+            raise ValueError(f"width of the expression classifier must be a multiple of {_GROUPS}, not {self.width}")
+
+
+class Network(nn.Module):
+    """Four times convolution, group norm, ReLU and 2×2 maximum pooling; the mean over the map; dropout; one layer.
+
+    Attributes:
+      width: channels of the first convolution.
+    """
+
+    width: int
+
+    @nn.compact
+    def __call__(self, faces: Float[Array, "n side side 1"], train: bool = False) -> Float[Array, "n expressions"]:
+        """Logits of the expressions for grey faces of any range; each is brought to mean 0 and deviation 1 first."""
+        x = faces - faces.mean((1, 2, 3), keepdims=True)
+        x = x / (x.std((1, 2, 3), keepdims=True) + 1e-6)
+        for level in range(4):
+            x = nn.Conv(self.width * 2**level, (3, 3), use_bias=False)(x)
+            x = nn.max_pool(nn.relu(nn.GroupNorm(_GROUPS)(x)), (2, 2), (2, 2))
+        x = nn.Dropout(_DROPOUT, deterministic=not train)(x.mean((1, 2)))
+        return nn.Dense(len(EXPRESSIONS))(x)
+
+
+class Classifier:
+    """A trained network."""
+
+    def __init__(self, settings: Settings, params: Any) -> None:
+        """`params` are those of `Network`."""
+        self._params, self._logits = params, _compiled(settings)[1]
+
+    def __call__(self, faces: Grey) -> Int[np.ndarray, " n"]:
+        """The expressions of `prepared` faces."""
+        return in_chunks(lambda chunk: self._logits(self._params, chunk), faces).argmax(-1)
+
+
+def prepared(pictures: UInt8[np.ndarray, "n H W 3"]) -> Grey:
+    """RGB pictures as the classifier takes them: grey, `SIDE` pixels a side."""
+    grey = [cv2.cvtColor(resized(picture, SIDE), cv2.COLOR_RGB2GRAY) for picture in pictures]
+    return np.stack(grey) if grey else np.zeros((0, SIDE, SIDE), np.uint8)
+
+
+def train(
+    count: int, fetch: Fetch, settings: Settings, seed: int, advance: Callable[[int], None] = lambda step: None
+) -> Classifier:
+    """Trains a classifier; equal arguments give equal weights on a CPU.
+
+    Args:
+      count: how many faces there are to learn from; every epoch goes through all in a new order.
+      fetch: gives the faces, prepared, and labels of some of the `count`.
+      settings: how.
+      seed: of the weights' start, the order, dropout, and how faces are moved and mirrored.
+      advance: called with the number of steps done after each.
+
+    Raises:
+      ValueError: there is no face.
+    """
+    if count < 1:
+        raise ValueError("the expression classifier has no face to learn from")
+    step, _ = _compiled(settings)
+    key = jax.random.key(seed)
+    start = jnp.zeros((1, SIDE, SIDE, 1))
+    params = initial_variables(Network(settings.width), key, start)["params"]
+    moments = _optimizer(settings).init(params)
+    order = _order(count, np.random.default_rng(seed))
+    for number in range(settings.steps):
+        faces, labels = fetch(np.array([next(order) for _ in range(settings.batch_size)]))
+        params, moments = step(params, moments, faces, labels.astype(np.int32), jax.random.fold_in(key, number))
+        advance(number + 1)
+    return Classifier(settings, params)
+
+
+def _order(count: int, rng: np.random.Generator):
+    """Indices below `count` without end, epoch after epoch."""
+    while True:
+        yield from rng.permutation(count)
+
+
+def _optimizer(settings: Settings) -> optax.GradientTransformation:
+    adam = optimizers.Settings(name="adam", learning_rate=settings.learning_rate, schedule="cosine")
+    return optimizers.make(adam, settings.steps)
+
+
+@functools.cache
+def _compiled(settings: Settings) -> tuple[Callable, Callable]:
+    """The step `(params, moments, faces, labels, key) → (params, moments)`, and `(params, faces) → logits`."""
+    network, optimizer = Network(settings.width), _optimizer(settings)
+
+    @jax.jit
+    def step(params: Any, moments: Any, faces: Array, labels: Array, key: jax.Array) -> tuple[Any, Any]:
+        movement, dropout = jax.random.split(key)
+        moved = _moved(_in_range(faces), movement)
+
+        def loss(params: Any) -> Array:
+            logits = network.apply({"params": params}, moved, train=True, rngs={"dropout": dropout})
+            return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+
+        updates, moments = optimizer.update(jax.grad(loss)(params), moments, params)
+        return optax.apply_updates(params, updates), moments
+
+    return step, jax.jit(lambda params, faces: network.apply({"params": params}, _in_range(faces)))
+
+
+def _in_range(faces: Array) -> Float[Array, "n side side 1"]:
+    return faces[..., None].astype(jnp.float32) / 255
+
+
+def _moved(faces: Float[Array, "n side side 1"], key: jax.Array) -> Float[Array, "n side side 1"]:
+    """Faces, each mirrored or not and moved by up to `_REACH` pixels, the border repeated."""
+    mirror, shift = jax.random.split(key)
+    faces = jnp.where(jax.random.bernoulli(mirror, shape=(len(faces), 1, 1, 1)), faces[:, :, ::-1], faces)
+    wide = jnp.pad(faces, ((0, 0), (_REACH, _REACH), (_REACH, _REACH), (0, 0)), mode="edge")
+    starts = jax.random.randint(shift, (len(faces), 2), 0, 2 * _REACH + 1)
+    return jax.vmap(lambda face, at: jax.lax.dynamic_slice(face, (at[0], at[1], 0), faces.shape[1:]))(wide, starts)

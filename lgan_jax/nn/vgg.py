@@ -1,0 +1,76 @@
+"""The convolutions of VGG16 and VGG19 (Simonyan & Zisserman 2014), up to a layer; weights are read by `interop`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from lgan_jax.nn.convolution import Conv
+from lgan_jax.nn.initialisers import kaiming_normal
+from lgan_jax.ops.pooling import max_pool
+
+VGG16, VGG19 = (2, 2, 3, 3, 3), (2, 2, 4, 4, 4)  # convolutions of each block
+PUBLISHED = {  # where torchvision's authors publish the weights
+    "vgg16": "https://download.pytorch.org/models/vgg16-397923af.pth",
+    "vgg19": "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
+}
+_FACTORS = (1, 2, 4, 8, 8)  # on `width`, of each block
+_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's colours in [0, 1]
+
+Image = Float[Array, "batch height width 3"]
+
+
+class VGG(nn.Module):
+    """Features of pictures in [-1, 1]: the output of the layer `last`, float32.
+
+    Layers are named as in the literature: `conv1_2` is the second convolution of the first block, before its ReLU,
+    `relu1_2` that with it, `pool1` the maxima that end the block. What comes after `last` is not computed.
+
+    Attributes:
+      blocks: convolutions of each block: `VGG16` or `VGG19`.
+      width: channels of the first block.
+      last: the layer.
+    """
+
+    blocks: tuple[int, ...] = VGG19
+    width: int = 64
+    last: str = "pool5"
+
+    @nn.compact
+    def __call__(self, image: Image) -> Float[Array, "batch rows columns channels"]:
+        mean, deviation = (np.array(x, np.float32).reshape(1, 1, 1, 3) for x in (_MEAN, _DEVIATION))
+        x = ((image.astype(jnp.float32) + 1) / 2 - mean) / deviation
+        for name in self.layers():
+            kind, block = name[:4], int(name[4])
+            if kind == "conv":
+                features = self.width * _FACTORS[block - 1]
+                x = Conv(features, 3, padding=1, kernel_init=kaiming_normal, name=name)(x)
+            else:
+                x = nn.relu(x) if kind == "relu" else max_pool(x)
+        return x
+
+    def layers(self) -> list[str]:
+        """The layers up to `last`, in their order. Raises `ValueError` where there is no such layer."""
+        every = list(self._every())
+        if self.last not in every:
+            raise ValueError(f"there is no layer {self.last!r}; the layers are {', '.join(every)}")
+        return every[: every.index(self.last) + 1]
+
+    def _every(self) -> Iterator[str]:
+        for block, count in enumerate(self.blocks, 1):
+            for i in range(1, count + 1):
+                yield f"conv{block}_{i}"
+                yield f"relu{block}_{i}"
+            yield f"pool{block}"
+
+
+def features(module: VGG, variables: Any, layer: str) -> Callable[[Image], Float[Array, "batch rows columns channels"]]:
+    """What the network with these variables finds at `layer`; no more than is needed for it is kept or computed."""
+    module = module.clone(last=layer)
+    params = {name: variables["params"][name] for name in module.layers() if name.startswith("conv")}
+    return lambda image: module.apply({"params": params}, image)

@@ -1,0 +1,149 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from small_methods import abstract_step, compiled, largest_change, on_two_devices, started
+from small_synthesizers import FACES, SMALL, couples, small_synthesizer, small_vgg
+
+from lgan_jax.core import FaceInfo
+from lgan_jax.landmarks import IBUG68
+from lgan_jax.methods.expression.method import Synthesizer, Weights
+from lgan_jax.nn import vgg
+
+NETWORKS = ("generator", "image_discriminator", "geometry_discriminator")
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A phase with a perceptual loss, its compiled step, its first state, and the states and metrics of its steps."""
+    method, batch = small_synthesizer(vgg19="vgg19.pth", published=small_vgg()), couples(6)
+    step, first = compiled(method), started(method, batch)
+    state, history = first, []
+    for i in range(3):
+        state, metrics = step(state, batch, jax.random.key(i))
+        history.append((state, metrics))
+    return method, step, first, history
+
+
+def test_a_step_reaches_every_parameter_of_every_network(trained):
+    _, _, first, history = trained
+    after = history[0][0]
+    assert set(first.params) == set(NETWORKS)
+    for name in NETWORKS:
+        assert min(largest_change(first.params[name], after.params[name])) > 0
+    assert min(largest_change(first.statistics, after.statistics)) > 0
+    assert int(history[-1][0].step) == 3
+
+
+def test_weights_start_normal_with_a_deviation_of_two_hundredths(trained):
+    _, _, first, _ = trained
+    kernel = first.params["geometry_discriminator"]["conv_0"]["kernel"]
+    assert kernel.shape == (4, 4, 71, 2)
+    assert float(kernel.std()) == pytest.approx(0.02, rel=0.06)
+    assert float(jnp.abs(first.params["generator"]["decoder"]["colours"]["bias"]).max()) == 0
+
+
+def test_the_total_is_equation_7(trained):
+    method, _, _, history = trained
+    for _, metrics in history:
+        weights = dataclasses.asdict(method.settings.weights)
+        assert set(metrics) == {*weights, "total", "discriminator"}
+        expected = sum(weight * float(metrics[name]) for name, weight in weights.items())
+        assert float(metrics["total"]) == pytest.approx(expected, rel=1e-5)
+        assert float(metrics["perceptual"]) > 0
+
+
+def test_real_and_made_are_judged_in_one_batch(trained):
+    """The last batch norm takes the mean off all logits together, not off those of each."""
+    method, _, first, _ = trained
+    batch = couples(6)
+    (source, target), heatmaps, _ = method._example(batch)
+    made = jnp.full_like(target, 0.9)
+    judge = jax.jit(jax.vmap(method._judged, (None, 0, 0, 0, 0), axis_name="data"))
+    for real, fake in judge(first.params, *(x[None] for x in (source, target, made, heatmaps))):
+        assert real.shape == fake.shape == (1, 6, 2, 2, 1)
+        assert float(real.mean() + fake.mean()) == pytest.approx(0, abs=1e-4)
+        assert abs(float(real.mean() - fake.mean())) > 0.1
+
+
+def test_the_average_of_weights_and_statistics_warms_up(trained):
+    """After step 0 it is 0.1·start + 0.9·trained."""
+    _, _, first, history = trained
+    after = history[0][0]
+    for start, now, average in (
+        (first.average, after.params["generator"], after.average),
+        (first.average_statistics, after.statistics, after.average_statistics),
+    ):
+        expected = jax.tree.map(lambda a, b: 0.1 * a + 0.9 * b, start, now)
+        assert max(largest_change(expected, average)) < 1e-5
+
+
+def test_one_device_does_what_two_do(trained):
+    """With dropout, batch norm and its running statistics."""
+    method, step, first, _ = trained
+    batch, key = couples(6), jax.random.key(3)
+    one, expected = step(first, batch, key)
+    two, metrics = on_two_devices(method, first, batch, key)
+    for name, value in expected.items():
+        np.testing.assert_allclose(metrics[name], value, rtol=2e-3, atol=1e-5)
+    for ours, theirs in ((one.params, two.params), (one.statistics, two.statistics), (one.average, two.average)):
+        for device in range(2):
+            assert max(largest_change(ours, jax.tree.map(lambda x, i=device: x[i], theirs))) < 2e-3
+
+
+def test_evaluation_and_pictures_are_of_what_was_asked(trained):
+    method, _, _, history = trained
+    state, batch = history[-1][0], couples(4)
+    metrics = jax.jit(method.eval_step)(state, batch)
+    source, target = batch["image"][:, 0], batch["image"][:, 1]
+    wanted = batch["landmarks"][:, 1], batch["expression"][:, 1]
+    made = np.asarray(jax.jit(method.synthesize)(state, source, *wanted))
+    assert set(metrics) == {"l1", "l1_source", "ssim", "ssim_source", "psnr"}
+    assert float(metrics["l1"]) == pytest.approx(np.abs(made - target).mean() / 2, rel=1e-4)
+    assert float(metrics["l1_source"]) == pytest.approx(0.1, rel=1e-4)
+    squares = ((made - target) ** 2).mean((1, 2, 3)) / 4
+    assert float(metrics["psnr"]) == pytest.approx(-10 * np.log10(squares).mean(), rel=1e-4)
+    sheet = np.asarray(jax.jit(method.pictures)(state, batch)["synthesized"])
+    assert sheet.shape == (4, 4, 32, 32, 3)
+    np.testing.assert_array_equal(sheet[:, [0, 3]], batch["image"])
+    np.testing.assert_allclose(sheet[:, 2], made, atol=1e-5)
+    assert (sheet[:, 1].max((1, 2, 3)) > 0).all()
+
+
+def test_heatmaps_have_a_sigma_of_two_pixels_at_128():
+    for size, sigma in ((128, 2), (64, 1)):
+        method = small_synthesizer(dataclasses.replace(FACES, size=size))
+        maps = np.asarray(method._heatmaps(jnp.full((1, 68, 2), (size // 2 + 0.5) / size)))[0, size // 2, :, 5]
+        assert maps.max() == pytest.approx(1)
+        assert maps[size // 2 + 3] == pytest.approx(np.exp(-0.5 * (3 / sigma) ** 2), rel=1e-5)
+
+
+@pytest.mark.parametrize("options", [{"initialise": False}, {"labels": False, "adversarial": "hinge"}])
+def test_ablations_in_bfloat16_at_another_size(options):
+    info = FaceInfo(IBUG68, 128, ("Ada",))
+    state, metrics = abstract_step(small_synthesizer(info, jnp.bfloat16, **options), couples(2, 128))
+    assert all(x.dtype in (jnp.float32, jnp.int32) for x in jax.tree.leaves((state, metrics)))
+    assert "perceptual" not in metrics
+
+
+def test_what_is_left_out_is_said():
+    (what,) = Synthesizer.Settings(**SMALL).left_out
+    assert what.startswith("the perceptual loss (Eq. 6), for want of VGG19")
+    assert vgg.PUBLISHED["vgg19"] in what
+    assert "--config.synthesizer.vgg19" in what
+    assert Synthesizer.Settings(weights=Weights(perceptual=0.0)).left_out == ()
+    assert Synthesizer.Settings(vgg19="vgg19.pth").left_out == ()
+
+
+def test_what_cannot_be_trained_is_said():
+    for size in (36, 24):
+        with pytest.raises(ValueError, match=f"pictures are {size} pixels wide; this method takes multiples of 8 from"):
+            small_synthesizer(dataclasses.replace(FACES, size=size))
+    with pytest.raises(ValueError, match="units is 0; there must be at least one"):
+        Synthesizer.Settings(units=0)
+    with pytest.raises(ValueError, match=r"dropout is 1\.0; it is a share"):
+        Synthesizer.Settings(dropout=1.0)
+    with pytest.raises(ValueError, match="without the VGG19 weights"):
+        abstract_step(small_synthesizer(vgg19="vgg19.pth"), couples(2))

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from lgan_jax.metrics import expression_classifier as classifiers
+from lgan_jax.metrics.expression_classifier import SIDE, Settings, prepared, train
+
+SMALL = Settings(steps=40, batch_size=12, width=4, learning_rate=0.02)
+
+
+def _patterns(count, seed):
+    """Grey pictures of stripes: across (label 0), down (5), or none (7), in noise."""
+    rng = np.random.default_rng(seed)
+    labels = rng.choice([0, 5, 7], count)
+    lines = np.indices((SIDE, SIDE)) // 6 % 2 * 120
+    shown = {0: lines[0], 5: lines[1], 7: 0 * lines[0]}
+    return np.stack([shown[each] + rng.integers(0, 60, (SIDE, SIDE)) for each in labels]).astype(np.uint8), labels
+
+
+@pytest.fixture(scope="module")
+def trained():
+    faces, labels = _patterns(60, 0)
+    steps = []
+    return train(len(faces), lambda chosen: (faces[chosen], labels[chosen]), SMALL, 3, steps.append), steps
+
+
+def test_it_learns_what_it_is_shown(trained):
+    classifier, steps = trained
+    faces, labels = _patterns(31, 1)
+    assert np.mean(classifier(faces) == labels) > 0.9
+    assert steps == list(range(1, 41))
+
+
+def test_seeds_decide(trained):
+    faces, labels = _patterns(60, 0)
+
+    def weights(seed):
+        made = train(len(faces), lambda chosen: (faces[chosen], labels[chosen]), SMALL, seed)
+        return np.asarray(made._params["Dense_0"]["kernel"])
+
+    np.testing.assert_array_equal(weights(3), np.asarray(trained[0]._params["Dense_0"]["kernel"]))
+    assert np.abs(weights(4) - weights(3)).max() > 0.01
+
+
+def test_every_face_is_seen_once_an_epoch():
+    faces, labels = _patterns(10, 2)
+    seen = []
+
+    def fetch(chosen):
+        seen.extend(chosen.tolist())
+        return faces[chosen], labels[chosen]
+
+    train(10, fetch, Settings(steps=4, batch_size=5, width=4), 0)
+    assert sorted(seen[:10]) == sorted(seen[10:]) == list(range(10))
+    assert seen[:10] != seen[10:]
+
+
+def test_pictures_become_grey_and_small():
+    pictures = np.zeros((3, 2 * SIDE, 2 * SIDE, 3), np.uint8)
+    pictures[1] = 200
+    made = prepared(pictures)
+    assert made.shape == (3, SIDE, SIDE)
+    assert made[1].min() == made[1].max() == 200
+    assert not made[0].any()
+    assert prepared(pictures[:0]).shape == (0, SIDE, SIDE)
+
+
+def test_faces_are_moved_and_mirrored_while_it_learns():
+    face = np.zeros((1, SIDE, SIDE, 1), np.float32)
+    face[0, 20, 10] = 1
+    many = np.asarray(classifiers._moved(face.repeat(64, 0), classifiers.jax.random.key(0)))
+    rows, columns = zip(*[np.unravel_index(each.argmax(), (SIDE, SIDE)) for each in many])
+    assert set(rows) <= set(range(16, 25))
+    assert len(set(rows)) > 5
+    left, right = set(range(6, 15)), set(range(SIDE - 15, SIDE - 6))
+    assert set(columns) <= left | right
+    assert set(columns) & left
+    assert set(columns) & right
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match="no face to learn from"):
+        train(0, lambda chosen: (chosen, chosen), SMALL, 0)
+    for name, value in (("steps", 0), ("batch_size", 0), ("width", 6)):
+        with pytest.raises(ValueError, match=f"{name} of the expression classifier must be"):
+            Settings(**{name: value})
