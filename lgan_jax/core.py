@@ -28,7 +28,7 @@ class Method(Protocol):
     `data.pipelines`) and `keys` (which arrays its batches need). Where training takes networks that others have
     published it has `published` too: fields of its settings, each a path to the weights of the kind of that name (see
     `interop`) or empty; what they hold is given to it, by kind, as the keyword argument `published`. Its settings may
-    have `left_out`: what a run with them goes without, a sentence each.
+    have `left_out`: what a run with them is trained without, and why.
     """
 
     def init(self, key: jax.Array, batch: Batch) -> State:

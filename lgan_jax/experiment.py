@@ -104,7 +104,7 @@ class Experiment:
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """What a run of these settings goes without, a sentence each."""
+        """What a run of these settings is trained without, and why."""
         return tuple(line for phase in self.phases.values() for line in getattr(phase, "left_out", ()))
 
     def published(self) -> dict[str, dict[str, Any]]:
@@ -354,7 +354,7 @@ def _copy_detector(other: pathlib.Path, folder: pathlib.Path) -> None:
 
 
 def _notes(faces: data.FaceData, left_out: Sequence[str]) -> Sequence[str]:
-    """What a run says at the start of its data, and of what it goes without."""
+    """What a run says at its start: of its data, and what it is trained without."""
     info = faces.info
     counts = f"{len(faces.train):,} pictures to train on, {len(faces.test):,} held out"
     lines = [
@@ -363,7 +363,7 @@ def _notes(faces: data.FaceData, left_out: Sequence[str]) -> Sequence[str]:
     if faces.built_in:
         lines.append("NOTE: no data folder was given: this run trains on the BUILT-IN FACES, drawn by this library.")
         lines.append("      Give your own with --config.data.dir=FOLDER.")
-    return [*lines, *faces.notes, *(f"NOTE: {line}" for line in left_out)]
+    return [*lines, *faces.notes, *(f"NOTE: trained without {each}." for each in left_out)]
 
 
 def _plain(config: Any) -> Any:

@@ -7,6 +7,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 SMALL = {
     "data.size": 32,
     "data.built_in.identities": 2,
+    "data.built_in.test_identities": 2,
     "data.built_in.train_per_identity": 4,
     "data.built_in.test_per_identity": 2,
     "held_out": 2,
@@ -35,6 +36,11 @@ SMALL = {
             "discriminator_width": 2,
         }.items()
     },
+    "synthesizer.steps": 2,
+    "synthesizer.batch_size": 4,
+    "synthesizer.width": 2,
+    "synthesizer.units": 1,
+    "synthesizer.discriminator_width": 2,
     "evaluation.frames": 1,
 }
 

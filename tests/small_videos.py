@@ -16,11 +16,13 @@ _MATRIX = 40  # bytes into a track header's payload (version 0) where the displa
 
 
 @functools.cache
-def face(person: int = 0, size: int = 224, yaw: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+def face(
+    person: int = 0, size: int = 224, yaw: float = 0.0, expression: str = "neutral"
+) -> tuple[np.ndarray, np.ndarray]:
     """A built-in person's picture, uint8 `(size, size, 3)`, and the 68 landmarks, fractions of it."""
     sample = synthetic.sample(synthetic.Settings(identities=4), "train", person)
     sample = dataclasses.replace(sample, yaw=yaw, pitch=0.0, roll=0.0, gaze=(0.0, 0.0), shift=(0.0, 0.0), scale=0.325)
-    drawn = synthetic.draw(sample.with_expression("neutral"), size)
+    drawn = synthetic.draw(sample.with_expression(expression), size)
     return drawn["image"], drawn["landmarks"][WFLW98_TO_IBUG68]
 
 

@@ -15,6 +15,8 @@ VARIANTS = {
     "celebv": ["", "cpu", "quick", "joint", "cpu,joint", "quick,joint"],
     "wflw": ["", "quick"],
     "emotionet": ["", "cpu", "quick", "baseline", "quick,baseline"],
+    "ck_plus": ["", "cpu", "quick", "without_initialise", "quick,without_labels"],
+    "oulu_casia": ["", "quick"],
 }
 
 
@@ -25,7 +27,7 @@ def test_every_config_can_be_read():
             assert experiment.Experiment.read(config_of(f"{name}:{variant}").to_dict()).phases
 
 
-@pytest.mark.parametrize("name", ["celebv", "wflw", "emotionet", "emotionet:cpu"])
+@pytest.mark.parametrize("name", ["celebv", "wflw", "emotionet", "emotionet:cpu", "ck_plus"])
 def test_a_config_takes_a_step_at_its_own_size(name):
     """Abstractly: a step of each phase keeps the shapes of its state, and gives numbers."""
     read = experiment.Experiment.read(config_of(name).to_dict())
@@ -51,7 +53,8 @@ def test_a_config_takes_a_step_at_its_own_size(name):
     assert all(x.shape == (1,) for x in jax.tree.leaves(metrics))
 
 
-TRAINED = {  # celebv:quick: test_experiment.py; emotionet:quick,baseline: apps/test_express_run.py
+# celebv:quick: test_experiment.py; emotionet:quick,baseline: apps/test_express_run.py; ck_plus:quick: test_left_out.py
+TRAINED = {
     "celebv:quick,joint": {"data.scheme": "ibug68"},
     "wflw:quick": {},
 }

@@ -13,6 +13,7 @@ from small_configs import ROOT, small_config
 
 import lgan_jax
 from lgan_jax import experiment
+from lgan_jax.methods import PHASES
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -94,6 +95,14 @@ def test_faces_that_do_not_come_in_pairs_are_refused_before_a_run_is_begun(tmp_p
     changes = {"data.built_in.pairs": False, "data.cache": str(tmp_path / "cache"), "evaluation.frames": 2}
     with pytest.raises(ValueError, match="built-in faces: the pairs phase needs pictures in pairs"):
         experiment.train(small_config("emotionet:quick", **changes), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_people_in_both_splits_are_refused_where_they_must_not_be(tmp_path, monkeypatch):
+    monkeypatch.setattr(PHASES["dftnet"]["pairs"], "grouping", "expressions")
+    config = small_config("emotionet:quick", **{"data.cache": str(tmp_path / "cache"), "evaluation.frames": 2})
+    with pytest.raises(ValueError, match="built-in faces: ada is in both parts of the split, and this method needs"):
+        experiment.train(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

@@ -1,8 +1,10 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from lgan_jax import config, data
-from lgan_jax.data import synthetic
+from lgan_jax.data import kept, synthetic
 from lgan_jax.data.builders import drawing
 from lgan_jax.landmarks import WFLW98_TO_IBUG68
 
@@ -10,8 +12,8 @@ SMALL = synthetic.Settings(identities=2, train_per_identity=3, test_per_identity
 
 
 def opened(tmp_path, size=32, **fields):
-    fields = {"built_in": SMALL} | fields
-    return data.open_faces(data.Settings(name="celebv", size=size, cache=str(tmp_path), **fields))
+    fields = {"name": "celebv", "built_in": SMALL} | fields
+    return data.open_faces(data.Settings(size=size, cache=str(tmp_path), **fields))
 
 
 def test_the_records_are_what_is_drawn(tmp_path):
@@ -36,6 +38,36 @@ def test_68_points_are_read_from_the_same_set(tmp_path):
     np.testing.assert_array_equal(part.test[1]["landmarks"], whole.test[1]["landmarks"][WFLW98_TO_IBUG68])
     assert part.fingerprint != whole.fingerprint
     assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 1
+
+
+POSED = synthetic.Settings(
+    identities=2, train_per_identity=3, test_per_identity=4, test_identities=1, acts="posed", turning=0.5
+)
+
+
+def test_people_held_out_whole(tmp_path):
+    faces = opened(tmp_path, name="oulu_casia", built_in=POSED, scheme="ibug68")
+    assert faces.info.identities == ("ada", "ben", "chloe")
+    assert faces.train.identity.tolist() == [0, 1] * 3
+    assert faces.test.identity.tolist() == [2] * 4
+    assert faces.train.expression.tolist() == [0, 0, 1, 1, 2, 2]
+    assert [int(faces.test[i]["expression"]) for i in range(4)] == faces.test.expression.tolist() == [0, 1, 2, 3]
+    assert faces.notes == (
+        "split by subject: 1 of 3 people are held out",
+        "nobody shows fear, happiness, sadness, surprise",
+        "nobody to train on shows disgust",
+    )
+    faces.require_subjects()
+    assert kept.landmarks(faces, 1).shape == (3, 68, 2)
+    assert kept.landmarks(faces, 2).shape == (0, 68, 2)  # nobody to train on
+
+
+def test_people_in_both_splits_or_with_one_expression_each(tmp_path):
+    with pytest.raises(ValueError, match=r"built-in faces: ada is in both parts of the split, .*test_identities"):
+        opened(tmp_path).require_subjects()
+    lone = dataclasses.replace(POSED, test_per_identity=1)
+    with pytest.raises(ValueError, match="built-in faces: nobody held out has pictures with two different"):
+        opened(tmp_path, built_in=lone).require_subjects()
 
 
 def test_drawn_once_for_the_same_settings(tmp_path, monkeypatch):

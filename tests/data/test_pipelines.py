@@ -198,3 +198,63 @@ def test_held_out_takes_what_there_is(split):
     assert sorted(numbers(batch)) == list(range(TOTAL))
     with pytest.raises(ValueError, match="at least 1"):
         pipelines.held_out(split, "single", 0, 1)
+
+
+LABELS = ([0, 0, 3, 3, 5], [0, 1, 1, 0, 7, 7], [2, 2])  # the last one has no partners
+SHOWN = np.concatenate(LABELS)
+WHO = np.repeat([0, 2, 3], [5, 6, 2])  # number 1 is held out
+PARTNERED = 11
+
+
+@pytest.fixture(scope="module")
+def labelled(split):
+    """Thirteen of the pictures, with expressions, of people of whom one is missing."""
+    return data.Split(split._source, WHO, 16, expression=SHOWN)
+
+
+def test_sources_and_targets_are_of_one_person_with_other_expressions(labelled):
+    batches = take(pipelines.training_batches(labelled, PARTNERED, 1, "expressions"), 300)
+    seen = np.stack(batches)  # an epoch each
+    assert seen.shape == (300, PARTNERED, 2)
+    np.testing.assert_array_equal(np.sort(seen[..., 0], 1), np.broadcast_to(np.arange(PARTNERED), (300, PARTNERED)))
+    source, target = seen.reshape(-1, 2).T
+    assert (WHO[source] == WHO[target]).all()
+    assert (SHOWN[source] != SHOWN[target]).all()
+    couples = {(int(a), int(b)) for a, b in zip(source, target)}
+    assert {(b, a) for a, b in couples} == couples
+    assert len(couples) == 2 * (2 * 2 + 2 * 1 + 2 * 1) + 2 * (2 * 2 * 3)
+    assert 0.4 < (target[source == 0] == 4).mean() < 0.6  # the one picture of one of two other expressions
+
+
+def test_couples_depend_on_the_seed_alone(labelled):
+    def run(seed, threads=0, shard=(0, 1)):
+        return take(pipelines.training_batches(labelled, 4, seed, "expressions", threads=threads, shard=shard), 9)
+
+    assert same(run(3), run(3, threads=2))
+    assert not same(run(3), run(4))
+    halves = [run(3, shard=(process, 2)) for process in range(2)]
+    assert same([np.concatenate(parts) for parts in zip(*halves)], run(3))
+
+
+def test_held_out_couples_are_spaced_over_the_expressions(labelled):
+    batches = pipelines.held_out(labelled, "expressions", 2, 3)
+    # By expression, the first person's are 0 1, 2 3, 4 and the second's 5 8, 6 7, 9 10: sources are 1 and 3, 8 and 9.
+    assert np.concatenate([numbers(batch) for batch in batches]).tolist() == [[1, 2], [8, 9], [3, 4], [9, 8]]
+    assert [len(batch["image"]) for batch in batches] == [3, 1]
+    (few,) = pipelines.held_out(labelled, "expressions", 2, 3, most=2)
+    assert numbers(few).tolist() == [[1, 2], [8, 9]]
+
+
+def test_faces_without_expressions_or_with_one_each(split, labelled):
+    with pytest.raises(ValueError, match="these faces have no expressions"):
+        pipelines.training_batches(split, 1, 1, "expressions")
+    one = data.Split(split._source[:5], labelled.identity[:5], 16, expression=np.zeros(5, np.int32))
+    with pytest.raises(ValueError, match="nobody has pictures with two different expressions"):
+        pipelines.held_out(one, "expressions", 1, 1)
+
+
+def test_people_who_are_not_in_a_split_are_left_aside(labelled):
+    (batch,) = pipelines.held_out(labelled, "single", 1, 8)
+    assert batch["identity"].shape == (3,)
+    with pytest.raises(ValueError, match="an identity has no pictures"):
+        pipelines.held_out(labelled, "one_of_each", 1, 8)

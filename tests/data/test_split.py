@@ -3,7 +3,8 @@ import itertools
 import numpy as np
 import pytest
 
-from lgan_jax.data.split import by_subject, contiguous_blocks
+from lgan_jax import config
+from lgan_jax.data.split import HeldOut, by_subject, contiguous_blocks
 
 
 def test_worked_by_hand():
@@ -75,3 +76,24 @@ def test_of_few_subjects_the_smallest_tests():
     assert by_subject(["a"] * 7 + ["b"] * 5 + ["c"] * 6).tolist() == [False] * 7 + [True] * 5 + [False] * 6
     with pytest.raises(ValueError, match="at least 2 subjects; there is 1"):
         by_subject(["a"] * 7)
+
+
+def test_a_share_of_the_people_is_held_out():
+    people = [f"S{i:03d}" for i in range(118)]
+    assert len(HeldOut().of(people)) == 12
+    assert HeldOut().of(people * 3) == HeldOut().of(people)  # how many pictures they have does not matter
+    assert len(HeldOut(share=0.4).of("abcde")) == 2
+    assert len(HeldOut().of("ab")) == 1
+    with pytest.raises(ValueError, match="at least 2 subjects; there is 1"):
+        HeldOut().of(["a"] * 3)
+
+
+def test_people_are_held_out_by_name():
+    chosen = config.read(HeldOut, {"names": ["b", "e"]})
+    assert chosen.of("abcde") == {"b", "e"}
+    with pytest.raises(ValueError, match="'e' cannot be held out; the people are a, b, c"):
+        chosen.of("abc")
+    with pytest.raises(ValueError, match="everybody is held out"):
+        chosen.of("be")
+    with pytest.raises(ValueError, match=r"share is 0\.6; it must be above 0 and at most 0\.5"):
+        HeldOut(share=0.6)

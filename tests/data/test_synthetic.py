@@ -292,6 +292,36 @@ def test_pictures_of_a_person_in_pairs():
         Settings(train_per_identity=7, pairs=True)
 
 
+def test_people_held_out_whole():
+    settings = Settings(identities=2, train_per_identity=4, test_per_identity=2, test_identities=3)
+    assert (settings.count("train"), settings.count("test")) == (8, 6)
+    assert synthetic.names(settings) == ("ada", "ben", "chloe", "dario", "emi")
+    train, test = ([sample(settings, split, i) for i in range(settings.count(split))] for split in ("train", "test"))
+    assert [drawn.identity for drawn in train] == [0, 1] * 4
+    assert [drawn.identity for drawn in test] == [2, 3, 4] * 2
+    assert len({drawn.person for drawn in train + test}) == 5
+    assert train[3] == sample(dataclasses.replace(settings, test_identities=0), "train", 3)
+    paired = dataclasses.replace(settings, pairs=True)
+    assert sample(paired, "test", 4).person == sample(paired, "test", 1).person
+    with pytest.raises(ValueError, match="test_identities must not be negative"):
+        Settings(test_identities=-1)
+
+
+def test_posed_acts():
+    """The eight expressions in turn, well shown, and eyes on the camera."""
+    settings = Settings(identities=2, train_per_identity=16, acts="posed", turning=0.5)
+    drawn = [sample(settings, "train", i) for i in range(32)]
+    assert [each.expression for each in drawn[::2]] == list(range(8)) * 2
+    for each in drawn:
+        usual = expression_units(EXPRESSIONS[each.expression])
+        acts = np.array(each.action_units)
+        assert (acts <= usual).all()
+        assert (acts >= 0.5 * 0.85 * usual).all()
+        assert each.gaze == (-each.yaw, -each.pitch)
+        assert abs(each.lopsided) == (EXPRESSIONS[each.expression] == "contempt")
+    assert len({each.yaw for each in drawn}) == 32
+
+
 def test_names_are_distinct_for_any_number():
     assert synthetic.names(Settings(identities=2)) == ("ada", "ben")
     assert len(set(synthetic.names(Settings(identities=60)))) == 60

@@ -9,7 +9,7 @@ from small_synthesizers import FACES, SMALL, couples, small_synthesizer, small_v
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.landmarks import IBUG68
-from lgan_jax.methods.expression.method import Synthesizer
+from lgan_jax.methods.expression.method import Synthesizer, Weights
 from lgan_jax.nn import vgg
 
 NETWORKS = ("generator", "image_discriminator", "geometry_discriminator")
@@ -129,10 +129,11 @@ def test_ablations_in_bfloat16_at_another_size(options):
 
 
 def test_what_is_left_out_is_said():
-    (line,) = Synthesizer.Settings(**SMALL).left_out
-    assert "Eq. 6" in line
-    assert vgg.PUBLISHED["vgg19"] in line
-    assert "--config.synthesizer.vgg19" in line
+    (what,) = Synthesizer.Settings(**SMALL).left_out
+    assert what.startswith("the perceptual loss (Eq. 6), for want of VGG19")
+    assert vgg.PUBLISHED["vgg19"] in what
+    assert "--config.synthesizer.vgg19" in what
+    assert Synthesizer.Settings(weights=Weights(perceptual=0.0)).left_out == ()
     assert Synthesizer.Settings(vgg19="vgg19.pth").left_out == ()
 
 

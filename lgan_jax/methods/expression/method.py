@@ -90,8 +90,8 @@ class Settings:
         if self.vgg19 or not self.weights.perceptual:
             return ()
         return (
-            "The perceptual loss (Eq. 6) was left out: no VGG19 weights were given. torchvision's file, from "
-            f"{vgg.PUBLISHED['vgg19']}, is named by --config.synthesizer.vgg19.",
+            "the perceptual loss (Eq. 6), for want of VGG19's weights: name torchvision's file with "
+            f"--config.synthesizer.vgg19 ({vgg.PUBLISHED['vgg19']})",
         )
 
 

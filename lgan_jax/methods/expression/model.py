@@ -21,7 +21,7 @@ class ExpressionSynthesizer:
 
     Attributes:
       faces: the size of the faces it was trained on, their landmarks' scheme, the people of its data.
-      left_out: what its training went without, a line each.
+      left_out: what it was trained without, and why.
     """
 
     def __init__(self, faces: FaceInfo, method: Synthesizer, state: State) -> None:

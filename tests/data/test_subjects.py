@@ -1,0 +1,98 @@
+"""People held out whole: what every such data set is checked for, and prepared folders with estimated expressions."""
+
+import numpy as np
+import pytest
+import tiny_sets
+
+from lgan_jax import data
+from lgan_jax.action_units import EXPRESSIONS, NUMBERS, expression_units
+from lgan_jax.data import images
+from lgan_jax.data.builders import base, openface
+from lgan_jax.data.split import HeldOut
+from lgan_jax.ops.unit_estimate import ESTIMATED
+
+SHOWN = [("neutral", 0.0), ("happiness", 0.9), ("surprise", 0.8), ("happiness", 0.2), ("sadness", 0.7)]  # in turns
+
+
+class Listed(base.FaceBuilder, skip_registration=True):
+    """Records of (split, identity, expression)."""
+
+    def __init__(self, cache, listed):
+        super().__init__(cache, "listed", ("Al", "Bea"), "ibug68")
+        self.disjoint = True
+        self.listed = listed
+
+    def features(self):
+        return {"expression": np.int32}
+
+    def records(self):
+        picture = images.encode_png(np.zeros((16, 16, 3), np.uint8))
+        for split, identity, expression in self.listed:
+            record = {"image": picture, "landmarks": np.zeros((68, 2), np.float32), "identity": identity}
+            yield split, record | {"expression": expression}
+
+
+def test_a_subject_in_both_splits(tmp_path):
+    builder = Listed(tmp_path, [("train", 0, 0), ("train", 1, 1), ("test", 1, 2)])
+    with pytest.raises(ValueError, match="Bea is in both parts of the split"):
+        builder.download_and_prepare()
+
+
+def test_nobody_in_one_of_the_splits(tmp_path):
+    builder = Listed(tmp_path, [("train", 0, 0), ("train", 1, 1)])
+    with pytest.raises(ValueError, match="nobody has a usable picture in the test part: add people"):
+        builder.download_and_prepare()
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A folder as `prepare` writes it: 68 points, and units of the expressions in turns, each shown for 6 pictures."""
+    people = {"Al": 30, "Bea": 24, "Cy": 30, "Di": 30, "Ed": 30}
+    root = tiny_sets.celebv(tmp_path / "mine", people, points=68, size=32)
+    (root / "prepared.json").write_text("{}")
+    known = [NUMBERS.index(number) for number in ESTIMATED]
+    for name, count in people.items():
+        names = [f"{name}_{i:06d}.jpg" for i in range(count)]
+        units = [strength * expression_units(e)[known] for e, strength in (SHOWN[i // 6] for i in range(count))]
+        (root / name / "action_units.csv").write_text(openface.table_text(names, np.array(units), ESTIMATED, "made"))
+    return root
+
+
+def opened(root, tmp_path, **held_out):
+    held = HeldOut(**held_out)
+    return data.open_faces(
+        data.Settings(name="ck_plus", dir=str(root), size=32, cache=str(tmp_path / "cache"), held_out_subjects=held)
+    )
+
+
+def test_prepared_people_are_held_out_whole_with_estimated_expressions(root, tmp_path):
+    faces = opened(root, tmp_path, share=0.4)
+    assert faces.name == "prepared: mine"
+    assert (len(set(faces.train.identity)), len(set(faces.test.identity))) == (3, 2)
+    faces.require_subjects()
+    faces.require(("image", "landmarks", "expression", "action_units"))
+    assert "expressions are an estimate from action units" in faces.notes
+    assert "split by subject: 2 of 5 people are held out" in faces.notes
+    (unclear,) = (note for note in faces.notes if "expression is not clear" in note)
+    assert unclear.startswith("skipped: 30 × picture whose expression is not clear (Al/Al_000018.jpg")
+    assert "nobody shows anger, contempt, disgust, fear" in faces.notes
+    for split in (faces.train, faces.test):
+        assert [int(split[i]["expression"]) for i in range(len(split))] == split.expression.tolist()
+
+
+def test_people_are_chosen_by_name(root, tmp_path):
+    faces = opened(root, tmp_path, names=("Bea", "Ed"))
+    assert [faces.info.identities[i] for i in np.unique(faces.test.identity)] == ["Bea", "Ed"]
+    shown = [EXPRESSIONS[label] for label in faces.test.expression[:18]]
+    assert shown == ["neutral"] * 6 + ["happiness"] * 6 + ["surprise"] * 6
+    other = opened(root, tmp_path, names=("Bea",))
+    assert other.fingerprint != faces.fingerprint
+    with pytest.raises(ValueError, match="'Flo' cannot be held out; the people are Al, Bea, Cy, Di, Ed"):
+        opened(root, tmp_path, names=("Flo",))
+
+
+def test_prepared_folders_without_action_units(root, tmp_path):
+    for table in root.glob("*/action_units.csv"):
+        table.unlink()
+    with pytest.raises(ValueError, match=r"mine has no <person>/action_units\.csv, .* prepared it again"):
+        opened(root, tmp_path)

@@ -1,0 +1,58 @@
+"""What a run is trained without for want of published weights: said at its start, in its record, report and model."""
+
+import html
+import json
+
+import jax
+import numpy as np
+import pytest
+from small_configs import small_config
+
+import lgan_jax
+from lgan_jax import experiment
+from lgan_jax.core import FaceInfo
+from lgan_jax.landmarks import IBUG68
+from lgan_jax.nn import vgg
+
+
+def test_a_run_without_vgg19_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("LGAN_JAX_CACHE", str(tmp_path / "cache"))
+    assert experiment.train(small_config("ck_plus:quick"), tmp_path / "run") == 0
+    record, said = json.loads((tmp_path / "run" / "run.json").read_text()), capsys.readouterr().out
+    (what,) = record["left_out"]
+    assert what.startswith("the perceptual loss (Eq. 6), for want of VGG19")
+    assert f"NOTE: trained without {what}." in said
+    page = html.unescape((tmp_path / "run" / "report" / "index.html").read_text())
+    assert f"trained without {what}" in page
+    model = lgan_jax.load(tmp_path / "run")
+    assert model.left_out == (what,)
+    made = model.synthesize(np.zeros((2, 32, 32, 3)), np.full((2, 68, 2), 0.5), [0, 7])
+    assert made.shape == (2, 32, 32, 3)
+
+
+def weights(folder):
+    """A narrow VGG19 in torchvision's names."""
+    module = vgg.VGG(vgg.VGG19, 2)
+    params = jax.eval_shape(module.init, jax.random.key(0), jax.ShapeDtypeStruct((1, 32, 32, 3), np.float32))["params"]
+    numbers, arrays = {name: i for i, name in enumerate(module.layers())}, {}
+    for name, layer in params.items():
+        arrays[f"features.{numbers[name]}.weight"] = np.ones(layer["kernel"].shape[::-1], np.float32)
+        arrays[f"features.{numbers[name]}.bias"] = np.ones(layer["bias"].shape, np.float32)
+    np.savez(folder / "vgg19.npz", **arrays)
+    return str(folder / "vgg19.npz")
+
+
+def test_published_weights_reach_the_phase(tmp_path):
+    read = experiment.Experiment.read(small_config("ck_plus:quick", **{"synthesizer.vgg19": weights(tmp_path)}))
+    assert read.left_out == ()
+    published = read.published()
+    assert set(published["synthesizer"]) == {"vgg19"}
+    method = read.build("synthesizer", FaceInfo(IBUG68, 32, ("Ada",)), {}, published["synthesizer"])
+    assert method._features(np.zeros((1, 32, 32, 3), np.float32)).shape == (1, 32, 32, 2)
+
+
+def test_a_missing_file_is_said_before_a_run_is_begun(tmp_path):
+    config = small_config("ck_plus:quick", **{"synthesizer.vgg19": "nowhere.pth", "data.cache": str(tmp_path / "c")})
+    with pytest.raises(FileNotFoundError, match=r"config\.synthesizer\.vgg19 is nowhere\.pth, and there is no such"):
+        experiment.train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
