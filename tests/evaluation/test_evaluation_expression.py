@@ -18,7 +18,7 @@ from lgan_jax.metrics.verification import Verification
 
 SIZE = 64
 SMALL = classifiers.Settings(steps=12, batch_size=8, width=4, learning_rate=0.01)
-SETTINGS = expression.Settings(frames=9, classifier=SMALL)
+SETTINGS = expression.Settings(frames=6, classifier=SMALL)
 SHEETS = ["examples", "expressions", "strangers"]
 
 
@@ -83,7 +83,8 @@ def test_an_oracle_beats_copying(judged):
     made, _ = judged
     rows = _figures(made, "quality")
     assert list(rows) == [OURS, COPY]
-    assert (rows[OURS]["psnr"], rows[OURS]["frechet"], rows[OURS]["fid"]) == (100, 0, 0)
+    assert rows[OURS]["psnr"] == 100
+    assert rows[OURS]["frechet"] < 1e-6 > rows[OURS]["fid"]
     assert rows[OURS]["ssim"] == pytest.approx(1)
     assert rows[COPY]["ssim"] < 0.99
     assert rows[COPY]["fid"] > 0 < rows[COPY]["frechet"]
@@ -105,7 +106,7 @@ def test_people_are_found_again(judged):
     assert rows[TRUTH] == rows[OURS]
     assert rows[OURS]["rank1"] > 0.5
     assert rows[OURS]["tar_0.01"] is rows[OURS]["tar_0.001"] is None
-    assert f"{OURS}: 9 probes, " in table.about
+    assert f"{OURS}: 6 probes, " in table.about
     assert "Too few impostors' comparisons for a figure: FAR 1% takes 100, FAR 0.1% takes 1,000" in table.about
     paper = _figures(judged[0], "verification", ours=False)["Li et al., Light CNN"]
     assert paper == pytest.approx({"rank1": 0.8462, "tar_0.01": 0.6386, "tar_0.001": 0.4417})
@@ -125,7 +126,7 @@ def test_other_runs_stand_beside_it(judged):
 def test_files_of_the_report(judged):
     made, out = judged
     data = json.loads((out / "metrics.json").read_text())
-    assert data["tables"]["quality"]["rows"][0]["figures"]["ssim"]["measured"] == 9
+    assert data["tables"]["quality"]["rows"][0]["figures"]["ssim"]["measured"] == 6
     assert data["pictures"] == [f"{name}.png" for name in SHEETS]
     assert all(cv2.imread(str(out / name)) is not None for name in data["pictures"])
     assert data["settings"]["classifier"]["steps"] == 12
