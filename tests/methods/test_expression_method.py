@@ -58,8 +58,7 @@ def test_the_total_is_equation_7(trained):
 def test_real_and_made_are_judged_in_one_batch(trained):
     """The last batch norm takes the mean off all logits together, not off those of each."""
     method, _, first, _ = trained
-    batch = couples(6)
-    (source, target), heatmaps, _ = method._example(batch)
+    (source, target), heatmaps, _ = method._example(jax.tree.map(jnp.asarray, couples(6)))
     made = jnp.full_like(target, 0.9)
     judge = jax.jit(jax.vmap(method._judged, (None, 0, 0, 0, 0), axis_name="data"))
     for real, fake in judge(first.params, *(x[None] for x in (source, target, made, heatmaps))):
@@ -88,9 +87,9 @@ def test_one_device_does_what_two_do(trained):
     two, metrics = on_two_devices(method, first, batch, key)
     for name, value in expected.items():
         np.testing.assert_allclose(metrics[name], value, rtol=2e-3, atol=1e-5)
-    for ours, theirs in ((one.params, two.params), (one.statistics, two.statistics), (one.average, two.average)):
+    for ours, theirs in ((one.optimizers, two.optimizers), (one.statistics, two.statistics)):  # moments: gradients
         for device in range(2):
-            assert max(largest_change(ours, jax.tree.map(lambda x, i=device: x[i], theirs))) < 2e-3
+            assert max(largest_change(ours, jax.tree.map(lambda x, i=device: x[i], theirs))) < 2e-4
 
 
 def test_evaluation_and_pictures_are_of_what_was_asked(trained):
