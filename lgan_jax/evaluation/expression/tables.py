@@ -54,8 +54,8 @@ _CONTROL = (
     Column("identity", "ID", "distance of dlib's face descriptors between the made face and the source; dlib calls "
            "two faces one person below 0.6", "lower"),
 )  # fmt: skip
-_RANK_1 = Column("rank1", "Rank-1", "share of the probes whose nearest face in the gallery is the same person's; a face "
-                 "that dlib does not find, or of whom the gallery has no other picture, is no probe", "higher", 1,
+_RANK_1 = Column("rank1", "Rank-1", "share of the probes whose nearest face in the gallery is of the same person; a "
+                 "face that dlib does not find, or of whom the gallery has no other picture, is no probe", "higher", 1,
                  True)  # fmt: skip
 
 
