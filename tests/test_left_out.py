@@ -26,7 +26,7 @@ def test_a_run_without_vgg19_says_so(tmp_path, monkeypatch, capsys):
     assert f"trained without {what}" in page
     model = lgan_jax.load(tmp_path / "run")
     assert model.left_out == (what,)
-    made = model.synthesize(np.zeros((2, 32, 32, 3)), np.full((2, 68, 2), 0.5), [0, 7])
+    made = model.synthesize(np.zeros((2, 32, 32, 3)), np.full((2, 68, 2), 0.5), np.array([0, 7]))
     assert made.shape == (2, 32, 32, 3)
 
 

@@ -92,7 +92,13 @@ def random_weights(module, *inputs):
     """Variables with nothing at its initial 0 or 1."""
     rng = np.random.default_rng(0)
     variables = jax.eval_shape(module.init, jax.random.key(0), *inputs)
-    return jax.tree.map(lambda p: jnp.asarray(rng.uniform(0.2, 0.8, p.shape) - 0.2 * (p.ndim > 1)), variables)
+
+    def draw(p):
+        if p.ndim == 1:  # scales and variances above 0
+            return jnp.asarray(rng.uniform(0.5, 1.5, p.shape), jnp.float32)
+        return jnp.asarray(rng.uniform(-2, 2, p.shape) * np.prod(p.shape[:-1]) ** -0.5, jnp.float32)
+
+    return jax.tree.map(draw, variables)
 
 
 def test_equations_1_to_3():

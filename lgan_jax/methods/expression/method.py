@@ -57,6 +57,8 @@ class Settings:
       width, units, dropout, initialise, labels: of the generator; see `networks.Generator`.
       discriminator_width: channels of the discriminators' first convolution.
       adversarial: the loss of Eq. 4: "minimax" (the paper's), "non_saturating" or "hinge".
+      adversarial_after: share of the steps, in [0, 1), after which discriminators take part. Steps before that learn
+        from Eq. 5 and 6 alone, and are faster.
       weights: of the losses.
       vgg19: file of torchvision's VGG19 weights; without it (empty) Eq. 6 is left out.
       average: the generator that is used and kept, its batch norm's statistics included, is this exponential average of
@@ -74,6 +76,7 @@ class Settings:
     labels: bool = True
     discriminator_width: int = 64
     adversarial: Literal["minimax", "non_saturating", "hinge"] = "minimax"
+    adversarial_after: float = 0.0
     weights: Weights = Weights()
     vgg19: str = ""
     average: float = 0.999
@@ -83,6 +86,8 @@ class Settings:
             raise ValueError(f"units is {self.units}; there must be at least one migration unit")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; it is a share, at least 0 and less than 1")
+        if not 0 <= self.adversarial_after < 1:
+            raise ValueError(f"adversarial_after is {self.adversarial_after}; it must be at least 0 and less than 1")
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -192,47 +197,24 @@ class Synthesizer:
 
         Each sees the others as they were before the step, so the generator runs once; what their gradients have in
         common (the discriminators' judgements) the compiler computes once.
-        Metrics: adversarial, perceptual (where there is VGG19), pixel and total of the generator; discriminator.
+        Metrics: adversarial, perceptual (where there is VGG19), pixel and total of the generator; discriminator. What
+        has to do with discriminators is 0 before they take part.
 
         Raises `ValueError` where VGG19 was not given though the settings name its file.
         """
         if self.settings.vgg19 and self._features is None:
             raise ValueError("this phase was opened for use, without the VGG19 weights that training it takes")
-        (source, target), heatmaps, expression = self._example(batch)
-        keys = example_keys(key, len(source))
-
-        def generator_loss(params: Any):
-            variables = {"params": params, "batch_stats": state.statistics}
-            made, changed = self._generator.apply(
-                variables, source, heatmaps, expression, keys, mutable=["batch_stats"]
-            )
-            judged = self._judged(state.params, source, target, made, heatmaps)
-            terms = {"adversarial": losses.gan_generator(self.settings.adversarial, judged)}
-            if self._features and self.settings.weights.perceptual:
-                terms["perceptual"] = losses.perceptual(self._features, target, made)
-            terms["pixel"] = losses.pixel(target, made)
-            total = losses.total(self.settings.weights, terms)
-            return total, ({**terms, "total": total}, made, changed["batch_stats"])
-
-        def discriminator_loss(params: Any, made: Image):
-            judged = self._judged(params, source, target, made, heatmaps)
-            loss = losses.gan_discriminator(self.settings.adversarial, judged)
-            return loss * len(judged), loss
-
-        of_generator, (metrics, made, statistics) = jax.grad(generator_loss, has_aux=True)(state.params["generator"])
-        discriminators = {name: params for name, params in state.params.items() if name != "generator"}
-        gradients, loss = jax.grad(discriminator_loss, has_aux=True)(discriminators, jax.lax.stop_gradient(made))
-        gradients, metrics = jax.lax.pmean(
-            ({**gradients, "generator": of_generator}, {**metrics, "discriminator": loss}), DATA_AXIS
-        )
-        return self._updated(state, gradients, statistics), metrics
+        first = int(self.settings.adversarial_after * self.settings.steps)
+        if not first:
+            return self._adversarial_step(state, batch, key)
+        return jax.lax.cond(state.step < first, self._plain_step, self._adversarial_step, state, batch, key)
 
     def eval_step(self, state: State, batch: Batch) -> Metrics:
         """See `core.Method`. Of faces made by the averaged generator, against the target.
 
         Metrics: l1 and l1_source (of the made and of the source picture, on [0, 1]), ssim and ssim_source, psnr (dB).
         """
-        (source, target), _, _ = self._example(batch)
+        source, target = jnp.asarray(batch["image"])[:, 0], jnp.asarray(batch["image"])[:, 1]
         made = self._made(state, batch)
         source, target, made = ((image + 1) / 2 for image in (source, target, made))
         return {
@@ -255,10 +237,59 @@ class Synthesizer:
         variables = {"params": state.average, "batch_stats": state.average_statistics}
         return self._generator.apply(variables, image, self._heatmaps(landmarks), expression)
 
-    def _example(self, batch: Batch) -> tuple[tuple[Image, Image], Float[Array, "batch height width n"], Labels]:
+    def _plain_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
+        """A step of the generator without discriminators."""
+
+        def loss(params: Any):
+            return self._generator_loss(params, state, batch, key, adversarial=False)
+
+        gradient, (metrics, _, statistics) = jax.grad(loss, has_aux=True)(state.params["generator"])
+        gradient, metrics = jax.lax.pmean((gradient, metrics), DATA_AXIS)
+        absent = dict.fromkeys(("adversarial", "discriminator"), jnp.zeros(()))
+        return self._updated(state, {"generator": gradient}, statistics), {**metrics, **absent}
+
+    def _adversarial_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
+        """A step of all three networks."""
+
+        def generator_loss(params: Any):
+            return self._generator_loss(params, state, batch, key, adversarial=True)
+
+        def discriminator_loss(params: Any, made: Image):
+            judged = self._judged(params, batch, made)
+            loss = losses.gan_discriminator(self.settings.adversarial, judged)
+            return loss * len(judged), loss
+
+        gradient, (metrics, made, statistics) = jax.grad(generator_loss, has_aux=True)(state.params["generator"])
+        discriminators = {name: params for name, params in state.params.items() if name != "generator"}
+        gradients, loss = jax.grad(discriminator_loss, has_aux=True)(discriminators, jax.lax.stop_gradient(made))
+        gradients, metrics = jax.lax.pmean(
+            ({**gradients, "generator": gradient}, {**metrics, "discriminator": loss}), DATA_AXIS
+        )
+        return self._updated(state, gradients, statistics), metrics
+
+    def _generator_loss(
+        self, params: Any, state: State, batch: Batch, key: jax.Array, *, adversarial: bool
+    ) -> tuple[Float[Array, ""], tuple[Metrics, Image, Any]]:
+        """Eq. 7; its terms, the made faces, and the running statistics afterwards."""
+        source, target, heatmaps, expression = self._example(batch)
+        made, changed = self._generator.apply(
+            {"params": params, "batch_stats": state.statistics},
+            *(source, heatmaps, expression, example_keys(key, len(source))),
+            mutable=["batch_stats"],
+        )
+        terms = {"pixel": losses.pixel(target, made)}
+        if self._features and self.settings.weights.perceptual:
+            terms["perceptual"] = losses.perceptual(self._features, target, made)
+        if adversarial:
+            judged = self._judged(state.params, batch, made)
+            terms["adversarial"] = losses.gan_generator(self.settings.adversarial, judged)
+        total = losses.total(self.settings.weights, terms)
+        return total, ({**terms, "total": total}, made, changed["batch_stats"])
+
+    def _example(self, batch: Batch) -> tuple[Image, Image, Float[Array, "batch height width n"], Labels]:
         """Source and target, and the target's heatmaps and expression."""
         image, landmarks, expression = (jnp.asarray(batch[name]) for name in self.keys)
-        return (image[:, 0], image[:, 1]), self._heatmaps(landmarks[:, 1]), expression[:, 1]
+        return image[:, 0], image[:, 1], self._heatmaps(landmarks[:, 1]), expression[:, 1]
 
     def _heatmaps(self, landmarks: Landmarks) -> Float[Array, "batch height width n"]:
         size = self.faces.size
@@ -268,10 +299,9 @@ class Synthesizer:
         image, landmarks, expression = (jnp.asarray(batch[name]) for name in self.keys)
         return self.synthesize(state, image[:, 0], landmarks[:, 1], expression[:, 1])
 
-    def _judged(
-        self, params: Mapping[str, Any], source: Image, target: Image, made: Image, heatmaps: Array
-    ) -> list[tuple[Array, Array]]:
+    def _judged(self, params: Mapping[str, Any], batch: Batch, made: Image) -> list[tuple[Array, Array]]:
         """Both discriminators' logits of real and of made pictures, which share a batch (see `Discriminator`)."""
+        source, target, heatmaps, _ = self._example(batch)
         judged = []
         for name, context in (("image_discriminator", source), ("geometry_discriminator", heatmaps)):
             pairs = jnp.concatenate([jnp.concatenate([image, context], -1) for image in (target, made)])
@@ -280,11 +310,10 @@ class Synthesizer:
         return judged
 
     def _updated(self, state: State, gradients: Mapping[str, Any], statistics: Any) -> State:
-        params, moments = {}, {}
-        for name, optimizer in self._optimizers.items():
-            before = state.params[name]
-            updates, moments[name] = optimizer.update(gradients[name], state.optimizers[name], before)
-            params[name] = optax.apply_updates(before, updates)
+        params, moments = dict(state.params), dict(state.optimizers)
+        for name, gradient in gradients.items():
+            updates, moments[name] = self._optimizers[name].update(gradient, state.optimizers[name], params[name])
+            params[name] = optax.apply_updates(params[name], updates)
         averages = optimizers.averaged(
             self.settings.average,
             state.step,
