@@ -183,14 +183,14 @@ def _beside(name: str, figures: Mapping[str, Figure]) -> Row:
 
 
 def _pictures(values: Measured) -> dict[str, Figure]:
+    """What was measured of the pictures."""
     count = len(values.ssim)
-    found = int(values.found.sum())
-    return {
-        "psnr": summarize(values.psnr),
-        "ssim": summarize(values.ssim),
-        "frechet": _scalar(values.frechet, found, count),
+    distances = {
+        "frechet": _scalar(values.frechet, int(values.found.sum()), count),
         "fid": _scalar(values.fid, count, count),
     }
+    measured = {key: figure for key, figure in distances.items() if figure.mean is not None}
+    return {"psnr": summarize(values.psnr), "ssim": summarize(values.ssim), **measured}
 
 
 def _controlled(values: Measured) -> dict[str, Figure]:
