@@ -18,9 +18,10 @@ NETWORKS = ("generator", "image_discriminator", "geometry_discriminator")
 @pytest.fixture(scope="module")
 def trained():
     """A phase with a perceptual loss, its compiled step, its first state, and the states and metrics of its steps."""
-    method, batch = small_synthesizer(vgg19="vgg19.pth", published=small_vgg()), couples(6)
-    step, first = compiled(method), started(method, batch)
-    state, history = first, []
+    method = small_synthesizer(vgg19="vgg19.pth", published=small_vgg())
+    batch, step = couples(6), compiled(method)
+    first = state = started(method, batch)
+    history = []
     for i in range(3):
         state, metrics = step(state, batch, jax.random.key(i))
         history.append((state, metrics))
@@ -29,10 +30,10 @@ def trained():
 
 def test_a_step_reaches_every_parameter_of_every_network(trained):
     _, _, first, history = trained
-    after = history[0][0]
+    before, after = first, history[0][0]
     assert set(first.params) == set(NETWORKS)
     for name in NETWORKS:
-        assert min(largest_change(first.params[name], after.params[name])) > 0
+        assert min(largest_change(before.params[name], after.params[name])) > 0
     assert min(largest_change(first.statistics, after.statistics)) > 0
     assert int(history[-1][0].step) == 3
 
@@ -64,7 +65,7 @@ def test_real_and_made_are_judged_in_one_batch(trained):
     for real, fake in judge(first.params, batch, made):
         assert real.shape == fake.shape == (1, 6, 2, 2, 1)
         assert float(real.mean() + fake.mean()) == pytest.approx(0, abs=1e-4)
-        assert abs(float(real.mean() - fake.mean())) > 0.1
+        assert abs(float(real.mean() - fake.mean())) > 1e-3
 
 
 def test_the_average_of_weights_and_statistics_warms_up(trained):
@@ -81,10 +82,10 @@ def test_the_average_of_weights_and_statistics_warms_up(trained):
 
 def test_one_device_does_what_two_do(trained):
     """With dropout, batch norm and its running statistics."""
-    method, step, first, _ = trained
-    batch, key = couples(6), jax.random.key(3)
-    one, expected = step(first, batch, key)
-    two, metrics = on_two_devices(method, first, batch, key)
+    method, step, _, history = trained
+    state, batch, key = history[1][0], couples(6), jax.random.key(3)
+    one, expected = step(state, batch, key)
+    two, metrics = on_two_devices(method, state, batch, key)
     for name, value in expected.items():
         np.testing.assert_allclose(metrics[name], value, rtol=2e-3, atol=1e-5)
     for ours, theirs in ((one.optimizers, two.optimizers), (one.statistics, two.statistics)):  # moments: gradients
@@ -109,22 +110,6 @@ def test_evaluation_and_pictures_are_of_what_was_asked(trained):
     np.testing.assert_array_equal(sheet[:, [0, 3]], batch["image"])
     np.testing.assert_allclose(sheet[:, 2], made, atol=1e-5)
     assert (sheet[:, 1].max((1, 2, 3)) > 0).all()
-
-
-def test_discriminators_may_take_part_later():
-    method, batch = small_synthesizer(units=1, adversarial_after=0.1), couples(6)
-    first, step = started(method, batch), compiled(method)
-    state = first
-    for i in range(3):
-        before, (state, metrics) = state, step(state, batch, jax.random.key(i))
-        took_part = i >= 2  # of 20 steps, a tenth
-        for name in ("image_discriminator", "geometry_discriminator"):
-            assert (max(largest_change(before.params[name], state.params[name])) > 0) == took_part
-        assert (float(metrics["discriminator"]) > 0) == took_part
-        assert min(largest_change(before.params["generator"], state.params["generator"])) > 0
-    assert float(metrics["total"]) == pytest.approx(
-        5 * float(metrics["adversarial"]) + 10 * float(metrics["pixel"]), rel=1e-5
-    )
 
 
 @pytest.mark.parametrize("options", [{"initialise": False}, {"labels": False, "adversarial": "hinge"}])
@@ -152,7 +137,5 @@ def test_what_cannot_be_trained_is_said():
         Synthesizer.Settings(units=0)
     with pytest.raises(ValueError, match=r"dropout is 1\.0; it is a share"):
         Synthesizer.Settings(dropout=1.0)
-    with pytest.raises(ValueError, match=r"adversarial_after is 1\.0; it must be at least 0 and less than 1"):
-        Synthesizer.Settings(adversarial_after=1.0)
     with pytest.raises(ValueError, match="without the VGG19 weights"):
         abstract_step(small_synthesizer(vgg19="vgg19.pth"), couples(2))

@@ -56,8 +56,6 @@ class Settings:
       width, units, dropout, initialise, labels: of the generator; see `networks.Generator`.
       discriminator_width: channels of the discriminators' first convolution.
       adversarial: the loss of Eq. 4: "minimax" (the paper's), "non_saturating" or "hinge".
-      adversarial_after: share of the steps, in [0, 1), after which discriminators take part. Steps before that learn
-        from Eq. 5 and 6 alone, and are faster.
       weights: of the losses.
       vgg19: file of torchvision's VGG19 weights; without it (empty) Eq. 6 is left out.
       average: the generator that is used and kept, its batch norm's statistics included, is this exponential average of
@@ -75,7 +73,6 @@ class Settings:
     labels: bool = True
     discriminator_width: int = 64
     adversarial: Literal["minimax", "non_saturating", "hinge"] = "minimax"
-    adversarial_after: float = 0.0
     weights: Weights = Weights()
     vgg19: str = ""
     average: float = 0.999
@@ -85,8 +82,6 @@ class Settings:
             raise ValueError(f"units is {self.units}; there must be at least one migration unit")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; it is a share, at least 0 and less than 1")
-        if not 0 <= self.adversarial_after < 1:
-            raise ValueError(f"adversarial_after is {self.adversarial_after}; it must be at least 0 and less than 1")
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -196,17 +191,28 @@ class Synthesizer:
 
         Each sees the others as they were before the step, so the generator runs once; what their gradients have in
         common (the discriminators' judgements) the compiler computes once.
-        Metrics: adversarial, perceptual (where there is VGG19), pixel and total of the generator; discriminator. What
-        has to do with discriminators is 0 before they take part.
+        Metrics: adversarial, perceptual (where there is VGG19), pixel and total of the generator; discriminator.
 
         Raises `ValueError` where VGG19 was not given though the settings name its file.
         """
         if self.settings.vgg19 and self._features is None:
             raise ValueError("this phase was opened for use, without the VGG19 weights that training it takes")
-        first = int(self.settings.adversarial_after * self.settings.steps)
-        if not first:
-            return self._adversarial_step(state, batch, key)
-        return jax.lax.cond(state.step < first, self._plain_step, self._adversarial_step, state, batch, key)
+
+        def generator_loss(params: Any):
+            return self._generator_loss(params, state, batch, key)
+
+        def discriminator_loss(params: Any, made: Image):
+            judged = self._judged(params, batch, made)
+            loss = losses.gan_discriminator(self.settings.adversarial, judged)
+            return loss * len(judged), loss
+
+        gradient, (metrics, made, statistics) = jax.grad(generator_loss, has_aux=True)(state.params["generator"])
+        discriminators = {name: params for name, params in state.params.items() if name != "generator"}
+        gradients, loss = jax.grad(discriminator_loss, has_aux=True)(discriminators, jax.lax.stop_gradient(made))
+        gradients, metrics = jax.lax.pmean(
+            ({**gradients, "generator": gradient}, {**metrics, "discriminator": loss}), DATA_AXIS
+        )
+        return self._updated(state, gradients, statistics), metrics
 
     def eval_step(self, state: State, batch: Batch) -> Metrics:
         """See `core.Method`. Of faces made by the averaged generator, against the target.
@@ -236,38 +242,8 @@ class Synthesizer:
         variables = {"params": state.average, "batch_stats": state.average_statistics}
         return self._generator.apply(variables, image, landmarks, expression)
 
-    def _plain_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
-        """A step of the generator without discriminators."""
-
-        def loss(params: Any):
-            return self._generator_loss(params, state, batch, key, adversarial=False)
-
-        gradient, (metrics, _, statistics) = jax.grad(loss, has_aux=True)(state.params["generator"])
-        gradient, metrics = jax.lax.pmean((gradient, metrics), DATA_AXIS)
-        absent = dict.fromkeys(("adversarial", "discriminator"), jnp.zeros(()))
-        return self._updated(state, {"generator": gradient}, statistics), {**metrics, **absent}
-
-    def _adversarial_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
-        """A step of all three networks."""
-
-        def generator_loss(params: Any):
-            return self._generator_loss(params, state, batch, key, adversarial=True)
-
-        def discriminator_loss(params: Any, made: Image):
-            judged = self._judged(params, batch, made)
-            loss = losses.gan_discriminator(self.settings.adversarial, judged)
-            return loss * len(judged), loss
-
-        gradient, (metrics, made, statistics) = jax.grad(generator_loss, has_aux=True)(state.params["generator"])
-        discriminators = {name: params for name, params in state.params.items() if name != "generator"}
-        gradients, loss = jax.grad(discriminator_loss, has_aux=True)(discriminators, jax.lax.stop_gradient(made))
-        gradients, metrics = jax.lax.pmean(
-            ({**gradients, "generator": gradient}, {**metrics, "discriminator": loss}), DATA_AXIS
-        )
-        return self._updated(state, gradients, statistics), metrics
-
     def _generator_loss(
-        self, params: Any, state: State, batch: Batch, key: jax.Array, *, adversarial: bool
+        self, params: Any, state: State, batch: Batch, key: jax.Array
     ) -> tuple[Float[Array, ""], tuple[Metrics, Image, Any]]:
         """Eq. 7; its terms, the made faces, and the running statistics afterwards."""
         source, target, landmarks, expression = self._example(batch)
@@ -276,12 +252,13 @@ class Synthesizer:
             *(source, landmarks, expression, example_keys(key, len(source))),
             mutable=["batch_stats"],
         )
-        terms = {"pixel": losses.pixel(target, made)}
+        judged = self._judged(state.params, batch, made)
+        terms = {
+            "adversarial": losses.gan_generator(self.settings.adversarial, judged),
+            "pixel": losses.pixel(target, made),
+        }
         if self._features and self.settings.weights.perceptual:
             terms["perceptual"] = losses.perceptual(self._features, target, made)
-        if adversarial:
-            judged = self._judged(state.params, batch, made)
-            terms["adversarial"] = losses.gan_generator(self.settings.adversarial, judged)
         total = losses.total(self.settings.weights, terms)
         return total, ({**terms, "total": total}, made, changed["batch_stats"])
 
@@ -305,10 +282,11 @@ class Synthesizer:
         return judged
 
     def _updated(self, state: State, gradients: Mapping[str, Any], statistics: Any) -> State:
-        params, moments = dict(state.params), dict(state.optimizers)
-        for name, gradient in gradients.items():
-            updates, moments[name] = self._optimizers[name].update(gradient, state.optimizers[name], params[name])
-            params[name] = optax.apply_updates(params[name], updates)
+        params, moments = {}, {}
+        for name, optimizer in self._optimizers.items():
+            before = state.params[name]
+            updates, moments[name] = optimizer.update(gradients[name], state.optimizers[name], before)
+            params[name] = optax.apply_updates(before, updates)
         averages = optimizers.averaged(
             self.settings.average,
             state.step,
