@@ -6,7 +6,7 @@ import pytest
 from lgan_jax.metrics import expression_classifier as classifiers
 from lgan_jax.metrics.expression_classifier import SIDE, Settings, prepared, train
 
-SMALL = Settings(steps=45, batch_size=10, width=4, learning_rate=0.02)
+SMALL = Settings(steps=45, batch_size=10, width=4, learning_rate=0.005)
 
 
 def _patterns(count, seed):
