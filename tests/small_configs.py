@@ -41,7 +41,17 @@ SMALL = {
     "synthesizer.width": 2,
     "synthesizer.units": 1,
     "synthesizer.discriminator_width": 2,
+    "began.steps": 2,
+    "began.batch_size": 4,
+    "began.width": 2,
+    "inverse.batch_size": 3,
+    "inverse.search.steps": 2,
+    "inverse.search.slots": 3,
+    "inverse.search.every": 1,
+    "landmark_generator.steps": 3,
+    "landmark_generator.batch_size": 4,
     "evaluation.frames": 1,
+    "evaluation.ways": 1,
 }
 
 
