@@ -84,7 +84,7 @@ class Progress:
       example: which example each slot has, or had last.
       step: how many updates it has had.
       loss, terms: its objective before the last of these updates.
-      parameters: its parameters now, on the device.
+      parameters: its parameters now, on the device; they are gone after the call, so copy what is to be kept.
     """
 
     finished: int

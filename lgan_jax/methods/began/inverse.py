@@ -87,7 +87,9 @@ class Inverse:
         count = self.faces.pictures
         return Latents(jnp.zeros((), jnp.int32), jnp.zeros((count, LATENT)), jnp.full(count, -1.0))
 
-    def train_step(self, state: Latents, batch: Batch, key: jax.Array) -> tuple[Latents, Metrics]:
+    def train_step(
+        self, state: Latents, batch: Mapping[str, np.ndarray], key: jax.Array
+    ) -> tuple[Latents, Mapping[str, np.floating]]:
         """See `core.Method`; called with host arrays. Metrics: error (Eq. 3 of the batch), updates (mean of each)."""
         found = invert(self.search, self._generator, np.asarray(batch["image"]), key)
         z, error = np.array(state.z), np.array(state.error)
