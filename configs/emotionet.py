@@ -4,7 +4,8 @@
   python train.py --config configs/emotionet.py:cpu --config.data.dir=OUT  own people, 128 pixels, narrow, for a CPU
   python train.py --config configs/emotionet.py:quick --workdir runs/quick 64 pixels, built-in faces, minutes on a CPU
 
-FACES: pictures with OpenFace's output; OUT: what lgan_jax.data.prepare wrote. `baseline` after a comma
+FACES: pictures with OpenFace's output; OUT: what lgan_jax.data.prepare wrote of people's videos, in which pairs of
+frames are found that differ in expression alone. Where there are none, cpu,unpaired. `baseline` after a comma
 (emotionet.py:quick,baseline) trains GANimation with the same budget as well, and the evaluation compares the two.
 What to expect: docs/results.md.
 """
@@ -18,6 +19,8 @@ AUGMENTATION = {  # of what D is shown: else it learns a small data set by heart
     **{"rotation": 0.0, "scale": 0.0, "shift": 0.03, "mirror": True},
     **{"brightness": 0.1, "contrast": 0.2, "saturation": 0.5, "blur": 0.3},
 }
+
+COUPLES = {"pairs": True, "acts": "varied", "turning": 0.35}  # of built-in faces
 
 
 def get_config(variants: str = "") -> ConfigDict:
@@ -78,7 +81,30 @@ def paper() -> ConfigDict:
 
 
 def cpu(config: ConfigDict) -> None:
-    """128 pixels on a CPU with narrow networks: D_C first, then the flow alone, then all.
+    """128 pixels on a CPU with narrow networks: D_C, then G from pairs of frames of a person, which need no D_A.
+
+    Built-in people are in one pair each, so those held out are unseen.
+    """
+    config.data.built_in.update({"train_per_identity": 6000, "test_per_identity": 200, **COUPLES})
+    config.phases = ("regressor", "pairs")
+    regressor_first(config, 2000)
+    config.pairs = from_pairs(3000, width=16, blocks=3)
+    config.loop.update({"log_every": 50, "eval_every": 500, "pictures_every": 500, "checkpoint_every": 250})
+
+
+def quick(config: ConfigDict) -> None:
+    """64 pixels in minutes on two cores, else as on a CPU."""
+    config.data.size = 64
+    config.data.built_in.update({"train_per_identity": 6000, "test_per_identity": 200, **COUPLES})
+    config.phases = ("regressor", "pairs")
+    regressor_first(config, 1000)
+    config.pairs = from_pairs(3000, width=12, blocks=2)
+    config.loop.update({"log_every": 50, "eval_every": 250, "pictures_every": 250, "checkpoint_every": 250})
+    config.evaluation = {"frames": 48, "identity_frames": 32, "single_frames": 12}
+
+
+def unpaired(config: ConfigDict) -> None:
+    """For a CPU and a folder of strangers, of whom there are no pairs: D_C first, then the flow alone, then all.
 
     The weight of Eq. 9 keeps the flow from pleasing D_C with folds, that of Eq. 10 leaves to the texture what pays.
     One update of the discriminator is made for one of G.
@@ -92,26 +118,6 @@ def cpu(config: ConfigDict) -> None:
     config.flow = {"steps": 3000, **generator, "optimizer": cosine(1.5e-3)}
     config.editor.update({"steps": 2000, **generator, "optimizer": cosine(1e-3)})
     config.editor.update({"discriminator_updates": 1, "discriminator_optimizer": adam(2e-4)})
-    config.loop.update({"log_every": 50, "eval_every": 500, "pictures_every": 500, "checkpoint_every": 250})
-
-
-def quick(config: ConfigDict) -> None:
-    """64 pixels in minutes on two cores: D_C, then G from pairs of pictures of a person, which need no D_A.
-
-    Built-in people are in one pair each, so those held out are unseen.
-    """
-    config.data.size = 64
-    config.data.built_in.update({"train_per_identity": 6000, "test_per_identity": 200, "pairs": True})
-    config.data.built_in.update({"acts": "varied", "turning": 0.35})
-    config.phases = ("regressor", "pairs")
-    regressor_first(config, 1000)
-    config.pairs = {
-        **{"steps": 3000, "batch_size": 8, "width": 12, "blocks": 2, "discriminator_width": 16, "average": 0.98},
-        **{"augmentation": {"mirror": True}, "emphasis": 20.0, "weights": {"attention": 0.0}},
-        "optimizer": cosine(4e-3),
-    }
-    config.loop.update({"log_every": 50, "eval_every": 250, "pictures_every": 250, "checkpoint_every": 250})
-    config.evaluation = {"frames": 48, "identity_frames": 32, "single_frames": 12}
 
 
 def baseline(config: ConfigDict) -> None:
@@ -132,6 +138,17 @@ def cosine(learning_rate: float) -> ConfigDict:
     )
 
 
+def from_pairs(steps: int, width: int, blocks: int) -> ConfigDict:
+    """G from pairs, with narrow networks."""
+    return ConfigDict(
+        {
+            **{"steps": steps, "batch_size": 8, "width": width, "blocks": blocks, "discriminator_width": 16},
+            **{"augmentation": {"mirror": True}, "emphasis": 20.0, "weights": {"attention": 0.0}, "average": 0.98},
+            "optimizer": cosine(4e-3),
+        }
+    )
+
+
 def regressor_first(config: ConfigDict, steps: int) -> None:
     """D_C on its own before G."""
     config.regressor = {
@@ -145,4 +162,9 @@ def adam(learning_rate: float) -> ConfigDict:
     return ConfigDict({"name": "adam", "learning_rate": learning_rate, "b1": 0.5, "b2": 0.999, **DECAY})
 
 
-VARIANTS = {"cpu": cpu, "quick": quick, "baseline": baseline}  # in the order in which they are applied
+VARIANTS = {
+    "cpu": cpu,
+    "quick": quick,
+    "unpaired": unpaired,
+    "baseline": baseline,
+}  # in the order in which they are applied

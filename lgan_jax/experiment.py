@@ -138,10 +138,10 @@ class Experiment:
         for name in self.phases:
             method = PHASES[self.settings.method][name]
             faces.require(method.keys)
-            if method.grouping == "pairs" and not faces.train.pairs:
+            if method.grouping == "pairs" and not (len(faces.train.pairs) and len(faces.test.pairs)):
                 raise ValueError(
                     f"{faces.name}: the {name} phase needs pictures in pairs that differ in expression alone, and "
-                    "these are not; list other phases in config.phases, such as regressor, flow and editor"
+                    "there are none; configs/emotionet.py:cpu,unpaired has phases that do without"
                 )
             if method.grouping == "expressions":
                 faces.require_subjects()
@@ -285,7 +285,7 @@ def evaluate(
     experiment = Experiment.read(stored["config"])
     whole = dataclasses.asdict(experiment.evaluation) | dict(overrides or {})
     method = experiment.settings.method
-    settings = configs.read(type(experiment.evaluation), whole, f"the evaluation of a {method} run")
+    settings = configs.read(type(experiment.evaluation), whole, f"the evaluation of {method}")
     if faces is None:
         where = experiment.settings.data
         faces = data.open_faces(where if data_dir is None else dataclasses.replace(where, dir=data_dir))

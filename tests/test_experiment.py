@@ -119,7 +119,10 @@ def test_a_run_that_has_no_generator_yet_cannot_be_loaded(tmp_path):
     [
         ("--config configs/celebv.py:quick --config.generator.stepz=3", "stepz"),
         ("--config configs/celebv.py:quik", "the config has no variant 'quik'; it has cpu, quick, joint"),
-        ("--config configs/emotionet.py:fast", "the config has no variant 'fast'; it has cpu, quick, baseline"),
+        (
+            "--config configs/emotionet.py:fast",
+            "the config has no variant 'fast'; it has cpu, quick, unpaired, baseline",
+        ),
         ("--config configs/emotionet.py --config.editor.batch_size=7", "must be a multiple of"),
         ("--config configs/celebv.py --config.data.dir=nowhere", "nowhere"),
         ("--config configs/celebv.py --config.data.dir=configs", "all_98pt.txt"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import functools
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, SupportsIndex
 
@@ -16,8 +17,9 @@ import tensorflow_datasets as tfds
 from jaxtyping import Int
 
 from lgan_jax.core import FaceInfo
-from lgan_jax.data import builders, images, synthetic
+from lgan_jax.data import builders, images, partners, synthetic
 from lgan_jax.data.builders import base, made
+from lgan_jax.data.builders.emotionet import EVERYBODY
 from lgan_jax.data.split import HeldOut
 from lgan_jax.landmarks import IBUG68_TO_INNER49, WFLW98_TO_IBUG68, scheme, scheme_of_count
 
@@ -96,13 +98,13 @@ class Split:
       size: pixels a side to read pictures at.
       points: which landmarks to keep, in which order; all where it is None.
       landmarks: whether the records have landmarks.
-      pairs: whether a person's records come two by two: same person, pose, gaze, light and place, other expression.
+      pairs: finds the places of the records of each pair, `(pairs, 2)`, when they are first asked for; None for faces
+        that do not come in pairs.
       expression: the expression of each record; None where the records have none.
 
     Attributes:
       identity: `(n,)` int32, who is in each record.
       expression: `(n,)` int32, or None.
-      pairs: see above.
     """
 
     def __init__(
@@ -112,12 +114,12 @@ class Split:
         size: int,
         points: Int[np.ndarray, " kept"] | None = None,
         landmarks: bool = True,
-        pairs: bool = False,
+        pairs: Callable[[Split], Int[np.ndarray, "pairs 2"]] | None = None,
         expression: Int[np.ndarray, " n"] | None = None,
     ):
         self.identity = identity.astype(np.int32)
         self.expression = None if expression is None else expression.astype(np.int32)
-        self.pairs = pairs
+        self._pairs = pairs
         self._source = source
         self._size = size
         self._points = points
@@ -126,6 +128,18 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.identity)
+
+    @functools.cached_property
+    def pairs(self) -> Int[np.ndarray, "pairs 2"]:
+        """Places of two records that show a person twice, in the same pose and light, with another expression each.
+
+        One identity after the other; none where the faces do not come so.
+        """
+        return np.zeros((0, 2), int) if self._pairs is None else self._pairs(self)
+
+    def without_picture(self, index: SupportsIndex) -> dict[str, np.ndarray]:
+        """Record `index` but for its picture, which is not decoded."""
+        return self._arrays({k: v for k, v in self._source[range(len(self))[index]].items() if k != "image"})
 
     def __getitem__(self, index: SupportsIndex) -> dict[str, np.ndarray]:
         index = range(len(self))[index]  # IndexError beyond the end; counts from the end for negative ones
@@ -142,6 +156,10 @@ class Split:
     def _read(self, index: int) -> dict[str, np.ndarray]:
         record = dict(self._source[index])
         record["image"] = images.resized(images.decode(record["image"]), self._size)
+        return self._arrays(record)
+
+    def _arrays(self, record: dict[str, Any]) -> dict[str, np.ndarray]:
+        """A record as arrays that cannot be written to, with the landmarks that are kept."""
         if not self._landmarks:
             del record["landmarks"]
         if self._points is not None:
@@ -230,14 +248,15 @@ def open_faces(settings: Settings) -> FaceData:
         pictures=len(about["identity"]["train"]),
     )
     contents = builder.key if not settings.dir else about["fingerprint"]
+    pairs = _pairs(stored, not settings.dir, info)
     return FaceData(
         name=name,
         built_in=not settings.dir,
         info=info,
         fingerprint=hashlib.sha256(repr((contents, info.scheme.name, info.size)).encode()).hexdigest()[:16],
         notes=_notes(stored),
-        train=_split(stored, "train", info, points),
-        test=_split(stored, "test", info, points),
+        train=_split(stored, "train", info, points, pairs),
+        test=_split(stored, "test", info, points, pairs),
         drawn=None if settings.dir else settings.built_in,
     )
 
@@ -304,7 +323,20 @@ def _notes(stored: tfds.core.DatasetBuilder) -> tuple[str, ...]:
     return (*notes, *lines, *where)
 
 
-def _split(stored: tfds.core.DatasetBuilder, split: str, info: FaceInfo, points: np.ndarray | None) -> Split:
+def _pairs(stored: tfds.core.DatasetBuilder, drawn: bool, info: FaceInfo) -> Callable[[Split], np.ndarray] | None:
+    """What finds the pairs of a split: some built-in faces come so, and recordings of a person may hold some."""
+    if drawn:
+        return partners.in_turns if stored.info.metadata["pairs"] else None
+    return None if info.identities == (EVERYBODY,) else functools.partial(partners.found, scheme=info.scheme)
+
+
+def _split(
+    stored: tfds.core.DatasetBuilder,
+    split: str,
+    info: FaceInfo,
+    points: np.ndarray | None,
+    pairs: Callable[[Split], np.ndarray] | None,
+) -> Split:
     source = stored.as_data_source(split=split, decoders={"image": tfds.decode.SkipDecoding()})
     try:
         source[len(source) - 1]
@@ -319,6 +351,6 @@ def _split(stored: tfds.core.DatasetBuilder, split: str, info: FaceInfo, points:
         info.size,
         points,
         landmarks=about.get("landmarks", True),
-        pairs=about.get("pairs", False),
+        pairs=pairs,
         expression=np.array(labels[split], np.int32) if labels else None,
     )

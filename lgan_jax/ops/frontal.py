@@ -51,7 +51,7 @@ MEAN_HEAD = np.array(
 # fmt: on
 
 # Points that keep their place on the head whatever the face does: the nose and the corners of the eyes.
-_RIGID = np.array([*IBUG68.groups["nose_bridge"], *IBUG68.groups["lower_nose"], 36, 39, 42, 45])
+RIGID = np.array([*IBUG68.groups["nose_bridge"], *IBUG68.groups["lower_nose"], 36, 39, 42, 45])
 
 
 def frontal(
@@ -68,9 +68,9 @@ def frontal(
     """
     xp = landmarks.__array_namespace__()
     head = head.reshape(*[1] * (landmarks.ndim - head.ndim), *head.shape)
-    rigid = head[..., _RIGID, :]
+    rigid = head[..., RIGID, :]
     corners = xp.concatenate([rigid, xp.ones_like(rigid[..., :1])], -1)
-    camera = xp.linalg.pinv(corners) @ landmarks[..., _RIGID, :]  # (4, 2): the rows of M's transpose, then t
+    camera = xp.linalg.pinv(corners) @ landmarks[..., RIGID, :]  # (4, 2): the rows of M's transpose, then t
     a, b, deep, shift = (camera[..., i : i + 1, :] for i in range(4))
     flat = landmarks - deep * head[..., 2:] - shift
     determinant = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]

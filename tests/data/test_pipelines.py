@@ -7,7 +7,7 @@ import orbax.checkpoint as ocp
 import pytest
 
 from lgan_jax import data
-from lgan_jax.data import images, pipelines
+from lgan_jax.data import images, partners, pipelines
 
 SIZES = (7, 4, 5)  # pictures of each identity
 TOTAL = sum(SIZES)
@@ -172,7 +172,7 @@ def test_held_out_single_pictures_take_turns(split):
 def pairs(split):
     """Twelve of the pictures, four of each identity, as pairs."""
     kept = [0, 1, 2, 3, 7, 8, 9, 10, 11, 12, 13, 14]
-    return data.Split([split._source[i] for i in kept], split.identity[kept], 16, pairs=True)
+    return data.Split([split._source[i] for i in kept], split.identity[kept], 16, pairs=partners.in_turns)
 
 
 def test_pairs_stay_together(pairs):

@@ -222,6 +222,17 @@ def test_everybody_gets_another_ones_expression():
     np.testing.assert_array_equal(cases.true[0], drawn)
 
 
+def test_in_recordings_the_two_of_a_pair_get_each_others_expression():
+    data, _ = built_in_faces(SIZE, identities=1, train=1, test=6)
+    pairs = np.array([[0, 3], [1, 4], [2, 5]])
+    data = dataclasses.replace(data, drawn=None, test=Memory(data.test.records, lambda _: pairs))
+    cases = choose(data, 5)
+    assert cases.places.tolist() == [0, 3, 2, 5]  # two pairs: not more than five faces
+    assert cases.giver.tolist() == [1, 0, 3, 2]
+    np.testing.assert_array_equal(cases.wanted, cases.units[cases.giver])
+    np.testing.assert_array_equal(cases.true, cases.pictures[cases.giver])
+
+
 def test_attention_that_is_the_same_everywhere_is_named():
     flow = np.zeros((2, 8, 8, 2))
     assert use(np.ones((2, 8, 8, 1)), flow).saturated == "1"

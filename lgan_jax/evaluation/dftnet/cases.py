@@ -1,7 +1,7 @@
 """The faces on which an editor of expressions is measured: held-out pictures, and the action units each is given.
 
 Of a built-in face the library can draw what an edit should have made: the same person, pose, light and background with
-the other expression.
+the other expression. In recordings another frame of nearly the same pose shows it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Cases:
       units: their own action units.
       wanted: the action units to be given, each another face's.
       giver: whose they are: the place among these cases.
-      true: what should come out, where the data has it.
+      true: what should come out, where the data has it: drawn, or the giver, of a pair.
     """
 
     places: Int[np.ndarray, " n"]
@@ -56,25 +56,29 @@ class Cases:
 def choose(data: FaceData, count: int) -> Cases:
     """At most `count` held-out faces, evenly spaced; each is given another's action units, at random but always alike.
 
+    Where a recording has pairs (`Split.pairs`), both faces of a pair are chosen, and given each other's action units.
+
     Raises `ValueError` where there are fewer than two, or they come without action units.
     """
     data.require(["action_units"])
-    places = evenly(np.arange(len(data.test)), count)
+    in_pairs = data.drawn is None and len(data.test.pairs) > 0
+    places = (
+        evenly(data.test.pairs, max(count // 2, 1)).ravel() if in_pairs else evenly(np.arange(len(data.test)), count)
+    )
     if len(places) < 2:
         raise ValueError(f"{data.name} has fewer than two held-out pictures; there is nobody to exchange expressions")
     records = [data.test[int(place)] for place in places]
+    pictures = np.stack([record["image"] for record in records])
     units = np.stack([record["action_units"] for record in records]).astype(np.float32)
-    circle = np.random.default_rng(0).permutation(len(places))
-    giver = np.empty_like(circle)
-    giver[circle] = np.roll(circle, -1)  # one round through all: nobody keeps an expression
+    giver = np.arange(len(places)) ^ 1 if in_pairs else _round(len(places))
     return Cases(
         places=places,
-        pictures=np.stack([record["image"] for record in records]),
+        pictures=pictures,
         identity=np.array([record["identity"] for record in records]),
         units=units,
         wanted=units[giver],
         giver=giver,
-        true=_as_given(data, places, giver),
+        true=pictures[giver] if in_pairs else _as_given(data, places, giver),
     )
 
 
@@ -101,6 +105,14 @@ def drawn(data: FaceData, places: Int[np.ndarray, " n"], units: Units) -> Pictur
 def neutral(data: FaceData, places: Int[np.ndarray, " n"]) -> Pictures | None:
     """The same people, poses and lights with a neutral face."""
     return drawn(data, places, np.zeros((len(places), len(action_units.NUMBERS)), np.float32))
+
+
+def _round(count: int) -> np.ndarray:
+    """Each one's giver, one round through all in a random order: nobody keeps an expression."""
+    circle = np.random.default_rng(0).permutation(count)
+    giver = np.empty_like(circle)
+    giver[circle] = np.roll(circle, -1)
+    return giver
 
 
 def _as_given(data: FaceData, places: np.ndarray, giver: np.ndarray) -> Pictures | None:

@@ -181,6 +181,8 @@ def _about(data: FaceData, cases: Cases, judge: Judge | None, estimator: Estimat
     """How many pictures, and how they were judged."""
     size = data.info.size
     text = f"{len(cases.pictures)} held-out faces of {size}×{size} pixels, each given the action units of another."
+    if data.drawn is None and cases.true is not None:
+        text += " The other is a frame of the same recording with nearly the same pose, and so what should come out."
     if estimator is not None:
         text += f" Landmarks show {len(ESTIMATED)} of the 17 units, relative to {estimator.source}."
     return text if judge is not None else f"{text} dlib is not installed."

@@ -27,7 +27,8 @@ _TRUTH = (
         "ssim",
         "SSIM",
         "structural similarity of the made face and of what should come out: the same person, pose and "
-        "light, drawn with the other expression (and with its side, where it is one-sided, which no unit tells)",
+        "light with the other expression, drawn (with its side, where it is one-sided, which no unit tells) or, of "
+        "recordings, another frame",
         "higher",
     ),
     Column("psnr", "PSNR\ndB", "peak signal-to-noise ratio of the same two; 100 at most", "higher", 1),

@@ -188,7 +188,7 @@ def _chance(data: FaceData) -> float:
 def _warnings(model: Model, data: FaceData, judges: Judges) -> list[str]:
     """What a reader must know before reading a figure."""
     warnings = [report.BUILT_IN] if data.built_in else []
-    warnings += model.left_out
+    warnings += [f"This run was trained without {each}." for each in model.left_out]
     if data.name.startswith("prepared"):
         warnings.append("The data's expressions were estimated from landmarks; no true ones are known.")
     if judges.inception is None:

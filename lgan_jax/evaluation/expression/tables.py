@@ -109,7 +109,7 @@ def verification(rows: Mapping[str, Measured], on_ck_plus: bool) -> Table:
         columns=[_RANK_1, *columns],
         rows=[
             *(_beside(name, _verified(values.verification)) for name, values in rows.items()),
-            *_published({name: [x / 100 for x in figures] for name, figures in TABLE_6.items()},
+            *_published({name: tuple(x / 100 for x in figures) for name, figures in TABLE_6.items()},
                         ("rank1", *map(_tar, RATES))),
         ],
         published=published("Table 6", on_ck_plus, "With descriptors of VGG-Face and Light CNN, not dlib's; “original” "

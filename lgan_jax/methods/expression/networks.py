@@ -27,6 +27,8 @@ _NORMAL = nn.initializers.normal(0.02)
 
 Image = Float[Array, "batch height width 3"]
 Maps = Float[Array, "batch height width channels"]
+Face = Float[Array, "batch rows columns features"]  # what migration units work on
+Geometry = Float[Array, "batch rows columns _"]
 Labels = Int[Array, " batch"]
 Keys = Any  # `(batch,)` typed keys, one an example; or None
 
@@ -41,7 +43,7 @@ class Initialise(nn.Module):
     dtype: Any = None
 
     @nn.compact
-    def __call__(self, x: Maps, train: bool) -> Float[Array, "batch rows columns features"]:
+    def __call__(self, x: Maps, train: bool) -> Face:
         for i in range(3):
             size, how = (3, {"strides": 2, "padding": 1}) if i else (7, {"padding": "reflect"})
             x = _conv(2**i * self.width, size, f"conv_{i}", self.dtype, **how)(x)
@@ -64,7 +66,7 @@ class MigrationUnit(nn.Module):
     dtype: Any = None
 
     @nn.compact
-    def __call__(self, face: Maps, geometry: Maps, keys: Keys) -> tuple[Maps, Maps]:
+    def __call__(self, face: Face, geometry: Geometry, keys: Keys) -> tuple[Face, Geometry]:
         features = face.shape[-1]
         seen = self._path("face", face, features, keys)
         seen = batch_norm(keys is not None, self.dtype, "face_norm_1")(seen)
@@ -73,7 +75,7 @@ class MigrationUnit(nn.Module):
         face = mask * seen + face  # Eq. 2
         return face, jnp.concatenate([shape, face], -1)  # Eq. 3
 
-    def _path(self, name: str, x: Maps, features: int, keys: Keys, use_bias: bool = False) -> Maps:
+    def _path(self, name: str, x: Geometry, features: int, keys: Keys, use_bias: bool = False) -> Geometry:
         """Layers 1 to 7 of one column of Table 1."""
         x = _conv(features, 3, f"{name}_conv_0", self.dtype, padding="reflect")(x)
         x = nn.relu(batch_norm(keys is not None, self.dtype, f"{name}_norm_0")(x))
@@ -92,7 +94,7 @@ class Decoder(nn.Module):
     dtype: Any = None
 
     @nn.compact
-    def __call__(self, x: Maps, train: bool) -> Image:
+    def __call__(self, x: Geometry, train: bool) -> Image:
         for i in (1, 0):
             x = Doubling(2**i * self.width, dtype=self.dtype, kernel_init=_NORMAL, name=f"up_{i}")(x)
             x = nn.relu(batch_norm(train, self.dtype, f"norm_{i}")(x))
@@ -133,7 +135,7 @@ class Generator(nn.Module):
             face = jnp.concatenate([face, maps], -1)
         return Decoder(self.width, self.dtype, name="decoder")(face, train)
 
-    def _start(self, name: str, x: Maps, train: bool) -> Maps:
+    def _start(self, name: str, x: Maps, train: bool) -> Face:
         if self.initialise:
             return Initialise(self.width, self.dtype, name=f"initialise_{name}")(x, train)
         features = SHRINK * self.width

@@ -1,4 +1,7 @@
-"""TensorBoard's event files, written at once and in this thread, so that a full disk is an error and not a hang."""
+"""TensorBoard's event files, written at once and in this thread, so that a full disk is an error and not a hang.
+
+tensorboardX is imported when a board is opened: it imports PyTorch too, where that is installed, which takes seconds.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +9,30 @@ import time
 from pathlib import Path
 
 import numpy as np
-from tensorboardX import summary
-from tensorboardX.event_file_writer import EventsWriter
-from tensorboardX.proto.event_pb2 import Event, SessionLog
 
 
 class Board:
     """Scalars and pictures of one phase. What earlier files hold after step `start` is declared void."""
 
     def __init__(self, folder: Path, start: int):
+        from tensorboardX import summary
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto import event_pb2
+
+        self._summary, self._proto = summary, event_pb2
         folder.mkdir(parents=True, exist_ok=True)
         self._events = EventsWriter(str(folder / "events"), f".{time.time_ns()}")
         if start:
-            self._write(start + 1, session_log=SessionLog(status=SessionLog.START))
+            log = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+            self._write(start + 1, session_log=log)
 
     def scalar(self, name: str, value: float, step: int) -> None:
         """Adds a point to a curve."""
-        self._write(step, summary=summary.scalar(name, value))
+        self._write(step, summary=self._summary.scalar(name, value))
 
     def picture(self, name: str, picture: np.ndarray, step: int) -> None:
         """Adds a uint8 RGB picture `(H, W, 3)`."""
-        self._write(step, summary=summary.image(name, picture, dataformats="HWC"))
+        self._write(step, summary=self._summary.image(name, picture, dataformats="HWC"))
 
     def flush(self) -> None:
         """Puts everything into the file."""
@@ -37,4 +43,4 @@ class Board:
         self._events.close()
 
     def _write(self, step: int, **content) -> None:
-        self._events.write_event(Event(wall_time=time.time(), step=step, **content))
+        self._events.write_event(self._proto.Event(wall_time=time.time(), step=step, **content))
