@@ -15,6 +15,7 @@ from jaxtyping import Float, Float32, UInt8
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import FaceData
+from lgan_jax.data.images import resized
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation.judge import Judge
 from lgan_jax.evaluation.pictures import to_bytes, to_floats
@@ -29,6 +30,8 @@ Features = Callable[[Pictures], Float32[np.ndarray, "n D"]]  # of uint8 pictures
 
 STEPS = 14  # points of an interpolation, as in Fig. 9
 _SEED = 6  # of the made faces that are measured
+_MOST = 20_000  # training pictures that the baselines learn from
+_SMALL, _CANDIDATES = 16, 16  # of the search for the nearest picture: pixels a side, pictures looked at closely
 _COARSE = 8  # pixels a side of the grey pictures of the Fréchet distance
 _RIDGES = 10.0 ** np.arange(-3, 5)  # penalties that the linear map chooses from
 _FOLDS = 5
@@ -172,8 +175,8 @@ def seen(judge: Judge | None, pictures: Pictures) -> Landmarks | None:
 
 
 def training_pairs(model: Model, data: FaceData) -> tuple[Latents, Landmarks]:
-    """The z and the landmarks of all training pictures whose z was searched for."""
-    there = np.flatnonzero(model.searched.error >= 0)
+    """The z and the landmarks of training pictures whose z was searched for; at most 20,000, evenly spaced."""
+    there = evenly(np.flatnonzero(model.searched.error >= 0), _MOST)
     return model.searched.z[there], np.stack([data.train[int(i)]["landmarks"] for i in there])
 
 
@@ -229,15 +232,19 @@ def _coarse(pictures: Pictures) -> Float[np.ndarray, "n D"]:
 
 
 def _nearest(data: FaceData, pictures: Pictures) -> tuple[Pictures, UInt8[np.ndarray, "H W 3"]]:
-    """Of each picture the training picture of the least mean absolute difference, and the mean training picture."""
-    least, places = np.full(len(pictures), np.inf), np.zeros(len(pictures), int)
+    """Of each picture the training picture of the least mean absolute difference, and the mean training picture.
+
+    It is the best of those few that are nearest at 16×16 pixels.
+    """
     total = np.zeros(pictures.shape[1:])
-    flat = pictures.reshape(len(pictures), -1).astype(np.int16)
-    for i in range(len(data.train)):
+    small = np.empty((len(data.train), 3 * _SMALL**2), np.uint8)
+    for i in range(len(small)):
         image = data.train[i]["image"]
         total += image
-        apart = np.abs(flat - image.reshape(1, -1)).mean(1)
-        nearer = apart < least
-        least[nearer], places[nearer] = apart[nearer], i
-    mean = np.rint(total / len(data.train)).astype(np.uint8)
-    return np.stack([data.train[int(i)]["image"] for i in places]), mean
+        small[i] = resized(image, _SMALL).ravel()
+    found = []
+    for picture in pictures:
+        apart = np.abs(np.subtract(small, resized(picture, _SMALL).ravel(), dtype=np.int16)).mean(1)
+        near = np.stack([data.train[int(i)]["image"] for i in np.argsort(apart)[:_CANDIDATES]])
+        found.append(near[difference(near, np.broadcast_to(picture, near.shape)).argmin()])
+    return np.stack(found), np.rint(total / len(small)).astype(np.uint8)
