@@ -91,9 +91,10 @@ class Inverse:
         self, state: Latents, batch: Mapping[str, np.ndarray], key: jax.Array
     ) -> tuple[Latents, Mapping[str, np.floating]]:
         """See `core.Method`; called with host arrays. Metrics: error (Eq. 3 of the batch), updates (mean of each)."""
-        found = invert(self.search, self._generator, np.asarray(batch["image"]), key)
+        index, places = np.unique(batch["index"], return_index=True)  # there may be fewer pictures than in a batch
+        found = invert(self.search, self._generator, np.asarray(batch["image"])[places], key)
         z, error = np.array(state.z), np.array(state.error)
-        z[batch["index"]], error[batch["index"]] = found.parameters, found.loss
+        z[index], error[index] = found.parameters, found.loss
         metrics = {"error": np.float32(found.loss.mean()), "updates": np.float32(found.steps.mean())}
         return Latents(np.int32(state.step + 1), z, error), metrics
 
