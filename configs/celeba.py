@@ -4,8 +4,9 @@
   python train.py --config configs/celeba.py:cpu --config.data.dir=PHOTOS   64 pixels, narrow, own photos, for a CPU
   python train.py --config configs/celeba.py:quick --workdir runs/quick     64 pixels, built-in faces, minutes on a CPU
 
-CELEBA: the folder with img_align_celeba; PHOTOS: any folder of photos. Faces are cut out as in the paper, by OpenCV's
-cascade, or with --config.data.crops=aligned turned upright. Then python -m lgan_jax.apps.synthesize makes a data set.
+CELEBA: the folder with img_align_celeba; PHOTOS: any folder of photos. Faces are cut out by a detector's box, as in the
+paper (OpenCV's own, which is gone from OpenCV 5, with --config.data.crops=cascade; =aligned turns them upright). Then
+python -m lgan_jax.apps.synthesize makes a data set.
 What to expect: docs/results.md.
 """
 
@@ -32,7 +33,7 @@ def paper() -> ConfigDict:
                 "dir": "",
                 "size": 128,
                 "scheme": "inner49",
-                "crops": "cascade",
+                "crops": "box",
                 "cache": "",
                 "built_in": {
                     "identities": 1,

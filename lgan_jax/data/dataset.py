@@ -54,7 +54,7 @@ class Settings:
       dir: the folder; empty for the built-in faces.
       scheme: landmarks of the built-in faces, "wflw98", "ibug68" or "inner49"; a folder's follow from its files.
       held_out_subjects: who of a folder's people is held out ("ck_plus" and "oulu_casia" only).
-      crops: of a folder's photos: the box of OpenCV's "cascade", or "aligned" faces ("celeba" only).
+      crops: of a folder's photos: the face detector's "box", that of OpenCV's "cascade", or "aligned" ("celeba" only).
       confidence: rows of OpenFace's tables with a lower confidence are left out ("emotionet" only), in [0, 1].
       cache: folder for the built data sets, which may be deleted at any time; empty for `$LGAN_JAX_CACHE`, or
         `~/.cache/lgan_jax` where that is not set.
@@ -66,7 +66,7 @@ class Settings:
     dir: str = ""
     scheme: str = "wflw98"
     held_out_subjects: HeldOut = dataclasses.field(default_factory=HeldOut)
-    crops: builders.Crops = "cascade"
+    crops: builders.Crops = "box"
     confidence: float = 0.8
     cache: str = ""
     built_in: synthetic.Settings = dataclasses.field(default_factory=synthetic.Settings)

@@ -9,7 +9,9 @@ pytest.importorskip("dlib", reason="needs the extra [faces]")
 from small_videos import face, scene
 
 from lgan_jax import data
+from lgan_jax.data.builders import celeba as celeba_builder
 from lgan_jax.data.builders.celeba import partition
+from lgan_jax.faces import Faces
 from lgan_jax.landmarks import IBUG68_TO_INNER49, INNER49, inter_ocular
 
 PLACE = (60, 20)  # of the face in a photo
@@ -38,7 +40,7 @@ def root(tmp_path_factory):
     return celeba(tmp_path_factory.mktemp("celeba") / "CelebA", [0, 1, 2])
 
 
-@pytest.mark.parametrize("crops", ["cascade", "aligned"])
+@pytest.mark.parametrize("crops", ["box", "aligned"])
 def test_crops_faces_with_49_landmarks(root, tmp_path, crops):
     faces = opened(root, tmp_path / "cache", crops=crops)
     assert (faces.name, faces.info.scheme.name, faces.info.pictures) == ("CelebA", "inner49", 2)
@@ -78,6 +80,34 @@ def test_of_several_faces_the_largest_and_what_is_left_out_is_counted(tmp_path):
         "1 × the picture is truncated (img_align_celeba/000008.jpg)",
     ):
         assert f"skipped: {reason}" in skipped
+
+
+class Cascade:
+    """Sees a small face in a corner and the large one."""
+
+    def __init__(self, path):
+        assert path.endswith("haarcascade_frontalface_default.xml")
+
+    def detectMultiScale(self, grey, minSize):
+        assert grey.shape == (256, 320)
+        assert minSize == (51, 51)
+        return np.array([[4, 4, 60, 60], [92, 60, 160, 160]])
+
+
+def test_the_cascade_of_opencv_4_gives_the_largest_box(monkeypatch):
+    monkeypatch.setattr(celeba_builder.cv2, "CascadeClassifier", Cascade, raising=False)
+    picture, points = celeba_builder.by_cascade(Faces())(photo(0))
+    assert picture.shape == (160, 160, 3)
+    np.testing.assert_array_equal(picture, photo(0)[60:220, 92:252])
+    true = (face(0, 224)[1] * 224 + PLACE - (92, 60)) / 160
+    inner = IBUG68_TO_INNER49
+    assert np.linalg.norm(points - true, axis=-1)[inner].mean() < 0.06 * inter_ocular(true[inner], INNER49)
+
+
+def test_an_opencv_without_a_cascade_is_said(root, tmp_path, monkeypatch):
+    monkeypatch.delattr(celeba_builder.cv2, "CascadeClassifier", raising=False)
+    with pytest.raises(ImportError, match=r"has no face cascade: pip install 'opencv-python-headless<5', or set"):
+        opened(root, tmp_path / "cache", crops="cascade")
 
 
 def test_any_folder_of_photos(tmp_path):

@@ -8,6 +8,7 @@ from oracle import Memory
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import FaceData
+from lgan_jax.evaluation import judge
 from lgan_jax.evaluation.began import evaluate as evaluation
 from lgan_jax.evaluation.began import measures
 from lgan_jax.evaluation.pictures import to_bytes
@@ -56,8 +57,11 @@ class Model:
         return Inverted(z, self.generate(z), self.landmarks(z), np.zeros(len(z)), np.ones(len(z), int))
 
 
-class Judge:
-    """dlib: sees the true landmarks of pictures that are not too dark."""
+class Dlib(judge.Judge):
+    """Sees the true landmarks of pictures that are not too dark."""
+
+    def __init__(self):
+        pass
 
     def landmarks(self, pictures):
         z = pictures.mean((1, 2, 3))[:, None] / 127.5 - 1
@@ -89,7 +93,7 @@ def rows(found, key):
 
 
 def test_a_model_that_knows_beats_both_baselines(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(evaluation, "find_judge", lambda: (Judge(), []))
+    monkeypatch.setattr(evaluation, "find_judge", lambda: (Dlib(), []))
     faces, z = data
     history = [(0, 0.4), (100, 0.1), (200, 0.2)]
     found = evaluation.evaluate(Model(z, 0.01), faces, evaluation.Settings(frames=6, ways=2), tmp_path, {}, history)

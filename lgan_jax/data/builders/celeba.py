@@ -26,13 +26,14 @@ from lgan_jax.faces import Box, Faces
 from lgan_jax.landmarks import IBUG68_TO_INNER49
 from lgan_jax.ops import procrustes
 
-Crops = Literal["cascade", "aligned"]
+Crops = Literal["box", "cascade", "aligned"]
 
 PICTURES, LIST = "img_align_celeba", "list_eval_partition.txt"
 STORED = 256  # pixels a side of the stored crops at most
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _SMALLEST = 32  # pixels; smaller pictures are left out
-_LEAST_FACE = 1 / 5  # of the picture's shorter side
+_LEAST_FACE = 1 / 5  # of the picture's shorter side, for the cascade
+_ENLARGED = 256  # pixels; dlib's detector is shown pictures with a shorter side at this size
 _TESTED = "2"  # of the list's parts; the others are to train on
 _SHARE = 0.1  # held out where there is no list
 
@@ -40,15 +41,15 @@ _SHARE = 0.1  # held out where there is no list
 class CelebA(base.FaceBuilder, skip_registration=True):
     """Square crops of the largest face of each photo with dlib's 49 landmarks inside the outline (`inner49`).
 
-    "cascade": the box of OpenCV's frontal face cascade, as in the paper; "aligned": turned and scaled onto a mean face,
-    as all other photos here. Everybody is one identity. Where there is no list, a tenth of the photos is held out, by
-    the hashes of their names.
+    "box": the box that dlib's frontal face detector gives; "cascade": that of OpenCV's frontal face cascade, as in the
+    paper, which OpenCV has up to version 4; "aligned": turned and scaled onto a mean face. Everybody is one identity.
+    Where there is no list, a tenth of the photos is held out, by the hashes of their names.
 
     Left out, counted and named: photos that cannot be decoded, are smaller than 32 pixels, show no face, or are not in
     the list.
 
     Raises `FileNotFoundError` or `ValueError` for a folder that is not there, has no photos, or has a list that cannot
-    be read; `ModuleNotFoundError` where dlib is not installed.
+    be read; `ModuleNotFoundError` where dlib is not installed, `ImportError` where there is no cascade.
     """
 
     def __init__(self, root: Path, cache: Path, crops: Crops):
@@ -58,6 +59,8 @@ class CelebA(base.FaceBuilder, skip_registration=True):
         self.parts = partition(lists[0]) if lists else None
         digest = hashlib.sha256(repr((base.listing_key(root, [*lists, *self.files]), crops)).encode())
         super().__init__(cache, f"celeba-{digest.hexdigest()[:16]}", ("CelebA",), "inner49")
+        if crops == "cascade":
+            by_cascade(Faces())  # says at once if there is none
         self._finders = threading.local()  # a cascade and dlib's models keep what they work on: one for each thread
 
     def features(self) -> dict[str, Any]:
@@ -88,7 +91,7 @@ class CelebA(base.FaceBuilder, skip_registration=True):
         if min(image.shape[:2]) < _SMALLEST:
             raise base.Unusable(f"smaller than {_SMALLEST} pixels")
         if not hasattr(self._finders, "crop"):
-            self._finders.crop = {"cascade": by_cascade, "aligned": by_alignment}[self.crops](Faces())
+            self._finders.crop = _CROPS[self.crops](Faces())
         found = self._finders.crop(image)
         if found is None:
             raise base.Unusable("no face is found")
@@ -101,8 +104,25 @@ class CelebA(base.FaceBuilder, skip_registration=True):
 Found = tuple[UInt8[np.ndarray, "side side 3"], Float32[np.ndarray, "68 2"]]
 
 
+def by_box(faces: Faces):
+    """What crops a picture to the box of dlib's face detector, with its landmarks in [0, 1] of it, or gives None."""
+
+    def crop(image: UInt8[np.ndarray, "H W 3"]) -> Found | None:
+        enlarge = max(1.0, _ENLARGED / min(image.shape[:2]))
+        larger = cv2.resize(image, None, fx=enlarge, fy=enlarge, interpolation=cv2.INTER_CUBIC)
+        boxes = faces.find(larger)
+        return _cut(faces, larger, max(boxes, key=lambda box: box.area), enlarge) if boxes else None
+
+    return crop
+
+
 def by_cascade(faces: Faces):
-    """What crops a picture to the box of OpenCV's cascade, with dlib's landmarks in [0, 1] of it, or gives None."""
+    """As `by_box`, by OpenCV's cascade. Raises `ImportError` where OpenCV has none, as from version 5 on."""
+    if not hasattr(cv2, "CascadeClassifier"):
+        raise ImportError(
+            f"OpenCV {cv2.__version__} has no face cascade: pip install 'opencv-python-headless<5', or set "
+            "config.data.crops to box or aligned"
+        )
     cascade = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"))
 
     def crop(image: UInt8[np.ndarray, "H W 3"]) -> Found | None:
@@ -110,13 +130,20 @@ def by_cascade(faces: Faces):
         boxes = cascade.detectMultiScale(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), minSize=(least, least))
         if not len(boxes):
             return None
-        left, top, width, height = max(boxes.tolist(), key=lambda box: box[2] * box[3])
-        landmarks = faces.landmarks(image, Box(left, top, left + width, top + height))
-        inside = (landmarks * (image.shape[1], image.shape[0]) - (left, top)) / (width, height)
-        square = image[top : top + height, left : left + width]
-        return images.resized(square, min(width, STORED)), inside.astype(np.float32)
+        left, top, width, height = (float(x) for x in max(boxes, key=lambda box: box[2] * box[3]))
+        return _cut(faces, image, Box(left, top, left + width, top + height))
 
     return crop
+
+
+def _cut(faces: Faces, image: UInt8[np.ndarray, "H W 3"], box: Box, enlarged: float = 1.0) -> Found:
+    """The square of a box, and dlib's landmarks in it. What lies outside of the picture repeats its border."""
+    height, width = image.shape[:2]
+    side, left, top = round(box.right - box.left), round(box.left), round(box.top)
+    rows, columns = np.arange(top, top + side).clip(0, height - 1), np.arange(left, left + side).clip(0, width - 1)
+    landmarks = (faces.landmarks(image, box) * (width, height) - (left, top)) / side
+    stored = min(max(round(side / enlarged), _SMALLEST), STORED)
+    return images.resized(image[rows[:, None], columns], stored), landmarks.astype(np.float32)
 
 
 def by_alignment(faces: Faces):
@@ -132,6 +159,9 @@ def by_alignment(faces: Faces):
         return align.crop(image, transform, STORED), inside.astype(np.float32)
 
     return crop
+
+
+_CROPS = {"box": by_box, "cascade": by_cascade, "aligned": by_alignment}
 
 
 def photos(root: Path) -> list[Path]:

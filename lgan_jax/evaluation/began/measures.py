@@ -38,20 +38,26 @@ _FOLDS = 5
 
 
 @runtime_checkable
-class Model(Protocol):
-    """What an evaluation needs of a trained model; see `methods.began.model.LandmarkedFaces`."""
+class Maker(Protocol):
+    """What makes faces and landmarks of z."""
 
     info: FaceInfo
-    searched: Any
-
-    def sample(self, seed: int, count: int) -> Any:
-        """Made faces by number: `z`, `image` in [-1, 1], `landmarks` in [0, 1]."""
 
     def generate(self, z: Any) -> Any:
         """Faces in [-1, 1]."""
 
     def landmarks(self, z: Any) -> Any:
         """Landmarks in [0, 1]."""
+
+
+@runtime_checkable
+class Model(Maker, Protocol):
+    """What an evaluation needs of a trained model; see `methods.began.model.LandmarkedFaces`."""
+
+    searched: Any
+
+    def sample(self, seed: int, count: int) -> Any:
+        """Made faces by number: `z`, `image` in [-1, 1], `landmarks` in [0, 1]."""
 
     def invert(self, image: Any) -> Any:
         """What was found of faces: `z`, `image`, `landmarks`, `error`."""
@@ -194,12 +200,12 @@ def landmark_error(found: Landmarks, true: Landmarks, scheme: Scheme) -> Float[n
     return errors
 
 
-def coarse_distance(ones: Pictures, others: Pictures) -> float:
+def coarse_distance(ones: Pictures, others: UInt8[np.ndarray, "m H W 3"]) -> float:
     """The Fréchet distance of the pictures as 8×8 grey ones in [0, 1]."""
     return frechet_distance(*map(_coarse, (ones, others)))
 
 
-def landmark_distance(ones: Landmarks, others: Landmarks) -> float | None:
+def landmark_distance(ones: Landmarks, others: Float[np.ndarray, "m N 2"]) -> float | None:
     """The Fréchet distance of landmark vectors, of the faces in which there are some; None of fewer than two."""
     rows = [each[np.isfinite(each).all((1, 2))].reshape(-1, each.shape[1] * 2) for each in (ones, others)]
     return frechet_distance(*(each.astype(np.float64) for each in rows)) if min(map(len, rows)) > 1 else None
@@ -216,7 +222,7 @@ def unevenness(changes: Float[np.ndarray, " steps"]) -> float:
     return float(changes.max() / max(changes.mean(), 1e-12))
 
 
-def uneven(model: Model, z: Float[np.ndarray, "steps 64"]) -> tuple[float, float]:
+def uneven(model: Maker, z: Float[np.ndarray, "steps 64"]) -> tuple[float, float]:
     """`unevenness` of the faces along a way, and of their landmarks."""
     pictures, points = np.asarray(model.generate(z)), np.asarray(model.landmarks(z))
     return (

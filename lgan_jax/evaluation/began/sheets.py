@@ -8,7 +8,7 @@ import numpy as np
 
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import plots
-from lgan_jax.evaluation.began.measures import Known, Made, Model
+from lgan_jax.evaluation.began.measures import Known, Made, Maker
 from lgan_jax.evaluation.pictures import to_bytes
 from lgan_jax.evaluation.report import Sheet
 from lgan_jax.evaluation.sheets import Picture, Row, draw_landmarks, sheet
@@ -60,7 +60,7 @@ def inverted(faces: Known, scheme: Scheme) -> Sheet:
     )
 
 
-def way(model: Model, z: np.ndarray, ends: tuple[Picture, Picture]) -> Sheet:
+def way(model: Maker, z: np.ndarray, ends: tuple[Picture, Picture]) -> Sheet:
     """Fig. 9: from a face to its mirror image."""
     return Sheet(
         name="mirror",
@@ -71,7 +71,7 @@ def way(model: Model, z: np.ndarray, ends: tuple[Picture, Picture]) -> Sheet:
     )
 
 
-def way_picture(model: Model, z: np.ndarray, ends: tuple[Picture, Picture]) -> Picture:
+def way_picture(model: Maker, z: np.ndarray, ends: tuple[Picture, Picture]) -> Picture:
     """Two rows: faces at points of a way through z between the pictures at its ends; the same with landmarks."""
     size, scheme = model.info.size, model.info.scheme
     made_faces = to_bytes(model.generate(z))
