@@ -87,6 +87,7 @@ def quick(config: ConfigDict) -> None:
     small(config)
     config.data.built_in.update({"identities": 8, "train_per_identity": 125, "test_per_identity": 12})
     config.data.built_in.variation = "video"
+    config.held_out = 4
     config.began.steps = 1500
     config.landmark_generator.steps = 4000
     config.loop.update({"log_every": 50, "eval_every": 500, "pictures_every": 500, "checkpoint_every": 250})
@@ -95,7 +96,7 @@ def quick(config: ConfigDict) -> None:
 def small(config: ConfigDict) -> None:
     """What is the same in both: Berthelot et al.'s norm, which is sharper soon, and higher learning rates."""
     config.data.size = 64
-    config.held_out = 4
+    config.held_out = 32
     config.began.update({"width": 16, "norm": "absolute", "lambda_k": 0.005, "average": 0.99})
     config.began.optimizer = {**adam(1e-3), "schedule": "cosine", "warmup": 50, "minimum": 1e-4}
     config.inverse.update({"batch_size": 64})
