@@ -89,8 +89,8 @@ def test_settings_are_read_from_a_config():
     assert settings.built_in.identities == 3
     with pytest.raises(ValueError, match="size is 8 pixels"):
         config.read(data.Settings, {"name": "wflw", "size": 8})
-    with pytest.raises(ValueError, match="scheme is 'inner49'; it must be one of wflw98, ibug68"):
-        config.read(data.Settings, {"name": "wflw", "size": 64, "scheme": "inner49"})
+    with pytest.raises(ValueError, match="scheme is 'inner48'; it must be one of wflw98, ibug68, inner49"):
+        config.read(data.Settings, {"name": "wflw", "size": 64, "scheme": "inner48"})
 
 
 def test_several_processes_draw_the_same(monkeypatch):
