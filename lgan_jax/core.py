@@ -31,9 +31,9 @@ class Method(Protocol):
     have `left_out`: what a run with them is trained without, and why.
 
     It may have `looks_at`, "train", where what is looked at while it trains are training pictures; `on_host`, True,
-    where its `train_step` compiles what it does by itself and is called with arrays of the host, without a mapped axis,
-    with the whole batch on every process; `remarks(figures)`: what a user should know of `eval_step`'s figures; and
-    `length(settings, pictures)`: the steps, where they follow from the number of training pictures.
+    where its `train_step` compiles what it does by itself: it is called with the state's arrays on the host and, on
+    every process, the whole batch, without a mapped axis; `remarks(figures)`: what a user should know of `eval_step`'s
+    figures; and `length(settings, pictures)`: the steps, where they follow from the number of training pictures.
     """
 
     def init(self, key: jax.Array, batch: Batch) -> State:

@@ -47,16 +47,17 @@ def spread(step: Callable) -> Callable:
 
 
 def on_host(step: Callable) -> Callable:
-    """`step(state, batch, seed) -> (state, metrics)` of arrays of the host, to be called as what `spread` compiles.
+    """`step(state, batch, seed) -> (state, metrics)` that is not compiled, to be called as what `spread` compiles.
 
-    It is given the whole batch, on every process, and must give the same state on each.
+    It is given the state as arrays of the host and the whole batch, on every process; its state must be the same on
+    each.
     """
 
     def called(state, batch, seed):
         whole = {name: np.concatenate(list(np.asarray(x))) for name, x in batch.items()}
         if jax.process_count() > 1:
             whole = multihost_utils.process_allgather(whole, tiled=True)
-        return replicate(step(to_host(state), whole, to_host(seed)))
+        return replicate(step(to_host(state), *jax.device_put((whole, to_host(seed)))))
 
     return called
 

@@ -41,7 +41,8 @@ def finished():
     began = small_began()
     phases = {"began": Finished(began, started(began, pictures(1)))}
     inverse = Inverse(Inverse.Settings(batch_size=4, search=SEARCH), FACES, jnp.float32, phases)
-    state, _ = inverse.train_step(jax.device_get(started(inverse, pictures(1))), pictures(7), jax.random.key(0))
+    everything = jax.device_put(pictures(7))
+    state, _ = inverse.train_step(jax.device_get(started(inverse, pictures(1))), everything, jax.random.key(0))
     phases["inverse"] = Finished(inverse, state)
     landmarks = Landmarks(Landmarks.Settings(steps=20, batch_size=6, optimizer=ADAM), FACES, jnp.float32, phases)
     return {**phases, "landmark_generator": Finished(landmarks, started(landmarks, pictures(1)))}

@@ -32,7 +32,7 @@ def test_the_inverse_finds_what_the_generator_was_given(phases):
     search = Search(steps=150, slots=3, every=50, tolerance=0.0)
     inverse = Inverse(Inverse.Settings(batch_size=3, search=search), FACES, jnp.float32, phases)
     state = jax.device_get(started(inverse, pictures(1)))
-    batch = {"image": made[[0, 1, 2, 1]], "index": np.array([4, 0, 2, 0], np.int32)}
+    batch = jax.device_put({"image": made[[0, 1, 2, 1]], "index": np.array([4, 0, 2, 0], np.int32)})
     after, metrics = inverse.train_step(state, batch, jax.random.key(0))
     assert state.error.tolist() == [-1] * COUNT
     assert (after.error[[4, 0, 2]] < 0.15 * np.abs(made - made.mean(0)).mean()).all()

@@ -222,8 +222,8 @@ class OnHost(tiny_run.Tiny):
     def train_step(self, state, batch, key):
         assert isinstance(state.step, np.ndarray | np.int32)
         assert batch["image"].shape == (tiny_run.BATCH, 3, 3, 3)
-        loss = np.float32(jax.random.uniform(key)) + batch["image"].mean()
-        return state.replace(step=np.int32(state.step + 1)), {"loss": np.float32(loss)}
+        loss = jax.random.uniform(key) + batch["image"].mean()
+        return state.replace(step=np.int32(state.step + 1)), {"loss": jax.numpy.asarray(loss)}
 
     def remarks(self, figures):
         return (f"the error is {figures['error']:.3f}",)

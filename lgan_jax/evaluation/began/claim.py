@@ -10,7 +10,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,7 @@ from lgan_jax import optimizers
 from lgan_jax.data import FaceData
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import plots
-from lgan_jax.evaluation.began.measures import Landmarks, Model, Pictures, landmark_error
+from lgan_jax.evaluation.began.measures import Landmarks, Pictures, landmark_error
 from lgan_jax.evaluation.pictures import to_bytes, to_floats
 from lgan_jax.evaluation.report import Sheet
 from lgan_jax.evaluation.tables import Column, Row, Table
@@ -91,8 +91,16 @@ class Outcome:
 Pool = tuple[Pictures, Landmarks]
 
 
+@runtime_checkable
+class Sampler(Protocol):
+    """What is needed of a model; see `methods.began.model.LandmarkedFaces`."""
+
+    def sample(self, seed: int, count: int) -> Any:
+        """Made faces by number: `image` in [-1, 1], `landmarks` in [0, 1]."""
+
+
 def run(
-    model: Model, data: FaceData, settings: Settings, weights: str, console: rich.console.Console | None = None
+    model: Sampler, data: FaceData, settings: Settings, weights: str, console: rich.console.Console | None = None
 ) -> Outcome:
     """Trains and tests all detectors, and says on the console how far it is; `weights` is for the record."""
     real, test = (_pool(split) for split in (data.train, data.test))

@@ -1,7 +1,7 @@
 """The inverse of the generator (Bazrafkan et al., Eq. 3): the z of every training picture, and of any other.
 
 This phase has one step for each batch of pictures, not for each update: a step is a whole search (`inversion`) for
-their z, which is compiled by itself. So its `train_step` is called with arrays of the host.
+their z, which is compiled by itself.
 """
 
 from __future__ import annotations
@@ -87,15 +87,14 @@ class Inverse:
         count = self.faces.pictures
         return Latents(jnp.zeros((), jnp.int32), jnp.zeros((count, LATENT)), jnp.full(count, -1.0))
 
-    def train_step(
-        self, state: Latents, batch: Mapping[str, np.ndarray], key: jax.Array
-    ) -> tuple[Latents, Mapping[str, np.floating]]:
-        """See `core.Method`; called with host arrays. Metrics: error (Eq. 3 of the batch), updates (mean of each)."""
-        index, places = np.unique(batch["index"], return_index=True)  # there may be fewer pictures than in a batch
+    def train_step(self, state: Latents, batch: Batch, key: jax.Array) -> tuple[Latents, Metrics]:
+        """See `core.Method`; it is not compiled. Metrics: error (Eq. 3 of the batch), updates (mean of each)."""
+        # There may be fewer pictures than in a batch.
+        index, places = np.unique(np.asarray(batch["index"]), return_index=True)
         found = invert(self.search, self._generator, np.asarray(batch["image"])[places], key)
         z, error = np.array(state.z), np.array(state.error)
         z[index], error[index] = found.parameters, found.loss
-        metrics = {"error": np.float32(found.loss.mean()), "updates": np.float32(found.steps.mean())}
+        metrics = {"error": jnp.asarray(found.loss.mean()), "updates": jnp.asarray(found.steps.mean(), jnp.float32)}
         return Latents(np.int32(state.step + 1), z, error), metrics
 
     def eval_step(self, state: Latents, batch: Batch) -> Metrics:
