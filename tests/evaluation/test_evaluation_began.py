@@ -66,7 +66,7 @@ class Dlib(judge.Judge):
     def landmarks(self, pictures):
         z = pictures.mean((1, 2, 3))[:, None] / 127.5 - 1
         points = np.full((len(pictures), IBUG68.count, 2), np.nan, np.float32)
-        seen = z[:, 0] > -0.4
+        seen = z[:, 0] > -0.2
         points[seen] = 0.5
         points[np.ix_(seen, IBUG68_TO_INNER49)] = bent(z[seen] / 0.6)
         return points
@@ -120,8 +120,8 @@ def test_a_model_that_knows_beats_both_baselines(data, tmp_path, monkeypatch):
     assert distances["made faces"].keys() == {"coarse", "landmarks"}
     smooth = rows(found, "smoothness")
     assert smooth["to another face"]["pictures"] == pytest.approx(1, abs=0.01)
-    lost = int((picture(Model(z).sample(6, 6).z).mean((1, 2, 3)) <= -0.4).sum())
-    assert lost > 0
+    lost = int((picture(Model(z).sample(6, 6).z).mean((1, 2, 3)) <= -0.2).sum())
+    assert lost == 1
     assert f"dlib finds no face in {lost} of 6 made faces; they are not among its figures." in found.warnings
     saved = json.loads((tmp_path / "metrics.json").read_text())
     assert saved["pictures"] == ["made.png", "inverted.png", "mirror.png", "convergence.png"]
