@@ -14,7 +14,7 @@ from lgan_jax.landmarks import INNER49
 from lgan_jax.methods.began.model import Sampled
 
 INFO = FaceInfo(INNER49, 16, ("made",), 6)
-SMALL = claim.Settings(shares=(0.5, 1.0), made=5, seeds=2, steps=2, batch_size=4, width=4, depth=1)
+SMALL = claim.Settings(shares=(0.5, 1.0), made=5, seeds=2, steps=2, batch_size=4, width=8, depth=1)
 
 
 class Model:
