@@ -51,6 +51,9 @@ SMALL = {
     "landmark_generator.batch_size": 4,
     "evaluation.frames": 1,
     "evaluation.ways": 1,
+    "evaluation.classifier.steps": 2,
+    "evaluation.classifier.batch_size": 4,
+    "evaluation.classifier.width": 4,
 }
 
 

@@ -72,10 +72,13 @@ def test_a_loaded_model_needs_no_data_and_knows_its_people(run):
         model.convert(landmarks, target="zoe")
 
 
-def test_the_detector_of_another_run_is_taken_over(run, tmp_path):
-    config = small_config("celebv:quick", **{"detector_run": str(run), "detector.width": 64})
-    for _ in range(2):  # started, and started again
-        assert experiment.train(config, tmp_path / "run") == 0
+def test_the_detector_of_another_run_is_taken_over(run, tmp_path, monkeypatch):
+    """By a joint run, which is trained and evaluated here as the staged one is above."""
+    config = small_config("celebv:quick,joint", **{"detector_run": str(run), "detector.width": 64})
+    assert experiment.train(config, tmp_path / "run") == 0
+    assert json.loads((tmp_path / "run" / "report" / "metrics.json").read_text())["tables"]
+    monkeypatch.setattr(experiment, "evaluate", lambda *_, **__: None)
+    assert experiment.train(config, tmp_path / "run") == 0  # started again
     theirs, ours = (lgan_jax.load(folder)._state.detector for folder in (run, tmp_path / "run"))
     jax.tree.map(np.testing.assert_array_equal, ours, theirs)
     with pytest.raises(ValueError, match=r"the detector of .* is for scheme wflw98, not ibug68"):

@@ -16,6 +16,7 @@ from lgan_jax.training import parallel
 FORMAT = 1  # of the run's folder and its checkpoints; grows when an older library could not read them
 _NAME = "run.json"
 _ABOUT = ("format", "lgan_jax", "jax", "devices")  # fields that may differ when a run is continued
+_SHOWN = 4  # of the fields that differ
 
 
 def open_run(workdir: str | os.PathLike, record: Mapping[str, Any]) -> Path:
@@ -37,8 +38,9 @@ def open_run(workdir: str | os.PathLike, record: Mapping[str, Any]) -> Path:
     stored = read_run(workdir)
     changes = list(differences({k: v for k, v in stored.items() if k not in _ABOUT}, record))
     if changes:
+        more = f"; and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
         raise ValueError(
-            f"{workdir} holds a run of another config: {'; '.join(changes)}. "
+            f"{workdir} holds a run of another config: {'; '.join(changes[:_SHOWN])}{more}. "
             f"Choose another --workdir, or delete {workdir} to start over"
         )
     return workdir.resolve()
@@ -92,9 +94,14 @@ def write_text(path: Path, text: str) -> None:
 
 
 def differences(was: Any, now: Any, where: str = "") -> Iterator[str]:
-    """Each field in which two records differ, with both its values; `where` is their dotted place."""
+    """Each field in which two records differ, with both its values; `where` is their dotted place.
+
+    Of a section that only one has, that alone is said.
+    """
     if not (isinstance(was, dict) and isinstance(now, dict)):
-        if was != now:
+        if isinstance(was, dict) or isinstance(now, dict):
+            yield f"{where} {'is new' if was is None else 'is gone'}"
+        elif was != now:
             yield f"{where} was {was!r}, is {now!r}"
         return
     for name in sorted(was.keys() | now.keys()):

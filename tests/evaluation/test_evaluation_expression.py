@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 import sys
 
 import cv2
@@ -106,7 +107,7 @@ def test_people_are_found_again(judged):
     assert rows[TRUTH] == rows[OURS]
     assert rows[OURS]["rank1"] > 0.5
     assert rows[OURS]["tar_0.01"] is rows[OURS]["tar_0.001"] is None
-    assert f"{OURS}: 6 probes, " in table.about
+    assert re.search(rf"{OURS}: \d probes, \d+ genuine, \d+ of impostors; {COPY}: ", table.about)
     assert "Too few impostors' comparisons for a figure: FAR 1% takes 100, FAR 0.1% takes 1,000" in table.about
     paper = _figures(judged[0], "verification", ours=False)["Li et al., Light CNN"]
     assert paper == pytest.approx({"rank1": 0.8462, "tar_0.01": 0.6386, "tar_0.001": 0.4417})
@@ -149,7 +150,7 @@ def test_without_dlib_inception_and_other_runs(data, tmp_path, without_dlib):
     made = expression.evaluate(Lazy(data.info), data, SETTINGS, tmp_path)
     assert [table.key for table in made.tables] == ["quality", "control"]
     rows = _figures(made, "quality")
-    assert rows[OURS]["fid"] is rows[OURS]["frechet"] is None
+    assert set(rows[OURS]) == {"psnr", "ssim"}
     assert made.good is False
     assert "landmark error" not in made.verdict
     for words in ("pip install 'lgan_jax[faces]'", "FID was not measured", "built-in faces"):
@@ -169,7 +170,7 @@ def test_made_faces_to_learn_from(data, tmp_path, without_dlib, capsys):
     assert stored["mean"]["3"] == pytest.approx(np.mean(stored["accuracy"]["3"]))
     assert (stored["real"], stored["held_out"], stored["weights"]) == (8, 12, "step 7")
     rows = _figures(made, "augmentation")
-    assert rows["real faces alone"]["paper"] == 0.673
+    assert rows["real faces alone"]["paper"] == pytest.approx(0.673)
     assert "paper" not in rows["3 times"]
     assert rows["3 times"]["accuracy"] == stored["mean"]["3"]
     again = expression.evaluate(model, data, SETTINGS, tmp_path, {"Weights": "step 7"})

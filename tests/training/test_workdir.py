@@ -25,7 +25,7 @@ def test_tuples_in_a_record_are_the_lists_that_json_makes_of_them(tmp_path):
     folder.open_run(tmp_path, {"config": {"sizes": (1, 2)}})
 
 
-def test_another_config_names_every_field_that_differs(tmp_path):
+def test_another_config_names_the_fields_that_differ(tmp_path):
     folder.open_run(tmp_path, RECORD)
     other = {"config": {"seed": 2, "phases": {"joint": {"steps": 30}}}, "data": RECORD["data"]}
     with pytest.raises(ValueError, match="run of another config") as caught:
@@ -41,6 +41,15 @@ def test_field_that_is_new_or_gone_differs(tmp_path):
     folder.open_run(tmp_path, {"config": {"a": 1}})
     with pytest.raises(ValueError, match=r"config.a was 1, is None; config.b was None, is 2"):
         folder.open_run(tmp_path, {"config": {"b": 2}})
+
+
+def test_sections_that_only_one_has_are_named_and_long_lists_cut(tmp_path):
+    folder.open_run(tmp_path, {"config": {"a": {"x": 1}, "b": 1, "c": 1, "d": 1, "e": 1}})
+    expected = (
+        r"config.a is gone; config.b was 1, is 2; config.c was 1, is 2; config.d was 1, is 2; and 2 more\. Choose"
+    )
+    with pytest.raises(ValueError, match=expected):
+        folder.open_run(tmp_path, {"config": {"b": 2, "c": 2, "d": 2, "e": 2, "f": {"x": 1}}})
 
 
 def test_newer_format_is_refused(tmp_path):
