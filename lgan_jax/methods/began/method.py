@@ -185,13 +185,13 @@ class Began:
         lines = []
         if figures["variation"] < _ALIKE:
             lines.append(
-                f"mode collapse: made faces differ {figures['variation']:.2f} times as much as real ones do; use an "
-                "earlier checkpoint, a lower learning rate or a higher config.began.gamma"
+                f"mode collapse, or not trained for long: made faces differ {figures['variation']:.2f} times as much "
+                "as real ones do; where it was more before, take a lower learning rate or a higher config.began.gamma"
             )
         if figures["risen"] > _RISEN:
             lines.append(
-                f"divergence: the convergence measure is {figures['risen']:.1f} times what it was at its lowest; use "
-                "an earlier checkpoint or a lower learning rate"
+                f"divergence: the convergence measure is {figures['risen']:.1f} times what it was at its lowest; "
+                "take a lower learning rate"
             )
         return tuple(lines)
 
