@@ -29,6 +29,11 @@ class Method(Protocol):
     published it has `published` too: fields of its settings, each a path to the weights of the kind of that name (see
     `interop`) or empty; what they hold is given to it, by kind, as the keyword argument `published`. Its settings may
     have `left_out`: what a run with them is trained without, and why.
+
+    It may have `looks_at`, "train", where what is looked at while it trains are training pictures; `on_host`, True,
+    where its `train_step` compiles what it does by itself: it is called with the state's arrays on the host and, on
+    every process, the whole batch, without a mapped axis; `remarks(figures)`: what a user should know of `eval_step`'s
+    figures; and `length(settings, pictures)`: the steps, where they follow from the number of training pictures.
     """
 
     def init(self, key: jax.Array, batch: Batch) -> State:
@@ -49,11 +54,19 @@ class Method(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class FaceInfo:
-    """What a method needs to know about its data: the landmark scheme, the pictures' side in pixels, the people."""
+    """What a method needs to know about its data.
+
+    Attributes:
+      scheme: of the landmarks.
+      size: of the pictures, pixels a side.
+      identities: the people.
+      pictures: how many there are to train on; 0 where nothing needs to know.
+    """
 
     scheme: Scheme
     size: int
     identities: tuple[str, ...]
+    pictures: int = 0
 
 
 class Finished(NamedTuple):
@@ -71,8 +84,9 @@ def blank_batch(method: Any, info: FaceInfo) -> dict[str, np.ndarray]:
         "landmarks": (info.scheme.count, 2),
         "action_units": (len(action_units.NUMBERS),),
         "expression": (),
+        "index": (),
     }
-    whole = {"expression"}  # the others are numbers with fractions
+    whole = {"expression", "index"}  # the others are numbers with fractions
     return {
         key: np.zeros((*lead[method.grouping], *shapes[key]), np.int32 if key in whole else np.float32)
         for key in method.keys

@@ -23,6 +23,7 @@ from lgan_jax.core import FaceInfo, Finished, blank_batch
 from lgan_jax.data import kept, pipelines
 from lgan_jax.evaluation import detector as detector_evaluation
 from lgan_jax.evaluation import report
+from lgan_jax.evaluation.began import evaluate as began_evaluation
 from lgan_jax.evaluation.dftnet import evaluate as dftnet_evaluation
 from lgan_jax.evaluation.expression import evaluate as expression_evaluation
 from lgan_jax.evaluation.landmarkgan import evaluate as landmarkgan_evaluation
@@ -31,6 +32,7 @@ from lgan_jax.methods import PHASES
 from lgan_jax.nn.chunks import in_chunks
 from lgan_jax.training import checkpoints, loop, memory, parallel, workdir
 from lgan_jax.training.interrupts import Stopped
+from lgan_jax.training.logs import metrics_file
 from lgan_jax.training.phase import Phase
 
 _EVALUATIONS: Mapping[str, ModuleType] = {
@@ -38,6 +40,7 @@ _EVALUATIONS: Mapping[str, ModuleType] = {
     "detector": detector_evaluation,
     "dftnet": dftnet_evaluation,
     "expression": expression_evaluation,
+    "began": began_evaluation,
 }
 _HELD_OUT_BATCH = 4
 _EXAMPLES = 64  # training examples that a phase may start from
@@ -143,16 +146,22 @@ class Experiment:
             if method.grouping == "expressions":
                 faces.require_subjects()
 
+    def described(self, faces: data.FaceData) -> dict[str, Any]:
+        """The data as the run's record has them; with how many there are, where a phase has something of each."""
+        counted = any("index" in PHASES[self.settings.method][name].keys for name in self.phases)
+        return kept.described(faces, faces.info) | ({"pictures": faces.info.pictures} if counted else {})
+
     def training_phases(self, faces: data.FaceData, published: Mapping[str, Mapping[str, Any]]) -> list[Phase]:
         """The phases as the loop trains them, with their data and what `published` found."""
 
         def phase(name: str) -> Phase:
             method = PHASES[self.settings.method][name]
             grouping, keys = method.grouping, method.keys
-            held_out = pipelines.held_out(faces.test, grouping, self.settings.held_out, _HELD_OUT_BATCH, keys)
+            watched = getattr(faces, getattr(method, "looks_at", "test"))
+            held_out = pipelines.held_out(watched, grouping, self.settings.held_out, _HELD_OUT_BATCH, keys)
             return Phase(
                 name=name,
-                steps=self.phases[name].steps,
+                steps=self._steps(name, faces.info.pictures),
                 batch_size=self.phases[name].batch_size,
                 build=functools.partial(self.build, name, faces.info, published=published.get(name)),
                 batches=functools.partial(
@@ -177,9 +186,16 @@ class Experiment:
         def phase(name: str) -> Phase:
             example = blank_batch(PHASES[self.settings.method][name], info)
             build = functools.partial(self.build, name, info)
-            return Phase(name, self.phases[name].steps, 1, build, lambda: iter(()), example, [example], example)
+            steps = self._steps(name, info.pictures)
+            return Phase(name, steps, 1, build, lambda: iter(()), example, [example], example)
 
         return checkpoints.restore_finished([phase(name) for name in self.phases], folder)
+
+    def _steps(self, name: str, pictures: int) -> int:
+        """How many steps a phase has of so many training pictures."""
+        settings = self.phases[name]
+        length = getattr(PHASES[self.settings.method][name], "length", None)
+        return length(settings, pictures) if length else settings.steps
 
     def _dtype(self) -> Any:
         if self.settings.precision == "auto":
@@ -227,7 +243,7 @@ def train(config: Mapping[str, Any], folder: pathlib.Path) -> int:
         config = {**config, "detector": _detector_section(other, config, faces.info)}
         experiment = Experiment.read(config)
     published = experiment.published()
-    record = {"config": _plain(config), "data": kept.described(faces, faces.info)}
+    record = {"config": _plain(config), "data": experiment.described(faces)}
     if experiment.left_out:
         record["left_out"] = list(experiment.left_out)
     run = workdir.open_run(folder, record)
@@ -279,7 +295,13 @@ def evaluate(
     steps = [f"{name} of step {int(phase.state.step):,}" for name, phase in finished.items()]
     about = {"Weights": ", ".join(steps)}
     model = methods.model(method, faces.info, finished)
-    more = _beside(settings, stored, faces) if method == "expression" else {}
+    more = _others(settings, stored, faces) if method == "expression" else {}
+    if method == "began":
+        lines = metrics_file.read(folder / "metrics.jsonl")
+        seen = [line for line in lines if (line["phase"], line["kind"]) == ("began", "eval")]
+        more["history"] = [(line["step"], line["values"]["convergence"]) for line in seen]
+    if getattr(settings, "inception", ""):
+        more["inception"] = _inception(settings.inception)
     made = _EVALUATIONS[method].evaluate(model, faces, settings, folder / "report", about, **more)
     report.show_report(made, rich.console.Console())
     return made
@@ -295,7 +317,9 @@ def load(folder: str | pathlib.Path) -> Any:
     stored = workdir.read_run(folder)
     experiment = Experiment.read(stored["config"])
     about = stored["data"]
-    info = FaceInfo(landmarks.scheme(about["scheme"]), about["size"], tuple(about["identities"]))
+    info = FaceInfo(
+        landmarks.scheme(about["scheme"]), about["size"], tuple(about["identities"]), about.get("pictures", 0)
+    )
     return methods.model(experiment.settings.method, info, experiment.restored(info, folder))
 
 
@@ -309,12 +333,12 @@ def training_landmarks(folder: str | pathlib.Path) -> dict[str, np.ndarray]:
     return dict(kept.read(folder, workdir.read_run(folder)["data"]["identities"]))
 
 
-def _beside(
+def _others(
     settings: expression_evaluation.Settings, stored: Mapping[str, Any], faces: data.FaceData
 ) -> dict[str, Any]:
-    """What an evaluation of expressions compares and measures with, opened: other runs, and FID's Inception.
+    """The other runs that an evaluation of expressions compares with, opened.
 
-    Raises `ValueError` for a run of another method or of other data, or a file that holds other weights.
+    Raises `ValueError` for a run of another method or of other data.
     """
     others = {}
     for path in map(pathlib.Path, settings.compare):
@@ -324,11 +348,14 @@ def _beside(
         configs_of_both = ({k: v for k, v in each["config"].items() if k != "evaluation"} for each in (stored, other))
         difference = "; ".join(workdir.differences(*configs_of_both)) or "by nothing"
         others[path.resolve().name] = expression_evaluation.Other(load(path), difference)
-    if not settings.inception:
-        return {"others": others}
-    network = interop.network("inception-fid", settings.inception)
+    return {"others": others}
+
+
+def _inception(path: str) -> Callable[[np.ndarray], np.ndarray]:
+    """The features of FID by the user's file of weights. Raises `ValueError` for a file that holds others."""
+    network = interop.network("inception-fid", path)
     features = jax.jit(lambda images: network.module.apply(network.variables, images)[0])
-    return {"others": others, "inception": lambda pictures: in_chunks(features, to_floats(pictures))}
+    return lambda pictures: in_chunks(features, to_floats(pictures))
 
 
 def _keep_landmarks(faces: data.FaceData, folder: pathlib.Path) -> None:

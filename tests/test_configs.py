@@ -17,6 +17,7 @@ VARIANTS = {
     "emotionet": ["", "cpu", "cpu,unpaired", "quick", "baseline", "quick,baseline"],
     "ck_plus": ["", "cpu", "quick", "without_initialise", "quick,without_labels"],
     "oulu_casia": ["", "quick"],
+    "celeba": ["", "cpu", "quick"],
 }
 
 
@@ -27,13 +28,13 @@ def test_every_config_can_be_read():
             assert experiment.Experiment.read(config_of(f"{name}:{variant}").to_dict()).phases
 
 
-@pytest.mark.parametrize("name", ["celebv", "wflw", "emotionet", "emotionet:cpu,unpaired", "ck_plus"])
+@pytest.mark.parametrize("name", ["celebv", "wflw", "emotionet", "emotionet:cpu,unpaired", "ck_plus", "celeba"])
 def test_a_config_takes_a_step_at_its_own_size(name):
-    """Abstractly: a step of each phase keeps the shapes of its state, and gives numbers."""
+    """Abstractly: a step of each phase that is compiled keeps the shapes of its state, and gives numbers."""
     read = experiment.Experiment.read(config_of(name).to_dict())
     settings = read.settings.data
     people = tuple(f"person {i}" for i in range(settings.built_in.identities))
-    info = FaceInfo(landmarks.scheme(settings.scheme), settings.size, people)
+    info = FaceInfo(landmarks.scheme(settings.scheme), settings.size, people, settings.built_in.count("train"))
 
     def steps():
         earlier, metrics = {}, {}
@@ -42,18 +43,21 @@ def test_a_config_takes_a_step_at_its_own_size(name):
             blank = blank_batch(PHASES[read.settings.method][phase], info)
             batch = {k: jnp.repeat(jnp.asarray(x), read.phases[phase].batch_size, 0) for k, x in blank.items()}
             state = method.init(key, batch)
+            earlier[phase] = Finished(method, state)
+            if getattr(method, "on_host", False):
+                continue
             step = jax.vmap(method.train_step, in_axes=(0, 0, None), axis_name="data")
             after, metrics[phase] = step(*jax.tree.map(lambda x: x[None], (state, batch)), key)
             assert jax.tree.map(lambda x: (1, *x.shape), state) == jax.tree.map(lambda x: x.shape, after)
-            earlier[phase] = Finished(method, state)
         return metrics
 
     metrics = jax.eval_shape(steps)
-    assert set(metrics) == set(read.settings.phases)
+    assert set(metrics) == set(read.settings.phases) - {"inverse"}
     assert all(x.shape == (1,) for x in jax.tree.leaves(metrics))
 
 
-# celebv:quick: test_experiment.py; emotionet:quick,baseline: apps/test_express_run.py; ck_plus:quick: test_left_out.py
+# celebv:quick: test_experiment.py; emotionet:quick,baseline: apps/test_express_run.py; ck_plus:quick: test_left_out.py;
+# celeba:quick: apps/test_synthesize_run.py
 TRAINED = {
     "celebv:quick,joint": {"data.scheme": "ibug68"},
     "wflw:quick": {},

@@ -143,18 +143,22 @@ class Video:
 
 
 class PngFolder:
-    """A PNG file for each picture, named like the photo that drove it, or numbered."""
+    """A PNG file for each picture, named like the photo that drove it, or numbered.
+
+    Attributes:
+      part: the folder until it is committed, for what else belongs into it.
+    """
 
     def __init__(self, out: Path, names: Sequence[str] | None, run: str) -> None:
-        self._part, self._names, self._run = _hidden(out), names, run
+        self.part, self._names, self._run = _hidden(out), names, run
         self._written = 0
-        shutil.rmtree(self._part, ignore_errors=True)  # of a job that was killed
-        self._part.mkdir()
+        shutil.rmtree(self.part, ignore_errors=True)  # of a job that was killed
+        self.part.mkdir()
 
     def write(self, image: np.ndarray, time: int) -> None:
         """See `Output`."""
         name = self._names[self._written] if self._names else f"{self._written:06d}"
-        provenance.write_png(self._part / f"{name}.png", image, self._run)
+        provenance.write_png(self.part / f"{name}.png", image, self._run)
         self._written += 1
 
     def finish(self, complete: bool) -> None:
@@ -164,11 +168,11 @@ class PngFolder:
         """See `Output`."""
         if path.exists():
             path.rmdir()
-        self._part.rename(path)
+        self.part.rename(path)
 
     def discard(self) -> None:
         """See `Output`."""
-        shutil.rmtree(self._part, ignore_errors=True)
+        shutil.rmtree(self.part, ignore_errors=True)
 
 
 class PngFile:

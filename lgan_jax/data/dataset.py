@@ -18,10 +18,10 @@ from jaxtyping import Int
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import builders, images, partners, synthetic
-from lgan_jax.data.builders import base
+from lgan_jax.data.builders import base, made
 from lgan_jax.data.builders.emotionet import EVERYBODY
 from lgan_jax.data.split import HeldOut
-from lgan_jax.landmarks import WFLW98_TO_IBUG68, scheme, scheme_of_count
+from lgan_jax.landmarks import IBUG68_TO_INNER49, WFLW98_TO_IBUG68, scheme, scheme_of_count
 
 CACHE_VARIABLE = "LGAN_JAX_CACHE"
 MEMORY = 2**30  # bytes of decoded pictures that a split keeps; the records beyond are decoded at every reading
@@ -35,7 +35,11 @@ _ADVICE = {  # where a data set may get an array from
     "--config.data.name=ck_plus or oulu_casia",
 }
 _POSED = {"ck_plus": (builders.CKPlus, "CK+"), "oulu_casia": (builders.OuluCASIA, "Oulu-CASIA")}
-_BUILT_IN_SCHEMES = {"wflw98": None, "ibug68": WFLW98_TO_IBUG68}
+_BUILT_IN_SCHEMES = {
+    "wflw98": None,
+    "ibug68": WFLW98_TO_IBUG68,
+    "inner49": WFLW98_TO_IBUG68[IBUG68_TO_INNER49],
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,23 +47,26 @@ class Settings:
     """Which faces to use.
 
     Attributes:
-      name: layout of the folder `dir`. With "emotionet", "ck_plus" and "oulu_casia" it may also be one that
-        `data.prepare` made; the latter two estimate expressions from its action units then.
+      name: layout of the folder `dir`; "celeba" takes any folder of photos. Whatever it is, `dir` may be a folder that
+        `apps.synthesize` made. With "emotionet", "ck_plus" and "oulu_casia" it may also be one that `data.prepare`
+        made; the latter two estimate expressions from its action units then.
       size: pixels a side at which pictures are read.
       dir: the folder; empty for the built-in faces.
-      scheme: landmarks of the built-in faces, "wflw98" or "ibug68"; a folder's follow from its files.
+      scheme: landmarks of the built-in faces, "wflw98", "ibug68" or "inner49"; a folder's follow from its files.
       held_out_subjects: who of a folder's people is held out ("ck_plus" and "oulu_casia" only).
+      crops: of a folder's photos: the face detector's "box", that of OpenCV's "cascade", or "aligned" ("celeba" only).
       confidence: rows of OpenFace's tables with a lower confidence are left out ("emotionet" only), in [0, 1].
       cache: folder for the built data sets, which may be deleted at any time; empty for `$LGAN_JAX_CACHE`, or
         `~/.cache/lgan_jax` where that is not set.
       built_in: how many built-in people and pictures.
     """
 
-    name: Literal["celebv", "wflw", "emotionet", "ck_plus", "oulu_casia"]
+    name: Literal["celebv", "wflw", "emotionet", "ck_plus", "oulu_casia", "celeba"]
     size: int
     dir: str = ""
     scheme: str = "wflw98"
     held_out_subjects: HeldOut = dataclasses.field(default_factory=HeldOut)
+    crops: builders.Crops = "box"
     confidence: float = 0.8
     cache: str = ""
     built_in: synthetic.Settings = dataclasses.field(default_factory=synthetic.Settings)
@@ -172,7 +179,7 @@ class FaceData:
 
     Attributes:
       name: what a report calls them: "CelebV", "WFLW", "CK+", "Oulu-CASIA", "prepared: <folder>",
-        "OpenFace: <folder>", "folder: <folder>", "built-in faces".
+        "OpenFace: <folder>", "CelebA", "photos: <folder>", "made: <folder>", "folder: <folder>", "built-in faces".
       built_in: whether the library drew them.
       info: landmark scheme, size, people.
       fingerprint: changes when any record changes; the same on every machine.
@@ -193,7 +200,7 @@ class FaceData:
 
     def has(self, key: str) -> bool:
         """Whether records have an array of that name."""
-        return key in self.train[0]
+        return key == "index" or key in self.train[0]
 
     def require(self, keys: Sequence[str]) -> None:
         """Raises `ValueError`, one line, where records lack one of `keys`."""
@@ -238,6 +245,7 @@ def open_faces(settings: Settings) -> FaceData:
         scheme=scheme(about["scheme"]) if points is None else scheme_of_count(len(points)),
         size=settings.size,
         identities=tuple(about["identities"]),
+        pictures=len(about["identity"]["train"]),
     )
     contents = builder.key if not settings.dir else about["fingerprint"]
     pairs = _pairs(stored, not settings.dir, info)
@@ -260,8 +268,13 @@ def _cache(settings: Settings) -> Path:
 def _reader(settings: Settings, root: Path, cache: Path) -> tuple[base.FaceBuilder, str]:
     """Who reads a folder, and what a report calls it."""
     prepared = (root / _PREPARED).exists()
+    if (root / made.RECORD).exists():
+        return builders.Made(root), f"made: {root.resolve().name}"
     if settings.name == "wflw":
         return builders.WFLW(root, cache), "WFLW"
+    if settings.name == "celeba":
+        builder = builders.CelebA(root, cache, settings.crops)
+        return builder, "photos: " + root.resolve().name if builder.parts is None else "CelebA"
     if settings.name == "emotionet" and not prepared:
         return builders.EmotioNet(root, cache, settings.confidence), f"OpenFace: {root.resolve().name}"
     if settings.name in _POSED and prepared:

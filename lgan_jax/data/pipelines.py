@@ -1,7 +1,9 @@
 """Batches for training and for looking at, from a split.
 
 A batch is float32 NHWC pictures in [-1, 1] (`image`), `landmarks` in [0, 1], `identity` int32, and other records on
-request. Grouping "single": an example is one picture; "one_of_each": one picture of each identity, so that arrays are
+request; `index` is a record's own number in the split, int32.
+
+Grouping "single": an example is one picture; "one_of_each": one picture of each identity, so that arrays are
 `(B, I, …)`; "pairs": two pictures of a person that differ in expression alone, where the faces come so, `(B, 2, …)`;
 "expressions": two pictures of a person whose expressions have different labels, the source and the target, `(B, 2, …)`.
 """
@@ -122,7 +124,7 @@ def load(
 
     I is 2 for "pairs" and "expressions".
     """
-    records = [split[index] for index in indices.flat]
+    records = [{**split[index], "index": np.int32(index)} for index in indices.flat]
     lead = indices.shape[:1] if grouping == "single" else indices.shape
     batch = {key: np.stack([record[key] for record in records]).reshape(*lead, *records[0][key].shape) for key in keys}
     if "image" in batch:

@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from lgan_jax.core import FaceInfo, Finished
+from lgan_jax.methods.began.inverse import Inverse
+from lgan_jax.methods.began.landmarks import Landmarks
+from lgan_jax.methods.began.method import Began
+from lgan_jax.methods.began.model import LandmarkedFaces
 from lgan_jax.methods.detector.method import Detector
 from lgan_jax.methods.detector.model import LandmarkDetector
 from lgan_jax.methods.dftnet.flow import Flow
@@ -26,6 +30,7 @@ PHASES = {
         **{"baseline_pairs": BaselinePairs, "baseline": Baseline},
     },
     "expression": {"synthesizer": Synthesizer},
+    "began": {"began": Began, "inverse": Inverse, "landmark_generator": Landmarks},
 }
 
 # method → its model, the phases that it can be made from, and those that it takes along where they are there: of each
@@ -35,6 +40,7 @@ _MODELS = {
     "detector": (LandmarkDetector, ("detector",), {}),
     "dftnet": (ExpressionEditor, ("editor", "pairs"), {"baseline": ("baseline", "baseline_pairs")}),
     "expression": (ExpressionSynthesizer, ("synthesizer",), {}),
+    "began": (LandmarkedFaces, ("landmark_generator",), {"began": ("began",), "inverse": ("inverse",)}),
 }
 
 

@@ -96,7 +96,8 @@ class _Training:
     ):
         self.phase, self.settings, self.method = phase, settings, phase.build(earlier)
         self.checkpoints, self.interrupts, self.steps_before = checkpoints, interrupts, steps_before
-        self.train_step = parallel.spread(self._step)
+        on_host = getattr(self.method, "on_host", False)
+        self.train_step = (parallel.on_host if on_host else parallel.spread)(self._step)
         self.eval_step = parallel.on_one_device(self.method.eval_step)
         self.pictures = parallel.on_one_device(self.method.pictures)
         self.underway: collections.deque[tuple[int, Any]] = collections.deque()
@@ -196,7 +197,10 @@ class _Training:
             if log:
                 log.train(step, means, self.pace.lap(self.phase.steps - step))
         if eval_due and log:
-            log.evaluation(step, self._evaluate(state))
+            figures = self._evaluate(state)
+            log.evaluation(step, figures)
+            for remark in getattr(self.method, "remarks", lambda _: ())(figures):
+                log.say(f"NOTE: {remark}")
         if pictures_due and log:
             log.pictures(step, jax.device_get(self.pictures(state, self.phase.pictures)))
 

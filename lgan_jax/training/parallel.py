@@ -46,6 +46,22 @@ def spread(step: Callable) -> Callable:
     return jax.pmap(step, axis_name=DATA_AXIS, donate_argnums=0)
 
 
+def on_host(step: Callable) -> Callable:
+    """`step(state, batch, seed) -> (state, metrics)` that is not compiled, to be called as what `spread` compiles.
+
+    It is given the state as arrays of the host and the whole batch, on every process; its state must be the same on
+    each.
+    """
+
+    def called(state, batch, seed):
+        whole = {name: np.concatenate(list(np.asarray(x))) for name, x in batch.items()}
+        if jax.process_count() > 1:
+            whole = multihost_utils.process_allgather(whole, tiled=True)
+        return replicate(step(to_host(state), *jax.device_put((whole, to_host(seed)))))
+
+    return called
+
+
 def on_one_device(function: Callable) -> Callable:
     """Compiles `function(state, batch)` for the first device; it is called with a spread state and a host batch."""
 

@@ -6,8 +6,9 @@ import pytest
 from lgan_jax import config, data
 from lgan_jax.data import kept, synthetic
 from lgan_jax.data.builders import drawing
-from lgan_jax.landmarks import WFLW98_TO_IBUG68
+from lgan_jax.landmarks import IBUG68_TO_INNER49, WFLW98_TO_IBUG68
 
+WFLW98_TO_INNER49 = WFLW98_TO_IBUG68[IBUG68_TO_INNER49]
 SMALL = synthetic.Settings(identities=2, train_per_identity=3, test_per_identity=1)
 
 
@@ -32,10 +33,12 @@ def test_the_records_are_what_is_drawn(tmp_path):
                 assert split[i][key].dtype == value.dtype
 
 
-def test_68_points_are_read_from_the_same_set(tmp_path):
-    whole, part = opened(tmp_path), opened(tmp_path, scheme="ibug68")
-    assert part.info.scheme.name == "ibug68"
-    np.testing.assert_array_equal(part.test[1]["landmarks"], whole.test[1]["landmarks"][WFLW98_TO_IBUG68])
+@pytest.mark.parametrize(("scheme", "points"), [("ibug68", WFLW98_TO_IBUG68), ("inner49", WFLW98_TO_INNER49)])
+def test_fewer_points_are_read_from_the_same_set(tmp_path, scheme, points):
+    whole, part = opened(tmp_path), opened(tmp_path, scheme=scheme)
+    assert part.info.scheme.name == scheme
+    assert part.info.pictures == 6
+    np.testing.assert_array_equal(part.test[1]["landmarks"], whole.test[1]["landmarks"][points])
     assert part.fingerprint != whole.fingerprint
     assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 1
 
@@ -86,8 +89,8 @@ def test_settings_are_read_from_a_config():
     assert settings.built_in.identities == 3
     with pytest.raises(ValueError, match="size is 8 pixels"):
         config.read(data.Settings, {"name": "wflw", "size": 8})
-    with pytest.raises(ValueError, match="scheme is 'inner49'; it must be one of wflw98, ibug68"):
-        config.read(data.Settings, {"name": "wflw", "size": 64, "scheme": "inner49"})
+    with pytest.raises(ValueError, match="scheme is 'inner48'; it must be one of wflw98, ibug68, inner49"):
+        config.read(data.Settings, {"name": "wflw", "size": 64, "scheme": "inner48"})
 
 
 def test_several_processes_draw_the_same(monkeypatch):

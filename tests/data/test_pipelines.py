@@ -67,6 +67,12 @@ def test_a_batch_of_one_of_each(split):
     np.testing.assert_allclose(batch["image"][..., 3, 5, 1], numbers(batch) * 10 / 127.5 - 1, atol=1e-6)
 
 
+def test_records_have_their_numbers_on_request(split):
+    batch = next(pipelines.training_batches(split, 5, 0, "single", keys=("landmarks", "index")))
+    assert batch["index"].dtype == np.int32
+    np.testing.assert_array_equal(batch["index"], numbers(batch))
+
+
 def test_white_and_black_are_one_and_minus_one():
     pictures = [images.encode_png(np.full((16, 16, 3), v, np.uint8)) for v in (0, 255)]
     records = [{"image": p, "landmarks": np.zeros((1, 2), np.float32), "identity": 0} for p in pictures]

@@ -212,3 +212,32 @@ def test_keys_are_functions_of_seed_and_phase():
     ]
     assert len({tuple(key) for key in data}) == 8
     assert jax.random.key_data(first.keys(1)[0]).tolist() == data[2]
+
+
+class OnHost(tiny_run.Tiny):
+    """A method whose step is not compiled: it counts, and remarks on every evaluation."""
+
+    on_host = True
+
+    def train_step(self, state, batch, key):
+        assert isinstance(state.step, np.ndarray | np.int32)
+        assert batch["image"].shape == (tiny_run.BATCH, 3, 3, 3)
+        loss = jax.random.uniform(key) + batch["image"].mean()
+        return state.replace(step=np.int32(state.step + 1)), {"loss": jax.numpy.asarray(loss)}
+
+    def remarks(self, figures):
+        return (f"the error is {figures['error']:.3f}",)
+
+
+def test_a_step_on_the_host_is_resumed_as_others_are_and_remarks_are_said(tmp_path, capsys):
+    phase = dataclasses.replace(tiny_run.phases(steps=6)[0], build=lambda earlier: OnHost())
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    finished = loop.run([phase], whole, tiny_run.SETTINGS, {})
+    assert int(finished["first"].state.step) == 6
+    error = next(line["values"]["error"] for line in lines(whole) if line["kind"] == "eval")
+    assert f"first: NOTE: the error is {error:.3f}" in capsys.readouterr().out
+    loop.run([dataclasses.replace(phase, steps=4)], part, tiny_run.SETTINGS, {})
+    loop.run([phase], part, tiny_run.SETTINGS, {})
+    losses = [[line["values"]["loss"] for line in lines(each) if line["kind"] == "train"] for each in (whole, part)]
+    assert losses[0] == losses[1]
+    assert len(losses[0]) == 6

@@ -55,6 +55,10 @@ class Log:
         figures = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
         self._progress.say(f"{self._phase} {step:,}/{self._steps:,}  held out: {figures}")
 
+    def say(self, line: str) -> None:
+        """A line for whoever watches."""
+        self._progress.say(f"{self._phase}: {line}")
+
     def pictures(self, step: int, images: Mapping[str, np.ndarray]) -> None:
         """Sheets of pictures, each `(rows, columns, H, W, 3)` in [-1, 1]."""
         for name, cells in images.items():

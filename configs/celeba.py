@@ -1,0 +1,113 @@
+"""Made faces with their landmarks (Bazrafkan et al.) on CelebA, or on the built-in faces: BEGAN, inverse, L-Gen.
+
+  python train.py --config configs/celeba.py --config.data.dir=CELEBA       the paper's sizes, 128 pixels, for a GPU
+  python train.py --config configs/celeba.py:cpu --config.data.dir=PHOTOS   64 pixels, narrow, own photos, for a CPU
+  python train.py --config configs/celeba.py:quick --workdir runs/quick     64 pixels, built-in faces, minutes on a CPU
+
+CELEBA: the folder with img_align_celeba; PHOTOS: any folder of photos. Faces are cut out by a detector's box, as in the
+paper (OpenCV's own, which is gone from OpenCV 5, with --config.data.crops=cascade; =aligned turns them upright). Then
+python -m lgan_jax.apps.synthesize makes a data set.
+What to expect: docs/results.md.
+"""
+
+from ml_collections import ConfigDict
+
+from lgan_jax import experiment
+
+
+def get_config(variants: str = "") -> ConfigDict:
+    """The config of the paper, changed by each of the variants, which commas separate."""
+    return experiment.chosen(paper(), variants, VARIANTS)
+
+
+def paper() -> ConfigDict:
+    """128 pixels, 64 channels, what the paper says of the training; how long BEGAN took it does not say."""
+    return ConfigDict(
+        {
+            "method": "began",
+            "phases": ("began", "inverse", "landmark_generator"),
+            "precision": "auto",
+            "held_out": 64,
+            "data": {
+                "name": "celeba",
+                "dir": "",
+                "size": 128,
+                "scheme": "inner49",
+                "crops": "box",
+                "cache": "",
+                "built_in": {
+                    "identities": 1,
+                    "train_per_identity": 20_000,
+                    "test_per_identity": 500,
+                    "seed": 0,
+                    "variation": "wild",
+                },
+            },
+            "began": {
+                "steps": 200_000,
+                "batch_size": 16,
+                "optimizer": adam(1e-4),
+                "width": 64,
+                "gamma": 0.5,
+                "lambda_k": 0.001,
+                "norm": "squared",
+                "average": 0.999,
+            },
+            "inverse": {
+                "batch_size": 256,
+                "search": {"steps": 500, "tolerance": 0.01, "patience": 50, "slots": 128, "every": 25},
+            },
+            "landmark_generator": {
+                "steps": 500_000,
+                "batch_size": 16,
+                "optimizer": {"name": "adam", "learning_rate": 3e-4, "b1": 0.9, "b2": 0.999},
+            },
+            "loop": {
+                "seed": 0,
+                "log_every": 100,
+                "eval_every": 2500,
+                "pictures_every": 2500,
+                "checkpoint_every": 2500,
+                "keep": 2,
+            },
+        }
+    )
+
+
+def cpu(config: ConfigDict) -> None:
+    """64 pixels on a CPU with narrow networks, on the user's photos."""
+    small(config)
+    config.began.steps = 20_000
+    config.landmark_generator.steps = 20_000
+    config.loop.update({"log_every": 100, "eval_every": 1000, "pictures_every": 1000, "checkpoint_every": 500})
+
+
+def quick(config: ConfigDict) -> None:
+    """64 pixels in minutes on two cores: see `cpu`, on 1,000 built-in faces of eight people."""
+    small(config)
+    config.data.built_in.update({"identities": 8, "train_per_identity": 125, "test_per_identity": 12})
+    config.data.built_in.variation = "video"
+    config.held_out = 4
+    config.began.steps = 1500
+    config.landmark_generator.steps = 4000
+    config.loop.update({"log_every": 50, "eval_every": 500, "pictures_every": 500, "checkpoint_every": 250})
+
+
+def small(config: ConfigDict) -> None:
+    """What is the same in both: Berthelot et al.'s norm, which is sharper soon, and higher learning rates."""
+    config.data.size = 64
+    config.held_out = 32
+    config.began.update({"width": 16, "norm": "absolute", "lambda_k": 0.005, "average": 0.99})
+    config.began.optimizer = {**adam(1e-3), "schedule": "cosine", "warmup": 50, "minimum": 1e-4}
+    config.inverse.update({"batch_size": 64})
+    config.inverse.search.update({"steps": 80, "tolerance": 0.02, "patience": 10, "slots": 16, "every": 10})
+    config.landmark_generator.update({"batch_size": 64})
+    config.landmark_generator.optimizer = {"name": "adam", "learning_rate": 2e-3, "schedule": "cosine"}
+
+
+def adam(learning_rate: float) -> dict:
+    """The paper's Adam."""
+    return {"name": "adam", "learning_rate": learning_rate, "b1": 0.5, "b2": 0.999}
+
+
+VARIANTS = {"cpu": cpu, "quick": quick}

@@ -1,0 +1,237 @@
+"""Making a data set of faces, shard by shard: each is written under a hidden name and appears when it is whole."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+import rich.console
+import rich.progress
+
+import lgan_jax
+from lgan_jax.apps import device, provenance
+from lgan_jax.core import FaceInfo
+from lgan_jax.data.builders import made
+from lgan_jax.data.builders.base import skipped_lines
+from lgan_jax.evaluation.pictures import to_bytes
+from lgan_jax.methods.began.model import LandmarkedFaces
+from lgan_jax.training import workdir
+
+Say = Callable[[str], None]
+
+SHARD = 1000  # faces in a folder
+_BATCH = 100  # faces made in one call, while those before are written
+
+
+@runtime_checkable
+class Model(Protocol):
+    """What is needed of a trained model; see `LandmarkedFaces`."""
+
+    info: FaceInfo
+
+    def sample(self, seed: int, count: int, first: int) -> Any:
+        """Faces number `first` and on of a seed: `image` in [-1, 1], `landmarks` in [0, 1]."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What is asked for; the command's flags have the same names, and explain them."""
+
+    workdir: Path
+    count: int
+    out: Path
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ValueError(f"--count is {self.count}; it must be at least 1")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"--seed is {self.seed}; it must be at least 0 and less than {2**32}")
+
+
+class Face(NamedTuple):
+    """A row of the table: the file, the face's number, its picture's digest, and landmarks `(N, 2)` in pixels."""
+
+    file: str
+    number: int
+    digest: str
+    points: Any
+
+
+def synthesize(options: Options) -> int:
+    """Does what `options` ask for; returns the exit status. Raises a one-line error for what a user can mend."""
+    check(options.out)
+    model = lgan_jax.load(options.workdir)
+    if not isinstance(model, LandmarkedFaces):
+        raise ValueError(f"--workdir {options.workdir} is no run of BEGAN with landmarks (configs/celeba.py)")
+    print(device.line(), flush=True)
+    run(options, model, record(options, model.info))
+    return 0
+
+
+def check(out: Path) -> None:
+    """Raises `FileExistsError` where something else is in the folder, `FileNotFoundError` without the one around it."""
+    if out.exists() and not out.is_dir():
+        raise FileExistsError(f"--out {out} is a file; give a folder")
+    if not out.resolve().parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {out.parent} for --out {out.name}")
+    if out.is_dir() and any(out.iterdir()) and not (out / made.RECORD).exists():
+        raise FileExistsError(f"--out {out} holds something else: choose a new or an empty folder")
+
+
+def record(options: Options, info: FaceInfo) -> dict[str, Any]:
+    """What must stay the same while a folder is added to."""
+    folders = (options.workdir / "checkpoints").iterdir()
+    newest = {each.name: max(int(step.name) for step in each.iterdir() if step.name.isdigit()) for each in folders}
+    weights = ", ".join(f"{name} of step {step:,}" for name, step in sorted(newest.items()))
+    stored = workdir.read_run(options.workdir)
+    return {
+        "run": options.workdir.resolve().name,
+        "weights": weights,
+        "config": hashlib.sha256(json.dumps(stored["config"], sort_keys=True).encode()).hexdigest()[:16],
+        "data": stored["data"]["fingerprint"],
+        "seed": options.seed,
+        "size": info.size,
+        "scheme": info.scheme.name,
+        "source_type": provenance.SOURCE_TYPE,
+    }
+
+
+def run(options: Options, model: Model, about: dict[str, Any], say: Say = print) -> None:
+    """Makes what is not there yet, then the table and the TFDS data set. Raises as `synthesize`."""
+    out, start = options.out, time.monotonic()
+    _begin(out, about)
+    shards = range((options.count + SHARD - 1) // SHARD)
+    seen: set[str] = set()
+    faces: list[Face] = []
+    new = equal = 0
+    (out / made.TABLE).unlink(missing_ok=True)  # it says that all is there
+    with _progress() as bar:
+        task = bar.add_task("faces", total=options.count)
+        for shard in shards:
+            numbers = range(shard * SHARD, min((shard + 1) * SHARD, options.count))
+            there = _stored(out, shard, numbers)
+            if there is None:
+                there = _make(out, shard, numbers, model, options.seed, about["run"], seen)
+                new += len(there)
+            seen.update(face.digest for face in there)
+            faces += there
+            equal += len(numbers) - len(there)
+            bar.update(task, completed=numbers.stop)
+    seconds = time.monotonic() - start
+    say(f"{new:,} faces made in {seconds:.1f} s ({new / seconds:,.0f} a second), {len(faces) - new:,} were there")
+    if equal:
+        say(f"{equal:,} faces are left out: they are equal to others")
+    _write_table(out / made.TABLE, faces)
+    if len(faces) > 1:
+        say(_dataset(out))
+    else:
+        say(f"one face alone makes no data set to train and test with: {out / made.STORED} is not written")
+    say(f"{out} holds {len(faces):,} faces with {model.info.scheme.count} landmarks, made by {about['run']}")
+
+
+def _begin(out: Path, about: dict[str, Any]) -> None:
+    if (out / made.RECORD).exists():
+        if changes := list(workdir.differences(made.read_record(out), about)):
+            raise ValueError(f"--out {out} holds faces made otherwise: {'; '.join(changes)}; choose another folder")
+        return
+    out.mkdir(exist_ok=True)
+    workdir.write_text(out / made.RECORD, json.dumps(about, indent=2) + "\n")
+
+
+def _make(out: Path, shard: int, numbers: range, model: Model, seed: int, run: str, seen: set[str]) -> list[Face]:
+    """Makes a shard. The next faces are made while threads write those before."""
+    folder = out / made.PICTURES / f"{shard:05d}"
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)  # of a job that was killed
+    part.mkdir(parents=True)
+    known, faces = set(seen), []
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        writing = []
+        for first in range(numbers.start, numbers.stop, _BATCH):
+            sampled = model.sample(seed, min(_BATCH, numbers.stop - first), first)
+            pictures = to_bytes(sampled.image)
+            for i, (picture, points) in enumerate(zip(pictures, np.asarray(sampled.landmarks, np.float64))):
+                digest = hashlib.blake2b(np.ascontiguousarray(picture).data, digest_size=16).hexdigest()
+                if digest in known:
+                    continue
+                known.add(digest)
+                name = f"{first + i:07d}"
+                file = f"{made.PICTURES}/{folder.name}/{name}.png"
+                faces.append(Face(file, first + i, digest, points * model.info.size - 0.5))
+                writing.append(threads.submit(_write_face, part / name, picture, faces[-1].points, run))
+        for each in writing:
+            each.result()
+    _write_table(part / made.TABLE, faces)
+    shutil.rmtree(folder, ignore_errors=True)  # a shard of fewer faces
+    part.rename(folder)
+    return faces
+
+
+def _write_face(path: Path, picture: np.ndarray, points: np.ndarray, run: str) -> None:
+    path.with_suffix(".png").write_bytes(provenance.png_bytes(picture, run))
+    path.with_suffix(".pts").write_text(pts(points))
+
+
+def pts(points: np.ndarray) -> str:
+    """Landmarks in iBUG's format: pixels, with 1 at the centre of the first one."""
+    lines = "\n".join(f"{x:.3f} {y:.3f}" for x, y in points + 1)
+    return f"version: 1\nn_points: {len(points)}\n{{\n{lines}\n}}\n"
+
+
+def _stored(out: Path, shard: int, numbers: range) -> list[Face] | None:
+    """The faces of a shard that is there with all these numbers; None where it is not."""
+    path = out / made.PICTURES / f"{shard:05d}" / made.TABLE
+    if not path.is_file():
+        return None
+    with path.open(newline="") as file:
+        rows = list(csv.reader(file))[1:]
+    done = int(rows[-1][1]) + 1 if rows else numbers.start
+    if done < numbers.stop:
+        return None
+    faces = [Face(row[0], int(row[1]), row[2], np.array(row[3:], float).reshape(-1, 2)) for row in rows]
+    return [face for face in faces if face.number in numbers]
+
+
+def _write_table(path: Path, faces: Sequence[Face]) -> None:
+    part = path.with_name(f".{path.name}.part")
+    count = len(faces[0].points) if faces else 0
+    with part.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "number", "digest", *(f"{axis}_{i}" for i in range(count) for axis in "xy")])
+        for face in faces:
+            writer.writerow([face.file, face.number, face.digest, *(f"{x:.3f}" for x in np.ravel(face.points))])
+    part.replace(path)
+
+
+def _dataset(out: Path) -> str:
+    """Builds the TFDS data set in the place of an earlier one; returns what to say of it."""
+    builder = made.Made(out)
+    for old in (out / made.STORED).glob("made-*"):
+        if old.name != builder.key and old.is_dir():
+            shutil.rmtree(old)
+    builder.download_and_prepare()
+    lost = "; ".join(skipped_lines(builder.skipped))
+    return f"TFDS data set: {builder.data_dir}" + (f"; left out: {lost}" if lost else "")
+
+
+def _progress() -> rich.progress.Progress:
+    console = rich.console.Console(stderr=True)
+    return rich.progress.Progress(
+        *rich.progress.Progress.get_default_columns(),
+        rich.progress.MofNCompleteColumn(),
+        console=console,
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )

@@ -1,0 +1,190 @@
+"""CelebA, or any folder of photos: crops of faces with dlib's landmarks (Bazrafkan et al., section IV).
+
+    <root>/img_align_celeba/*.jpg
+    <root>/list_eval_partition.txt   or <root>/Eval/…, where it is there: a file's name and 0, 1 or 2 in each line
+
+Without a folder img_align_celeba all photos below the root are taken. Source: Liu et al., "Deep Learning Face
+Attributes in the Wild", ICCV 2015, as its authors distribute CelebA.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from lgan_jax.data import align, images
+from lgan_jax.data.builders import base
+from lgan_jax.data.split import by_subject
+from lgan_jax.faces import Box, Faces
+from lgan_jax.landmarks import IBUG68_TO_INNER49
+from lgan_jax.ops import procrustes
+
+Crops = Literal["box", "cascade", "aligned"]
+
+PICTURES, LIST = "img_align_celeba", "list_eval_partition.txt"
+STORED = 256  # pixels a side of the stored crops at most
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+_SMALLEST = 32  # pixels; smaller pictures are left out
+_LEAST_FACE = 1 / 5  # of the picture's shorter side, for the cascade
+_ENLARGED = 256  # pixels; dlib's detector is shown pictures with a shorter side at this size
+_TESTED = "2"  # of the list's parts; the others are to train on
+_SHARE = 0.1  # held out where there is no list
+
+
+class CelebA(base.FaceBuilder, skip_registration=True):
+    """Square crops of the largest face of each photo with dlib's 49 landmarks inside the outline (`inner49`).
+
+    "box": the box that dlib's frontal face detector gives; "cascade": that of OpenCV's frontal face cascade, as in the
+    paper, which OpenCV has up to version 4; "aligned": turned and scaled onto a mean face. Everybody is one identity.
+    Where there is no list, a tenth of the photos is held out, by the hashes of their names.
+
+    Left out, counted and named: photos that cannot be decoded, are smaller than 32 pixels, show no face, or are not in
+    the list.
+
+    Raises `FileNotFoundError` or `ValueError` for a folder that is not there, has no photos, or has a list that cannot
+    be read; `ModuleNotFoundError` where dlib is not installed, `ImportError` where there is no cascade.
+    """
+
+    def __init__(self, root: Path, cache: Path, crops: Crops):
+        self.root, self.crops = root, crops
+        self.files = photos(root)
+        lists = [path for path in (root / LIST, root / "Eval" / LIST) if path.is_file()][:1]
+        self.parts = partition(lists[0]) if lists else None
+        digest = hashlib.sha256(repr((base.listing_key(root, [*lists, *self.files]), crops)).encode())
+        super().__init__(cache, f"celeba-{digest.hexdigest()[:16]}", ("CelebA",), "inner49")
+        if crops == "cascade":
+            by_cascade(Faces())  # says at once if there is none
+        self._finders = threading.local()  # a cascade and dlib's models keep what they work on: one for each thread
+
+    def features(self) -> dict[str, Any]:
+        return {}
+
+    def records(self):
+        splits = self._splits()
+        self.total = len(splits)
+        yield from self.usable(self._record, ((self._name(path), (path, split)) for path, split in splits.items()))
+
+    def _splits(self) -> Mapping[Path, str]:
+        if self.parts is None:
+            tested = by_subject([self._name(path) for path in self.files], _SHARE)
+            return {path: base.SPLITS[int(test)] for path, test in zip(self.files, tested)}
+        for path in self.files:
+            if path.name not in self.parts:
+                self.skip(f"photo that is not in {LIST}", self._name(path))
+        return {
+            path: base.SPLITS[int(self.parts[path.name] == _TESTED)] for path in self.files if path.name in self.parts
+        }
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+    def _record(self, item: tuple[Path, str]) -> tuple[str, base.Record]:
+        path, split = item
+        image = base.decoded(base.read_bytes(path))
+        if min(image.shape[:2]) < _SMALLEST:
+            raise base.Unusable(f"smaller than {_SMALLEST} pixels")
+        if not hasattr(self._finders, "crop"):
+            self._finders.crop = _CROPS[self.crops](Faces())
+        found = self._finders.crop(image)
+        if found is None:
+            raise base.Unusable("no face is found")
+        picture, landmarks = found
+        points = landmarks[IBUG68_TO_INNER49].astype(np.float32)
+        base.check_landmarks(points)
+        return split, {"image": images.encode_jpeg(picture), "landmarks": points, "identity": 0}
+
+
+Found = tuple[UInt8[np.ndarray, "side side 3"], Float32[np.ndarray, "68 2"]]
+
+
+def by_box(faces: Faces):
+    """What crops a picture to the box of dlib's face detector, with its landmarks in [0, 1] of it, or gives None."""
+
+    def crop(image: UInt8[np.ndarray, "H W 3"]) -> Found | None:
+        enlarge = max(1.0, _ENLARGED / min(image.shape[:2]))
+        larger = cv2.resize(image, None, fx=enlarge, fy=enlarge, interpolation=cv2.INTER_CUBIC)
+        boxes = faces.find(larger)
+        return _cut(faces, larger, max(boxes, key=lambda box: box.area), enlarge) if boxes else None
+
+    return crop
+
+
+def by_cascade(faces: Faces):
+    """As `by_box`, by OpenCV's cascade. Raises `ImportError` where OpenCV has none, as from version 5 on."""
+    if not hasattr(cv2, "CascadeClassifier"):
+        raise ImportError(
+            f"OpenCV {cv2.__version__} has no face cascade: pip install 'opencv-python-headless<5', or set "
+            "config.data.crops to box or aligned"
+        )
+    cascade = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"))
+
+    def crop(image: UInt8[np.ndarray, "H W 3"]) -> Found | None:
+        least = round(_LEAST_FACE * min(image.shape[:2]))
+        boxes = cascade.detectMultiScale(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), minSize=(least, least))
+        if not len(boxes):
+            return None
+        left, top, width, height = (float(x) for x in max(boxes, key=lambda box: box[2] * box[3]))
+        return _cut(faces, image, Box(left, top, left + width, top + height))
+
+    return crop
+
+
+def _cut(faces: Faces, image: UInt8[np.ndarray, "H W 3"], box: Box, enlarged: float = 1.0) -> Found:
+    """The square of a box, and dlib's landmarks in it. What lies outside of the picture repeats its border."""
+    height, width = image.shape[:2]
+    side, left, top = round(box.right - box.left), round(box.left), round(box.top)
+    rows, columns = np.arange(top, top + side).clip(0, height - 1), np.arange(left, left + side).clip(0, width - 1)
+    landmarks = (faces.landmarks(image, box) * (width, height) - (left, top)) / side
+    stored = min(max(round(side / enlarged), _SMALLEST), STORED)
+    return images.resized(image[rows[:, None], columns], stored), landmarks.astype(np.float32)
+
+
+def by_alignment(faces: Faces):
+    """What crops a picture to its aligned face, as `by_cascade`."""
+
+    def crop(image: UInt8[np.ndarray, "H W 3"]) -> Found | None:
+        found = faces.measure(image)
+        if found is None:
+            return None
+        points = found.astype(np.float64) * (image.shape[1], image.shape[0])
+        transform = align.alignment(points, STORED)
+        inside = procrustes.apply(transform, points) / STORED
+        return align.crop(image, transform, STORED), inside.astype(np.float32)
+
+    return crop
+
+
+_CROPS = {"box": by_box, "cascade": by_cascade, "aligned": by_alignment}
+
+
+def photos(root: Path) -> list[Path]:
+    """The photos of a data set, sorted. Raises `FileNotFoundError` or `ValueError` where there are none."""
+    if not root.is_dir():
+        raise FileNotFoundError(f"there is no folder {root}; give the folder that holds {PICTURES}, or photos")
+    folder = root / PICTURES if (root / PICTURES).is_dir() else root
+    found = sorted(
+        path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
+    )
+    if len(found) < 2:
+        raise ValueError(f"{folder} holds {len(found)} photos ({', '.join(_SUFFIXES)}); at least 2 are needed")
+    return found
+
+
+def partition(path: Path) -> dict[str, str]:
+    """The part, "0" to "2", of each file of a list. Raises `ValueError` for a line that is something else."""
+    parts = {}
+    for number, line in enumerate(base.read_text(path).splitlines(), 1):
+        fields = line.replace(",", " ").split()
+        if not fields or fields[0] == "image_id":  # the heading of a copy of the list as a table
+            continue
+        if len(fields) != 2 or fields[1] not in ("0", "1", "2"):
+            raise ValueError(f"{path}, line {number}: expected a file's name and 0, 1 or 2, not {line.strip()!r}")
+        parts[fields[0]] = fields[1]
+    return parts

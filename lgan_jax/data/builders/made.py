@@ -1,0 +1,75 @@
+"""Faces that `lgan_jax.apps.synthesize` made, with their landmarks: pictures in shards, and a table of them.
+
+<root>/made.json            what they were made with: run, weights, seed, size, scheme
+<root>/landmarks.csv        file,number,digest,x_0,y_0,…: pixels, with 0 at the centre of the first one
+<root>/images/00000/…png    one file a face, and its .pts beside it
+<root>/tfds/…               the same as a TFDS data set
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lgan_jax.data.builders import base
+from lgan_jax.landmarks import scheme as scheme_of
+
+RECORD, TABLE, PICTURES, STORED = "made.json", "landmarks.csv", "images", "tfds"
+_TESTED = 10  # of as many faces, the second is held out
+
+
+class Made(base.FaceBuilder, skip_registration=True):
+    """The made faces of a folder, as one identity; every tenth is held out. It is built inside of the folder.
+
+    Left out, counted and named: rows whose picture is missing or cannot be decoded, or whose landmarks are no numbers.
+
+    Raises `ValueError` for a folder whose faces are not all made yet.
+    """
+
+    def __init__(self, root: Path):
+        self.root, about = root, read_record(root)
+        if not (root / TABLE).is_file():
+            raise ValueError(f"{root} has no {TABLE}: not all of its faces are made; give the same command again")
+        self.size = about["size"]
+        key = f"made-{base.listing_key(root, [root / TABLE])}"
+        super().__init__(root / STORED, key, ("made",), about["scheme"])
+        self.notes.append(f"every picture is made: run {about['run']}, {about['weights']}, seed {about['seed']}")
+
+    def features(self) -> dict[str, Any]:
+        return {}
+
+    def records(self):
+        rows = read_table(self.root / TABLE)
+        self.total = len(rows)
+        yield from self.usable(self._record, ((row["file"], row) for row in rows))
+
+    def _record(self, row: dict[str, str]) -> tuple[str, base.Record]:
+        data = base.read_bytes(self.root / row["file"])
+        base.decoded(data)
+        count = scheme_of(self.scheme).count
+        try:
+            points = [[float(row[f"{axis}_{i}"]) for axis in "xy"] for i in range(count)]
+        except (KeyError, TypeError, ValueError):
+            raise base.Unusable(f"row without {count} landmarks") from None
+        landmarks = ((np.array(points) + 0.5) / self.size).astype(np.float32)
+        base.check_landmarks(landmarks)
+        split = "test" if int(row["number"]) % _TESTED == 1 else "train"
+        return split, {"image": data, "landmarks": landmarks, "identity": 0}
+
+
+def read_record(root: Path) -> dict[str, Any]:
+    """What the faces of a folder were made with. Raises `ValueError` where that cannot be read."""
+    try:
+        return json.loads((root / RECORD).read_text())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{root / RECORD} cannot be read ({error}); make the faces again in a new folder") from None
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """The rows of a table of made faces."""
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))

@@ -1,0 +1,1 @@
+"""Evaluation of made faces with landmarks (Bazrafkan et al.)."""

@@ -1,0 +1,201 @@
+"""Evaluation of made faces with landmarks: how good they are, how right the landmarks, how smooth the ways between."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lgan_jax.data import FaceData
+from lgan_jax.data.kept import evenly
+from lgan_jax.evaluation import report
+from lgan_jax.evaluation.began import claim, measures, sheets, tables
+from lgan_jax.evaluation.began.measures import Features, Known, Made, Model
+from lgan_jax.evaluation.judge import Judge, find_judge
+from lgan_jax.evaluation.pictures import to_floats
+from lgan_jax.evaluation.tables import Table
+from lgan_jax.metrics.frechet import frechet_distance
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How much is looked at.
+
+    Attributes:
+      frames: held-out pictures at most; as many faces are made.
+      ways: through z, from held-out pictures to their mirror images and to each other.
+      inception: the user's file of pytorch-fid's Inception weights, for FID; empty for none.
+      augmentation: whether to train landmark detectors on real and on made faces, which takes long.
+      claim: of those detectors.
+    """
+
+    frames: int = 200
+    ways: int = 8
+    inception: str = ""
+    augmentation: bool = False
+    claim: claim.Settings = dataclasses.field(default_factory=claim.Settings)
+
+    def __post_init__(self) -> None:
+        if self.frames < 2:
+            raise ValueError(f"frames must be at least 2, not {self.frames}")
+        if self.ways < 1:
+            raise ValueError(f"ways must be at least 1, not {self.ways}")
+
+
+def evaluate(
+    model: Model,
+    data: FaceData,
+    settings: Settings,
+    out: Path,
+    about: Mapping[str, str] | None = None,
+    history: Sequence[tuple[int, float]] = (),
+    inception: Features | None = None,
+) -> report.Report:
+    """Measures the model and writes the report into the folder `out`.
+
+    Args:
+      model: makes faces and landmarks, and inverts (`methods.began.model.LandmarkedFaces`).
+      data: the faces that it was trained on; its held-out ones are measured.
+      settings: how much is looked at.
+      out: the report's folder, made if missing.
+      about: more facts to show with the figures, such as which weights these are.
+      history: step and convergence measure at each evaluation of the training.
+      inception: gives the features of FID, from the file that `settings.inception` names.
+
+    Raises:
+      ValueError: the model and the data differ in scheme or size, or fewer than two pictures are held out.
+      OSError: the report cannot be written.
+    """
+    start = time.monotonic()
+    _check(model, data)
+    judge, warnings = find_judge()
+    weights = (about or {}).get("Weights", "")
+    if settings.augmentation:
+        claim.write(claim.run(model, data, settings.claim, weights), out)
+    learned, stale = claim.read(out, weights, data.fingerprint)
+    faces = measures.known(model, data, settings.frames)
+    made = measures.made(model, judge, len(faces.pictures))
+    points = _landmark_errors(model, data, faces, made, judge)
+    verdict, good = tables.verdict(points)
+    ways, mirror = _ways(model, faces, settings.ways)
+    shown = [
+        *([tables.convergence(history)] if history else []),
+        tables.distances(_distances(faces, made, judge, inception), len(faces.pictures)),
+        _inversion(model, faces),
+        tables.landmarks(points, len(faces.pictures)),
+        tables.smoothness(ways, measures.STEPS),
+        *([claim.table(learned)] if learned else []),
+    ]
+    seconds = time.monotonic() - start
+    found = report.Report(
+        title="Made faces with their landmarks",
+        verdict=verdict,
+        good=good,
+        warnings=[*([report.BUILT_IN] if data.built_in else []), *warnings, *stale, *_doubts(made, inception)],
+        facts={**_facts(data, faces), **(about or {}), **report.surroundings(), "Time": f"{seconds:.0f} s"},
+        tables=shown,
+        sheets=[
+            sheets.made(made, data.info.scheme),
+            sheets.inverted(faces, data.info.scheme),
+            mirror,
+            *([sheets.convergence(history)] if len(history) > 1 else []),
+            *([claim.sheet(learned)] if learned else []),
+        ],
+        details={
+            "settings": dataclasses.asdict(settings),
+            "data": report.data_record(data),
+            "seconds": round(seconds, 1),
+        },
+    )
+    report.write(found, out)
+    return found
+
+
+def _check(model: Model, data: FaceData) -> None:
+    ours, theirs = ((info.scheme.name, info.size) for info in (model.info, data.info))
+    if ours != theirs:
+        raise ValueError(f"the model is for {ours}, the data is {theirs}: give the data of its run")
+    if len(data.test) < 2:
+        raise ValueError(f"{data.name}: {len(data.test)} pictures are held out; at least 2 are needed to measure on")
+
+
+def _landmark_errors(
+    model: Model, data: FaceData, faces: Known, made: Made, judge: Judge | None
+) -> dict[str, dict[str, np.ndarray]]:
+    """Of the landmark generator, of both baselines, and of dlib on the held-out pictures."""
+    scheme = data.info.scheme
+    base = measures.baselines(*measures.training_pairs(model, data))
+    found = {
+        tables.OURS: (faces.found, made.landmarks),
+        tables.MEAN: (base.mean(faces.z), base.mean(made.z)),
+        tables.LINEAR: (base.linear(faces.z), base.linear(made.z)),
+    }
+    rows = {
+        name: {"held_out": measures.landmark_error(real, faces.landmarks, scheme)} for name, (real, _) in found.items()
+    }
+    if judge is not None and made.seen is not None:
+        for name, (_, other) in found.items():
+            rows[name]["made"] = measures.landmark_error(other, made.seen, scheme)
+        seen = measures.seen(judge, faces.pictures)
+        rows["dlib, which sees the picture"] = {"held_out": measures.landmark_error(seen, faces.landmarks, scheme)}
+    return rows
+
+
+def _distances(
+    faces: Known, made: Made, judge: Judge | None, inception: Features | None
+) -> dict[str, dict[str, float | None]]:
+    rows: dict[str, dict[str, float | None]] = {}
+    seen = measures.seen(judge, faces.pictures)
+    features = inception(faces.pictures) if inception else None
+    for name, pictures in ((tables.MADE, made.pictures), (tables.TRAINED, faces.trained)):
+        rows[name] = {"coarse": measures.coarse_distance(pictures, faces.pictures)}
+        if seen is not None:
+            rows[name]["landmarks"] = measures.landmark_distance(measures.seen(judge, pictures), seen)
+        if inception is not None and features is not None:
+            rows[name]["inception"] = frechet_distance(inception(pictures), features)
+    return rows
+
+
+def _inversion(model: Model, faces: Known) -> Table:
+    rows = {tables.INVERTED: faces.made, tables.NEAREST: faces.nearest, tables.AVERAGE: faces.mean}
+    errors = {name: measures.difference(faces.pictures, others) for name, others in rows.items()}
+    searched = model.searched.error
+    return tables.inversion(errors, float(searched[searched >= 0].mean()) / 2)
+
+
+def _ways(model: Model, faces: Known, count: int) -> tuple[dict[str, dict[str, np.ndarray]], report.Sheet]:
+    """How even ways are, and the sheet of one of them."""
+    chosen = evenly(np.arange(len(faces.pictures)), count)
+    others = model.invert(to_floats(faces.pictures[chosen][:, :, ::-1])).z
+    kinds = {
+        "to the mirror image": [measures.way(faces.z[i], other) for i, other in zip(chosen, others)],
+        "to another face": [measures.way(faces.z[i], faces.z[j]) for i, j in zip(chosen, np.roll(chosen, 1))],
+    }
+    rows = {}
+    for name, ways in kinds.items():
+        pictures, points = np.array([measures.uneven(model, z) for z in ways]).T
+        rows[name] = {"pictures": pictures, "landmarks": points}
+    first = faces.pictures[chosen[0]]
+    sheet = sheets.way(model, kinds["to the mirror image"][0], (first, np.ascontiguousarray(first[:, ::-1])))
+    return rows, sheet
+
+
+def _doubts(made: Made, inception: Features | None) -> list[str]:
+    """What a reader must know before reading a figure."""
+    doubts = []
+    if made.seen is not None and (lost := int(np.isnan(made.seen).any((1, 2)).sum())):
+        doubts.append(f"dlib finds no face in {lost} of {len(made.seen)} made faces; they are not among its figures.")
+    if inception is None:
+        doubts.append("FID was not measured: --inception names pytorch-fid's file of Inception weights for it.")
+    return doubts
+
+
+def _facts(data: FaceData, faces: Known) -> dict[str, str]:
+    facts = {
+        "Data": f"{data.name}; {len(data.train)} training and {len(data.test)} held-out pictures",
+        "Measured on": f"{len(faces.pictures)} held-out pictures and as many made faces, {data.info.size} pixels",
+    }
+    return facts | ({"Notes": "; ".join(data.notes)} if data.notes else {})

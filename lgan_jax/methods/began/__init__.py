@@ -1,0 +1,1 @@
+"""Made faces that come with their landmarks: BEGAN, its inverse, a landmark generator (Bazrafkan et al.)."""

@@ -1,0 +1,116 @@
+"""Training the landmark generator (Bazrafkan et al., Table I, Eq. 4): from the z of a training picture its landmarks.
+
+The paper trains it on all pictures and validates on none; what is watched here is how it fits. How it does on pictures
+that it was not trained on is measured by the evaluation, which inverts them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from lgan_jax import optimizers
+from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics
+from lgan_jax.landmarks import inter_ocular
+from lgan_jax.methods.began import losses
+from lgan_jax.methods.began.inverse import generator_of
+from lgan_jax.methods.began.method import LATENT
+from lgan_jax.methods.began.networks import LandmarkGenerator, Latent
+from lgan_jax.nn.initialisers import initial_variables
+from lgan_jax.ops.heatmaps import with_dots
+from lgan_jax.ops.norms import safe_norm
+
+_ROWS = 8  # of the pictures to look at
+_ADAM = optimizers.Settings(name="adam", learning_rate=3e-4)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The landmark_generator phase.
+
+    Attributes:
+      steps: how many; the paper's 1,000 epochs of CelebA are 12.7 million.
+      batch_size: pictures a step.
+      optimizer: its fields.
+    """
+
+    steps: int = 100_000
+    batch_size: int = 16
+    optimizer: optimizers.Settings = _ADAM
+
+
+@flax.struct.dataclass
+class State:
+    """Everything that training changes."""
+
+    step: Any  # scalar int32
+    params: Any
+    optimizer: Any
+
+
+class Landmarks:
+    """The phase that trains L-Gen."""
+
+    Settings = Settings
+    grouping = "single"
+    keys = ("image", "landmarks", "index")
+    looks_at = "train"  # there is no z of held-out pictures
+
+    def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
+        """It computes in float32. Of `earlier` phases `began` and `inverse` are needed: `ValueError` without them."""
+        del dtype
+        if missing := [name for name in ("began", "inverse") if name not in earlier]:
+            raise ValueError(f"the landmark_generator phase needs {missing[0]} before it in config.phases")
+        self.settings, self.faces = settings, faces
+        self._z = jnp.asarray(earlier["inverse"].state.z)
+        self._began, self._generator = earlier["began"].method, generator_of(earlier["began"])
+        self._network = LandmarkGenerator(faces.scheme.count)
+        self._optimizer = optimizers.make(settings.optimizer, settings.steps)
+
+    def init(self, key: jax.Array, batch: Batch) -> State:
+        """See `core.Method`."""
+        del batch
+        params = initial_variables(self._network, key, jnp.zeros((1, LATENT)))["params"]
+        return State(jnp.zeros((), jnp.int32), params, self._optimizer.init(params))
+
+    def train_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
+        """See `core.Method`. Metrics: squares (Eq. 4)."""
+        del key
+
+        def loss(params: Any):
+            squares = losses.landmarks(self._found(params, batch), jnp.asarray(batch["landmarks"]))
+            return squares, {"squares": squares}
+
+        gradients, metrics = jax.lax.pmean(jax.grad(loss, has_aux=True)(state.params), DATA_AXIS)
+        updates, moments = self._optimizer.update(gradients, state.optimizer, state.params)
+        return State(state.step + 1, optax.apply_updates(state.params, updates), moments), metrics
+
+    def eval_step(self, state: State, batch: Batch) -> Metrics:
+        """See `core.Method`. Metrics: nme (mean distance over the distance between the eyes' outer corners), squares.
+
+        Of training pictures: see the module.
+        """
+        found, true = self._found(state.params, batch), jnp.asarray(batch["landmarks"])
+        error = safe_norm(found - true).mean(-1) / inter_ocular(true, self.faces.scheme)
+        return {"nme": error.mean(), "squares": losses.landmarks(found, true)}
+
+    def pictures(self, state: State, batch: Batch) -> Mapping[str, Array]:
+        """See `core.Method`: a training picture with its landmarks (green), the made face of its z with those made."""
+        batch = {name: jnp.asarray(batch[name])[:_ROWS] for name in self.keys}
+        made = jnp.clip(self._began.generate(self._generator, self._z[batch["index"]]), -1, 1)
+        made = with_dots(made, self._found(state.params, batch), (1.0, 1.0, -1.0))
+        return {"landmarks": jnp.stack([with_dots(batch["image"], batch["landmarks"]), made], 1)}
+
+    def landmarks(self, state: State, z: Latent) -> Float[Array, "batch n 2"]:
+        """Landmarks in [0, 1] of the faces that the generator makes of z."""
+        return self._network.apply({"params": state.params}, z)
+
+    def _found(self, params: Any, batch: Batch) -> Array:
+        return self._network.apply({"params": params}, self._z[jnp.asarray(batch["index"])])

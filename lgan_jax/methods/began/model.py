@@ -1,0 +1,109 @@
+"""A trained BEGAN with its landmark generator to work with: numbers in, faces with landmarks out, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import ArrayLike, Float32, Int
+
+from lgan_jax.core import FaceInfo, Finished
+from lgan_jax.inversion import Progress
+from lgan_jax.landmarks import Scheme
+from lgan_jax.methods.began.inverse import generator_of, invert
+from lgan_jax.methods.began.landmarks import Landmarks, State
+from lgan_jax.methods.began.method import LATENT, uniform
+from lgan_jax.nn.chunks import in_chunks
+
+
+class Sampled(NamedTuple):
+    """Made faces: numbers `(B, 64)`, pictures `(B, size, size, 3)` in [-1, 1] and landmarks `(B, N, 2)` in [0, 1]."""
+
+    z: Float32[np.ndarray, "batch latent"]
+    image: Float32[np.ndarray, "batch size size 3"]
+    landmarks: Float32[np.ndarray, "batch n 2"]
+
+
+class Inverted(NamedTuple):
+    """What was found of pictures: as `Sampled`; `error` is Eq. 3's, on [-1, 1]; `updates` how many it took."""
+
+    z: Float32[np.ndarray, "batch latent"]
+    image: Float32[np.ndarray, "batch size size 3"]
+    landmarks: Float32[np.ndarray, "batch n 2"]
+    error: Float32[np.ndarray, " batch"]
+    updates: Int[np.ndarray, " batch"]
+
+
+class Searched(NamedTuple):
+    """What was found of each training picture; `error` is -1 where it was not searched for."""
+
+    z: Float32[np.ndarray, "pictures latent"]
+    error: Float32[np.ndarray, " pictures"]
+
+
+class LandmarkedFaces:
+    """Makes faces with their landmarks, and finds the numbers behind a face.
+
+    Attributes:
+      info: the scheme and size of what it was trained on.
+      searched: the z of the training pictures, in their order.
+    """
+
+    def __init__(self, info: FaceInfo, method: Landmarks, state: State, began: Finished, inverse: Finished) -> None:
+        """From the phase that trained the landmark generator and its last state, and the two before it."""
+        self.info = info
+        self.searched = Searched(np.asarray(inverse.state.z), np.asarray(inverse.state.error))
+        self._generator, self._points = generator_of(began), state.replace(optimizer=())
+        self._generate = jax.jit(lambda generator, z: jnp.clip(began.method.generate(generator, z), -1, 1))
+        self._landmarks = jax.jit(method.landmarks)
+        self._search = inverse.method.search
+
+    @property
+    def size(self) -> int:
+        """Pixels a side of the faces that it takes and makes."""
+        return self.info.size
+
+    @property
+    def scheme(self) -> Scheme:
+        """Of the landmarks that it makes."""
+        return self.info.scheme
+
+    def draw(self, seed: int, numbers: ArrayLike) -> Float32[np.ndarray, "batch latent"]:
+        """z of faces by their numbers `(B,)`, from 0; each depends on the seed and its own number alone."""
+        key = jax.random.key(seed)
+        return np.asarray(uniform(jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.asarray(numbers, jnp.uint32))))
+
+    def sample(self, seed: int, count: int, first: int = 0) -> Sampled:
+        """The made faces number `first` up to `first` + `count` of a seed."""
+        z = self.draw(seed, np.arange(first, first + count))
+        return Sampled(z, self.generate(z), self.landmarks(z))
+
+    def generate(self, z: ArrayLike) -> Float32[np.ndarray, "batch size size 3"]:
+        """Faces in [-1, 1] of `(B, 64)` numbers in [-1, 1]. Raises `ValueError` for another shape."""
+        return in_chunks(lambda chunk: self._generate(self._generator, chunk), _checked(z))
+
+    def landmarks(self, z: ArrayLike) -> Float32[np.ndarray, "batch n 2"]:
+        """Landmarks in [0, 1] of the faces that `generate` makes. Raises `ValueError` for another shape."""
+        return in_chunks(lambda chunk: self._landmarks(self._points, chunk), _checked(z))
+
+    def invert(self, image: ArrayLike, progress: Callable[[Progress], None] | None = None) -> Inverted:
+        """The z of faces `(B, size, size, 3)` in [-1, 1], searched for as in training; `progress` as in `inversion`.
+
+        Raises `ValueError` for pictures of another size, or none.
+        """
+        image = np.asarray(image, np.float32)
+        if image.ndim != 4 or image.shape[1:] != (self.size, self.size, 3) or not len(image):
+            raise ValueError(f"pictures have the shape {image.shape}; expected (B, {self.size}, {self.size}, 3)")
+        found = invert(self._search, self._generator, image, progress=progress)
+        z = found.parameters
+        return Inverted(z, self.generate(z), self.landmarks(z), found.loss, found.steps)
+
+
+def _checked(z: ArrayLike) -> np.ndarray:
+    z = np.asarray(z, np.float32)
+    if z.ndim != 2 or z.shape[1] != LATENT:
+        raise ValueError(f"z has the shape {z.shape}; expected (B, {LATENT})")
+    return z

@@ -1,0 +1,181 @@
+"""Made faces and landmarks measured on a model that is known: grey pictures whose landmarks bend with their grey."""
+
+import json
+
+import numpy as np
+import pytest
+from oracle import Memory
+
+from lgan_jax.core import FaceInfo
+from lgan_jax.data import FaceData
+from lgan_jax.evaluation import judge
+from lgan_jax.evaluation.began import evaluate as evaluation
+from lgan_jax.evaluation.began import measures
+from lgan_jax.evaluation.pictures import to_bytes
+from lgan_jax.landmarks import IBUG68, IBUG68_TO_INNER49, INNER49
+from lgan_jax.methods.began.model import Inverted, Sampled, Searched
+
+SIZE, TRAIN, TEST = 24, 30, 6
+INFO = FaceInfo(INNER49, SIZE, ("made",), TRAIN)
+SHAPE = np.random.default_rng(0).uniform(0.3, 0.7, (49, 2))
+
+
+def picture(z):
+    """A ramp as bright as z's first number is large, of which it can be read back."""
+    ramp = np.linspace(-0.3, 0.3, SIZE)[:, None, None]
+    return (0.6 * z[:, 0, None, None, None] + ramp * np.ones((SIZE, SIZE, 3))).astype(np.float32)
+
+
+def bent(z):
+    """The true landmarks: they move down by the size of z's first number, whatever its sign."""
+    return (SHAPE + 0.2 * np.abs(z[:, :1, None]) * np.array([0, 1.0])).astype(np.float32)
+
+
+class Model:
+    """Knows picture and landmarks of z; `off` moves its landmarks by that many times the distance of the eyes."""
+
+    info = INFO
+
+    def __init__(self, z, off=0.0):
+        self.searched = Searched(z.astype(np.float32), np.full(len(z), 0.1, np.float32))
+        self.off = off
+
+    def sample(self, seed, count):
+        z = np.random.default_rng(seed).uniform(-1, 1, (count, 64)).astype(np.float32)
+        return Sampled(z, self.generate(z), self.landmarks(z))
+
+    def generate(self, z):
+        return picture(z)
+
+    def landmarks(self, z):
+        eyes = np.linalg.norm(np.subtract(*SHAPE[list(INNER49.eye_corners)]))
+        return bent(z) + np.float32(self.off * eyes) * np.array([1, 0], np.float32)
+
+    def invert(self, image):
+        z = np.zeros((len(image), 64), np.float32)
+        z[:, 0] = (image.mean((1, 2, 3)) / 0.6).clip(-1, 1)
+        return Inverted(z, self.generate(z), self.landmarks(z), np.zeros(len(z)), np.ones(len(z), int))
+
+
+class Dlib(judge.Judge):
+    """Sees the true landmarks of pictures that are not too dark."""
+
+    def __init__(self):
+        pass
+
+    def landmarks(self, pictures):
+        z = pictures.mean((1, 2, 3))[:, None] / 127.5 - 1
+        points = np.full((len(pictures), IBUG68.count, 2), np.nan, np.float32)
+        seen = z[:, 0] > -0.2
+        points[seen] = 0.5
+        points[np.ix_(seen, IBUG68_TO_INNER49)] = bent(z[seen] / 0.6)
+        return points
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(1)
+    z = {"train": rng.uniform(-1, 1, (TRAIN, 64)), "test": rng.uniform(-1, 1, (TEST, 64))}
+    records = {
+        split: [
+            {"image": to_bytes(picture(some[i : i + 1]))[0], "landmarks": bent(some[i : i + 1])[0], "identity": 0}
+            for i in range(len(some))
+        ]
+        for split, some in z.items()
+    }
+    train, test = (Memory(records[split]) for split in ("train", "test"))
+    return FaceData("photos: album", False, INFO, "0123", ("1 skipped",), train, test), z["train"]
+
+
+def rows(found, key):
+    (table,) = [each for each in found.tables if each.key == key]
+    return {row.name: {name: figure.mean for name, figure in row.figures.items()} for row in table.rows}
+
+
+def test_a_model_that_knows_beats_both_baselines(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluation, "find_judge", lambda: (Dlib(), []))
+    faces, z = data
+    history = [(0, 0.4), (100, 0.1), (200, 0.2)]
+    found = evaluation.evaluate(Model(z, 0.01), faces, evaluation.Settings(frames=6, ways=2), tmp_path, {}, history)
+    landmarks = rows(found, "landmarks")
+    assert landmarks["landmark generator"]["held_out"] == pytest.approx(0.01, rel=0.05)
+    assert landmarks["landmark generator"]["made"] == pytest.approx(0.01, rel=0.3)
+    for rival in ("mean shape", "linear map of z"):
+        assert landmarks[rival]["held_out"] > 0.1
+        assert landmarks[rival]["made"] > 0.1
+    assert landmarks["dlib, which sees the picture"].keys() == {"held_out"}
+    assert found.good
+    assert found.verdict.startswith("The landmark generator beats the better of mean shape and linear map")
+    inversion = rows(found, "inversion")
+    assert inversion["made of its z"]["error"] < 0.003
+    assert inversion["made of its z"]["error"] < inversion["nearest training picture"]["error"]
+    assert inversion["nearest training picture"]["error"] < inversion["mean training picture"]["error"]
+    assert rows(found, "convergence") == {
+        "first, step 0": {"measure": 0.4},
+        "lowest, step 100": {"measure": 0.1},
+        "last, step 200": {"measure": 0.2},
+    }
+    distances = rows(found, "distances")
+    assert set(distances) == {"made faces", "training pictures"}
+    assert distances["made faces"].keys() == {"coarse", "landmarks"}
+    smooth = rows(found, "smoothness")
+    assert smooth["to another face"]["pictures"] == pytest.approx(1, abs=0.01)
+    lost = int((picture(Model(z).sample(6, 6).z).mean((1, 2, 3)) <= -0.2).sum())
+    assert lost == 1
+    assert f"dlib finds no face in {lost} of 6 made faces; they are not among its figures." in found.warnings
+    saved = json.loads((tmp_path / "metrics.json").read_text())
+    assert saved["pictures"] == ["made.png", "inverted.png", "mirror.png", "convergence.png"]
+    assert all((tmp_path / name).is_file() for name in saved["pictures"])
+    assert found.facts["Notes"] == "1 skipped"
+
+
+def test_without_dlib_and_with_inception(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluation, "find_judge", lambda: (None, ["dlib's columns were not measured"]))
+    faces, z = data
+    features = lambda pictures: pictures[:, ::8, 0].reshape(len(pictures), -1).astype(np.float32)  # noqa: E731
+    settings = evaluation.Settings(frames=6, ways=2)
+    found = evaluation.evaluate(Model(z, 2.0), faces, settings, tmp_path, inception=features)
+    assert not found.good
+    assert "does not beat" in found.verdict
+    assert rows(found, "distances")["made faces"].keys() == {"coarse", "inception"}
+    assert rows(found, "landmarks")["mean shape"].keys() == {"held_out"}
+    assert not any("FID was not measured" in each for each in found.warnings)
+    assert not any(table.key == "convergence" for table in found.tables)
+
+
+def test_baselines_by_hand():
+    """A linear relation is found as it is, the mean shape is the mean."""
+    rng = np.random.default_rng(2)
+    z, map_ = rng.uniform(-1, 1, (200, 64)), rng.normal(size=(64, 6))
+    landmarks = (z @ map_ + 0.5).reshape(200, 3, 2)
+    base = measures.baselines(z, landmarks)
+    np.testing.assert_allclose(base.linear(z[:5]), landmarks[:5], atol=0.01)
+    np.testing.assert_allclose(base.mean(z[:2]), landmarks.mean(0)[None].repeat(2, 0))
+    noise = rng.normal(size=(70, 3, 2))
+    assert np.abs(measures.baselines(z[:70], noise).linear(z[:70]) - noise.mean(0)).max() < 0.5 * np.abs(noise).max()
+
+
+def test_ways_and_errors_by_hand():
+    z = measures.way(np.zeros(64), np.ones(64), 5)
+    np.testing.assert_allclose(z[:, 3], [0, 0.25, 0.5, 0.75, 1])
+    assert measures.unevenness(np.array([1.0, 1.0, 4.0])) == 2
+    points = bent(np.zeros((3, 64)))
+    points[1] = np.nan
+    errors = measures.landmark_error(points, bent(np.zeros((3, 64))), INNER49)
+    assert np.isnan(errors[1])
+    assert errors[[0, 2]].tolist() == [0, 0]
+    assert measures.landmark_distance(points[:2], points) is None
+    ones = np.zeros((2, 4, 4, 3), np.uint8)
+    np.testing.assert_allclose(measures.difference(ones, ones + np.array([[[[51]]], [[[255]]]], np.uint8)), [0.2, 1])
+
+
+def test_what_cannot_be_measured_is_said(data, tmp_path):
+    faces, z = data
+    other = FaceData("other", False, FaceInfo(INNER49, 32, ("made",)), "0", (), faces.train, faces.test)
+    with pytest.raises(ValueError, match=r"the model is for \('inner49', 24\), the data is \('inner49', 32\)"):
+        evaluation.evaluate(Model(z), other, evaluation.Settings(), tmp_path)
+    few = FaceData("few", False, INFO, "0", (), faces.train, Memory(faces.test.records[:1]))
+    with pytest.raises(ValueError, match="few: 1 pictures are held out; at least 2"):
+        evaluation.evaluate(Model(z), few, evaluation.Settings(), tmp_path)
+    with pytest.raises(ValueError, match="frames must be at least 2"):
+        evaluation.Settings(frames=1)

@@ -1,0 +1,124 @@
+"""The inverse of the generator, the landmark generator that learns from it, and the model of all three."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from small_faces import COUNT, FACES, SEARCH, finished, pictures, small_began
+from small_methods import compiled, largest_change, on_two_devices, started
+
+from lgan_jax.core import Finished
+from lgan_jax.inversion import Settings as Search
+from lgan_jax.methods import model
+from lgan_jax.methods.began.inverse import Inverse
+from lgan_jax.methods.began.landmarks import Landmarks
+
+
+@pytest.fixture(scope="module")
+def phases():
+    return finished()
+
+
+@pytest.fixture(scope="module")
+def faces(phases):
+    return model("began", FACES, phases)
+
+
+def test_the_inverse_finds_what_the_generator_was_given(phases):
+    """Made of the generator's own faces, so that they can be found; the error falls to nearly nothing."""
+    began = phases["began"]
+    z = np.random.default_rng(1).uniform(-1, 1, (3, 64)).astype(np.float32)
+    made = np.asarray(began.method.generate(began.state, jnp.asarray(z)))
+    search = Search(steps=150, slots=3, every=50, tolerance=0.0)
+    inverse = Inverse(Inverse.Settings(batch_size=3, search=search), FACES, jnp.float32, phases)
+    state = jax.device_get(started(inverse, pictures(1)))
+    batch = jax.device_put({"image": made[[0, 1, 2, 1]], "index": np.array([4, 0, 2, 0], np.int32)})
+    after, metrics = inverse.train_step(state, batch, jax.random.key(0))
+    assert state.error.tolist() == [-1] * COUNT
+    assert (after.error[[4, 0, 2]] < 0.15 * np.abs(made - made.mean(0)).mean()).all()
+    assert after.error[[1, 3, 5, 6]].tolist() == [-1] * 4
+    assert np.abs(after.z).max() <= 1
+    assert not after.z[[1, 3, 5, 6]].any()
+    assert int(after.step) == 1
+    assert metrics["updates"] == 150
+    again = np.asarray(began.method.generate(began.state, jnp.asarray(after.z[[4, 0, 2]])))
+    np.testing.assert_allclose(np.abs(again - made).mean((1, 2, 3)), after.error[[4, 0, 2]], rtol=1e-3)
+
+
+def test_the_inverse_goes_once_through_all_pictures():
+    settings = Inverse.Settings(batch_size=4)
+    assert Inverse.length(settings, 9) == 3
+    assert Inverse.length(Inverse.Settings(steps=5, batch_size=4), 9) == 5
+
+
+def test_what_was_searched_for_is_evaluated_and_shown(phases):
+    method, state = phases["inverse"]
+    assert (state.error >= 0).all()
+    half = state.replace(error=np.where(np.arange(COUNT) < 3, state.error, -1))
+    metrics = jax.jit(method.eval_step)(half, pictures(2))
+    assert float(metrics["searched"]) == pytest.approx(3 / 7)
+    assert float(metrics["error"]) == pytest.approx(state.error[:3].mean(), rel=1e-5)
+    batch = pictures(5)
+    sheet = np.asarray(jax.jit(method.pictures)(state, batch)["inverted"])
+    np.testing.assert_array_equal(sheet[:, 0], batch["image"])
+    error = np.abs(sheet[:, 1] - batch["image"]).mean((1, 2, 3))
+    np.testing.assert_allclose(error, state.error[batch["index"]], rtol=1e-3)
+
+
+def test_the_landmark_generator_learns_from_each_pictures_own_z(phases):
+    method, first = phases["landmark_generator"]
+    batch, step = pictures(6), compiled(method)
+    after, metrics = step(first, batch, jax.random.key(0))
+    assert min(largest_change(first.params, after.params)) > 0
+    z = jnp.asarray(phases["inverse"].state.z[batch["index"]])
+    found = np.asarray(method.landmarks(first, z))
+    assert float(metrics["squares"]) == pytest.approx(((found - batch["landmarks"]) ** 2).mean(), rel=1e-4)
+    state = after
+    for i in range(40):
+        state, metrics = step(state, batch, jax.random.key(i))
+    assert float(metrics["squares"]) < 0.8 * float(((found - batch["landmarks"]) ** 2).mean())
+    two, _ = on_two_devices(method, first, batch, jax.random.key(0))
+    assert max(largest_change(after.params, jax.tree.map(lambda x: x[1], two.params))) < 1e-4
+    figures, sheet = jax.jit(method.eval_step)(state, batch), jax.jit(method.pictures)(state, batch)["landmarks"]
+    assert set(figures) == {"nme", "squares"}
+    assert sheet.shape == (6, 2, 16, 16, 3)
+
+
+def test_the_model_makes_faces_with_landmarks_by_seed_and_number(faces, phases):
+    several = faces.sample(3, 6)
+    assert (several.z.shape, several.image.shape, several.landmarks.shape) == ((6, 64), (6, 16, 16, 3), (6, 49, 2))
+    assert np.abs(several.z).max() <= 1
+    for one, part in zip(faces.sample(3, 1, first=4), several):
+        np.testing.assert_allclose(one[0], part[4], atol=1e-5)
+    assert np.abs(faces.sample(4, 6).z - several.z).max() > 0.1
+    began, landmarks = phases["began"], phases["landmark_generator"]
+    np.testing.assert_allclose(
+        several.image, np.clip(began.method.generate(began.state, jnp.asarray(several.z)), -1, 1), atol=1e-4
+    )
+    np.testing.assert_allclose(
+        several.landmarks, landmarks.method.landmarks(landmarks.state, jnp.asarray(several.z)), atol=1e-5
+    )
+    assert (faces.size, faces.scheme) == (16, FACES.scheme)
+
+
+def test_the_model_inverts_as_the_phase_does(faces, phases):
+    batch, reports = pictures(7), []
+    found = faces.invert(batch["image"], reports.append)
+    np.testing.assert_allclose(found.z, phases["inverse"].state.z[batch["index"]], atol=1e-5)
+    np.testing.assert_allclose(found.error, phases["inverse"].state.error[batch["index"]], rtol=1e-4)
+    assert found.updates.tolist() == [SEARCH.steps] * 7
+    assert found.landmarks.shape == (7, 49, 2)
+    assert reports[-1].finished == 7
+
+
+def test_what_is_wrong_is_said(faces, phases):
+    with pytest.raises(ValueError, match=r"pictures have the shape \(2, 8, 8, 3\); expected \(B, 16, 16, 3\)"):
+        faces.invert(np.zeros((2, 8, 8, 3)))
+    with pytest.raises(ValueError, match=r"z has the shape \(3, 63\); expected \(B, 64\)"):
+        faces.generate(np.zeros((3, 63)))
+    with pytest.raises(ValueError, match="the inverse phase needs a generator: list began before it"):
+        Inverse(Inverse.Settings(), FACES, jnp.float32, {})
+    with pytest.raises(ValueError, match="the landmark_generator phase needs inverse before it"):
+        Landmarks(Landmarks.Settings(), FACES, jnp.float32, {"began": Finished(small_began(), None)})
+    with pytest.raises(ValueError, match="the run has not reached its landmark_generator phase yet"):
+        model("began", FACES, {"began": phases["began"]})
