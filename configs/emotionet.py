@@ -83,12 +83,14 @@ def paper() -> ConfigDict:
 def cpu(config: ConfigDict) -> None:
     """128 pixels on a CPU with narrow networks: D_C, then G from pairs of frames of a person, which need no D_A.
 
-    Built-in people are in one pair each, so those held out are unseen.
+    Frames of a recording never differ in expression alone: the weight of Eq. 10 keeps the texture from painting the
+    rest, that of Eq. 9 the flow from folding. Built-in people are in one pair each, so those held out are unseen.
     """
     config.data.built_in.update({"train_per_identity": 6000, "test_per_identity": 200, **COUPLES})
     config.phases = ("regressor", "pairs")
     regressor_first(config, 2000)
     config.pairs = from_pairs(3000, width=16, blocks=3)
+    config.pairs.update({"emphasis": 10.0, "weights": {"attention": 2.0, "total_variation": 1e-3}})
     config.loop.update({"log_every": 50, "eval_every": 500, "pictures_every": 500, "checkpoint_every": 250})
 
 
