@@ -19,7 +19,7 @@ INCEPTION = flags.DEFINE_string(
     "inception", None, "pytorch-fid's file of Inception weights, for FID (expression, began)."
 )
 COMPARE = flags.DEFINE_list("compare", None, "Folders of other runs of the same data, for Table 7 (expression).")
-AUGMENTATION = flags.DEFINE_bool("augmentation", None, "Whether to train on made faces (expression: Table 4; began).")
+AUGMENTATION = flags.DEFINE_bool("augmentation", None, "Whether to make Table 4, which takes long (expression).")
 FACTORS = cli.define_integers("factors", "Of Table 4: how many times as many made faces as real ones, as 0,1,5.")
 SEEDS = flags.DEFINE_integer("seeds", None, "Of Table 4: trainings for each factor.")
 DATA = flags.DEFINE_string("data_dir", None, "Where the run's data set lies now, if it was moved.")

@@ -12,7 +12,7 @@ import numpy as np
 from lgan_jax.data import FaceData
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import report
-from lgan_jax.evaluation.began import claim, measures, sheets, tables
+from lgan_jax.evaluation.began import measures, sheets, tables
 from lgan_jax.evaluation.began.measures import Features, Known, Made, Model
 from lgan_jax.evaluation.judge import Judge, find_judge
 from lgan_jax.evaluation.pictures import to_floats
@@ -28,15 +28,11 @@ class Settings:
       frames: held-out pictures at most; as many faces are made.
       ways: through z, from held-out pictures to their mirror images and to each other.
       inception: the user's file of pytorch-fid's Inception weights, for FID; empty for none.
-      augmentation: whether to train landmark detectors on real and on made faces, which takes long.
-      claim: of those detectors.
     """
 
     frames: int = 200
     ways: int = 8
     inception: str = ""
-    augmentation: bool = False
-    claim: claim.Settings = dataclasses.field(default_factory=claim.Settings)
 
     def __post_init__(self) -> None:
         if self.frames < 2:
@@ -72,10 +68,6 @@ def evaluate(
     start = time.monotonic()
     _check(model, data)
     judge, warnings = find_judge()
-    weights = (about or {}).get("Weights", "")
-    if settings.augmentation:
-        claim.write(claim.run(model, data, settings.claim, weights), out)
-    learned, stale = claim.read(out, weights, data.fingerprint)
     faces = measures.known(model, data, settings.frames)
     made = measures.made(model, judge, len(faces.pictures))
     points = _landmark_errors(model, data, faces, made, judge)
@@ -87,14 +79,13 @@ def evaluate(
         _inversion(model, faces),
         tables.landmarks(points, len(faces.pictures)),
         tables.smoothness(ways, measures.STEPS),
-        *([claim.table(learned)] if learned else []),
     ]
     seconds = time.monotonic() - start
     found = report.Report(
         title="Made faces with their landmarks",
         verdict=verdict,
         good=good,
-        warnings=[*([report.BUILT_IN] if data.built_in else []), *warnings, *stale, *_doubts(made, inception)],
+        warnings=[*([report.BUILT_IN] if data.built_in else []), *warnings, *_doubts(made, inception)],
         facts={**_facts(data, faces), **(about or {}), **report.surroundings(), "Time": f"{seconds:.0f} s"},
         tables=shown,
         sheets=[
@@ -102,7 +93,6 @@ def evaluate(
             sheets.inverted(faces, data.info.scheme),
             mirror,
             *([sheets.convergence(history)] if len(history) > 1 else []),
-            *([claim.sheet(learned)] if learned else []),
         ],
         details={
             "settings": dataclasses.asdict(settings),
