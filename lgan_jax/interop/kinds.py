@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lgan_jax.interop import classifiers, fan, files, landmarkgan
+from lgan_jax.interop import classifiers, fan, files, landmarkgan, stylegan2
 from lgan_jax.interop.names import Network, Tensors, unwrapped
 from lgan_jax.nn import inception, vgg
 
@@ -20,7 +21,14 @@ KINDS: Mapping[str, Callable[[Tensors], Network]] = {
     "fan": fan.fan,
     "vgg16": classifiers.vgg16,
     "vgg19": classifiers.vgg19,
+    "lpips-vgg16": classifiers.lpips,
     "inception-fid": classifiers.inception,
+    "stylegan2": stylegan2.generator,
+    "stylegan2-discriminator": stylegan2.discriminator,
+}
+_READERS = {  # of files; others are read by `files`
+    "stylegan2": functools.partial(stylegan2.read, network="G_ema"),
+    "stylegan2-discriminator": functools.partial(stylegan2.read, network="D"),
 }
 _PUBLISHED = {**vgg.PUBLISHED, "inception-fid": inception.PUBLISHED}
 
@@ -30,7 +38,7 @@ def network(kind: str, source: str | os.PathLike | Mapping[str, Any]) -> Network
     if kind not in KINDS:
         raise ValueError(f"there are no published weights of the kind {kind!r}; the kinds are {', '.join(KINDS)}")
     what = "the mapping" if isinstance(source, Mapping) else str(source)
-    tensors = source if isinstance(source, Mapping) else files.read(Path(source))
+    tensors = source if isinstance(source, Mapping) else _READERS.get(kind, files.read)(Path(source))
     try:
         return KINDS[kind](unwrapped(tensors))
     except ValueError as error:
