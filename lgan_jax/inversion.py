@@ -1,0 +1,348 @@
+"""Finding what a network's inputs were: gradient descent on the parameters of many independent examples at once.
+
+What is searched for (a latent, noise maps) is a pytree whose arrays have an example in each row. An objective says how
+far each row is from its target; rows know nothing of each other, so that a batch finds what one after the other would.
+A fixed number of rows, the slots, is worked on at a time. An example that has converged leaves its slot to the next.
+Source: Eq. 3 of Bazrafkan et al., after Berthelot et al., "BEGAN" (2017).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Float32, Int
+
+from lgan_jax import optimizers
+
+Parameters = Any  # a tree of arrays `(rows, …)`
+Terms = Mapping[str, Float[Array, " rows"]]
+Objective = Callable[[Any, Parameters, Any, "Moment"], tuple[Float[Array, " rows"], Terms]]
+
+_ADAM = optimizers.Settings(name="adam", learning_rate=0.1)
+
+
+class Moment(NamedTuple):
+    """How far each row is.
+
+    Attributes:
+      step: `(rows,)` int32: how many updates it has had.
+      share: `(rows,)`: the same as a share of all steps, from 0 to 1.
+      keys: `(rows,)` typed keys, other ones for every example and step.
+    """
+
+    step: Array
+    share: Array
+    keys: Array
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How to search.
+
+    Attributes:
+      steps: updates of an example, at most.
+      optimizer: its fields; its schedule runs over `steps`, for each example from its own start.
+      tolerance: an example has converged when its loss has not fallen by this share for `patience` steps; 0: never.
+      patience: see `tolerance`.
+      best_from: the parameters of the least loss are kept, of those from this share of the steps on: 0 of all (where
+        the objective is the same at every step), 1 of the last step alone.
+      slots: examples that are worked on at a time.
+      every: steps between two looks at how far it is: then progress is reported, and slots are filled again.
+    """
+
+    steps: int = 300
+    optimizer: optimizers.Settings = _ADAM
+    tolerance: float = 0.01
+    patience: int = 30
+    best_from: float = 0.0
+    slots: int = 16
+    every: int = 10
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "patience", "slots", "every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        for name in ("tolerance", "best_from"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it is a share, from 0 to 1")
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """What is reported while it works; one row for each slot, the same example may be seen again when it is finished.
+
+    Attributes:
+      finished: examples (counting restarts) that are finished, of `total`.
+      total: see `finished`.
+      example: which example each slot has, or had last.
+      step: how many updates it has had.
+      loss, terms: its objective before the last of these updates.
+      parameters: its parameters now, on the device.
+    """
+
+    finished: int
+    total: int
+    example: Int[np.ndarray, " slots"]
+    step: Int[np.ndarray, " slots"]
+    loss: Float32[np.ndarray, " slots"]
+    terms: Mapping[str, Float32[np.ndarray, " slots"]]
+    parameters: Parameters
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What was found for n targets; of several restarts the best.
+
+    Attributes:
+      parameters: tree of host arrays `(n, …)`.
+      loss, terms: the objective there.
+      steps: updates that were made until it converged or `Settings.steps` were reached.
+      restart: which restart it was, from 0.
+    """
+
+    parameters: Parameters
+    loss: Float32[np.ndarray, " n"]
+    terms: Mapping[str, Float32[np.ndarray, " n"]]
+    steps: Int[np.ndarray, " n"]
+    restart: Int[np.ndarray, " n"]
+
+
+@flax.struct.dataclass
+class _Slots:
+    """What the device holds, a row each slot: see `Progress`. `mark`: the last loss that counted as a fall."""
+
+    key: Array
+    example: Array
+    target: Any
+    parameters: Parameters
+    optimizer: Any
+    step: Array
+    loss: Array
+    terms: Terms
+    best: Parameters
+    best_loss: Array
+    best_terms: Terms
+    mark: Array
+    mark_step: Array
+    finished: Array
+
+
+class Inverter:
+    """Compiled once for each number of slots; call it for any number of targets.
+
+    The objective is called as `objective(shared, parameters, target, moment)` with a row for each slot, and returns the
+    loss of each row and the terms that it is made of, to be reported. `shared` is what is the same for all: a network's
+    weights.
+    """
+
+    def __init__(
+        self, objective: Objective, settings: Settings, project: Callable[[Parameters], Parameters] | None = None
+    ) -> None:
+        """`project` moves parameters back to where they may be, after every update; none where it is None."""
+        self.settings = settings
+        self._objective = objective
+        self._project = project or (lambda parameters: parameters)
+        self._optimizer = optimizers.make(settings.optimizer, settings.steps)
+        self._advance = jax.jit(self._advanced, donate_argnums=1)
+        self._fill = jax.jit(self._filled)
+
+    def __call__(
+        self,
+        shared: Any,
+        start: Parameters,
+        targets: Any,
+        key: jax.Array | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Found:
+        """Searches from `start` for the parameters of the least loss.
+
+        Args:
+          shared: see the class.
+          start: tree of arrays `(n·restarts, …)`; the restarts of a target follow each other.
+          targets: tree of arrays `(n, …)`; they are on the device only while they are worked on.
+          key: for objectives that draw random numbers; what an example draws does not depend on the others.
+          progress: called every so many steps (see `Settings.every`).
+
+        Raises:
+          ValueError: there is no target, or starts are not a multiple of them.
+          FloatingPointError: the loss of an example was not finite at any step that counts, in any of its restarts.
+        """
+        start, targets = (jax.tree.map(np.asarray, tree) for tree in (start, targets))
+        total, restarts = _counted(start, targets)
+        key = jax.random.key(0) if key is None else key
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(total))
+        work = _Work(total, min(self.settings.slots, total))
+        slots = None
+        while work.waiting:
+            chosen, fresh = work.next()
+            rows = jax.tree.map(lambda x, at=chosen: x[at], start)
+            target = jax.tree.map(lambda x, at=chosen // restarts: x[at], targets)
+            given = self._start(shared, rows, target, chosen, keys[chosen])
+            slots = given if slots is None else self._fill(slots, given, fresh)
+            while not work.free:
+                slots = self._advance_some(shared, slots)
+                report = work.look(slots)
+                if progress is not None:
+                    progress(report)
+        return work.found(restarts)
+
+    def _start(self, shared: Any, parameters: Parameters, target: Any, example: np.ndarray, keys: Array) -> _Slots:
+        """Slots that have had no step."""
+        rows = len(example)
+        parameters, target = jax.tree.map(jnp.asarray, (parameters, target))
+        step, far = jnp.zeros(rows, jnp.int32), jnp.full(rows, jnp.inf)
+        shapes = jax.eval_shape(self._objective, shared, parameters, target, self._moment(keys, step))
+        nothing = {name: jnp.zeros(shape.shape) for name, shape in shapes[1].items()}
+        return _Slots(
+            key=keys,
+            example=jnp.asarray(example, jnp.int32),
+            target=target,
+            parameters=parameters,
+            optimizer=jax.vmap(self._optimizer.init)(parameters),
+            step=step,
+            loss=far,
+            terms=nothing,
+            best=jax.tree.map(jnp.copy, parameters),
+            best_loss=jnp.copy(far),
+            best_terms=jax.tree.map(jnp.copy, nothing),
+            mark=jnp.copy(far),
+            mark_step=jnp.copy(step),
+            finished=jnp.zeros(rows, bool),
+        )
+
+    def _filled(self, slots: _Slots, given: _Slots, fresh: Array) -> _Slots:
+        return jax.tree.map(lambda new, old: _rows(fresh, new, old), given, slots)
+
+    def _advance_some(self, shared: Any, slots: _Slots) -> _Slots:
+        """On a CPU one call a step: XLA's convolutions are slow inside of its loops there, and calls are cheap."""
+        for _ in range(self.settings.every if jax.default_backend() == "cpu" else 1):
+            slots = self._advance(shared, slots)
+        return slots
+
+    def _advanced(self, shared: Any, slots: _Slots) -> _Slots:
+        if jax.default_backend() == "cpu":
+            return self._step(shared, slots)
+        return jax.lax.fori_loop(0, self.settings.every, lambda _, sofar: self._step(shared, sofar), slots)
+
+    def _step(self, shared: Any, slots: _Slots) -> _Slots:
+        """The objective, and an update of those that are not finished. The last step is the objective alone."""
+        moment, settings = self._moment(slots.key, slots.step), self.settings
+
+        def total(parameters: Parameters):
+            loss, terms = self._objective(shared, parameters, slots.target, moment)
+            return jnp.sum(loss), (loss, dict(terms))
+
+        gradients, (loss, terms) = jax.grad(total, has_aux=True)(slots.parameters)
+        updates, optimizer = jax.vmap(self._optimizer.update)(gradients, slots.optimizer, slots.parameters)
+        moved = self._project(jax.tree.map(jnp.add, slots.parameters, updates))
+        better = (loss < slots.best_loss) & (moment.share >= settings.best_from)
+        fell = (loss < slots.mark - settings.tolerance * jnp.abs(slots.mark)) | jnp.isinf(slots.mark)
+        mark_step = jnp.where(fell & jnp.isfinite(loss), slots.step, slots.mark_step)
+        stands = bool(settings.tolerance) & (slots.step - mark_step >= settings.patience)
+        last = slots.step >= settings.steps
+        finished = last | (stands & (moment.share >= settings.best_from))
+        kept = functools.partial(_rows, better)
+        after = slots.replace(
+            parameters=jax.tree.map(functools.partial(_rows, finished), slots.parameters, moved),
+            optimizer=optimizer,
+            step=slots.step + ~finished,
+            loss=loss,
+            terms=terms,
+            best=jax.tree.map(kept, slots.parameters, slots.best),
+            best_loss=kept(loss, slots.best_loss),
+            best_terms=jax.tree.map(kept, terms, slots.best_terms),
+            mark=jnp.where(fell & jnp.isfinite(loss), loss, slots.mark),
+            mark_step=mark_step,
+            finished=finished,
+        )
+        return jax.tree.map(functools.partial(_rows, slots.finished), slots, after)
+
+    def _moment(self, keys: Array, step: Array) -> Moment:
+        return Moment(step, step / self.settings.steps, jax.vmap(jax.random.fold_in)(keys, step))
+
+
+class _Work:
+    """Which example is in which slot, and what was found of those that are finished."""
+
+    def __init__(self, total: int, slots: int) -> None:
+        self._total, self._next = total, 0
+        self._there = np.zeros(slots, bool)  # slots whose example is not finished
+        self._example = np.zeros(slots, np.int64)
+        self._steps = np.zeros(total, np.int64)
+        self._loss = np.full(total, np.inf, np.float32)
+        self._parameters: list[Any] = [None] * total
+        self._terms: list[Any] = [None] * total
+        self._finished = 0
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there are examples that are not finished."""
+        return self._finished < self._total
+
+    @property
+    def free(self) -> bool:
+        """Whether there is a slot for an example that waits, or nothing more to do."""
+        return not self._there.any() or (self._next < self._total and not self._there.all())
+
+    def next(self) -> tuple[np.ndarray, np.ndarray]:
+        """The example of each slot, and which slots are to be filled with it anew."""
+        fresh = np.zeros(len(self._there), bool)
+        for slot in np.flatnonzero(~self._there)[: self._total - self._next]:
+            fresh[slot], self._example[slot] = True, self._next
+            self._next += 1
+        self._there |= fresh
+        return self._example.copy(), fresh
+
+    def look(self, slots: _Slots) -> Progress:
+        """Takes out what is finished."""
+        finished, step, loss, terms = jax.device_get((slots.finished, slots.step, slots.loss, slots.terms))
+        example = self._example.copy()
+        if (done := np.flatnonzero(finished & self._there)).size:
+            best, best_loss, best_terms = jax.device_get((slots.best, slots.best_loss, slots.best_terms))
+            for slot in done:
+                at = example[slot]
+                self._parameters[at], self._terms[at] = (
+                    jax.tree.map(lambda x, row=slot: x[row].copy(), tree) for tree in (best, best_terms)
+                )
+                self._loss[at], self._steps[at] = best_loss[slot], step[slot]
+            self._there[done] = False
+            self._finished += len(done)
+        return Progress(self._finished, self._total, example, step, loss, terms, slots.parameters)
+
+    def found(self, restarts: int) -> Found:
+        """Of each target the best."""
+        restart = self._loss.reshape(-1, restarts).argmin(1)
+        chosen = np.arange(len(restart)) * restarts + restart
+        if (bad := ~np.isfinite(self._loss[chosen])).any():
+            raise FloatingPointError(
+                f"the objective of {int(bad.sum())} of {len(bad)} targets was never finite; the first is number "
+                f"{int(np.flatnonzero(bad)[0])}"
+            )
+        parameters, terms = (
+            jax.tree.map(lambda *rows: np.stack(rows), *(of_all[i] for i in chosen))
+            for of_all in (self._parameters, self._terms)
+        )
+        return Found(parameters, self._loss[chosen], terms, self._steps[chosen], restart)
+
+
+def _counted(start: Parameters, targets: Any) -> tuple[int, int]:
+    """How many examples there are in all, and how many of them a target."""
+    starts, count = ({len(x) for x in jax.tree.leaves(tree)} for tree in (start, targets))
+    if len(starts) != 1 or len(count) != 1:
+        raise ValueError(f"arrays with as many rows as each other are needed; starts have {starts}, targets {count}")
+    total, number = starts.pop(), count.pop()
+    if not number or not total or total % number:
+        raise ValueError(f"there are {total} starts for {number} targets; they must be a multiple of them, and some")
+    return total, total // number
+
+
+def _rows(flags: Array, one: Array, other: Array) -> Array:
+    """The rows of `one` where a flag is set, otherwise those of `other`."""
+    return jnp.where(flags.reshape(-1, *(1,) * (one.ndim - 1)), one, other)
