@@ -16,6 +16,7 @@ from lgan_jax.methods.projection.discriminator import Discriminator
 from lgan_jax.methods.projection.networks import SMALLEST, Generator
 from lgan_jax.ops.resample import TAPS
 
+PUBLISHED = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained (ffhq.pkl)"
 _FILTER = ".resample_filter"  # among the buffers of every layer
 _OTHERS = {"synthesis.input.": "StyleGAN3", "synthesis.b4.conv.": "StyleGAN1"}  # how names of theirs begin
 
