@@ -134,7 +134,7 @@ def _as_ours(values: np.ndarray, shape: tuple[int, ...], kernel: bool) -> np.nda
     values = np.asarray(values, np.float32)
     if kernel:
         values = np.moveaxis(values.reshape(values.shape[: len(shape)]), (0, 1), (-1, -2))
-    return np.ascontiguousarray(values)
+    return np.asarray(values, order="C")  # which keeps a number one
 
 
 def _wrapper(source: Mapping[str, Any]) -> str | None:

@@ -37,7 +37,7 @@ def read(network: Mapping[str, Any]) -> dict[str, np.ndarray]:
     Raises `ValueError` where the network is none of StyleGAN2.
     """
     options = network["static_kwargs"]
-    found = {name: array.values for name, array in _variables(network, "")}
+    found = {name: np.asarray(getattr(array, "values", array)) for name, array in _variables(network, "")}
     if network["version"] < _LEAST or any("StyleMod" in name or "_lod" in name for name in found):
         raise ValueError("it is a network of StyleGAN1 or of another architecture; StyleGAN2's are read")
     if list(options.get("resample_kernel") or _FILTER) != _FILTER:

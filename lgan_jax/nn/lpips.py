@@ -13,7 +13,7 @@ LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 PUBLISHED = "https://github.com/richzhang/PerceptualSimilarity/tree/master/lpips/weights/v0.1 (vgg.pth)"
 _EPSILON = 1e-10  # added to the norm of a place's features, outside the root
 
-Maps = Float[Array, "batch rows columns channels"]
+Maps = Float[Array, "batch _ _ _"]
 Features = list[Maps]
 
 

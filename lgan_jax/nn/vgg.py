@@ -23,7 +23,7 @@ _FACTORS = (1, 2, 4, 8, 8)  # on `width`, of each block
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's colours in [0, 1]
 
 Image = Float[Array, "batch height width 3"]
-Maps = Float[Array, "batch rows columns channels"]
+Maps = Float[Array, "batch _ _ _"]
 
 
 class VGG(nn.Module):

@@ -57,7 +57,7 @@ def modulated_convolve(
     return made if divided is None else made * _spread(divided, x)
 
 
-def _spread(factors: Float[Array, "batch channels"], x: Maps) -> Float[Array, "batch 1 1 channels"]:
+def _spread(factors: Float[Array, "batch _"], x: Maps) -> Float[Array, "batch 1 1 _"]:
     return factors[:, None, None].astype(x.dtype)
 
 

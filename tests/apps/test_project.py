@@ -12,7 +12,7 @@ import small_videos
 from lgan_jax import cli
 from lgan_jax.apps import provenance
 from lgan_jax.apps.project import __main__ as command
-from lgan_jax.apps.project import aligned, job, writing
+from lgan_jax.apps.project import aligned, frames, job, writing
 from lgan_jax.data.images import decode
 from lgan_jax.faces import Faces
 from lgan_jax.landmarks import IBUG68
@@ -225,3 +225,25 @@ def test_the_published_networks_from_their_files(tmp_path, capsys, monkeypatch):
     torch.save(twin_stylegan2.Generator((3, 3, 2, 2, 2), layers=1).state_dict(), tmp_path / "n.pkl")
     torch.save(twins.drawn(twins.FAN(5, 8, depth=1, stacks=1)).state_dict(), tmp_path / "f.zip")
     assert "finds 5 landmarks; a network for iBUG's 68 is needed" in failed(other, capsys)
+
+
+def test_a_video_drives_frame_by_frame(projector, tmp_path):
+    """The frame without a face shows the picture before; the one before the first face shows the first."""
+    photo(tmp_path / "a.jpg", ONE)
+    blank = small_videos.scene()
+    small_videos.write_video(tmp_path / "b.mp4", [blank, *small_videos.moving(1, 2), blank])
+    said = []
+    given = options(tmp_path, landmarks=tmp_path / "b.mp4", frame_steps=1)
+    assert frames.run(given, projector, FACES, said.append) == 0
+    assert said == [
+        f"{tmp_path / 'out' / 'video.mp4'} is written; 2 of 4 frames show the picture before, for want of a face"
+    ]
+    with av.open(str(tmp_path / "out" / "video.mp4")) as container:
+        made = [frame.to_ndarray(format="rgb24").astype(int) for frame in container.decode(video=0)]
+    assert len(made) == 4
+    assert np.abs(made[1] - made[0]).mean() < 4
+    assert np.abs(made[3] - made[2]).mean() < 4
+    small_videos.write_video(tmp_path / "c.mp4", [blank] * 2)
+    with pytest.raises(ValueError, match=r"c\.mp4: no frame shows a face whose landmarks are clear"):
+        frames.run(options(tmp_path, landmarks=tmp_path / "c.mp4", out=tmp_path / "none"), projector, FACES)
+    assert not (tmp_path / "none").exists()

@@ -38,7 +38,7 @@ def tensors(x):
 def compare(made, expected):
     """To 1e-3 of the range."""
     expected = expected.detach().numpy()
-    assert np.ptp(expected) > 0.05
+    assert np.ptp(expected) > 0.02
     assert made.shape == expected.shape
     np.testing.assert_allclose(made, expected, atol=1e-3 * np.ptp(expected), rtol=0)
 
@@ -122,19 +122,20 @@ def test_discriminator(labels, count):
 
 def test_what_the_networks_cannot_be_called_with(generator):
     _, network = generator
+    z, labels = jnp.asarray(latents(2)), jnp.asarray(one_hot(2, 4))
     with pytest.raises(ValueError, match="needs labels of 4 classes"):
-        network.module.apply(network.variables, latents(2))
+        network.module.apply(network.variables, z)
     with pytest.raises(ValueError, match="9 styles are given, but there are 10 places"):
         network.module.apply(network.variables, jnp.zeros((2, 9, 12)), method="draw")
     with pytest.raises(ValueError, match="noise maps must have sides of 4, 8, 8, 16"):
-        network.module.apply(network.variables, latents(2), one_hot(2, 4), 1.0, noise_maps(CHANNELS[:-1], 2))
+        network.module.apply(network.variables, z, labels, 1.0, list(map(jnp.asarray, noise_maps(CHANNELS[:-1], 2))))
     plain = interop.network("stylegan2-discriminator", arrays(twin.drawn(twin.Discriminator(CHANNELS[:2]))))
     with pytest.raises(ValueError, match="this network has no classes"):
-        plain.module.apply(plain.variables, pictures(8, 2), one_hot(2, 3))
+        plain.module.apply(plain.variables, jnp.asarray(pictures(8, 2)), labels)
     with pytest.raises(ValueError, match="pictures have 16 pixels a side; this discriminator is for 8"):
-        plain.module.apply(plain.variables, pictures(16, 2))
+        plain.module.apply(plain.variables, jnp.asarray(pictures(16, 2)))
     with pytest.raises(ValueError, match="a batch of 6 cannot be split into groups of 4"):
-        plain.module.apply(plain.variables, pictures(8, 6))
+        plain.module.apply(plain.variables, jnp.asarray(pictures(8, 6)))
 
 
 def one_line(kind, source):

@@ -10,13 +10,11 @@ from lgan_jax.methods.projection import projector as projectors
 from lgan_jax.methods.projection.networks import Generator
 from lgan_jax.methods.projection.projector import Projector, Seer, Settings, flat
 
-SIZE = 16
-
 
 def looks(variables, image):
-    """A quarter of the resolution, in one layer."""
-    count, side = len(image), image.shape[1] // 4
-    return [image.reshape(count, side, 4, side, 4, 3).mean((2, 4)) * variables]
+    """Half of the resolution, in one layer."""
+    count, side = len(image), image.shape[1] // 2
+    return [image.reshape(count, side, 2, side, 2, 3).mean((2, 4)) * variables]
 
 
 def maps(variables, image):
@@ -27,13 +25,13 @@ def maps(variables, image):
 
 @pytest.fixture(scope="module")
 def generator():
-    module = Generator((4, 4, 3), latent=5, style=6, layers=1)
+    module = Generator((4, 3), latent=5, style=6, layers=1)
     variables = jax.jit(module.init)(jax.random.key(2), jnp.zeros((1, 5)))
     return module, variables
 
 
 def made(generator, **settings):
-    settings = {"steps": 60, "samples": 300, "every": 20, "regularity": 1.0, **settings}
+    settings = {"steps": 40, "samples": 300, "every": 20, "regularity": 1.0, "slots": 2, **settings}
     weights = np.array([1.0, 0.5], np.float32)
     return Projector(generator, Seer(looks, jnp.float32(1)), Seer(maps, jnp.float32(1)), weights, Settings(**settings))
 
@@ -54,7 +52,7 @@ def pictures(generator):
 def test_mean_and_deviation_of_styles(generator, projector):
     module, variables = generator
     latents = np.random.default_rng(123).normal(size=(300, 5)).astype(np.float32)
-    styles = np.asarray(module.apply(variables, latents, method="map"), np.float64)
+    styles = np.asarray(module.apply(variables, jnp.asarray(latents), method="map"), np.float64)
     np.testing.assert_allclose(projector.mean, styles.mean(0), atol=1e-5)
     np.testing.assert_allclose(projector.deviation, np.sqrt(styles.var(0).sum()), rtol=1e-5)
 
@@ -66,40 +64,39 @@ def reports():
 
 @pytest.fixture(scope="module")
 def found(projector, pictures, reports):
-    return projector(pictures[:3], pictures[:3], 2, jax.random.key(1), reports.append)
+    return projector(pictures[:2], pictures[:2], 2, jax.random.key(1), reports.append)
 
 
 def test_it_comes_near_to_pictures_that_the_generator_can_make(projector, pictures, found, reports):
     """To a fraction of the mean style's distance. Of every pair the better restart."""
-    first = next(report for report in reports)
-    assert sorted(first.terms) == ["landmarks", "look", "noise"]
-    middle = projector.draw(np.tile(projector.mean, (3, 1)), [x * 0 for x in found.noise])
-    before, after = (np.abs(x - pictures[:3]).mean((1, 2, 3)) for x in (middle, found.image))
+    assert sorted(reports[0].terms) == ["landmarks", "look", "noise"]
+    middle = projector.draw(np.tile(projector.mean, (2, 1)), [x * 0 for x in found.noise])
+    before, after = (np.abs(x - pictures[:2]).mean((1, 2, 3)) for x in (middle, found.image))
     assert (after < 0.5 * before).all()
-    assert found.style.shape == (3, 6)
-    assert [x.shape for x in found.noise] == [(3, 4, 4), (3, 8, 8), (3, 8, 8), (3, 16, 16), (3, 16, 16)]
+    assert found.style.shape == (2, 6)
+    assert [x.shape for x in found.noise] == [(2, 4, 4), (2, 8, 8), (2, 8, 8)]
     np.testing.assert_allclose(sum(found.terms.values()), found.loss, rtol=1e-5)
     np.testing.assert_allclose([np.mean(x**2) for x in found.noise], 1, rtol=1e-3)
 
 
-def test_the_weight_of_landmarks_moves_towards_them(generator, pictures):
+def test_the_weight_of_landmarks_moves_towards_them(generator, projector, pictures):
     """Look and landmarks are of different pictures."""
     near = []
-    for weight in (0.0, 30.0):
-        strong = made(generator, landmarks=weight, steps=40)
-        result = strong(pictures[:1], pictures[3:4], key=jax.random.key(1))
-        heat = [strong.heatmaps(x) for x in (result.image, pictures[3:4])]
-        near.append((np.abs(heat[0] - heat[1]).mean(), np.abs(result.image - pictures[:1]).mean()))
-    assert near[1][0] < 0.7 * near[0][0]
+    for each in (projector, made(generator, landmarks=30.0)):
+        result = each(pictures[:2], pictures[3:], key=jax.random.key(1))
+        heat = [each.heatmaps(x) for x in (result.image, pictures[3:])]
+        near.append((np.abs(heat[0] - heat[1]).mean(), np.abs(result.image - pictures[:2]).mean()))
+    assert near[1][0] < 0.8 * near[0][0]
     assert near[1][1] > near[0][1]
 
 
-def test_it_can_start_from_what_was_found(projector, pictures, found):
-    """The first loss is then that of the end, but for the noise on the style."""
-    losses = []
-    again = made((projector.generator, projector._shared["generator"]), steps=2, every=1, noise=0.0)
-    again(pictures[:3], pictures[:3], progress=lambda report: losses.append(report.loss.copy()), start=found)
-    np.testing.assert_allclose(losses[0], found.loss, rtol=1e-3)
+def test_it_can_start_from_what_was_found(projector, pictures, found, reports):
+    """After half of the steps, far fewer than which lead there from the mean."""
+    again = []
+    projector(pictures[:2], pictures[:2], progress=again.append, start=found)
+    assert (again[0].step == 20).all()
+    assert again[0].loss.mean() < reports[0].loss.mean()
+    np.testing.assert_allclose(again[-1].loss.mean(), found.loss.mean(), rtol=0.5)
 
 
 def test_the_schedule_is_the_published_one():
@@ -116,31 +113,33 @@ def test_with_too_little_memory_fewer_are_worked_on(generator, pictures, monkeyp
     said, tried = [], []
 
     class Full(inversion.Inverter):
-        def __call__(self, *given, **options):
+        """Has found what it started from, if it has the memory."""
+
+        def __call__(self, shared, start, targets, key, progress):
             tried.append(self.settings.slots)
             if self.settings.slots > limit:
                 raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory")
-            return super().__call__(*given, **options)
+            return inversion.Found(start, np.zeros(4, np.float32), {}, np.ones(4, int), np.zeros(4, int))
 
     monkeypatch.setattr(projectors.inversion, "Inverter", Full)
-    projector = made(generator, steps=1, slots=8)
+    projector = made(generator, slots=8)
     monkeypatch.setattr(projector, "_say", said.append)
     limit = 2
     assert projector(pictures[:4], pictures[:4]).style.shape == (4, 6)
     assert tried == [8, 2]
     assert said == ["memory is too small for that many pictures at a time: going on with 2"]
     limit = 0
-    with pytest.raises(ValueError, match="memory is too small to project onto 16 pixels, even one picture"):
+    with pytest.raises(ValueError, match="memory is too small to project onto 8 pixels, even one picture"):
         projector(pictures[:1], pictures[:1])
 
 
 def test_what_it_cannot_be_given(projector, pictures):
     with pytest.raises(
-        ValueError, match=r"pairs of pictures of 16 pixels a side are needed, not \(5, 16, 16, 3\) and \(2,"
+        ValueError, match=r"pairs of pictures of 8 pixels a side are needed, not \(5, 8, 8, 3\) and \(2,"
     ):
         projector(pictures, pictures[:2])
-    with pytest.raises(ValueError, match=r"needed, not \(1, 8, 8, 3\)"):
-        projector(pictures[:1, :8, :8], pictures[:1, :8, :8])
+    with pytest.raises(ValueError, match=r"needed, not \(1, 4, 4, 3\)"):
+        projector(pictures[:1, :4, :4], pictures[:1, :4, :4])
     with pytest.raises(ValueError, match="steps is 0; it must be at least 1"):
         Settings(steps=0)
     with pytest.raises(ValueError, match="look is nan; it must be a number from 0 on"):

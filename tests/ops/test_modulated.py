@@ -21,7 +21,7 @@ def one_by_one(x, kernel, styles, up=False, demodulate=True):
     for one, style in zip(x, styles):
         scaled = kernel * style[None, None, :, None]
         if demodulate:
-            scaled = scaled / jnp.sqrt(jnp.sum(scaled**2, (0, 1, 2)) + 1e-8)
+            scaled = scaled / jnp.sqrt(jnp.sum(scaled**2, (0, 1, 2), keepdims=True) + 1e-8)
         pad, stretch = (2, 2) if up else (kernel.shape[0] // 2, 1)
         scaled = scaled[::-1, ::-1] if up else scaled
         layout = ("NHWC", "HWIO", "NHWC")

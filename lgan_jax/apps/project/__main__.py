@@ -17,6 +17,9 @@ maps are searched for with which the generator's picture looks like the one (LPI
 The photos may have any size; in each there must be one face. They are turned and cropped by eyes and mouth, as FFHQ's
 were. --look and --landmarks may be folders of photos, taken in the order of their names; one photo goes with all.
 
+Where --landmarks is a video, DIR gets video.mp4, with its sound: each frame's search starts where the last one ended.
+A frame in which no face can be seen shows the picture before.
+
 What is needed, and where its owners publish it (nothing of these files is run):
   --network  https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/ffhq.pkl
   --fan      https://www.adrianbulat.com/downloads/python-fan/2DFAN4-cd938726ad.zip
@@ -48,12 +51,13 @@ def _parser() -> cli.Parser:
     add("--vgg", required=True, metavar="FILE", type=Path, help="VGG16")
     add("--lpips", metavar="FILE", type=Path, help="LPIPS's linear weights, where --vgg does not hold them")
     add("--look", required=True, metavar="A", type=Path, help="photo with the look, or a folder of photos")
-    add("--landmarks", required=True, metavar="B", type=Path, help="photo with the expression, or a folder of photos")
+    add("--landmarks", required=True, metavar="B", type=Path, help="photo with the expression, a folder, a video")
     add("--out", required=True, metavar="DIR", type=Path, help="folder to write; it must not exist yet, or be empty")
     add("--weight", action="append", metavar="NAME=X", help="weight of a group of landmarks; may be given again")
     add("--look-weight", type=float, metavar="X", help="weight of the look (default: 1)")
     add("--landmark-weight", type=float, metavar="X", help="weight of the landmarks (default: 0.1; 0.05 is usual too)")
     add("--steps", type=int, metavar="N", help="steps of the search (default: 1000)")
+    add("--frame-steps", type=int, metavar="N", help="steps of each frame of a video after the first (default: 100)")
     add("--restarts", type=int, metavar="N", help="searches for each pair, of which the best is kept (default: 1)")
     add("--at-once", type=int, metavar="N", help="searches that are worked on at a time (default: 8)")
     add("--seed", type=int, metavar="N", help="of the noise (default: 0)")

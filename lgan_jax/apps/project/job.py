@@ -12,19 +12,17 @@ import numpy as np
 from rich.console import Console
 
 from lgan_jax.apps import device, video
-from lgan_jax.apps.project import aligned, networks, writing
+from lgan_jax.apps.project import aligned, frames, networks, writing
 from lgan_jax.apps.project.aligned import Face
 from lgan_jax.evaluation.pictures import to_floats
 from lgan_jax.faces import Faces
 from lgan_jax.inversion import Progress
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.methods.projection.losses import landmark_weights
-from lgan_jax.methods.projection.projector import Projector, Settings, flat
+from lgan_jax.methods.projection.projector import Projector, Settings
 from lgan_jax.training.logs.progress import Progress as Bar
 
 Say = Callable[[str], None]
-
-_FLAT = "the heatmaps of its landmarks are flat (a face in profile?)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +40,7 @@ class Options:
     look_weight: float = Settings.look
     landmark_weight: float = Settings.landmarks
     steps: int = Settings.steps
+    frame_steps: int = 100
     restarts: int = 1
     at_once: int = Settings.slots
     seed: int = 0
@@ -50,8 +49,9 @@ class Options:
     def __post_init__(self) -> None:
         landmark_weights(IBUG68, self.weights)  # raises for what cannot be meant
         self.settings  # noqa: B018  raises too
-        if self.restarts < 1:
-            raise ValueError(f"--restarts is {self.restarts}; it must be at least 1")
+        for name in ("restarts", "frame_steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be at least 1")
 
     @property
     def weights(self) -> Mapping[str, float]:
@@ -77,11 +77,15 @@ class Options:
 def project(options: Options) -> int:
     """Does what `options` ask for; returns the exit status. Raises a one-line error for what a user can mend."""
     writing.check(options.out)
-    looks, landmarks = (photos(getattr(options, name), f"--{name}") for name in ("look", "landmarks"))
-    paired(looks, landmarks)
+    moving = video.open_source(options.landmarks).kind == "video"
+    if moving:
+        aligned.check(options.look, "--look")
+    else:
+        paired(photos(options.look, "--look"), photos(options.landmarks, "--landmarks"))
     print(device.line(), flush=True)
     files = options.network, options.fan, options.vgg, options.lpips
-    return run(options, networks.projector(*files, options.weights, options.settings), Faces())
+    projector = networks.projector(*files, options.weights, options.settings)
+    return (frames.run if moving else run)(options, projector, Faces())
 
 
 def run(options: Options, projector: Projector, faces: Faces, say: Say = print) -> int:
@@ -103,7 +107,7 @@ def photos(path: Path, flag: str) -> tuple[Path, ...]:
     """The photos at `path`, one or a folder of them. Raises `FileNotFoundError`, or `ValueError` for none."""
     source = video.open_source(path)
     if source.kind == "video":
-        raise ValueError(f"{flag} {path} is a video; give a photo or a folder of photos")
+        raise ValueError(f"{flag} {path} is a video; only --landmarks may be one")
     return source.files
 
 
@@ -131,8 +135,7 @@ def read_pairs(options: Options, projector: Projector, faces: Faces, say: Say) -
                 aligned.read(path, flag, faces, projector.generator.size)
                 for path, flag in ((look, "--look"), (landmarks, "--landmarks"))
             )
-            if flat(projector.heatmaps(to_floats(other.crop[None])), IBUG68.inner)[0]:
-                raise ValueError(f"--landmarks {landmarks}: {_FLAT}")
+            aligned.check_landmarks(other.crop, projector, f"--landmarks {landmarks}")
             pairs.append((one, other))
         except ValueError as error:
             if len(wanted) == 1:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,21 @@ def check(out: Path) -> None:
         raise FileExistsError(f"--out {out} is there already: choose a new or an empty folder")
 
 
+@contextlib.contextmanager
+def folder(out: Path) -> Iterator[Path]:
+    """A hidden folder to write into, which becomes `out` at the end; nothing is left of it after an exception."""
+    part = out.with_name(f".{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)  # of a job that was killed
+    part.mkdir()
+    try:
+        yield part
+        if out.exists():
+            out.rmdir()
+        part.rename(out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
 def write(
     out: Path,
     pairs: Sequence[tuple[Face, Face]],
@@ -46,7 +62,7 @@ def write(
     tracks: Sequence[np.ndarray],
     options: Any,
 ) -> None:
-    """Writes the folder `out`, whole or not at all; with a folder for each pair where there are several.
+    """Writes the folder `out`; with a folder for each pair where there are several.
 
     Args:
       out: see `check`.
@@ -56,20 +72,12 @@ def write(
       tracks: the styles that each passed through.
       options: the command's, with `network` and `visible_mark`.
     """
-    part = out.with_name(f".{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
-    try:
+    with folder(out) as part:
         for i, (look, landmarks) in enumerate(pairs):
-            folder = part if len(pairs) == 1 else part / f"{i:03d}-{look.name}-{landmarks.name}"
-            folder.mkdir(exist_ok=True)
+            own = part if len(pairs) == 1 else part / f"{i:03d}-{look.name}-{landmarks.name}"
+            own.mkdir(exist_ok=True)
             one = Projection(*_row(tuple(found), i))
-            _write_one(folder, look, landmarks, projector, one, tracks[i], options)
-        if out.exists():
-            out.rmdir()
-        part.rename(out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+            _write_one(own, look, landmarks, projector, one, tracks[i], options)
 
 
 def with_landmarks(projector: Projector, picture: Picture) -> Picture:

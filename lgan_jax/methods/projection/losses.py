@@ -23,7 +23,7 @@ _LIPS, _NOSE, _BRIDGE = 5.0, 1.0, 0.1
 _WEIGHTS = {"outline": 0.05, "nose_bridge": _BRIDGE, "outer_lip": _LIPS, "inner_lip": _LIPS}  # of groups; others 1
 _NAMES = {"jaw": ("outline",), "brows": ("right_brow", "left_brow"), "eyes": ("right_eye", "left_eye")}
 
-Image = Float[Array, "batch side side 3"]
+Image = Float[Array, "batch _ _ 3"]
 Maps = Float[Array, "batch height width points"]
 Scalar = Float[Array, " batch"]
 
@@ -77,7 +77,7 @@ def heatmap_distance(made: Maps, target: Maps, weights: Float[Array, " points"])
     return safe_norm((made - target) * weights.reshape(1, 1, 1, -1), (1, 2, 3))
 
 
-def noise_regularity(noise: Sequence[Float[Array, "batch side side"]]) -> Scalar:
+def noise_regularity(noise: Sequence[Float[Array, "batch _ _"]]) -> Scalar:
     """How much a noise map resembles itself one pixel further, over a pyramid down to 8 pixels; a sum over maps.
 
     Squares of the mean of the map times itself rolled by one, in both directions (Eq. 9 of Karras et al.). A map of 4

@@ -23,11 +23,11 @@ from lgan_jax.ops.resample import doubled
 SMALLEST = 4  # pixels on a side of the first block's maps
 REDUCED = jnp.bfloat16  # what blocks of high resolution can compute in
 
-Maps = Float[Array, "batch height width channels"]
-Styles = Float[Array, "batch places features"]
-Style = Float[Array, "batch features"]
-Noise = Sequence[Float[Array, "some side side"]]  # a map a convolution, for each example or (some = 1) for all
-Image = Float[Array, "batch side side 3"]
+Maps = Float[Array, "batch _ _ _"]
+Styles = Float[Array, "batch places _"]
+Style = Float[Array, "batch _"]
+Noise = Sequence[Float[Array, "_ _ _"]]  # a map a convolution, `(batch, side, side)` or `(1, side, side)` for all
+Image = Float[Array, "batch _ _ 3"]
 
 
 def channels(size: int, base: int = 32768, most: int = 512) -> tuple[int, ...]:
@@ -96,7 +96,7 @@ class StyledConv(nn.Module):
     clamp: float | None = None
 
     @nn.compact
-    def __call__(self, x: Maps, style: Style, noise: Float[Array, "some side side"] | None) -> Maps:
+    def __call__(self, x: Maps, style: Style, noise: Float[Array, "_ _ _"] | None) -> Maps:
         side, inputs = x.shape[1] * (2 if self.up else 1), x.shape[-1]
         kernel = self.param("kernel", nn.initializers.normal(1.0), (3, 3, inputs, self.features))
         constant = self.variable("buffers", "noise_const", self._drawn, side)
@@ -256,7 +256,7 @@ def noise_sides(channels: Sequence[int]) -> tuple[int, ...]:
     return tuple(SMALLEST << (i + 1) // 2 for i in range(2 * len(channels) - 1))
 
 
-def own_noise(variables: Any, channels: Sequence[int]) -> list[Float[Array, "1 side side"]]:
+def own_noise(variables: Any, channels: Sequence[int]) -> list[Float[Array, "1 _ _"]]:
     """A generator's own noise maps, from its variables, in the order of `noise_sides`."""
     blocks = variables["buffers"]["synthesis"]
     places = [(f"b{side}", "conv1" if i % 2 == 0 else "conv0") for i, side in enumerate(noise_sides(channels))]

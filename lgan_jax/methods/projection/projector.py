@@ -6,6 +6,7 @@ The objective and its schedules are the published tool's: λ_look·LPIPS + λ_la
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -25,7 +26,7 @@ _OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"  # what XLA's error begins with
 _AT_ONCE = 500  # styles that are sampled at a time
 _FLAT = 0.2  # height of a landmark's map, of about 1 where it is sure, below which it says nothing
 
-Pictures = Float32[np.ndarray, "n side side 3"]
+Pictures = Float32[np.ndarray, "_ _ _ 3"]
 
 
 class Seer(NamedTuple):
@@ -79,12 +80,13 @@ class Settings:
     def search(self) -> inversion.Settings:
         """How `inversion` is to search: the last step's parameters count."""
         warmup = round(self.rise * self.steps)
-        left = max(1, self.steps - warmup)
-        hold = max(0.0, (1 - self.fall) * self.steps - warmup) / left
+        left = self.steps - warmup
+        held = min(round((1 - self.fall) * self.steps) - warmup, left - 1)
         optimizer = optimizers.Settings(
-            name="adam", learning_rate=self.learning_rate, schedule="cosine", hold=hold, warmup=warmup
+            name="adam", learning_rate=self.learning_rate, schedule="cosine", hold=held / left, warmup=warmup
         )
-        how = {"tolerance": 0.0, "best_from": 1.0, "slots": self.slots, "every": min(self.every, self.steps)}
+        last = 1 - 0.5 / self.steps  # less than 1, to which shares are rounded
+        how = {"tolerance": 0.0, "best_from": last, "slots": self.slots, "every": min(self.every, self.steps)}
         return inversion.Settings(steps=self.steps, optimizer=optimizer, **how)
 
 
@@ -146,6 +148,7 @@ class Projector:
         self._look = jax.jit(lambda seen, image: look.see(seen, losses.reduced(image)))
         self._heatmaps = jax.jit(lambda seen, image: landmarks.see(seen, losses.for_landmarks(image)))
         self._draw = jax.jit(lambda v, style, noise: self.generator.apply(v, style, noise, method="draw"))
+        self._inverters: dict[int, inversion.Inverter] = {}  # by the number of slots
         self.mean, self.deviation = self._statistics()
         self._shared |= {"deviation": jnp.float32(self.deviation), "weights": jnp.asarray(weights)}
 
@@ -180,6 +183,16 @@ class Projector:
         image = self.draw(style, noise)
         return Projection(style, noise, image, found.loss, dict(found.terms), found.restart)
 
+    def following(self, steps: int) -> Projector:
+        """With the same networks, but for going on from what was found for a picture that differs a little.
+
+        A fifth of the learning rate, no noise on the style.
+        """
+        other = copy.copy(self)
+        calm = {"learning_rate": 0.2 * self.settings.learning_rate, "noise": 0.0}
+        other.settings, other._inverters = dataclasses.replace(self.settings, steps=steps, **calm), {}
+        return other
+
     def look(self, images: Pictures) -> list[np.ndarray]:
         """The features that are compared, of pictures of any size from 32 pixels on."""
         return in_chunks(lambda chunk: self._look(self._shared["look"], chunk), images)
@@ -212,19 +225,23 @@ class Projector:
 
     def _search(self, begin: Any, targets: Any, key: Array, progress: Any) -> inversion.Found:
         """With half of the slots where memory does not suffice."""
-        search = self.settings.search
-        while True:
-            inverter = inversion.Inverter(self.objective, search, _renormalized)
+        slots = self.settings.slots
+        while slots:
             try:
-                return inverter(self._shared, begin, targets, key, progress)
+                return self._inverter(slots)(self._shared, begin, targets, key, progress)
             except jax.errors.JaxRuntimeError as error:
                 if _OUT_OF_MEMORY not in str(error):
                     raise
-                slots = min(search.slots, len(begin["style"])) // 2
-            if not slots:
-                raise ValueError(f"memory is too small to project onto {self.generator.size} pixels, even one picture")
-            self._say(f"memory is too small for that many pictures at a time: going on with {slots}")
-            search = dataclasses.replace(search, slots=slots)
+            slots = min(slots, len(begin["style"])) // 2
+            if slots:
+                self._say(f"memory is too small for that many pictures at a time: going on with {slots}")
+        raise ValueError(f"memory is too small to project onto {self.generator.size} pixels, even one picture")
+
+    def _inverter(self, slots: int) -> inversion.Inverter:
+        if slots not in self._inverters:
+            search = dataclasses.replace(self.settings.search, slots=slots)
+            self._inverters[slots] = inversion.Inverter(self.objective, search, _renormalized)
+        return self._inverters[slots]
 
     def _start(self, rows: int, key: Array, start: Projection | None, restarts: int) -> dict[str, Any]:
         if start is not None:
