@@ -1,8 +1,7 @@
 """Projection from photos to a folder: with tiny published networks, and with ones that are easily seen through."""
 
-from pathlib import Path
-
 import av
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -35,11 +34,26 @@ def places():
     return jnp.asarray(small_videos.face(1)[1])
 
 
+class Plain(Generator):
+    """Four squares of colours that depend on the style, and a little of the noise."""
+
+    def setup(self):
+        self.colours = nn.Dense(12)
+
+    def map(self, z, labels=None, truncation=1.0):
+        return z
+
+    def draw(self, styles, noise=None):
+        squares = jnp.tanh(self.colours(styles)).reshape(-1, 2, 2, 3)
+        image = jnp.repeat(jnp.repeat(squares, self.size // 2, 1), self.size // 2, 2)
+        return image if noise is None else image + 0.01 * noise[-1][..., None]
+
+
 @pytest.fixture(scope="module")
 def projector(places):
-    """A generator of grey noise; the look is a sixteenth of the picture, landmarks are sure where it is bright."""
-    module = Generator((3, 3, 2, 2, 2), latent=4, style=5, layers=1)
-    variables = jax.jit(module.init)(jax.random.key(0), jnp.zeros((1, 4)))
+    """The look is a sixteenth of the picture, landmarks are sure where it is bright."""
+    module = Plain((1, 1, 1, 1, 1), latent=5, style=5)
+    variables = jax.jit(module.init)(jax.random.key(0), jnp.zeros((1, 5)))
 
     def look(_, image):
         return [image.reshape(len(image), 4, 16, 4, 16, 3).mean((2, 4))]
@@ -49,9 +63,8 @@ def projector(places):
         return strength * (0.9 + 0.1 * bright) * gaussians(places, 16, 16, 2.0)[None]
 
     seers = Seer(look, jnp.float32(0)), Seer(maps, jnp.float32(1))
-    return Projector(
-        (module, variables), *seers, np.ones(68, np.float32), Settings(steps=3, samples=20, every=1, slots=2)
-    )
+    settings = Settings(steps=3, samples=20, every=1, slots=2)
+    return Projector((module, variables), *seers, np.ones(68, np.float32), settings)
 
 
 def options(folder, **changes):
@@ -89,7 +102,7 @@ def test_pictures_and_w(written, projector):
 def test_the_video_shows_every_report_in_four_panels(written):
     with av.open(str(written / "progress.mp4")) as container:
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    assert len(frames) == 4  # three steps and the end
+    assert len(frames) == 3
     assert {frame.shape for frame in frames} == {(SIZE, 4 * SIZE, 3)}
     look = decode((written / "look.png").read_bytes())
     assert np.abs(frames[0][:, :SIZE].astype(int) - look).mean() < 8
@@ -192,39 +205,25 @@ def test_what_the_command_line_refuses(tmp_path, capsys):
         assert message in failed(flags(tmp_path, **changes), capsys)
 
 
-def test_the_published_networks_from_their_files(tmp_path, capsys, monkeypatch):
-    """Tiny ones: a search of two steps from the command line; and what is said of files that are the wrong ones."""
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed; pip install 'lgan_jax[torch]'")
-    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "interop")
-    import twin_stylegan2
-    import twins
-
-    from lgan_jax.nn import vgg
-
-    photo(tmp_path / "a.jpg", ONE)
-    torch.manual_seed(0)
-    torch.save(
-        twin_stylegan2.drawn(twin_stylegan2.Generator((3, 3, 2, 2, 2), layers=1)).state_dict(), tmp_path / "n.pkl"
-    )
-    fan = twins.drawn(twins.FAN(68, 8, depth=1, stacks=1))
-    fan.l0.bias.data += 1.0
-    torch.save(fan.state_dict(), tmp_path / "f.zip")
-    torch.save(twins.drawn(twins.VGG(vgg.VGG16, 2)).state_dict(), tmp_path / "v.pth")
-    assert "--lpips is not given; it names the file of the lpips-vgg16 weights" in failed(flags(tmp_path), capsys)
-    linear = {f"lin{i}.model.1.weight": torch.rand(1, n, 1, 1) for i, n in enumerate((2, 4, 8, 16, 16))}
-    torch.save(linear, tmp_path / "l.pth")
-    given = flags(tmp_path, lpips=tmp_path / "l.pth", steps=1, weight="jaw=0.5")
+def test_from_the_command_line(projector, tmp_path, capsys, monkeypatch):
+    """With networks that are there already."""
+    asked = []
+    monkeypatch.setattr(job.networks, "projector", lambda *given: asked.append(given) or projector)
+    path = photo(tmp_path / "a.jpg", ONE)
+    given = flags(tmp_path, lpips="l.pth", steps=3, weight="jaw=0.5", landmark_weight=0.07)
     assert cli.run(lambda: command.main([str(each) for each in given]), "project") == 0
-    printed = capsys.readouterr().out
-    assert "non-commercial use only" in printed
-    assert "landmarks" in printed
+    *files, weights, settings = asked[0]
+    assert [file.name for file in files] == ["n.pkl", "f.zip", "v.pth", "l.pth"]
+    assert weights == {"jaw": 0.5}
+    assert (settings.steps, settings.landmarks, settings.look) == (3, 0.07, 1.0)
+    assert f"{tmp_path / 'out'} is written" in capsys.readouterr().out
     assert (tmp_path / "out" / "result.png").is_file()
-    other = flags(tmp_path, lpips=tmp_path / "l.pth", out=tmp_path / "more")
-    torch.save(twin_stylegan2.Generator((3, 3, 2, 2), layers=1).state_dict(), tmp_path / "n.pkl")
-    assert "makes pictures of 32 pixels; 64 or more are needed" in failed(other, capsys)
-    torch.save(twin_stylegan2.Generator((3, 3, 2, 2, 2), layers=1).state_dict(), tmp_path / "n.pkl")
-    torch.save(twins.drawn(twins.FAN(5, 8, depth=1, stacks=1)).state_dict(), tmp_path / "f.zip")
-    assert "finds 5 landmarks; a network for iBUG's 68 is needed" in failed(other, capsys)
+    small_videos.write_video(tmp_path / "b.mp4", small_videos.moving(1, 1))
+    given = flags(tmp_path, landmarks=tmp_path / "b.mp4", out=tmp_path / "moving", frame_steps=1)
+    assert cli.run(lambda: command.main([str(each) for each in given]), "project") == 0
+    assert (tmp_path / "moving" / "video.mp4").is_file()
+    other = flags(tmp_path, look=tmp_path / "b.mp4", landmarks=path, out=tmp_path / "more")
+    assert "b.mp4 is a video; only --landmarks may be one" in failed(other, capsys)
 
 
 def test_a_video_drives_frame_by_frame(projector, tmp_path):

@@ -149,7 +149,7 @@ def tensorflow(weights, version=4, **options):
         )
         return made
 
-    renamed = dict(as_tensorflow(n, np.ascontiguousarray(x)) for n, x in weights.items() if not n.endswith("_filter"))
+    renamed = dict(as_tensorflow(n, np.asarray(x, order="C")) for n, x in weights.items() if not n.endswith("_filter"))
     inner = {"mapping": [], "synthesis": [("lod", np.float32(0))]}
     outer = []
     for name, values in renamed.items():

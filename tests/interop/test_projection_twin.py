@@ -1,16 +1,18 @@
-"""The projector against the published tool's loop in PyTorch, on the same random networks from the same start."""
+"""The projector, from its networks' files, against the published tool's loop in PyTorch from the same start."""
 
 import math
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
-from lgan_jax import interop
+from lgan_jax.apps.project.networks import LICENCE
+from lgan_jax.apps.project.networks import projector as made_projector
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.methods.projection.losses import landmark_weights
 from lgan_jax.methods.projection.networks import noise_sides
-from lgan_jax.methods.projection.projector import Projector, Seer, Settings
+from lgan_jax.methods.projection.projector import Settings
 from lgan_jax.nn import vgg
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; pip install 'lgan_jax[torch]'")
@@ -35,19 +37,13 @@ def networks():
     return generator, twins.drawn(twins.VGG(vgg.VGG16, 2)), linear, fan
 
 
-def seer(network):
-    return Seer(network.module.apply, network.variables)
-
-
-def made_projector(generator, features, linear, fan, settings):
-    weights = twins.arrays(features) | {f"lin{i}.model.1.weight": x.numpy() for i, x in enumerate(linear)}
-    return Projector(
-        interop.network("stylegan2", twins.arrays(generator)),
-        seer(interop.network("lpips-vgg16", weights)),
-        seer(interop.network("fan", twins.arrays(fan))),
-        landmark_weights(IBUG68),
-        settings,
-    )
+def saved(folder, generator, features, linear, fan):
+    """The networks' files, in the order that `projector` takes them."""
+    linear = {f"lin{i}.model.1.weight": x for i, x in enumerate(linear)}
+    contents = {"n.pt": generator.state_dict(), "f.pt": fan.state_dict(), "v.pt": features.state_dict(), "l.pt": linear}
+    for name, content in contents.items():
+        torch.save(content, folder / name)
+    return [folder / name for name in contents]
 
 
 def perceived(features, linear, image):
@@ -107,10 +103,11 @@ def published_loop(nets, look, landmarks, mean, deviation, noise, drawn, steps):
     return np.array(losses)
 
 
-def curves(steps):
-    """Losses of the projector and of the loop before each update."""
-    nets = networks()
-    projector = made_projector(*nets, Settings(steps=steps, samples=600, every=1))
+def curves(steps, folder):
+    """Losses of the projector, made of files, and of the loop, before each update."""
+    nets, said = networks(), []
+    projector = made_projector(*saved(folder, *nets), {}, Settings(steps=steps, samples=600, every=1), said.append)
+    assert said == [LICENCE]
     rng = np.random.default_rng(0)
     look, landmarks = (rng.uniform(-1, 1, (1, 8, 8, 3)).repeat(8, 1).repeat(8, 2).astype(np.float32) for _ in range(2))
     ours = []
@@ -120,12 +117,37 @@ def curves(steps):
     noise = [np.array(jax.random.normal(key, (1, side, side))) for key, side in zip(keys, sides)]
     own = jax.random.fold_in(jax.random.fold_in(KEY, 1), 0)
     drawn = [np.array(jax.random.normal(jax.random.fold_in(own, step), (12,))) for step in range(steps)]
-    bytes_ = [torch.tensor((x.transpose(0, 3, 1, 2) + 1) * 127.5) for x in (look, landmarks)]
-    theirs = published_loop(nets, *bytes_, projector.mean, projector.deviation, noise, drawn, steps)
+    in_bytes = [torch.tensor((x.transpose(0, 3, 1, 2) + 1) * 127.5) for x in (look, landmarks)]
+    theirs = published_loop(nets, *in_bytes, projector.mean, projector.deviation, noise, drawn, steps)
     return np.array(ours[:steps]), theirs
 
 
-def test_the_curve_of_the_loss_is_that_of_the_published_loop():
-    ours, theirs = curves(STEPS)
+def test_the_curve_of_the_loss_is_that_of_the_published_loop(tmp_path):
+    ours, theirs = curves(STEPS, tmp_path)
     assert theirs.min() < 0.7 * theirs[0]
     np.testing.assert_allclose(ours, theirs, rtol=0.01)
+
+
+def refused(files, error=ValueError):
+    with pytest.raises(error) as caught:
+        made_projector(*files, {}, Settings())
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_files_that_are_the_wrong_ones_are_said(tmp_path):
+    generator, features, linear, fan = networks()
+    network, finder, vgg16, lpips = saved(tmp_path, generator, features, linear, fan)
+    assert "--lpips is not given; it names the file of the lpips-vgg16" in refused(
+        (network, finder, vgg16, None), FileNotFoundError
+    )
+    assert "--fan is nothing.zip, and there is no such file" in refused(
+        (network, Path("nothing.zip"), vgg16, lpips), FileNotFoundError
+    )
+    assert "v.pt does not hold the weights of stylegan2" in refused((vgg16, finder, vgg16, lpips))
+    torch.save(twin_stylegan2.Generator(CHANNELS[:4], layers=1).state_dict(), tmp_path / "small.pt")
+    assert "makes pictures of 32 pixels; 64 or more are needed" in refused(
+        (tmp_path / "small.pt", finder, vgg16, lpips)
+    )
+    torch.save(twins.drawn(twins.FAN(5, 8, depth=1, stacks=1)).state_dict(), tmp_path / "five.pt")
+    assert "finds 5 landmarks; a network for iBUG's 68" in refused((network, tmp_path / "five.pt", vgg16, lpips))

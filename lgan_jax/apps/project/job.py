@@ -162,7 +162,7 @@ class Tracks:
             if step > self._last[example]:
                 self._last[example] = step
                 self._styles[example].append(style)
-        self._bar.report(sum(max(step, 0) for step in self._last), _means(progress), None)
+        self._bar.report(sum(max(int(step), 0) for step in self._last), _means(progress), None)
 
     def of_best(self, restart: np.ndarray) -> list[np.ndarray]:
         """For each pair the styles `(frames, features)` that its best restart passed through."""

@@ -254,10 +254,3 @@ class Generator(nn.Module):
 def noise_sides(channels: Sequence[int]) -> tuple[int, ...]:
     """The sides of a synthesis network's noise maps, in its order: 4, 8, 8, 16, 16 …"""
     return tuple(SMALLEST << (i + 1) // 2 for i in range(2 * len(channels) - 1))
-
-
-def own_noise(variables: Any, channels: Sequence[int]) -> list[Float[Array, "1 _ _"]]:
-    """A generator's own noise maps, from its variables, in the order of `noise_sides`."""
-    blocks = variables["buffers"]["synthesis"]
-    places = [(f"b{side}", "conv1" if i % 2 == 0 else "conv0") for i, side in enumerate(noise_sides(channels))]
-    return [blocks[block][conv]["noise_const"][None] for block, conv in places]
