@@ -157,7 +157,7 @@ class Tracks:
 
     def report(self, progress: Progress) -> None:
         """What `Projector` calls."""
-        styles = np.asarray(progress.parameters["style"])
+        styles = np.array(progress.parameters["style"])  # a copy: the buffers are used again
         for example, step, style in zip(progress.example, progress.step, styles):
             if step > self._last[example]:
                 self._last[example] = step

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32
+from jaxtyping import Array, Float, Float32, Int
 
 from lgan_jax.landmarks import Scheme
 from lgan_jax.ops.norms import safe_norm
@@ -66,10 +66,19 @@ def for_landmarks(image: Image) -> Float[Array, "batch 256 256 3"]:
     256 pixels a side, by repeating pixels, and from 0 to 1 by each picture's own least and greatest value.
     """
     image = reduced(image)
+    lowest, highest = (_at(image, f(image.reshape(len(image), -1), 1)) for f in (jnp.argmin, jnp.argmax))
+    image = (image - lowest) / jnp.maximum(highest - lowest, 1e-12)
     times = SIDE // image.shape[1]
-    image = jnp.repeat(jnp.repeat(image, times, 1), times, 2)
-    lowest, highest = (f(image, (1, 2, 3), keepdims=True) for f in (jnp.min, jnp.max))
-    return (image - lowest) / jnp.maximum(highest - lowest, 1e-12)
+    return jnp.repeat(jnp.repeat(image, times, 1), times, 2)
+
+
+def _at(image: Image, index: Int[Array, " batch"]) -> Float[Array, "batch 1 1 1"]:
+    """Each picture's value at an index.
+
+    The gradient of `jnp.max` divides by how many values equal the maximum, which are none where XLA rounds the picture
+    another way when it computes it anew: NaN.
+    """
+    return jnp.take_along_axis(image.reshape(len(image), -1), index[:, None], 1).reshape(-1, 1, 1, 1)
 
 
 def heatmap_distance(made: Maps, target: Maps, weights: Float[Array, " points"]) -> Scalar:
