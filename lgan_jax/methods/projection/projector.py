@@ -144,7 +144,8 @@ class Projector:
         if self.generator.labels:
             raise ValueError(f"this network makes {self.generator.labels} classes of pictures; one without is needed")
         self.settings, self._say = settings, say
-        self._shared = {"generator": variables, "look": look.variables, "landmarks": landmarks.variables}
+        networks = {"generator": variables, "look": look.variables, "landmarks": landmarks.variables}
+        self._shared = jax.device_put(networks)
         self._look = jax.jit(lambda seen, image: look.see(seen, losses.reduced(image)))
         self._heatmaps = jax.jit(lambda seen, image: landmarks.see(seen, losses.for_landmarks(image)))
         self._draw = jax.jit(lambda v, style, noise: self.generator.apply(v, style, noise, method="draw"))
