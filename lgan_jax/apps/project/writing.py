@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import UInt8
 
@@ -82,7 +83,7 @@ def write(
 
 def with_landmarks(projector: Projector, picture: Picture) -> Picture:
     """A picture with the landmarks drawn over it that the projector's network finds."""
-    places, _ = peaks(projector.heatmaps(to_floats(picture[None])))
+    places, _ = peaks(jnp.asarray(projector.heatmaps(to_floats(picture[None]))))
     return sheets.trace(picture, np.asarray(places[0]), IBUG68, sheets.LINE, sheets.POINT)
 
 
