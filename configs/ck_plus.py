@@ -83,8 +83,8 @@ def quick(config: ConfigDict) -> None:
     """64 pixels in minutes on two cores: see `cpu`, smaller still."""
     config.data.size = 64
     config.data.built_in.update({"identities": 240, "test_identities": 24, "train_per_identity": 16})
-    config.synthesizer.update({"steps": 2000, "batch_size": 8, "width": 12, "units": 3, "discriminator_width": 12})
-    config.synthesizer.update({"average": 0.98, "optimizer": cosine(2e-3)})
+    config.synthesizer.update({"steps": 1200, "batch_size": 8, "width": 16, "units": 3, "discriminator_width": 12})
+    config.synthesizer.update({"average": 0.98, "optimizer": cosine(2e-3), "weights": {"adversarial": 0.5}})
     config.loop.update({"log_every": 50, "eval_every": 250, "pictures_every": 250, "checkpoint_every": 250})
 
 

@@ -269,7 +269,7 @@ def evaluate(
     experiment = Experiment.read(stored["config"])
     whole = dataclasses.asdict(experiment.evaluation) | dict(overrides or {})
     method = experiment.settings.method
-    settings = configs.read(type(experiment.evaluation), whole, f"the evaluation of a {method} run")
+    settings = configs.read(type(experiment.evaluation), whole, f"the evaluation of {method}")
     if faces is None:
         where = experiment.settings.data
         faces = data.open_faces(where if data_dir is None else dataclasses.replace(where, dir=data_dir))

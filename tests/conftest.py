@@ -17,8 +17,9 @@ jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 LONG = {
-    *("test_experiment", "test_configs", "test_express_run", "test_reenact", "test_parallel", "test_interruptions"),
-    *("test_generator", "test_detector", "test_dftnet_method", "test_dftnet_twins", "test_twins"),
+    *("test_experiment", "test_configs", "test_express_run", "test_express_labelled_run", "test_reenact"),
+    *("test_parallel", "test_interruptions", "test_generator", "test_detector", "test_dftnet_method"),
+    *("test_dftnet_twins", "test_twins"),
 }
 
 

@@ -42,6 +42,9 @@ SMALL = {
     "synthesizer.units": 1,
     "synthesizer.discriminator_width": 2,
     "evaluation.frames": 1,
+    "evaluation.classifier.steps": 2,
+    "evaluation.classifier.batch_size": 4,
+    "evaluation.classifier.width": 4,
 }
 
 

@@ -35,6 +35,12 @@ def test_the_status_of_main_is_returned(capsys):
     assert run(lambda: 7, capsys)[0] == 7
 
 
+def test_whole_numbers_of_a_flag():
+    assert cli._Integers().parse("0,1,100") == (0, 1, 100)
+    with pytest.raises(ValueError, match="two"):
+        cli._Integers().parse("1,two")
+
+
 def test_control_c(capsys):
     def main():
         raise KeyboardInterrupt

@@ -4,6 +4,7 @@ import html
 import json
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from small_configs import small_config
@@ -26,7 +27,7 @@ def test_a_run_without_vgg19_says_so(tmp_path, monkeypatch, capsys):
     assert f"trained without {what}" in page
     model = lgan_jax.load(tmp_path / "run")
     assert model.left_out == (what,)
-    made = model.synthesize(np.zeros((2, 32, 32, 3)), np.full((2, 68, 2), 0.5), [0, 7])
+    made = model.synthesize(np.zeros((2, 32, 32, 3)), np.full((2, 68, 2), 0.5), np.array([0, 7]))
     assert made.shape == (2, 32, 32, 3)
 
 
@@ -48,7 +49,7 @@ def test_published_weights_reach_the_phase(tmp_path):
     published = read.published()
     assert set(published["synthesizer"]) == {"vgg19"}
     method = read.build("synthesizer", FaceInfo(IBUG68, 32, ("Ada",)), {}, published["synthesizer"])
-    assert method._features(np.zeros((1, 32, 32, 3), np.float32)).shape == (1, 32, 32, 2)
+    assert method._features(jnp.zeros((1, 32, 32, 3))).shape == (1, 32, 32, 2)
 
 
 def test_a_missing_file_is_said_before_a_run_is_begun(tmp_path):

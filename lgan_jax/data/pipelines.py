@@ -83,8 +83,8 @@ def held_out(
     """Batches of `count` pictures (or pairs) of each identity, evenly spaced through its part of the split.
 
     Always the same; fewer where an identity has fewer ("one_of_each": where any has). The last batch may be smaller.
-    But with "one_of_each", identities take turns. With "expressions" a person's sources are spaced over the
-    expressions, and so are their targets.
+    But with "one_of_each", identities take turns. With "expressions" a person's sources go through the expressions, and
+    so do their targets.
 
     Args:
       split: where the pictures are.
@@ -200,10 +200,17 @@ class _Couples:
         return np.stack([sources, targets], 1)
 
     def spaced(self, count: int) -> Iterator[np.ndarray]:
-        """Of each person, `count` couples `(count, 2)` (fewer, where there are fewer sources)."""
+        """Of each person, `count` couples `(count, 2)` (fewer, where there are fewer sources).
+
+        Sources go through the person's expressions, which the next person begins with another one of.
+        """
         for person, groups in enumerate(self._groups.values()):
+            first = person % len(groups)
+            shown = list(groups.values())[first:] + list(groups.values())[:first]
+            parts = [_spaced(group, len(range(i, count, len(shown)))) for i, group in enumerate(shown[:count])]
+            sources = [part[turn] for turn in range(count) for part in parts if turn < len(part)]
             couples = []
-            for turn, source in enumerate(_spaced(np.concatenate(list(groups.values())), count)):
+            for turn, source in enumerate(sources):
                 others = self._others(source)
                 other = others[(turn + person) % len(others)]
                 couples.append((source, other[turn % len(other)]))

@@ -114,5 +114,5 @@ def _up(value: float, ticks: np.ndarray) -> float:
     return _HEIGHT - _BOTTOM - (value - ticks[0]) / span * (_HEIGHT - _BOTTOM - _TOP)
 
 
-def _at(x: float, y: float) -> tuple[int, int]:
+def _at(x: float | int, y: float) -> tuple[int, int]:
     return round(x * _SMOOTH), round(float(y) * _SMOOTH)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float
 
 from lgan_jax.action_units import NUMBERS
 from lgan_jax.data import FaceData
-from lgan_jax.landmarks import inter_ocular
+from lgan_jax.landmarks import Scheme, inter_ocular
 from lgan_jax.metrics.units import Agreement, agreement
 from lgan_jax.ops.unit_estimate import ESTIMATED, estimate, neutral_head
 
@@ -27,17 +28,22 @@ def against_truth(faces: FaceData, noise: float = 0.0, seed: int = 0) -> Agreeme
     """
     random = np.random.default_rng(seed)
     scheme = faces.info.scheme
-
-    def moved(landmarks: np.ndarray) -> np.ndarray:
-        spread = noise * inter_ocular(landmarks, scheme) / np.sqrt(np.pi / 2)
-        return landmarks + (spread[:, None, None] * random.normal(size=landmarks.shape)).astype(np.float32)
-
     found, true = [], []
     for identity in range(len(faces.info.identities)):
         train, test = (
             [split[int(i)] for i in np.flatnonzero(split.identity == identity)] for split in (faces.train, faces.test)
         )
-        rest = neutral_head(moved(np.stack([record["landmarks"] for record in train])), scheme)
-        found.append(estimate(moved(np.stack([record["landmarks"] for record in test])), rest, scheme))
+        seen, asked = (
+            moved(np.stack([record["landmarks"] for record in part]), scheme, noise, random) for part in (train, test)
+        )
+        found.append(estimate(asked, neutral_head(seen, scheme), scheme))
         true.append(np.stack([record["action_units"] for record in test])[:, COLUMNS])
     return agreement(np.concatenate(found), np.concatenate(true))
+
+
+def moved(
+    landmarks: Float[np.ndarray, "n N 2"], scheme: Scheme, noise: float, random: np.random.Generator
+) -> Float[np.ndarray, "n N 2"]:
+    """Landmarks moved at random by `noise` inter-ocular distances on the average, in any direction."""
+    spread = noise * inter_ocular(landmarks, scheme) / np.sqrt(np.pi / 2)
+    return landmarks + (spread[:, None, None] * random.normal(size=landmarks.shape)).astype(np.float32)

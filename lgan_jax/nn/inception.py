@@ -66,6 +66,7 @@ _POOLS: dict[str, Literal["mean", "max", "halving"]] = {
 }
 
 Maps = Float[Array, "batch height width channels"]
+Made = Float[Array, "batch rows columns features"]
 
 
 class ConvNorm(nn.Module):
@@ -77,7 +78,7 @@ class ConvNorm(nn.Module):
     padding: Literal["same", "valid"] = "same"
 
     @nn.compact
-    def __call__(self, x: Maps) -> Float[Array, "batch rows columns features"]:
+    def __call__(self, x: Maps) -> Made:
         how = {"use_bias": False, "kernel_init": kaiming_normal, "name": "conv"}
         x = Conv(self.features, self.kernel_size, self.strides, self.padding, **how)(x)
         return nn.relu(nn.BatchNorm(use_running_average=True, epsilon=1e-3, name="bn")(x))
@@ -98,13 +99,13 @@ class Mixed(nn.Module):
     share: int
 
     @nn.compact
-    def __call__(self, x: Maps) -> Float[Array, "batch rows columns features"]:
+    def __call__(self, x: Maps) -> Made:
         made = [self._branch(name, layers, x) for name, layers in self.branches]
         if self.pool == "halving":
             made.append(_halved(x))
         return jnp.concatenate(made, -1)
 
-    def _branch(self, name: str, layers: tuple, x: Maps) -> Maps:
+    def _branch(self, name: str, layers: tuple, x: Maps) -> Made:
         if name == "branch_pool":
             how = {"window_shape": (3, 3), "strides": (1, 1), "padding": "SAME"}
             x = nn.max_pool(x, **how) if self.pool == "max" else nn.avg_pool(x, **how, count_include_pad=False)
@@ -151,5 +152,5 @@ class FIDInception(nn.Module):
         return ConvNorm(features * self.width // _WIDTH, *how, name=name)
 
 
-def _halved(x: Maps) -> Maps:
+def _halved(x: Maps) -> Made:
     return nn.max_pool(x, (3, 3), (2, 2))

@@ -6,6 +6,7 @@ Positions (x, y) are in [0, 1] from edge to edge, pixel centres at (i + 0.5) / s
 from __future__ import annotations
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 
@@ -22,6 +23,34 @@ def gaussians(
     """One map a landmark: exp(−d² / 2σ²) at distance d pixels, so 1 on the landmark itself."""
     rows, columns = bells(landmarks[..., 1], height, sigma), bells(landmarks[..., 0], width, sigma)
     return rows[..., :, None, :] * columns[..., None, :, :]
+
+
+def convolved_gaussians(
+    landmarks: Float[Array, "batch n 2"],
+    kernel: Float[Array, "size size n features"],
+    sides: tuple[int, int],
+    sigma: float,
+    stride: int = 1,
+    padding: int = 0,
+    mirrored: bool = False,
+) -> Float[Array, "batch rows columns features"]:
+    """The convolution of `gaussians(landmarks, *sides, sigma)`, whose maps are not made.
+
+    A map is a column times a row, so a convolution over both directions is two over one: with a 7×7 kernel a seventh of
+    the work (8 times 68 landmarks at 64×64 pixels to 12 features, with the kernel's gradient: 200 ms of two cores
+    directly). `padding` is on every side, with zeros or `mirrored`.
+    """
+    size, dtype = kernel.shape[0], kernel.dtype
+
+    def windows(axis: int) -> Float[Array, "batch places size n"]:
+        side = sides[1 - axis]
+        curve = bells(landmarks[..., axis], side, sigma).astype(dtype)
+        curve = jnp.pad(curve, ((0, 0), (padding, padding), (0, 0)), mode="reflect" if mirrored else "constant")
+        places = np.arange(0, side + 2 * padding - size + 1, stride)[:, None] + np.arange(size)
+        return curve[:, places]
+
+    columns = jnp.einsum("byrn,rcnf->bcnyf", windows(1), kernel)
+    return jnp.einsum("bcnyf,bxcn->byxf", columns, windows(0))
 
 
 def with_dots(

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import threading
+from types import SimpleNamespace
 
 import httpx
 import numpy as np
@@ -300,7 +301,7 @@ def test_each_run_is_for_its_own_tab(monkeypatch, tmp_path):
     assert tab[1].name == tmp_path.name
     with pytest.raises(ValueError, match="second run for the tab expression; give one of each kind"):
         command._studios([tmp_path, tmp_path], True)
-    monkeypatch.setattr("lgan_jax.load", lambda folder: object())
-    with pytest.raises(ValueError, match="is a run of a detector; the editor needs one of a LandmarkGAN or a DFT-Net"):
+    monkeypatch.setattr("lgan_jax.load", lambda folder: SimpleNamespace(synthesize=None))  # another method's
+    with pytest.raises(ValueError, match="that the editor has no tab for; it needs one of LandmarkGAN or DFT-Net"):
         command._studios([tmp_path], True)
     assert tab[1].known["mean face"].shape == (1, 68, 2)

@@ -253,7 +253,7 @@ def test_a_face_with_the_landmarks_of_another(tmp_path):
     np.testing.assert_allclose(landmarks[0, IBUG68.inner].mean(0), KNOWN["ada"][0, IBUG68.inner].mean(0), atol=1e-5)
     # and they are the other's: turned to the right, while the face itself looks ahead
     own = _locator().locate(_read(image)).ibug68
-    assert landmarks[0, 30, 0] - landmarks[0, [36, 45], 0].mean() > 0.04 + own[30, 0] - own[[36, 45], 0].mean()
+    assert landmarks[0, 30, 0] - landmarks[0, [36, 45], 0].mean() > 0.015 + own[30, 0] - own[[36, 45], 0].mean()
     change = _read(out).astype(int) - _read(image)
     assert change[100:160, 140:200, 1].mean() > 30
     assert not change[:, :40].any()
@@ -269,7 +269,7 @@ def test_a_face_with_the_landmarks_of_another(tmp_path):
         ({"expression": "fear=0.5"}, "--expression fear=0.5: a run of this method knows expressions by name"),
         ({"expression": "fear", "au": ["12=1"]}, "--au is for DFT-Net runs, and myrun is a run of landmark and"),
         ({"sweep": 45}, "--sweep is for DFT-Net runs"),
-        ({"like": "other.png"}, "--like is for DFT-Net runs"),
+        ({"like": Path("other.png")}, "--like is for DFT-Net runs"),
     ],
 )
 def test_what_a_run_of_labels_has_no_use_for(options, message):

@@ -238,11 +238,14 @@ def test_couples_depend_on_the_seed_alone(labelled):
 
 def test_held_out_couples_are_spaced_over_the_expressions(labelled):
     batches = pipelines.held_out(labelled, "expressions", 2, 3)
-    # By expression, the first person's are 0 1, 2 3, 4 and the second's 5 8, 6 7, 9 10: sources are 1 and 3, 8 and 9.
-    assert np.concatenate([numbers(batch) for batch in batches]).tolist() == [[1, 2], [8, 9], [3, 4], [9, 8]]
+    # By expression, the first person's are 0 1, 2 3, 4 and the second's 5 8, 6 7, 9 10: sources are 1 and 3, 7 and 10.
+    assert np.concatenate([numbers(batch) for batch in batches]).tolist() == [[1, 2], [7, 9], [3, 4], [10, 8]]
     assert [len(batch["image"]) for batch in batches] == [3, 1]
     (few,) = pipelines.held_out(labelled, "expressions", 2, 3, most=2)
-    assert numbers(few).tolist() == [[1, 2], [8, 9]]
+    assert numbers(few).tolist() == [[1, 2], [7, 9]]
+    (every,) = pipelines.held_out(labelled, "expressions", 20, 99)
+    assert sorted(numbers(every)[:, 0]) == list(range(PARTNERED))
+    assert (SHOWN[numbers(every)[:, 0]] != SHOWN[numbers(every)[:, 1]]).all()
 
 
 def test_faces_without_expressions_or_with_one_each(split, labelled):

@@ -11,7 +11,10 @@ from lgan_jax.data.builders import base, openface
 from lgan_jax.data.split import HeldOut
 from lgan_jax.ops.unit_estimate import ESTIMATED
 
-SHOWN = [("neutral", 0.0), ("happiness", 0.9), ("surprise", 0.8), ("happiness", 0.2), ("sadness", 0.7)]  # in turns
+EACH = 4  # pictures in a row with the same expression
+SHOWN = [("neutral", 0.0), ("happiness", 0.9), ("neutral", 0.0), ("surprise", 0.8), ("neutral", 0.0)]
+SHOWN += [("happiness", 0.32), ("neutral", 0.0), ("sadness", 0.7)]
+PEOPLE = {"Al": 32, "Bea": 28, "Cy": 32, "Di": 32, "Ed": 32}
 
 
 class Listed(base.FaceBuilder, skip_registration=True):
@@ -46,14 +49,13 @@ def test_nobody_in_one_of_the_splits(tmp_path):
 
 @pytest.fixture
 def root(tmp_path):
-    """A folder as `prepare` writes it: 68 points, and units of the expressions in turns, each shown for 6 pictures."""
-    people = {"Al": 30, "Bea": 24, "Cy": 30, "Di": 30, "Ed": 30}
-    root = tiny_sets.celebv(tmp_path / "mine", people, points=68, size=32)
+    """A folder as `prepare` writes it, with 68 points, and the units of `SHOWN`."""
+    root = tiny_sets.celebv(tmp_path / "mine", PEOPLE, points=68, size=32)
     (root / "prepared.json").write_text("{}")
     known = [NUMBERS.index(number) for number in ESTIMATED]
-    for name, count in people.items():
+    for name, count in PEOPLE.items():
         names = [f"{name}_{i:06d}.jpg" for i in range(count)]
-        units = [strength * expression_units(e)[known] for e, strength in (SHOWN[i // 6] for i in range(count))]
+        units = [strength * expression_units(e)[known] for e, strength in (SHOWN[i // EACH] for i in range(count))]
         (root / name / "action_units.csv").write_text(openface.table_text(names, np.array(units), ESTIMATED, "made"))
     return root
 
@@ -74,7 +76,7 @@ def test_prepared_people_are_held_out_whole_with_estimated_expressions(root, tmp
     assert "expressions are an estimate from action units" in faces.notes
     assert "split by subject: 2 of 5 people are held out" in faces.notes
     (unclear,) = (note for note in faces.notes if "expression is not clear" in note)
-    assert unclear.startswith("skipped: 30 × picture whose expression is not clear (Al/Al_000018.jpg")
+    assert unclear.startswith("skipped: 20 × picture whose expression is not clear (Al/Al_000020.jpg")
     assert "nobody shows anger, contempt, disgust, fear" in faces.notes
     for split in (faces.train, faces.test):
         assert [int(split[i]["expression"]) for i in range(len(split))] == split.expression.tolist()
@@ -83,8 +85,9 @@ def test_prepared_people_are_held_out_whole_with_estimated_expressions(root, tmp
 def test_people_are_chosen_by_name(root, tmp_path):
     faces = opened(root, tmp_path, names=("Bea", "Ed"))
     assert [faces.info.identities[i] for i in np.unique(faces.test.identity)] == ["Bea", "Ed"]
-    shown = [EXPRESSIONS[label] for label in faces.test.expression[:18]]
-    assert shown == ["neutral"] * 6 + ["happiness"] * 6 + ["surprise"] * 6
+    shown = [EXPRESSIONS[label] for label in faces.test.expression]
+    once = [name for name, strength in SHOWN if strength != 0.32 for _ in range(EACH)]
+    assert shown == once[: 28 - EACH] + once
     other = opened(root, tmp_path, names=("Bea",))
     assert other.fingerprint != faces.fingerprint
     with pytest.raises(ValueError, match="'Flo' cannot be held out; the people are Al, Bea, Cy, Di, Ed"):

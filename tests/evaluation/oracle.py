@@ -15,15 +15,16 @@ class Memory(Split):
     def __init__(self, records):
         self.records = records
         self.identity = np.array([record["identity"] for record in records], np.int32)
+        self.expression = np.array([record.get("expression", 0) for record in records], np.int32)
 
     def __getitem__(self, index):
         return dict(self.records[range(len(self.records))[index]])
 
 
-def built_in_faces(size, identities, train, test, variation="video"):
+def built_in_faces(size, identities, train, test, variation="video", **options):
     """Built-in faces, and for every identity the samples of its pictures."""
     settings = synthetic.Settings(
-        identities=identities, train_per_identity=train, test_per_identity=test, variation=variation
+        identities=identities, train_per_identity=train, test_per_identity=test, variation=variation, **options
     )
     samples = {s: [synthetic.sample(settings, s, i) for i in range(settings.count(s))] for s in ("train", "test")}
     splits = {s: Memory([synthetic.draw(sample, size) for sample in some]) for s, some in samples.items()}

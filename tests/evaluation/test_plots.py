@@ -16,7 +16,7 @@ def test_lines_rise_where_values_do():
     picture = plot(["0", "1", "10"], [Series("ours", [60.0, 70.0, 80.0], [1.0, 2.0, 3.0])], "times", "%")
     rows, columns = _places(picture, LINE)
     assert picture.shape == (480, 960, 3)
-    assert rows[columns.argmin()] > rows[columns.argmax()] + 200
+    assert rows[columns.argmin()] > rows[columns.argmax()] + 120
     assert (picture[-1, -1] == GROUND).all()
 
 

@@ -1,14 +1,22 @@
 import numpy as np
+import pytest
 
 from lgan_jax import data
+from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.data import synthetic
+from lgan_jax.evaluation import expression_estimates
 from lgan_jax.evaluation.unit_estimates import against_truth
 from lgan_jax.ops.unit_estimate import ESTIMATED
 
 
-def test_the_estimate_agrees_with_the_truth_on_people_it_was_not_made_with(tmp_path):
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
     people = synthetic.Settings(identities=2, train_per_identity=25, test_per_identity=25, seed=5)
-    faces = data.open_faces(data.Settings(name="celebv", size=16, cache=str(tmp_path), built_in=people))
+    cache = str(tmp_path_factory.mktemp("cache"))
+    return data.open_faces(data.Settings(name="celebv", size=16, cache=cache, built_in=people))
+
+
+def test_the_estimate_agrees_with_the_truth_on_people_it_was_not_made_with(faces):
     exact, noisy = against_truth(faces), against_truth(faces, noise=0.02)
     assert exact.count == 50
     assert np.nanmean(exact.correlation) > 0.85
@@ -16,3 +24,14 @@ def test_the_estimate_agrees_with_the_truth_on_people_it_was_not_made_with(tmp_p
     assert np.nanmean(exact.correlation) > np.nanmean(noisy.correlation) > 0.6
     surest = [ESTIMATED.index(number) for number in (1, 2, 4, 23, 26, 45)]
     assert np.nanmin(exact.correlation[surest]) > 0.9
+
+
+def test_expressions_estimated_from_true_units_and_from_landmarks(faces):
+    true, found = (expression_estimates.against_truth(faces, from_landmarks=way) for way in (False, True))
+    shown = np.bincount(faces.train.expression, minlength=8)
+    np.testing.assert_array_equal(true.sum(1), shown)
+    np.testing.assert_array_equal(found.sum(1), shown)
+    assert np.trace(true) > 0.9 * 50
+    told = [i for i, name in enumerate(EXPRESSIONS) if name not in ("contempt", "disgust")]
+    assert np.trace(found[np.ix_(told, told)]) > 0.75 * found[np.ix_(told, range(8))].sum()
+    assert found[:, [EXPRESSIONS.index("contempt"), EXPRESSIONS.index("disgust")]].sum() == 0

@@ -187,9 +187,7 @@ SMALL = {
     "landmarkgan/discriminator": lambda: twins.Discriminator(6),
     "landmarkgan/detector": lambda: twins.Detector(7, 8, 2),
     "fan": lambda: twins.FAN(7, 8, 2, 2),
-    "vgg16": lambda: twins.VGG(vgg.VGG16, 2),
     "vgg19": lambda: twins.VGG(vgg.VGG19, 2),
-    "inception-fid": lambda: Inception(2, 5),
 }
 
 

@@ -46,4 +46,4 @@ def test_what_cannot_be_made_is_said(synthesizer):
         synthesizer.synthesize(image, landmarks[:, :49], expression)
     for wrong in ([8, 1], [1], [-1, 0], [0.5, 1]):
         with pytest.raises(ValueError, match="expected 2 indices from 0 to 7, of neutral, anger"):
-            synthesizer.synthesize(image, landmarks, wrong)
+            synthesizer.synthesize(image, landmarks, np.array(wrong))

@@ -10,8 +10,10 @@ from lgan_jax.methods.expression.networks import (
     Decoder,
     Discriminator,
     Generator,
+    HeatmapConv,
     Initialise,
     MigrationUnit,
+    _dropped,
     label_maps,
 )
 
@@ -47,14 +49,29 @@ class Training(Decoder):
         return super().__call__(x, True)
 
 
-def test_the_initialise_network_makes_32_pixels():
-    class Whole(Initialise):
-        def __call__(self, x):
-            return super().__call__(x, True)
+class Started(Initialise):
+    """The initialise network as it trains."""
 
-    shapes, params = layers(Whole(64), (2, 128, 128, 68))
+    def __call__(self, shown):
+        return super().__call__(shown, (128, 128), True)
+
+
+@pytest.mark.parametrize(("shown", "channels"), [((2, 128, 128, 3), 3), ((2, 68, 2), 68)])
+def test_the_initialise_network_makes_32_pixels(shown, channels):
+    shapes, params = layers(Started(64), shown)
     assert [shapes[f"conv_{i}"] for i in range(3)] == [(128, 128, 64), (64, 64, 128), (32, 32, 256)]
-    assert kernels(params) == {"conv_0": (7, 7, 68, 64), "conv_1": (3, 3, 64, 128), "conv_2": (3, 3, 128, 256)}
+    assert kernels(params) == {"conv_0": (7, 7, channels, 64), "conv_1": (3, 3, 64, 128), "conv_2": (3, 3, 128, 256)}
+
+
+@pytest.mark.parametrize(("size", "sigma"), [(128, 2), (64, 1)])
+def test_heatmaps_have_a_sigma_of_two_pixels_at_128(size, sigma):
+    """A 1×1 kernel that takes the first of two landmarks gives its map."""
+    landmarks = jnp.array([[[10.5 / size, 7.5 / size], [0.2, 0.8]]])
+    maps = HeatmapConv(1, 1).apply(
+        {"params": {"kernel": jnp.array([1.0, 0.0]).reshape(1, 1, 2, 1)}}, landmarks, (size, size)
+    )
+    assert float(maps[0, 7, 10, 0]) == pytest.approx(1)
+    assert float(maps[0, 9, 13, 0]) == pytest.approx(np.exp(-0.5 * (4 + 9) / sigma**2), rel=1e-4)
 
 
 def test_table_1():
@@ -77,21 +94,29 @@ def test_table_2():
     assert kernels(params) == {"up_1": (3, 3, 264, 128), "up_0": (3, 3, 128, 64), "colours": (7, 7, 64, 3)}
 
 
-def test_table_3():
-    shapes, params = layers(Discriminator(64), (2, 128, 128, 6))
+@pytest.mark.parametrize(("context", "channels"), [((2, 128, 128, 3), 3), ((2, 68, 2), 68)])
+def test_table_3(context, channels):
+    shapes, params = layers(Discriminator(64), *[(2, 128, 128, 3)] * 2, context)
     table = [(64, 64, 64), (32, 32, 128), (16, 16, 256), (15, 15, 512), (14, 14, 1)]
     assert [shapes[f"conv_{i}"] for i in range(5)] == table
     assert [shapes[f"norm_{i}"] for i in range(1, 5)] == table[1:]
     assert "norm_0" not in shapes
     assert shapes[""] == (14, 14, 1)
-    assert [kernel[:2] for kernel in kernels(params).values()] == [(4, 4)] * 5
+    assert {kernel[:2] for kernel in kernels(params).values()} == {(4, 4)}
+    assert kernels(params)["context"] == (4, 4, channels, 64)
 
 
 def random_weights(module, *inputs):
     """Variables with nothing at its initial 0 or 1."""
     rng = np.random.default_rng(0)
     variables = jax.eval_shape(module.init, jax.random.key(0), *inputs)
-    return jax.tree.map(lambda p: jnp.asarray(rng.uniform(0.2, 0.8, p.shape) - 0.2 * (p.ndim > 1)), variables)
+
+    def draw(p):
+        if p.ndim == 1:  # scales and variances above 0
+            return jnp.asarray(rng.uniform(0.5, 1.5, p.shape), jnp.float32)
+        return jnp.asarray(rng.uniform(-2, 2, p.shape) * np.prod(p.shape[:-1]) ** -0.5, jnp.float32)
+
+    return jax.tree.map(draw, variables)
 
 
 def test_equations_1_to_3():
@@ -127,10 +152,7 @@ def test_dropout_is_each_examples_own_and_keeps_the_mean():
     first, again = run(keys), run(keys.at[2].set(jax.random.key(9)))
     assert float(jnp.abs(first[0] - first[1]).max()) > 0.01
     assert float(jnp.abs(first[2] - again[2]).max()) > 0.01
-    whole = jnp.ones((1, 4000, 5))
-    from lgan_jax.methods.expression.networks import _dropped
-
-    kept = _dropped(whole, 0.25, keys[:1])
+    kept = _dropped(jnp.ones((1, 40, 60, 5)), 0.25, keys[:1])
     assert set(np.unique(kept).round(5)) == {0, np.float32(4 / 3).round(5)}
     assert float(kept.mean()) == pytest.approx(1, abs=0.03)
 
@@ -148,12 +170,12 @@ def test_label_maps():
 def inputs():
     rng = np.random.default_rng(1)
     image = jnp.asarray(rng.uniform(-1, 1, (3, 16, 24, 3)), jnp.float32)
-    return image, jnp.asarray(rng.uniform(0, 1, (3, 16, 24, 5)), jnp.float32), jnp.array([0, 3, 7])
+    return image, jnp.asarray(rng.uniform(0, 1, (3, 5, 2)), jnp.float32), jnp.array([0, 3, 7])
 
 
 @pytest.mark.parametrize("options", [{}, {"initialise": False}, {"labels": False}])
 def test_what_the_generator_is_told_matters(options, inputs):
-    image, heatmaps, expression = inputs
+    image, landmarks, expression = inputs
     module = Generator(2, 1, **options)
     variables = random_weights(module, *inputs)
     apply = jax.jit(module.apply)
@@ -161,9 +183,9 @@ def test_what_the_generator_is_told_matters(options, inputs):
     assert made.shape == image.shape
     assert float(jnp.abs(made).max()) <= 1
     others = {
-        "image": apply(variables, image[::-1], heatmaps, expression),
-        "heatmaps": apply(variables, image, heatmaps[::-1], expression),
-        "expression": apply(variables, image, heatmaps, expression[::-1]),
+        "image": apply(variables, image[::-1], landmarks, expression),
+        "landmarks": apply(variables, image, landmarks[::-1], expression),
+        "expression": apply(variables, image, landmarks, expression[::-1]),
     }
     changed = {name: float(jnp.abs(other - made).max()) > 1e-6 for name, other in others.items()}
-    assert changed == {"image": True, "heatmaps": True, "expression": options != {"labels": False}}
+    assert changed == {"image": True, "landmarks": True, "expression": options != {"labels": False}}

@@ -32,6 +32,16 @@ def test_by_hand():
     assert frechet_distance(one[:, :1], one[:, :1] + 3) == pytest.approx(9)  # a single feature
 
 
+def test_singular_covariances_give_real_numbers():
+    """Of rank 3 of 40, where the square root of the product of two covariances by itself is complex."""
+    one = _features(4, 300, 40)
+    one = one[:, :3] @ _features(5, 3, 40)
+    one = one - one.mean(0)
+    spread = np.trace(np.cov(one.astype(np.float64), rowvar=False))
+    assert frechet_distance(one, 2 * one) == pytest.approx(spread, rel=1e-5)  # Σ + 4Σ − 2·2Σ
+    assert frechet_distance(one, one + 1) == pytest.approx(40, rel=1e-5)
+
+
 def test_fewer_vectors_than_features():
     one = _features(2, 20, 128)
     assert frechet_distance(one, one) < 1e-6 * frechet_distance(one, one + 1)

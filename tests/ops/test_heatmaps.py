@@ -1,7 +1,9 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from lgan_jax.ops.heatmaps import gaussians, with_dots
+from lgan_jax.ops.heatmaps import convolved_gaussians, gaussians, with_dots
 
 
 def test_gaussian_on_a_pixel_and_beside_it():
@@ -17,3 +19,18 @@ def test_dots_cover_landmarks_and_leave_the_rest():
     dotted = with_dots(image, jnp.broadcast_to(jnp.array([[5.5 / 30, 10.5 / 20]]), (2, 1, 2)), (-1.0, 1.0, 0.0))
     np.testing.assert_allclose(dotted[1, 10, 5], [-1, 1, 0], atol=1e-6)
     np.testing.assert_allclose(dotted[0, 2, 25], 0.5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "padding", "mirrored"), [(7, 1, 3, True), (4, 2, 1, False), (4, 4, 0, False)]
+)
+def test_convolved_without_the_maps(size, stride, padding, mirrored):
+    landmarks = jax.random.uniform(jax.random.key(0), (2, 5, 2))
+    kernel = jax.random.normal(jax.random.key(1), (size, size, 5, 3))
+    maps = gaussians(landmarks, 12, 16, 1.5)
+    edges = ((0, 0), *((padding, padding),) * 2, (0, 0))
+    maps = jnp.pad(maps, edges, mode="reflect" if mirrored else "constant")
+    layout = ("NHWC", "HWIO", "NHWC")
+    expected = jax.lax.conv_general_dilated(maps, kernel, (stride, stride), "VALID", dimension_numbers=layout)
+    made = convolved_gaussians(landmarks, kernel, (12, 16), 1.5, stride, padding, mirrored)
+    np.testing.assert_allclose(made, expected, atol=1e-4)

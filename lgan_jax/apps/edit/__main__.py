@@ -85,14 +85,15 @@ def _studio(workdir: Path, marked: bool) -> tuple[str, Any]:
     from lgan_jax.apps.edit.studio import Studio
     from lgan_jax.apps.express import job
     from lgan_jax.methods.dftnet.model import ExpressionEditor
+    from lgan_jax.methods.landmarkgan.model import LandmarkGAN
 
     model, name = lgan_jax.load(workdir), workdir.resolve().name
     if isinstance(model, ExpressionEditor):
         blank = np.zeros((1, model.info.size, model.info.size, 3), np.float32)
         model.edit(blank, model.estimate(blank))
         return "expression", ExpressionStudio(model, name, job.known(workdir))
-    if not hasattr(model, "synthesize"):
-        raise ValueError(f"{workdir} is a run of a detector; the editor needs one of a LandmarkGAN or a DFT-Net")
+    if not isinstance(model, LandmarkGAN):
+        raise ValueError(f"{workdir} is a run that the editor has no tab for; it needs one of LandmarkGAN or DFT-Net")
     known = experiment.training_landmarks(workdir)
     studio = Studio.of(model, name, known, marked)
     studio.make(shapes.resting(known), protocol.Look((0,)))

@@ -89,9 +89,7 @@ class Options:
     def check_units(self) -> None:
         """Raises `ValueError` for what a DFT-Net run has no use for."""
         if self.landmarks_from is not None:
-            raise ValueError(
-                f"--landmarks-from is not for DFT-Net runs, and {self.workdir} is one: give --like instead"
-            )
+            raise ValueError(f"--landmarks-from: {self.workdir} is a DFT-Net run, which takes --like in its place")
 
     def check_label(self) -> None:
         """Raises `ValueError` for what a run of landmark and expression guided synthesis has no use for, or lacks."""

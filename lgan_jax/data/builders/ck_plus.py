@@ -47,7 +47,7 @@ class CKPlus(posed.Posed, skip_registration=True):
         for reason, name in left_out:
             self.skip(reason, name)
 
-    def check(self, path, points):
+    def compare(self, path, points):
         """See `Posed`."""
         file = self.points and self.points / path.parent.parent.name / path.parent.name / f"{path.stem}_landmarks.txt"
         if not file or not file.exists():

@@ -94,13 +94,13 @@ class Posed(base.FaceBuilder, skip_registration=True):
     def records(self):
         frames = list(self._frames())
         self.total = len(frames)
-        yield from self.usable(self._record, ((self.name(frame.path), frame) for frame in frames))
+        yield from self.usable(self._record, ((self.called(frame.path), frame) for frame in frames))
 
-    def name(self, path: Path) -> str:
+    def called(self, path: Path) -> str:
         """What a file is called in messages."""
         return path.relative_to(self.root).as_posix()
 
-    def check(self, path: Path, points: Float32[np.ndarray, "68 2"]) -> None:
+    def compare(self, path: Path, points: Float32[np.ndarray, "68 2"]) -> None:
         """Raises `Unusable` where what the data set says of a frame denies the landmarks found, in its pixels."""
 
     def _frames(self) -> Iterator[Frame]:
@@ -127,7 +127,7 @@ class Posed(base.FaceBuilder, skip_registration=True):
         if found is None:
             raise base.Unusable("no face is found")
         points = (found * (width, height)).astype(np.float32)
-        self.check(frame.path, points)
+        self.compare(frame.path, points)
         picture, landmarks = cropped(image, points)
         base.check_landmarks(landmarks)
         record = {"image": images.encode_png(picture), "landmarks": landmarks, "identity": frame.identity}

@@ -147,7 +147,7 @@ def run(
             right = float(np.mean(classifier(test) == data.test.expression))
             accuracy[factor] = (*accuracy.get(factor, ()), right)
             done += settings.steps
-            progress.report(done, {"made faces, times": factor, "seed": seed, "accuracy": right}, None)
+            progress.report(done, {"made faces, times": float(factor), "seed": float(seed), "accuracy": right}, None)
     progress.close()
     return Outcome(
         accuracy=accuracy,

@@ -95,11 +95,7 @@ def evaluate(
     others = others or {}
     for each in (model, *(other.model for other in others.values())):
         _check(each, data)
-    weights = (about or {}).get("Weights", "")
-    if settings.augmentation:
-        arguments = (settings.classifier, settings.factors, settings.seeds, weights)
-        augmentation.write(augmentation.run(model, data, *arguments), out)
-    table_4, warnings = augmentation.read(out, weights, data.fingerprint)
+    table_4, warnings = _table_4(model, data, settings, out, (about or {}).get("Weights", ""))
     cases = choose(data, settings.frames)
     judge, without_dlib = find_judge()
     judges = Judges(judge, augmentation.trained_on_real(data, settings.classifier), inception)
@@ -138,6 +134,16 @@ def _check(model: Model, data: FaceData) -> None:
         if ours != theirs:
             raise ValueError(f"the model's {what} ({ours}) is not the data's ({theirs}); give the data of its run")
     data.require_subjects()
+
+
+def _table_4(
+    model: Model, data: FaceData, settings: Settings, out: Path, weights: str
+) -> tuple[augmentation.Outcome | None, list[str]]:
+    """What the augmentation experiment found, now or before, where it was made; and warnings."""
+    if settings.augmentation:
+        arguments = (settings.classifier, settings.factors, settings.seeds, weights)
+        augmentation.write(augmentation.run(model, data, *arguments), out)
+    return augmentation.read(out, weights, data.fingerprint)
 
 
 def _rows(made: Mapping[str, Pictures], cases: Cases, judges: Judges, data: FaceData) -> dict[str, Measured]:
@@ -188,7 +194,7 @@ def _chance(data: FaceData) -> float:
 def _warnings(model: Model, data: FaceData, judges: Judges) -> list[str]:
     """What a reader must know before reading a figure."""
     warnings = [report.BUILT_IN] if data.built_in else []
-    warnings += model.left_out
+    warnings += [f"This run was trained without {each}." for each in model.left_out]
     if data.name.startswith("prepared"):
         warnings.append("The data's expressions were estimated from landmarks; no true ones are known.")
     if judges.inception is None:

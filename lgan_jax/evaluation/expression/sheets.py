@@ -68,13 +68,15 @@ def _expressions(data: FaceData, model: Model) -> Sheet:
 
 def _other_people(data: FaceData, model: Model, others: Cases) -> Sheet:
     shown = others.at(_varied(others, _STRANGERS))
-    threes = [
-        [source, draw_landmarks(landmarks, data.info.scheme, data.info.size, on=there), made]
-        for source, there, landmarks, made in zip(shown.pictures, shown.true, shown.landmarks, made_by(model, shown))
-    ]
-    threes += [[None] * 3] * (-len(threes) % _BLOCKS)
-    cells = [cell for three in threes for cell in three]
-    rows = [Row("", cells[i : i + 3 * _BLOCKS]) for i in range(0, len(cells), 3 * _BLOCKS)]
+    made, cells, captions = made_by(model, shown), [], []
+    for i, name in enumerate(names(shown.expression)):
+        lent = draw_landmarks(shown.landmarks[i], data.info.scheme, data.info.size, on=shown.true[i])
+        cells += [shown.pictures[i], lent, made[i]]
+        captions += ["", name, ""]
+    missing = -len(cells) % (3 * _BLOCKS)
+    cells, captions = cells + [None] * missing, captions + [""] * missing
+    starts = range(0, len(cells), 3 * _BLOCKS)
+    rows = [Row("", cells[i : i + 3 * _BLOCKS], captions[i : i + 3 * _BLOCKS]) for i in starts]
     return Sheet(
         name="strangers",
         title="Landmarks of another person",

@@ -54,8 +54,9 @@ _CONTROL = (
     Column("identity", "ID", "distance of dlib's face descriptors between the made face and the source; dlib calls "
            "two faces one person below 0.6", "lower"),
 )  # fmt: skip
-_RANK_1 = Column("rank1", "Rank-1", "share of the probes whose nearest face in the gallery is the same person's",
-                 "higher", 1, True)  # fmt: skip
+_RANK_1 = Column("rank1", "Rank-1", "share of the probes whose nearest face in the gallery is of the same person; a "
+                 "face that dlib does not find, or of whom the gallery has no other picture, is no probe", "higher", 1,
+                 True)  # fmt: skip
 
 
 def quality(rows: Mapping[str, Measured], about: str, on_ck_plus: bool) -> Table:
@@ -108,8 +109,8 @@ def verification(rows: Mapping[str, Measured], on_ck_plus: bool) -> Table:
         about=_comparisons(found),
         columns=[_RANK_1, *columns],
         rows=[
-            *(_beside(name, _verified(values.verification)) for name, values in rows.items()),
-            *_published({name: [x / 100 for x in figures] for name, figures in TABLE_6.items()},
+            *(_beside(name, _verified(values)) for name, values in rows.items()),
+            *_published({name: tuple(x / 100 for x in figures) for name, figures in TABLE_6.items()},
                         ("rank1", *map(_tar, RATES))),
         ],
         published=published("Table 6", on_ck_plus, "With descriptors of VGG-Face and Light CNN, not dlib's; “original” "
@@ -182,14 +183,14 @@ def _beside(name: str, figures: Mapping[str, Figure]) -> Row:
 
 
 def _pictures(values: Measured) -> dict[str, Figure]:
+    """What was measured of the pictures."""
     count = len(values.ssim)
-    found = int(values.found.sum())
-    return {
-        "psnr": summarize(values.psnr),
-        "ssim": summarize(values.ssim),
-        "frechet": _scalar(values.frechet, found, count),
+    distances = {
+        "frechet": _scalar(values.frechet, int(values.found.sum()), count),
         "fid": _scalar(values.fid, count, count),
     }
+    measured = {key: figure for key, figure in distances.items() if figure.mean is not None}
+    return {"psnr": summarize(values.psnr), "ssim": summarize(values.ssim), **measured}
 
 
 def _controlled(values: Measured) -> dict[str, Figure]:
@@ -200,11 +201,12 @@ def _controlled(values: Measured) -> dict[str, Figure]:
     }
 
 
-def _verified(found: Verification | None) -> dict[str, Figure]:
+def _verified(values: Measured) -> dict[str, Figure]:
+    found = values.verification
     if found is None:
         return {}
     rates = {_tar(rate): _scalar(value, found.genuine, found.genuine) for rate, value in found.tar.items()}
-    return {"rank1": _scalar(found.rank1, found.probes, found.probes), **rates}
+    return {"rank1": _scalar(found.rank1, found.probes, len(values.ssim)), **rates}
 
 
 def _comparisons(found: Mapping[str, Verification]) -> str:

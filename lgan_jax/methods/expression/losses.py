@@ -38,7 +38,9 @@ def pixel(target: Image, made: Image) -> Scalar:
     return l1(target, made)
 
 
-def perceptual(features: Callable[[Image], Float[Array, "batch rows columns channels"]], target: Image, made: Image):
+def perceptual(
+    features: Callable[[Image], Float[Array, "batch rows columns channels"]], target: Image, made: Image
+) -> Scalar:
     """Eq. 6: |φ_l(P̂_t) − φ_l(P_t)| summed over places and channels / (W_l·H_l·C_l), `features` being φ_l."""
     return feature_distance(features, target, made)
 

@@ -23,13 +23,12 @@ from lgan_jax.methods.expression import losses
 from lgan_jax.methods.expression.networks import Discriminator, Generator
 from lgan_jax.nn import vgg
 from lgan_jax.nn.initialisers import initial_variables
-from lgan_jax.ops.heatmaps import gaussians, with_dots
+from lgan_jax.ops.heatmaps import with_dots
 
 Image = Float[Array, "batch height width 3"]
 Landmarks = Float[Array, "batch n 2"]
 Labels = Int[Array, " batch"]
 
-_SIGMA = 2 / 128  # of a heatmap, in picture widths
 _STEP, _SMALLEST = 8, 32  # pixels: sizes of pictures that the networks can take
 _DEVIATION = 0.02  # of the weights at the start
 _LAYER = "conv1_2"  # of VGG19, in Eq. 6
@@ -167,11 +166,11 @@ class Synthesizer:
         """See `core.Method`."""
         del batch
         size, points = self.faces.size, self.faces.scheme.count
-        image, heatmaps = jnp.zeros((1, size, size, 3)), jnp.zeros((1, size, size, points))
+        image, landmarks = jnp.zeros((1, size, size, 3)), jnp.zeros((1, points, 2))
         inputs = {
-            "generator": (self._generator, image, heatmaps, jnp.zeros(1, jnp.int32)),
-            "image_discriminator": (self._discriminator, jnp.zeros((1, size, size, 6))),
-            "geometry_discriminator": (self._discriminator, jnp.zeros((1, size, size, 3 + points))),
+            "generator": (self._generator, image, landmarks, jnp.zeros(1, jnp.int32)),
+            "image_discriminator": (self._discriminator, image, image, image),
+            "geometry_discriminator": (self._discriminator, image, image, landmarks),
         }
         variables = {
             name: initial_variables(module, key, *shapes, deviation=_DEVIATION)
@@ -198,32 +197,20 @@ class Synthesizer:
         """
         if self.settings.vgg19 and self._features is None:
             raise ValueError("this phase was opened for use, without the VGG19 weights that training it takes")
-        (source, target), heatmaps, expression = self._example(batch)
-        keys = example_keys(key, len(source))
 
         def generator_loss(params: Any):
-            variables = {"params": params, "batch_stats": state.statistics}
-            made, changed = self._generator.apply(
-                variables, source, heatmaps, expression, keys, mutable=["batch_stats"]
-            )
-            judged = self._judged(state.params, source, target, made, heatmaps)
-            terms = {"adversarial": losses.gan_generator(self.settings.adversarial, judged)}
-            if self._features and self.settings.weights.perceptual:
-                terms["perceptual"] = losses.perceptual(self._features, target, made)
-            terms["pixel"] = losses.pixel(target, made)
-            total = losses.total(self.settings.weights, terms)
-            return total, ({**terms, "total": total}, made, changed["batch_stats"])
+            return self._generator_loss(params, state, batch, key)
 
         def discriminator_loss(params: Any, made: Image):
-            judged = self._judged(params, source, target, made, heatmaps)
+            judged = self._judged(params, batch, made)
             loss = losses.gan_discriminator(self.settings.adversarial, judged)
             return loss * len(judged), loss
 
-        of_generator, (metrics, made, statistics) = jax.grad(generator_loss, has_aux=True)(state.params["generator"])
+        gradient, (metrics, made, statistics) = jax.grad(generator_loss, has_aux=True)(state.params["generator"])
         discriminators = {name: params for name, params in state.params.items() if name != "generator"}
         gradients, loss = jax.grad(discriminator_loss, has_aux=True)(discriminators, jax.lax.stop_gradient(made))
         gradients, metrics = jax.lax.pmean(
-            ({**gradients, "generator": of_generator}, {**metrics, "discriminator": loss}), DATA_AXIS
+            ({**gradients, "generator": gradient}, {**metrics, "discriminator": loss}), DATA_AXIS
         )
         return self._updated(state, gradients, statistics), metrics
 
@@ -232,7 +219,7 @@ class Synthesizer:
 
         Metrics: l1 and l1_source (of the made and of the source picture, on [0, 1]), ssim and ssim_source, psnr (dB).
         """
-        (source, target), _, _ = self._example(batch)
+        source, target, _, _ = self._example(batch)
         made = self._made(state, batch)
         source, target, made = ((image + 1) / 2 for image in (source, target, made))
         return {
@@ -246,37 +233,52 @@ class Synthesizer:
     def pictures(self, state: State, batch: Batch) -> Mapping[str, Array]:
         """See `core.Method`: source, the landmarks that are wanted, made, and target, in a row."""
         batch = {name: jnp.asarray(batch[name])[:_ROWS] for name in self.keys}
-        source, target = batch["image"][:, 0], batch["image"][:, 1]
-        wanted = with_dots(jnp.full_like(source, -1), batch["landmarks"][:, 1])
+        source, target, landmarks, _ = self._example(batch)
+        wanted = with_dots(jnp.full_like(source, -1), landmarks)
         return {"synthesized": jnp.stack([source, wanted, self._made(state, batch), target], 1)}
 
     def synthesize(self, state: State, image: Image, landmarks: Landmarks, expression: Labels) -> Image:
         """Faces in [-1, 1] of those in `image`, with landmarks in [0, 1] and expressions, by the averaged generator."""
         variables = {"params": state.average, "batch_stats": state.average_statistics}
-        return self._generator.apply(variables, image, self._heatmaps(landmarks), expression)
+        return self._generator.apply(variables, image, landmarks, expression)
 
-    def _example(self, batch: Batch) -> tuple[tuple[Image, Image], Float[Array, "batch height width n"], Labels]:
-        """Source and target, and the target's heatmaps and expression."""
+    def _generator_loss(
+        self, params: Any, state: State, batch: Batch, key: jax.Array
+    ) -> tuple[Float[Array, ""], tuple[Metrics, Image, Any]]:
+        """Eq. 7; its terms, the made faces, and the running statistics afterwards."""
+        source, target, landmarks, expression = self._example(batch)
+        made, changed = self._generator.apply(
+            {"params": params, "batch_stats": state.statistics},
+            *(source, landmarks, expression, example_keys(key, len(source))),
+            mutable=["batch_stats"],
+        )
+        judged = self._judged(state.params, batch, made)
+        terms = {
+            "adversarial": losses.gan_generator(self.settings.adversarial, judged),
+            "pixel": losses.pixel(target, made),
+        }
+        if self._features and self.settings.weights.perceptual:
+            terms["perceptual"] = losses.perceptual(self._features, target, made)
+        total = losses.total(self.settings.weights, terms)
+        return total, ({**terms, "total": total}, made, changed["batch_stats"])
+
+    def _example(self, batch: Batch) -> tuple[Image, Image, Landmarks, Labels]:
+        """Source and target, and the target's landmarks and expression."""
         image, landmarks, expression = (jnp.asarray(batch[name]) for name in self.keys)
-        return (image[:, 0], image[:, 1]), self._heatmaps(landmarks[:, 1]), expression[:, 1]
-
-    def _heatmaps(self, landmarks: Landmarks) -> Float[Array, "batch height width n"]:
-        size = self.faces.size
-        return gaussians(landmarks, size, size, _SIGMA * size)
+        return image[:, 0], image[:, 1], landmarks[:, 1], expression[:, 1]
 
     def _made(self, state: State, batch: Batch) -> Image:
-        image, landmarks, expression = (jnp.asarray(batch[name]) for name in self.keys)
-        return self.synthesize(state, image[:, 0], landmarks[:, 1], expression[:, 1])
+        source, _, landmarks, expression = self._example(batch)
+        return self.synthesize(state, source, landmarks, expression)
 
-    def _judged(
-        self, params: Mapping[str, Any], source: Image, target: Image, made: Image, heatmaps: Array
-    ) -> list[tuple[Array, Array]]:
-        """Both discriminators' logits of real and of made pictures, which share a batch (see `Discriminator`)."""
+    def _judged(self, params: Mapping[str, Any], batch: Batch, made: Image) -> list[tuple[Array, Array]]:
+        """Both discriminators' logits of real and of made pictures."""
+        source, target, landmarks, _ = self._example(batch)
         judged = []
-        for name, context in (("image_discriminator", source), ("geometry_discriminator", heatmaps)):
-            pairs = jnp.concatenate([jnp.concatenate([image, context], -1) for image in (target, made)])
-            logits, _ = self._discriminator.apply({"params": params[name]}, pairs, mutable=["batch_stats"])
-            judged.append(tuple(jnp.split(logits, 2)))
+        for name, context in (("image_discriminator", source), ("geometry_discriminator", landmarks)):
+            variables = {"params": params[name]}
+            logits, _ = self._discriminator.apply(variables, target, made, context, mutable=["batch_stats"])
+            judged.append(logits)
         return judged
 
     def _updated(self, state: State, gradients: Mapping[str, Any], statistics: Any) -> State:

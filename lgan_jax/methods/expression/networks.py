@@ -9,7 +9,7 @@ and runs under `DATA_AXIS`. Without them it takes running statistics, and drops 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
@@ -20,15 +20,60 @@ from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.core import folded
 from lgan_jax.nn.batch_norm import batch_norm
 from lgan_jax.nn.convolution import Conv, Doubling
+from lgan_jax.ops.heatmaps import convolved_gaussians
 
+SIGMA = 2 / 128  # of a heatmap, in picture widths
 SHRINK = 4  # what migration units work on is so much smaller than the picture
 _SLOPE = 0.2  # of the discriminators' LeakyReLU
 _NORMAL = nn.initializers.normal(0.02)
 
 Image = Float[Array, "batch height width 3"]
 Maps = Float[Array, "batch height width channels"]
+Face = Float[Array, "batch rows columns features"]  # what migration units work on
+Geometry = Float[Array, "batch rows columns _"]
+Landmarks = Float[Array, "batch n 2"]
+Logits = Float[Array, "batch rows columns 1"]
 Labels = Int[Array, " batch"]
 Keys = Any  # `(batch,)` typed keys, one an example; or None
+
+
+class HeatmapConv(nn.Module):
+    """A convolution of the heatmaps of landmarks in [0, 1]: a Gaussian for each, with σ of 2 pixels at 128.
+
+    The maps themselves, 68 of the picture's size, are not made: see `ops.heatmaps.convolved_gaussians`.
+
+    Parameters, always float32: as those of `nn.convolution.Conv`.
+
+    Attributes:
+      features, kernel_size, strides, padding, use_bias, dtype: as `Conv`'s; padding is "reflect", "valid" or a number.
+    """
+
+    features: int
+    kernel_size: int
+    strides: int = 1
+    padding: Literal["reflect", "valid"] | int = "reflect"
+    use_bias: bool = False
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, landmarks: Landmarks, sides: tuple[int, int]) -> Face:
+        """`sides` are the maps' height and width."""
+        size = self.kernel_size
+        kernel = self.param("kernel", _NORMAL, (size, size, landmarks.shape[1], self.features), jnp.float32)
+        padding = {"reflect": (size - 1) // 2, "valid": 0}.get(self.padding, self.padding)
+        made = convolved_gaussians(
+            landmarks,
+            kernel.astype(self.dtype or jnp.float32),
+            sides,
+            SIGMA * sides[1],
+            self.strides,
+            padding,
+            self.padding == "reflect",
+        )
+        if not self.use_bias:
+            return made
+        bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
+        return made + bias.astype(made.dtype).reshape(1, 1, 1, -1)
 
 
 class Initialise(nn.Module):
@@ -41,10 +86,12 @@ class Initialise(nn.Module):
     dtype: Any = None
 
     @nn.compact
-    def __call__(self, x: Maps, train: bool) -> Float[Array, "batch rows columns features"]:
-        for i in range(3):
-            size, how = (3, {"strides": 2, "padding": 1}) if i else (7, {"padding": "reflect"})
-            x = _conv(2**i * self.width, size, f"conv_{i}", self.dtype, **how)(x)
+    def __call__(self, shown: Any, sides: tuple[int, int], train: bool) -> Face:
+        """`shown` is a picture `(batch, H, W, 3)` or the landmarks of heatmaps `(batch, N, 2)`; `sides` are H and W."""
+        x = _seen(shown, sides, self.width, 7, "conv_0", self.dtype, padding="reflect")
+        x = nn.relu(batch_norm(train, self.dtype, "norm_0")(x))
+        for i in (1, 2):
+            x = _conv(2**i * self.width, 3, f"conv_{i}", self.dtype, strides=2, padding=1)(x)
             x = nn.relu(batch_norm(train, self.dtype, f"norm_{i}")(x))
         return x
 
@@ -64,7 +111,7 @@ class MigrationUnit(nn.Module):
     dtype: Any = None
 
     @nn.compact
-    def __call__(self, face: Maps, geometry: Maps, keys: Keys) -> tuple[Maps, Maps]:
+    def __call__(self, face: Face, geometry: Geometry, keys: Keys) -> tuple[Face, Geometry]:
         features = face.shape[-1]
         seen = self._path("face", face, features, keys)
         seen = batch_norm(keys is not None, self.dtype, "face_norm_1")(seen)
@@ -73,7 +120,7 @@ class MigrationUnit(nn.Module):
         face = mask * seen + face  # Eq. 2
         return face, jnp.concatenate([shape, face], -1)  # Eq. 3
 
-    def _path(self, name: str, x: Maps, features: int, keys: Keys, use_bias: bool = False) -> Maps:
+    def _path(self, name: str, x: Geometry, features: int, keys: Keys, use_bias: bool = False) -> Geometry:
         """Layers 1 to 7 of one column of Table 1."""
         x = _conv(features, 3, f"{name}_conv_0", self.dtype, padding="reflect")(x)
         x = nn.relu(batch_norm(keys is not None, self.dtype, f"{name}_norm_0")(x))
@@ -92,7 +139,7 @@ class Decoder(nn.Module):
     dtype: Any = None
 
     @nn.compact
-    def __call__(self, x: Maps, train: bool) -> Image:
+    def __call__(self, x: Geometry, train: bool) -> Image:
         for i in (1, 0):
             x = Doubling(2**i * self.width, dtype=self.dtype, kernel_init=_NORMAL, name=f"up_{i}")(x)
             x = nn.relu(batch_norm(train, self.dtype, f"norm_{i}")(x))
@@ -121,10 +168,10 @@ class Generator(nn.Module):
     dtype: Any = None
 
     @nn.compact
-    def __call__(self, image: Image, heatmaps: Maps, expression: Labels, keys: Keys = None) -> Image:
-        """`image` is the source in [-1, 1]; `heatmaps` `(batch, H, W, N)` and `expression` (indices) are wanted."""
-        train = keys is not None
-        face, geometry = self._start("face", image, train), self._start("geometry", heatmaps, train)
+    def __call__(self, image: Image, landmarks: Landmarks, expression: Labels, keys: Keys = None) -> Image:
+        """`image` is the source in [-1, 1]; `landmarks` in [0, 1] and `expression` (indices) are wanted."""
+        train, sides = keys is not None, image.shape[1:3]
+        face, geometry = self._start("face", image, sides, train), self._start("geometry", landmarks, sides, train)
         for i in range(self.units):
             unit = MigrationUnit(self.dropout, self.dtype, name=f"unit_{i}")
             face, geometry = unit(face, geometry, _of(keys, i))
@@ -133,20 +180,20 @@ class Generator(nn.Module):
             face = jnp.concatenate([face, maps], -1)
         return Decoder(self.width, self.dtype, name="decoder")(face, train)
 
-    def _start(self, name: str, x: Maps, train: bool) -> Maps:
+    def _start(self, name: str, shown: Any, sides: tuple[int, int], train: bool) -> Face:
         if self.initialise:
-            return Initialise(self.width, self.dtype, name=f"initialise_{name}")(x, train)
-        features = SHRINK * self.width
-        return _conv(features, SHRINK, name, self.dtype, strides=SHRINK, padding="valid", use_bias=True)(x)
+            return Initialise(self.width, self.dtype, name=f"initialise_{name}")(shown, sides, train)
+        how = {"strides": SHRINK, "padding": "valid", "use_bias": True}
+        return _seen(shown, sides, SHRINK * self.width, SHRINK, name, self.dtype, **how)
 
 
 class Discriminator(nn.Module):
     """Table 3, without the sigmoid: logits of patches, float32 `(batch, H/8 - 2, W/8 - 2, 1)`, higher for real.
 
-    It is given a picture and what it must go with, in channels: the source for the image discriminator, heatmaps for
-    the geometry discriminator. The table's last batch norm takes the mean off the logits: so real and made pictures
-    must be judged in one batch, or their logits would have the same mean. It only ever trains: its running statistics
-    are not kept.
+    It judges pictures beside what they must go with: the source for the image discriminator, heatmaps for the geometry
+    discriminator. The table's first convolution, of both in channels, is two here, whose sum is the same. Its last
+    batch norm takes the mean off the logits: so real and made pictures are judged in one batch, or their logits would
+    have the same mean. It only ever trains: its running statistics are not kept.
 
     Attributes:
       width: channels of the first convolution, doubled by each of the next three.
@@ -157,22 +204,34 @@ class Discriminator(nn.Module):
     dtype: Any = None
 
     @nn.compact
-    def __call__(self, pair: Maps) -> Float[Array, "batch rows columns 1"]:
-        x = pair
-        for i in range(4):
-            how = {"strides": 2 if i < 3 else 1, "padding": 1, "use_bias": not i}
+    def __call__(self, real: Image, made: Image, context: Any) -> tuple[Logits, Logits]:
+        """`context` is a picture `(batch, H, W, 3)` or the landmarks of heatmaps `(batch, N, 2)`."""
+        how = {"strides": 2, "padding": 1}
+        x = _conv(self.width, 4, "conv_0", self.dtype, use_bias=True, **how)(jnp.concatenate([real, made]))
+        beside = _seen(context, real.shape[1:3], self.width, 4, "context", self.dtype, **how)
+        x = nn.leaky_relu(x + jnp.concatenate([beside, beside]), _SLOPE)
+        for i in (1, 2, 3):
+            how = {"strides": 2 if i < 3 else 1, "padding": 1}
             x = _conv(2**i * self.width, 4, f"conv_{i}", self.dtype, **how)(x)
-            if i:
-                x = batch_norm(True, self.dtype, f"norm_{i}")(x)
-            x = nn.leaky_relu(x, _SLOPE)
+            x = nn.leaky_relu(batch_norm(True, self.dtype, f"norm_{i}")(x), _SLOPE)
         x = _conv(1, 4, "conv_4", jnp.float32, padding=1)(x)
-        return batch_norm(True, jnp.float32, "norm_4")(x)
+        x = batch_norm(True, jnp.float32, "norm_4")(x)
+        return x[: len(real)], x[len(real) :]
 
 
 def label_maps(expression: Labels, height: int, width: int) -> Float[Array, "batch {height} {width} labels"]:
     """Fig. 4: one map an expression of `EXPRESSIONS`, 1 everywhere on that of the label and -1 on the others."""
     labels = 2 * jax.nn.one_hot(expression, len(EXPRESSIONS)) - 1
     return jnp.broadcast_to(labels[:, None, None], (len(labels), height, width, labels.shape[-1]))
+
+
+def _seen(
+    shown: Any, sides: tuple[int, int], features: int, size: int, name: str, dtype: Any, **options: Any
+) -> Geometry:
+    """The first convolution of a picture, or of the heatmaps of landmarks."""
+    if shown.ndim == 4:
+        return _conv(features, size, name, dtype, **options)(shown)
+    return HeatmapConv(features, size, dtype=dtype, name=name, **options)(shown, sides)
 
 
 def _conv(features: int, kernel_size: int, name: str, dtype: Any, **options: Any) -> Conv:

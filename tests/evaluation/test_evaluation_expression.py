@@ -1,0 +1,282 @@
+import dataclasses
+import json
+import re
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from oracle import Memory, built_in_faces
+
+from lgan_jax.evaluation import report
+from lgan_jax.evaluation.expression import augmentation
+from lgan_jax.evaluation.expression import evaluate as expression
+from lgan_jax.evaluation.expression.cases import choose, of_each_expression, own_pictures, partners, strangers
+from lgan_jax.evaluation.expression.measures import Measured
+from lgan_jax.evaluation.expression.tables import COPY, OURS, TRUTH, verdict, verification
+from lgan_jax.metrics import expression_classifier as classifiers
+from lgan_jax.metrics.verification import Verification
+
+SIZE = 64
+SMALL = classifiers.Settings(steps=12, batch_size=8, width=4, learning_rate=0.01)
+SETTINGS = expression.Settings(frames=6, classifier=SMALL)
+SHEETS = ["examples", "expressions", "strangers"]
+
+
+class Oracle:
+    """Gives the picture whose landmarks are asked for."""
+
+    left_out = ("a loss, for want of weights",)
+
+    def __init__(self, data):
+        self.faces = data.info
+        self.known = {record["landmarks"].tobytes(): record["image"] for record in data.test.records}
+
+    def synthesize(self, image, landmarks, expression):
+        made = [self.known[points.tobytes()] for points in landmarks]
+        return np.stack(made).astype(np.float32) / 127.5 - 1
+
+
+class Lazy:
+    """Makes the source darker."""
+
+    left_out = ()
+
+    def __init__(self, info):
+        self.faces, self.made = info, 0
+
+    def synthesize(self, image, landmarks, expression):
+        self.made += len(image)
+        return np.clip(image - 0.2, -1, 1)
+
+
+def _colours(pictures):
+    """What stands for Inception: mean colours of the quarters."""
+    return pictures.reshape(len(pictures), 2, SIZE // 2, 2, SIZE // 2, 3).mean((2, 4)).reshape(len(pictures), -1)
+
+
+def _figures(made, key, ours=True):
+    (table,) = [table for table in made.tables if table.key == key]
+    return {row.name: {k: f.mean for k, f in row.figures.items()} for row in table.rows if row.ours == ours}
+
+
+@pytest.fixture
+def without_dlib(monkeypatch):
+    monkeypatch.setitem(sys.modules, "dlib", None)
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Two people to train on, three held out, four posed expressions each."""
+    return built_in_faces(SIZE, identities=2, train=4, test=4, test_identities=3, acts="posed")[0]
+
+
+@pytest.fixture(scope="module")
+def judged(data, tmp_path_factory):
+    """The report on an oracle, beside a lazy ablation."""
+    out = tmp_path_factory.mktemp("judged") / "report"
+    others = {"quick-without_labels": expression.Other(Lazy(data.info), "synthesizer.labels was True, is False")}
+    made = expression.evaluate(Oracle(data), data, SETTINGS, out, {"Weights": "none"}, others, _colours)
+    return made, out
+
+
+def test_an_oracle_beats_copying(judged):
+    made, _ = judged
+    rows = _figures(made, "quality")
+    assert list(rows) == [OURS, COPY]
+    assert rows[OURS]["psnr"] == 100
+    assert rows[OURS]["frechet"] < 1e-6 > rows[OURS]["fid"]
+    assert rows[OURS]["ssim"] == pytest.approx(1)
+    assert rows[COPY]["ssim"] < 0.99
+    assert rows[COPY]["fid"] > 0 < rows[COPY]["frechet"]
+    assert _figures(made, "quality", ours=False)["Li et al."] == {"psnr": 23.004, "ssim": 0.775, "fid": 67.69}
+    rows = _figures(made, "control")
+    assert list(rows) == [OURS, COPY, TRUTH]
+    assert rows[OURS] == rows[TRUTH]
+    assert rows[OURS]["landmarks"] < 0.08
+    assert rows[OURS]["landmarks"] < rows[COPY]["landmarks"]
+    assert rows[COPY]["identity"] == 0 < rows[OURS]["identity"] < 0.6
+    assert rows[OURS]["found"] > 0.8
+    assert "beats the copy of the source in SSIM (1.000 against" in made.verdict
+    assert "another data set, not comparable" in made.tables[0].published
+
+
+def test_people_are_found_again(judged):
+    (table,) = [table for table in judged[0].tables if table.key == "verification"]
+    rows = _figures(judged[0], "verification")
+    assert rows[TRUTH] == rows[OURS]
+    assert rows[OURS]["rank1"] > 0.5
+    assert rows[OURS]["tar_0.01"] is rows[OURS]["tar_0.001"] is None
+    assert re.search(rf"{OURS}: \d probes, \d+ genuine, \d+ of impostors; {COPY}: ", table.about)
+    assert "Too few impostors' comparisons for a figure: FAR 1% takes 100, FAR 0.1% takes 1,000" in table.about
+    paper = _figures(judged[0], "verification", ours=False)["Li et al., Light CNN"]
+    assert paper == pytest.approx({"rank1": 0.8462, "tar_0.01": 0.6386, "tar_0.001": 0.4417})
+
+
+def test_other_runs_stand_beside_it(judged):
+    made, _ = judged
+    rows = _figures(made, "ablations")
+    assert list(rows) == [OURS, "quick-without_labels"]
+    assert rows[OURS]["fid"] < rows["quick-without_labels"]["fid"]
+    (table,) = [table for table in made.tables if table.key == "ablations"]
+    assert "quick-without_labels: synthesizer.labels was True, is False." in table.about
+    assert "It beats the run quick-without_labels in FID (0.000 against" in made.verdict
+    assert _figures(made, "ablations", ours=False)["all together"] == {"fid": 67.69}
+
+
+def test_files_of_the_report(judged):
+    made, out = judged
+    data = json.loads((out / "metrics.json").read_text())
+    assert data["tables"]["quality"]["rows"][0]["figures"]["ssim"]["measured"] == 6
+    assert data["pictures"] == [f"{name}.png" for name in SHEETS]
+    assert all(cv2.imread(str(out / name)) is not None for name in data["pictures"])
+    assert data["settings"]["classifier"]["steps"] == 12
+    assert "This run was trained without a loss, for want of weights." in data["warnings"]
+    assert data["facts"]["People"] == "2 to train on, 3 held out; nobody is both"
+    by_name = {sheet.name: sheet for sheet in made.sheets}
+    assert by_name["expressions"].image.shape[1] == 112 + 8 + 4 * 200  # the source and three expressions
+
+
+def test_terminal_is_not_cut_at_80_columns(judged, capsys):
+    report.show_report(judged[0])
+    text = capsys.readouterr().out
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    for name in (OURS, COPY, TRUTH, "GC-GAN °", "C-GAN, VGG-Face °"):
+        assert any(line.strip().startswith(name) for line in text.splitlines()), name
+
+
+def test_without_dlib_inception_and_other_runs(data, tmp_path, without_dlib):
+    made = expression.evaluate(Lazy(data.info), data, SETTINGS, tmp_path)
+    assert [table.key for table in made.tables] == ["quality", "control"]
+    rows = _figures(made, "quality")
+    assert set(rows[OURS]) == {"psnr", "ssim"}
+    assert made.good is False
+    assert "landmark error" not in made.verdict
+    for words in ("pip install 'lgan_jax[faces]'", "FID was not measured", "built-in faces"):
+        assert any(words in warning for warning in made.warnings), words
+    assert [sheet.name for sheet in made.sheets] == SHEETS
+
+
+def test_made_faces_to_learn_from(data, tmp_path, without_dlib, capsys):
+    settings = dataclasses.replace(SETTINGS, augmentation=True, factors=(0, 3), seeds=2)
+    model = Lazy(data.info)
+    made = expression.evaluate(model, data, settings, tmp_path, {"Weights": "step 7"})
+    said = capsys.readouterr().out
+    assert "augmentation 48/48" in said
+    stored = json.loads((tmp_path / augmentation.FILE).read_text())
+    assert set(stored["accuracy"]) == {"0", "3"}
+    assert [len(values) for values in stored["accuracy"].values()] == [2, 2]
+    assert stored["mean"]["3"] == pytest.approx(np.mean(stored["accuracy"]["3"]))
+    assert (stored["real"], stored["held_out"], stored["weights"]) == (8, 12, "step 7")
+    rows = _figures(made, "augmentation")
+    assert rows["real faces alone"]["paper"] == pytest.approx(0.673)
+    assert "paper" not in rows["3 times"]
+    assert rows["3 times"]["accuracy"] == stored["mean"]["3"]
+    again = expression.evaluate(model, data, SETTINGS, tmp_path, {"Weights": "step 7"})
+    assert _figures(again, "augmentation") == rows
+    assert again.sheets[-1].name == "augmentation"
+    later = expression.evaluate(model, data, SETTINGS, tmp_path, {"Weights": "step 8"})
+    assert "augmentation" not in [table.key for table in later.tables]
+    assert any("is of other weights or data" in warning for warning in later.warnings)
+    (tmp_path / augmentation.FILE).write_text("{}")
+    with pytest.raises(ValueError, match=r"augmentation.json cannot be read .*: delete it"):
+        augmentation.read(tmp_path, "step 7", data.fingerprint)
+
+
+def test_made_faces_have_the_expression_of_whose_landmarks_they_have(data):
+    asked = []
+
+    class Watched(Lazy):
+        def synthesize(self, image, landmarks, expression):
+            asked.extend(zip(image, landmarks, expression))
+            return super().synthesize(image, landmarks, expression)
+
+    model = Watched(data.info)
+    pool = augmentation.Pool(model, data.train)
+    faces, labels = pool(np.array([3, 8, 21, 8]))
+    np.testing.assert_array_equal(faces[0], classifiers.prepared(data.train[3]["image"][None])[0])
+    assert labels[0] == data.train.expression[3]
+    np.testing.assert_array_equal(faces[1], faces[3])
+    assert model.made == 2  # each once
+    by_landmarks = {record["landmarks"].tobytes(): record for record in data.train.records}
+    for number, label, (image, landmarks, wanted) in zip((8, 21), labels[1:], asked):
+        lender = by_landmarks[landmarks.tobytes()]
+        assert lender["expression"] == wanted == label
+        assert lender["identity"] != data.train.identity[number % 8]
+        np.testing.assert_allclose(image, data.train[number % 8]["image"] / 127.5 - 1, atol=1e-6)
+    again, _ = augmentation.Pool(Lazy(data.info), data.train)(np.array([21]))
+    np.testing.assert_array_equal(again[0], pool(np.array([21]))[0][0])
+    alone = Memory([record for record in data.train.records if record["identity"] == 0])
+    with pytest.raises(ValueError, match="there is one to train on only"):
+        augmentation.Pool(model, alone)
+
+
+def test_couples_are_of_one_person_with_two_expressions(data):
+    cases = choose(data, 100)
+    assert sorted(cases.target) == list(range(12))
+    assert (data.test.identity[cases.source] == data.test.identity[cases.target]).all()
+    assert (data.test.expression[cases.source] != cases.expression).all()
+    np.testing.assert_array_equal(cases.true[5], data.test[cases.target[5]]["image"])
+    assert len(choose(data, 5)) == len(set(choose(data, 5).target)) == 5
+    np.testing.assert_array_equal(choose(data, 5).source, choose(data, 5).source)
+    assert set(partners(data.test, 0)) == {3, 6, 9}
+    own = own_pictures(cases.at(np.array([2])), np.arange(12))
+    assert set(np.flatnonzero(own[0])) == {cases.source[2], cases.target[2]}
+
+
+def test_strangers_are_others_and_everybody_shows_all_expressions(data):
+    cases = choose(data, 6)
+    others = strangers(data, cases)
+    np.testing.assert_array_equal(others.source, cases.source)
+    assert (data.test.identity[others.target] != others.identity).all()
+    people = of_each_expression(data, 2)
+    assert [each.expression.tolist() for each in people] == [[1, 2, 3]] * 2
+    assert {int(data.test.expression[each.source[0]]) for each in people} == {0}
+    alone = Memory([record for record in data.test.records if record["identity"] == 3])
+    assert strangers(dataclasses.replace(data, test=alone), choose(dataclasses.replace(data, test=alone), 3)) is None
+
+
+def _measured(good, found=4, verified=None):
+    nothing, values = np.full(4, np.nan), np.full(4, float(good))
+    there = np.arange(4) < found
+    return Measured(values, values, 1 - values, there, nothing, values > 0.5, 1 - good, np.nan, verified)
+
+
+def test_the_verdict():
+    rows = {OURS: _measured(0.8), COPY: _measured(0.4)}
+    text, good = verdict(rows, {})
+    assert good is True
+    assert text.startswith("The run beats the copy of the source in SSIM (0.800 against 0.400, over 4) and landmark")
+    text, good = verdict(rows, {"narrow": _measured(0.9)})
+    assert good is False
+    assert "It does not beat the run narrow in FD of dlib (0.200 against 0.100, over 4) or SSIM" in text
+    text, good = verdict(rows | {OURS: _measured(0.8, found=1)}, {})
+    assert good is False
+    assert text.endswith("dlib finds a face in 1 of 4 made faces: not trained well enough.")
+
+
+def test_rates_that_can_be_told_have_figures():
+    found = Verification(0.9, {0.01: 0.75, 0.001: np.nan}, 10, 20, 500)
+    table = verification({OURS: _measured(0.8, verified=found)}, on_ck_plus=True)
+    figures = table.rows[0].figures
+    assert (figures["tar_0.01"].mean, figures["tar_0.01"].measured) == (0.75, 20)
+    assert figures["tar_0.001"].mean is None
+    assert "10 probes, 20 genuine, 500 of impostors" in table.about
+    assert table.about.endswith("for a figure: FAR 0.1% takes 1,000.")
+    assert "not comparable" not in table.published
+
+
+def test_bad_input(data, tmp_path, without_dlib):
+    small, _ = built_in_faces(32, identities=1, train=2, test=2, test_identities=1, acts="posed")
+    with pytest.raises(ValueError, match=r"picture size \(64\) is not the data's \(32\)"):
+        expression.evaluate(Lazy(data.info), small, SETTINGS, tmp_path)
+    both, _ = built_in_faces(32, identities=1, train=2, test=2, acts="posed")
+    with pytest.raises(ValueError, match="is in both parts of the split"):
+        expression.evaluate(Lazy(both.info), both, SETTINGS, tmp_path)
+    for name in ("frames", "seeds"):
+        with pytest.raises(ValueError, match=f"^{name} must be at least 1, not 0"):
+            expression.Settings(**{name: 0})
+    for factors in ((), (1, 1), (-1,)):
+        with pytest.raises(ValueError, match="factors must be different numbers"):
+            expression.Settings(factors=factors)
