@@ -21,7 +21,7 @@ import twin_stylegan2  # noqa: E402
 import twins  # noqa: E402
 
 CHANNELS = (7, 6, 5, 4, 3)  # at 4 … 64 pixels
-STEPS = 20
+STEPS = 10
 KEY = jax.random.key(3)
 
 
@@ -33,7 +33,7 @@ def networks():
     for name, values in generator.named_parameters():
         if name.endswith("torgb.weight"):
             values.data *= 0.3
-    fan = twins.drawn(twins.FAN(68, 8, depth=1, stacks=2))
+    fan = twins.drawn(twins.FAN(68, 4, depth=1, stacks=1))
     return generator, twins.drawn(twins.VGG(vgg.VGG16, 2)), linear, fan
 
 
@@ -124,7 +124,7 @@ def curves(steps, folder):
 
 def test_the_curve_of_the_loss_is_that_of_the_published_loop(tmp_path):
     ours, theirs = curves(STEPS, tmp_path)
-    assert theirs.min() < 0.7 * theirs[0]
+    assert theirs.min() < 0.8 * theirs[0]
     np.testing.assert_allclose(ours, theirs, rtol=0.01)
 
 

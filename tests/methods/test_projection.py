@@ -91,12 +91,12 @@ def test_the_weight_of_landmarks_moves_towards_them(generator, projector, pictur
 
 
 def test_it_can_start_from_what_was_found(projector, pictures, found, reports):
-    """After half of the steps, far fewer than which lead there from the mean."""
+    """It is better from the start, and better still in the end."""
     again = []
     projector(pictures[:2], pictures[:2], progress=again.append, start=found)
     assert (again[0].step == 20).all()
     assert again[0].loss.mean() < reports[0].loss.mean()
-    np.testing.assert_allclose(again[-1].loss.mean(), found.loss.mean(), rtol=0.5)
+    assert again[-1].loss.mean() < found.loss.mean()
 
 
 def test_the_schedule_is_the_published_one():

@@ -79,9 +79,9 @@ class Settings:
     @property
     def search(self) -> inversion.Settings:
         """How `inversion` is to search: the last step's parameters count."""
-        warmup = round(self.rise * self.steps)
+        warmup = min(max(1, round(self.rise * self.steps)), self.steps - 1)  # the first step has no rate
         left = self.steps - warmup
-        held = min(round((1 - self.fall) * self.steps) - warmup, left - 1)
+        held = max(0, min(round((1 - self.fall) * self.steps) - warmup, left - 1))
         optimizer = optimizers.Settings(
             name="adam", learning_rate=self.learning_rate, schedule="cosine", hold=held / left, warmup=warmup
         )
