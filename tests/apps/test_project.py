@@ -141,7 +141,7 @@ def test_nothing_is_left_of_a_folder_that_could_not_be_written(projector, tmp_pa
     photo(tmp_path / "b.jpg", ONE)
     monkeypatch.setattr(writing, "_write_video", lambda *given: (_ for _ in ()).throw(OSError("the disk is full")))
     with pytest.raises(OSError, match="the disk is full"):
-        job.run(options(tmp_path), projector, FACES)
+        job.run(options(tmp_path, restarts=2), projector, FACES)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jpg", "b.jpg"]
 
 
