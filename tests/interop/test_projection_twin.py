@@ -33,7 +33,7 @@ def networks():
     for name, values in generator.named_parameters():
         if name.endswith("torgb.weight"):
             values.data *= 0.3
-    fan = twins.drawn(twins.FAN(68, 4, depth=1, stacks=1))
+    fan = twins.drawn(twins.FAN(68, 8, depth=1, stacks=1))
     return generator, twins.drawn(twins.VGG(vgg.VGG16, 2)), linear, fan
 
 
