@@ -13,7 +13,10 @@
 | landmarkgan/detector | conv1, bn1, conv2 …, m0.b1_4_0 …, top_m_0_0, conv_last0, l0, hm_conv0 | HeatmapDetector |
 | fan | conv1, bn1, conv2 …, m0.b1_4 …, top_m_0, conv_last0, l0, bl0, al0 … | FaceAlignmentNetwork |
 | vgg16, vgg19 | features.{0,2,5 …} (torchvision; `classifier.` is left aside) | nn.vgg.VGG |
+| lpips-vgg16 | the same, or net.slice1.0 … (lpips), and lin0.model.1 … lin4.model.1 | nn.lpips.LPIPS |
 | inception-fid | Conv2d_1a_3x3.conv …, Mixed_5b.branch1x1.bn …, fc (pytorch-fid) | nn.inception.FIDInception |
+| stylegan2 | mapping.fc0 …, synthesis.b4.const, synthesis.b8.conv0 … (G_ema) | projection's Generator |
+| stylegan2-discriminator | b64.fromrgb, b64.conv0 …, b4.conv, b4.fc, b4.out (D) | projection's Discriminator |
 
 Landmarks go in and come out in this library's frame and order (see `interop.landmarkgan`); pictures are NHWC.
 `python -m lgan_jax.interop` makes a run of LandmarkGAN's released files.
@@ -31,7 +34,8 @@ def load(kind: str, source: str | os.PathLike | Mapping[str, Any]) -> dict[str, 
 
     Args:
       kind: one of the table above.
-      source: a file (.pt, .pth, .safetensors, .npz), or a mapping from the original parameter names to NumPy arrays.
+      source: a file (.pt, .pth, .safetensors, .npz; of StyleGAN2 NVIDIA's .pkl too), or a mapping from the original
+        parameter names to NumPy arrays.
         A leading `module.` and keys such as `state_dict` or `model` around the parameters are taken off.
 
     Raises:
@@ -54,7 +58,7 @@ def network(kind: str, source: str | os.PathLike | Mapping[str, Any]) -> tuple[A
 
 
 def required(kind: str, path: str, option: str) -> Any:
-    """`network` of a file that a user names with `option`, a field or a flag: "vgg16", "vgg19" or "inception-fid".
+    """`network` of a file that a user names with `option`, a field or a flag: a kind that is published.
 
     Raises as `network`, but `FileNotFoundError`, one line, where `path` is empty or no file: it says which weights are
     wanted, where their owners publish them, and which option names them.

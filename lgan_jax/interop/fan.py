@@ -6,6 +6,8 @@ from lgan_jax.interop import hourglass, names
 from lgan_jax.interop.names import Network, Tensors
 from lgan_jax.nn.fan import FaceAlignmentNetwork
 
+PUBLISHED = "https://www.adrianbulat.com/downloads/python-fan/2DFAN4-cd938726ad.zip"
+
 
 def fan(tensors: Tensors) -> Network:
     """A `FaceAlignmentNetwork` that pools by the mean, for pictures in [0, 1]: heatmaps of the last stack.

@@ -23,7 +23,7 @@ Path = tuple[str, ...]  # of an array in a module's variables
 
 _WRAPPERS = ("state_dict", "model", "model_state_dict", "lm_encoder", "lm_decoder", "gen", "dis")  # hold a state dict
 _PARALLEL = "module."  # before every name that PyTorch's DataParallel saved
-_LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
+_LEAVES = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"}  # others have one name
 _COUNTER = ".num_batches_tracked"  # batch normalisation keeps it; nothing uses it
 _SHOWN = 3  # names of one kind in an error
 
@@ -73,19 +73,21 @@ def usual(tensors: Tensors, *candidates: tuple[str, int]) -> int:
 
 def wanted(
     module: nn.Module,
-    example: tuple[int, ...],
+    example: tuple[int, ...] | list[tuple[int, ...]],
     original: Callable[[Path], str],
     pointwise: Callable[[str], bool] = lambda layer: False,
 ) -> dict[Path, Wanted]:
-    """What `module` needs when it is called with an array of the shape `example`.
+    """What `module` needs when it is called with an array of the shape `example`, or with arrays of such shapes.
 
     Args:
       module: whose variables these are.
-      example: shape.
+      example: shape, or a list of them.
       original: from the path of a layer in the module to its published name.
       pointwise: whether the dense layer of a published name was a 1×1 convolution there.
     """
-    abstract = jax.eval_shape(module.init, jax.random.key(0), jax.ShapeDtypeStruct(example, jnp.float32))
+    shapes = example if isinstance(example, list) else [example]
+    inputs = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
+    abstract = jax.eval_shape(module.init, jax.random.key(0), *inputs)
     needed = {}
     for path, leaf in flax.traverse_util.flatten_dict(abstract).items():
         layer, shape = original(path[1:-1]), leaf.shape
@@ -93,7 +95,7 @@ def wanted(
             shape = (shape[-1], shape[-2], *shape[:-2])
             if pointwise(layer):
                 shape = (*shape, 1, 1)
-        needed[path] = Wanted(f"{layer}.{_LEAVES[path[-1]]}", shape, leaf.shape)
+        needed[path] = Wanted(f"{layer}.{_LEAVES.get(path[-1], path[-1])}", shape, leaf.shape)
     return needed
 
 
@@ -132,7 +134,7 @@ def _as_ours(values: np.ndarray, shape: tuple[int, ...], kernel: bool) -> np.nda
     values = np.asarray(values, np.float32)
     if kernel:
         values = np.moveaxis(values.reshape(values.shape[: len(shape)]), (0, 1), (-1, -2))
-    return np.ascontiguousarray(values)
+    return np.asarray(values, order="C")  # which keeps a number one
 
 
 def _wrapper(source: Mapping[str, Any]) -> str | None:

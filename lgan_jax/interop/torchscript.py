@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 _DATA = "data.pkl"
-_STORAGES = {
+STORAGES = {
     "DoubleStorage": np.float64,
     "FloatStorage": np.float32,
     "HalfStorage": np.float16,
@@ -80,10 +80,10 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if module == "__torch__" or module.startswith("__torch__."):
             return _Module
-        if module == "torch" and name in _STORAGES:
-            return np.dtype(_STORAGES[name])
+        if module == "torch" and name in STORAGES:
+            return np.dtype(STORAGES[name])
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _tensor
+            return strided
         if (module, name) == ("collections", "OrderedDict"):
             return dict
         if module == "torch.jit._pickle" and name.startswith("build_"):
@@ -95,8 +95,8 @@ class _Unpickler(pickle.Unpickler):
         return np.frombuffer(self._archive.read(f"{self._folder}data/{key}"), dtype)
 
 
-def _tensor(storage: np.ndarray, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any) -> np.ndarray:
-    """A view of a storage; strides count its elements. NumPy raises where the view would leave it."""
+def strided(storage: np.ndarray, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any) -> np.ndarray:
+    """A tensor, a view of a storage; strides count its elements. NumPy raises where the view would leave it."""
     size = storage.itemsize
     return np.ndarray(shape, storage.dtype, storage, offset * size, tuple(size * stride for stride in strides))
 

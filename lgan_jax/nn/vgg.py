@@ -23,6 +23,7 @@ _FACTORS = (1, 2, 4, 8, 8)  # on `width`, of each block
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's colours in [0, 1]
 
 Image = Float[Array, "batch height width 3"]
+Maps = Float[Array, "batch _ _ _"]
 
 
 class VGG(nn.Module):
@@ -35,14 +36,17 @@ class VGG(nn.Module):
       blocks: convolutions of each block: `VGG16` or `VGG19`.
       width: channels of the first block.
       last: the layer.
+      several: layers before it whose output is returned too, as a list that ends with the last's; None for that alone.
     """
 
     blocks: tuple[int, ...] = VGG19
     width: int = 64
     last: str = "pool5"
+    several: tuple[str, ...] | None = None
 
     @nn.compact
-    def __call__(self, image: Image) -> Float[Array, "batch rows columns channels"]:
+    def __call__(self, image: Image) -> Maps | list[Maps]:
+        made = []
         mean, deviation = (np.array(x, np.float32).reshape(1, 1, 1, 3) for x in (_MEAN, _DEVIATION))
         x = ((image.astype(jnp.float32) + 1) / 2 - mean) / deviation
         for name in self.layers():
@@ -52,7 +56,9 @@ class VGG(nn.Module):
                 x = Conv(features, 3, padding=1, kernel_init=kaiming_normal, name=name)(x)
             else:
                 x = nn.relu(x) if kind == "relu" else max_pool(x)
-        return x
+            if name in (self.several or ()):
+                made.append(x)
+        return x if self.several is None else [*made, x]
 
     def layers(self) -> list[str]:
         """The layers up to `last`, in their order. Raises `ValueError` where there is no such layer."""
@@ -69,7 +75,7 @@ class VGG(nn.Module):
             yield f"pool{block}"
 
 
-def features(module: VGG, variables: Any, layer: str) -> Callable[[Image], Float[Array, "batch rows columns channels"]]:
+def features(module: VGG, variables: Any, layer: str) -> Callable[[Image], Maps]:
     """What the network with these variables finds at `layer`; no more than is needed for it is kept or computed."""
     module = module.clone(last=layer)
     params = {name: variables["params"][name] for name in module.layers() if name.startswith("conv")}

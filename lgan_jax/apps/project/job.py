@@ -1,0 +1,179 @@
+"""A projection from its options to the folder that is written and the lines that are printed about it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+from rich.console import Console
+
+from lgan_jax.apps import device, video
+from lgan_jax.apps.project import aligned, frames, networks, writing
+from lgan_jax.apps.project.aligned import Face
+from lgan_jax.evaluation.pictures import to_floats
+from lgan_jax.faces import Faces
+from lgan_jax.inversion import Progress
+from lgan_jax.landmarks import IBUG68
+from lgan_jax.methods.projection.losses import landmark_weights
+from lgan_jax.methods.projection.projector import Projector, Settings
+from lgan_jax.training.logs.progress import Progress as Bar
+
+Say = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What is asked for; the command's flags have the same names, and explain them."""
+
+    network: Path
+    fan: Path
+    vgg: Path
+    look: Path
+    landmarks: Path
+    out: Path
+    lpips: Path | None = None
+    weight: Sequence[str] = ()
+    look_weight: float = Settings.look
+    landmark_weight: float = Settings.landmarks
+    steps: int = Settings.steps
+    frame_steps: int = 100
+    restarts: int = 1
+    at_once: int = Settings.slots
+    seed: int = 0
+    visible_mark: bool = True
+
+    def __post_init__(self) -> None:
+        landmark_weights(IBUG68, self.weights)  # raises for what cannot be meant
+        self.settings  # noqa: B018  raises too
+        for name in ("restarts", "frame_steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be at least 1")
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """What --weight says. Raises `ValueError` for what is no NAME=X."""
+        weights = {}
+        for text in self.weight:
+            name, _, number = text.partition("=")
+            try:
+                weights[name.strip()] = float(number)
+            except ValueError:
+                raise ValueError(
+                    f"--weight {text} must be a group of landmarks and a number, such as jaw=0.1"
+                ) from None
+        return weights
+
+    @property
+    def settings(self) -> Settings:
+        """How to search."""
+        weights = {"look": self.look_weight, "landmarks": self.landmark_weight}
+        return Settings(steps=self.steps, slots=self.at_once, every=max(1, math.ceil(self.steps / 100)), **weights)
+
+
+def project(options: Options) -> int:
+    """Does what `options` ask for; returns the exit status. Raises a one-line error for what a user can mend."""
+    writing.check(options.out)
+    moving = video.open_source(options.landmarks).kind == "video"
+    if moving:
+        aligned.check(options.look, "--look")
+    else:
+        paired(photos(options.look, "--look"), photos(options.landmarks, "--landmarks"))
+    print(device.line(), flush=True)
+    files = options.network, options.fan, options.vgg, options.lpips
+    projector = networks.projector(*files, options.weights, options.settings)
+    return (frames.run if moving else run)(options, projector, Faces())
+
+
+def run(options: Options, projector: Projector, faces: Faces, say: Say = print) -> int:
+    """Projects with networks that are ready, and writes the results. See `project`."""
+    pairs = read_pairs(options, projector, faces, say)
+    tracks = Tracks(options.steps, len(pairs) * options.restarts)
+    look, landmarks = (to_floats(np.stack([pair[i].crop for pair in pairs])) for i in (0, 1))
+    try:
+        found = projector(look, landmarks, options.restarts, jax.random.key(options.seed), tracks.report)
+    finally:
+        tracks.close()
+    writing.write(options.out, pairs, projector, found, tracks.of_best(found.restart), options)
+    terms = "  ".join(f"{name} {np.mean(values):.3g}" for name, values in found.terms.items())
+    say(f"{options.out} is written; mean loss {found.loss.mean():.3g}: {terms}")
+    return 0
+
+
+def photos(path: Path, flag: str) -> tuple[Path, ...]:
+    """The photos at `path`, one or a folder of them. Raises `FileNotFoundError`, or `ValueError` for none."""
+    source = video.open_source(path)
+    if source.kind == "video":
+        raise ValueError(f"{flag} {path} is a video; only --landmarks may be one")
+    return source.files
+
+
+def paired(looks: Sequence[Path], landmarks: Sequence[Path]) -> list[tuple[Path, Path]]:
+    """Each of the one with each of the other, in their order; a single one goes with all.
+
+    Raises `ValueError` where they are not as many.
+    """
+    count = max(len(looks), len(landmarks))
+    if {len(looks), len(landmarks)} - {1, count}:
+        raise ValueError(f"--look has {len(looks)} photos and --landmarks {len(landmarks)}: as many are needed, or one")
+    return [tuple(x[i if len(x) > 1 else 0] for x in (looks, landmarks)) for i in range(count)]
+
+
+def read_pairs(options: Options, projector: Projector, faces: Faces, say: Say) -> list[tuple[Face, Face]]:
+    """The aligned faces of each pair. Of several, those that cannot be used are said and left out.
+
+    Raises `ValueError` where it is the only one, or none is left.
+    """
+    wanted = paired(photos(options.look, "--look"), photos(options.landmarks, "--landmarks"))
+    pairs = []
+    for look, landmarks in wanted:
+        try:
+            one, other = (
+                aligned.read(path, flag, faces, projector.generator.size)
+                for path, flag in ((look, "--look"), (landmarks, "--landmarks"))
+            )
+            aligned.check_landmarks(other.crop, projector, f"--landmarks {landmarks}")
+            pairs.append((one, other))
+        except ValueError as error:
+            if len(wanted) == 1:
+                raise
+            say(f"left out: {error}")
+    if not pairs:
+        raise ValueError("no pair of photos is left")
+    return pairs
+
+
+class Tracks:
+    """Reports how far a search is, and keeps the styles that every example passed through."""
+
+    def __init__(self, steps: int, examples: int) -> None:
+        self._steps = steps
+        self._bar = Bar("projecting", 0, steps * examples, Console())
+        self._styles: list[list[np.ndarray]] = [[] for _ in range(examples)]
+        self._last = [-1] * examples
+
+    def report(self, progress: Progress) -> None:
+        """What `Projector` calls."""
+        styles = np.array(progress.parameters["style"])  # a copy: the buffers are used again
+        for example, step, style in zip(progress.example, progress.step, styles):
+            if step > self._last[example]:
+                self._last[example] = step
+                self._styles[example].append(style)
+        self._bar.report(sum(max(int(step), 0) for step in self._last), _means(progress), None)
+
+    def of_best(self, restart: np.ndarray) -> list[np.ndarray]:
+        """For each pair the styles `(frames, features)` that its best restart passed through."""
+        restarts = len(self._styles) // len(restart)
+        return [np.stack(self._styles[i * restarts + best]) for i, best in enumerate(restart)]
+
+    def close(self) -> None:
+        """Leaves the bar as it stands."""
+        self._bar.close()
+
+
+def _means(progress: Progress) -> dict[str, float]:
+    terms = {name: float(np.mean(values)) for name, values in progress.terms.items()}
+    return {"loss": float(np.mean(progress.loss)), **terms}

@@ -1,0 +1,65 @@
+"""The published networks that a projection needs, from the files that a user names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from lgan_jax import interop
+from lgan_jax.interop import files, kinds
+from lgan_jax.interop.names import unwrapped
+from lgan_jax.landmarks import IBUG68
+from lgan_jax.methods.projection.losses import landmark_weights
+from lgan_jax.methods.projection.projector import Projector, Seer, Settings
+
+SMALLEST = 64  # pixels on a side; in fewer no landmarks can be seen
+LICENCE = "NOTE: NVIDIA's and dlib's weights are licensed for non-commercial use only."
+
+
+def projector(
+    network: Path, fan: Path, vgg: Path, lpips: Path | None, weights: Mapping[str, float], settings: Settings,
+    say: Callable[[str], None] = print,
+) -> Projector:  # fmt: skip
+    """A projector with the networks in these files.
+
+    Args:
+      network: StyleGAN2's generator.
+      fan: face-alignment's network for iBUG's 68 points.
+      vgg: VGG16, by torchvision, or by the package `lpips` with the linear weights.
+      lpips: the linear weights; None where `vgg` holds them.
+      weights: of groups of landmarks, where they are not the usual ones.
+      settings: see `Settings`.
+      say: is told what a user should know.
+
+    Raises:
+      FileNotFoundError, ValueError: one line that says which file is wrong, and how.
+    """
+    say(LICENCE)
+    of_landmarks = landmark_weights(IBUG68, weights)
+    generator = interop.required("stylegan2", str(network), "--network")
+    if generator.module.size < SMALLEST:
+        raise ValueError(f"{network} makes pictures of {generator.module.size} pixels; {SMALLEST} or more are needed")
+    landmarks = interop.required("fan", str(fan), "--fan")
+    if landmarks.module.points != IBUG68.count:
+        raise ValueError(f"{fan} finds {landmarks.module.points} landmarks; a network for iBUG's 68 is needed")
+    look = interop.network("lpips-vgg16", _look(vgg, lpips))
+    return Projector(
+        generator,
+        Seer(look.module.apply, look.variables),
+        Seer(landmarks.module.apply, landmarks.variables),
+        of_landmarks,
+        settings,
+        say,
+    )
+
+
+def _look(vgg: Path, lpips: Path | None) -> dict[str, np.ndarray]:
+    """VGG16's weights and the linear ones."""
+    tensors = unwrapped(files.read(kinds.required_file("vgg16", str(vgg), "--vgg")))
+    if lpips is None and not any(name.startswith("lin") for name in tensors):
+        kinds.required_file("lpips-vgg16", "", "--lpips")
+    if lpips is not None:
+        tensors |= unwrapped(files.read(kinds.required_file("lpips-vgg16", str(lpips), "--lpips")))
+    return tensors

@@ -1,0 +1,135 @@
+"""The folder that a projection leaves: pictures, w, and a video of how it came about."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import UInt8
+
+from lgan_jax.apps import output, provenance
+from lgan_jax.apps.project.aligned import Face
+from lgan_jax.apps.video import Source
+from lgan_jax.data.images import encode_png, resized
+from lgan_jax.evaluation import sheets
+from lgan_jax.evaluation.pictures import to_bytes, to_floats
+from lgan_jax.landmarks import IBUG68
+from lgan_jax.methods.projection.projector import Projection, Projector
+from lgan_jax.ops.heatmaps import peaks
+
+_LARGEST = 512  # pixels a side of a panel of the video
+_RATE = Fraction(25)
+
+Picture = UInt8[np.ndarray, "_ _ 3"]
+
+
+def check(out: Path) -> None:
+    """Whether a folder can be written, found out before any work.
+
+    Raises `FileNotFoundError` without the folder around it, `FileExistsError` where it has something in it already.
+    """
+    if not out.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {out.parent} for --out {out.name}")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise FileExistsError(f"--out {out} is there already: choose a new or an empty folder")
+
+
+@contextlib.contextmanager
+def folder(out: Path) -> Iterator[Path]:
+    """A hidden folder to write into, which becomes `out` at the end; nothing is left of it after an exception."""
+    part = out.with_name(f".{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)  # of a job that was killed
+    part.mkdir()
+    try:
+        yield part
+        if out.exists():
+            out.rmdir()
+        part.rename(out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def write(
+    out: Path,
+    pairs: Sequence[tuple[Face, Face]],
+    projector: Projector,
+    found: Projection,
+    tracks: Sequence[np.ndarray],
+    options: Any,
+) -> None:
+    """Writes the folder `out`; with a folder for each pair where there are several.
+
+    Args:
+      out: see `check`.
+      pairs: the aligned photos.
+      projector: what drew.
+      found: a row for each pair.
+      tracks: the styles that each passed through.
+      options: the command's, with `network` and `visible_mark`.
+    """
+    with folder(out) as part:
+        for i, (look, landmarks) in enumerate(pairs):
+            own = part if len(pairs) == 1 else part / f"{i:03d}-{look.name}-{landmarks.name}"
+            own.mkdir(exist_ok=True)
+            one = Projection(*_row(tuple(found), i))
+            _write_one(own, look, landmarks, projector, one, tracks[i], options)
+
+
+def with_landmarks(projector: Projector, picture: Picture) -> Picture:
+    """A picture with the landmarks drawn over it that the projector's network finds."""
+    places, _ = peaks(jnp.asarray(projector.heatmaps(to_floats(picture[None]))))
+    return sheets.trace(picture, np.asarray(places[0]), IBUG68, sheets.LINE, sheets.POINT)
+
+
+def _write_one(
+    folder: Path, look: Face, landmarks: Face, projector: Projector, one: Projection, track: np.ndarray, options: Any
+) -> None:
+    """One pair; `one` has a leading axis of 1."""
+    made, run = to_bytes(one.image)[0], options.network.stem
+    provenance.write_png(folder / "result.png", made, run)
+    provenance.write_png(folder / "result-landmarks.png", with_landmarks(projector, made), run)
+    for name, face in (("look", look), ("landmarks", landmarks)):
+        (folder / f"{name}.png").write_bytes(encode_png(face.crop))  # a photo, which no model made
+    places = projector.generator.places
+    np.savez(folder / "w.npz", w=np.repeat(one.style[:, None], places, 1))
+    _write_video(folder / "progress.mp4", look.crop, landmarks.crop, projector, one, track, options)
+
+
+def _write_video(
+    path: Path,
+    look: Picture,
+    landmarks: Picture,
+    projector: Projector,
+    one: Projection,
+    track: np.ndarray,
+    options: Any,
+) -> None:
+    """Four panels: the look, what was made, the same with its landmarks, the landmarks' photo with its own."""
+    side = min(_LARGEST, projector.generator.size)
+    made = output.Video(path, Source(path, "folder", (), len(track), _RATE, 1 / _RATE), options.network.stem)
+    last = resized(with_landmarks(projector, landmarks), side)
+    try:
+        for time, style in enumerate(track):
+            picture = to_bytes(projector.draw(style[None], one.noise))[0]
+            panels = [look, picture, with_landmarks(projector, picture)]
+            frame = np.concatenate([*(resized(panel, side) for panel in panels), last], 1)
+            made.write(provenance.mark(frame) if options.visible_mark else frame, time)
+        made.finish(complete=True)
+        made.commit(path)
+    finally:
+        made.discard()
+
+
+def _row(tree: Any, i: int) -> Any:
+    """One row of every array, with its axis."""
+    if isinstance(tree, np.ndarray):
+        return tree[i : i + 1]
+    if isinstance(tree, dict):
+        return {name: _row(values, i) for name, values in tree.items()}
+    return [_row(values, i) for values in tree]

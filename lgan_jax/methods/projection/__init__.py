@@ -1,0 +1,1 @@
+"""StyleGAN2 and landmark projection: the look of one photo with the expression of another."""

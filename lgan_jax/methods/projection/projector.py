@@ -1,0 +1,288 @@
+"""The look of one picture with the landmarks of another: a style and noise maps that a generator makes both of.
+
+The objective and its schedules are the published tool's: λ_look·LPIPS + λ_landmarks·‖w·ΔFAN‖ + λ_noise·regularity,
+1,000 steps of Adam on one style for all places and on the noise maps, from the mean style.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, Float32
+
+from lgan_jax import inversion, optimizers
+from lgan_jax.methods.projection import losses
+from lgan_jax.methods.projection.networks import Generator, noise_sides
+from lgan_jax.nn import lpips
+from lgan_jax.nn.chunks import in_chunks
+
+_OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"  # what XLA's error begins with
+_AT_ONCE = 500  # styles that are sampled at a time
+_FLAT = 0.2  # height of a landmark's map, of about 1 where it is sure, below which it says nothing
+
+Pictures = Float32[np.ndarray, "_ _ _ 3"]
+
+
+class Seer(NamedTuple):
+    """A network that looks at pictures: `see(variables, pictures)`."""
+
+    see: Callable[[Any, Array], Any]
+    variables: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The published tool's, but for `landmarks`, for which it gives 0.05 to 0.1.
+
+    Attributes:
+      steps: how many.
+      learning_rate: of Adam, at its highest.
+      rise: share of the steps in which it rises linearly from 0.
+      fall: share of the steps at the end in which it falls to 0, by a cosine.
+      noise: on the style, times the deviation of styles, at the start.
+      quiet: share of the steps at which that noise, falling quadratically, has come to 0.
+      look: weight of LPIPS.
+      landmarks: weight of the heatmaps' distance.
+      regularity: weight of the noise maps' regularity.
+      samples: styles of which mean and deviation are taken.
+      slots: pictures, times restarts, that are worked on at a time.
+      every: steps between two reports.
+    """
+
+    steps: int = 1000
+    learning_rate: float = 0.1
+    rise: float = 0.05
+    fall: float = 0.25
+    noise: float = 0.05
+    quiet: float = 0.75
+    look: float = 1.0
+    landmarks: float = 0.1
+    regularity: float = 1e5
+    samples: int = 10_000
+    slots: int = 8
+    every: int = 10
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "samples", "slots", "every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        for name in ("look", "landmarks", "regularity", "noise"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be a number from 0 on")
+
+    @property
+    def search(self) -> inversion.Settings:
+        """How `inversion` is to search: the last step's parameters count."""
+        warmup = min(max(1, round(self.rise * self.steps)), self.steps - 1)  # the first step has no rate
+        left = self.steps - warmup
+        held = max(0, min(round((1 - self.fall) * self.steps) - warmup, left - 1))
+        optimizer = optimizers.Settings(
+            name="adam", learning_rate=self.learning_rate, schedule="cosine", hold=held / left, warmup=warmup
+        )
+        last = 1 - 0.5 / self.steps  # less than 1, to which shares are rounded
+        how = {"tolerance": 0.0, "best_from": last, "slots": self.slots, "every": min(self.every, self.steps)}
+        return inversion.Settings(steps=self.steps, optimizer=optimizer, **how)
+
+
+class Projection(NamedTuple):
+    """What was found for n pairs of pictures.
+
+    Attributes:
+      style: w.
+      noise: the maps, in the generator's order.
+      image: what the generator makes of them, in [-1, 1].
+      loss, terms: at the end.
+      restart: which of the restarts it was.
+    """
+
+    style: Float32[np.ndarray, "n features"]
+    noise: list[Float32[np.ndarray, "n _ _"]]
+    image: Pictures
+    loss: Float32[np.ndarray, " n"]
+    terms: dict[str, Float32[np.ndarray, " n"]]
+    restart: np.ndarray
+
+
+class Projector:
+    """Compiled once for each number of pictures that are worked on at a time.
+
+    Attributes:
+      generator: the module.
+      settings: see `Settings`.
+      mean: the mean style.
+      deviation: root of the mean squared distance of styles from it, over all features.
+    """
+
+    def __init__(
+        self,
+        generator: tuple[Generator, Any],
+        look: Seer,
+        landmarks: Seer,
+        weights: Float32[np.ndarray, " points"],
+        settings: Settings,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        """From a generator with its variables, and two networks.
+
+        Args:
+          generator: module and variables.
+          look: gives the features that `lpips.distance` compares, of pictures in [-1, 1].
+          landmarks: gives heatmaps `(batch, h, w, points)`, of pictures in [0, 1] with 256 pixels a side.
+          weights: of each landmark; see `losses.landmark_weights`.
+          settings: see `Settings`.
+          say: is told when memory was too small.
+
+        Raises `ValueError` for a generator of classes.
+        """
+        self.generator, variables = generator
+        if self.generator.labels:
+            raise ValueError(f"this network makes {self.generator.labels} classes of pictures; one without is needed")
+        self.settings, self._say = settings, say
+        networks = {"generator": variables, "look": look.variables, "landmarks": landmarks.variables}
+        self._shared = jax.device_put(networks)
+        self._look = jax.jit(lambda seen, image: look.see(seen, losses.reduced(image)))
+        self._heatmaps = jax.jit(lambda seen, image: landmarks.see(seen, losses.for_landmarks(image)))
+        self._draw = jax.jit(lambda v, style, noise: self.generator.apply(v, style, noise, method="draw"))
+        self._inverters: dict[int, inversion.Inverter] = {}  # by the number of slots
+        self.mean, self.deviation = self._statistics()
+        self._shared |= {"deviation": jnp.float32(self.deviation), "weights": jnp.asarray(weights)}
+
+    def __call__(
+        self,
+        look: Pictures,
+        landmarks: Pictures,
+        restarts: int = 1,
+        key: Array | None = None,
+        progress: Callable[[inversion.Progress], None] | None = None,
+        start: Projection | None = None,
+    ) -> Projection:
+        """Projects pairs of pictures in [-1, 1], each of which must have the generator's size.
+
+        Args:
+          look: what the results shall look like.
+          landmarks: whose landmarks they shall have.
+          restarts: from other noise; the best is kept.
+          key: for the noise.
+          progress: is told how far it is; see `inversion`.
+          start: where to start from, instead of the mean style and new noise maps.
+
+        Raises:
+          ValueError: pictures of another size, or memory too small for one picture.
+        """
+        self._check(look, landmarks)
+        key = jax.random.key(0) if key is None else key
+        targets = {"look": self.look(look), "heatmaps": self.heatmaps(landmarks)}
+        begin = self._start(len(look) * restarts, jax.random.fold_in(key, 0), start, restarts)
+        found = self._search(begin, targets, jax.random.fold_in(key, 1), progress)
+        style, noise = found.parameters["style"], found.parameters["noise"]
+        image = self.draw(style, noise)
+        return Projection(style, noise, image, found.loss, dict(found.terms), found.restart)
+
+    def following(self, steps: int) -> Projector:
+        """With the same networks, but for going on from what was found for a picture that differs a little.
+
+        A fifth of the learning rate, no noise on the style.
+        """
+        other = copy.copy(self)
+        calm = {"learning_rate": 0.2 * self.settings.learning_rate, "noise": 0.0}
+        other.settings, other._inverters = dataclasses.replace(self.settings, steps=steps, **calm), {}
+        return other
+
+    def look(self, images: Pictures) -> list[np.ndarray]:
+        """The features that are compared, of pictures of any size from 32 pixels on."""
+        return in_chunks(lambda chunk: self._look(self._shared["look"], chunk), images)
+
+    def heatmaps(self, images: Pictures) -> np.ndarray:
+        """The landmarks' maps."""
+        return in_chunks(lambda chunk: self._heatmaps(self._shared["landmarks"], chunk), images)
+
+    def draw(self, style: ArrayLike, noise: Sequence[ArrayLike]) -> Pictures:
+        """Pictures of styles and noise maps."""
+        drawn = in_chunks(lambda *chunk: self._draw(self._shared["generator"], chunk[0], chunk[1:]), style, *noise)
+        return np.asarray(drawn, np.float32)
+
+    def objective(
+        self, shared: Any, parameters: Any, target: Any, moment: inversion.Moment
+    ) -> tuple[Float[Array, " rows"], dict[str, Float[Array, " rows"]]]:
+        """The loss of each row, and its terms, weighted; see `inversion`."""
+        settings, style = self.settings, parameters["style"]
+        scale = shared["deviation"] * settings.noise * jax.nn.relu(1 - moment.share / settings.quiet) ** 2
+        drawn = jax.vmap(lambda key: jax.random.normal(key, style.shape[1:]))(moment.keys)
+        image = self._draw(shared["generator"], style + scale[:, None] * drawn, parameters["noise"])
+        seen = self._look(shared["look"], image)
+        maps = self._heatmaps(shared["landmarks"], image)
+        terms = {
+            "look": settings.look * lpips.distance(target["look"], seen),
+            "landmarks": settings.landmarks * losses.heatmap_distance(maps, target["heatmaps"], shared["weights"]),
+            "noise": settings.regularity * losses.noise_regularity(parameters["noise"]),
+        }
+        return terms["look"] + terms["landmarks"] + terms["noise"], terms
+
+    def _search(self, begin: Any, targets: Any, key: Array, progress: Any) -> inversion.Found:
+        """With half of the slots where memory does not suffice."""
+        slots = self.settings.slots
+        while slots:
+            try:
+                return self._inverter(slots)(self._shared, begin, targets, key, progress)
+            except jax.errors.JaxRuntimeError as error:
+                if _OUT_OF_MEMORY not in str(error):
+                    raise
+            slots = min(slots, len(begin["style"])) // 2
+            if slots:
+                self._say(f"memory is too small for that many pictures at a time: going on with {slots}")
+        raise ValueError(f"memory is too small to project onto {self.generator.size} pixels, even one picture")
+
+    def _inverter(self, slots: int) -> inversion.Inverter:
+        if slots not in self._inverters:
+            search = dataclasses.replace(self.settings.search, slots=slots)
+            self._inverters[slots] = inversion.Inverter(self.objective, search, _renormalized)
+        return self._inverters[slots]
+
+    def _start(self, rows: int, key: Array, start: Projection | None, restarts: int) -> dict[str, Any]:
+        if start is not None:
+            style, *noise = (np.repeat(x, restarts, 0) for x in (start.style, *start.noise))
+            return {"style": style, "noise": noise}
+        sides = noise_sides(self.generator.channels)
+        keys = jax.random.split(key, len(sides))
+        noise = [np.asarray(jax.random.normal(k, (rows, side, side))) for k, side in zip(keys, sides)]
+        return {"style": np.tile(self.mean, (rows, 1)), "noise": noise}
+
+    def _statistics(self) -> tuple[Float32[np.ndarray, " features"], float]:
+        latents = np.random.default_rng(123).normal(size=(self.settings.samples, self.generator.latent))
+        styled = jax.jit(lambda v, z: self.generator.apply(v, z, method="map"))
+        parts = [styled(self._shared["generator"], z) for z in _parts(latents.astype(np.float32))]
+        styles = np.concatenate(parts).astype(np.float64)
+        mean = styles.mean(0)
+        deviation = float(np.sqrt(((styles - mean) ** 2).sum(1).mean()))
+        return mean.astype(np.float32), deviation
+
+    def _check(self, *given: Pictures) -> None:
+        size = self.generator.size
+        shapes = {images.shape for images in given}
+        if len(shapes) != 1 or shapes.pop()[1:] != (size, size, 3):
+            raise ValueError(
+                f"pairs of pictures of {size} pixels a side are needed, not {' and '.join(str(x.shape) for x in given)}"
+            )
+
+
+def flat(heatmaps: Float[np.ndarray, "n height width points"], inner: np.ndarray) -> np.ndarray:
+    """Of n pictures, whether a face alignment network saw no face in them, or one in profile.
+
+    That is where half of its maps of the points `inner`, inside the outline, are flat.
+    """
+    return np.median(heatmaps.max((1, 2))[:, inner], 1) < _FLAT
+
+
+def _renormalized(parameters: Any) -> Any:
+    return {**parameters, "noise": [losses.normalized_noise(x) for x in parameters["noise"]]}
+
+
+def _parts(latents: np.ndarray) -> list[np.ndarray]:
+    """Of one shape, but for the last."""
+    return [latents[start : start + _AT_ONCE] for start in range(0, len(latents), _AT_ONCE)]

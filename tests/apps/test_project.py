@@ -1,0 +1,248 @@
+"""Projection from photos to a folder: with tiny published networks, and with ones that are easily seen through."""
+
+import av
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import small_videos
+
+from lgan_jax import cli
+from lgan_jax.apps import provenance
+from lgan_jax.apps.project import __main__ as command
+from lgan_jax.apps.project import aligned, frames, job, writing
+from lgan_jax.data.images import decode
+from lgan_jax.faces import Faces
+from lgan_jax.landmarks import IBUG68
+from lgan_jax.methods.projection.networks import Generator
+from lgan_jax.methods.projection.projector import Projector, Seer, Settings
+from lgan_jax.ops.heatmaps import gaussians
+
+SIZE = 64
+FACES = Faces()
+ONE = (small_videos.face(1)[0], 60, 16)
+
+
+def photo(path, *faces, width=320, height=256):
+    return small_videos.write_photo(path, small_videos.scene(*faces, width=width, height=height))
+
+
+@pytest.fixture(scope="module")
+def places():
+    """Where the landmarks' maps are high, whatever is seen."""
+    return jnp.asarray(small_videos.face(1)[1])
+
+
+class Plain(Generator):
+    """Four squares of colours that depend on the style, and a little of the noise."""
+
+    def setup(self):
+        self.colours = nn.Dense(12)
+
+    def map(self, z, labels=None, truncation=1.0):
+        return z
+
+    def draw(self, styles, noise=None):
+        squares = jnp.tanh(self.colours(styles)).reshape(-1, 2, 2, 3)
+        image = jnp.repeat(jnp.repeat(squares, self.size // 2, 1), self.size // 2, 2)
+        return image if noise is None else image + 0.01 * noise[-1][..., None]
+
+
+@pytest.fixture(scope="module")
+def projector(places):
+    """The look is a sixteenth of the picture, landmarks are sure where it is bright."""
+    module = Plain((1, 1, 1, 1, 1), latent=5, style=5)
+    variables = jax.jit(module.init)(jax.random.key(0), jnp.zeros((1, 5)))
+
+    def look(_, image):
+        return [image.reshape(len(image), 4, 16, 4, 16, 3).mean((2, 4))]
+
+    def maps(strength, image):
+        bright = image.mean((1, 2, 3)).reshape(-1, 1, 1, 1)
+        return strength * (0.9 + 0.1 * bright) * gaussians(places, 16, 16, 2.0)[None]
+
+    seers = Seer(look, jnp.float32(0)), Seer(maps, jnp.float32(1))
+    settings = Settings(steps=3, samples=20, every=1, slots=2)
+    return Projector((module, variables), *seers, np.ones(68, np.float32), settings)
+
+
+def options(folder, **changes):
+    files = {name: folder / name for name in ("network", "fan", "vgg")}
+    given = {"look": folder / "a.jpg", "landmarks": folder / "b.jpg", "out": folder / "out", "steps": 3, **changes}
+    return job.Options(**files, **given)
+
+
+@pytest.fixture(scope="module")
+def written(projector, tmp_path_factory):
+    """One pair, two restarts."""
+    folder = tmp_path_factory.mktemp("one")
+    photo(folder / "a.jpg", ONE)
+    photo(folder / "b.jpg", (small_videos.face(2)[0], 20, 20))
+    said = []
+    assert job.run(options(folder, restarts=2), projector, FACES, said.append) == 0
+    assert said[-1].startswith(f"{folder / 'out'} is written; mean loss ")
+    return folder / "out"
+
+
+def test_pictures_and_w(written, projector):
+    names = ["landmarks.png", "look.png", "progress.mp4", "result-landmarks.png", "result.png", "w.npz"]
+    assert sorted(path.name for path in written.iterdir()) == names
+    for name in names:
+        if name.endswith(".png"):
+            assert decode((written / name).read_bytes()).shape == (SIZE, SIZE, 3)
+    assert provenance.SOURCE_TYPE.encode() in (written / "result.png").read_bytes()
+    assert provenance.SOURCE_TYPE.encode() not in (written / "look.png").read_bytes()
+    styles = np.load(written / "w.npz")["w"]
+    assert styles.shape == (1, projector.generator.places, 5)
+    plain, drawn = (decode((written / f"result{end}.png").read_bytes()).astype(int) for end in ("", "-landmarks"))
+    assert (np.abs(plain - drawn).max(-1) > 20).sum() > 50
+
+
+def test_the_video_shows_every_report_in_four_panels(written):
+    with av.open(str(written / "progress.mp4")) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(frames) == 3
+    assert {frame.shape for frame in frames} == {(SIZE, 4 * SIZE, 3)}
+    look = decode((written / "look.png").read_bytes())
+    assert np.abs(frames[0][:, :SIZE].astype(int) - look).mean() < 8
+
+
+def test_pairs_that_cannot_be_used_are_said_and_left_out(projector, tmp_path):
+    photo(tmp_path / "a.jpg", ONE)
+    (tmp_path / "b").mkdir()
+    photo(tmp_path / "b" / "1.jpg", ONE)
+    photo(tmp_path / "b" / "2.jpg")
+    photo(tmp_path / "b" / "3.jpg", ONE)
+    said = []
+    assert job.run(options(tmp_path, landmarks=tmp_path / "b"), projector, FACES, said.append) == 0
+    assert said[0] == f"left out: --landmarks {tmp_path / 'b' / '2.jpg'}: there is no face that can be seen"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["000-a-1", "001-a-3"]
+    assert (tmp_path / "out" / "001-a-3" / "result.png").is_file()
+
+
+def test_photos_without_one_face_or_with_flat_maps_are_refused(projector, tmp_path, monkeypatch):
+    photo(tmp_path / "a.jpg", ONE)
+    photo(tmp_path / "b.jpg", (small_videos.face(1)[0], 10, 16), (small_videos.face(2)[0], 260, 16), width=500)
+    with pytest.raises(ValueError, match=r"--landmarks .*b\.jpg: there are 2 faces; crop the photo around"):
+        job.run(options(tmp_path), projector, FACES)
+    photo(tmp_path / "b.jpg")
+    with pytest.raises(ValueError, match=r"--landmarks .*b\.jpg: there is no face that can be seen"):
+        job.run(options(tmp_path), projector, FACES)
+    photo(tmp_path / "b.jpg", ONE)
+    monkeypatch.setitem(projector._shared, "landmarks", jnp.float32(0.1))
+    with pytest.raises(ValueError, match=r"--landmarks .*b\.jpg: the heatmaps of its landmarks are flat"):
+        job.run(options(tmp_path), projector, FACES)
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_is_left_of_a_folder_that_could_not_be_written(projector, tmp_path, monkeypatch):
+    photo(tmp_path / "a.jpg", ONE)
+    photo(tmp_path / "b.jpg", ONE)
+    monkeypatch.setattr(writing, "_write_video", lambda *given: (_ for _ in ()).throw(OSError("the disk is full")))
+    with pytest.raises(OSError, match="the disk is full"):
+        job.run(options(tmp_path, restarts=2), projector, FACES)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jpg", "b.jpg"]
+
+
+def test_alignment_is_that_of_ffhq():
+    """Eyes level 40 apart, the mouth 50 below: half a side is 1.8·50, the middle 5 below the eyes; turned, the same."""
+    points = np.zeros((68, 2))
+    points[list(IBUG68.groups["right_eye"])], points[list(IBUG68.groups["left_eye"])] = (100, 70), (140, 70)
+    points[[48, 54]] = (110, 120), (130, 120)
+    matrix = aligned.transform(points, 64)
+    np.testing.assert_allclose(matrix, [[32 / 90, 0, 32 - 120 * 32 / 90], [0, 32 / 90, 32 - 75 * 32 / 90]])
+    turn = np.array([[0.6, -0.8], [0.8, 0.6]])
+    turned = aligned.transform(points @ turn.T + (7, -3), 64)
+    np.testing.assert_allclose(turned[:, :2] @ turn, matrix[:, :2], atol=1e-12)
+    corner = matrix[:, :2] @ points[0] + matrix[:, 2]
+    np.testing.assert_allclose(turned[:, :2] @ (turn @ points[0] + (7, -3)) + turned[:, 2], corner)
+
+
+def test_eyes_and_mouth_of_a_photo_come_where_they_belong(tmp_path):
+    path = photo(tmp_path / "a.jpg", ONE)
+    face = aligned.read(path, "--look", FACES, 256)
+    landmarks = FACES.measure(face.crop)
+    eyes = [landmarks[list(IBUG68.groups[name])].mean(0) for name in ("right_eye", "left_eye")]
+    np.testing.assert_allclose(eyes[0][1], eyes[1][1], atol=0.02)
+    assert 0.35 < np.mean(eyes, 0)[1] < 0.55
+    np.testing.assert_allclose(np.mean(eyes, 0)[0], 0.5, atol=0.03)
+
+
+def failed(arguments, capsys):
+    assert cli.run(lambda: command.main([str(each) for each in arguments]), "project") == 2
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    return line
+
+
+def flags(folder, **changes):
+    names = {"network": "n.pkl", "fan": "f.zip", "vgg": "v.pth", "look": "a.jpg", "landmarks": "a.jpg", "out": "out"}
+    given = {name: folder / file for name, file in names.items()} | changes
+    return [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", value)]
+
+
+def test_what_the_command_line_refuses(tmp_path, capsys):
+    photo(tmp_path / "a.jpg", ONE)
+    (tmp_path / "two").mkdir()
+    (tmp_path / "three").mkdir()
+    for folder, count in (("two", 2), ("three", 3)):
+        for i in range(count):
+            photo(tmp_path / folder / f"{i}.jpg", ONE)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes.txt").touch()
+    for changes, message in (
+        ({"weight": "ears=2"}, "ibug68 has no group of landmarks 'ears'"),
+        ({"weight": "jaw"}, "--weight jaw must be a group of landmarks and a number, such as jaw=0.1"),
+        ({"steps": 0}, "steps is 0; it must be at least 1"),
+        ({"restarts": 0}, "--restarts is 0; it must be at least 1"),
+        ({"out": tmp_path / "full"}, "is there already: choose a new or an empty folder"),
+        ({"out": tmp_path / "no" / "out"}, "there is no folder"),
+        ({"look": tmp_path / "none.jpg"}, "there is no file or folder"),
+        ({"look": tmp_path / "two", "landmarks": tmp_path / "three"}, "--look has 2 photos and --landmarks 3"),
+        ({}, "--network is"),
+    ):
+        assert message in failed(flags(tmp_path, **changes), capsys)
+
+
+def test_from_the_command_line(projector, tmp_path, capsys, monkeypatch):
+    """With networks that are there already."""
+    asked = []
+    monkeypatch.setattr(job.networks, "projector", lambda *given: asked.append(given) or projector)
+    path = photo(tmp_path / "a.jpg", ONE)
+    given = flags(tmp_path, lpips="l.pth", steps=3, weight="jaw=0.5", landmark_weight=0.07)
+    assert cli.run(lambda: command.main([str(each) for each in given]), "project") == 0
+    *files, weights, settings = asked[0]
+    assert [file.name for file in files] == ["n.pkl", "f.zip", "v.pth", "l.pth"]
+    assert weights == {"jaw": 0.5}
+    assert (settings.steps, settings.landmarks, settings.look) == (3, 0.07, 1.0)
+    assert f"{tmp_path / 'out'} is written" in capsys.readouterr().out
+    assert (tmp_path / "out" / "result.png").is_file()
+    small_videos.write_video(tmp_path / "b.mp4", small_videos.moving(1, 1))
+    given = flags(tmp_path, landmarks=tmp_path / "b.mp4", out=tmp_path / "moving", frame_steps=1)
+    assert cli.run(lambda: command.main([str(each) for each in given]), "project") == 0
+    assert (tmp_path / "moving" / "video.mp4").is_file()
+    other = flags(tmp_path, look=tmp_path / "b.mp4", landmarks=path, out=tmp_path / "more")
+    assert "b.mp4 is a video; only --landmarks may be one" in failed(other, capsys)
+
+
+def test_a_video_drives_frame_by_frame(projector, tmp_path):
+    """The frame without a face shows the picture before; the one before the first face shows the first."""
+    photo(tmp_path / "a.jpg", ONE)
+    blank = small_videos.scene()
+    small_videos.write_video(tmp_path / "b.mp4", [blank, *small_videos.moving(1, 2), blank])
+    said = []
+    given = options(tmp_path, landmarks=tmp_path / "b.mp4", frame_steps=1)
+    assert frames.run(given, projector, FACES, said.append) == 0
+    assert said == [
+        f"{tmp_path / 'out' / 'video.mp4'} is written; 2 of 4 frames show the picture before, for want of a face"
+    ]
+    with av.open(str(tmp_path / "out" / "video.mp4")) as container:
+        made = [frame.to_ndarray(format="rgb24").astype(int) for frame in container.decode(video=0)]
+    assert len(made) == 4
+    assert np.abs(made[1] - made[0]).mean() < 4
+    assert np.abs(made[3] - made[2]).mean() < 4
+    small_videos.write_video(tmp_path / "c.mp4", [blank] * 2)
+    with pytest.raises(ValueError, match=r"c\.mp4: no frame shows a face whose landmarks are clear"):
+        frames.run(options(tmp_path, landmarks=tmp_path / "c.mp4", out=tmp_path / "none"), projector, FACES)
+    assert not (tmp_path / "none").exists()

@@ -1,0 +1,156 @@
+"""The projector with networks that are easily seen through: pictures themselves, and the brightness of places."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lgan_jax import inversion, optimizers
+from lgan_jax.methods.projection import projector as projectors
+from lgan_jax.methods.projection.networks import Generator
+from lgan_jax.methods.projection.projector import Projector, Seer, Settings, flat
+
+
+def looks(variables, image):
+    """Half of the resolution, in one layer."""
+    count, side = len(image), image.shape[1] // 2
+    return [image.reshape(count, side, 2, side, 2, 3).mean((2, 4)) * variables]
+
+
+def maps(variables, image):
+    """Two points' maps: how red each sixteenth is, and how blue."""
+    sixteenth = image.reshape(len(image), 4, 64, 4, 64, 3).mean((2, 4))
+    return sixteenth[..., ::2] * variables
+
+
+@pytest.fixture(scope="module")
+def generator():
+    module = Generator((4, 3), latent=5, style=6, layers=1)
+    variables = jax.jit(module.init)(jax.random.key(2), jnp.zeros((1, 5)))
+    return module, variables
+
+
+def made(generator, **settings):
+    settings = {"steps": 40, "samples": 300, "every": 20, "regularity": 1.0, "slots": 2, **settings}
+    weights = np.array([1.0, 0.5], np.float32)
+    return Projector(generator, Seer(looks, jnp.float32(1)), Seer(maps, jnp.float32(1)), weights, Settings(**settings))
+
+
+@pytest.fixture(scope="module")
+def projector(generator):
+    return made(generator)
+
+
+@pytest.fixture(scope="module")
+def pictures(generator):
+    """Of five latents."""
+    module, variables = generator
+    latents = jax.random.normal(jax.random.key(5), (5, 5))
+    return np.asarray(jax.jit(module.apply)(variables, latents))
+
+
+def test_mean_and_deviation_of_styles(generator, projector):
+    module, variables = generator
+    latents = np.random.default_rng(123).normal(size=(300, 5)).astype(np.float32)
+    styles = np.asarray(module.apply(variables, jnp.asarray(latents), method="map"), np.float64)
+    np.testing.assert_allclose(projector.mean, styles.mean(0), atol=1e-5)
+    np.testing.assert_allclose(projector.deviation, np.sqrt(styles.var(0).sum()), rtol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def reports():
+    return []
+
+
+@pytest.fixture(scope="module")
+def found(projector, pictures, reports):
+    return projector(pictures[:2], pictures[:2], 2, jax.random.key(1), reports.append)
+
+
+def test_it_comes_near_to_pictures_that_the_generator_can_make(projector, pictures, found, reports):
+    """To a fraction of the mean style's distance. Of every pair the better restart."""
+    assert sorted(reports[0].terms) == ["landmarks", "look", "noise"]
+    middle = projector.draw(np.tile(projector.mean, (2, 1)), [x * 0 for x in found.noise])
+    before, after = (np.abs(x - pictures[:2]).mean((1, 2, 3)) for x in (middle, found.image))
+    assert (after < 0.5 * before).all()
+    assert found.style.shape == (2, 6)
+    assert [x.shape for x in found.noise] == [(2, 4, 4), (2, 8, 8), (2, 8, 8)]
+    np.testing.assert_allclose(sum(found.terms.values()), found.loss, rtol=1e-5)
+    np.testing.assert_allclose([np.mean(x**2) for x in found.noise], 1, rtol=1e-3)
+
+
+def test_the_weight_of_landmarks_moves_towards_them(generator, projector, pictures):
+    """Look and landmarks are of different pictures."""
+    near = []
+    for each in (projector, made(generator, landmarks=30.0)):
+        result = each(pictures[:2], pictures[3:], key=jax.random.key(1))
+        heat = [each.heatmaps(x) for x in (result.image, pictures[3:])]
+        near.append((np.abs(heat[0] - heat[1]).mean(), np.abs(result.image - pictures[:2]).mean()))
+    assert near[1][0] < 0.8 * near[0][0]
+    assert near[1][1] > near[0][1]
+
+
+def test_it_can_start_from_what_was_found(projector, pictures, found, reports):
+    """It is better from the start, and better still in the end."""
+    again = []
+    projector(pictures[:2], pictures[:2], progress=again.append, start=found)
+    assert (again[0].step == 20).all()
+    assert again[0].loss.mean() < reports[0].loss.mean()
+    assert again[-1].loss.mean() < found.loss.mean()
+
+
+def test_the_schedule_is_the_published_one():
+    """At some steps of 1,000, by the tool's own formula."""
+    search = Settings().search
+    rate = optimizers.learning_rate(search.optimizer, search.steps)
+    for step in (0, 1, 25, 50, 500, 750, 751, 900, 999):
+        t = step / 1000
+        expected = 0.1 * (0.5 - 0.5 * np.cos(np.pi * min(1, (1 - t) / 0.25))) * min(1, t / 0.05)
+        np.testing.assert_allclose(rate(step), expected, atol=1e-6)
+
+
+def test_with_too_little_memory_fewer_are_worked_on(generator, pictures, monkeypatch):
+    said, tried = [], []
+
+    class Full(inversion.Inverter):
+        """Has found what it started from, if it has the memory."""
+
+        def __call__(self, shared, start, targets, key, progress):
+            tried.append(self.settings.slots)
+            if self.settings.slots > limit:
+                raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory")
+            return inversion.Found(start, np.zeros(4, np.float32), {}, np.ones(4, int), np.zeros(4, int))
+
+    monkeypatch.setattr(projectors.inversion, "Inverter", Full)
+    projector = made(generator, slots=8)
+    monkeypatch.setattr(projector, "_say", said.append)
+    limit = 2
+    assert projector(pictures[:4], pictures[:4]).style.shape == (4, 6)
+    assert tried == [8, 2]
+    assert said == ["memory is too small for that many pictures at a time: going on with 2"]
+    limit = 0
+    with pytest.raises(ValueError, match="memory is too small to project onto 8 pixels, even one picture"):
+        projector(pictures[:1], pictures[:1])
+
+
+def test_what_it_cannot_be_given(projector, pictures):
+    with pytest.raises(
+        ValueError, match=r"pairs of pictures of 8 pixels a side are needed, not \(5, 8, 8, 3\) and \(2,"
+    ):
+        projector(pictures, pictures[:2])
+    with pytest.raises(ValueError, match=r"needed, not \(1, 4, 4, 3\)"):
+        projector(pictures[:1, :4, :4], pictures[:1, :4, :4])
+    with pytest.raises(ValueError, match="steps is 0; it must be at least 1"):
+        Settings(steps=0)
+    with pytest.raises(ValueError, match="look is nan; it must be a number from 0 on"):
+        Settings(look=float("nan"))
+    labelled = Generator((4, 4), labels=3)
+    with pytest.raises(ValueError, match="makes 3 classes of pictures; one without is needed"):
+        made((labelled, {}))
+
+
+def test_flat_maps():
+    heat = np.zeros((2, 4, 6, 5), np.float32)
+    heat[0, 1, 2, 1:] = 0.8
+    heat[1, 1, 2, :3] = (0.9, 0.9, 0.1)
+    assert flat(heat, np.array([1, 2, 3])).tolist() == [False, True]
