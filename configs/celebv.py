@@ -103,7 +103,7 @@ def quick(config: ConfigDict) -> None:
     }
     config.converter.update({"steps": 800, "batch_size": 16, "width": 256, "optimizer": adam(2e-4)})
     config.converter.start = "shift"  # the built-in people all show the same expressions and poses
-    config.generator.update({"steps": 1450, "batch_size": 2, "width": 0.1875, "discriminator_width": 4})
+    config.generator.update({"steps": 1350, "batch_size": 2, "width": 0.1875, "discriminator_width": 4})
     config.generator.adversarial_after = 0.84
     config.generator.update({"average": 0.98, "optimizer": adam(4e-3), "discriminator_optimizer": adam(2e-4)})
     config.generator.weights = {"features": 4.0}
