@@ -23,6 +23,11 @@ LONG = {
 }
 
 
+def pytest_xdist_auto_num_workers(config):
+    """One more than there are cores: some tests wait, for other processes, a browser or a clock."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items):
     """The files that take longest come first, so that the workers, which take whole files, end together."""
     items.sort(key=lambda item: item.path.stem not in LONG)
