@@ -59,7 +59,6 @@ def test_a_config_takes_a_step_at_its_own_size(name):
 # celebv:quick: test_experiment.py; emotionet:quick,baseline: apps/test_express_run.py; ck_plus:quick: test_left_out.py;
 # celeba:quick: apps/test_synthesize_run.py
 TRAINED = {
-    "celebv:quick,joint": {"data.scheme": "ibug68"},
     "wflw:quick": {},
 }
 
