@@ -56,8 +56,8 @@ def test_a_config_takes_a_step_at_its_own_size(name):
     assert all(x.shape == (1,) for x in jax.tree.leaves(metrics))
 
 
-# celebv:quick: test_experiment.py; emotionet:quick,baseline: apps/test_express_run.py; ck_plus:quick: test_left_out.py;
-# celeba:quick: apps/test_synthesize_run.py
+# Elsewhere: celebv:quick and :quick,joint in test_experiment.py; emotionet:quick,baseline in apps/test_express_run.py;
+# ck_plus:quick in test_left_out.py; celeba:quick in apps/test_synthesize_run.py.
 TRAINED = {
     "wflw:quick": {},
 }
