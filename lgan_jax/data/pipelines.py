@@ -169,7 +169,7 @@ def _one_of_each(split: Split) -> list[np.ndarray]:
 def _pairs(split: Split) -> list[np.ndarray]:
     """Of each identity that has some, its pairs of records `(pairs, 2)`."""
     if not len(split.pairs):
-        raise ValueError("these faces do not come in pairs that differ in expression alone; the built-in ones can")
+        raise ValueError("these faces do not come in pairs that differ in expression alone")
     whose = split.identity[split.pairs[:, 0]]
     return [split.pairs[whose == number] for number in np.unique(whose)]
 

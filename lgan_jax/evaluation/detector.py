@@ -110,11 +110,7 @@ def evaluate(
             )
         ],
         sheets=[_cases(model, data, places, errors)],
-        details={
-            "settings": dataclasses.asdict(settings),
-            "data": report.data_record(data),
-            "seconds": round(time.monotonic() - start, 1),
-        },
+        details=report.details(settings, data, start),
     )
     report.write(made, out)
     return made

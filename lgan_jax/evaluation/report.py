@@ -7,6 +7,7 @@ import datetime
 import importlib.metadata
 import json
 import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,16 @@ def surroundings() -> dict[str, str]:
         "Device": f"{len(jax.local_devices())} × {device.device_kind} ({device.platform}{cores})",
         "Library": f"lgan_jax {importlib.metadata.version('lgan_jax')}, JAX {jax.__version__}",
         "Date": datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+    }
+
+
+def details(settings: Any, data: FaceData, start: float, **more: Any) -> dict[str, Any]:
+    """What `metrics.json` says besides: the evaluation's settings, the data, the seconds since `start`, and `more`."""
+    return {
+        "settings": dataclasses.asdict(settings),
+        "data": data_record(data),
+        "seconds": round(time.monotonic() - start, 1),
+        **more,
     }
 
 

@@ -29,7 +29,7 @@ class Oracle:
     left_out = ("a loss, for want of weights",)
 
     def __init__(self, data):
-        self.faces = data.info
+        self.info = data.info
         self.known = {record["landmarks"].tobytes(): record["image"] for record in data.test.records}
 
     def synthesize(self, image, landmarks, expression):
@@ -43,7 +43,7 @@ class Lazy:
     left_out = ()
 
     def __init__(self, info):
-        self.faces, self.made = info, 0
+        self.info, self.made = info, 0
 
     def synthesize(self, image, landmarks, expression):
         self.made += len(image)

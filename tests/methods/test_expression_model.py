@@ -34,7 +34,7 @@ def test_makes_any_number_of_faces_as_the_phase_does(synthesizer, finished):
 
 
 def test_it_knows_what_it_takes_and_what_it_went_without(synthesizer, finished):
-    assert (synthesizer.size, synthesizer.scheme, synthesizer.faces) == (32, FACES.scheme, FACES)
+    assert (synthesizer.size, synthesizer.scheme, synthesizer.info) == (32, FACES.scheme, FACES)
     assert synthesizer.left_out == finished.method.settings.left_out != ()
 
 

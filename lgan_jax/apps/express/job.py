@@ -134,7 +134,7 @@ def express(options: Options) -> int:
     labelled = isinstance(model, ExpressionSynthesizer)
     (options.check_label if labelled else options.check_units)()
     faces = Faces()
-    locator = Locator(known(options.workdir), model.faces if labelled else model.info, faces, follow=False)
+    locator = Locator(known(options.workdir), model.info, faces, follow=False)
     locator.load()
     return (run_labelled if labelled else run)(options, model, locator, faces.measure)
 
@@ -199,7 +199,7 @@ def run_labelled(
 
     Raises `ValueError` where dlib's points do not make up the run's scheme.
     """
-    scheme = model.faces.scheme.name
+    scheme = model.info.scheme.name
     if scheme not in FROM_IBUG68:
         raise ValueError(f"--landmarks-from: dlib has no {scheme} points, which {options.workdir} needs")
     photo = photos.read(options.image, locator, "--image")

@@ -94,11 +94,7 @@ def evaluate(
             mirror,
             *([sheets.convergence(history)] if len(history) > 1 else []),
         ],
-        details={
-            "settings": dataclasses.asdict(settings),
-            "data": report.data_record(data),
-            "seconds": round(seconds, 1),
-        },
+        details=report.details(settings, data, start),
     )
     report.write(found, out)
     return found

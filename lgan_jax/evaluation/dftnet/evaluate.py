@@ -106,11 +106,7 @@ def evaluate(
         },
         tables=shown,
         sheets=sheets.sheets(data, cases, models, seen),
-        details={
-            "settings": dataclasses.asdict(settings),
-            "data": report.data_record(data),
-            "seconds": round(time.monotonic() - start, 1),
-        },
+        details=report.details(settings, data, start),
     )
     report.write(made, out)
     return made

@@ -116,11 +116,7 @@ def evaluate(
         facts={**_facts(data, cases), **(about or {}), **report.surroundings(), "Time": f"{seconds:.0f} s"},
         tables=shown,
         sheets=pictures,
-        details={
-            "settings": dataclasses.asdict(settings),
-            "data": report.data_record(data),
-            "seconds": round(seconds, 1),
-        },
+        details=report.details(settings, data, start),
     )
     report.write(found, out)
     return found
@@ -128,8 +124,8 @@ def evaluate(
 
 def _check(model: Model, data: FaceData) -> None:
     for what, ours, theirs in (
-        ("landmark scheme", model.faces.scheme.name, data.info.scheme.name),
-        ("picture size", model.faces.size, data.info.size),
+        ("landmark scheme", model.info.scheme.name, data.info.scheme.name),
+        ("picture size", model.info.size, data.info.size),
     ):
         if ours != theirs:
             raise ValueError(f"the model's {what} ({ours}) is not the data's ({theirs}); give the data of its run")

@@ -30,7 +30,7 @@ class Model(Protocol):
     """What an evaluation needs of a trained model; see `methods.expression.model.ExpressionSynthesizer`."""
 
     @property
-    def faces(self) -> FaceInfo:
+    def info(self) -> FaceInfo:
         """Scheme, size and people of its data."""
 
     @property

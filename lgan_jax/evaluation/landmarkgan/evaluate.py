@@ -89,12 +89,9 @@ def evaluate(
         },
         tables=shown,
         sheets=pictures,
-        details={
-            "settings": dataclasses.asdict(settings),
-            "data": report.data_record(data),
-            "seconds": round(time.monotonic() - start, 1),
-            "pairs": tables.by_pair(pairs[OURS], data.info.identities) if pairs else [],
-        },
+        details=report.details(
+            settings, data, start, pairs=tables.by_pair(pairs[OURS], data.info.identities) if pairs else []
+        ),
     )
     report.write(made, out)
     return made

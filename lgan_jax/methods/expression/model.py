@@ -20,13 +20,13 @@ class ExpressionSynthesizer:
     array.
 
     Attributes:
-      faces: the size of the faces it was trained on, their landmarks' scheme, the people of its data.
+      info: the size of the faces it was trained on, their landmarks' scheme, the people of its data.
       left_out: what it was trained without, and why.
     """
 
-    def __init__(self, faces: FaceInfo, method: Synthesizer, state: State) -> None:
+    def __init__(self, info: FaceInfo, method: Synthesizer, state: State) -> None:
         """From the phase that trained it and its last state."""
-        self.faces = faces
+        self.info = info
         self.left_out: tuple[str, ...] = method.settings.left_out
         self._state = state.replace(params={}, statistics={}, optimizers={})  # what only training needs is let go
         self._synthesize = jax.jit(method.synthesize)
@@ -34,12 +34,12 @@ class ExpressionSynthesizer:
     @property
     def size(self) -> int:
         """Pixels a side of the faces that it takes and makes."""
-        return self.faces.size
+        return self.info.size
 
     @property
     def scheme(self) -> Scheme:
         """Of the landmarks that it takes."""
-        return self.faces.scheme
+        return self.info.scheme
 
     def synthesize(
         self, image: ArrayLike, landmarks: ArrayLike, expression: ArrayLike
