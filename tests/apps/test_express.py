@@ -229,7 +229,7 @@ def test_what_cannot_be_asked_for(tmp_path, options, message):
 class _Synthesizer:
     """Paints faces green, and remembers what was asked for."""
 
-    faces, left_out = _Model.info, ()
+    info, left_out = _Model.info, ()
 
     def __init__(self):
         self.asked = []
