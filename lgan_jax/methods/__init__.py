@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lgan_jax.core import FaceInfo, Finished
+from lgan_jax.methods.began.autoencoder import AutoEncoding
 from lgan_jax.methods.began.inverse import Inverse
 from lgan_jax.methods.began.landmarks import Landmarks
 from lgan_jax.methods.began.method import Began
@@ -30,7 +31,10 @@ PHASES = {
         **{"baseline_pairs": BaselinePairs, "baseline": Baseline},
     },
     "expression": {"synthesizer": Synthesizer},
-    "began": {"began": Began, "inverse": Inverse, "landmark_generator": Landmarks},
+    "began": {
+        **{"autoencoder": AutoEncoding, "began": Began},
+        **{"inverse": Inverse, "landmark_generator": Landmarks},
+    },
 }
 
 # method → its model, the phases that it can be made from, and those that it takes along where they are there: of each

@@ -54,7 +54,7 @@ def test_landmarks_lie_in_the_picture():
 
 def test_pictures_have_no_activation_at_their_end():
     """The last convolution's bias is added to every pixel as it is; computed in bfloat16 the result is float32."""
-    module = Decoder(16, 2, jnp.bfloat16)
+    module = Decoder(16, 2, dtype=jnp.bfloat16)
     z = jnp.ones((2, 64))
     params = jax.jit(module.init)(jax.random.key(0), z)["params"]
     params["colours"]["bias"] = jnp.array([5.0, -7.0, 0.0])

@@ -21,8 +21,8 @@ from lgan_jax import inversion
 from lgan_jax.core import Batch, FaceInfo, Finished, Metrics
 from lgan_jax.inversion import Found, Inverter, Moment, Progress
 from lgan_jax.methods.began import losses
-from lgan_jax.methods.began.method import LATENT, Began, State
-from lgan_jax.methods.began.networks import Image, Latent
+from lgan_jax.methods.began.method import Began, State
+from lgan_jax.methods.began.networks import LATENT, Image, Latent
 
 _ROWS = 8  # of the pictures to look at
 

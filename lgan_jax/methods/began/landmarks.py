@@ -21,8 +21,7 @@ from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics
 from lgan_jax.landmarks import inter_ocular
 from lgan_jax.methods.began import losses
 from lgan_jax.methods.began.inverse import generator_of
-from lgan_jax.methods.began.method import LATENT
-from lgan_jax.methods.began.networks import LandmarkGenerator, Latent
+from lgan_jax.methods.began.networks import LATENT, LandmarkGenerator, Latent
 from lgan_jax.nn.initialisers import initial_variables
 from lgan_jax.ops.heatmaps import with_dots
 from lgan_jax.ops.norms import safe_norm

@@ -18,10 +18,10 @@ from jaxtyping import Array, Float
 from lgan_jax import optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys
 from lgan_jax.methods.began import losses
-from lgan_jax.methods.began.networks import SMALLEST, AutoEncoder, Decoder, Image, Latent
+from lgan_jax.methods.began.autoencoder import check_size, started_from
+from lgan_jax.methods.began.networks import LATENT, AutoEncoder, Decoder, Image, Latent
 from lgan_jax.nn.initialisers import initial_variables
 
-LATENT = 64  # numbers of z
 _ROWS = 8  # of the pictures to look at
 _SMOOTHING = 0.99  # of the convergence measure, to see its trend
 _ALIKE = 0.3  # made faces vary less than this share of what real ones do: mode collapse
@@ -37,8 +37,9 @@ class Settings:
       steps: how many.
       batch_size: pictures a step.
       optimizer: its fields, for both networks.
-      width: channels of the networks, see there.
+      width, skips: of the networks, see there.
       gamma, lambda_k: γ and λ_k of Eq. 2.
+      k: of Eq. 2, to start with.
       norm: of Eq. 1: "squared" (the paper's) or "absolute" (Berthelot et al.).
       average: the generator that is used is this exponential average of the one that is trained; at step n at most
         (1 + n) / (10 + n).
@@ -48,14 +49,18 @@ class Settings:
     batch_size: int = 16
     optimizer: optimizers.Settings = _ADAM
     width: int = 64
+    skips: bool = False
     gamma: float = 0.5
     lambda_k: float = 0.001
+    k: float = 0.0
     norm: losses.Norm = "squared"
     average: float = 0.999
 
     def __post_init__(self) -> None:
         if not 0 < self.gamma <= 1:
             raise ValueError(f"gamma is {self.gamma}; it must be above 0 and at most 1")
+        if not 0 <= self.k <= 1:
+            raise ValueError(f"k is {self.k}; it must be between 0 and 1")
         if self.width < 1:
             raise ValueError(f"width is {self.width}; it must be at least 1")
 
@@ -91,36 +96,31 @@ class Began:
     keys = ("image",)
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
-        """`dtype` is what to compute in; of `earlier` phases none is needed.
+        """`dtype` is what to compute in. Of `earlier` phases it starts from `autoencoder`, where that is there.
 
-        Raises `ValueError` for pictures of a size that the networks cannot take.
+        Raises `ValueError` for pictures of a size that the networks cannot take, and for other networks than `earlier`.
         """
-        del earlier
-        times = faces.size // SMALLEST
-        if faces.size % SMALLEST or times < 2 or times & (times - 1):
-            raise ValueError(
-                f"pictures are {faces.size} pixels wide; BEGAN takes 8 times a power of two: 32, 64 or 128"
-            )
+        check_size(faces.size)
         self.settings, self.faces = settings, faces
-        self._generator = Decoder(faces.size, settings.width, dtype)
-        self._autoencoder = AutoEncoder(LATENT, faces.size, settings.width, dtype)
+        self._generator = Decoder(faces.size, settings.width, settings.skips, dtype)
+        self._autoencoder = AutoEncoder(LATENT, faces.size, settings.width, settings.skips, dtype)
+        self._trained = earlier.get("autoencoder")
+        if self._trained:
+            other = self._trained.method.settings
+            if (settings.width, settings.skips) != (other.width, other.skips):
+                raise ValueError("width and skips of config.began must be as in config.autoencoder, where it starts")
         self._optimizer = optimizers.make(settings.optimizer, settings.steps)
 
     def init(self, key: jax.Array, batch: Batch) -> State:
         """See `core.Method`."""
         del batch
-        one, other = jax.random.split(key)
-        image = jnp.zeros((1, self.faces.size, self.faces.size, 3))
-        params = {
-            "autoencoder": initial_variables(self._autoencoder, one, image)["params"],
-            "generator": initial_variables(self._generator, other, jnp.zeros((1, LATENT)))["params"],
-        }
+        params = started_from(self._trained.state) if self._trained else self._drawn(key)
         return State(
             step=jnp.zeros((), jnp.int32),
             params=params,
             optimizer=self._optimizer.init(params),
             average=jax.tree.map(jnp.copy, params["generator"]),
-            k=jnp.zeros(()),
+            k=jnp.full((), self.settings.k),
             convergence=jnp.zeros(()),
             lowest=jnp.full((), jnp.inf),
         )
@@ -205,6 +205,14 @@ class Began:
     def generate(self, state: State, z: Latent) -> Image:
         """Faces, about [-1, 1], by the averaged generator, of which only `average` is needed."""
         return self._generator.apply({"params": state.average}, z)
+
+    def _drawn(self, key: jax.Array) -> dict[str, Any]:
+        one, other = jax.random.split(key)
+        image = jnp.zeros((1, self.faces.size, self.faces.size, 3))
+        return {
+            "autoencoder": initial_variables(self._autoencoder, one, image)["params"],
+            "generator": initial_variables(self._generator, other, jnp.zeros((1, LATENT)))["params"],
+        }
 
     def _decoded(self, params: Any, image: Image) -> Image:
         return self._autoencoder.apply({"params": params}, image)

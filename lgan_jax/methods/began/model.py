@@ -15,7 +15,8 @@ from lgan_jax.inversion import Progress
 from lgan_jax.landmarks import Scheme
 from lgan_jax.methods.began.inverse import generator_of, invert
 from lgan_jax.methods.began.landmarks import Landmarks, State
-from lgan_jax.methods.began.method import LATENT, uniform
+from lgan_jax.methods.began.method import uniform
+from lgan_jax.methods.began.networks import LATENT
 from lgan_jax.nn.chunks import in_chunks
 
 

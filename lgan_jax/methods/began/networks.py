@@ -20,6 +20,7 @@ Image = Float[Array, "batch height width 3"]
 Maps = Float[Array, "batch rows columns channels"]
 Latent = Float[Array, "batch latent"]
 
+LATENT = 64  # numbers of z, and features of the auto-encoder
 SMALLEST = 8  # pixels a side of the smallest maps
 _WIDEST = 4  # times the width: the encoder's channels at most
 _HIDDEN = 128  # nodes of each hidden layer of Table I
@@ -62,23 +63,28 @@ class Decoder(nn.Module):
     Attributes:
       size: pixels a side, 8 times a power of two.
       width: channels of all convolutions.
+      skips: whether every size but the smallest sees the smallest one's first maps too, enlarged, as in Berthelot et
+        al.; the figure has none.
       dtype: what to compute in.
     """
 
     size: int
     width: int = 64
+    skips: bool = False
     dtype: Any = None
 
     @nn.compact
     def __call__(self, latent: Latent) -> Float[Array, "batch {self.size} {self.size} 3"]:
         x = nn.Dense(SMALLEST**2 * self.width, kernel_init=kaiming_normal, name="maps")(latent)
-        x = x.reshape(len(x), SMALLEST, SMALLEST, self.width)
+        x = first = x.reshape(len(x), SMALLEST, SMALLEST, self.width)
         for level in itertools.count():
             for i in range(2):
                 x = nn.elu(_conv(self.width, f"level_{level}_{i}", self.dtype)(x))
             if x.shape[1] == self.size:
                 break
-            x = x.repeat(2, 1).repeat(2, 2)
+            x, first = (maps.repeat(2, 1).repeat(2, 2) for maps in (x, first))
+            if self.skips:
+                x = jnp.concatenate([x, first], -1)
         return _conv(3, "colours", jnp.float32)(x)
 
 
@@ -88,12 +94,22 @@ class AutoEncoder(nn.Module):
     features: int
     size: int
     width: int = 64
+    skips: bool = False
     dtype: Any = None
 
-    @nn.compact
+    def setup(self) -> None:
+        """Its two halves."""
+        self.encoder = Encoder(self.features, self.width, self.dtype)
+        self.decoder = Decoder(self.size, self.width, self.skips, self.dtype)
+
     def __call__(self, image: Image) -> Image:
-        features = Encoder(self.features, self.width, self.dtype, name="encoder")(image)
-        return Decoder(self.size, self.width, self.dtype, name="decoder")(features)
+        """Pictures by way of their features."""
+        return self.decoder(self.encoder(image))
+
+    def both(self, image: Image) -> tuple[Image, Latent]:
+        """Pictures, and the features between."""
+        features = self.encoder(image)
+        return self.decoder(features), features
 
 
 class LandmarkGenerator(nn.Module):
