@@ -1,5 +1,6 @@
 """Tests run on the CPU; shapes and types of public functions are checked at every call."""
 
+import gc
 import os
 
 # Most of the tests' time goes into compiling networks that run once. So XLA shall not optimise them; then its older
@@ -15,6 +16,10 @@ from jaxtyping import install_import_hook
 install_import_hook("lgan_jax", "beartype.beartype")
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# Tracing makes a great many objects, hardly any of them garbage: to look for that in all there are, as often as Python
+# does, takes a tenth of the tests' time.
+gc.set_threshold(20_000, 20, 20)
 
 LONG = {
     *("test_experiment", "test_configs", "test_express_run", "test_express_labelled_run", "test_reenact"),
