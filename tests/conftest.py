@@ -9,6 +9,8 @@ os.environ["XLA_FLAGS"] = (
     f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
     "--xla_cpu_parallel_codegen_split_count=1"
 )
+# PyTorch gets one thread, too: where no core is idle, several spin while they wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import jax
 from jaxtyping import install_import_hook
@@ -24,7 +26,8 @@ gc.set_threshold(20_000, 20, 20)
 LONG = {
     *("test_experiment", "test_configs", "test_express_run", "test_express_labelled_run", "test_reenact"),
     *("test_parallel", "test_interruptions", "test_generator", "test_detector", "test_dftnet_method"),
-    *("test_dftnet_twins", "test_twins"),
+    *("test_dftnet_twins", "test_twins", "test_projection_twin", "test_synthesize_run", "test_expression_method"),
+    *("test_evaluation_dftnet", "test_evaluation_landmarkgan", "test_dftnet_flow"),
 }
 
 
