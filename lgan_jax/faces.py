@@ -148,13 +148,19 @@ class Faces:
     def _detector(self) -> Any:
         return _dlib().get_frontal_face_detector()
 
-    @functools.cached_property
+    @property
     def _predictor(self) -> Any:
-        return _dlib().shape_predictor(_model_file("shape_predictor_68_face_landmarks.dat"))
+        return _landmark_model(_dlib())
 
     @functools.cached_property
     def _recognizer(self) -> Any:
         return _dlib().face_recognition_model_v1(_model_file("dlib_face_recognition_resnet_model_v1.dat"))
+
+
+@functools.cache
+def _landmark_model(dlib: ModuleType) -> Any:
+    """The landmark model, loaded once, as it is large; all may share it, as it does not change."""
+    return dlib.shape_predictor(_model_file("shape_predictor_68_face_landmarks.dat"))
 
 
 def _check(image: np.ndarray) -> None:

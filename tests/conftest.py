@@ -1,5 +1,6 @@
 """Tests run on the CPU; shapes and types of public functions are checked at every call."""
 
+import gc
 import os
 
 # Most of the tests' time goes into compiling networks that run once. So XLA shall not optimise them; then its older
@@ -8,6 +9,8 @@ os.environ["XLA_FLAGS"] = (
     f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
     "--xla_cpu_parallel_codegen_split_count=1"
 )
+# PyTorch gets one thread, too: where no core is idle, several spin while they wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import jax
 from jaxtyping import install_import_hook
@@ -16,10 +19,15 @@ install_import_hook("lgan_jax", "beartype.beartype")
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
+# Tracing makes a great many objects, hardly any of them garbage: to look for that in all there are, as often as Python
+# does, takes a tenth of the tests' time.
+gc.set_threshold(20_000, 20, 20)
+
 LONG = {
     *("test_experiment", "test_configs", "test_express_run", "test_express_labelled_run", "test_reenact"),
     *("test_parallel", "test_interruptions", "test_generator", "test_detector", "test_dftnet_method"),
-    *("test_dftnet_twins", "test_twins"),
+    *("test_dftnet_twins", "test_twins", "test_projection_twin", "test_synthesize_run", "test_expression_method"),
+    *("test_evaluation_dftnet", "test_evaluation_landmarkgan", "test_dftnet_flow"),
 }
 
 

@@ -57,7 +57,7 @@ def test_a_config_takes_a_step_at_its_own_size(name):
 
 
 # Elsewhere: celebv:quick and :quick,joint in test_experiment.py; emotionet:quick,baseline in apps/test_express_run.py;
-# ck_plus:quick in test_left_out.py; celeba:quick in apps/test_synthesize_run.py.
+# ck_plus:quick in apps/test_express_labelled_run.py; celeba:quick in apps/test_synthesize_run.py.
 TRAINED = {
     "wflw:quick": {},
 }

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 
+import forked
 import jax
 import numpy as np
 import pytest
@@ -136,8 +137,7 @@ def test_a_run_that_has_no_generator_yet_cannot_be_loaded(tmp_path):
     ],
 )
 def test_a_mistake_on_the_command_line_is_one_line(arguments, said, tmp_path):
-    command = [sys.executable, "train.py", *arguments.split(), f"--workdir={tmp_path / 'run'}"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    result = forked.run("train.py", *arguments.split(), f"--workdir={tmp_path / 'run'}", folder=ROOT)
     assert result.returncode == 2
     assert result.stderr.startswith("train.py: ")
     assert result.stderr.count("\n") == 1, result.stderr

@@ -1,7 +1,4 @@
-"""What a run is trained without for want of published weights: said at its start, in its record, report and model."""
-
-import html
-import json
+"""Published weights that a run is trained with; apps/test_express_labelled_run.py has a run that is without them."""
 
 import jax
 import jax.numpy as jnp
@@ -9,26 +6,10 @@ import numpy as np
 import pytest
 from small_configs import small_config
 
-import lgan_jax
 from lgan_jax import experiment
 from lgan_jax.core import FaceInfo
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.nn import vgg
-
-
-def test_a_run_without_vgg19_says_so(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("LGAN_JAX_CACHE", str(tmp_path / "cache"))
-    assert experiment.train(small_config("ck_plus:quick"), tmp_path / "run") == 0
-    record, said = json.loads((tmp_path / "run" / "run.json").read_text()), capsys.readouterr().out
-    (what,) = record["left_out"]
-    assert what.startswith("the perceptual loss (Eq. 6), for want of VGG19")
-    assert f"NOTE: trained without {what}." in said
-    page = html.unescape((tmp_path / "run" / "report" / "index.html").read_text())
-    assert f"trained without {what}" in page
-    model = lgan_jax.load(tmp_path / "run")
-    assert model.left_out == (what,)
-    made = model.synthesize(np.zeros((2, 32, 32, 3)), np.full((2, 68, 2), 0.5), np.array([0, 7]))
-    assert made.shape == (2, 32, 32, 3)
 
 
 def weights(folder):

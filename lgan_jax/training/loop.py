@@ -108,7 +108,8 @@ class _Training:
     def run(self, workdir: Path, record: Mapping[str, Any], console: Console) -> State:
         """Trains the phase to its end, from where it stands."""
         phase, start = self.phase, self.checkpoints.newest or 0
-        abstract = phase.abstract_state(self.method.init)
+        init = jax.jit(lambda seed, batch: self.method.init(phase.keys(seed)[0], batch))
+        abstract = init.eval_shape(self.settings.seed, as_arrays(phase.example))  # traced, which takes seconds, once
         if start >= phase.steps:
             console.print(f"{phase.name}: finished at step {start:,}", highlight=False)
             return jax.device_put(self.checkpoints.restore(abstract))
@@ -122,7 +123,6 @@ class _Training:
             console.print(f"{phase.name}: continued at step {start:,}", highlight=False)
             state = parallel.replicate(self.checkpoints.restore(abstract, data))
         else:
-            init = jax.jit(lambda seed, batch: self.method.init(phase.keys(seed)[0], batch))
             state = parallel.replicate(init(self.settings.seed, as_arrays(phase.example)))
         with contextlib.ExitStack() as stack:
             stack.enter_context(self.checkpoints.explained(f"the logs of {phase.name}"))

@@ -1,5 +1,8 @@
 """From a config of expression synthesis, shrunk, to its report beside another run, and from its folder to a photo."""
 
+import contextlib
+import html
+import io
 import json
 import shutil
 
@@ -8,14 +11,15 @@ import pytest
 import small_videos
 from small_configs import small_config
 
+import lgan_jax
 from lgan_jax import cli, experiment
 from lgan_jax.apps.express import __main__ as command
 from lgan_jax.data.images import decode
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """A finished run of the quick config."""
+def trained(tmp_path_factory):
+    """The folder of a finished run of the quick config, and what it printed."""
     changes = {
         **{"data.cache": str(tmp_path_factory.mktemp("cache")), "data.size": 32},
         **{"data.built_in.test_identities": 2, "data.built_in.test_per_identity": 2},
@@ -24,8 +28,27 @@ def run(tmp_path_factory):
         **{"evaluation.frames": 4, "evaluation.classifier.steps": 2, "evaluation.classifier.width": 4},
     }
     folder = tmp_path_factory.mktemp("runs") / "quick"
-    assert experiment.train(small_config("ck_plus:quick", **changes), folder) == 0
-    return folder
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        assert experiment.train(small_config("ck_plus:quick", **changes), folder) == 0
+    return folder, said.getvalue()
+
+
+@pytest.fixture(scope="module")
+def run(trained):
+    return trained[0]
+
+
+def test_a_run_without_vgg19_says_so(trained):
+    """When it starts, in its record, report and model."""
+    run, said = trained
+    (what,) = json.loads((run / "run.json").read_text())["left_out"]
+    assert what.startswith("the perceptual loss (Eq. 6), for want of VGG19")
+    assert f"NOTE: trained without {what}." in said
+    assert f"trained without {what}" in html.unescape((run / "report" / "index.html").read_text())
+    model = lgan_jax.load(run)
+    assert model.left_out == (what,)
+    made = model.synthesize(np.zeros((2, 32, 32, 3)), np.full((2, 68, 2), 0.5), np.array([0, 7]))
+    assert made.shape == (2, 32, 32, 3)
 
 
 def test_the_report_beside_another_run(run, tmp_path, capsys):

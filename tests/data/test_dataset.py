@@ -1,10 +1,10 @@
 import concurrent.futures
 import os
 import pickle
-import resource
 import subprocess
 import sys
 
+import forked
 import numpy as np
 import pytest
 import tiny_sets
@@ -22,12 +22,10 @@ def root(tmp_path):
     return tiny_sets.celebv(tmp_path / "faces", {"Al": 6, "Bea": 9})
 
 
-def in_another_process(code, *arguments, **options):
-    environment = os.environ | {"JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, **options)
-
-
+LIMIT = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))  # the next write fails as on a full disk
+"""
 OPEN = """
 import sys
 from lgan_jax import data
@@ -39,15 +37,14 @@ next(pipelines.training_batches(faces.train, 2, 0, "one_of_each"))
 
 def test_needs_neither_tensorflow_nor_torch(root, tmp_path):
     code = OPEN + "print([m for m in ('tensorflow', 'torch') if m in sys.modules])"
-    done = in_another_process(code, root, tmp_path / "cache")
+    command = [sys.executable, "-c", code, str(root), str(tmp_path / "cache")]
+    environment = os.environ | {"JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
 
 
 def test_a_full_disk(root, tmp_path):
-    def limit():  # files of at most 50 kB: the next write fails as on a full disk
-        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
-
-    done = in_another_process(OPEN, root, tmp_path / "cache", preexec_fn=limit)
+    done = forked.run("-c", LIMIT + OPEN, root, tmp_path / "cache")
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith(f"OSError: the faces cannot be cached in {tmp_path / 'cache'}: "), done.stderr
     assert last.endswith("set config.data.cache or $LGAN_JAX_CACHE to another folder")

@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("av", reason="needs the extra [faces]")
 pytest.importorskip("dlib", reason="needs the extra [faces]")
 
+import forked
 from small_videos import face, moving, scene, write_photo, write_video
 
 from lgan_jax import cli, data
@@ -160,7 +161,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_files(prepared, videos, tmp
     # Writing the second piece of what is seen; the fourth crop; moving Ada's finished folder to the output.
     for moment, there in ((3, "seen-0-0.npz"), (7, "set/Image/000002.jpg"), (11, "set/all_68pt.txt")):
         arguments = [str(moment), str(videos), str(out), "--size", "128"]
-        killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], capture_output=True, text=True)
+        killed = forked.run("-c", KILLED, *arguments)
         assert killed.returncode == -9, killed.stderr
         assert (out / ".prepare" / "begun" / "Ada" / there).exists()
         assert not (out / "Ada").exists()

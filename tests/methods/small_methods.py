@@ -36,9 +36,9 @@ def compiled(method):
     """`train_step` on one device, as the loop runs it but for the leading axes."""
     step = jax.pmap(method.train_step, "data", in_axes=(0, 0, None))
 
-    def run(state, batch, key):
-        state, metrics = step(*jax.tree.map(lambda x: x[None], (state, batch)), key)
-        return jax.tree.map(lambda x: x[0], (state, metrics))
+    def run(state, batch, key):  # the axis comes and goes on the host, where nothing is compiled for it
+        made = step(*jax.tree.map(lambda x: np.asarray(x)[None], (state, batch)), key)
+        return jax.device_put(jax.tree.map(lambda x: np.asarray(x)[0], made))
 
     return run
 
@@ -46,7 +46,8 @@ def compiled(method):
 def on_two_devices(method, state, batch, key):
     """One `train_step` of two devices with half of the batch each; what comes back has an axis of devices first."""
     halves = {name: x.reshape(2, -1, *x.shape[1:]) for name, x in batch.items()}
-    return jax.jit(jax.vmap(method.train_step, in_axes=(None, 0, None), axis_name="data"))(state, halves, key)
+    step = jax.jit(jax.vmap(method.train_step, in_axes=(None, 0, None), axis_name="data"))
+    return jax.device_get(step(state, halves, key))
 
 
 def started(method, batch):
@@ -63,8 +64,9 @@ def abstract_step(method, batch):
 
 def largest_change(before, after):
     """For each leaf, the largest absolute difference; every value must be finite."""
-    assert all(np.isfinite(x).all() for x in jax.tree.leaves(after))
-    return [float(jnp.abs(a - b).max()) for a, b in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True)]
+    before, after = (list(map(np.asarray, jax.tree.leaves(tree))) for tree in (before, after))
+    assert all(np.isfinite(x).all() for x in after)
+    return [float(np.abs(a - b).max()) for a, b in zip(before, after, strict=True)]
 
 
 def small_detector(info, dtype=jnp.float32, **options):

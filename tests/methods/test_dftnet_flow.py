@@ -21,7 +21,8 @@ def earlier():
 @pytest.fixture(scope="module")
 def trained(earlier):
     """A phase, its first state, and the states and metrics of its steps on one batch."""
-    method, batch = small_flow(earlier), faces(3)
+    augmentation = dataclasses.replace(augment.NONE, mirror=True, shift=0.02)
+    method, batch = small_flow(earlier, augmentation=augmentation), faces(4)
     first = state = started(method, batch)
     step, history = compiled(method), []
     for i in range(6):
@@ -52,7 +53,7 @@ def test_the_total_is_weighted(trained):
 
 def test_faces_are_the_source_warped(trained):
     method, _, history = trained
-    batch = faces(3)
+    batch = faces(4)
     edited = jax.jit(method.edit)(history[-1][0], batch["image"], np.roll(batch["action_units"], 1, 0))
     np.testing.assert_array_equal(edited.image, edited.aligned)
     assert float(edited.attention.min()) == 1
@@ -60,12 +61,10 @@ def test_faces_are_the_source_warped(trained):
     assert float(np.abs(edited.image - batch["image"]).max()) > 0
 
 
-def test_two_devices_do_what_one_does(earlier):
-    augmentation = dataclasses.replace(augment.NONE, mirror=True, shift=0.02)
-    method, batch = small_flow(earlier, augmentation=augmentation), faces(4)
-    state = started(method, batch)
-    one, expected = compiled(method)(state, batch, jax.random.key(3))
-    two, metrics = on_two_devices(method, state, batch, jax.random.key(3))
+def test_two_devices_do_what_one_does(trained):
+    method, first, history = trained
+    one, expected = history[0]
+    two, metrics = on_two_devices(method, first, faces(4), jax.random.key(0))
     for name, value in expected.items():
         np.testing.assert_allclose(metrics[name], value, rtol=2e-3, atol=1e-5)
     assert max(largest_change(one.params, jax.tree.map(lambda x: x[0], two.params))) < 2e-3

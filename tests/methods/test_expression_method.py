@@ -76,7 +76,7 @@ def test_the_average_of_weights_and_statistics_warms_up(trained):
         (first.average, after.params["generator"], after.average),
         (first.average_statistics, after.statistics, after.average_statistics),
     ):
-        expected = jax.tree.map(lambda a, b: 0.1 * a + 0.9 * b, start, now)
+        expected = jax.tree.map(lambda a, b: 0.1 * np.asarray(a) + 0.9 * np.asarray(b), start, now)
         assert max(largest_change(expected, average)) < 1e-5
 
 

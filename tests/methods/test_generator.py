@@ -183,7 +183,7 @@ def test_one_identity_98_points_another_size_bfloat16(phase):
     batch = one_of_each(info, 2)
     detector, converter = small_detector(info, jnp.bfloat16), small_converter(info)
     earlier = {
-        name: Finished(method, jax.tree.map(lambda x: jnp.zeros(x.shape), abstract(method, batch)))
+        name: Finished(method, jax.tree.map(lambda x: np.zeros(x.shape, np.float32), abstract(method, batch)))
         for name, method in (("detector", detector), ("converter", converter))
     }
     method = phase(phase.Settings(**SMALL), info, jnp.bfloat16, earlier)

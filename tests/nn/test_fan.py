@@ -15,7 +15,7 @@ def abstract(module, *shape):
 def silenced(module, x):
     """What the module makes of x when every parameter is zero."""
     _, variables = abstract(module, *x.shape)
-    params = jax.tree.map(lambda p: jnp.zeros(p.shape), variables)
+    params = jax.tree.map(lambda p: np.zeros(p.shape, np.float32), variables)
     return jax.jit(module.apply, static_argnums=2)(params, x, False)
 
 

@@ -1,7 +1,6 @@
-"""Tiny runs in processes of their own, which can be killed. They are forked from a server that has imported all."""
+"""Tiny runs in processes of their own, which can be killed."""
 
 import dataclasses
-import multiprocessing
 import os
 import resource
 import signal
@@ -10,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+import forked
 import jax
 import numpy as np
 import tiny_run
@@ -18,13 +18,10 @@ from lgan_jax.training import parallel
 from lgan_jax.training.checkpoints import Checkpoints
 from lgan_jax.training.interrupts import Stopped
 
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["child"])
-
 
 def start(workdir, options=None, *, cache, devices=1, process=None, settings=None, **moment):
     """Starts a tiny run; its last argument names a moment, see `_MOMENTS`. `workdir.npz` will hold its states."""
-    child = _context.Process(
+    child = forked.context.Process(
         target=_main, args=(str(workdir), options or {}, str(cache), devices, process, settings or {}, moment)
     )
     child.start()
@@ -34,9 +31,7 @@ def start(workdir, options=None, *, cache, devices=1, process=None, settings=Non
 def run(workdir, *args, **kwargs):
     """The exit code of a tiny run, and what it printed."""
     child = start(workdir, *args, **kwargs)
-    child.join(120)
-    assert child.exitcode is not None, "the run hangs"
-    return child.exitcode, Path(f"{workdir}.out").read_text()
+    return forked.ended(child), Path(f"{workdir}.out").read_text()
 
 
 def result(workdir):
@@ -45,9 +40,7 @@ def result(workdir):
 
 def _main(workdir, options, cache, devices, process, settings, moment):
     out = f"{workdir}.out" if process is None else f"{workdir}.{process[1]}.out"
-    file = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(file, 1)
-    os.dup2(file, 2)
+    forked.write_to(out, 1, 2)
     os.environ |= {"LGAN_JAX_CACHE": cache, "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     if process is not None:

@@ -4,6 +4,7 @@ import json
 import socket
 
 import child
+import forked
 import jax
 import numpy as np
 import pytest
@@ -41,12 +42,8 @@ def run_two(workdir, cache, **moment):
     coordinator = f"localhost:{free_port()}"
     first = child.start(workdir, cache=cache, process=(coordinator, 0))
     second = child.start(workdir, cache=cache, process=(coordinator, 1), **moment)
-    outputs = []
-    for index, process in enumerate((first, second)):
-        process.join(120)
-        assert process.exitcode is not None, "the run hangs"
-        outputs.append(workdir.with_name(f"{workdir.name}.{index}.out").read_text())
-    return (first.exitcode, second.exitcode), outputs
+    codes = forked.ended(first), forked.ended(second)
+    return codes, [workdir.with_name(f"{workdir.name}.{index}.out").read_text() for index in range(2)]
 
 
 def test_two_processes_stop_together_continue_and_give_the_losses_of_one(tmp_path, cache, undisturbed):
