@@ -91,8 +91,8 @@ def quick(config: ConfigDict) -> None:
     config.data.built_in.update({"identities": 8, "train_per_identity": 125, "test_per_identity": 12})
     config.data.built_in.variation = "video"
     config.held_out = 4
-    config.autoencoder.steps = 4000
-    config.began.steps = 3000
+    config.autoencoder.steps = 5000
+    config.began.steps = 2500
     config.landmark_generator.steps = 4000
     config.loop.update({"log_every": 100, "eval_every": 500, "pictures_every": 500, "checkpoint_every": 500})
 
@@ -100,16 +100,17 @@ def quick(config: ConfigDict) -> None:
 def small(config: ConfigDict) -> None:
     """What is the same in both: D is trained before there is a generator, which starts as its decoder.
 
-    Batches are small, since what counts in a short time is the number of updates. At γ = 1 made faces keep the variety
-    that they start with; Berthelot et al.'s norm and skip connections make them sharper soon.
+    Batches are small, since what counts in a short time is the number of updates. At γ = 1, and a k that follows
+    soon, made faces keep most of the variety that they start with. Berthelot et al.'s norm and skip connections make
+    them sharper soon.
     """
     config.data.size = 64
     config.held_out = 32
     networks = {"batch_size": 4, "width": 12, "skips": True, "norm": "absolute"}
     config.phases = ("autoencoder", *config.phases)
     config.autoencoder = {**networks, "optimizer": {**adam(4e-3), "b1": 0.9, "schedule": "cosine", "warmup": 50}}
-    config.began.update({**networks, "gamma": 1.0, "lambda_k": 0.005, "k": 0.1, "average": 0.99})
-    config.began.optimizer = {**adam(5e-4), "schedule": "cosine", "warmup": 50, "minimum": 5e-5}
+    config.began.update({**networks, "gamma": 1.0, "lambda_k": 0.1, "k": 0.05, "average": 0.99})
+    config.began.optimizer = {**adam(3e-4), "schedule": "cosine", "warmup": 50, "minimum": 3e-5}
     config.inverse.update({"batch_size": 64})
     config.inverse.search.update({"steps": 80, "tolerance": 0.02, "patience": 10, "slots": 16, "every": 10})
     config.landmark_generator.update({"batch_size": 64})
