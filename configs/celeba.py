@@ -112,7 +112,7 @@ def small(config: ConfigDict) -> None:
     config.began.update({**networks, "gamma": 1.0, "lambda_k": 0.1, "k": 0.05, "average": 0.99})
     config.began.optimizer = {**adam(3e-4), "schedule": "cosine", "warmup": 50, "minimum": 3e-5}
     config.inverse.update({"batch_size": 64})
-    config.inverse.search.update({"steps": 80, "tolerance": 0.02, "patience": 10, "slots": 16, "every": 10})
+    config.inverse.search.update({"steps": 80, "tolerance": 0.02, "patience": 10, "slots": 8, "every": 10})
     config.landmark_generator.update({"batch_size": 64})
     config.landmark_generator.optimizer = {"name": "adam", "learning_rate": 2e-3, "schedule": "cosine"}
 

@@ -28,7 +28,7 @@ def trained():
 def test_a_step_reaches_every_parameter_and_sees_the_features(trained):
     method, first, after, metrics = trained
     image = pictures(5)["image"]
-    both = jax.jit(lambda params: method._network.apply({"params": params}, image, method="both"))
+    both = jax.jit(lambda params: method._network.apply({"params": params}, jnp.asarray(image), method="both"))
     decoded, features = map(np.asarray, both(first.params))
     assert set(metrics) == {"real"}
     assert float(metrics["real"]) == pytest.approx(((decoded - image) ** 2).mean(), rel=1e-4)
@@ -58,7 +58,7 @@ def test_the_generator_starts_as_the_decoder_of_real_faces_features(trained):
     decoder, generator = dict(state.params["decoder"]), dict(began.params["generator"])
     there, here = decoder.pop("maps"), generator.pop("maps")
     assert max(largest_change(decoder, generator)) == 0
-    maps = features @ np.asarray(there["kernel"]) + there["bias"]
+    maps = features @ np.asarray(there["kernel"]) + np.asarray(there["bias"])
     covariance = np.cov(maps.T, bias=True)
     kernel = np.asarray(here["kernel"])
     np.testing.assert_allclose(here["bias"], maps.mean(0), atol=1e-3 * np.abs(maps).max())

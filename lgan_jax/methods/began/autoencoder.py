@@ -149,7 +149,7 @@ def started_from(state: State) -> dict[str, Any]:
     """
     covariance = state.products - jnp.outer(state.mean, state.mean)
     values, vectors = jnp.linalg.eigh(covariance)
-    spread = (vectors * jnp.sqrt(jnp.maximum(values, 0))) @ vectors.T * math.sqrt(3)
+    spread = (vectors * jnp.sqrt(jnp.maximum(values, 0))[None]) @ vectors.T * math.sqrt(3)
     decoder = jax.tree.map(jnp.copy, state.params["decoder"])
     kernel, bias = decoder["maps"]["kernel"], decoder["maps"]["bias"]
     decoder["maps"] = {"kernel": spread @ kernel, "bias": bias + state.mean @ kernel}

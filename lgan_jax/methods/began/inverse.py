@@ -7,6 +7,7 @@ their z, which is compiled by itself.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,10 +22,13 @@ from lgan_jax import inversion
 from lgan_jax.core import Batch, FaceInfo, Finished, Metrics
 from lgan_jax.inversion import Found, Inverter, Moment, Progress
 from lgan_jax.methods.began import losses
-from lgan_jax.methods.began.method import Began, State
+from lgan_jax.methods.began.method import Began, State, uniform
 from lgan_jax.methods.began.networks import LATENT, Image, Latent
+from lgan_jax.nn.chunks import in_chunks
 
 _ROWS = 8  # of the pictures to look at
+_GUESSED = 1024  # made faces that the guess learns from
+_RIDGE = 1e-4  # penalty of its map, as a share of the features' mean square
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +78,7 @@ class Inverse:
         self.settings, self.faces = settings, faces
         began = earlier["began"]
         self._began, self._generator = began.method, generator_of(began)
-        self.search = searching(self._began, settings.search)
+        self.search = Search(self._began, self._generator, settings.search)
 
     @staticmethod
     def length(settings: Settings, pictures: int) -> int:
@@ -91,7 +95,7 @@ class Inverse:
         """See `core.Method`; it is not compiled. Metrics: error (Eq. 3 of the batch), updates (mean of each)."""
         # There may be fewer pictures than in a batch.
         index, places = np.unique(np.asarray(batch["index"]), return_index=True)
-        found = invert(self.search, self._generator, np.asarray(batch["image"])[places], key)
+        found = self.search(np.asarray(batch["image"])[places], key)
         z, error = np.array(state.z), np.array(state.error)
         z[index], error[index] = found.parameters, found.loss
         metrics = {"error": jnp.asarray(found.loss.mean()), "updates": jnp.asarray(found.steps.mean(), jnp.float32)}
@@ -111,27 +115,56 @@ class Inverse:
         return {"inverted": jnp.stack([image, made], 1)}
 
 
+class Search:
+    """Finds z in [-1, 1] of pictures by Eq. 3, from a guess on: a linear map of D's features.
+
+    The map is fitted, when it is first needed, to the features of made faces, whose z are known. So the z of pictures
+    that are alike are near each other, and the search is shorter than from the middle of the space, where the paper's
+    may have begun; it does not say.
+    """
+
+    def __init__(self, began: Began, generator: State, settings: inversion.Settings) -> None:
+        """From what `generator_of` gives."""
+
+        def objective(generator: State, z: Latent, image: Image, moment: Moment):
+            del moment
+            return losses.inversion(image, began.generate(generator, z)), {}
+
+        self._inverter, self._generator = Inverter(objective, settings, lambda z: jnp.clip(z, -1, 1)), generator
+        self._features = jax.jit(began.features)
+        self._features_of_made = jax.jit(lambda state, z: began.features(state, began.generate(state, z)))
+
+    def __call__(
+        self,
+        image: Float[np.ndarray, "n height width 3"],
+        key: jax.Array | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Found:
+        """The z of pictures in [-1, 1]; see `Inverter`."""
+        image = image.astype(np.float32)
+        return self._inverter(self._generator, self.guess(image), image, key, progress)
+
+    def guess(self, image: Float[np.ndarray, "n height width 3"]) -> Float[np.ndarray, "n latent"]:
+        """Where the search begins."""
+        features = in_chunks(lambda chunk: self._features(self._generator, chunk), image)
+        return np.clip(_with_one(features) @ self._map, -1, 1)
+
+    @functools.cached_property
+    def _map(self) -> Float[np.ndarray, "features_and_one latent"]:
+        """By least squares, with a small penalty on its size."""
+        z = np.asarray(uniform(jax.vmap(jax.random.key)(jnp.arange(_GUESSED))))
+        seen = _with_one(in_chunks(lambda chunk: self._features_of_made(self._generator, chunk), z))
+        products = seen.T @ seen
+        return np.linalg.solve(
+            products + _RIDGE * np.trace(products) / len(products) * np.eye(len(products)), seen.T @ z
+        )
+
+
 def generator_of(began: Finished) -> State:
-    """What `Began.generate` needs of a finished phase's state, and no more."""
-    return began.state.replace(params={}, optimizer=())
+    """What `Began.generate` and `Began.features` need of a finished phase's state, and no more."""
+    encoder = began.state.params["autoencoder"]["encoder"]
+    return began.state.replace(params={"autoencoder": {"encoder": encoder}}, optimizer=())
 
 
-def searching(began: Began, settings: inversion.Settings) -> Inverter:
-    """The search for z in [-1, 1] by Eq. 3; its `shared` is what `generator_of` gives."""
-
-    def objective(generator: State, z: Latent, image: Image, moment: Moment):
-        del moment
-        return losses.inversion(image, began.generate(generator, z)), {}
-
-    return Inverter(objective, settings, lambda z: jnp.clip(z, -1, 1))
-
-
-def invert(
-    search: Inverter,
-    generator: State,
-    image: Float[np.ndarray, "n height width 3"],
-    key: jax.Array | None = None,
-    progress: Callable[[Progress], None] | None = None,
-) -> Found:
-    """The z of pictures in [-1, 1], from the middle of the space on."""
-    return search(generator, np.zeros((len(image), LATENT), np.float32), image.astype(np.float32), key, progress)
+def _with_one(features: Float[np.ndarray, "n features"]) -> Float[np.ndarray, "n features_and_one"]:
+    return np.concatenate([features, np.ones((len(features), 1), np.float32)], 1)

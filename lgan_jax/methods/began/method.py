@@ -206,6 +206,11 @@ class Began:
         """Faces, about [-1, 1], by the averaged generator, of which only `average` is needed."""
         return self._generator.apply({"params": state.average}, z)
 
+    def features(self, state: State, image: Image) -> Latent:
+        """What D's encoder makes of pictures, of which only its parameters are needed."""
+        variables = {"params": state.params["autoencoder"]}
+        return self._autoencoder.apply(variables, image, method=lambda network, image: network.encoder(image))
+
     def _drawn(self, key: jax.Array) -> dict[str, Any]:
         one, other = jax.random.split(key)
         image = jnp.zeros((1, self.faces.size, self.faces.size, 3))

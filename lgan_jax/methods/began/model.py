@@ -13,7 +13,7 @@ from jaxtyping import ArrayLike, Float32, Int
 from lgan_jax.core import FaceInfo, Finished
 from lgan_jax.inversion import Progress
 from lgan_jax.landmarks import Scheme
-from lgan_jax.methods.began.inverse import generator_of, invert
+from lgan_jax.methods.began.inverse import generator_of
 from lgan_jax.methods.began.landmarks import Landmarks, State
 from lgan_jax.methods.began.method import uniform
 from lgan_jax.methods.began.networks import LATENT
@@ -98,7 +98,7 @@ class LandmarkedFaces:
         image = np.asarray(image, np.float32)
         if image.ndim != 4 or image.shape[1:] != (self.size, self.size, 3) or not len(image):
             raise ValueError(f"pictures have the shape {image.shape}; expected (B, {self.size}, {self.size}, 3)")
-        found = invert(self._search, self._generator, image, progress=progress)
+        found = self._search(image, progress=progress)
         z = found.parameters
         return Inverted(z, self.generate(z), self.landmarks(z), found.loss, found.steps)
 
