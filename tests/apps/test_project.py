@@ -12,6 +12,7 @@ from lgan_jax import cli
 from lgan_jax.apps import provenance
 from lgan_jax.apps.project import __main__ as command
 from lgan_jax.apps.project import aligned, frames, job, writing
+from lgan_jax.data import align
 from lgan_jax.data.images import decode
 from lgan_jax.faces import Faces
 from lgan_jax.landmarks import IBUG68
@@ -150,10 +151,10 @@ def test_alignment_is_that_of_ffhq():
     points = np.zeros((68, 2))
     points[list(IBUG68.groups["right_eye"])], points[list(IBUG68.groups["left_eye"])] = (100, 70), (140, 70)
     points[[48, 54]] = (110, 120), (130, 120)
-    matrix = aligned.transform(points, 64)
+    matrix = align.ffhq_alignment(points, 64)
     np.testing.assert_allclose(matrix, [[32 / 90, 0, 32 - 120 * 32 / 90], [0, 32 / 90, 32 - 75 * 32 / 90]])
     turn = np.array([[0.6, -0.8], [0.8, 0.6]])
-    turned = aligned.transform(points @ turn.T + (7, -3), 64)
+    turned = align.ffhq_alignment(points @ turn.T + (7, -3), 64)
     np.testing.assert_allclose(turned[:, :2] @ turn, matrix[:, :2], atol=1e-12)
     corner = matrix[:, :2] @ points[0] + matrix[:, 2]
     np.testing.assert_allclose(turned[:, :2] @ (turn @ points[0] + (7, -3)) + turned[:, 2], corner)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float64, UInt8
+from jaxtyping import UInt8
 
 from lgan_jax.apps import video
 from lgan_jax.data import align, images
@@ -15,8 +15,6 @@ from lgan_jax.evaluation.pictures import to_floats
 from lgan_jax.faces import Faces
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.methods.projection.projector import Projector, flat
-
-_MOUTH_CORNERS = (48, 54)
 
 
 class Face(NamedTuple):
@@ -29,23 +27,6 @@ class Face(NamedTuple):
 
     name: str
     crop: UInt8[np.ndarray, "side side 3"]
-
-
-def transform(landmarks: Float[np.ndarray, "68 2"], size: int) -> Float64[np.ndarray, "2 3"]:
-    """The similarity from a picture's pixels to those of its crop of `size` pixels, of iBUG's 68 points in pixels.
-
-    The crop's middle lies a tenth of the way from the eyes to the mouth; half its side is the greater of 2 times the
-    distance between the eyes and 1.8 times that from eyes to mouth; it is turned by the mean of what both say.
-    """
-    points = landmarks.astype(np.float64)
-    right, left = (points[list(IBUG68.groups[name])].mean(0) for name in ("right_eye", "left_eye"))
-    eyes, mouth = (right + left) / 2, points[list(_MOUTH_CORNERS)].mean(0)
-    across, down = left - right, mouth - eyes
-    direction = across + (down[1], -down[0])
-    half = max(2 * np.hypot(*across), 1.8 * np.hypot(*down))
-    x, y = direction / np.hypot(*direction) * (size / 2 / half)
-    turn = np.array([[x, y], [-y, x]])
-    return np.column_stack([turn, size / 2 - turn @ (eyes + 0.1 * down)])
 
 
 def read(path: Path, flag: str, faces: Faces, size: int) -> Face:
@@ -81,4 +62,4 @@ def cut(
         raise ValueError(f"{name}: there is no face that can be seen")
     if alone and len(tracker.boxes) > 1:
         raise ValueError(f"{name}: there are {len(tracker.boxes)} faces; crop the photo around the one that is meant")
-    return align.crop(image, transform(found[0] * (image.shape[1], image.shape[0]), size), size)
+    return align.crop(image, align.ffhq_alignment(found[0] * (image.shape[1], image.shape[0]), size), size)

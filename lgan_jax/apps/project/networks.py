@@ -11,7 +11,7 @@ from lgan_jax import interop
 from lgan_jax.interop import files, kinds
 from lgan_jax.interop.names import unwrapped
 from lgan_jax.landmarks import IBUG68
-from lgan_jax.methods.projection.losses import landmark_weights
+from lgan_jax.methods.projection import losses
 from lgan_jax.methods.projection.projector import Projector, Seer, Settings
 
 SMALLEST = 64  # pixels on a side; in fewer no landmarks can be seen
@@ -37,7 +37,7 @@ def projector(
       FileNotFoundError, ValueError: one line that says which file is wrong, and how.
     """
     say(LICENCE)
-    of_landmarks = landmark_weights(IBUG68, weights)
+    of_landmarks = losses.landmark_weights(IBUG68, weights)
     generator = interop.required("stylegan2", str(network), "--network")
     if generator.module.size < SMALLEST:
         raise ValueError(f"{network} makes pictures of {generator.module.size} pixels; {SMALLEST} or more are needed")
@@ -47,8 +47,10 @@ def projector(
     look = interop.network("lpips-vgg16", _look(vgg, lpips))
     return Projector(
         generator,
-        Seer(look.module.apply, look.variables),
-        Seer(landmarks.module.apply, landmarks.variables),
+        Seer(lambda variables, image: look.module.apply(variables, losses.reduced(image)), look.variables),
+        Seer(
+            lambda variables, image: landmarks.module.apply(variables, losses.for_landmarks(image)), landmarks.variables
+        ),
         of_landmarks,
         settings,
         say,
