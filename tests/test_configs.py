@@ -18,6 +18,7 @@ VARIANTS = {
     "ck_plus": ["", "cpu", "quick", "without_initialise", "quick,without_labels"],
     "oulu_casia": ["", "quick"],
     "celeba": ["", "cpu", "quick"],
+    "ffhq": ["", "cpu", "quick"],
 }
 
 
@@ -28,7 +29,7 @@ def test_every_config_can_be_read():
             assert experiment.Experiment.read(config_of(f"{name}:{variant}").to_dict()).phases
 
 
-@pytest.mark.parametrize("name", ["celebv", "wflw", "emotionet", "emotionet:cpu,unpaired", "ck_plus", "celeba"])
+@pytest.mark.parametrize("name", ["celebv", "wflw", "emotionet", "emotionet:cpu,unpaired", "ck_plus", "celeba", "ffhq"])
 def test_a_config_takes_a_step_at_its_own_size(name):
     """Abstractly: a step of each phase that is compiled keeps the shapes of its state, and gives numbers."""
     read = experiment.Experiment.read(config_of(name).to_dict())
@@ -57,7 +58,7 @@ def test_a_config_takes_a_step_at_its_own_size(name):
 
 
 # Elsewhere: celebv:quick and :quick,joint in test_experiment.py; emotionet:quick,baseline in apps/test_express_run.py;
-# ck_plus:quick in test_left_out.py; celeba:quick in apps/test_synthesize_run.py.
+# ck_plus:quick in test_left_out.py; celeba:quick in apps/test_synthesize_run.py; ffhq:quick in test_project_run.py there.
 TRAINED = {
     "wflw:quick": {},
 }
