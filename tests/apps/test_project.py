@@ -195,6 +195,7 @@ def test_what_the_command_line_refuses(tmp_path, capsys):
     for changes, message in (
         ({"weight": "ears=2"}, "ibug68 has no group of landmarks 'ears'"),
         ({"weight": "jaw"}, "--weight jaw must be a group of landmarks and a number, such as jaw=0.1"),
+        ({"workdir": tmp_path}, "--workdir and --network exclude one another: give a run, or published networks"),
         ({"steps": 0}, "steps is 0; it must be at least 1"),
         ({"restarts": 0}, "--restarts is 0; it must be at least 1"),
         ({"out": tmp_path / "full"}, "is there already: choose a new or an empty folder"),
@@ -204,6 +205,13 @@ def test_what_the_command_line_refuses(tmp_path, capsys):
         ({}, "--network is"),
     ):
         assert message in failed(flags(tmp_path, **changes), capsys)
+
+
+def test_a_run_or_all_of_the_files_are_needed(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"give --workdir RUN, or --network, --fan and --vgg \(missing: --fan, --vgg\)"
+    ):
+        job.Options(tmp_path / "a.jpg", tmp_path / "b.jpg", tmp_path / "out", network=tmp_path / "n.pkl")
 
 
 def test_from_the_command_line(projector, tmp_path, capsys, monkeypatch):

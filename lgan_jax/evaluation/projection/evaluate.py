@@ -82,7 +82,7 @@ def evaluate(
     trained = trained[: len(held_out)]
     made = to_bytes(model.sample(_SEED, len(held_out)).image)
     kinds = {distances.MADE: made, distances.TRAINED: trained}
-    projector = model.projector(Search(steps=settings.steps, samples=2000, every=settings.steps))
+    projector = model.projector(Search(steps=settings.steps, samples=2000, every=max(1, settings.steps // 10)))
     pairs = measures.pairs(data, settings.pairs)
     results = measures.projected(projector, pairs, settings.weights)
     photos = {THE_LOOK: pairs.looks, THE_LANDMARKS: pairs.others}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -88,10 +89,9 @@ class StyledFaces:
 
     def look_distance(self, images: ArrayLike, others: ArrayLike) -> Float32[np.ndarray, " batch"]:
         """How far apart faces of the two are in the discriminator's features, by LPIPS's formula; from 0 on."""
-        seen = [
-            in_chunks(lambda chunk: self._look(self._discriminator, chunk), np.asarray(x)) for x in (images, others)
-        ]
-        return np.asarray(lpips.distance(*seen), np.float32)
+        apply = functools.partial(self._look, self._discriminator)
+        seen = [jax.tree.map(jnp.asarray, in_chunks(apply, np.asarray(x, np.float32))) for x in (images, others)]
+        return np.asarray(lpips.distance(*seen))
 
     def projector(
         self,
