@@ -18,7 +18,7 @@ from lgan_jax.evaluation.projection.measures import (
     Values,
 )
 from lgan_jax.evaluation.tables import Column, Row, Table
-from lgan_jax.evaluation.verdicts import compared
+from lgan_jax.evaluation.verdicts import Compared, compared
 from lgan_jax.metrics.summary import summarize
 
 
@@ -52,11 +52,18 @@ def projections(rows: Mapping[str, Values], steps: int) -> Table:
 
 def verdict(rows: Mapping[str, Values], weight: str) -> tuple[str, bool]:
     """Whether a weight brings landmarks nearer than the look alone does, and a look that landmarks alone do not."""
-    ours = rows[weight]
-    landmarks = DLIB if DLIB in ours else DETECTOR
-    look = IDENTITY if IDENTITY in ours else FEATURES
     measures = [
-        compared(f"landmark error ({landmarks}) of {LOOK}", ours[landmarks], rows[LOOK][landmarks], "lower"),
-        compared(f"distance of the look ({look}) of {LANDMARKS}", ours[look], rows[LANDMARKS][look], "lower"),
+        _against(rows, weight, LOOK, "landmark error", (DLIB, DETECTOR)),
+        _against(rows, weight, LANDMARKS, "distance of the look", (IDENTITY, FEATURES)),
     ]
-    return verdicts.verdict(f"Projection with landmark weight {weight}", "ends", [x for x in measures if x.count])
+    return verdicts.verdict(f"Projection with landmark weight {weight}", "ends", measures)
+
+
+def _against(rows: Mapping[str, Values], weight: str, end: str, what: str, keys: tuple[str, str]) -> Compared:
+    """By the first of `keys` if something was measured for both, or else by the second."""
+    found = [
+        compared(f"{what} ({key}) of {end}", rows[weight][key], rows[end][key], "lower")
+        for key in keys
+        if key in rows[weight]
+    ]
+    return next((each for each in found if each.count), found[-1])
