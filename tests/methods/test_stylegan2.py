@@ -122,10 +122,12 @@ def test_regularisations_by_hand():
     rng = np.random.default_rng(1)
     matrix, direction = rng.normal(size=(7, 6 * 6 * 3)), rng.normal(size=(2, 6, 6, 3)).astype(np.float32)
     lengths = path_lengths(
-        lambda x: (x.mean(1) @ jnp.asarray(matrix, jnp.float32)).reshape(-1, 6, 6, 3), jnp.zeros((2, 4, 7)), direction
+        lambda x: (x.mean(1) @ jnp.asarray(matrix, jnp.float32)).reshape(-1, 6, 6, 3),
+        jnp.zeros((2, 4, 7)),
+        jnp.asarray(direction),
     )
     slopes = (direction.reshape(2, -1) / 6) @ matrix.T / 4  # of each of the four places
-    np.testing.assert_allclose(lengths, np.sqrt((slopes**2).sum(1)), rtol=1e-4)
+    np.testing.assert_allclose(lengths, np.sqrt((slopes**2).sum(1)), rtol=1e-4)  # times √4, over √4
 
 
 def test_what_cannot_be_trained_is_said():

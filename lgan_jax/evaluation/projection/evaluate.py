@@ -17,8 +17,7 @@ from lgan_jax.evaluation.distances import Features
 from lgan_jax.evaluation.judge import find_judge
 from lgan_jax.evaluation.pictures import to_bytes
 from lgan_jax.evaluation.projection import measures, sheets, tables
-from lgan_jax.evaluation.projection.measures import LANDMARKS, LOOK, THE_LANDMARKS, THE_LOOK
-from lgan_jax.methods.projection.model import StyledFaces
+from lgan_jax.evaluation.projection.measures import LANDMARKS, LOOK, THE_LANDMARKS, THE_LOOK, Model
 from lgan_jax.methods.projection.projector import Settings as Search
 
 _SEED = 6  # of the made faces that are measured
@@ -51,7 +50,7 @@ class Settings:
 
 
 def evaluate(
-    model: StyledFaces,
+    model: Model,
     data: FaceData,
     settings: Settings,
     out: Path,
@@ -61,7 +60,7 @@ def evaluate(
     """Measures the model and writes the report into the folder `out`.
 
     Args:
-      model: makes faces and projects.
+      model: makes faces and projects (`methods.projection.model.StyledFaces`).
       data: the faces that it was trained on; its held-out ones are measured.
       settings: how much is looked at.
       out: the report's folder, made if missing.

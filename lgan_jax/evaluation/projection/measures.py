@@ -44,6 +44,9 @@ class Model(Protocol):
     def look_distance(self, images: Any, others: Any) -> Any:
         """How far apart the looks of faces are."""
 
+    def projector(self, settings: Any) -> Projector:
+        """What projects onto its generator."""
+
 
 @runtime_checkable
 class Projector(Protocol):

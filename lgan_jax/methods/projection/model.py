@@ -123,9 +123,8 @@ class StyledFaces:
         Features of every place divided by their norm, and by the root of the number of places and of blocks: the
         distance of two pictures is the mean squared distance of such directions, from 0 to 4.
         """
-        _, seen = self._method.discriminator.apply(
-            variables, image, capture_intermediates=_is_block, mutable=["intermediates"]
-        )
+        network = self._method.discriminator.clone(group=1)  # any number of pictures; the blocks know of no group
+        _, seen = network.apply(variables, image, capture_intermediates=_is_block, mutable=["intermediates"])
         maps = [each["__call__"][0].astype(jnp.float32) for each in seen["intermediates"].values()]
         return [lpips.directions(x) / math.sqrt(len(maps)) for x in maps]
 
