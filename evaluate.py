@@ -16,7 +16,7 @@ from lgan_jax import cli
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
 FRAMES = flags.DEFINE_integer("frames", None, "Held-out pictures (of each person); the config says how many.")
 INCEPTION = flags.DEFINE_string(
-    "inception", None, "pytorch-fid's file of Inception weights, for FID (expression, began)."
+    "inception", None, "pytorch-fid's file of Inception weights, for FID (expression, began, projection)."
 )
 COMPARE = flags.DEFINE_list("compare", None, "Folders of other runs of the same data, for Table 7 (expression).")
 AUGMENTATION = flags.DEFINE_bool("augmentation", None, "Whether to make Table 4, which takes long (expression).")

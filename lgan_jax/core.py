@@ -33,7 +33,9 @@ class Method(Protocol):
     It may have `looks_at`, "train", where what is looked at while it trains are training pictures; `on_host`, True,
     where its `train_step` compiles what it does by itself: it is called with the state's arrays on the host and, on
     every process, the whole batch, without a mapped axis; `remarks(figures)`: what a user should know of `eval_step`'s
-    figures; and `length(settings, pictures)`: the steps, where they follow from the number of training pictures.
+    figures; `length(settings, pictures)`: the steps, where they follow from the number of training pictures; and
+    `turn(step)`: what the step after `step` others does, where they are not all alike. `train_step` is given it as a
+    fourth argument, and compiled for each.
     """
 
     def init(self, key: jax.Array, batch: Batch) -> State:

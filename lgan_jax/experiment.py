@@ -28,6 +28,7 @@ from lgan_jax.evaluation.dftnet import evaluate as dftnet_evaluation
 from lgan_jax.evaluation.expression import evaluate as expression_evaluation
 from lgan_jax.evaluation.landmarkgan import evaluate as landmarkgan_evaluation
 from lgan_jax.evaluation.pictures import to_floats
+from lgan_jax.evaluation.projection import evaluate as projection_evaluation
 from lgan_jax.methods import PHASES
 from lgan_jax.nn.chunks import in_chunks
 from lgan_jax.training import checkpoints, loop, memory, parallel, workdir
@@ -41,6 +42,7 @@ _EVALUATIONS: Mapping[str, ModuleType] = {
     "dftnet": dftnet_evaluation,
     "expression": expression_evaluation,
     "began": began_evaluation,
+    "projection": projection_evaluation,
 }
 _HELD_OUT_BATCH = 4
 _EXAMPLES = 64  # training examples that a phase may start from
@@ -292,8 +294,7 @@ def evaluate(
     if faces.fingerprint != stored["data"]["fingerprint"]:
         raise ValueError(f"{faces.name} is not, or no more, what {folder} was trained on ({stored['data']['name']})")
     finished = experiment.restored(faces.info, folder)
-    steps = [f"{name} of step {int(phase.state.step):,}" for name, phase in finished.items()]
-    about = {"Weights": ", ".join(steps)}
+    about = {"Weights": ", ".join(f"{name} of step {int(each.state.step):,}" for name, each in finished.items())}
     model = methods.model(method, faces.info, finished)
     more = _others(settings, stored, faces) if method == "expression" else {}
     if method == "began":
@@ -317,9 +318,8 @@ def load(folder: str | pathlib.Path) -> Any:
     stored = workdir.read_run(folder)
     experiment = Experiment.read(stored["config"])
     about = stored["data"]
-    info = FaceInfo(
-        landmarks.scheme(about["scheme"]), about["size"], tuple(about["identities"]), about.get("pictures", 0)
-    )
+    scheme, people = landmarks.scheme(about["scheme"]), tuple(about["identities"])
+    info = FaceInfo(scheme, about["size"], people, about.get("pictures", 0))
     return methods.model(experiment.settings.method, info, experiment.restored(info, folder))
 
 
@@ -372,7 +372,7 @@ def _detector_section(other: str, config: Mapping[str, Any], info: FaceInfo) -> 
 
 
 def _copy_detector(other: pathlib.Path, folder: pathlib.Path) -> None:
-    """Copies the checkpoints of a finished detector, whole or not at all; the run needs `other` no more after that."""
+    """Copies the checkpoints of a finished detector, whole or not at all; the run needs `other` no more then."""
     source, target = (checkpoints.folder_of(run, "detector") for run in (other, folder))
     if not target.exists():
         temporary = target.with_name(".detector")

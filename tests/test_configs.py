@@ -18,6 +18,7 @@ VARIANTS = {
     "ck_plus": ["", "cpu", "quick", "without_initialise", "quick,without_labels"],
     "oulu_casia": ["", "quick"],
     "celeba": ["", "cpu", "quick"],
+    "ffhq": ["", "cpu", "quick"],
 }
 
 
@@ -56,8 +57,9 @@ def test_a_config_takes_a_step_at_its_own_size(name):
     assert all(x.shape == (1,) for x in jax.tree.leaves(metrics))
 
 
-# Elsewhere: celebv:quick and :quick,joint in test_experiment.py; emotionet:quick,baseline in apps/test_express_run.py;
-# ck_plus:quick in apps/test_express_labelled_run.py; celeba:quick in apps/test_synthesize_run.py.
+# Elsewhere: celebv:quick and :quick,joint in test_experiment.py; and in apps/ emotionet:quick,baseline in
+# test_express_run.py, ck_plus:quick in test_express_labelled_run.py, celeba:quick in test_synthesize_run.py, ffhq:quick
+# in test_project_run.py.
 TRAINED = {
     "wflw:quick": {},
 }

@@ -5,7 +5,7 @@ Pictures are uint8 RGB `(H, W, 3)`; pixel coordinates run from edge to edge (the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -78,7 +78,7 @@ class Locator:
         `faces` shares models that are already loaded.
         """
         self._faces, self._follow = faces or Faces(), follow
-        self._template, self._aligned_by = template(known, info.scheme)
+        self._alignment = alignment(known, info.scheme)
         self.size = info.size
         self.reset()
 
@@ -103,7 +103,7 @@ class Locator:
         if found is None:
             return None
         pixels = found[0].astype(np.float64) * (image.shape[1], image.shape[0])
-        transform = procrustes.similarity(pixels[self._aligned_by], self._template * self.size)
+        transform = self._alignment(pixels, self.size)
         in_crop = procrustes.apply(transform, pixels) / self.size
         return Located(in_crop.astype(np.float32), transform, align.crop(image, transform, self.size))
 
@@ -148,6 +148,14 @@ class FaceReader(Locator):
             kept = FROM_IBUG68[self._model.info.scheme.name]
             return np.stack([face.ibug68[kept] for face in faces])
         return self._model.detect(np.stack([face.crop for face in faces]).astype(np.float32) / 127.5 - 1)
+
+
+def alignment(
+    known: Mapping[str, np.ndarray], scheme: Scheme
+) -> Callable[[Float64[np.ndarray, "68 2"], int], Float64[np.ndarray, "2 3"]]:
+    """What gives the similarity to a run's frame, as `align.alignment` does; see `template`."""
+    places, among_68 = template(known, scheme)
+    return lambda landmarks, size: procrustes.similarity(landmarks[among_68], places * size)
 
 
 def template(known: Mapping[str, np.ndarray], scheme: Scheme) -> tuple[Float[np.ndarray, "k 2"], np.ndarray]:

@@ -16,6 +16,7 @@ from lgan_jax.landmarks import IBUG68
 from lgan_jax.ops import procrustes
 
 _FACE, _CROP = 220, 256  # the mean face spans so many pixels of a crop of so many
+_MOUTH_CORNERS = (48, 54)
 _WAVER = 0.015  # of the face's size; landmarks of a resting head differ by about so much
 
 # iBUG's 68 points of a mean face seen from the front: the Procrustes mean of dlib's landmarks over recordings of
@@ -58,6 +59,23 @@ def alignment(landmarks: Float[np.ndarray, "*batch 68 2"], size: int) -> Float[n
     inner = landmarks[..., IBUG68.inner, :].astype(np.float64)
     template = size * TEMPLATE[IBUG68.inner]
     return procrustes.similarity(inner, np.broadcast_to(template, inner.shape))
+
+
+def ffhq_alignment(landmarks: Float[np.ndarray, "68 2"], size: int) -> Float[np.ndarray, "2 3"]:
+    """As `alignment`, but as FFHQ's photos were aligned, by eyes and mouth (Karras et al. 2019).
+
+    The crop's middle lies a tenth of the way from the eyes to the mouth; half its side is the greater of 2 times the
+    distance between the eyes and 1.8 times that from eyes to mouth; it is turned by the mean of what both say.
+    """
+    points = landmarks.astype(np.float64)
+    right, left = (points[list(IBUG68.groups[name])].mean(0) for name in ("right_eye", "left_eye"))
+    eyes, mouth = (right + left) / 2, points[list(_MOUTH_CORNERS)].mean(0)
+    across, down = left - right, mouth - eyes
+    direction = across + (down[1], -down[0])
+    half = max(2 * np.hypot(*across), 1.8 * np.hypot(*down))
+    x, y = direction / np.hypot(*direction) * (size / 2 / half)
+    turn = np.array([[x, y], [-y, x]])
+    return np.column_stack([turn, size / 2 - turn @ (eyes + 0.1 * down)])
 
 
 def crop(

@@ -48,13 +48,14 @@ class Settings:
 
     Attributes:
       name: layout of the folder `dir`; "celeba" takes any folder of photos. Whatever it is, `dir` may be a folder that
-        `apps.synthesize` made. With "emotionet", "ck_plus" and "oulu_casia" it may also be one that `data.prepare`
-        made; the latter two estimate expressions from its action units then.
+        `apps.synthesize` made. With "emotionet", "ck_plus", "oulu_casia" and "celeba" it may also be one that
+        `data.prepare` made; the second and third estimate expressions from its action units then.
       size: pixels a side at which pictures are read.
       dir: the folder; empty for the built-in faces.
       scheme: landmarks of the built-in faces, "wflw98", "ibug68" or "inner49"; a folder's follow from its files.
       held_out_subjects: who of a folder's people is held out ("ck_plus" and "oulu_casia" only).
-      crops: of a folder's photos: the face detector's "box", that of OpenCV's "cascade", or "aligned" ("celeba" only).
+      crops: of a folder's photos: the face detector's "box", that of OpenCV's "cascade", "aligned", or, as FFHQ's were,
+        "ffhq" ("celeba" only).
       confidence: rows of OpenFace's tables with a lower confidence are left out ("emotionet" only), in [0, 1].
       cache: folder for the built data sets, which may be deleted at any time; empty for `$LGAN_JAX_CACHE`, or
         `~/.cache/lgan_jax` where that is not set.
@@ -272,7 +273,7 @@ def _reader(settings: Settings, root: Path, cache: Path) -> tuple[base.FaceBuild
         return builders.Made(root), f"made: {root.resolve().name}"
     if settings.name == "wflw":
         return builders.WFLW(root, cache), "WFLW"
-    if settings.name == "celeba":
+    if settings.name == "celeba" and not prepared:
         builder = builders.CelebA(root, cache, settings.crops)
         return builder, "photos: " + root.resolve().name if builder.parts is None else "CelebA"
     if settings.name == "emotionet" and not prepared:

@@ -19,6 +19,7 @@ import rich.text
 from jaxtyping import UInt8
 from numpy import ndarray
 
+from lgan_jax.core import FaceInfo
 from lgan_jax.data import FaceData
 from lgan_jax.data.images import encode_png
 from lgan_jax.evaluation.tables import Table, show
@@ -123,6 +124,24 @@ def show_report(report: Report, console: rich.console.Console | None = None) -> 
         show(table, console)
     style = {True: "bold green", False: "bold yellow", None: "bold"}[report.good]
     console.print(rich.text.Text(report.verdict, style))
+
+
+def check(info: FaceInfo, data: FaceData) -> None:
+    """Raises `ValueError` where a model's data differs in scheme or size, or fewer than two pictures are held out."""
+    ours, theirs = ((each.scheme.name, each.size) for each in (info, data.info))
+    if ours != theirs:
+        raise ValueError(f"the model is for {ours}, the data is {theirs}: give the data of its run")
+    if len(data.test) < 2:
+        raise ValueError(f"{data.name}: {len(data.test)} pictures are held out; at least 2 are needed to measure on")
+
+
+def facts(data: FaceData, measured: str) -> dict[str, str]:
+    """The data, and what of it was `measured`."""
+    lines = {
+        "Data": f"{data.name}; {len(data.train)} training and {len(data.test)} held-out pictures",
+        "Measured on": f"{measured}, {data.info.size} pixels",
+    }
+    return lines | ({"Notes": "; ".join(data.notes)} if data.notes else {})
 
 
 def surroundings() -> dict[str, str]:

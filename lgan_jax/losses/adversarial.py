@@ -73,6 +73,15 @@ def gradient_penalty(
     return jnp.mean((safe_norm(slopes, (1, 2, 3)) - 1) ** 2)
 
 
+def r1_penalty(critic: Callable[[Pictures], Float[Array, " batch"]], real: Pictures) -> Scalar:
+    """E[‖∇D(x)‖₂²] at real pictures (Mescheder et al. 2018), to be weighted by γ/2.
+
+    The gradient is that of the sum over the batch.
+    """
+    slopes = jax.grad(lambda pictures: jnp.sum(critic(pictures)))(real)
+    return jnp.mean(jnp.sum(slopes**2, (1, 2, 3)))
+
+
 class Adversarial(NamedTuple):
     """The two halves of one kind of adversarial loss."""
 

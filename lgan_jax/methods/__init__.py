@@ -22,6 +22,8 @@ from lgan_jax.methods.landmarkgan.converter import Converter
 from lgan_jax.methods.landmarkgan.generator import Generator
 from lgan_jax.methods.landmarkgan.joint import Joint
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
+from lgan_jax.methods.projection.model import StyledFaces
+from lgan_jax.methods.projection.stylegan2 import StyleGAN2
 
 PHASES = {
     "landmarkgan": {"detector": Detector, "converter": Converter, "generator": Generator, "joint": Joint},
@@ -35,6 +37,7 @@ PHASES = {
         **{"autoencoder": AutoEncoding, "began": Began},
         **{"inverse": Inverse, "landmark_generator": Landmarks},
     },
+    "projection": {"detector": Detector, "stylegan2": StyleGAN2},
 }
 
 # method → its model, the phases that it can be made from, and those that it takes along where they are there: of each
@@ -45,6 +48,7 @@ _MODELS = {
     "dftnet": (ExpressionEditor, ("editor", "pairs"), {"baseline": ("baseline", "baseline_pairs")}),
     "expression": (ExpressionSynthesizer, ("synthesizer",), {}),
     "began": (LandmarkedFaces, ("landmark_generator",), {"began": ("began",), "inverse": ("inverse",)}),
+    "projection": (StyledFaces, ("stylegan2",), {"detector": ("detector",)}),
 }
 
 

@@ -24,3 +24,11 @@ def identity_distance(
         if (np.abs(descriptors).max(-1, initial=0.0) == 0).any():
             raise ValueError("a face descriptor is all zero; it was never computed")
     return np.asarray(np.sqrt(((one - other) ** 2).sum(-1)))
+
+
+def distance_where_known(one: Float[np.ndarray, "n D"], other: Float[np.ndarray, "n D"]) -> Float[np.ndarray, " n"]:
+    """`identity_distance`; NaN where a descriptor of either is."""
+    there = ~(np.isnan(one) | np.isnan(other)).any(-1)
+    distances = np.full(len(one), np.nan)
+    distances[there] = identity_distance(one[there], other[there])
+    return distances

@@ -43,6 +43,17 @@ def error_per_landmark(
     return np.asarray(distance.mean(-1) / unit)
 
 
+def error_where_known(
+    found: Float[np.ndarray, "n N 2"], true: Float[np.ndarray, "n N 2"], scheme: Scheme
+) -> Float[np.ndarray, " n"]:
+    """`error_per_landmark`; NaN where landmarks of either are not finite."""
+    there = np.isfinite(found).all((1, 2)) & np.isfinite(true).all((1, 2))
+    errors = np.full(len(found), np.nan)
+    if there.any():
+        errors[there] = error_per_landmark(np.asarray(found[there], np.float64), np.float64(true[there]), scheme)
+    return errors
+
+
 def check_landmarks(landmarks: np.ndarray, scheme: Scheme | None = None) -> None:
     """Raises `ValueError` unless landmarks are finite fractions of the image, and as many as `scheme` has."""
     if scheme is not None and landmarks.shape[-2] != scheme.count:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -41,8 +43,12 @@ class _Weighted(nn.Module):
     @nn.compact
     def __call__(self, x: Maps) -> Maps:
         weights = self.param("kernel", nn.initializers.ones, (1, 1, x.shape[-1], 1))
-        places = x.shape[1] * x.shape[2]
-        return x / (safe_norm(x, -1, keepdims=True) + _EPSILON) * jnp.sqrt(weights.reshape(1, 1, 1, -1) / places)
+        return directions(x) * jnp.sqrt(weights.reshape(1, 1, 1, -1))
+
+
+def directions(x: Maps) -> Maps:
+    """The features of every place divided by their norm, and by the root of the number of places."""
+    return x / (safe_norm(x, -1, keepdims=True) + _EPSILON) / math.sqrt(x.shape[1] * x.shape[2])
 
 
 def distance(one: Features, other: Features) -> Float[Array, " batch"]:

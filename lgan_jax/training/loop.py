@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
+import functools
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -96,8 +97,9 @@ class _Training:
     ):
         self.phase, self.settings, self.method = phase, settings, phase.build(earlier)
         self.checkpoints, self.interrupts, self.steps_before = checkpoints, interrupts, steps_before
-        on_host = getattr(self.method, "on_host", False)
-        self.train_step = (parallel.on_host if on_host else parallel.spread)(self._step)
+        spread = parallel.on_host if getattr(self.method, "on_host", False) else parallel.spread
+        self.turn = getattr(self.method, "turn", lambda _: None)
+        self.train_step = functools.cache(lambda turn: spread(functools.partial(self._step, turn=turn)))
         self.eval_step = parallel.on_one_device(self.method.eval_step)
         self.pictures = parallel.on_one_device(self.method.pictures)
         self.underway: collections.deque[tuple[int, Any]] = collections.deque()
@@ -138,7 +140,7 @@ class _Training:
         for step in range(start + 1, self.phase.steps + 1):
             self._profile(step, log, done=False)
             batch = parallel.shard(self._next(data, step))
-            state, metrics = self.train_step(state, batch, seed)
+            state, metrics = self.train_step(self.turn(step - 1))(state, batch, seed)
             self._keep_pace(step, metrics)
             self._profile(step, log, done=True)
             if log:
@@ -157,10 +159,10 @@ class _Training:
         self.checkpoints.wait()
         return jax.device_put(host)
 
-    def _step(self, state: State, batch: Batch, seed: jax.Array) -> tuple[State, Metrics]:
+    def _step(self, state: State, batch: Batch, seed: jax.Array, turn: Any) -> tuple[State, Metrics]:
         """The randomness of step n is a function of the run's seed, the phase's name and n alone."""
         key = jax.random.fold_in(self.phase.keys(seed)[1], state.step)
-        return self.method.train_step(state, batch, key)
+        return self.method.train_step(state, batch, key, *(() if turn is None else (turn,)))
 
     def _next(self, data: Iterator, step: int) -> HostBatch:
         batch = next(data, None)

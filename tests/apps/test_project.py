@@ -12,6 +12,7 @@ from lgan_jax import cli
 from lgan_jax.apps import provenance
 from lgan_jax.apps.project import __main__ as command
 from lgan_jax.apps.project import aligned, frames, job, writing
+from lgan_jax.data import align
 from lgan_jax.data.images import decode
 from lgan_jax.faces import Faces
 from lgan_jax.landmarks import IBUG68
@@ -20,7 +21,7 @@ from lgan_jax.methods.projection.projector import Projector, Seer, Settings
 from lgan_jax.ops.heatmaps import gaussians
 
 SIZE = 64
-FACES = Faces()
+FRAMING = aligned.Framing(Faces(), SIZE)
 ONE = (small_videos.face(1)[0], 60, 16)
 
 
@@ -80,7 +81,7 @@ def written(projector, tmp_path_factory):
     photo(folder / "a.jpg", ONE)
     photo(folder / "b.jpg", (small_videos.face(2)[0], 20, 20))
     said = []
-    assert job.run(options(folder, restarts=2), projector, FACES, said.append) == 0
+    assert job.run(options(folder, restarts=2), projector, FRAMING, said.append) == 0
     assert said[-1].startswith(f"{folder / 'out'} is written; mean loss ")
     return folder / "out"
 
@@ -115,7 +116,7 @@ def test_pairs_that_cannot_be_used_are_said_and_left_out(projector, tmp_path):
     photo(tmp_path / "b" / "2.jpg")
     photo(tmp_path / "b" / "3.jpg", ONE)
     said = []
-    assert job.run(options(tmp_path, landmarks=tmp_path / "b"), projector, FACES, said.append) == 0
+    assert job.run(options(tmp_path, landmarks=tmp_path / "b"), projector, FRAMING, said.append) == 0
     assert said[0] == f"left out: --landmarks {tmp_path / 'b' / '2.jpg'}: there is no face that can be seen"
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["000-a-1", "001-a-3"]
     assert (tmp_path / "out" / "001-a-3" / "result.png").is_file()
@@ -125,14 +126,14 @@ def test_photos_without_one_face_or_with_flat_maps_are_refused(projector, tmp_pa
     photo(tmp_path / "a.jpg", ONE)
     photo(tmp_path / "b.jpg", (small_videos.face(1)[0], 10, 16), (small_videos.face(2)[0], 260, 16), width=500)
     with pytest.raises(ValueError, match=r"--landmarks .*b\.jpg: there are 2 faces; crop the photo around"):
-        job.run(options(tmp_path), projector, FACES)
+        job.run(options(tmp_path), projector, FRAMING)
     photo(tmp_path / "b.jpg")
     with pytest.raises(ValueError, match=r"--landmarks .*b\.jpg: there is no face that can be seen"):
-        job.run(options(tmp_path), projector, FACES)
+        job.run(options(tmp_path), projector, FRAMING)
     photo(tmp_path / "b.jpg", ONE)
     monkeypatch.setitem(projector._shared, "landmarks", jnp.float32(0.1))
     with pytest.raises(ValueError, match=r"--landmarks .*b\.jpg: the heatmaps of its landmarks are flat"):
-        job.run(options(tmp_path), projector, FACES)
+        job.run(options(tmp_path), projector, FRAMING)
     assert not (tmp_path / "out").exists()
 
 
@@ -141,7 +142,7 @@ def test_nothing_is_left_of_a_folder_that_could_not_be_written(projector, tmp_pa
     photo(tmp_path / "b.jpg", ONE)
     monkeypatch.setattr(writing, "_write_video", lambda *given: (_ for _ in ()).throw(OSError("the disk is full")))
     with pytest.raises(OSError, match="the disk is full"):
-        job.run(options(tmp_path, restarts=2), projector, FACES)
+        job.run(options(tmp_path, restarts=2), projector, FRAMING)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jpg", "b.jpg"]
 
 
@@ -150,10 +151,10 @@ def test_alignment_is_that_of_ffhq():
     points = np.zeros((68, 2))
     points[list(IBUG68.groups["right_eye"])], points[list(IBUG68.groups["left_eye"])] = (100, 70), (140, 70)
     points[[48, 54]] = (110, 120), (130, 120)
-    matrix = aligned.transform(points, 64)
+    matrix = align.ffhq_alignment(points, 64)
     np.testing.assert_allclose(matrix, [[32 / 90, 0, 32 - 120 * 32 / 90], [0, 32 / 90, 32 - 75 * 32 / 90]])
     turn = np.array([[0.6, -0.8], [0.8, 0.6]])
-    turned = aligned.transform(points @ turn.T + (7, -3), 64)
+    turned = align.ffhq_alignment(points @ turn.T + (7, -3), 64)
     np.testing.assert_allclose(turned[:, :2] @ turn, matrix[:, :2], atol=1e-12)
     corner = matrix[:, :2] @ points[0] + matrix[:, 2]
     np.testing.assert_allclose(turned[:, :2] @ (turn @ points[0] + (7, -3)) + turned[:, 2], corner)
@@ -161,8 +162,8 @@ def test_alignment_is_that_of_ffhq():
 
 def test_eyes_and_mouth_of_a_photo_come_where_they_belong(tmp_path):
     path = photo(tmp_path / "a.jpg", ONE)
-    face = aligned.read(path, "--look", FACES, 256)
-    landmarks = FACES.measure(face.crop)
+    face = aligned.read(path, "--look", FRAMING._replace(size=256))
+    landmarks = FRAMING.faces.measure(face.crop)
     eyes = [landmarks[list(IBUG68.groups[name])].mean(0) for name in ("right_eye", "left_eye")]
     np.testing.assert_allclose(eyes[0][1], eyes[1][1], atol=0.02)
     assert 0.35 < np.mean(eyes, 0)[1] < 0.55
@@ -194,6 +195,7 @@ def test_what_the_command_line_refuses(tmp_path, capsys):
     for changes, message in (
         ({"weight": "ears=2"}, "ibug68 has no group of landmarks 'ears'"),
         ({"weight": "jaw"}, "--weight jaw must be a group of landmarks and a number, such as jaw=0.1"),
+        ({"workdir": tmp_path}, "--workdir and --network exclude one another: give a run, or published networks"),
         ({"steps": 0}, "steps is 0; it must be at least 1"),
         ({"restarts": 0}, "--restarts is 0; it must be at least 1"),
         ({"out": tmp_path / "full"}, "is there already: choose a new or an empty folder"),
@@ -203,6 +205,13 @@ def test_what_the_command_line_refuses(tmp_path, capsys):
         ({}, "--network is"),
     ):
         assert message in failed(flags(tmp_path, **changes), capsys)
+
+
+def test_a_run_or_all_of_the_files_are_needed(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"give --workdir RUN, or --network, --fan and --vgg \(missing: --fan, --vgg\)"
+    ):
+        job.Options(tmp_path / "a.jpg", tmp_path / "b.jpg", tmp_path / "out", network=tmp_path / "n.pkl")
 
 
 def test_from_the_command_line(projector, tmp_path, capsys, monkeypatch):
@@ -233,7 +242,7 @@ def test_a_video_drives_frame_by_frame(projector, tmp_path):
     small_videos.write_video(tmp_path / "b.mp4", [blank, *small_videos.moving(1, 2), blank])
     said = []
     given = options(tmp_path, landmarks=tmp_path / "b.mp4", frame_steps=1)
-    assert frames.run(given, projector, FACES, said.append) == 0
+    assert frames.run(given, projector, FRAMING, said.append) == 0
     assert said == [
         f"{tmp_path / 'out' / 'video.mp4'} is written; 2 of 4 frames show the picture before, for want of a face"
     ]
@@ -244,5 +253,5 @@ def test_a_video_drives_frame_by_frame(projector, tmp_path):
     assert np.abs(made[3] - made[2]).mean() < 4
     small_videos.write_video(tmp_path / "c.mp4", [blank] * 2)
     with pytest.raises(ValueError, match=r"c\.mp4: no frame shows a face whose landmarks are clear"):
-        frames.run(options(tmp_path, landmarks=tmp_path / "c.mp4", out=tmp_path / "none"), projector, FACES)
+        frames.run(options(tmp_path, landmarks=tmp_path / "c.mp4", out=tmp_path / "none"), projector, FRAMING)
     assert not (tmp_path / "none").exists()

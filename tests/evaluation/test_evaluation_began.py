@@ -8,12 +8,13 @@ from oracle import Memory
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import FaceData
-from lgan_jax.evaluation import judge
+from lgan_jax.evaluation import distances, judge
 from lgan_jax.evaluation.began import evaluate as evaluation
 from lgan_jax.evaluation.began import measures
 from lgan_jax.evaluation.pictures import to_bytes
 from lgan_jax.landmarks import IBUG68, IBUG68_TO_INNER49, INNER49
 from lgan_jax.methods.began.model import Inverted, Sampled, Searched
+from lgan_jax.metrics.lmk import error_where_known
 
 SIZE, TRAIN, TEST = 24, 30, 6
 INFO = FaceInfo(INNER49, SIZE, ("made",), TRAIN)
@@ -161,10 +162,10 @@ def test_ways_and_errors_by_hand():
     assert measures.unevenness(np.array([1.0, 1.0, 4.0])) == 2
     points = bent(np.zeros((3, 64)))
     points[1] = np.nan
-    errors = measures.landmark_error(points, bent(np.zeros((3, 64))), INNER49)
+    errors = error_where_known(points, bent(np.zeros((3, 64))), INNER49)
     assert np.isnan(errors[1])
     assert errors[[0, 2]].tolist() == [0, 0]
-    assert measures.landmark_distance(points[:2], points) is None
+    assert distances.landmark_distance(points[:2], points) is None
     ones = np.zeros((2, 4, 4, 3), np.uint8)
     np.testing.assert_allclose(measures.difference(ones, ones + np.array([[[[51]]], [[[255]]]], np.uint8)), [0.2, 1])
 

@@ -7,6 +7,7 @@ import pytest
 
 from lgan_jax import inversion, optimizers
 from lgan_jax.methods.projection import projector as projectors
+from lgan_jax.methods.projection.losses import for_landmarks
 from lgan_jax.methods.projection.networks import Generator
 from lgan_jax.methods.projection.projector import Projector, Seer, Settings, flat
 
@@ -19,7 +20,7 @@ def looks(variables, image):
 
 def maps(variables, image):
     """Two points' maps: how red each sixteenth is, and how blue."""
-    sixteenth = image.reshape(len(image), 4, 64, 4, 64, 3).mean((2, 4))
+    sixteenth = for_landmarks(image).reshape(len(image), 4, 64, 4, 64, 3).mean((2, 4))
     return sixteenth[..., ::2] * variables
 
 
@@ -33,7 +34,8 @@ def generator():
 def made(generator, **settings):
     settings = {"steps": 40, "samples": 300, "every": 20, "regularity": 1.0, "slots": 2, **settings}
     weights = np.array([1.0, 0.5], np.float32)
-    return Projector(generator, Seer(looks, jnp.float32(1)), Seer(maps, jnp.float32(1)), weights, Settings(**settings))
+    seers = Seer(looks, jnp.float32(1)), Seer(maps, jnp.float32(1))
+    return Projector(generator, *seers, weights, Settings(**settings))
 
 
 @pytest.fixture(scope="module")

@@ -2,4 +2,5 @@
 
   python -m lgan_jax.apps.project --network ffhq.pkl --fan 2DFAN4.zip --vgg vgg16.pth --lpips vgg.pth \
     --look A.jpg --landmarks B.jpg --out DIR
+  python -m lgan_jax.apps.project --workdir RUN --look A.jpg --landmarks B.jpg --out DIR
 """

@@ -15,12 +15,15 @@ maps are searched for with which the generator's picture looks like the one (LPI
 (heatmaps of a face alignment network).
 
 The photos may have any size; in each there must be one face. They are turned and cropped by eyes and mouth, as FFHQ's
-were. --look and --landmarks may be folders of photos, taken in the order of their names; one photo goes with all.
+were, or as the pictures of the run were; with a run a picture of exactly its size is taken as it is. --look and
+--landmarks may be folders of photos, taken in the order of their names; one photo goes with all.
 
 Where --landmarks is a video, DIR gets video.mp4, with its sound: each frame's search starts where the last one ended.
 A frame in which no face can be seen shows the picture before.
 
-What is needed, and where its owners publish it (nothing of these files is run):
+--workdir takes generator, landmarks and look from a run that was trained with configs/ffhq.py: the detector's heatmaps,
+and the features of the discriminator. Without it published networks are needed; their owners have them here (nothing of
+these files is run):
   --network  https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/ffhq.pkl
   --fan      https://www.adrianbulat.com/downloads/python-fan/2DFAN4-cd938726ad.zip
   --vgg      https://download.pytorch.org/models/vgg16-397923af.pth
@@ -46,9 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> cli.Parser:
     parser = cli.Parser("lgan_jax.apps.project", _DESCRIPTION)
     add = parser.add_argument
-    add("--network", required=True, metavar="FILE", type=Path, help="StyleGAN2's generator, NVIDIA's .pkl")
-    add("--fan", required=True, metavar="FILE", type=Path, help="face-alignment's network for 68 landmarks")
-    add("--vgg", required=True, metavar="FILE", type=Path, help="VGG16")
+    add("--workdir", metavar="RUN", type=Path, help="folder of a trained run, in the place of the files that follow")
+    add("--network", metavar="FILE", type=Path, help="StyleGAN2's generator, NVIDIA's .pkl")
+    add("--fan", metavar="FILE", type=Path, help="face-alignment's network for 68 landmarks")
+    add("--vgg", metavar="FILE", type=Path, help="VGG16")
     add("--lpips", metavar="FILE", type=Path, help="LPIPS's linear weights, where --vgg does not hold them")
     add("--look", required=True, metavar="A", type=Path, help="photo with the look, or a folder of photos")
     add("--landmarks", required=True, metavar="B", type=Path, help="photo with the expression, a folder, a video")

@@ -1,22 +1,40 @@
-"""Photos aligned as FFHQ's were (Karras et al. 2019): turned and cropped by eyes and mouth."""
+"""Photos aligned as a generator's pictures were: as FFHQ's (Karras et al. 2019), or as a run's."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float64, UInt8
+from jaxtyping import UInt8
 
 from lgan_jax.apps import video
 from lgan_jax.data import align, images
 from lgan_jax.data.prepare.tracking import Tracker
 from lgan_jax.evaluation.pictures import to_floats
 from lgan_jax.faces import Faces
-from lgan_jax.landmarks import IBUG68
 from lgan_jax.methods.projection.projector import Projector, flat
 
-_MOUTH_CORNERS = (48, 54)
+
+class Framing(NamedTuple):
+    """How faces are found and cropped.
+
+    Attributes:
+      faces: finds them.
+      size: pixels a side of the crops.
+      alignment: of iBUG's 68 points in pixels, as those of `data.align`.
+      as_it_is: whether a picture of exactly that size is a crop already.
+    """
+
+    faces: Faces
+    size: int
+    alignment: Callable[[np.ndarray, int], np.ndarray] = align.ffhq_alignment
+    as_it_is: bool = False
+
+    def tracker(self, follow: bool) -> Tracker:
+        """What looks for a face in each picture."""
+        return Tracker(self.faces, self.size, follow)
 
 
 class Face(NamedTuple):
@@ -31,30 +49,16 @@ class Face(NamedTuple):
     crop: UInt8[np.ndarray, "side side 3"]
 
 
-def transform(landmarks: Float[np.ndarray, "68 2"], size: int) -> Float64[np.ndarray, "2 3"]:
-    """The similarity from a picture's pixels to those of its crop of `size` pixels, of iBUG's 68 points in pixels.
-
-    The crop's middle lies a tenth of the way from the eyes to the mouth; half its side is the greater of 2 times the
-    distance between the eyes and 1.8 times that from eyes to mouth; it is turned by the mean of what both say.
-    """
-    points = landmarks.astype(np.float64)
-    right, left = (points[list(IBUG68.groups[name])].mean(0) for name in ("right_eye", "left_eye"))
-    eyes, mouth = (right + left) / 2, points[list(_MOUTH_CORNERS)].mean(0)
-    across, down = left - right, mouth - eyes
-    direction = across + (down[1], -down[0])
-    half = max(2 * np.hypot(*across), 1.8 * np.hypot(*down))
-    x, y = direction / np.hypot(*direction) * (size / 2 / half)
-    turn = np.array([[x, y], [-y, x]])
-    return np.column_stack([turn, size / 2 - turn @ (eyes + 0.1 * down)])
-
-
-def read(path: Path, flag: str, faces: Faces, size: int) -> Face:
-    """The one face in the photo at `path`, cropped to `size` pixels.
+def read(path: Path, flag: str, framing: Framing) -> Face:
+    """The one face in the photo at `path`, cropped.
 
     Raises `FileNotFoundError` without the file, `ValueError` for what is no photo, or has no face or more than one.
     """
     check(path, flag)
-    return Face(path.stem, cut(images.decode(path.read_bytes()), f"{flag} {path}", Tracker(faces, size, False), size))
+    image = images.decode(path.read_bytes())
+    if framing.as_it_is and image.shape[:2] == (framing.size, framing.size):
+        return Face(path.stem, image)
+    return Face(path.stem, cut(image, f"{flag} {path}", framing, framing.tracker(False)))
 
 
 def check(path: Path, flag: str) -> None:
@@ -65,12 +69,12 @@ def check(path: Path, flag: str) -> None:
 
 def check_landmarks(crop: UInt8[np.ndarray, "side side 3"], projector: Projector, name: str) -> None:
     """Raises `ValueError` where a projector's network is sure of no landmark of a face."""
-    if flat(projector.heatmaps(to_floats(crop[None])), IBUG68.inner)[0]:
+    if flat(projector.heatmaps(to_floats(crop[None])), projector.scheme.inner)[0]:
         raise ValueError(f"{name}: the heatmaps of its landmarks are flat (a face in profile?)")
 
 
 def cut(
-    image: UInt8[np.ndarray, "_ _ 3"], name: str, tracker: Tracker, size: int, alone: bool = True
+    image: UInt8[np.ndarray, "_ _ 3"], name: str, framing: Framing, tracker: Tracker, alone: bool = True
 ) -> UInt8[np.ndarray, "_ _ 3"]:
     """The one face in a picture; without `alone` the one that the tracker follows.
 
@@ -81,4 +85,5 @@ def cut(
         raise ValueError(f"{name}: there is no face that can be seen")
     if alone and len(tracker.boxes) > 1:
         raise ValueError(f"{name}: there are {len(tracker.boxes)} faces; crop the photo around the one that is meant")
-    return align.crop(image, transform(found[0] * (image.shape[1], image.shape[0]), size), size)
+    points = found[0].astype(np.float64) * (image.shape[1], image.shape[0])
+    return align.crop(image, framing.alignment(points, framing.size), framing.size)

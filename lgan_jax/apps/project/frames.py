@@ -12,29 +12,30 @@ from rich.console import Console
 
 from lgan_jax.apps import output, provenance, video
 from lgan_jax.apps.project import aligned, writing
+from lgan_jax.apps.project.aligned import Framing
 from lgan_jax.apps.video import Source
-from lgan_jax.data.prepare.tracking import Tracker
 from lgan_jax.evaluation.pictures import to_bytes, to_floats
-from lgan_jax.faces import Faces
 from lgan_jax.methods.projection.projector import Projector
 from lgan_jax.training.logs.progress import Progress as Bar
 
 Picture = UInt8[np.ndarray, "_ _ 3"]
 
 
-def run(options: Any, projector: Projector, faces: Faces, say: Callable[[str], None] = print) -> int:
+def run(options: Any, projector: Projector, framing: Framing, say: Callable[[str], None] = print) -> int:
     """Projects all frames of `options.landmarks`, a video, and writes `video.mp4`; returns the exit status.
 
     `options` are the command's. Raises `ValueError` where no frame shows a face, and for the photo as `aligned.read`.
     """
-    look = aligned.read(options.look, "--look", faces, projector.generator.size)
+    look = aligned.read(options.look, "--look", framing)
     source = video.open_source(options.landmarks)
     bar = Bar("frames", 0, source.count, Console())
     held = times = 0
     with writing.folder(options.out) as part:
-        made = output.Video(part / "video.mp4", source, options.network.stem)
+        made = output.Video(part / "video.mp4", source, options.made_by)
         try:
-            for times, (picture, time, fresh) in enumerate(_pictures(options, look.crop, projector, source, faces), 1):
+            for times, (picture, time, fresh) in enumerate(
+                _pictures(options, look.crop, projector, source, framing), 1
+            ):
                 made.write(provenance.mark(picture) if options.visible_mark else picture, time)
                 held += not fresh
                 bar.report(times, {}, None)
@@ -50,18 +51,18 @@ def run(options: Any, projector: Projector, faces: Faces, say: Callable[[str], N
 
 
 def _pictures(
-    options: Any, look: Picture, projector: Projector, source: Source, faces: Faces
+    options: Any, look: Picture, projector: Projector, source: Source, framing: Framing
 ) -> Iterator[tuple[Picture, int, bool]]:
     """For every frame a picture, its time, and whether it was made for it; none before the first that shows a face.
 
     Those that come before it show that first picture too, so that none is missing.
     """
-    size, key = projector.generator.size, jax.random.key(options.seed)
-    tracker, following = Tracker(faces, size, True), projector.following(options.frame_steps)
+    key, tracker = jax.random.key(options.seed), framing.tracker(True)
+    following = projector.following(options.frame_steps)
     waiting, found = [], None
     for frame in source.frames():
         try:
-            crop = aligned.cut(frame.image, "", tracker, size, alone=False)
+            crop = aligned.cut(frame.image, "", framing, tracker, alone=False)
             aligned.check_landmarks(crop, projector, "")
         except ValueError:  # no face, or none that is clear
             if found is None:

@@ -11,9 +11,9 @@ import jax
 import numpy as np
 from rich.console import Console
 
-from lgan_jax.apps import device, video
+from lgan_jax.apps import device, driving, video
 from lgan_jax.apps.project import aligned, frames, networks, writing
-from lgan_jax.apps.project.aligned import Face
+from lgan_jax.apps.project.aligned import Face, Framing
 from lgan_jax.evaluation.pictures import to_floats
 from lgan_jax.faces import Faces
 from lgan_jax.inversion import Progress
@@ -29,12 +29,13 @@ Say = Callable[[str], None]
 class Options:
     """What is asked for; the command's flags have the same names, and explain them."""
 
-    network: Path
-    fan: Path
-    vgg: Path
     look: Path
     landmarks: Path
     out: Path
+    workdir: Path | None = None
+    network: Path | None = None
+    fan: Path | None = None
+    vgg: Path | None = None
     lpips: Path | None = None
     weight: Sequence[str] = ()
     look_weight: float = Settings.look
@@ -47,11 +48,27 @@ class Options:
     visible_mark: bool = True
 
     def __post_init__(self) -> None:
-        landmark_weights(IBUG68, self.weights)  # raises for what cannot be meant
-        self.settings  # noqa: B018  raises too
+        self._check_source()
+        weights = self.weights  # raises for what cannot be meant, as the next lines do
+        if self.workdir is None:
+            landmark_weights(IBUG68, weights)
+        self.settings  # noqa: B018
         for name in ("restarts", "frame_steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be at least 1")
+
+    def _check_source(self) -> None:
+        names = ("network", "fan", "vgg", "lpips")
+        given = [f"--{name}" for name in names if getattr(self, name) is not None]
+        if self.workdir is not None and given:
+            raise ValueError(f"--workdir and {given[0]} exclude one another: give a run, or published networks")
+        if self.workdir is None and (missing := [f"--{name}" for name in names[:3] if f"--{name}" not in given]):
+            raise ValueError(f"give --workdir RUN, or --network, --fan and --vgg (missing: {', '.join(missing)})")
+
+    @property
+    def made_by(self) -> str:
+        """What is said of what is made: the run or the network."""
+        return self.workdir.resolve().name if self.workdir is not None else self.network.stem
 
     @property
     def weights(self) -> Mapping[str, float]:
@@ -83,14 +100,19 @@ def project(options: Options) -> int:
     else:
         paired(photos(options.look, "--look"), photos(options.landmarks, "--landmarks"))
     print(device.line(), flush=True)
-    files = options.network, options.fan, options.vgg, options.lpips
-    projector = networks.projector(*files, options.weights, options.settings)
-    return (frames.run if moving else run)(options, projector, Faces())
+    if options.workdir is not None:
+        projector, known = networks.of_run(options.workdir, options.weights, options.settings)
+        framing = Framing(Faces(), projector.generator.size, driving.alignment(known, projector.scheme), True)
+    else:
+        files = options.network, options.fan, options.vgg, options.lpips
+        projector = networks.projector(*files, options.weights, options.settings)
+        framing = Framing(Faces(), projector.generator.size)
+    return (frames.run if moving else run)(options, projector, framing)
 
 
-def run(options: Options, projector: Projector, faces: Faces, say: Say = print) -> int:
+def run(options: Options, projector: Projector, framing: Framing, say: Say = print) -> int:
     """Projects with networks that are ready, and writes the results. See `project`."""
-    pairs = read_pairs(options, projector, faces, say)
+    pairs = read_pairs(options, projector, framing, say)
     tracks = Tracks(options.steps, len(pairs) * options.restarts)
     look, landmarks = (to_floats(np.stack([pair[i].crop for pair in pairs])) for i in (0, 1))
     try:
@@ -122,7 +144,7 @@ def paired(looks: Sequence[Path], landmarks: Sequence[Path]) -> list[tuple[Path,
     return [tuple(x[i if len(x) > 1 else 0] for x in (looks, landmarks)) for i in range(count)]
 
 
-def read_pairs(options: Options, projector: Projector, faces: Faces, say: Say) -> list[tuple[Face, Face]]:
+def read_pairs(options: Options, projector: Projector, framing: Framing, say: Say) -> list[tuple[Face, Face]]:
     """The aligned faces of each pair. Of several, those that cannot be used are said and left out.
 
     Raises `ValueError` where it is the only one, or none is left.
@@ -132,8 +154,7 @@ def read_pairs(options: Options, projector: Projector, faces: Faces, say: Say) -
     for look, landmarks in wanted:
         try:
             one, other = (
-                aligned.read(path, flag, faces, projector.generator.size)
-                for path, flag in ((look, "--look"), (landmarks, "--landmarks"))
+                aligned.read(path, flag, framing) for path, flag in ((look, "--look"), (landmarks, "--landmarks"))
             )
             aligned.check_landmarks(other.crop, projector, f"--landmarks {landmarks}")
             pairs.append((one, other))

@@ -1,4 +1,4 @@
-"""The published networks that a projection needs, from the files that a user names."""
+"""The networks that a projection needs: published ones, from the files that a user names, or those of a run."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lgan_jax import interop
+import lgan_jax
+from lgan_jax import experiment, interop
 from lgan_jax.interop import files, kinds
 from lgan_jax.interop.names import unwrapped
 from lgan_jax.landmarks import IBUG68
-from lgan_jax.methods.projection.losses import landmark_weights
+from lgan_jax.methods.projection import losses
+from lgan_jax.methods.projection.model import StyledFaces
 from lgan_jax.methods.projection.projector import Projector, Seer, Settings
 
 SMALLEST = 64  # pixels on a side; in fewer no landmarks can be seen
@@ -37,7 +39,7 @@ def projector(
       FileNotFoundError, ValueError: one line that says which file is wrong, and how.
     """
     say(LICENCE)
-    of_landmarks = landmark_weights(IBUG68, weights)
+    of_landmarks = losses.landmark_weights(IBUG68, weights)
     generator = interop.required("stylegan2", str(network), "--network")
     if generator.module.size < SMALLEST:
         raise ValueError(f"{network} makes pictures of {generator.module.size} pixels; {SMALLEST} or more are needed")
@@ -47,12 +49,30 @@ def projector(
     look = interop.network("lpips-vgg16", _look(vgg, lpips))
     return Projector(
         generator,
-        Seer(look.module.apply, look.variables),
-        Seer(landmarks.module.apply, landmarks.variables),
+        Seer(lambda variables, image: look.module.apply(variables, losses.reduced(image)), look.variables),
+        Seer(
+            lambda variables, image: landmarks.module.apply(variables, losses.for_landmarks(image)), landmarks.variables
+        ),
         of_landmarks,
         settings,
         say,
     )
+
+
+def of_run(
+    workdir: Path, weights: Mapping[str, float], settings: Settings, say: Callable[[str], None] = print
+) -> tuple[Projector, Mapping[str, np.ndarray]]:
+    """A projector with a run's generator, detector and discriminator, and the landmarks that say how faces are framed.
+
+    Raises:
+      FileNotFoundError: there is no run, or nothing saved yet.
+      ValueError: it is a run of another method or has not come far enough, or has no such group of landmarks.
+    """
+    model = lgan_jax.load(workdir)
+    if not isinstance(model, StyledFaces):
+        raise ValueError(f"--workdir {workdir} is a run of another method; train one with configs/ffhq.py")
+    known = experiment.training_landmarks(workdir)
+    return model.projector(settings, weights, say), {who: points for who, points in known.items() if len(points)}
 
 
 def _look(vgg: Path, lpips: Path | None) -> dict[str, np.ndarray]:

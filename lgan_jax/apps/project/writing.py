@@ -9,7 +9,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import UInt8
 
@@ -19,9 +18,7 @@ from lgan_jax.apps.video import Source
 from lgan_jax.data.images import encode_png, resized
 from lgan_jax.evaluation import sheets
 from lgan_jax.evaluation.pictures import to_bytes, to_floats
-from lgan_jax.landmarks import IBUG68
 from lgan_jax.methods.projection.projector import Projection, Projector
-from lgan_jax.ops.heatmaps import peaks
 
 _LARGEST = 512  # pixels a side of a panel of the video
 _RATE = Fraction(25)
@@ -71,7 +68,7 @@ def write(
       projector: what drew.
       found: a row for each pair.
       tracks: the styles that each passed through.
-      options: the command's, with `network` and `visible_mark`.
+      options: the command's, with `made_by` and `visible_mark`.
     """
     with folder(out) as part:
         for i, (look, landmarks) in enumerate(pairs):
@@ -83,15 +80,15 @@ def write(
 
 def with_landmarks(projector: Projector, picture: Picture) -> Picture:
     """A picture with the landmarks drawn over it that the projector's network finds."""
-    places, _ = peaks(jnp.asarray(projector.heatmaps(to_floats(picture[None]))))
-    return sheets.trace(picture, np.asarray(places[0]), IBUG68, sheets.LINE, sheets.POINT)
+    places = projector.locate(to_floats(picture[None]))
+    return sheets.trace(picture, places[0], projector.scheme, sheets.LINE, sheets.POINT)
 
 
 def _write_one(
     folder: Path, look: Face, landmarks: Face, projector: Projector, one: Projection, track: np.ndarray, options: Any
 ) -> None:
     """One pair; `one` has a leading axis of 1."""
-    made, run = to_bytes(one.image)[0], options.network.stem
+    made, run = to_bytes(one.image)[0], options.made_by
     provenance.write_png(folder / "result.png", made, run)
     provenance.write_png(folder / "result-landmarks.png", with_landmarks(projector, made), run)
     for name, face in (("look", look), ("landmarks", landmarks)):
@@ -112,7 +109,7 @@ def _write_video(
 ) -> None:
     """Four panels: the look, what was made, the same with its landmarks, the landmarks' photo with its own."""
     side = min(_LARGEST, projector.generator.size)
-    made = output.Video(path, Source(path, "folder", (), len(track), _RATE, 1 / _RATE), options.network.stem)
+    made = output.Video(path, Source(path, "folder", (), len(track), _RATE, 1 / _RATE), options.made_by)
     last = resized(with_landmarks(projector, landmarks), side)
     try:
         for time, style in enumerate(track):

@@ -9,9 +9,10 @@ Attributes in the Wild", ICCV 2015, as its authors distribute CelebA.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +27,7 @@ from lgan_jax.faces import Box, Faces
 from lgan_jax.landmarks import IBUG68_TO_INNER49
 from lgan_jax.ops import procrustes
 
-Crops = Literal["box", "cascade", "aligned"]
+Crops = Literal["box", "cascade", "aligned", "ffhq"]
 
 PICTURES, LIST = "img_align_celeba", "list_eval_partition.txt"
 STORED = 256  # pixels a side of the stored crops at most
@@ -42,7 +43,8 @@ class CelebA(base.FaceBuilder, skip_registration=True):
     """Square crops of the largest face of each photo with dlib's 49 landmarks inside the outline (`inner49`).
 
     "box": the box that dlib's frontal face detector gives; "cascade": that of OpenCV's frontal face cascade, as in the
-    paper, which OpenCV has up to version 4; "aligned": turned and scaled onto a mean face. Everybody is one identity.
+    paper, which OpenCV has up to version 4; "aligned": turned and scaled onto a mean face; "ffhq": turned and cropped
+    by eyes and mouth, with hair, as FFHQ's photos were. Everybody is one identity.
     Where there is no list, a tenth of the photos is held out, by the hashes of their names.
 
     Left out, counted and named: photos that cannot be decoded, are smaller than 32 pixels, show no face, or are not in
@@ -121,7 +123,7 @@ def by_cascade(faces: Faces):
     if not hasattr(cv2, "CascadeClassifier"):
         raise ImportError(
             f"OpenCV {cv2.__version__} has no face cascade: pip install 'opencv-python-headless<5', or set "
-            "config.data.crops to box or aligned"
+            "config.data.crops to box, aligned or ffhq"
         )
     cascade = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"))
 
@@ -146,22 +148,27 @@ def _cut(faces: Faces, image: UInt8[np.ndarray, "H W 3"], box: Box, enlarged: fl
     return images.resized(image[rows[:, None], columns], stored), landmarks.astype(np.float32)
 
 
-def by_alignment(faces: Faces):
-    """What crops a picture to its aligned face, as `by_cascade`."""
+def by_alignment(alignment: Callable[[np.ndarray, int], np.ndarray], faces: Faces):
+    """What crops a picture to its face by a similarity of `data.align`, as `by_cascade`."""
 
     def crop(image: UInt8[np.ndarray, "H W 3"]) -> Found | None:
         found = faces.measure(image)
         if found is None:
             return None
         points = found.astype(np.float64) * (image.shape[1], image.shape[0])
-        transform = align.alignment(points, STORED)
+        transform = alignment(points, STORED)
         inside = procrustes.apply(transform, points) / STORED
         return align.crop(image, transform, STORED), inside.astype(np.float32)
 
     return crop
 
 
-_CROPS = {"box": by_box, "cascade": by_cascade, "aligned": by_alignment}
+_CROPS = {
+    "box": by_box,
+    "cascade": by_cascade,
+    "aligned": functools.partial(by_alignment, align.alignment),
+    "ffhq": functools.partial(by_alignment, align.ffhq_alignment),
+}
 
 
 def photos(root: Path) -> list[Path]:

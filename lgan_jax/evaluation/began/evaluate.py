@@ -11,13 +11,14 @@ import numpy as np
 
 from lgan_jax.data import FaceData
 from lgan_jax.data.kept import evenly
-from lgan_jax.evaluation import report
+from lgan_jax.evaluation import distances, report
 from lgan_jax.evaluation.began import measures, sheets, tables
-from lgan_jax.evaluation.began.measures import Features, Known, Made, Model
+from lgan_jax.evaluation.began.measures import Known, Made, Model
+from lgan_jax.evaluation.distances import Features
 from lgan_jax.evaluation.judge import Judge, find_judge
 from lgan_jax.evaluation.pictures import to_floats
 from lgan_jax.evaluation.tables import Table
-from lgan_jax.metrics.frechet import frechet_distance
+from lgan_jax.metrics.lmk import error_where_known
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +67,7 @@ def evaluate(
       OSError: the report cannot be written.
     """
     start = time.monotonic()
-    _check(model, data)
+    report.check(model.info, data)
     judge, warnings = find_judge()
     faces = measures.known(model, data, settings.frames)
     made = measures.made(model, judge, len(faces.pictures))
@@ -75,7 +76,9 @@ def evaluate(
     ways, mirror = _ways(model, faces, settings.ways)
     shown = [
         *([tables.convergence(history)] if history else []),
-        tables.distances(_distances(faces, made, judge, inception), len(faces.pictures)),
+        distances.table(
+            {distances.MADE: made.pictures, distances.TRAINED: faces.trained}, faces.pictures, judge, inception
+        ),
         _inversion(model, faces),
         tables.landmarks(points, len(faces.pictures)),
         tables.smoothness(ways, measures.STEPS),
@@ -85,8 +88,13 @@ def evaluate(
         title="Made faces with their landmarks",
         verdict=verdict,
         good=good,
-        warnings=[*([report.BUILT_IN] if data.built_in else []), *warnings, *_doubts(made, inception)],
-        facts={**_facts(data, faces), **(about or {}), **report.surroundings(), "Time": f"{seconds:.0f} s"},
+        warnings=[*([report.BUILT_IN] if data.built_in else []), *warnings, *distances.doubts(made.seen, inception)],
+        facts={
+            **report.facts(data, f"{len(faces.pictures)} held-out pictures and as many made faces"),
+            **(about or {}),
+            **report.surroundings(),
+            "Time": f"{seconds:.0f} s",
+        },
         tables=shown,
         sheets=[
             sheets.made(made, data.info.scheme),
@@ -100,14 +108,6 @@ def evaluate(
     return found
 
 
-def _check(model: Model, data: FaceData) -> None:
-    ours, theirs = ((info.scheme.name, info.size) for info in (model.info, data.info))
-    if ours != theirs:
-        raise ValueError(f"the model is for {ours}, the data is {theirs}: give the data of its run")
-    if len(data.test) < 2:
-        raise ValueError(f"{data.name}: {len(data.test)} pictures are held out; at least 2 are needed to measure on")
-
-
 def _landmark_errors(
     model: Model, data: FaceData, faces: Known, made: Made, judge: Judge | None
 ) -> dict[str, dict[str, np.ndarray]]:
@@ -119,29 +119,12 @@ def _landmark_errors(
         tables.MEAN: (base.mean(faces.z), base.mean(made.z)),
         tables.LINEAR: (base.linear(faces.z), base.linear(made.z)),
     }
-    rows = {
-        name: {"held_out": measures.landmark_error(real, faces.landmarks, scheme)} for name, (real, _) in found.items()
-    }
+    rows = {name: {"held_out": error_where_known(real, faces.landmarks, scheme)} for name, (real, _) in found.items()}
     if judge is not None and made.seen is not None:
         for name, (_, other) in found.items():
-            rows[name]["made"] = measures.landmark_error(other, made.seen, scheme)
-        seen = measures.seen(judge, faces.pictures)
-        rows["dlib, which sees the picture"] = {"held_out": measures.landmark_error(seen, faces.landmarks, scheme)}
-    return rows
-
-
-def _distances(
-    faces: Known, made: Made, judge: Judge | None, inception: Features | None
-) -> dict[str, dict[str, float | None]]:
-    rows: dict[str, dict[str, float | None]] = {}
-    seen = measures.seen(judge, faces.pictures)
-    features = inception(faces.pictures) if inception else None
-    for name, pictures in ((tables.MADE, made.pictures), (tables.TRAINED, faces.trained)):
-        rows[name] = {"coarse": measures.coarse_distance(pictures, faces.pictures)}
-        if seen is not None:
-            rows[name]["landmarks"] = measures.landmark_distance(measures.seen(judge, pictures), seen)
-        if inception is not None and features is not None:
-            rows[name]["inception"] = frechet_distance(inception(pictures), features)
+            rows[name]["made"] = error_where_known(other, made.seen, scheme)
+        seen = distances.seen(judge, faces.pictures)
+        rows["dlib, which sees the picture"] = {"held_out": error_where_known(seen, faces.landmarks, scheme)}
     return rows
 
 
@@ -167,21 +150,3 @@ def _ways(model: Model, faces: Known, count: int) -> tuple[dict[str, dict[str, n
     first = faces.pictures[chosen[0]]
     sheet = sheets.way(model, kinds["to the mirror image"][0], (first, np.ascontiguousarray(first[:, ::-1])))
     return rows, sheet
-
-
-def _doubts(made: Made, inception: Features | None) -> list[str]:
-    """What a reader must know before reading a figure."""
-    doubts = []
-    if made.seen is not None and (lost := int(np.isnan(made.seen).any((1, 2)).sum())):
-        doubts.append(f"dlib finds no face in {lost} of {len(made.seen)} made faces; they are not among its figures.")
-    if inception is None:
-        doubts.append("FID was not measured: --inception names pytorch-fid's file of Inception weights for it.")
-    return doubts
-
-
-def _facts(data: FaceData, faces: Known) -> dict[str, str]:
-    facts = {
-        "Data": f"{data.name}; {len(data.train)} training and {len(data.test)} held-out pictures",
-        "Measured on": f"{len(faces.pictures)} held-out pictures and as many made faces, {data.info.size} pixels",
-    }
-    return facts | ({"Notes": "; ".join(data.notes)} if data.notes else {})

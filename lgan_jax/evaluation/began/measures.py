@@ -6,10 +6,8 @@ Pictures are uint8 RGB as a screen shows them; their differences are in units of
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
-import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
@@ -17,22 +15,18 @@ from lgan_jax.core import FaceInfo
 from lgan_jax.data import FaceData
 from lgan_jax.data.images import resized
 from lgan_jax.data.kept import evenly
+from lgan_jax.evaluation.distances import seen
 from lgan_jax.evaluation.judge import Judge
 from lgan_jax.evaluation.pictures import to_bytes, to_floats
-from lgan_jax.landmarks import IBUG68_TO_INNER49, Scheme
-from lgan_jax.metrics.frechet import frechet_distance
-from lgan_jax.metrics.lmk import error_per_landmark
 
 Pictures = UInt8[np.ndarray, "n H W 3"]
 Landmarks = Float[np.ndarray, "n N 2"]
 Latents = Float[np.ndarray, "n 64"]
-Features = Callable[[Pictures], Float32[np.ndarray, "n D"]]  # of uint8 pictures, such as Inception's
 
 STEPS = 14  # points of an interpolation, as in Fig. 9
 _SEED = 6  # of the made faces that are measured
 _MOST = 20_000  # training pictures that the baselines learn from
 _SMALL, _CANDIDATES = 16, 16  # of the search for the nearest picture: pixels a side, pictures looked at closely
-_COARSE = 8  # pixels a side of the grey pictures of the Fréchet distance
 _RIDGES = 10.0 ** np.arange(-3, 5)  # penalties that the linear map chooses from
 _FOLDS = 5
 
@@ -175,11 +169,6 @@ def made(model: Model, judge: Judge | None, count: int) -> Made:
     return Made(sampled.z, pictures, sampled.landmarks, seen(judge, pictures))
 
 
-def seen(judge: Judge | None, pictures: Pictures) -> Landmarks | None:
-    """dlib's 49 landmarks; None without dlib."""
-    return None if judge is None else judge.landmarks(pictures)[:, IBUG68_TO_INNER49]
-
-
 def training_pairs(model: Model, data: FaceData) -> tuple[Latents, Landmarks]:
     """The z and the landmarks of training pictures whose z was searched for; at most 20,000, evenly spaced."""
     there = evenly(np.flatnonzero(model.searched.error >= 0), _MOST)
@@ -189,26 +178,6 @@ def training_pairs(model: Model, data: FaceData) -> tuple[Latents, Landmarks]:
 def difference(ones: Pictures, others: Pictures) -> Float[np.ndarray, " n"]:
     """The mean absolute difference of each pair."""
     return np.abs(ones.astype(np.float32) - others.astype(np.float32)).mean((1, 2, 3)) / 255
-
-
-def landmark_error(found: Landmarks, true: Landmarks, scheme: Scheme) -> Float[np.ndarray, " n"]:
-    """The mean distance of landmarks in units of the true distance between the outer eye corners; NaN where unknown."""
-    there = np.isfinite(found).all((1, 2)) & np.isfinite(true).all((1, 2))
-    errors = np.full(len(found), np.nan)
-    if there.any():
-        errors[there] = error_per_landmark(np.asarray(found[there], np.float64), np.float64(true[there]), scheme)
-    return errors
-
-
-def coarse_distance(ones: Pictures, others: UInt8[np.ndarray, "m H W 3"]) -> float:
-    """The Fréchet distance of the pictures as 8×8 grey ones in [0, 1]."""
-    return frechet_distance(*map(_coarse, (ones, others)))
-
-
-def landmark_distance(ones: Landmarks, others: Float[np.ndarray, "m N 2"]) -> float | None:
-    """The Fréchet distance of landmark vectors, of the faces in which there are some; None of fewer than two."""
-    rows = [each[np.isfinite(each).all((1, 2))].reshape(-1, each.shape[1] * 2) for each in (ones, others)]
-    return frechet_distance(*(each.astype(np.float64) for each in rows)) if min(map(len, rows)) > 1 else None
 
 
 def way(first: np.ndarray, last: np.ndarray, steps: int = STEPS) -> Float32[np.ndarray, "steps 64"]:
@@ -229,12 +198,6 @@ def uneven(model: Maker, z: Float[np.ndarray, "steps 64"]) -> tuple[float, float
         unevenness(np.abs(np.diff(pictures, axis=0)).mean((1, 2, 3))),
         unevenness(np.sqrt((np.diff(points, axis=0) ** 2).sum(-1)).mean(-1)),
     )
-
-
-def _coarse(pictures: Pictures) -> Float[np.ndarray, "n D"]:
-    grey = [cv2.resize(cv2.cvtColor(each, cv2.COLOR_RGB2GRAY), (_COARSE, _COARSE), interpolation=cv2.INTER_AREA)
-            for each in pictures]  # fmt: skip
-    return np.stack(grey).reshape(len(grey), -1) / 255.0
 
 
 def _nearest(data: FaceData, pictures: Pictures) -> tuple[Pictures, UInt8[np.ndarray, "H W 3"]]:

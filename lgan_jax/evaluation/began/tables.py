@@ -13,7 +13,6 @@ from lgan_jax.metrics.summary import Figure, summarize
 
 OURS, MEAN, LINEAR = "landmark generator", "mean shape", "linear map of z"
 INVERTED, NEAREST, AVERAGE = "made of its z", "nearest training picture", "mean training picture"
-MADE, TRAINED = "made faces", "training pictures"
 
 Values = np.ndarray  # one for each picture, NaN where not measured
 
@@ -32,26 +31,6 @@ def convergence(history: Sequence[tuple[int, float]]) -> Table:
         rows=rows,
         compare=False,
     )
-
-
-def distances(rows: Mapping[str, Mapping[str, float | None]], count: int) -> Table:
-    """Fréchet distances to the held-out pictures."""
-    return Table(
-        key="distances",
-        title="Fréchet distances to held-out pictures",
-        about=f"{count} faces of each kind. Training pictures are real: what is left to gain ends there.",
-        columns=[
-            Column("coarse", "coarse\npictures", "of the pictures as 8×8 grey ones in [0, 1]", "lower", 4),
-            Column("landmarks", "landmarks\n(dlib)", "of dlib's 49 landmarks in [0, 1], in the faces that it finds",
-                   "lower", 4),
-            Column("inception", "FID", "of the features of the user's Inception file; with fewer pictures than its "
-                   "2,048 features only rows of this table can be compared", "lower", 2),
-        ],
-        rows=[
-            Row(name, {key: _one(value) for key, value in values.items() if value is not None}, compared=name == MADE)
-            for name, values in rows.items()
-        ],
-    )  # fmt: skip
 
 
 def inversion(rows: Mapping[str, Values], training_error: float) -> Table:

@@ -6,22 +6,22 @@ Pictures are uint8 RGB as a screen shows them; all figures are measured on these
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, Int
 
 from lgan_jax.core import FaceInfo
+from lgan_jax.evaluation.distances import Features
 from lgan_jax.evaluation.expression.cases import Cases, Pictures, own_pictures
 from lgan_jax.evaluation.judge import Judge
 from lgan_jax.evaluation.pictures import compare, to_bytes, to_floats
 from lgan_jax.landmarks import IBUG68, Scheme, to_ibug68
 from lgan_jax.metrics.expression_classifier import Classifier, prepared
 from lgan_jax.metrics.frechet import frechet_distance
-from lgan_jax.metrics.identity import identity_distance
+from lgan_jax.metrics.identity import distance_where_known
 from lgan_jax.metrics.image_quality import psnr, ssim
-from lgan_jax.metrics.lmk import error_per_landmark
+from lgan_jax.metrics.lmk import error_where_known
 from lgan_jax.metrics.verification import Verification, pairwise, people, verify
 
 
@@ -39,9 +39,6 @@ class Model(Protocol):
 
     def synthesize(self, image: Any, landmarks: Any, expression: Any) -> Any:
         """Faces in [-1, 1] with other landmarks in [0, 1] and expressions (indices)."""
-
-
-Features = Callable[[Pictures], Float32[np.ndarray, "n D"]]  # of uint8 pictures, such as Inception's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,9 +137,9 @@ def measure(made: Pictures, cases: Cases, real: Real, scheme: Scheme, judges: Ju
     return Measured(
         ssim=compare(ssim, cases.true, made),
         psnr=compare(psnr, cases.true, made),
-        landmarks=_landmark_error(seen, to_ibug68(cases.landmarks, scheme)),
+        landmarks=error_where_known(seen, to_ibug68(cases.landmarks, scheme), IBUG68),
         found=~np.isnan(seen).any((1, 2)),
-        identity=_identity(descriptors, real.of_source),
+        identity=distance_where_known(descriptors, real.of_source),
         expression=judges.classifier(prepared(made)) == cases.expression,
         frechet=_frechet(descriptors, real.of_target),
         fid=np.nan if features is None else _frechet(features, real.features),
@@ -153,20 +150,6 @@ def measure(made: Pictures, cases: Cases, real: Real, scheme: Scheme, judges: Ju
 def described(judge: Judge | None, pictures: Pictures) -> Float32[np.ndarray, "n 128"]:
     """dlib's descriptors; NaN where it finds no face, or is not installed."""
     return np.full((len(pictures), 128), np.nan, np.float32) if judge is None else judge.descriptors(pictures)
-
-
-def _landmark_error(seen: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    error = np.full(len(seen), np.nan)
-    found = ~np.isnan(seen).any((1, 2))
-    error[found] = error_per_landmark(seen[found], asked[found], IBUG68)
-    return error
-
-
-def _identity(made: np.ndarray, source: np.ndarray) -> np.ndarray:
-    distance = np.full(len(made), np.nan)
-    both = _known(made) & _known(source)
-    distance[both] = identity_distance(made[both], source[both])
-    return distance
 
 
 def _frechet(made: np.ndarray, true: np.ndarray) -> float:

@@ -1,13 +1,13 @@
 """What landmark projection minimises: the look, the landmarks' heatmaps, and how regular the noise maps are.
 
 Every term has a value for each example of a batch. Source: the published tool, after Karras et al. (CVPR 2020, appendix
-D) and Bulat & Tzimiropoulos (ICCV 2017). Pictures are in [-1, 1].
+D) and Bulat & Tzimiropoulos (ICCV 2017). Pictures are in [-1, 1]. And the path lengths of the generator's training.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -108,3 +108,18 @@ def normalized_noise(noise: Float[Array, "batch side side"]) -> Float[Array, "ba
     """Maps with mean 0 and mean square 1."""
     noise = noise - noise.mean((1, 2), keepdims=True)
     return noise * jax.lax.rsqrt(jnp.mean(noise**2, (1, 2), keepdims=True))
+
+
+def path_lengths(
+    draw: Callable[[Float[Array, "batch places features"]], Image],
+    styles: Float[Array, "batch places features"],
+    direction: Image,
+) -> Scalar:
+    """‖Jᵀy‖₂ of each example, J the derivative of `draw`'s pictures by their styles (Karras et al. 2020, Eq. 4).
+
+    y is `direction`, of normally distributed numbers, divided by the root of the number of pixels. The mean of the
+    squares over places takes the place of one style's.
+    """
+    pixels = direction.shape[1] * direction.shape[2]
+    (slopes,) = jax.vjp(draw, styles)[1](direction / math.sqrt(pixels))
+    return safe_norm(slopes, (1, 2)) / math.sqrt(styles.shape[1])

@@ -17,20 +17,28 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Float32
 
 from lgan_jax import inversion, optimizers
+from lgan_jax.landmarks import IBUG68, Scheme
 from lgan_jax.methods.projection import losses
 from lgan_jax.methods.projection.networks import Generator, noise_sides
 from lgan_jax.nn import lpips
 from lgan_jax.nn.chunks import in_chunks
+from lgan_jax.ops.heatmaps import peaks
 
 _OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"  # what XLA's error begins with
 _AT_ONCE = 500  # styles that are sampled at a time
 _FLAT = 0.2  # height of a landmark's map, of about 1 where it is sure, below which it says nothing
 
 Pictures = Float32[np.ndarray, "_ _ _ 3"]
+Locate = Callable[[Float[Array, "batch height width points"]], Float[Array, "batch points 2"]]
+
+
+def highest(heatmaps: Float[Array, "batch height width points"]) -> Float[Array, "batch points 2"]:
+    """Landmarks in [0, 1] where maps are highest."""
+    return peaks(heatmaps)[0]
 
 
 class Seer(NamedTuple):
-    """A network that looks at pictures: `see(variables, pictures)`."""
+    """A network that looks at pictures in [-1, 1] of the generator's size: `see(variables, pictures)`."""
 
     see: Callable[[Any, Array], Any]
     variables: Any
@@ -115,6 +123,7 @@ class Projector:
     Attributes:
       generator: the module.
       settings: see `Settings`.
+      scheme: of the landmarks.
       mean: the mean style.
       deviation: root of the mean squared distance of styles from it, over all features.
     """
@@ -127,27 +136,31 @@ class Projector:
         weights: Float32[np.ndarray, " points"],
         settings: Settings,
         say: Callable[[str], None] = print,
+        scheme: Scheme = IBUG68,
+        locate: Locate = highest,
     ) -> None:
         """From a generator with its variables, and two networks.
 
         Args:
           generator: module and variables.
-          look: gives the features that `lpips.distance` compares, of pictures in [-1, 1].
-          landmarks: gives heatmaps `(batch, h, w, points)`, of pictures in [0, 1] with 256 pixels a side.
+          look: gives the features that `lpips.distance` compares.
+          landmarks: gives heatmaps `(batch, h, w, points)`, about 1 where a landmark surely is.
           weights: of each landmark; see `losses.landmark_weights`.
           settings: see `Settings`.
           say: is told when memory was too small.
+          scheme: of the landmarks.
+          locate: finds them in heatmaps.
 
         Raises `ValueError` for a generator of classes.
         """
         self.generator, variables = generator
         if self.generator.labels:
             raise ValueError(f"this network makes {self.generator.labels} classes of pictures; one without is needed")
-        self.settings, self._say = settings, say
+        self.settings, self.scheme, self._say = settings, scheme, say
         networks = {"generator": variables, "look": look.variables, "landmarks": landmarks.variables}
         self._shared = jax.device_put(networks)
-        self._look = jax.jit(lambda seen, image: look.see(seen, losses.reduced(image)))
-        self._heatmaps = jax.jit(lambda seen, image: landmarks.see(seen, losses.for_landmarks(image)))
+        self._look, self._heatmaps = jax.jit(look.see), jax.jit(landmarks.see)
+        self._locate = jax.jit(lambda seen, image: locate(landmarks.see(seen, image)))
         self._draw = jax.jit(lambda v, style, noise: self.generator.apply(v, style, noise, method="draw"))
         self._inverters: dict[int, inversion.Inverter] = {}  # by the number of slots
         self.mean, self.deviation = self._statistics()
@@ -161,6 +174,7 @@ class Projector:
         key: Array | None = None,
         progress: Callable[[inversion.Progress], None] | None = None,
         start: Projection | None = None,
+        shares: Float32[np.ndarray, "n 2"] | None = None,
     ) -> Projection:
         """Projects pairs of pictures in [-1, 1], each of which must have the generator's size.
 
@@ -171,13 +185,16 @@ class Projector:
           key: for the noise.
           progress: is told how far it is; see `inversion`.
           start: where to start from, instead of the mean style and new noise maps.
+          shares: weights of look and landmarks for each pair, where they are not the settings'.
 
         Raises:
           ValueError: pictures of another size, or memory too small for one picture.
         """
         self._check(look, landmarks)
         key = jax.random.key(0) if key is None else key
-        targets = {"look": self.look(look), "heatmaps": self.heatmaps(landmarks)}
+        if shares is None:
+            shares = np.tile(np.float32([self.settings.look, self.settings.landmarks]), (len(look), 1))
+        targets = {"look": self.look(look), "heatmaps": self.heatmaps(landmarks), "shares": shares}
         begin = self._start(len(look) * restarts, jax.random.fold_in(key, 0), start, restarts)
         found = self._search(begin, targets, jax.random.fold_in(key, 1), progress)
         style, noise = found.parameters["style"], found.parameters["noise"]
@@ -202,6 +219,15 @@ class Projector:
         """The landmarks' maps."""
         return in_chunks(lambda chunk: self._heatmaps(self._shared["landmarks"], chunk), images)
 
+    def locate(self, images: Pictures) -> Float32[np.ndarray, "n points 2"]:
+        """The landmarks, in [0, 1]."""
+        return in_chunks(lambda chunk: self._locate(self._shared["landmarks"], chunk), images)
+
+    def heatmap_distance(self, images: Pictures, others: Pictures) -> Float32[np.ndarray, " n"]:
+        """How far apart the landmarks' maps of each pair are, weighted, as the loss has it."""
+        maps = (jnp.asarray(self.heatmaps(x)) for x in (images, others))
+        return np.asarray(losses.heatmap_distance(*maps, self._shared["weights"]))
+
     def draw(self, style: ArrayLike, noise: Sequence[ArrayLike]) -> Pictures:
         """Pictures of styles and noise maps."""
         drawn = in_chunks(lambda *chunk: self._draw(self._shared["generator"], chunk[0], chunk[1:]), style, *noise)
@@ -218,8 +244,8 @@ class Projector:
         seen = self._look(shared["look"], image)
         maps = self._heatmaps(shared["landmarks"], image)
         terms = {
-            "look": settings.look * lpips.distance(target["look"], seen),
-            "landmarks": settings.landmarks * losses.heatmap_distance(maps, target["heatmaps"], shared["weights"]),
+            "look": target["shares"][:, 0] * lpips.distance(target["look"], seen),
+            "landmarks": target["shares"][:, 1] * losses.heatmap_distance(maps, target["heatmaps"], shared["weights"]),
             "noise": settings.regularity * losses.noise_regularity(parameters["noise"]),
         }
         return terms["look"] + terms["landmarks"] + terms["noise"], terms

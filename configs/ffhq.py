@@ -1,0 +1,128 @@
+"""StyleGAN2 and a landmark detector, to project with, on a folder of faces, or on the built-in faces.
+
+  python train.py --config configs/ffhq.py --config.data.dir=FACES         256 pixels, for a GPU (StyleGAN2: days)
+  python train.py --config configs/ffhq.py:cpu --config.data.dir=FACES     64 pixels, narrow, for a CPU (hours)
+  python train.py --config configs/ffhq.py:quick --workdir runs/project    64 pixels, built-in faces, minutes on a CPU
+
+FACES: FFHQ, any folder of photos (each face is turned and cropped by eyes and mouth, as FFHQ's were), or what
+lgan_jax.data.prepare made. Then python -m lgan_jax.apps.project --workdir RUN makes a picture with the look of one
+photo and the landmarks of another.
+What to expect: docs/results.md.
+"""
+
+from ml_collections import ConfigDict
+
+from lgan_jax import experiment
+
+
+def get_config(variants: str = "") -> ConfigDict:
+    """The config at 256 pixels, changed by each of the variants, which commas separate."""
+    return experiment.chosen(paper(), variants, VARIANTS)
+
+
+def paper() -> ConfigDict:
+    """256 pixels, 25 million pictures: the settings of Karras et al. (2020) for that size."""
+    return ConfigDict(
+        {
+            "method": "projection",
+            "phases": ("detector", "stylegan2"),
+            "precision": "auto",
+            "held_out": 16,
+            "data": {
+                "name": "celeba",
+                "dir": "",
+                "size": 256,
+                "scheme": "ibug68",
+                "crops": "ffhq",
+                "cache": "",
+                "built_in": {
+                    "identities": 1,
+                    "train_per_identity": 20_000,
+                    "test_per_identity": 500,
+                    "seed": 0,
+                    "variation": "wild",
+                },
+            },
+            "detector": {
+                "steps": 60_000,
+                "batch_size": 16,
+                "width": 256,
+                "depth": 4,
+                "optimizer": {
+                    "name": "adam",
+                    "learning_rate": 2.5e-4,
+                    "schedule": "step",
+                    "factor": 0.1,
+                    "every": 20_000,
+                },
+            },
+            "stylegan2": {
+                "steps": 390_000,
+                "batch_size": 64,
+                "optimizer": adam(2.5e-3),
+                "base": 16_384,
+                "most": 512,
+                "latent": 512,
+                "style": 512,
+                "layers": 8,
+                "reduced": 4,
+                "mirror": True,
+                "mixing": 0.9,
+                "r1": 1.0,
+                "r1_every": 16,
+                "path": 2.0,
+                "path_every": 4,
+                "average": 20_000,
+                "ramp": 0.05,
+            },
+            "loop": {
+                "seed": 0,
+                "log_every": 100,
+                "eval_every": 2500,
+                "pictures_every": 2500,
+                "checkpoint_every": 2500,
+                "keep": 2,
+            },
+        }
+    )
+
+
+def cpu(config: ConfigDict) -> None:
+    """64 pixels on a CPU with narrow networks, on the user's photos."""
+    small(config)
+    config.stylegan2.update({"steps": 30_000, "base": 1024, "most": 128})
+    config.detector.update({"steps": 1500})
+    config.loop.update({"log_every": 100, "eval_every": 1000, "pictures_every": 1000, "checkpoint_every": 500})
+
+
+def quick(config: ConfigDict) -> None:
+    """64 pixels in minutes on two cores: see `cpu`, on 1,000 built-in faces of eight people."""
+    small(config)
+    config.data.built_in.update({"identities": 8, "train_per_identity": 125, "test_per_identity": 12})
+    config.data.built_in.variation = "video"
+    config.held_out = 2
+    config.detector.augmentation = {  # as little as the faces that it will see differ from those that it trains on
+        **{"rotation": 5.0, "scale": 0.05, "shift": 0.02},
+        **{"brightness": 0.08, "contrast": 0.15, "saturation": 0.15},
+    }
+    config.detector.update({"steps": 450})
+    config.stylegan2.update({"steps": 10_000, "mirror": False, "path_every": 0})
+    config.loop.update({"log_every": 100, "eval_every": 500, "pictures_every": 500, "checkpoint_every": 500})
+
+
+def small(config: ConfigDict) -> None:
+    """What is the same in both. Small batches: in a short time the number of updates counts; and R1 holds D back."""
+    config.data.size = 64
+    config.detector.update({"batch_size": 16, "width": 48, "depth": 3})
+    config.detector.optimizer = {"name": "adam", "learning_rate": 6e-3, "schedule": "cosine", "warmup": 50}
+    config.stylegan2.update({"batch_size": 8, "base": 512, "most": 64, "latent": 64, "style": 64, "layers": 4})
+    config.stylegan2.update({"reduced": 0, "r1": 4.0, "average": 2000})
+    config.stylegan2.optimizer = adam(3e-3)
+
+
+def adam(learning_rate: float) -> dict:
+    """Karras et al.'s."""
+    return {"name": "adam", "learning_rate": learning_rate, "b1": 0.0, "b2": 0.99}
+
+
+VARIANTS = {"cpu": cpu, "quick": quick}

@@ -1,0 +1,1 @@
+"""Evaluation of StyleGAN2 and of projections onto it."""

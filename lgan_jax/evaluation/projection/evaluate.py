@@ -1,0 +1,113 @@
+"""Evaluation of a StyleGAN2 run: how good its faces are, and what projections of held-out pairs keep and take over."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from lgan_jax.data import FaceData
+from lgan_jax.data.kept import evenly
+from lgan_jax.evaluation import distances, report
+from lgan_jax.evaluation.distances import Features
+from lgan_jax.evaluation.judge import find_judge
+from lgan_jax.evaluation.pictures import to_bytes
+from lgan_jax.evaluation.projection import measures, sheets, tables
+from lgan_jax.evaluation.projection.measures import LANDMARKS, LOOK, THE_LANDMARKS, THE_LOOK, Model
+from lgan_jax.methods.projection.projector import Settings as Search
+
+_SEED = 6  # of the made faces that are measured
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How much is looked at.
+
+    Attributes:
+      frames: held-out pictures at most; as many faces are made.
+      pairs: of held-out pictures that are projected.
+      weights: of the landmarks, beside 1 for the look.
+      steps: of each projection.
+      inception: the user's file of pytorch-fid's Inception weights, for FID; empty for none.
+    """
+
+    frames: int = 200
+    pairs: int = 8
+    weights: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3)
+    steps: int = 250
+    inception: str = ""
+
+    def __post_init__(self) -> None:
+        for name, least in (("frames", 2), ("pairs", 2), ("steps", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        if not self.weights or not all(0 < weight < math.inf for weight in self.weights):
+            raise ValueError(f"weights are {self.weights}; at least one number above 0 is needed")
+
+
+def evaluate(
+    model: Model,
+    data: FaceData,
+    settings: Settings,
+    out: Path,
+    about: Mapping[str, str] | None = None,
+    inception: Features | None = None,
+) -> report.Report:
+    """Measures the model and writes the report into the folder `out`.
+
+    Args:
+      model: makes faces and projects (`methods.projection.model.StyledFaces`).
+      data: the faces that it was trained on; its held-out ones are measured.
+      settings: how much is looked at.
+      out: the report's folder, made if missing.
+      about: more facts to show with the figures, such as which weights these are.
+      inception: gives the features of FID, from the file that `settings.inception` names.
+
+    Raises:
+      ValueError: the model and the data differ in scheme or size, or fewer than two pictures are held out.
+      OSError: the report cannot be written.
+    """
+    start = time.monotonic()
+    report.check(model.info, data)
+    judge, warnings = find_judge()
+    held_out, trained = (
+        np.stack([split[int(i)]["image"] for i in evenly(np.arange(len(split)), settings.frames)])
+        for split in (data.test, data.train)
+    )
+    trained = trained[: len(held_out)]
+    made = to_bytes(model.sample(_SEED, len(held_out)).image)
+    kinds = {distances.MADE: made, distances.TRAINED: trained}
+    projector = model.projector(Search(steps=settings.steps, samples=2000, every=max(1, settings.steps // 10)))
+    pairs = measures.pairs(data, settings.pairs)
+    results = measures.projected(projector, pairs, settings.weights)
+    photos = {THE_LOOK: pairs.looks, THE_LANDMARKS: pairs.others}
+    rows = {
+        name: measures.measured(model, projector, judge, pairs, pictures)
+        for name, pictures in (results | photos).items()
+    }
+    curve = {name: rows[name] for name in results}
+    weight = min(settings.weights, key=lambda weight: abs(math.log(weight / Search.landmarks)))
+    verdict, good = tables.verdict(rows, str(weight))
+    shown = [distances.table(kinds, held_out, judge, inception), tables.projections(rows, settings.steps)]
+    doubts = distances.doubts(distances.seen(judge, made), inception)
+    found = report.Report(
+        title="StyleGAN2 and landmark projection",
+        verdict=verdict,
+        good=good,
+        warnings=[*([report.BUILT_IN] if data.built_in else []), *warnings, *doubts],
+        facts={
+            **report.facts(data, f"{len(held_out)} held-out pictures and as many made faces"),
+            **(about or {}),
+            **report.surroundings(),
+            "Time": f"{time.monotonic() - start:.0f} s",
+        },
+        tables=shown,
+        sheets=[sheets.made(made), sheets.projections(pairs, results, data.info.scheme), *sheets.curves(curve)],
+        details=report.details(settings, data, start, ends=[LOOK, LANDMARKS]),
+    )
+    report.write(found, out)
+    return found

@@ -1,0 +1,91 @@
+"""The pictures of the evaluation: made faces, projections at each weight, and the curves over it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from lgan_jax.data.kept import evenly
+from lgan_jax.evaluation import plots
+from lgan_jax.evaluation.projection.measures import (
+    DETECTOR,
+    DLIB,
+    FEATURES,
+    IDENTITY,
+    LANDMARKS,
+    LOOK,
+    Pairs,
+    Pictures,
+    Values,
+)
+from lgan_jax.evaluation.report import Sheet
+from lgan_jax.evaluation.sheets import Row, draw_landmarks, sheet
+from lgan_jax.landmarks import Scheme
+
+_ROWS, _COLUMNS = 3, 8  # of the made faces
+_PAIRS = 6  # of the projections
+_CURVES = {  # name → title, what it shows, the lines
+    "landmarks": ("landmarks", "should fall", {DETECTOR: "detector", DLIB: "dlib"}),
+    "look": ("look", "rises, and should stay below that of landmarks alone",
+             {FEATURES: "features", IDENTITY: "identity (dlib)"}),
+}  # fmt: skip
+
+
+def made(pictures: Pictures) -> Sheet:
+    """Made faces."""
+    places = evenly(np.arange(len(pictures)), _ROWS * _COLUMNS)
+    columns = min(_COLUMNS, len(places))
+    rows = [Row("", [pictures[i] for i in places[start : start + columns]]) for start in range(0, len(places), columns)]
+    rows = [row for row in rows if len(row.cells) == columns]
+    return Sheet(
+        name="made",
+        title="Made faces",
+        caption="Faces of random z, without truncation.",
+        image=sheet(rows, [""] * columns, pictures.shape[1]),
+    )
+
+
+def projections(pairs: Pairs, results: Mapping[str, Pictures], scheme: Scheme) -> Sheet:
+    """Look, landmarks, and what was made at each weight, a pair in each row."""
+    size = pairs.looks.shape[1]
+    rows = []
+    for i in evenly(np.arange(len(pairs.looks)), _PAIRS):
+        drawn = draw_landmarks(pairs.landmarks[i], scheme, size, on=pairs.others[i])
+        cells = [pairs.looks[i], drawn, *(pictures[i] for pictures in results.values())]
+        rows.append(Row("", cells))
+    return Sheet(
+        name="projections",
+        title="Projections of held-out pairs",
+        caption="The photo with the look, the one with the landmarks, and what is made of both at each weight of the "
+        "landmarks.",
+        image=sheet(rows, ["look", "landmarks", *results], size),
+    )
+
+
+def curves(rows: Mapping[str, Values]) -> list[Sheet]:
+    """How far landmarks and looks are from what was asked for, over the weight, from one end to the other."""
+    places = [LOOK, *(name for name in rows if name not in (LOOK, LANDMARKS)), LANDMARKS]
+    sheets = []
+    for name, (what, course, lines) in _CURVES.items():
+        series = [
+            plots.Series(line, [float(_mean(rows[place][key])) for place in places])
+            for key, line in lines.items()
+            if key in rows[LOOK]
+        ]
+        sheets.append(
+            Sheet(
+                name=f"curve-{name}",
+                title=f"Distance of the {what} over the weight",
+                caption=f"From the {what}' photo. With the weight of the landmarks it {course}."
+                if what == "landmarks"
+                else f"From the {what}'s photo. With the weight of the landmarks it {course}.",
+                image=plots.plot(places, series, "weight of the landmarks", f"distance of the {what}"),
+            )
+        )
+    return sheets
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else np.nan

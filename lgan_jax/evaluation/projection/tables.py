@@ -1,0 +1,69 @@
+"""The table of the evaluation, and the sentence that the figures decide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lgan_jax.evaluation import verdicts
+from lgan_jax.evaluation.projection.measures import (
+    DETECTOR,
+    DLIB,
+    FEATURES,
+    HEATMAPS,
+    IDENTITY,
+    LANDMARKS,
+    LOOK,
+    THE_LANDMARKS,
+    THE_LOOK,
+    Values,
+)
+from lgan_jax.evaluation.tables import Column, Row, Table
+from lgan_jax.evaluation.verdicts import Compared, compared
+from lgan_jax.metrics.summary import summarize
+
+
+def projections(rows: Mapping[str, Values], steps: int) -> Table:
+    """Both ends, each weight between them, and the photos themselves, which are no competitors."""
+    count = len(rows[LOOK][FEATURES])
+    return Table(
+        key="projections",
+        title="Projections: the look of one photo, the landmarks of another",
+        about=f"{count} pairs of held-out pictures, {steps} steps each. Rows: the weight of the landmarks beside 1 for "
+        "the look.",
+        columns=[
+            Column(HEATMAPS, "heatmaps", "distance of the detector's maps from those of the landmarks' photo, as the "
+                   "loss has it", "lower", 2),
+            Column(DETECTOR, "landmarks\n(detector)", "mean distance of the detector's landmarks from the true ones of "
+                   "the landmarks' photo, over the distance between its outer eye corners", "lower", 2, True),
+            Column(DLIB, "landmarks\n(dlib)", "the same by dlib, from its landmarks in that photo, in faces that it "
+                   "finds", "lower", 2, True),
+            Column(FEATURES, "look\n(features)", "distance of the discriminator's features from those of the look's "
+                   "photo", "lower", 3),
+            Column(IDENTITY, "look\n(identity)", "distance of dlib's face descriptor from that of the look's photo",
+                   "lower", 3),
+        ],
+        rows=[
+            Row(name, {key: summarize(values) for key, values in each.items()},
+                compared=name not in (THE_LOOK, THE_LANDMARKS))
+            for name, each in rows.items()
+        ],
+    )  # fmt: skip
+
+
+def verdict(rows: Mapping[str, Values], weight: str) -> tuple[str, bool]:
+    """Whether a weight brings landmarks nearer than the look alone does, and a look that landmarks alone do not."""
+    measures = [
+        _against(rows, weight, LOOK, "landmark error", (DLIB, DETECTOR)),
+        _against(rows, weight, LANDMARKS, "distance of the look", (IDENTITY, FEATURES)),
+    ]
+    return verdicts.verdict(f"Projection with landmark weight {weight}", "ends", measures)
+
+
+def _against(rows: Mapping[str, Values], weight: str, end: str, what: str, keys: tuple[str, str]) -> Compared:
+    """By the first of `keys` if something was measured for both, or else by the second."""
+    found = [
+        compared(f"{what} ({key}) of {end}", rows[weight][key], rows[end][key], "lower")
+        for key in keys
+        if key in rows[weight]
+    ]
+    return next((each for each in found if each.count), found[-1])

@@ -1,0 +1,137 @@
+"""A trained StyleGAN2 with a landmark detector to work with: faces of numbers, and projections of photos."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float32
+
+from lgan_jax.core import FaceInfo, Finished
+from lgan_jax.landmarks import Scheme
+from lgan_jax.methods.projection.discriminator import ResidualBlock
+from lgan_jax.methods.projection.losses import landmark_weights
+from lgan_jax.methods.projection.networks import Image
+from lgan_jax.methods.projection.projector import Projector, Seer, Settings
+from lgan_jax.methods.projection.stylegan2 import State, StyleGAN2
+from lgan_jax.nn import lpips
+from lgan_jax.nn.chunks import detect_in_chunks, in_chunks
+from lgan_jax.ops import dsnt
+
+_HEIGHT = 2 * math.pi  # a map that sums to 1, of deviation 1, times this is 1 high, as FAN's maps are
+
+
+class Sampled(NamedTuple):
+    """Made faces: numbers `(B, latent)` and pictures `(B, size, size, 3)` in [-1, 1]."""
+
+    z: Float32[np.ndarray, "batch latent"]
+    image: Float32[np.ndarray, "batch size size 3"]
+
+
+class StyledFaces:
+    """Makes faces, finds their landmarks, and projects: the look of one face, the landmarks of another.
+
+    Attributes:
+      info: the scheme and size of what it was trained on.
+    """
+
+    def __init__(self, info: FaceInfo, method: StyleGAN2, state: State, detector: Finished | None = None) -> None:
+        """From the phase that trained the networks and its last state, and the detector's.
+
+        Raises `ValueError` without a detector.
+        """
+        if detector is None:
+            raise ValueError("this run has no landmark detector: name the phases detector and stylegan2 in its config")
+        self.info = info
+        self._method, self._variables = method, method.variables(state)
+        self._discriminator = {"params": state.params["discriminator"]}
+        self._heatmaps, self._detector = detector.method.heatmaps, detector.method.weights(detector.state)
+        self._generate, self._look = jax.jit(method.generator.apply), jax.jit(self._features)
+        self._detect = jax.jit(lambda weights, image: _located(self._heatmaps(weights, image)))
+
+    @property
+    def size(self) -> int:
+        """Pixels a side of the faces that it takes and makes."""
+        return self.info.size
+
+    @property
+    def scheme(self) -> Scheme:
+        """Of the landmarks that it sees."""
+        return self.info.scheme
+
+    @property
+    def mean_style(self) -> Float32[np.ndarray, " style"]:
+        """The mean of w while it trained, which truncation leads to."""
+        return np.asarray(self._variables["buffers"]["mapping"]["w_avg"])
+
+    def sample(self, seed: int, count: int, truncation: float = 1.0) -> Sampled:
+        """The first `count` faces of a seed; each depends on the seed and its own number alone."""
+        key, latent = jax.random.key(seed), self._method.settings.latent
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(count, dtype=jnp.uint32))
+        z = np.asarray(jax.vmap(lambda key: jax.random.normal(key, (latent,)))(keys))
+        return Sampled(z, self.generate(z, truncation))
+
+    def generate(self, z: ArrayLike, truncation: float = 1.0) -> Float32[np.ndarray, "batch size size 3"]:
+        """Faces in [-1, 1] of numbers `(B, latent)`, with the generator's own noise maps."""
+        z, share = np.asarray(z, np.float32), jnp.float32(truncation)
+        made = in_chunks(lambda chunk: self._generate(self._variables, chunk, None, share), z)
+        return np.clip(made, -1, 1)
+
+    def detect(self, images: ArrayLike) -> Float32[np.ndarray, "*batch n 2"]:
+        """Landmarks in [0, 1] of faces `(..., size, size, 3)` in [-1, 1]. Raises `ValueError` for another size."""
+        return detect_in_chunks(lambda chunk: self._detect(self._detector, chunk), images, self.info)
+
+    def look_distance(self, images: ArrayLike, others: ArrayLike) -> Float32[np.ndarray, " batch"]:
+        """How far apart faces of the two are in the discriminator's features, by LPIPS's formula; from 0 on."""
+        apply = functools.partial(self._look, self._discriminator)
+        seen = [jax.tree.map(jnp.asarray, in_chunks(apply, np.asarray(x, np.float32))) for x in (images, others)]
+        return np.asarray(lpips.distance(*seen))
+
+    def projector(
+        self,
+        settings: Settings,
+        weights: Mapping[str, float] | None = None,
+        say: Callable[[str], None] = print,
+    ) -> Projector:
+        """What projects onto this generator.
+
+        Args:
+          settings: see `Settings`.
+          weights: of groups of landmarks, where they are not the usual ones.
+          say: is told what a user should know.
+        """
+        return Projector(
+            (self._method.generator, self._variables),
+            Seer(self._features, self._discriminator),
+            Seer(lambda weights, image: _HEIGHT * self._heatmaps(weights, image), self._detector),
+            landmark_weights(self.scheme, weights),
+            settings,
+            say,
+            self.scheme,
+            lambda heatmaps: _located(heatmaps / _HEIGHT),
+        )
+
+    def _features(self, variables: Any, image: Image) -> lpips.Features:
+        """What the discriminator's blocks make of pictures, prepared as LPIPS's features are, all blocks alike.
+
+        Features of every place divided by their norm, and by the root of the number of places and of blocks: the
+        distance of two pictures is the mean squared distance of such directions, from 0 to 4.
+        """
+        network = self._method.discriminator.clone(group=1)  # any number of pictures; the blocks know of no group
+        _, seen = network.apply(variables, image, capture_intermediates=_is_block, mutable=["intermediates"])
+        maps = [each["__call__"][0].astype(jnp.float32) for each in seen["intermediates"].values()]
+        return [lpips.directions(x) / math.sqrt(len(maps)) for x in maps]
+
+
+def _located(heatmaps: Array) -> Array:
+    return dsnt.to_landmarks(dsnt.dsnt(heatmaps))
+
+
+def _is_block(module: nn.Module, _: str) -> bool:
+    return isinstance(module, ResidualBlock)

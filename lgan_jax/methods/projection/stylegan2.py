@@ -1,0 +1,317 @@
+"""Training StyleGAN2 (Karras et al., CVPR 2020): the non-saturating loss, with lazy R1 and path-length regularisation.
+
+Both regularisations take steps of their own, every few steps, with gradients times the interval; the learning rate and
+Adam's β are corrected for those additional steps (appendix B).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from lgan_jax import optimizers
+from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys, folded
+from lgan_jax.losses import adversarial
+from lgan_jax.methods.projection import losses
+from lgan_jax.methods.projection.discriminator import Discriminator
+from lgan_jax.methods.projection.networks import REDUCED, Generator, Image, Style, Styles, channels, noise_sides
+
+R1, PATH = "r1", "path"  # what a step can do beside
+_ROWS = 8  # of the pictures to look at
+_TRUNCATION = 0.7  # of the third column
+_MEAN_STYLE = 0.995  # of the mean style is kept at each step
+_PATHS = 0.01  # of the mean path length is new at each step
+_CLAMP = 256.0  # limit of what layers put out, where some compute in bfloat16
+_GAN = adversarial.ADVERSARIAL["non_saturating"]
+_ADAM = optimizers.Settings(name="adam", learning_rate=2.5e-3, b1=0.0, b2=0.99)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The stylegan2 phase.
+
+    Attributes:
+      steps: how many.
+      batch_size: pictures a step, over all devices; four times the devices, or a multiple of that.
+      optimizer: its fields, for both networks.
+      base, most: channels of maps of n pixels: `base` / n, at most `most`.
+      latent, style: numbers of z and of w.
+      layers: of the mapping network.
+      reduced: how many blocks of the highest sizes compute in bfloat16, where there is one.
+      mirror: whether half of the training pictures are mirrored.
+      mixing: share of made pictures that take the styles of two latents.
+      r1: γ, of R1; `r1_every` so many steps, 0 for never.
+      path: weight of path-length regularisation; `path_every` so many steps, 0 for never.
+      average: the generator that is used is an exponential average of the one that is trained, of which half is gone
+        after so many pictures, at the start after `ramp` times those seen.
+      ramp: see `average`.
+    """
+
+    steps: int = 390_000
+    batch_size: int = 64
+    optimizer: optimizers.Settings = _ADAM
+    base: int = 16_384
+    most: int = 512
+    latent: int = 512
+    style: int = 512
+    layers: int = 8
+    reduced: int = 4
+    mirror: bool = True
+    mixing: float = 0.9
+    r1: float = 1.0
+    r1_every: int = 16
+    path: float = 2.0
+    path_every: int = 4
+    average: int = 20_000
+    ramp: float = 0.05
+
+    def __post_init__(self) -> None:
+        for name in ("base", "most", "latent", "style", "layers", "average"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        for name in ("reduced", "r1", "r1_every", "path", "path_every", "ramp"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
+        if not 0 <= self.mixing <= 1:
+            raise ValueError(f"mixing is {self.mixing}; it must be between 0 and 1")
+
+
+@flax.struct.dataclass
+class State:
+    """Everything that training changes.
+
+    Attributes:
+      step: of this phase.
+      params: of `generator` and `discriminator`.
+      buffers: the generator's: the mean style, and the noise maps that are used where none are given.
+      optimizers: the states of both.
+      average: the parameters of the generator that is used.
+      paths: the mean path length.
+      r1, path: the penalties, without their weights, when they were last computed.
+    """
+
+    step: Any  # scalar int32
+    params: dict[str, Any]
+    buffers: Any
+    optimizers: dict[str, Any]
+    average: Any
+    paths: Any
+    r1: Any
+    path: Any
+
+
+class StyleGAN2:
+    """The phase that trains the generator and the discriminator."""
+
+    Settings = Settings
+    grouping = "single"
+    keys = ("image",)
+
+    def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
+        """`dtype` is what to compute in; of `earlier` phases none is needed.
+
+        Raises `ValueError` for pictures of a size that the networks cannot take.
+        """
+        del earlier
+        self.settings, self.faces = settings, faces
+        reduced = settings.reduced if dtype == REDUCED else 0
+        how = {"reduced": reduced, "clamp": _CLAMP if settings.reduced else None}
+        maps = channels(faces.size, settings.base, settings.most)
+        self.generator = Generator(maps, settings.latent, settings.style, layers=settings.layers, **how)
+        self.discriminator = Discriminator(maps, **how)
+        self._optimizers = {
+            "generator": _lazy(settings, settings.path_every),
+            "discriminator": _lazy(settings, settings.r1_every),
+        }
+
+    def turn(self, step: int) -> tuple[str, ...]:
+        """See `core.Method`: the regularisations that the step after `step` others does."""
+        every = {R1: self.settings.r1_every, PATH: self.settings.path_every}
+        return tuple(name for name, steps in every.items() if steps and step % steps == 0)
+
+    def init(self, key: jax.Array, batch: Batch) -> State:
+        """See `core.Method`."""
+        del batch
+        one, other = map(_compiled_soon, jax.random.split(key))
+        size = self.faces.size
+        variables = self.generator.init(one, jnp.zeros((1, self.settings.latent)))
+        params = {
+            "generator": variables["params"],
+            "discriminator": self.discriminator.init(other, jnp.zeros((1, size, size, 3)))["params"],
+        }
+        return State(
+            step=jnp.zeros((), jnp.int32),
+            params=params,
+            buffers=variables["buffers"],
+            optimizers={name: self._optimizers[name].init(params[name]) for name in params},
+            average=jax.tree.map(jnp.copy, params["generator"]),
+            paths=jnp.zeros(()),
+            r1=jnp.zeros(()),
+            path=jnp.zeros(()),
+        )
+
+    def train_step(
+        self, state: State, batch: Batch, key: jax.Array, turn: tuple[str, ...] = ()
+    ) -> tuple[State, Metrics]:
+        """See `core.Method`; `turn` is what `turn` gives. Both networks learn from the same made pictures.
+
+        Metrics: generator and discriminator (losses), real and made (mean logits), r1 and path (penalties without their
+        weights, when last computed).
+        """
+        keys = example_keys(key, len(batch["image"]))
+        image = self._mirrored(jnp.asarray(batch["image"]), folded(keys, 0))
+        state, metrics = self._adversarial(state, image, folded(keys, 1))
+        if PATH in turn:
+            state = self._regularised_path(state, folded(keys, 2)[: max(1, len(image) // 2)])
+        if R1 in turn:
+            state = self._regularised_r1(state, image)
+        kept = self._kept(state.step)
+        average = optax.incremental_update(state.params["generator"], state.average, 1 - kept)
+        return state.replace(step=state.step + 1, average=average), {**metrics, "r1": state.r1, "path": state.path}
+
+    def eval_step(self, state: State, batch: Batch) -> Metrics:
+        """See `core.Method`. Mean logits: real, of held-out faces; made, of the averaged generator's."""
+        image = jnp.asarray(batch["image"])
+        made = self.shown(state, len(image))
+        return {name: self._judged(state.params, x).mean() for name, x in (("real", image), ("made", made))}
+
+    def pictures(self, state: State, batch: Batch) -> Mapping[str, Array]:
+        """See `core.Method`: a real face, a made one, and the same nearer to the mean style, in a row."""
+        image = jnp.asarray(batch["image"])[:_ROWS]
+        made = [self.shown(state, len(image), truncation) for truncation in (1.0, _TRUNCATION)]
+        return {"faces": jnp.stack([image, *made], 1)}
+
+    def shown(self, state: State, count: int, truncation: float = 1.0) -> Image:
+        """Always the same latents' pictures, by the averaged generator and its own noise maps."""
+        z = jax.random.normal(jax.random.key(0), (count, self.settings.latent))
+        return self.generator.apply(self.variables(state), z, truncation=truncation)
+
+    def variables(self, state: State) -> Any:
+        """What the generator that is used needs of a state."""
+        return {"params": state.average, "buffers": state.buffers}
+
+    def _adversarial(self, state: State, image: Image, keys: jax.Array) -> tuple[State, Metrics]:
+        """One step of each network, against the other as it was."""
+
+        def of_generator(params: Any):
+            made, style = self._made({"params": params, "buffers": state.buffers}, keys)
+            return _GAN.generator(self._judged(state.params, made)), (made, style)
+
+        def of_discriminator(params: Any):
+            real, of_made = (self._judged({"discriminator": params}, x) for x in (image, made))
+            return _GAN.discriminator(real, of_made), {"real": real.mean(), "made": of_made.mean()}
+
+        (loss, (made, style)), slopes = jax.value_and_grad(of_generator, has_aux=True)(state.params["generator"])
+        made = jax.lax.stop_gradient(made)
+        gradients = jax.value_and_grad(of_discriminator, has_aux=True)(state.params["discriminator"])
+        (other, metrics), other_slopes = gradients
+        found = {"slopes": {"generator": slopes, "discriminator": other_slopes}, "style": style.mean(0)}
+        metrics = {**metrics, "generator": loss, "discriminator": other}
+        found, metrics = jax.lax.pmean((found, metrics), DATA_AXIS)
+        mean = state.buffers["mapping"]["w_avg"]
+        mean = _MEAN_STYLE * mean + (1 - _MEAN_STYLE) * found["style"]
+        state = state.replace(buffers={**state.buffers, "mapping": {"w_avg": mean}})
+        return self._stepped(state, found["slopes"]), metrics
+
+    def _regularised_path(self, state: State, keys: jax.Array) -> State:
+        """A step of the generator down E[(‖Jᵀy‖ − a)²], a the running mean (Eq. 4)."""
+
+        def loss(params: Any):
+            variables = {"params": params, "buffers": state.buffers}
+            styles, noise, drawn = self._styles(variables, keys)
+            direction = drawn.reshape(len(keys), self.faces.size, self.faces.size, 3)
+            lengths = losses.path_lengths(lambda x: self._draw(variables, x, noise), styles, direction)
+            mean = jax.lax.pmean(jax.lax.stop_gradient(lengths.mean()), DATA_AXIS)
+            paths = state.paths + _PATHS * (mean - state.paths)
+            penalty = jnp.mean((lengths - paths) ** 2)
+            return self.settings.path * self.settings.path_every * penalty, (paths, penalty)
+
+        slopes, (paths, penalty) = jax.grad(loss, has_aux=True)(state.params["generator"])
+        slopes, penalty = jax.lax.pmean((slopes, penalty), DATA_AXIS)
+        return self._stepped(state, {"generator": slopes}).replace(paths=paths, path=penalty)
+
+    def _regularised_r1(self, state: State, image: Image) -> State:
+        """A step of the discriminator down γ/2·E[‖∇D(x)‖²]."""
+
+        def loss(params: Any):
+            penalty = adversarial.r1_penalty(lambda x: self._judged({"discriminator": params}, x), image)
+            return 0.5 * self.settings.r1 * self.settings.r1_every * penalty, penalty
+
+        found = jax.grad(loss, has_aux=True)(state.params["discriminator"])
+        slopes, penalty = jax.lax.pmean(found, DATA_AXIS)
+        return self._stepped(state, {"discriminator": slopes}).replace(r1=penalty)
+
+    def _stepped(self, state: State, slopes: Mapping[str, Any]) -> State:
+        """One step of the networks that `slopes` has gradients of."""
+        params, states = dict(state.params), dict(state.optimizers)
+        for name, gradients in slopes.items():
+            updates, states[name] = self._optimizers[name].update(gradients, states[name], params[name])
+            params[name] = optax.apply_updates(params[name], updates)
+        return state.replace(params=params, optimizers=states)
+
+    def _made(self, variables: Any, keys: jax.Array) -> tuple[Image, Style]:
+        """Pictures with new noise, and the styles of their first latents."""
+        styles, noise, _ = self._styles(variables, keys)
+        return self._draw(variables, styles, noise), styles[:, 0]
+
+    def _styles(self, variables: Any, keys: jax.Array) -> tuple[Styles, list[Array], Array]:
+        """Styles, of which some mix those of two latents; noise maps; and as many more numbers as a picture has.
+
+        One draw for all of it: each costs the compiler, and the processor, more than the numbers do.
+        """
+        settings, places = self.settings, self.generator.places
+        sides = noise_sides(self.generator.channels)
+        counts = [settings.latent, settings.latent, *(side**2 for side in sides), 3 * self.faces.size**2]
+        numbers = jax.vmap(lambda key: jax.random.normal(key, (sum(counts),)))(keys)
+        one, other, *noise, rest = jnp.split(numbers, list(_sums(counts))[:-1], 1)
+        share = jax.vmap(lambda key: jax.random.uniform(key, (2,)))(folded(keys, 1))
+        first = 1 + jnp.floor(share[:, 0] * (places - 1))  # the place from which on the other latent's style counts
+        first = jnp.where(share[:, 1] < settings.mixing, first, places)
+        both = self.generator.apply(variables, jnp.concatenate([one, other]), method="map")
+        one, other = (x[:, None] for x in jnp.split(both, 2))
+        styles = jnp.where(jnp.arange(places)[None, :, None] < first[:, None, None], one, other)
+        return styles, [x.reshape(-1, side, side) for x, side in zip(noise, sides)], rest
+
+    def _draw(self, variables: Any, styles: Styles, noise: list[Array]) -> Image:
+        return self.generator.apply(variables, styles, noise, method="draw")
+
+    def _judged(self, params: Mapping[str, Any], image: Image) -> Float[Array, " batch"]:
+        return self.discriminator.apply({"params": params["discriminator"]}, image)
+
+    def _mirrored(self, image: Image, keys: jax.Array) -> Image:
+        if not self.settings.mirror:
+            return image
+        mirror = jax.vmap(jax.random.bernoulli)(keys)
+        return jnp.where(mirror[:, None, None, None], image[:, :, ::-1], image)
+
+    def _kept(self, step: Array) -> Array:
+        """How much of the average is kept at the step after `step` others."""
+        settings = self.settings
+        half = jnp.minimum(settings.average, step * settings.batch_size * settings.ramp)
+        return 0.5 ** (settings.batch_size / jnp.maximum(half, 1e-8))
+
+
+def _compiled_soon(key: jax.Array) -> jax.Array:
+    """A key of another generator of random numbers: all the kernels' draws compile in a quarter of 24 s."""
+    return jax.random.wrap_key_data(jnp.tile(jax.random.key_data(key), 2), impl="unsafe_rbg")
+
+
+def _lazy(settings: Settings, every: int) -> optax.GradientTransformation:
+    """The optimizer of a network that is regularised every so many steps, in a step more: c = k / (k + 1)."""
+    given, share = settings.optimizer, every / (every + 1) if every else 1.0
+    changed = {"learning_rate": share * given.learning_rate, "b1": given.b1**share, "b2": given.b2**share}
+    return optimizers.make(
+        dataclasses.replace(given, minimum=share * given.minimum, **changed), math.ceil(settings.steps / share)
+    )
+
+
+def _sums(counts: list[int]) -> list[int]:
+    return [sum(counts[: i + 1]) for i in range(len(counts))]

@@ -1,0 +1,146 @@
+"""Projections measured on a model that is known: grey pictures whose landmarks lie as low as they are bright."""
+
+import json
+
+import numpy as np
+import pytest
+from oracle import Memory
+
+from lgan_jax.core import FaceInfo
+from lgan_jax.data import FaceData
+from lgan_jax.evaluation import judge
+from lgan_jax.evaluation.projection import evaluate as evaluation
+from lgan_jax.evaluation.projection import measures
+from lgan_jax.landmarks import IBUG68
+from lgan_jax.methods.projection.model import Sampled
+from lgan_jax.methods.projection.projector import Projection
+
+SIZE, TEST = 20, 5
+INFO = FaceInfo(IBUG68, SIZE, ("made",), 3)
+SHAPE = np.random.default_rng(0).uniform(0.4, 0.6, (68, 2))
+
+
+def picture(grey):
+    return np.asarray(grey, np.float32)[:, None, None, None] * np.ones((1, SIZE, SIZE, 3), np.float32)
+
+
+def landmarks(images):
+    return (SHAPE + 0.3 * images.mean((1, 2, 3))[:, None, None] * np.array([0, 1.0])).astype(np.float32)
+
+
+class Model:
+    """Blends look and landmarks by their weights; or, where it is `deaf`, shows the look."""
+
+    info = INFO
+
+    def __init__(self, deaf=False):
+        self.deaf, self.searched = deaf, []
+
+    def sample(self, seed, count):
+        z = np.random.default_rng(seed).uniform(-0.5, 0.5, (count, 1)).astype(np.float32)
+        return Sampled(z, picture(z[:, 0]))
+
+    def detect(self, images):
+        return landmarks(images)
+
+    def look_distance(self, images, others):
+        return np.abs(images - others).mean((1, 2, 3))
+
+    def heatmap_distance(self, images, others):
+        return 2 * self.look_distance(images, others)
+
+    def projector(self, settings):
+        self.searched.append(settings.steps)
+        return self
+
+    def __call__(self, look, landmarks, *, shares):
+        share = shares[:, 1] / shares.sum(1) * (not self.deaf)
+        image = look + share[:, None, None, None] * (landmarks - look)
+        return Projection(None, [], image, None, {}, None)
+
+
+class Dlib(judge.Judge):
+    """Sees the landmarks of pictures that are not too dark; who somebody is it sees by brightness."""
+
+    def __init__(self):
+        pass
+
+    def landmarks(self, pictures):
+        images = pictures / 127.5 - 1
+        points = landmarks(images)
+        points[images.mean((1, 2, 3)) < -0.7] = np.nan
+        return points
+
+    def descriptors(self, pictures):
+        grey = pictures.mean((1, 2, 3))[:, None] / 255
+        return np.concatenate([np.sqrt(1 - grey**2), grey, np.zeros((len(grey), 126))], 1).astype(np.float32)
+
+
+@pytest.fixture
+def faces():
+    """One held-out face is too dark for dlib."""
+    grey = {"train": [0.1, -0.2, 0.3], "test": [-0.8, 0.4, -0.3, 0.5, 0.2]}
+    records = {
+        split: [{"image": image, "landmarks": points, "identity": 0} for image, points in zip(
+            np.rint((picture(values) + 1) * 127.5).astype(np.uint8), landmarks(picture(values)))]
+        for split, values in grey.items()
+    }  # fmt: skip
+    return FaceData("photos: x", False, INFO, "0123", (), *(Memory(each) for each in records.values()))
+
+
+def measured(model, faces, folder, monkeypatch, dlib=True):
+    monkeypatch.setattr(evaluation, "find_judge", lambda: (Dlib(), []) if dlib else (None, ["no dlib"]))
+    settings = evaluation.Settings(frames=4, pairs=5, weights=(1.0, 0.1), steps=7)
+    made = evaluation.evaluate(model, faces, settings, folder)
+    return made, json.loads((folder / "metrics.json").read_text())
+
+
+def test_curves_go_from_one_end_to_the_other(faces, tmp_path, monkeypatch):
+    model = Model()
+    made, data = measured(model, faces, tmp_path, monkeypatch)
+    rows = data["tables"]["projections"]["rows"]
+    names = [row["name"] for row in rows]
+    assert names == ["look alone", "0.1", "1.0", "landmarks alone", measures.THE_LOOK, measures.THE_LANDMARKS]
+    by_name = {row["name"]: {key: each["mean"] for key, each in row["figures"].items()} for row in rows}
+    for key in (measures.DETECTOR, measures.HEATMAPS):
+        values = [by_name[name][key] for name in names[:4]]
+        assert values == sorted(values, reverse=True)
+        assert values[-1] == pytest.approx(0, abs=0.01)
+    assert by_name["landmarks alone"][measures.DLIB] == pytest.approx(0, abs=0.01)
+    for key in (measures.FEATURES, measures.IDENTITY):
+        values = [by_name[name][key] for name in names[:4]]
+        assert values == sorted(values)
+        assert values[0] == pytest.approx(0, abs=0.01)
+    eyes = np.linalg.norm(np.subtract(*SHAPE[list(IBUG68.eye_corners)]))
+    apart = np.abs(np.diff([-0.8, 0.4, -0.3, 0.5, 0.2, -0.8])).mean()
+    assert by_name[measures.THE_LOOK][measures.DETECTOR] == pytest.approx(0.3 * apart / eyes, rel=0.02)
+    assert by_name[measures.THE_LOOK][measures.HEATMAPS] == pytest.approx(2 * apart, rel=0.02)
+    assert rows[0]["figures"][measures.DLIB]["measured"] == 3  # of five: the dark face is in two pairs
+    assert made.good
+    assert "beats the ends in landmark error (dlib) of look alone" in made.verdict
+    assert model.searched == [7]
+    assert set(data["pictures"]) == {"made.png", "projections.png", "curve-landmarks.png", "curve-look.png"}
+    assert all((tmp_path / name).is_file() for name in data["pictures"])
+
+
+def test_a_generator_that_does_not_take_the_landmarks_over(faces, tmp_path, monkeypatch):
+    made, data = measured(Model(deaf=True), faces, tmp_path, monkeypatch, dlib=False)
+    assert not made.good
+    assert "does not beat the ends" in made.verdict
+    assert set(data["tables"]["projections"]["rows"][0]["figures"]) == {"detector", "heatmaps", "features"}
+    assert "no dlib" in data["warnings"]
+    assert any("--inception" in line for line in data["warnings"])
+    assert [row["name"] for row in data["tables"]["distances"]["rows"]] == ["made faces", "training pictures"]
+
+
+def test_what_cannot_be_measured_is_said(faces, tmp_path):
+    other = Model()
+    other.info = FaceInfo(IBUG68, 32, ("made",))
+    with pytest.raises(ValueError, match=r"the model is for \('ibug68', 32\), the data is \('ibug68', 20\)"):
+        evaluation.evaluate(other, faces, evaluation.Settings(), tmp_path)
+    for changes, message in (
+        ({"pairs": 1}, "pairs must be at least 2, not 1"),
+        ({"weights": (0.1, 0.0)}, r"weights are \(0\.1, 0\.0\); at least one number above 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            evaluation.Settings(**changes)

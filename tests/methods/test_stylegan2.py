@@ -1,0 +1,142 @@
+"""Training StyleGAN2: what each step changes, and the regularisations against what they are by hand."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from small_methods import abstract_step, largest_change, started
+
+from lgan_jax.core import FaceInfo
+from lgan_jax.landmarks import INNER49
+from lgan_jax.losses.adversarial import r1_penalty
+from lgan_jax.methods.projection.losses import path_lengths
+from lgan_jax.methods.projection.stylegan2 import PATH, R1, Settings, StyleGAN2
+
+FACES = FaceInfo(INNER49, 8, ("somebody",))
+SMALL = {"base": 24, "most": 3, "latent": 5, "style": 6, "layers": 1, "batch_size": 4}
+
+
+def small(dtype=jnp.float32, **changes):
+    return StyleGAN2(Settings(steps=20, **SMALL | changes), FACES, dtype, {})
+
+
+def pictures(count):
+    return {"image": np.random.default_rng(0).uniform(-1, 1, (count, 8, 8, 3)).astype(np.float32)}
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """States and metrics: at first, after a step with both regularisations, and after one without."""
+    method, batch = small(), pictures(4)
+    states, metrics = [started(method, batch)], []
+    for turn in ((R1, PATH), ()):
+        step = jax.vmap(functools.partial(method.train_step, turn=turn), in_axes=(None, 0, None), axis_name="data")
+        after, figures = jax.jit(step)(states[-1], {"image": batch["image"][None]}, jax.random.key(len(states)))
+        states.append(jax.tree.map(lambda x: x[0], after))
+        metrics.append({name: float(x[0]) for name, x in figures.items()})
+    return method, states, metrics
+
+
+def test_both_networks_learn_and_the_average_follows(trained):
+    _, states, metrics = trained
+    first, second, third = states
+    for name in ("generator", "discriminator"):
+        assert max(largest_change(first.params[name], second.params[name])) > 1e-4
+        assert max(largest_change(second.params[name], third.params[name])) > 1e-4
+    assert int(third.step) == 2
+    assert set(metrics[0]) == {"generator", "discriminator", "real", "made", "r1", "path"}
+    assert metrics[0]["r1"] > 0
+    assert metrics[0]["path"] > 0
+    assert float(third.paths) == float(second.paths) > 0
+    kept = 0.5 ** (4 / (4 * 0.05))  # half is forgotten after a twentieth of the pictures seen
+    for made, old, new in zip(*map(jax.tree.leaves, (third.average, second.average, third.params["generator"]))):
+        np.testing.assert_allclose(made, kept * old + (1 - kept) * new, atol=1e-5)
+    for x, y in zip(*map(jax.tree.leaves, (second.average, second.params["generator"]))):
+        np.testing.assert_allclose(x, y, atol=1e-6)
+    before, after = (state.buffers["synthesis"] for state in (first, third))
+    assert max(largest_change(before, after)) == 0
+    assert float(jnp.abs(third.buffers["mapping"]["w_avg"]).max()) > 0
+
+
+def test_penalties_stay_in_the_metrics_between_their_steps(trained):
+    _, _, metrics = trained
+    assert {name: metrics[1][name] for name in ("r1", "path")} == {name: metrics[0][name] for name in ("r1", "path")}
+    assert metrics[1]["generator"] != metrics[0]["generator"]
+
+
+def test_when_regularisations_are_due():
+    method = small(r1_every=4, path_every=3)
+    assert [method.turn(step) for step in (0, 1, 3, 4, 12)] == [(R1, PATH), (), (PATH,), (R1,), (R1, PATH)]
+    assert small(r1_every=0, path_every=0).turn(0) == ()
+
+
+def test_pictures_and_figures_of_held_out_faces(trained):
+    method, states, _ = trained
+    batch = pictures(3)
+    figures = jax.jit(method.eval_step)(states[-1], batch)
+    assert set(figures) == {"real", "made"}
+    sheet = np.asarray(jax.jit(method.pictures)(states[-1], batch)["faces"])
+    assert sheet.shape == (3, 3, 8, 8, 3)
+    np.testing.assert_array_equal(sheet[:, 0], batch["image"])
+    assert np.abs(sheet[:, 1] - sheet[:, 2]).max() > 0
+
+
+def test_styles_are_mixed(trained):
+    """Of every example, the first places have one latent's style, and the others the other's."""
+    method, states, _ = trained
+    keys = jax.vmap(jax.random.key)(jnp.arange(200))
+    styles, noise, rest = method._styles(method.variables(states[-1]), keys)
+    places = method.generator.places
+    assert styles.shape == (200, places, 6)
+    changes = np.asarray(jnp.abs(jnp.diff(styles, axis=1)).max(-1) > 0).sum(1)
+    assert set(changes) <= {0, 1}
+    assert 0.85 < changes.mean() < 0.95
+    assert [x.shape for x in noise] == [(200, 4, 4), (200, 8, 8), (200, 8, 8)]
+    assert rest.shape == (200, 192)
+    assert float(jnp.std(rest)) == pytest.approx(1, abs=0.05)
+
+
+def test_half_of_the_pictures_are_mirrored():
+    image, keys = jnp.asarray(pictures(30)["image"]), jax.vmap(jax.random.key)(jnp.arange(30))
+    made = small()._mirrored(image, keys)
+    as_they_were = np.asarray((made == image).all((1, 2, 3)))
+    assert 5 < as_they_were.sum() < 25
+    np.testing.assert_array_equal(made[~as_they_were], image[~as_they_were][:, :, ::-1])
+    np.testing.assert_array_equal(small(mirror=False)._mirrored(image, keys), image)
+
+
+def test_bfloat16_in_the_highest_resolutions():
+    state, metrics = abstract_step(small(jnp.bfloat16, reduced=1), pictures(2))
+    assert all(x.dtype in (jnp.float32, jnp.int32) for x in jax.tree.leaves((state, metrics)))
+    assert small(jnp.bfloat16, reduced=1).generator.reduced == 1
+    assert small(jnp.float32, reduced=1).generator.reduced == 0
+
+
+def test_regularisations_by_hand():
+    """D(x) = Σ a·x² has the gradient 2a·x; a generator that is linear has one path length for all directions' norms."""
+    image = jnp.asarray(pictures(5)["image"])
+    expected = np.sum((2 * 0.7 * np.asarray(image)) ** 2, (1, 2, 3)).mean()
+    np.testing.assert_allclose(r1_penalty(lambda x: 0.7 * jnp.sum(x**2, (1, 2, 3)), image), expected, rtol=1e-5)
+    rng = np.random.default_rng(1)
+    matrix, direction = rng.normal(size=(7, 6 * 6 * 3)), rng.normal(size=(2, 6, 6, 3)).astype(np.float32)
+    lengths = path_lengths(
+        lambda x: (x.mean(1) @ jnp.asarray(matrix, jnp.float32)).reshape(-1, 6, 6, 3),
+        jnp.zeros((2, 4, 7)),
+        jnp.asarray(direction),
+    )
+    slopes = (direction.reshape(2, -1) / 6) @ matrix.T / 4  # of each of the four places
+    np.testing.assert_allclose(lengths, np.sqrt((slopes**2).sum(1)), rtol=1e-4)  # times √4, over √4
+
+
+def test_what_cannot_be_trained_is_said():
+    for changes, message in (
+        ({"mixing": 1.5}, r"mixing is 1\.5; it must be between 0 and 1"),
+        ({"r1": -1.0}, r"r1 is -1\.0; it must be at least 0"),
+        ({"layers": 0}, "layers is 0; it must be at least 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            small(**changes)
+    with pytest.raises(ValueError, match="StyleGAN2 makes pictures of 8, 16, 32 … pixels, not of 24"):
+        StyleGAN2(Settings(), FaceInfo(INNER49, 24, ("somebody",)), jnp.float32, {})
