@@ -106,8 +106,8 @@ def quick(config: ConfigDict) -> None:
         **{"brightness": 0.08, "contrast": 0.15, "saturation": 0.15},
     }
     config.detector.update({"steps": 450})
-    config.stylegan2.update({"steps": 10_000, "mirror": False, "path_every": 0})
-    config.loop.update({"log_every": 100, "eval_every": 500, "pictures_every": 500, "checkpoint_every": 500})
+    config.stylegan2.update({"steps": 12_000, "mirror": False, "path_every": 0})
+    config.loop.update({"log_every": 100, "eval_every": 1000, "pictures_every": 500, "checkpoint_every": 500})
 
 
 def small(config: ConfigDict) -> None:

@@ -99,3 +99,10 @@ def test_prepared_folders_without_action_units(root, tmp_path):
         table.unlink()
     with pytest.raises(ValueError, match=r"mine has no <person>/action_units\.csv, .* prepared it again"):
         opened(root, tmp_path)
+
+
+def test_prepared_pictures_are_taken_as_they_are_where_photos_would_be_cropped(root, tmp_path):
+    cache = str(tmp_path / "cache")
+    faces = data.open_faces(data.Settings(name="celeba", dir=str(root), size=32, cache=cache, crops="ffhq"))
+    assert (faces.name, faces.info.scheme.name) == ("prepared: mine", "ibug68")
+    assert len(faces.train) + len(faces.test) == sum(PEOPLE.values())

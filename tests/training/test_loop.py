@@ -170,6 +170,25 @@ def test_method_that_does_not_count_its_steps_is_found(tmp_path):
         loop.run([phase], tmp_path / "run", SETTINGS, {})
 
 
+def test_steps_that_are_not_all_alike(tmp_path):
+    """Those of a turn are compiled for it; a run that is continued keeps the count."""
+
+    class Turning(tiny_run.Tiny):
+        def turn(self, step):
+            return "third" if step % 3 == 0 else "plain"
+
+        def train_step(self, state, batch, key, turn):
+            new, metrics = super().train_step(state, batch, key)
+            return new, {**metrics, "third": jax.numpy.float32(turn == "third")}
+
+    settings = dataclasses.replace(SETTINGS, log_every=1)
+    for steps in (2, 5):
+        phase = dataclasses.replace(tiny_run.phases(steps=steps)[0], build=lambda earlier: Turning())
+        loop.run([phase], tmp_path / "run", settings, {})
+    seen = [line["values"]["third"] for line in lines(tmp_path / "run") if line["kind"] == "train"]
+    assert seen == [1, 0, 0, 1, 0]
+
+
 def test_data_that_ends_is_an_error(tmp_path):
     phase = dataclasses.replace(tiny_run.phases()[0], batches=lambda: iter([tiny_run.held_out(0, 8)]))
     with pytest.raises(ValueError, match="first: the data ended before step 2"):

@@ -25,9 +25,9 @@ from lgan_jax.landmarks import Scheme
 
 _ROWS, _COLUMNS = 3, 8  # of the made faces
 _PAIRS = 6  # of the projections
-_CURVES = {  # name → title, what it shows, the lines
-    "landmarks": ("landmarks", "should fall", {DETECTOR: "detector", DLIB: "dlib"}),
-    "look": ("look", "rises, and should stay below that of landmarks alone",
+_CURVES = {  # what is measured → what to look for, the lines
+    "landmarks": ("It should fall with the weight of the landmarks.", {DETECTOR: "detector", DLIB: "dlib"}),
+    "look": ("It rises with the weight of the landmarks; it should stay low for long.",
              {FEATURES: "features", IDENTITY: "identity (dlib)"}),
 }  # fmt: skip
 
@@ -67,19 +67,17 @@ def curves(rows: Mapping[str, Values]) -> list[Sheet]:
     """How far landmarks and looks are from what was asked for, over the weight, from one end to the other."""
     places = [LOOK, *(name for name in rows if name not in (LOOK, LANDMARKS)), LANDMARKS]
     sheets = []
-    for name, (what, course, lines) in _CURVES.items():
+    for what, (course, lines) in _CURVES.items():
         series = [
-            plots.Series(line, [float(_mean(rows[place][key])) for place in places])
+            plots.Series(line, [_mean(rows[place][key]) for place in places])
             for key, line in lines.items()
             if key in rows[LOOK]
         ]
         sheets.append(
             Sheet(
-                name=f"curve-{name}",
-                title=f"Distance of the {what} over the weight",
-                caption=f"From the {what}' photo. With the weight of the landmarks it {course}."
-                if what == "landmarks"
-                else f"From the {what}'s photo. With the weight of the landmarks it {course}.",
+                name=f"curve-{what}",
+                title=f"Distance of the {what} over the weight of the landmarks",
+                caption=f"From those of the photo with the {what}, as in the table. {course}",
                 image=plots.plot(places, series, "weight of the landmarks", f"distance of the {what}"),
             )
         )
