@@ -114,7 +114,9 @@ def small(config: ConfigDict) -> None:
     config.inverse.update({"batch_size": 64})
     config.inverse.search.update({"steps": 80, "tolerance": 0.02, "patience": 10, "slots": 8, "every": 10})
     config.landmark_generator.update({"batch_size": 64})
-    config.landmark_generator.optimizer = {"name": "adam", "learning_rate": 2e-3, "schedule": "cosine"}
+    config.landmark_generator.optimizer = {  # a decay, since it would learn few pictures by heart
+        **{"name": "adam", "learning_rate": 2e-3, "schedule": "cosine", "weight_decay": 1e-5},
+    }
 
 
 def adam(learning_rate: float) -> dict:
