@@ -40,4 +40,4 @@ def networks(state: State) -> list[str]:
         if "params" in names:
             where = names.index("params")
             groups[".".join(names[:where]) or names[1]][".".join(names)] = leaf
-    return [f"{name}: {parameter_overview.count_parameters(group):,} parameters" for name, group in groups.items()]
+    return [f"{name}: {int(parameter_overview.count_parameters(group)):,} parameters" for name, group in groups.items()]
