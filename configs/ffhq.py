@@ -106,8 +106,9 @@ def quick(config: ConfigDict) -> None:
         **{"brightness": 0.08, "contrast": 0.15, "saturation": 0.15},
     }
     config.detector.update({"steps": 450})
-    config.stylegan2.update({"steps": 12_000, "mirror": False, "path_every": 0})
+    config.stylegan2.update({"steps": 11_000, "mirror": False, "path_every": 0})
     config.loop.update({"log_every": 100, "eval_every": 1000, "pictures_every": 500, "checkpoint_every": 500})
+    config.evaluation = {"pairs": 6}
 
 
 def small(config: ConfigDict) -> None:

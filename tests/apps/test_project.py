@@ -214,6 +214,14 @@ def test_a_run_or_all_of_the_files_are_needed(tmp_path):
         job.Options(tmp_path / "a.jpg", tmp_path / "b.jpg", tmp_path / "out", network=tmp_path / "n.pkl")
 
 
+def test_the_usual_weight_of_landmarks_depends_on_who_sees(tmp_path):
+    photos = tmp_path / "a.jpg", tmp_path / "b.jpg", tmp_path / "out"
+    published = {name: tmp_path / name for name in ("network", "fan", "vgg")}
+    assert job.Options(*photos, **published).settings.landmarks == 0.1
+    assert job.Options(*photos, workdir=tmp_path).settings.landmarks == 0.03
+    assert job.Options(*photos, workdir=tmp_path, landmark_weight=0.0).settings.landmarks == 0
+
+
 def test_from_the_command_line(projector, tmp_path, capsys, monkeypatch):
     """With networks that are there already."""
     asked = []

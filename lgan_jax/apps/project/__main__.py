@@ -59,7 +59,12 @@ def _parser() -> cli.Parser:
     add("--out", required=True, metavar="DIR", type=Path, help="folder to write; it must not exist yet, or be empty")
     add("--weight", action="append", metavar="NAME=X", help="weight of a group of landmarks; may be given again")
     add("--look-weight", type=float, metavar="X", help="weight of the look (default: 1)")
-    add("--landmark-weight", type=float, metavar="X", help="weight of the landmarks (default: 0.1; 0.05 is usual too)")
+    add(
+        "--landmark-weight",
+        type=float,
+        metavar="X",
+        help="weight of the landmarks (default: 0.1, and 0.05 is usual too; with --workdir 0.03)",
+    )
     add("--steps", type=int, metavar="N", help="steps of the search (default: 1000)")
     add("--frame-steps", type=int, metavar="N", help="steps of each frame of a video after the first (default: 100)")
     add("--restarts", type=int, metavar="N", help="searches for each pair, of which the best is kept (default: 1)")

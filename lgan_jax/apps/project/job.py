@@ -19,6 +19,7 @@ from lgan_jax.faces import Faces
 from lgan_jax.inversion import Progress
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.methods.projection.losses import landmark_weights
+from lgan_jax.methods.projection.model import LANDMARK_WEIGHT
 from lgan_jax.methods.projection.projector import Projector, Settings
 from lgan_jax.training.logs.progress import Progress as Bar
 
@@ -39,7 +40,7 @@ class Options:
     lpips: Path | None = None
     weight: Sequence[str] = ()
     look_weight: float = Settings.look
-    landmark_weight: float = Settings.landmarks
+    landmark_weight: float | None = None
     steps: int = Settings.steps
     frame_steps: int = 100
     restarts: int = 1
@@ -87,8 +88,10 @@ class Options:
     @property
     def settings(self) -> Settings:
         """How to search."""
-        weights = {"look": self.look_weight, "landmarks": self.landmark_weight}
-        return Settings(steps=self.steps, slots=self.at_once, every=max(1, math.ceil(self.steps / 100)), **weights)
+        usual = Settings.landmarks if self.workdir is None else LANDMARK_WEIGHT
+        landmarks = usual if self.landmark_weight is None else self.landmark_weight
+        every = max(1, math.ceil(self.steps / 100))
+        return Settings(steps=self.steps, slots=self.at_once, every=every, look=self.look_weight, landmarks=landmarks)
 
 
 def project(options: Options) -> int:

@@ -18,6 +18,7 @@ from lgan_jax.evaluation.judge import find_judge
 from lgan_jax.evaluation.pictures import to_bytes
 from lgan_jax.evaluation.projection import measures, sheets, tables
 from lgan_jax.evaluation.projection.measures import LANDMARKS, LOOK, THE_LANDMARKS, THE_LOOK, Model
+from lgan_jax.methods.projection.model import LANDMARK_WEIGHT
 from lgan_jax.methods.projection.projector import Settings as Search
 
 _SEED = 6  # of the made faces that are measured
@@ -37,7 +38,7 @@ class Settings:
 
     frames: int = 200
     pairs: int = 8
-    weights: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3)
+    weights: tuple[float, ...] = (0.003, 0.01, 0.03, 0.1)
     steps: int = 250
     inception: str = ""
 
@@ -90,7 +91,7 @@ def evaluate(
         for name, pictures in (results | photos).items()
     }
     curve = {name: rows[name] for name in results}
-    weight = min(settings.weights, key=lambda weight: abs(math.log(weight / Search.landmarks)))
+    weight = min(settings.weights, key=lambda weight: abs(math.log(weight / LANDMARK_WEIGHT)))
     verdict, good = tables.verdict(rows, str(weight))
     shown = [distances.table(kinds, held_out, judge, inception), tables.projections(rows, settings.steps)]
     doubts = distances.doubts(distances.seen(judge, made), inception)

@@ -24,6 +24,7 @@ from lgan_jax.nn import lpips
 from lgan_jax.nn.chunks import detect_in_chunks, in_chunks
 from lgan_jax.ops import dsnt
 
+LANDMARK_WEIGHT = 0.03  # beside 1 for the look, where a run's networks see: at 0.1 the look is lost on drawn faces
 _HEIGHT = 2 * math.pi  # a map that sums to 1, of deviation 1, times this is 1 high, as FAN's maps are
 
 
