@@ -12,6 +12,8 @@ from lgan_jax import cli, experiment
 from lgan_jax.apps.invert import __main__ as invert
 from lgan_jax.apps.synthesize import __main__ as synthesize
 
+WEIGHTS = "autoencoder of step 2, began of step 2, inverse of step 2, landmark_generator of step 3"
+
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
@@ -39,7 +41,7 @@ def command(module, capsys, *arguments):
 def test_the_report_has_every_table(run):
     data = json.loads((run / "report" / "metrics.json").read_text())
     assert list(data["tables"]) == ["convergence", "distances", "inversion", "landmarks", "smoothness"]
-    assert data["facts"]["Weights"] == "began of step 2, inverse of step 2, landmark_generator of step 3"
+    assert data["facts"]["Weights"] == WEIGHTS
     assert "landmark generator" in data["verdict"]
     assert len(data["tables"]["convergence"]["rows"]) == 3
     assert (run / "report" / "mirror.png").is_file()
@@ -54,7 +56,12 @@ def test_the_z_of_every_training_picture_was_searched_for(run):
 def test_a_finished_run_is_not_trained_again(run, config, capsys):
     assert experiment.train(config, run) == 0
     said = capsys.readouterr().out
-    for name in ("began: finished at step 2", "inverse: finished at step 2", "landmark_generator: finished at step 3"):
+    for name in (
+        "autoencoder: finished at step 2",
+        "began: finished at step 2",
+        "inverse: finished at step 2",
+        "landmark_generator: finished at step 3",
+    ):
         assert name in said
 
 
@@ -63,7 +70,7 @@ def test_the_run_makes_a_data_set(run, tmp_path, capsys):
     said = command(synthesize, capsys, "--workdir", run, "--count", 11, "--out", out, "--seed", 2)
     assert f"{out} holds 11 faces with 49 landmarks, made by quick" in said
     about = json.loads((out / "made.json").read_text())
-    assert about["weights"] == "began of step 2, inverse of step 2, landmark_generator of step 3"
+    assert about["weights"] == WEIGHTS
     expected = lgan_jax.load(run).sample(2, 1, first=10).image[0]
     made = np.asarray(Image.open(out / "images" / "00000" / "0000010.png"))
     assert np.abs(made / 127.5 - 1 - expected).max() < 0.02
