@@ -81,33 +81,23 @@ def evaluate(
     ways, mirror = _ways(model, faces, settings.ways)
     shown = [
         *([tables.convergence(history)] if history else []),
-        distances.table(
-            {distances.MADE: made.pictures, distances.TRAINED: faces.trained}, faces.pictures, judge, inception
-        ),
+        _distances(faces, made, judge, inception),
         _inversion(model, faces),
         tables.landmarks(points, len(faces.pictures)),
         tables.smoothness(ways, measures.STEPS),
         *([claim.table(learned)] if learned else []),
     ]
-    pictures = [
-        sheets.made(made, data.info.scheme),
-        sheets.inverted(faces, data.info.scheme),
-        mirror,
-        *([sheets.convergence(history)] if len(history) > 1 else []),
-        *([claim.sheet(learned)] if learned else []),
-    ]
-    built_in = [report.BUILT_IN] if data.built_in else []
+    pictures = [sheets.made(made, data.info.scheme), sheets.inverted(faces, data.info.scheme), mirror]
+    pictures += [sheets.convergence(history)] if len(history) > 1 else []
+    pictures += [claim.sheet(learned)] if learned else []
+    warnings += [*([report.BUILT_IN] if data.built_in else []), *stale, *distances.doubts(made.seen, inception)]
+    facts = report.facts(data, f"{len(faces.pictures)} held-out pictures and as many made faces")
     found = report.Report(
         title="Made faces with their landmarks",
         verdict=verdict,
         good=good,
-        warnings=[*built_in, *warnings, *stale, *distances.doubts(made.seen, inception)],
-        facts={
-            **report.facts(data, f"{len(faces.pictures)} held-out pictures and as many made faces"),
-            **(about or {}),
-            **report.surroundings(),
-            "Time": f"{time.monotonic() - start:.0f} s",
-        },
+        warnings=warnings,
+        facts={**facts, **(about or {}), **report.surroundings(), "Time": f"{time.monotonic() - start:.0f} s"},
         tables=shown,
         sheets=pictures,
         details=report.details(settings, data, start),
@@ -143,6 +133,11 @@ def _landmark_errors(
         seen = distances.seen(judge, faces.pictures)
         rows["dlib, which sees the picture"] = {"held_out": error_where_known(seen, faces.landmarks, scheme)}
     return rows
+
+
+def _distances(faces: Known, made: Made, judge: Judge | None, inception: Features | None) -> Table:
+    kinds = {distances.MADE: made.pictures, distances.TRAINED: faces.trained}
+    return distances.table(kinds, faces.pictures, judge, inception)
 
 
 def _inversion(model: Model, faces: Known) -> Table:
