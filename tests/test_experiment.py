@@ -15,6 +15,7 @@ from small_configs import ROOT, small_config
 import lgan_jax
 from lgan_jax import experiment
 from lgan_jax.methods import PHASES
+from lgan_jax.training import workdir
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -150,6 +151,21 @@ def test_evaluating_what_is_no_run_is_one_line(tmp_path):
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr.count("\n")) == (2, 1)
     assert "there is no run in" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--config.evaluation.claim.batch_size=5", "batch_size is 5; half of a batch is made"),
+        ("--frames=1", "frames must be at least 2, not 1"),
+    ],
+)
+def test_a_run_is_evaluated_as_another_config_says(arguments, said, tmp_path):
+    workdir.open_run(tmp_path, {"config": small_config("celeba:quick", **{"evaluation.frames": 3})})
+    given = f"--workdir={tmp_path} --config=configs/celeba.py:quick {arguments}"
+    result = forked.run("evaluate.py", *given.split(), folder=ROOT)
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert said in result.stderr
 
 
 def test_every_field_of_a_config_is_read():

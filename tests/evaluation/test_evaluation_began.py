@@ -9,8 +9,8 @@ from oracle import Memory
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import FaceData
 from lgan_jax.evaluation import distances, judge
+from lgan_jax.evaluation.began import claim, measures
 from lgan_jax.evaluation.began import evaluate as evaluation
-from lgan_jax.evaluation.began import measures
 from lgan_jax.evaluation.pictures import to_bytes
 from lgan_jax.landmarks import IBUG68, IBUG68_TO_INNER49, INNER49
 from lgan_jax.methods.began.model import Inverted, Sampled, Searched
@@ -142,6 +142,36 @@ def test_without_dlib_and_with_inception(data, tmp_path, monkeypatch):
     assert rows(found, "landmarks")["mean shape"].keys() == {"held_out"}
     assert not any("FID was not measured" in each for each in found.warnings)
     assert not any(table.key == "convergence" for table in found.tables)
+
+
+def test_what_detectors_learned_stays_in_the_report(data, tmp_path, monkeypatch):
+    """It is found out when asked for, and shown later for the same weights."""
+    asked = []
+
+    def run(sample, faces, settings, weights):
+        asked.append((sample(8, 1).image.shape, settings.steps, weights))
+        error = {claim.REAL: {0.5: (0.2, 0.4)}, claim.BOTH: {0.5: (0.1, 0.2)}}
+        return claim.Outcome(error, 30, 4, 6, 7, 2, weights=weights, fingerprint=faces.fingerprint)
+
+    monkeypatch.setattr(evaluation, "find_judge", lambda: (None, []))
+    monkeypatch.setattr(claim, "run", run)
+    faces, z = data
+    first, again, other = (
+        evaluation.evaluate(
+            Model(z), faces, evaluation.Settings(frames=3, ways=1, augmentation=wanted, claim=claim.Settings(steps=7)),
+            tmp_path, {"Weights": weights},
+        )
+        for wanted, weights in ((True, "step 3"), (False, "step 3"), (False, "step 4"))
+    )  # fmt: skip
+    assert asked == [((1, SIZE, SIZE, 3), 7, "step 3")]
+    for found in (first, again):
+        shown = rows(found, "claim")
+        assert {name: each["share_0.5"] for name, each in shown.items()} == pytest.approx(
+            {"real faces": 0.3, "real and made faces": 0.15}
+        )
+        assert found.sheets[-1].name == "claim"
+    assert "claim" not in [table.key for table in other.tables]
+    assert "claim.json is of other weights or data, and not shown here: give --augmentation again." in other.warnings
 
 
 def test_baselines_by_hand():

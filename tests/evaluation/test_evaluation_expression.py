@@ -164,7 +164,7 @@ def test_made_faces_to_learn_from(data, tmp_path, without_dlib, capsys):
     made = expression.evaluate(model, data, settings, tmp_path, {"Weights": "step 7"})
     said = capsys.readouterr().out
     assert "augmentation 48/48" in said
-    stored = json.loads((tmp_path / augmentation.FILE).read_text())
+    stored = json.loads((tmp_path / augmentation.Outcome.file).read_text())
     assert set(stored["accuracy"]) == {"0", "3"}
     assert [len(values) for values in stored["accuracy"].values()] == [2, 2]
     assert stored["mean"]["3"] == pytest.approx(np.mean(stored["accuracy"]["3"]))
@@ -179,9 +179,6 @@ def test_made_faces_to_learn_from(data, tmp_path, without_dlib, capsys):
     later = expression.evaluate(model, data, SETTINGS, tmp_path, {"Weights": "step 8"})
     assert "augmentation" not in [table.key for table in later.tables]
     assert any("is of other weights or data" in warning for warning in later.warnings)
-    (tmp_path / augmentation.FILE).write_text("{}")
-    with pytest.raises(ValueError, match=r"augmentation.json cannot be read .*: delete it"):
-        augmentation.read(tmp_path, "step 7", data.fingerprint)
 
 
 def test_made_faces_have_the_expression_of_whose_landmarks_they_have(data):

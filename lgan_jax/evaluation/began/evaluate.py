@@ -11,8 +11,8 @@ import numpy as np
 
 from lgan_jax.data import FaceData
 from lgan_jax.data.kept import evenly
-from lgan_jax.evaluation import distances, report
-from lgan_jax.evaluation.began import measures, sheets, tables
+from lgan_jax.evaluation import distances, outcomes, report
+from lgan_jax.evaluation.began import claim, measures, sheets, tables
 from lgan_jax.evaluation.began.measures import Known, Made, Model
 from lgan_jax.evaluation.distances import Features
 from lgan_jax.evaluation.judge import Judge, find_judge
@@ -29,11 +29,15 @@ class Settings:
       frames: held-out pictures at most; as many faces are made.
       ways: through z, from held-out pictures to their mirror images and to each other.
       inception: the user's file of pytorch-fid's Inception weights, for FID; empty for none.
+      augmentation: whether to train landmark detectors on real and on made faces, which takes long.
+      claim: of those detectors.
     """
 
     frames: int = 200
     ways: int = 8
     inception: str = ""
+    augmentation: bool = False
+    claim: claim.Settings = dataclasses.field(default_factory=claim.Settings)
 
     def __post_init__(self) -> None:
         if self.frames < 2:
@@ -69,6 +73,7 @@ def evaluate(
     start = time.monotonic()
     report.check(model.info, data)
     judge, warnings = find_judge()
+    learned, stale = _claim(model, data, settings, out, (about or {}).get("Weights", ""))
     faces = measures.known(model, data, settings.frames)
     made = measures.made(model, judge, len(faces.pictures))
     points = _landmark_errors(model, data, faces, made, judge)
@@ -76,36 +81,38 @@ def evaluate(
     ways, mirror = _ways(model, faces, settings.ways)
     shown = [
         *([tables.convergence(history)] if history else []),
-        distances.table(
-            {distances.MADE: made.pictures, distances.TRAINED: faces.trained}, faces.pictures, judge, inception
-        ),
+        _distances(faces, made, judge, inception),
         _inversion(model, faces),
         tables.landmarks(points, len(faces.pictures)),
         tables.smoothness(ways, measures.STEPS),
+        *([claim.table(learned)] if learned else []),
     ]
-    seconds = time.monotonic() - start
+    pictures = [sheets.made(made, data.info.scheme), sheets.inverted(faces, data.info.scheme), mirror]
+    pictures += [sheets.convergence(history)] if len(history) > 1 else []
+    pictures += [claim.sheet(learned)] if learned else []
+    warnings += [*([report.BUILT_IN] if data.built_in else []), *stale, *distances.doubts(made.seen, inception)]
+    facts = report.facts(data, f"{len(faces.pictures)} held-out pictures and as many made faces")
     found = report.Report(
         title="Made faces with their landmarks",
         verdict=verdict,
         good=good,
-        warnings=[*([report.BUILT_IN] if data.built_in else []), *warnings, *distances.doubts(made.seen, inception)],
-        facts={
-            **report.facts(data, f"{len(faces.pictures)} held-out pictures and as many made faces"),
-            **(about or {}),
-            **report.surroundings(),
-            "Time": f"{seconds:.0f} s",
-        },
+        warnings=warnings,
+        facts={**facts, **(about or {}), **report.surroundings(), "Time": f"{time.monotonic() - start:.0f} s"},
         tables=shown,
-        sheets=[
-            sheets.made(made, data.info.scheme),
-            sheets.inverted(faces, data.info.scheme),
-            mirror,
-            *([sheets.convergence(history)] if len(history) > 1 else []),
-        ],
+        sheets=pictures,
         details=report.details(settings, data, start),
     )
     report.write(found, out)
     return found
+
+
+def _claim(
+    model: Model, data: FaceData, settings: Settings, out: Path, weights: str
+) -> tuple[claim.Outcome | None, list[str]]:
+    """What detectors learned from made faces, now or before, where it was tested; and warnings."""
+    if settings.augmentation:
+        outcomes.write(claim.run(model.sample, data, settings.claim, weights), out)
+    return outcomes.read(claim.Outcome, out, weights, data.fingerprint)
 
 
 def _landmark_errors(
@@ -126,6 +133,11 @@ def _landmark_errors(
         seen = distances.seen(judge, faces.pictures)
         rows["dlib, which sees the picture"] = {"held_out": error_where_known(seen, faces.landmarks, scheme)}
     return rows
+
+
+def _distances(faces: Known, made: Made, judge: Judge | None, inception: Features | None) -> Table:
+    kinds = {distances.MADE: made.pictures, distances.TRAINED: faces.trained}
+    return distances.table(kinds, faces.pictures, judge, inception)
 
 
 def _inversion(model: Model, faces: Known) -> Table:

@@ -8,17 +8,15 @@ held-out people, whom neither it nor the model has seen.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import rich.console
 from jaxtyping import Int
 
 from lgan_jax.data import FaceData, Split
-from lgan_jax.evaluation import plots
+from lgan_jax.evaluation import outcomes, plots
 from lgan_jax.evaluation.expression.measures import Model
 from lgan_jax.evaluation.pictures import to_bytes, to_floats
 from lgan_jax.evaluation.report import Sheet
@@ -28,38 +26,40 @@ from lgan_jax.metrics.expression_classifier import Grey, prepared
 from lgan_jax.metrics.summary import Figure
 from lgan_jax.training.logs.progress import Progress
 
-FILE = "augmentation.json"
 PAPER = {0: 67.3, 1: 68.6, 5: 71.4, 10: 76.2, 100: 76.2}  # Table 4: accuracy in percent on Oulu-CASIA
 _SEED = 4  # of who lends landmarks and expression to whom
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
+class Outcome(outcomes.Outcome):
     """What the experiment found.
 
     Attributes:
       accuracy: factor → share of held-out faces whose expression is recognised, one for each seed.
       real, held_out: how many real faces the classifier learned from, and was tested on.
       steps, batch_size: of each training, whatever the factor.
-      weights: which weights of the model made the faces.
-      fingerprint: of the data.
     """
 
+    file: ClassVar[str] = "augmentation.json"
     accuracy: Mapping[int, tuple[float, ...]]
     real: int
     held_out: int
     steps: int
     batch_size: int
-    weights: str
-    fingerprint: str
 
     def as_json(self) -> dict[str, Any]:
-        """What the file holds: the fields, with mean, spread and the paper's figures beside them."""
-        return dataclasses.asdict(self) | {
+        """The fields, with mean, spread and the paper's figures beside them."""
+        return super().as_json() | {
             "mean": {factor: float(np.mean(values)) for factor, values in self.accuracy.items()},
             "spread": {factor: float(np.std(values)) for factor, values in self.accuracy.items()},
             "paper": {factor: value / 100 for factor, value in PAPER.items()},
         }
+
+    @classmethod
+    def fields_of(cls, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """See `outcomes.Outcome`."""
+        accuracy = {int(factor): tuple(values) for factor, values in stored["accuracy"].items()}
+        return super().fields_of(stored) | {"accuracy": accuracy}
 
 
 class Pool:
@@ -158,33 +158,6 @@ def run(
         weights=weights,
         fingerprint=data.fingerprint,
     )
-
-
-def write(outcome: Outcome, out: Path) -> None:
-    """Writes the file into the folder of the report, the whole file or nothing."""
-    out.mkdir(parents=True, exist_ok=True)
-    part = out / f".{FILE}"
-    part.write_text(json.dumps(outcome.as_json(), indent=2) + "\n")
-    part.replace(out / FILE)
-
-
-def read(out: Path, weights: str, fingerprint: str) -> tuple[Outcome | None, list[str]]:
-    """What an earlier experiment found with the same weights and data, if there was one, and a warning if it differs.
-
-    Raises `ValueError` where the file cannot be read.
-    """
-    if not (out / FILE).exists():
-        return None, []
-    try:
-        stored = json.loads((out / FILE).read_text())
-        fields = {field.name: stored[field.name] for field in dataclasses.fields(Outcome)}
-        fields["accuracy"] = {int(factor): tuple(values) for factor, values in fields["accuracy"].items()}
-    except (ValueError, KeyError, AttributeError) as error:
-        raise ValueError(f"{out / FILE} cannot be read ({error!r}): delete it, or give --augmentation again") from None
-    outcome = Outcome(**fields)
-    if (outcome.weights, outcome.fingerprint) != (weights, fingerprint):
-        return None, [f"{FILE} is of other weights or data, and not shown here: give --augmentation again."]
-    return outcome, []
 
 
 def table(outcome: Outcome, on_oulu_casia: bool) -> Table:

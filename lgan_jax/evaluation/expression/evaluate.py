@@ -11,7 +11,7 @@ import numpy as np
 
 from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.data import FaceData
-from lgan_jax.evaluation import report
+from lgan_jax.evaluation import outcomes, report
 from lgan_jax.evaluation.expression import augmentation, sheets, tables
 from lgan_jax.evaluation.expression.cases import Cases, Pictures, choose
 from lgan_jax.evaluation.expression.measures import Features, Judges, Measured, Model, made_by, measure, real
@@ -138,8 +138,8 @@ def _table_4(
     """What the augmentation experiment found, now or before, where it was made; and warnings."""
     if settings.augmentation:
         arguments = (settings.classifier, settings.factors, settings.seeds, weights)
-        augmentation.write(augmentation.run(model, data, *arguments), out)
-    return augmentation.read(out, weights, data.fingerprint)
+        outcomes.write(augmentation.run(model, data, *arguments), out)
+    return outcomes.read(augmentation.Outcome, out, weights, data.fingerprint)
 
 
 def _rows(made: Mapping[str, Pictures], cases: Cases, judges: Judges, data: FaceData) -> dict[str, Measured]:

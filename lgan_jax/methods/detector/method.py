@@ -117,7 +117,7 @@ class Detector:
         """See `core.Method`: a picture with its own landmarks (green), and with those found (yellow), in each row."""
         image, landmarks = (x[:8] for x in _flat(batch))
         image = 2 * image - 1
-        found = dsnt.to_landmarks(dsnt.dsnt(self.heatmaps(self.weights(state), image)))
+        found = self.landmarks(self.weights(state), image)
         columns = [with_dots(image, landmarks), with_dots(image, found, (1.0, 1.0, -1.0))]
         return {"detected": jnp.stack(columns, 1)}
 
@@ -130,6 +130,10 @@ class Detector:
     ) -> Float[Array, "batch rows columns n"]:
         """Ω before DSNT, of pictures in [-1, 1]: one map a landmark, float32, each summing to 1."""
         return self._network.apply(weights, (image + 1) / 2)
+
+    def landmarks(self, weights: Any, image: Float[Array, "batch height width 3"]) -> Float[Array, "batch n 2"]:
+        """Landmarks in [0, 1] of pictures in [-1, 1]."""
+        return dsnt.to_landmarks(dsnt.dsnt(self.heatmaps(weights, image)))
 
     def _augmented(self, image: Array, landmarks: Array, key: jax.Array) -> tuple[Array, Array]:
         def one(key: jax.Array, image: Array, landmarks: Array):

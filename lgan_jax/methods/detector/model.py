@@ -9,7 +9,6 @@ from jaxtyping import ArrayLike, Float32
 from lgan_jax.core import FaceInfo
 from lgan_jax.methods.detector.method import Detector, State
 from lgan_jax.nn.chunks import detect_in_chunks
-from lgan_jax.ops import dsnt
 
 
 class LandmarkDetector:
@@ -23,7 +22,7 @@ class LandmarkDetector:
         """From the phase that trained it and its last state."""
         self.info = info
         self._weights = method.weights(state)
-        self._detect = jax.jit(lambda weights, image: dsnt.to_landmarks(dsnt.dsnt(method.heatmaps(weights, image))))
+        self._detect = jax.jit(method.landmarks)
 
     def detect(self, images: ArrayLike) -> Float32[np.ndarray, "*batch n 2"]:
         """Landmarks in [0, 1] of faces `(..., size, size, 3)` in [-1, 1].

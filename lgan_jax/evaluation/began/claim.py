@@ -1,0 +1,242 @@
+"""What Bazrafkan et al. claim and do not test: that a landmark detector learns from made faces beside real ones.
+
+A detector is trained on a share of the real training faces, alone and with made faces beside them, for as many steps
+either way, and tested on real held-out faces. Where there are made faces, they are half of every batch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import rich.console
+
+from lgan_jax import optimizers
+from lgan_jax.data import FaceData
+from lgan_jax.data.kept import evenly
+from lgan_jax.evaluation import outcomes, plots
+from lgan_jax.evaluation.pictures import to_bytes, to_floats
+from lgan_jax.evaluation.report import Sheet
+from lgan_jax.evaluation.tables import Column, Row, Table
+from lgan_jax.methods.detector.method import Detector
+from lgan_jax.metrics.lmk import error_per_landmark
+from lgan_jax.metrics.summary import summarize
+from lgan_jax.nn.chunks import in_chunks
+from lgan_jax.training import parallel
+from lgan_jax.training.logs.progress import Progress
+
+REAL, BOTH = "real", "real and made"
+_SEED = 8  # of the made faces
+_WARMUP = 50  # steps, of at most a tenth of a training
+_MOST = 2000  # held-out faces that detectors are tested on
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The experiment.
+
+    Attributes:
+      shares: of the real training faces that a detector learns from, in (0, 1].
+      made: how many made faces there are beside them.
+      seeds: trainings of each.
+      steps, batch_size, width, depth: of a training; see `methods.detector`.
+      learning_rate: Adam's at its highest; it falls as a cosine.
+    """
+
+    shares: tuple[float, ...] = (0.1, 0.5, 1.0)
+    made: int = 2000
+    seeds: int = 3
+    steps: int = 1500
+    batch_size: int = 16
+    width: int = 64
+    depth: int = 3
+    learning_rate: float = 2e-3
+
+    def __post_init__(self) -> None:
+        if not self.shares or not all(0 < share <= 1 for share in self.shares):
+            raise ValueError(f"shares are {self.shares}; each must be above 0 and at most 1")
+        if len(set(self.shares)) < len(self.shares):
+            raise ValueError(f"shares are {self.shares}; each must be there once")
+        for name in ("made", "seeds", "steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.batch_size < 2 or self.batch_size % 2:
+            raise ValueError(f"batch_size is {self.batch_size}; half of a batch is made: it must be even")
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome(outcomes.Outcome):
+    """What was found.
+
+    Attributes:
+      error: what was learned from (`REAL`, `BOTH`) → share → mean error on held-out faces, one for each seed.
+      real, made, held_out: how many faces there are in all.
+      steps, batch_size: of each training.
+    """
+
+    file: ClassVar[str] = "claim.json"
+    error: Mapping[str, Mapping[float, tuple[float, ...]]]
+    real: int
+    made: int
+    held_out: int
+    steps: int
+    batch_size: int
+
+    @classmethod
+    def fields_of(cls, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """See `outcomes.Outcome`."""
+        error = {
+            name: {float(share): tuple(values) for share, values in stored["error"][name].items()}
+            for name in (REAL, BOTH)
+        }
+        return super().fields_of(stored) | {"error": error}
+
+
+@dataclasses.dataclass(frozen=True)
+class Pool:
+    """Faces to learn from: the `places` of `records` that have a picture and landmarks."""
+
+    records: Any
+    places: np.ndarray
+
+    def draw(self, rng: np.random.Generator, count: int) -> list[Mapping[str, np.ndarray]]:
+        """That many, some of them more than once."""
+        return [self.records[int(i)] for i in rng.choice(self.places, count)]
+
+
+def run(
+    sample: Callable[[int, int], Any],
+    data: FaceData,
+    settings: Settings,
+    weights: str,
+    console: rich.console.Console | None = None,
+) -> Outcome:
+    """Trains and tests all detectors, and says on the console how far it is.
+
+    Args:
+      sample: makes faces of a seed and a count (`methods.began.model.LandmarkedFaces.sample`).
+      data: whose training faces teach, and whose held-out faces test.
+      settings: of the experiment.
+      weights: which made the faces, for the record.
+      console: to say it on.
+
+    Raises:
+      ValueError: a detector's numbers are no longer finite.
+    """
+    sampled = sample(_SEED, settings.made)
+    made = [{"image": each[0], "landmarks": each[1]} for each in zip(to_bytes(sampled.image), sampled.landmarks)]
+    tested = evenly(np.arange(len(data.test)), _MOST)
+    training = _Training(data, settings, [data.test[int(i)] for i in tested])
+    total = 2 * len(settings.shares) * settings.seeds * settings.steps
+    progress = Progress("claim", 0, total, console or rich.console.Console())
+    error: dict[str, dict[float, tuple[float, ...]]] = {REAL: {}, BOTH: {}}
+    done = 0
+    for share in settings.shares:
+        count = max(1, round(share * len(data.train)))
+        some = Pool(data.train, evenly(np.arange(len(data.train)), count))
+        for name, other in ((REAL, some), (BOTH, Pool(made, np.arange(len(made))))):
+            for seed in range(settings.seeds):
+                found = training.error((some, other), seed, progress, done)
+                error[name][share] = (*error[name].get(share, ()), found)
+                done += settings.steps
+                progress.report(done, {"share": share, "made too": float(name == BOTH), "error": found}, None)
+    progress.close()
+    counts = {"real": len(data.train), "made": settings.made, "held_out": len(tested)}
+    more = {"steps": settings.steps, "batch_size": settings.batch_size}
+    return Outcome(error, **counts, **more, weights=weights, fingerprint=data.fingerprint)
+
+
+class _Training:
+    """A detector's training and its test, compiled once."""
+
+    def __init__(self, data: FaceData, settings: Settings, tested: Sequence[Mapping[str, np.ndarray]]) -> None:
+        optimizer = optimizers.Settings(
+            name="adam",
+            learning_rate=settings.learning_rate,
+            schedule="cosine",
+            warmup=min(_WARMUP, settings.steps // 10),
+        )
+        fields = {name: getattr(settings, name) for name in ("steps", "batch_size", "width", "depth")}
+        self._settings, self._info, self._tested = settings, data.info, _batch(tested)
+        self._method = Detector(Detector.Settings(optimizer=optimizer, **fields), data.info, jnp.float32, {})
+        self._init = jax.jit(self._method.init)
+        self._detect = jax.jit(self._method.landmarks)
+        self._step = parallel.spread(self._stepped)
+
+    def error(self, pools: tuple[Pool, Pool], seed: int, progress: Progress, before: int) -> float:
+        """The mean error on the tested faces after a training, half of whose batches come from each pool."""
+        rng, half = np.random.default_rng(seed), self._settings.batch_size // 2
+        state, key = None, parallel.replicate(np.int32(seed))
+        for step in range(self._settings.steps):
+            batch = _batch([record for pool in pools for record in pool.draw(rng, half)])
+            if state is None:
+                state = parallel.replicate(self._init(jax.random.key(seed), batch))
+            state, metrics = self._step(state, parallel.shard(batch), key)
+            parallel.wait(metrics)
+            progress.advance(before + step + 1)
+        weights = jax.device_put(self._method.weights(parallel.to_host(state)))
+        found = in_chunks(lambda chunk: self._detect(weights, chunk), self._tested["image"])
+        if not np.isfinite(found).all():
+            raise ValueError("a detector that was to test the claim diverged: lower evaluation.claim.learning_rate")
+        return float(error_per_landmark(found, self._tested["landmarks"], self._info.scheme).mean())
+
+    def _stepped(self, state: Any, batch: Any, seed: jax.Array) -> tuple[Any, Any]:
+        return self._method.train_step(state, batch, jax.random.fold_in(jax.random.key(seed), state.step))
+
+
+def _batch(records: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    images, points = (np.stack([record[name] for record in records]) for name in ("image", "landmarks"))
+    return {"image": to_floats(images), "landmarks": points.astype(np.float32)}
+
+
+def table(outcome: Outcome) -> Table:
+    """Both kinds of training at each share."""
+    return Table(
+        key="claim",
+        title="Made faces to learn from",
+        about=f"Landmark detectors, each trained for {outcome.steps:,} steps of {outcome.batch_size} on a share of "
+        f"{outcome.real:,} real faces, alone or with {outcome.made:,} made ones in half of each batch; tested on "
+        f"{outcome.held_out:,} real held-out faces. In units of the distance between the outer eye corners.",
+        columns=[
+            Column(f"share_{share:g}", f"{share:.0%} of\nthe real", f"mean error, learned from {share:.0%} of the real "
+                   f"training faces; mean of {_seeds(len(values))}", "lower", 2, True)
+            for share, values in outcome.error[REAL].items()
+        ],
+        rows=[
+            Row(f"{name} faces", {f"share_{share:g}": summarize(np.array(values)) for share, values in each.items()})
+            for name, each in outcome.error.items()
+        ],
+    )  # fmt: skip
+
+
+def sheet(outcome: Outcome) -> Sheet:
+    """The same as a plot."""
+    picture = plots.plot(
+        [f"{share:.0%}" for share in outcome.error[REAL]],
+        [
+            plots.Series(
+                f"{name} faces",
+                [100 * float(np.mean(values)) for values in each.values()],
+                [100 * float(np.std(values)) for values in each.values()],
+                [[100 * value for value in values] for values in each.values()],
+            )
+            for name, each in ((name, outcome.error[name]) for name in (BOTH, REAL))
+        ],
+        "share of the real faces",
+        "error in % of the distance of the eyes",
+    )
+    return Sheet(
+        name="claim",
+        title="Made faces to learn from",
+        caption="Mean error of landmark detectors on real held-out faces, lower is better; the mean of the seeds with "
+        "its standard deviation, each seed as a small dot.",
+        image=picture,
+    )
+
+
+def _seeds(count: int) -> str:
+    return "one seed" if count == 1 else f"{count} seeds"

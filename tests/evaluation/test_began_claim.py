@@ -1,0 +1,116 @@
+"""Detectors that learn from made faces: who learns from what, and what is shown of it."""
+
+import dataclasses
+
+import flax.linen as nn
+import numpy as np
+import pytest
+from oracle import Memory
+
+from lgan_jax.core import FaceInfo
+from lgan_jax.data import FaceData
+from lgan_jax.evaluation.began import claim
+from lgan_jax.landmarks import INNER49
+from lgan_jax.methods.began.model import Sampled
+from lgan_jax.methods.detector import method as detector
+from lgan_jax.ops.dsnt import spatial_softmax
+
+SIZE = 16
+INFO = FaceInfo(INNER49, SIZE, ("made",), 6)
+SMALL = claim.Settings(shares=(0.5, 1.0), made=5, seeds=2, steps=3, batch_size=4, width=8, depth=1)
+TRAININGS = (2, 2, 2)  # shares, kinds, seeds
+
+
+class OneLayer(nn.Module):
+    """In the place of the hourglass, which takes seconds to compile."""
+
+    points: int
+    width: int
+    depth: int
+    dtype: type
+
+    @nn.compact
+    def __call__(self, image, train=False):
+        y = nn.BatchNorm(not train)(nn.Dense(16 * self.points)(image.reshape(len(image), -1)))
+        return spatial_softmax(y.reshape(len(image), 4, 4, self.points))
+
+
+def sample(seed, count):
+    """Of every number a white picture."""
+    image = np.ones((count, SIZE, SIZE, 3), np.float32)
+    return Sampled(np.zeros((count, 64), np.float32), image, np.full((count, 49, 2), 0.5, np.float32))
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Six grey pictures to learn from, three to be tested on, each of another grey."""
+    rng = np.random.default_rng(0)
+
+    def records(count, grey):
+        return [
+            {"image": np.full((SIZE, SIZE, 3), grey + i, np.uint8), "identity": 0,
+             "landmarks": rng.uniform(0.3, 0.7, (49, 2)).astype(np.float32)}
+            for i in range(count)
+        ]  # fmt: skip
+
+    return FaceData("photos: a", False, INFO, "f", (), Memory(records(6, 10)), Memory(records(3, 90)))
+
+
+@pytest.fixture(scope="module")
+def run(data):
+    """The outcome, and the grey of every picture that each training was shown and that each was tested on."""
+    shown, original = [], claim._batch
+
+    def watched(records):
+        shown.append([int(record["image"][0, 0, 0]) for record in records])
+        return original(records)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(claim, "_batch", watched)
+        patch.setattr(detector, "HeatmapDetector", OneLayer)
+        outcome = claim.run(sample, data, SMALL, "step 7")
+    return outcome, shown
+
+
+def test_half_of_a_batch_is_made_and_the_rest_of_the_share(run):
+    tested, *batches = run[1]
+    assert tested == [90, 91, 92]
+    shown = np.array(batches).reshape(*TRAININGS, SMALL.steps, SMALL.batch_size)
+    real, both = shown[:, 0], shown[:, 1]
+    assert (both[..., 2:] == 255).all()
+    learned = [set(real[i].ravel()) | set(both[i, ..., :2].ravel()) for i in (0, 1)]
+    assert len(learned[0]) == 3  # half of six
+    assert learned[0] < learned[1] <= set(range(10, 16))
+
+
+def test_every_training_is_tested(run):
+    outcome, _ = run
+    assert list(outcome.error) == ["real", "real and made"]
+    for each in outcome.error.values():
+        assert list(each) == [0.5, 1.0]
+        assert all(len(set(values)) == 2 and min(values) > 0 for values in each.values())
+    assert (outcome.real, outcome.made, outcome.held_out, outcome.steps, outcome.batch_size) == (6, 5, 3, 3, 4)
+    assert (outcome.weights, outcome.fingerprint) == ("step 7", "f")
+
+
+def test_the_table_and_the_plot_show_both_kinds(run):
+    outcome, _ = run
+    table = claim.table(outcome)
+    assert [column.key for column in table.columns] == ["share_0.5", "share_1"]
+    assert "mean of 2 seeds" in table.columns[0].meaning
+    assert [row.name for row in table.rows] == ["real faces", "real and made faces"]
+    figure = table.rows[1].figures["share_1"]
+    assert figure.mean == pytest.approx(np.mean(outcome.error["real and made"][1.0]))
+    assert (figure.measured, figure.of) == (2, 2)
+    assert claim.sheet(outcome).image.ndim == 3
+
+
+def test_what_cannot_be_meant_is_said(data):
+    for changes, said in (
+        ({"shares": (0.0, 1.0)}, "each must be above 0 and at most 1"),
+        ({"shares": (0.5, 0.5)}, "each must be there once"),
+        ({"batch_size": 5}, "batch_size is 5; half of a batch is made: it must be even"),
+        ({"seeds": 0}, "seeds is 0"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            dataclasses.replace(SMALL, **changes)
