@@ -27,7 +27,8 @@ LONG = {
     *("test_experiment", "test_configs", "test_express_run", "test_express_labelled_run", "test_reenact"),
     *("test_parallel", "test_interruptions", "test_generator", "test_detector", "test_dftnet_method"),
     *("test_dftnet_twins", "test_twins", "test_projection_twin", "test_synthesize_run", "test_expression_method"),
-    *("test_evaluation_dftnet", "test_evaluation_landmarkgan", "test_dftnet_flow"),
+    *("test_evaluation_dftnet", "test_evaluation_landmarkgan", "test_dftnet_flow", "test_project_run"),
+    *("test_stylegan2_training", "test_edit_page", "test_edit_expression_page", "test_prepare", "test_cli"),
 }
 
 
