@@ -100,7 +100,7 @@ def quick(config: ConfigDict) -> None:
     config.data.built_in.update({"train_per_identity": 6000, "test_per_identity": 200, **COUPLES})
     config.phases = ("regressor", "pairs")
     regressor_first(config, 1000)
-    config.pairs = from_pairs(3000, width=12, blocks=2)
+    config.pairs = from_pairs(5000, width=12, blocks=2)
     config.loop.update({"log_every": 50, "eval_every": 250, "pictures_every": 250, "checkpoint_every": 250})
     config.evaluation = {"frames": 48, "identity_frames": 32, "single_frames": 12}
 
