@@ -56,25 +56,7 @@ def paper() -> ConfigDict:
                     "every": 20_000,
                 },
             },
-            "stylegan2": {
-                "steps": 390_000,
-                "batch_size": 64,
-                "optimizer": adam(2.5e-3),
-                "base": 16_384,
-                "most": 512,
-                "latent": 512,
-                "style": 512,
-                "layers": 8,
-                "reduced": 4,
-                "mirror": True,
-                "mixing": 0.9,
-                "r1": 1.0,
-                "r1_every": 16,
-                "path": 2.0,
-                "path_every": 4,
-                "average": 20_000,
-                "ramp": 0.05,
-            },
+            "stylegan2": stylegan2(),
             "loop": {
                 "seed": 0,
                 "log_every": 100,
@@ -85,6 +67,16 @@ def paper() -> ConfigDict:
             },
         }
     )
+
+
+def stylegan2() -> dict:
+    """Karras et al.'s at 256 pixels."""
+    return {
+        **{"steps": 390_000, "batch_size": 64, "optimizer": adam(2.5e-3)},
+        **{"base": 16_384, "most": 512, "latent": 512, "style": 512, "layers": 8, "reduced": 4},
+        **{"mirror": True, "mixing": 0.9, "r1": 1.0, "r1_every": 16, "path": 2.0, "path_every": 4},
+        **{"average": 20_000, "ramp": 0.05},
+    }
 
 
 def cpu(config: ConfigDict) -> None:

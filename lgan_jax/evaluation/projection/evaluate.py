@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import UInt8
 
-from lgan_jax.data import FaceData
+from lgan_jax.data import FaceData, Split
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import distances, report
 from lgan_jax.evaluation.distances import Features
@@ -75,13 +76,9 @@ def evaluate(
     start = time.monotonic()
     report.check(model.info, data)
     judge, warnings = find_judge()
-    held_out, trained = (
-        np.stack([split[int(i)]["image"] for i in evenly(np.arange(len(split)), settings.frames)])
-        for split in (data.test, data.train)
-    )
-    trained = trained[: len(held_out)]
+    held_out = _pictures(data.test, settings.frames)
     made = to_bytes(model.sample(_SEED, len(held_out)).image)
-    kinds = {distances.MADE: made, distances.TRAINED: trained}
+    kinds = {distances.MADE: made, distances.TRAINED: _pictures(data.train, len(held_out))}
     projector = model.projector(Search(steps=settings.steps, samples=2000, every=max(1, settings.steps // 10)))
     pairs = measures.pairs(data, settings.pairs)
     results = measures.projected(projector, pairs, settings.weights)
@@ -112,3 +109,8 @@ def evaluate(
     )
     report.write(found, out)
     return found
+
+
+def _pictures(split: Split, count: int) -> UInt8[np.ndarray, "n H W 3"]:
+    """At most `count` of a split, evenly spaced."""
+    return np.stack([split[int(i)]["image"] for i in evenly(np.arange(len(split)), count)])

@@ -1,8 +1,8 @@
 """A start for BEGAN where there is little time: its auto-encoder learns to decode faces before there is a generator.
 
 The generator has the decoder's structure. So it can start as the decoder, seen through the affine map that gives z the
-mean and the covariance of real faces' features: it makes blurred faces from its first step on, where a generator that
-starts at random takes thousands of steps to make any. The papers do without.
+mean and the covariance of real faces' features: it makes blurred faces from its first step on, and a generator that
+starts at random none for long. The papers do without.
 """
 
 from __future__ import annotations
