@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lgan_jax.ops.convolution import convolve, convolve_doubling
+from lgan_jax.ops.convolution import convolve, convolve_doubling, convolve_enlarged, spread
 
 
 class Conv(nn.Module):
@@ -83,8 +83,28 @@ class Doubling(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "batch height width channels"]) -> Float[Array, "batch rows columns features"]:
         kernel = self.param("kernel", self.kernel_init, (3, 3, x.shape[-1], self.features), jnp.float32)
-        for axis in (0, 1):
-            before, after = ([(0, 0)] * axis + [pad] + [(0, 0)] * (3 - axis) for pad in ((0, 1), (1, 0)))
-            kernel = jnp.pad(kernel, before) + (jnp.pad(kernel, after) if self.even else 0)
+        kernel = spread(kernel) if self.even else jnp.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0)))
         x, kernel = nn.dtypes.promote_dtype(x, kernel, dtype=self.dtype)
         return convolve_doubling(x, kernel)
+
+
+class Enlarging(nn.Module):
+    """A 3×3 convolution of the map enlarged to twice its size by repeating pixels, with zeros around it.
+
+    Parameters, always float32: those of `Conv`.
+
+    Attributes:
+      features: channels of the output.
+      dtype: what to compute in and to return; None means the common type of input and parameters.
+    """
+
+    features: int
+    dtype: Any = None
+    kernel_init: Callable[..., Array] = nn.initializers.kaiming_normal()
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "batch height width channels"]) -> Float[Array, "batch rows columns features"]:
+        kernel = self.param("kernel", self.kernel_init, (3, 3, x.shape[-1], self.features), jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
+        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
+        return convolve_enlarged(x, kernel) + bias.reshape(1, 1, 1, -1)

@@ -65,6 +65,25 @@ def convolve_doubling(
     return pixels[:, 1:-1, 1:-1]
 
 
+def convolve_enlarged(
+    image: Float[Array, "batch height width channels"], kernel: Float[Array, "3 3 channels features"]
+) -> Float[Array, "batch rows columns features"]:
+    """The convolution, with padding 1, of the image enlarged to twice its size by repeating pixels.
+
+    Places of the kernel that see the same pixel are summed, so the enlarged image is never made: 16 products in the
+    place of 36 (four times 32×32 pixels, 24→12 channels, with both gradients: 6.5 ms for 17).
+    """
+    return convolve_doubling(image, spread(kernel[::-1, ::-1]))
+
+
+def spread(kernel: Float[Array, "3 3 channels features"]) -> Float[Array, "4 4 channels features"]:
+    """A kernel summed over 2×2 places: its even and its odd rows have the same sums, and so have its columns."""
+    for axis in (0, 1):
+        before, after = ([(0, 0)] * axis + [pad] + [(0, 0)] * (3 - axis) for pad in ((0, 1), (1, 0)))
+        kernel = jnp.pad(kernel, before) + jnp.pad(kernel, after)
+    return kernel
+
+
 def _strided(image: Images, kernel: Kernel, stride: int) -> Images:
     """Without padding: a convolution of stride 1 whose channels are squares of pixels.
 

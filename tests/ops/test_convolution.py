@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lgan_jax.ops import convolution
-from lgan_jax.ops.convolution import convolve, convolve_doubling
+from lgan_jax.ops.convolution import convolve, convolve_doubling, convolve_enlarged
 
 # batch, height, width, channels, features, rows, columns, padding: small maps and large, wide and narrow, 1×1, even
 # kernels, no, unequal and more padding than the kernel is wide.
@@ -149,6 +149,21 @@ def test_a_doubled_pixel_worked_by_hand():
     np.testing.assert_array_equal(one[0, ..., 0], 2 * kernel[1:3, 1:3, 0, 0])
     two = convolve_doubling(jnp.array([1.0, 10.0]).reshape(1, 1, 2, 1), kernel)
     np.testing.assert_array_equal(two[0, 0, :, 0], [5, 6 + 40, 7 + 50, 60])
+
+
+def test_an_enlarged_image_with_its_derivatives():
+    random = np.random.default_rng(4)
+    image, kernel = (jnp.asarray(random.normal(size=s), jnp.float32) for s in ((2, 5, 3, 4), (3, 3, 4, 6)))
+
+    def repeated(image, kernel, padding):
+        return xla(image.repeat(2, 1).repeat(2, 2), kernel, ((1, 1), (1, 1)))
+
+    def ours(image, kernel, padding):
+        return convolve_enlarged(image, kernel)
+
+    close(convolve_enlarged(image, kernel), repeated(image, kernel, None))
+    gradient = jax.grad(energy, (1, 2))
+    close(gradient(ours, image, kernel, None), gradient(repeated, image, kernel, None))
 
 
 STRIDED = {

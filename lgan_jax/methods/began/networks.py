@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lgan_jax.nn.convolution import Conv
+from lgan_jax.nn.convolution import Conv, Enlarging
 from lgan_jax.nn.initialisers import kaiming_normal
 
 Image = Float[Array, "batch height width 3"]
@@ -52,7 +52,7 @@ class Encoder(nn.Module):
                 break
             wider = min(level + 2, _WIDEST) * self.width
             # The mean before the 1×1 convolution: the same as after it, for a quarter of the work.
-            x = _conv(wider, f"widen_{level}", self.dtype, 1)(_halved(x))
+            x = Conv(wider, 1, dtype=self.dtype, kernel_init=kaiming_normal, name=f"widen_{level}")(_halved(x))
         x = x.reshape(len(x), -1).astype(jnp.float32)
         return nn.Dense(self.features, kernel_init=kaiming_normal, name="features")(x)
 
@@ -79,10 +79,13 @@ class Decoder(nn.Module):
         x = first = x.reshape(len(x), SMALLEST, SMALLEST, self.width)
         for level in itertools.count():
             for i in range(2):
-                x = nn.elu(_conv(self.width, f"level_{level}_{i}", self.dtype)(x))
+                # The first at a size sees the last size's maps, enlarged by repeating pixels.
+                layer = Enlarging if level and not i else Conv
+                x = nn.elu(_conv(self.width, f"level_{level}_{i}", self.dtype, layer)(x))
             if x.shape[1] == self.size:
                 break
-            x, first = (maps.repeat(2, 1).repeat(2, 2) for maps in (x, first))
+            if level:
+                first = first.repeat(2, 1).repeat(2, 2)
             if self.skips:
                 x = jnp.concatenate([x, first], -1)
         return _conv(3, "colours", jnp.float32)(x)
@@ -126,8 +129,8 @@ class LandmarkGenerator(nn.Module):
         return x.reshape(len(x), self.points, 2)
 
 
-def _conv(features: int, name: str, dtype: Any, kernel_size: int = 3) -> Conv:
-    return Conv(features, kernel_size, dtype=dtype, kernel_init=kaiming_normal, name=name)
+def _conv(features: int, name: str, dtype: Any, layer: type[nn.Module] = Conv) -> nn.Module:
+    return layer(features, dtype=dtype, kernel_init=kaiming_normal, name=name)
 
 
 def _halved(x: Maps) -> Float[Array, "batch half_rows half_columns channels"]:
