@@ -205,15 +205,16 @@ class Experiment:
         return jnp.dtype(self.settings.precision)
 
 
-def chosen(config: ConfigDict, variants: str, known: Mapping[str, Callable[[ConfigDict], None]]) -> ConfigDict:
+def chosen(config: Mapping[str, Any], variants: str, known: Sequence[Callable[[ConfigDict], None]]) -> ConfigDict:
     """The config, changed by the variants named, which commas separate, in the order of `known`; then `completed`.
 
-    Raises `ValueError` for a variant that is not `known`.
+    Raises `ValueError` for a variant that is none of the functions `known`.
     """
-    wanted = set(filter(None, variants.split(",")))
-    if unknown := wanted - known.keys():
-        raise ValueError(f"the config has no variant {min(unknown)!r}; it has {', '.join(known)}")
-    for name, change in known.items():
+    wanted, names = set(filter(None, variants.split(","))), [change.__name__ for change in known]
+    if unknown := wanted - set(names):
+        raise ValueError(f"the config has no variant {min(unknown)!r}; it has {', '.join(names)}")
+    config = ConfigDict(config)
+    for name, change in zip(names, known):
         if name in wanted:
             change(config)
     return completed(config.to_dict())
