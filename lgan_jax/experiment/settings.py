@@ -74,10 +74,10 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """A config that has been read: the settings of the whole, class and settings of each phase, the evaluation's."""
+    """A config that has been read: settings of the whole, class and settings of each phase, settings to evaluate."""
 
     settings: Settings
-    kinds: Mapping[str, Any]
+    classes: Mapping[str, Any]
     phases: Mapping[str, Any]
     evaluation: Any
 
@@ -92,11 +92,11 @@ class Experiment:
         for unlisted in PHASES.get(config.get("method"), {}):
             config.pop(unlisted, None)
         settings = configs.read(Settings, config)
-        kinds = {name: PHASES[settings.method][name] for name in settings.phases}
+        classes = {name: PHASES[settings.method][name] for name in settings.phases}
         return cls(
             settings,
-            kinds,
-            {name: configs.read(kind.Settings, sections[name], f"config.{name}") for name, kind in kinds.items()},
+            classes,
+            {name: configs.read(method.Settings, sections[name], f"config.{name}") for name, method in classes.items()},
             configs.read(EVALUATIONS[settings.method].Settings, sections["evaluation"], "config.evaluation"),
         )
 
@@ -112,7 +112,7 @@ class Experiment:
         """
         found: dict[str, dict[str, Any]] = {}
         for name, settings in self.phases.items():
-            for kind in getattr(self.kinds[name], "published", ()):
+            for kind in getattr(self.classes[name], "published", ()):
                 if path := getattr(settings, kind):
                     network = interop.required(kind, path, f"config.{name}.{kind}")
                     found.setdefault(name, {})[kind] = network
@@ -123,52 +123,52 @@ class Experiment:
     ) -> Any:
         """The method of one phase; `published` are its networks, where it is to be trained and takes any."""
         more = {"published": published} if published else {}
-        return self.kinds[name](self.phases[name], info, self._dtype(), earlier, **more)
+        return self.classes[name](self.phases[name], info, self._dtype(), earlier, **more)
 
     def check(self, faces: data.FaceData) -> None:
         """Raises `ValueError`, one line, where the faces lack what a phase needs.
 
         That is an array, to come in pairs, or people with several expressions of whom nobody is in both splits.
         """
-        for name, kind in self.kinds.items():
-            faces.require(kind.keys)
-            if kind.grouping == "pairs" and not (len(faces.train.pairs) and len(faces.test.pairs)):
+        for name, method in self.classes.items():
+            faces.require(method.keys)
+            if method.grouping == "pairs" and not (len(faces.train.pairs) and len(faces.test.pairs)):
                 raise ValueError(
                     f"{faces.name}: the {name} phase needs pictures in pairs that differ in expression alone, and "
                     "there are none; configs/emotionet.py:cpu,unpaired has phases that do without"
                 )
-            if kind.grouping == "expressions":
+            if method.grouping == "expressions":
                 faces.require_subjects()
 
     def rehearse(self, info: FaceInfo, published: Mapping[str, Mapping[str, Any]]) -> None:
         """Builds every phase on those before it, of whose states there are shapes alone; takes half a second.
 
-        So phases that do not suit each other are refused before the first is trained. `published` is what `published`
-        found. Raises `ValueError`, one line, as the phases do.
+        So phases that do not suit each other are refused before the first is trained. `published` is what the function
+        of that name found. Raises `ValueError`, one line, as the phases do.
         """
 
         def build() -> None:
             earlier: dict[str, Finished] = {}
-            for name, kind in self.kinds.items():
+            for name in self.phases:
                 method = self.build(name, info, earlier, published.get(name))
                 if name != self.settings.phases[-1]:
-                    state = method.init(jax.random.key(0), blank_batch(kind, info))
+                    state = method.init(jax.random.key(0), blank_batch(method, info))
                     earlier[name] = Finished(method, state)
 
         jax.eval_shape(build)
 
     def described(self, faces: data.FaceData) -> dict[str, Any]:
         """The data as the run's record has them; with how many there are, where a phase has something of each."""
-        counted = any("index" in kind.keys for kind in self.kinds.values())
+        counted = any("index" in method.keys for method in self.classes.values())
         return kept.described(faces, faces.info) | ({"pictures": faces.info.pictures} if counted else {})
 
     def training_phases(self, faces: data.FaceData, published: Mapping[str, Mapping[str, Any]]) -> list[Phase]:
         """The phases as the loop trains them, with their data and what `published` found."""
 
         def phase(name: str) -> Phase:
-            kind = self.kinds[name]
-            grouping, keys = kind.grouping, kind.keys
-            watched = getattr(faces, getattr(kind, "looks_at", "test"))
+            method = self.classes[name]
+            grouping, keys = method.grouping, method.keys
+            watched = getattr(faces, getattr(method, "looks_at", "test"))
             held_out = pipelines.held_out(watched, grouping, self.settings.held_out, _HELD_OUT_BATCH, keys)
             return Phase(
                 name=name,
@@ -195,7 +195,7 @@ class Experiment:
         """The newest state of every phase that has one; needs no data."""
 
         def phase(name: str) -> Phase:
-            example = blank_batch(self.kinds[name], info)
+            example = blank_batch(self.classes[name], info)
             build = functools.partial(self.build, name, info)
             steps = self._steps(name, info.pictures)
             return Phase(name, steps, 1, build, lambda: iter(()), example, [example], example)
@@ -204,7 +204,7 @@ class Experiment:
 
     def _steps(self, name: str, pictures: int) -> int:
         """How many steps a phase has of so many training pictures."""
-        settings, length = self.phases[name], getattr(self.kinds[name], "length", None)
+        settings, length = self.phases[name], getattr(self.classes[name], "length", None)
         return length(settings, pictures) if length else settings.steps
 
     def _dtype(self) -> Any:
