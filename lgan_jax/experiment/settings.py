@@ -25,7 +25,7 @@ from lgan_jax.evaluation.landmarkgan import evaluate as landmarkgan_evaluation
 from lgan_jax.evaluation.projection import evaluate as projection_evaluation
 from lgan_jax.methods import PHASES
 from lgan_jax.training import checkpoints, loop
-from lgan_jax.training.phase import Phase
+from lgan_jax.training.phase import Phase, as_arrays
 
 EVALUATIONS: Mapping[str, ModuleType] = {
     "landmarkgan": landmarkgan_evaluation,
@@ -152,7 +152,7 @@ class Experiment:
             for name in self.phases:
                 method = self.build(name, info, earlier, published.get(name))
                 if name != self.settings.phases[-1]:
-                    state = method.init(jax.random.key(0), blank_batch(method, info))
+                    state = method.init(jax.random.key(0), as_arrays(blank_batch(method, info)))
                     earlier[name] = Finished(method, state)
 
         jax.eval_shape(build)
