@@ -9,12 +9,12 @@ OULU: the folder with VL/Strong/P001 …. All variants are those of ck_plus.py. 
 
 from ml_collections import ConfigDict
 
-from configs import ck_plus
+from configs.ck_plus import cpu, paper, quick, without_initialise, without_labels
 from lgan_jax import experiment
 
 
 def get_config(variants: str = "") -> ConfigDict:
     """As `ck_plus.get_config`; 72 of the built-in people to train on, as in Oulu-CASIA, and 8 held out."""
-    config = ck_plus.paper("oulu_casia")
-    config.data.built_in.update({"identities": 72, "test_identities": 8})
-    return experiment.chosen(config, variants, ck_plus.VARIANTS)
+    config = paper("oulu_casia")
+    config["data"]["built_in"] |= {"identities": 72, "test_identities": 8}
+    return experiment.chosen(config, variants, [cpu, quick, without_initialise, without_labels])

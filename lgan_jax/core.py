@@ -28,7 +28,8 @@ class Method(Protocol):
     `data.pipelines`) and `keys` (which arrays its batches need). Where training takes networks that others have
     published it has `published` too: fields of its settings, each a path to the weights of the kind of that name (see
     `interop`) or empty; what they hold is given to it, by kind, as the keyword argument `published`. Its settings may
-    have `left_out`: what a run with them is trained without, and why.
+    have `left_out`: what a run with them is trained without, and why. It is built on the finished earlier
+    phases; and once before the first is trained, on traced states, so that what does not suit is refused then.
 
     It may have `looks_at`, "train", where what is looked at while it trains are training pictures; `on_host`, True,
     where its `train_step` compiles what it does by itself: it is called with the state's arrays on the host and, on

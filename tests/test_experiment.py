@@ -79,7 +79,7 @@ def test_the_detector_of_another_run_is_taken_over(run, tmp_path, monkeypatch):
     config = small_config("celebv:quick,joint", **{"detector_run": str(run), "detector.width": 64})
     assert experiment.train(config, tmp_path / "run") == 0
     assert json.loads((tmp_path / "run" / "report" / "metrics.json").read_text())["tables"]
-    monkeypatch.setattr(experiment, "evaluate", lambda *_, **__: None)
+    monkeypatch.setattr("lgan_jax.experiment.training.evaluate", lambda *_, **__: None)
     assert experiment.train(config, tmp_path / "run") == 0  # started again
     theirs, ours = (lgan_jax.load(folder)._state.detector for folder in (run, tmp_path / "run"))
     jax.tree.map(np.testing.assert_array_equal, ours, theirs)
@@ -107,6 +107,25 @@ def test_people_in_both_splits_are_refused_where_they_must_not_be(tmp_path, monk
     monkeypatch.setattr(PHASES["dftnet"]["pairs"], "grouping", "expressions")
     config = small_config("emotionet:quick", **{"data.cache": str(tmp_path / "cache"), "evaluation.frames": 2})
     with pytest.raises(ValueError, match="built-in faces: ada is in both parts of the split, and this method needs"):
+        experiment.train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "said"),
+    [
+        (
+            "emotionet:cpu,unpaired",
+            {"data.size": 64, "editor.blocks": 2},
+            "blocks is 2; it must be that of the earlier",
+        ),
+        ("celeba:quick", {"began.width": 3, "evaluation.frames": 2}, "width and skips of config.began must be as in"),
+        ("celebv:quick", {"phases": ("detector", "generator")}, "needs a finished 'converter' phase before it"),
+    ],
+)
+def test_phases_that_do_not_suit_each_other_are_refused_before_the_first(name, changes, said, tmp_path, monkeypatch):
+    config = small_config(name, **{"data.built_in.train_per_identity": 2, "evaluation.frames": 2} | changes)
+    with pytest.raises(ValueError, match=said):
         experiment.train(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -80,25 +79,17 @@ def evaluate(
       ValueError: the model and the data differ in scheme or size, or there is no held-out picture.
       OSError: the report cannot be written.
     """
-    start = time.monotonic()
-    _check(model, data)
+    evaluation = report.Evaluation(data, settings, out, about or {})
+    report.check(model.info, data)
     places = evenly(np.arange(len(data.test)), settings.frames)
     errors, flags = _measure(model, data, places)
     groups = by_attribute(errors, flags)
     size = f"{len(places)} held-out pictures of {data.info.size}×{data.info.size} pixels"
-    made = report.Report(
+    return evaluation.finish(
         title="Landmark detector",
         verdict=f"Mean error {groups['all'].nme:.2%} of the distance between the eyes, over {size}.",
         good=None,
-        warnings=[report.BUILT_IN] if data.built_in else [],
-        facts={
-            "Data": f"{data.name}; {len(data.train)} training and {len(data.test)} held-out pictures",
-            "Measured on": f"{size}, {data.info.scheme.count} landmarks ({data.info.scheme.name})",
-            **({"Notes": "; ".join(data.notes)} if data.notes else {}),
-            **(about or {}),
-            **report.surroundings(),
-            "Time": f"{time.monotonic() - start:.0f} s",
-        },
+        measured=f"{size}, {data.info.scheme.count} landmarks ({data.info.scheme.name})",
         tables=[
             Table(
                 key="alignment",
@@ -110,20 +101,7 @@ def evaluate(
             )
         ],
         sheets=[_cases(model, data, places, errors)],
-        details=report.details(settings, data, start),
     )
-    report.write(made, out)
-    return made
-
-
-def _check(model: Model, data: FaceData) -> None:
-    if (model.info.scheme.name, model.info.size) != (data.info.scheme.name, data.info.size):
-        raise ValueError(
-            f"the model finds {model.info.scheme.name} at {model.info.size} pixels, the data has "
-            f"{data.info.scheme.name} at {data.info.size}; give the data of its run"
-        )
-    if len(data.test) == 0:
-        raise ValueError(f"{data.name} has no held-out pictures; there is nothing to measure on")
 
 
 def _measure(model: Model, data: FaceData, places: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:

@@ -20,7 +20,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from lgan_jax.core import FaceInfo
-from lgan_jax.data import FaceData
+from lgan_jax.data import FaceData, kept
 from lgan_jax.data.images import encode_png
 from lgan_jax.evaluation.tables import Table, show
 
@@ -84,6 +84,69 @@ class Report:
         }
 
 
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """An evaluation on its way to its report.
+
+    Attributes:
+      data: whose held-out pictures are measured.
+      settings: of the evaluation.
+      out: the report's folder, made if missing.
+      about: more facts to show with the figures, such as which weights these are.
+      start: when it began, by `time.monotonic`.
+    """
+
+    data: FaceData
+    settings: Any
+    out: Path
+    about: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    start: float = dataclasses.field(default_factory=time.monotonic)
+
+    def finish(
+        self,
+        *,
+        measured: str,
+        warnings: Sequence[str] = (),
+        facts: Mapping[str, str] | None = None,
+        called: str = "pictures",
+        details: Mapping[str, Any] | None = None,
+        **parts: Any,
+    ) -> Report:
+        """Writes the report, and returns it.
+
+        Args:
+          measured: what of the data was measured.
+          warnings: what a reader must know, beside that faces are built-in ones.
+          facts: more of the data.
+          called: what the data's pictures are called.
+          details: more for `metrics.json` alone.
+          parts: the report's `title`, `verdict`, `good`, `tables` and `sheets`.
+        """
+        data, seconds = self.data, time.monotonic() - self.start
+        counts = {"train": len(data.train), "test": len(data.test)}
+        made = Report(
+            warnings=[*([BUILT_IN] if data.built_in else []), *warnings],
+            facts={
+                "Data": f"{data.name}; {counts['train']} training and {counts['test']} held-out {called}",
+                **(facts or {}),
+                "Measured on": measured,
+                **({"Notes": "; ".join(data.notes)} if data.notes else {}),
+                **self.about,
+                **surroundings(),
+                "Time": f"{seconds:.0f} s",
+            },
+            details={
+                "settings": dataclasses.asdict(self.settings),
+                "data": kept.described(data, data.info) | {"notes": list(data.notes), **counts},
+                "seconds": round(seconds, 1),
+                **(details or {}),
+            },
+            **parts,
+        )
+        write(made, self.out)
+        return made
+
+
 def write(report: Report, out: Path) -> Path:
     """Writes the pictures, `metrics.json` and last `index.html` into `out` (made if missing); returns the page's path.
 
@@ -126,22 +189,17 @@ def show_report(report: Report, console: rich.console.Console | None = None) -> 
     console.print(rich.text.Text(report.verdict, style))
 
 
-def check(info: FaceInfo, data: FaceData) -> None:
-    """Raises `ValueError` where a model's data differs in scheme or size, or fewer than two pictures are held out."""
-    ours, theirs = ((each.scheme.name, each.size) for each in (info, data.info))
-    if ours != theirs:
-        raise ValueError(f"the model is for {ours}, the data is {theirs}: give the data of its run")
-    if len(data.test) < 2:
-        raise ValueError(f"{data.name}: {len(data.test)} pictures are held out; at least 2 are needed to measure on")
-
-
-def facts(data: FaceData, measured: str) -> dict[str, str]:
-    """The data, and what of it was `measured`."""
-    lines = {
-        "Data": f"{data.name}; {len(data.train)} training and {len(data.test)} held-out pictures",
-        "Measured on": f"{measured}, {data.info.size} pixels",
-    }
-    return lines | ({"Notes": "; ".join(data.notes)} if data.notes else {})
+def check(info: FaceInfo, data: FaceData, *, least: int = 1, identities: bool = False) -> None:
+    """Raises `ValueError` where a model's data differs in scheme, size (or `identities`), or too little is held out."""
+    for what, ours, theirs in (
+        ("landmark scheme", info.scheme.name, data.info.scheme.name),
+        ("picture size", info.size, data.info.size),
+        ("identities", info.identities, data.info.identities if identities else info.identities),
+    ):
+        if ours != theirs:
+            raise ValueError(f"the model's {what} ({ours}) is not the data's ({theirs}); give the data of its run")
+    if len(data.test) < least:
+        raise ValueError(f"{data.name}: {len(data.test)} pictures are held out; at least {least} must be")
 
 
 def surroundings() -> dict[str, str]:
@@ -152,31 +210,6 @@ def surroundings() -> dict[str, str]:
         "Device": f"{len(jax.local_devices())} × {device.device_kind} ({device.platform}{cores})",
         "Library": f"lgan_jax {importlib.metadata.version('lgan_jax')}, JAX {jax.__version__}",
         "Date": datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
-    }
-
-
-def details(settings: Any, data: FaceData, start: float, **more: Any) -> dict[str, Any]:
-    """What `metrics.json` says besides: the evaluation's settings, the data, the seconds since `start`, and `more`."""
-    return {
-        "settings": dataclasses.asdict(settings),
-        "data": data_record(data),
-        "seconds": round(time.monotonic() - start, 1),
-        **more,
-    }
-
-
-def data_record(data: FaceData) -> dict[str, Any]:
-    """What `metrics.json` says of the data."""
-    return {
-        "name": data.name,
-        "built_in": data.built_in,
-        "fingerprint": data.fingerprint,
-        "notes": list(data.notes),
-        "identities": list(data.info.identities),
-        "size": data.info.size,
-        "scheme": data.info.scheme.name,
-        "train": len(data.train),
-        "test": len(data.test),
     }
 
 

@@ -91,7 +91,7 @@ class FaceAlignmentNetwork(nn.Module):
 
     Attributes:
       points: how many landmarks.
-      width: channels in the hourglass, a multiple of 4; a quarter of it after the first convolution.
+      width: channels in the hourglass, a multiple of 8; a quarter of it after the first convolution.
       depth: how often an hourglass halves its map; fewer times where that would go below `smallest_map`.
       dtype: what to compute in.
       stacks: how many hourglasses.

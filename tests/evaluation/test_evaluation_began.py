@@ -203,7 +203,7 @@ def test_ways_and_errors_by_hand():
 def test_what_cannot_be_measured_is_said(data, tmp_path):
     faces, z = data
     other = FaceData("other", False, FaceInfo(INNER49, 32, ("made",)), "0", (), faces.train, faces.test)
-    with pytest.raises(ValueError, match=r"the model is for \('inner49', 24\), the data is \('inner49', 32\)"):
+    with pytest.raises(ValueError, match=r"picture size \(24\) is not the data's \(32\)"):
         evaluation.evaluate(Model(z), other, evaluation.Settings(), tmp_path)
     few = FaceData("few", False, INFO, "0", (), faces.train, Memory(faces.test.records[:1]))
     with pytest.raises(ValueError, match="few: 1 pictures are held out; at least 2"):

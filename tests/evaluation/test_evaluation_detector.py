@@ -73,7 +73,7 @@ def test_attributes_of_wflw(tmp_path):
 def test_another_size_is_refused(tmp_path):
     data, _ = built_in_faces(size=32, identities=1, train=1, test=1)
     other, _ = built_in_faces(size=48, identities=1, train=1, test=1)
-    with pytest.raises(ValueError, match="at 48 pixels"):
+    with pytest.raises(ValueError, match=r"picture size \(48\) is not the data's \(32\)"):
         detector.evaluate(OffBy(other, [0.1]), data, detector.Settings(), tmp_path)
     with pytest.raises(ValueError, match="at least 1"):
         detector.Settings(frames=0)

@@ -244,7 +244,7 @@ def test_attention_that_is_the_same_everywhere_is_named():
 def test_bad_input(tmp_path, without_dlib):
     data, _ = built_in_faces(SIZE, identities=1, train=1, test=2)
     small, _ = built_in_faces(32, identities=1, train=1, test=2)
-    with pytest.raises(ValueError, match="edits 64 pixels, the data has 32"):
+    with pytest.raises(ValueError, match=r"picture size \(64\) is not the data's \(32\)"):
         dftnet.evaluate(Lazy(data.info), small, dftnet.Settings(), tmp_path)
     one = dataclasses.replace(data, test=Memory(data.test.records[:1]))
     with pytest.raises(ValueError, match="fewer than two held-out pictures"):

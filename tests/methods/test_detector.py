@@ -95,6 +95,7 @@ def test_landmarks_off_the_picture_do_not_count(trained, batch):
     assert float(metrics[0]) == pytest.approx(float(metrics[1]), rel=1e-5)
 
 
-def test_a_width_that_cannot_be_split_is_an_error():
-    with pytest.raises(ValueError, match="multiple of 4"):
-        Detector.Settings(width=30)
+@pytest.mark.parametrize("width", [0, 4, 12, 30])
+def test_a_width_that_cannot_be_split_is_an_error(width):
+    with pytest.raises(ValueError, match=f"width is {width}; it must be a multiple of 8"):
+        Detector.Settings(width=width)

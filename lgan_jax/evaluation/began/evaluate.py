@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,6 +18,8 @@ from lgan_jax.evaluation.judge import Judge, find_judge
 from lgan_jax.evaluation.pictures import to_floats
 from lgan_jax.evaluation.tables import Table
 from lgan_jax.metrics.lmk import error_where_known
+
+WATCHED = ("began", "convergence")  # the phase and the figure whose history is shown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,10 +71,10 @@ def evaluate(
       ValueError: the model and the data differ in scheme or size, or fewer than two pictures are held out.
       OSError: the report cannot be written.
     """
-    start = time.monotonic()
-    report.check(model.info, data)
+    evaluation = report.Evaluation(data, settings, out, about or {})
+    report.check(model.info, data, least=2)
     judge, warnings = find_judge()
-    learned, stale = _claim(model, data, settings, out, (about or {}).get("Weights", ""))
+    learned, stale = _claim(model, data, settings, out, evaluation.about.get("Weights", ""))
     faces = measures.known(model, data, settings.frames)
     made = measures.made(model, judge, len(faces.pictures))
     points = _landmark_errors(model, data, faces, made, judge)
@@ -90,20 +91,15 @@ def evaluate(
     pictures = [sheets.made(made, data.info.scheme), sheets.inverted(faces, data.info.scheme), mirror]
     pictures += [sheets.convergence(history)] if len(history) > 1 else []
     pictures += [claim.sheet(learned)] if learned else []
-    warnings += [*([report.BUILT_IN] if data.built_in else []), *stale, *distances.doubts(made.seen, inception)]
-    facts = report.facts(data, f"{len(faces.pictures)} held-out pictures and as many made faces")
-    found = report.Report(
+    return evaluation.finish(
         title="Made faces with their landmarks",
         verdict=verdict,
         good=good,
-        warnings=warnings,
-        facts={**facts, **(about or {}), **report.surroundings(), "Time": f"{time.monotonic() - start:.0f} s"},
+        warnings=[*warnings, *stale, *distances.doubts(made.seen, inception)],
+        measured=f"{len(faces.pictures)} held-out pictures and as many made faces, {data.info.size} pixels",
         tables=shown,
         sheets=pictures,
-        details=report.details(settings, data, start),
     )
-    report.write(found, out)
-    return found
 
 
 def _claim(

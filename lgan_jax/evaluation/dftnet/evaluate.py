@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -69,12 +68,12 @@ def evaluate(
       about: more facts to show with the figures, such as which weights these are.
 
     Raises:
-      ValueError: the model and the data differ in size, or the data has fewer than two held-out pictures, or no action
-        units.
+      ValueError: the model and the data differ in scheme or size, or the data has fewer than two held-out pictures, or
+        no action units.
       OSError: the report cannot be written.
     """
-    start = time.monotonic()
-    _check(model, data)
+    evaluation = report.Evaluation(data, settings, out, about or {})
+    report.check(model.info, data)
     models = {OURS: model} | ({} if model.baseline is None else {BASELINE: model.baseline})
     cases = choose(data, settings.frames)
     judge, warnings = find_judge()
@@ -93,30 +92,15 @@ def evaluate(
         tables.by_unit(rows, cases.wanted, () if estimator is None else ESTIMATED),
     ]  # fmt: skip
     verdict, good = tables.verdict(rows, cases.true is not None)
-    made = report.Report(
+    return evaluation.finish(
         title="DFT-Net: expressions from action units",
         verdict=verdict,
         good=good,
         warnings=[*warnings, *_warnings(data, cases, models, estimator, uses)],
-        facts={
-            **_facts(data, cases),
-            **(about or {}),
-            **report.surroundings(),
-            "Time": f"{time.monotonic() - start:.0f} s",
-        },
+        measured=f"{len(cases.pictures)} held-out pictures of {data.info.size}×{data.info.size} pixels",
         tables=shown,
         sheets=sheets.sheets(data, cases, models, seen),
-        details=report.details(settings, data, start),
     )
-    report.write(made, out)
-    return made
-
-
-def _check(model: Model, data: FaceData) -> None:
-    if model.info.size != data.info.size:
-        raise ValueError(
-            f"the model edits {model.info.size} pixels, the data has {data.info.size}; give the data of its run"
-        )
 
 
 def _estimator(data: FaceData, cases: Cases, judge: Judge) -> Estimator | None:
@@ -188,7 +172,7 @@ def _warnings(
     data: FaceData, cases: Cases, models: Mapping[str, Model], estimator: Estimator | None, uses: Mapping[str, Use]
 ) -> list[str]:
     """What a reader must know before reading a figure."""
-    warnings = [report.BUILT_IN] if data.built_in else []
+    warnings = []
     if _knows_people(data) and set(data.test.identity.tolist()) & set(data.train.identity.tolist()):
         warnings.append("The held-out pictures show people that the run was trained on, in other pictures.")
     if BASELINE not in models:
@@ -213,11 +197,3 @@ def _knows_people(data: FaceData) -> bool:
     if data.drawn is not None:
         return data.drawn.variation == "video"
     return data.info.identities != (EVERYBODY,)
-
-
-def _facts(data: FaceData, cases: Cases) -> dict[str, str]:
-    facts = {
-        "Data": f"{data.name}; {len(data.train)} training and {len(data.test)} held-out pictures",
-        "Measured on": f"{len(cases.pictures)} held-out pictures of {data.info.size}×{data.info.size} pixels",
-    }
-    return facts | ({"Notes": "; ".join(data.notes)} if data.notes else {})

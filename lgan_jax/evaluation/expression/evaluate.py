@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.data import FaceData
 from lgan_jax.evaluation import outcomes, report
+from lgan_jax.evaluation.distances import NO_FID
 from lgan_jax.evaluation.expression import augmentation, sheets, tables
 from lgan_jax.evaluation.expression.cases import Cases, Pictures, choose
 from lgan_jax.evaluation.expression.measures import Features, Judges, Measured, Model, made_by, measure, real
@@ -91,11 +91,12 @@ def evaluate(
         held out has two expressions.
       OSError: the report cannot be written.
     """
-    start = time.monotonic()
+    evaluation = report.Evaluation(data, settings, out, about or {})
     others = others or {}
     for each in (model, *(other.model for other in others.values())):
-        _check(each, data)
-    table_4, warnings = _table_4(model, data, settings, out, (about or {}).get("Weights", ""))
+        report.check(each.info, data)
+    data.require_subjects()
+    table_4, warnings = _table_4(model, data, settings, out, evaluation.about.get("Weights", ""))
     cases = choose(data, settings.frames)
     judge, without_dlib = find_judge()
     judges = Judges(judge, augmentation.trained_on_real(data, settings.classifier), inception)
@@ -107,29 +108,17 @@ def evaluate(
     if table_4 is not None:
         shown.append(augmentation.table(table_4, data.name == _OULU_CASIA))
         pictures.append(augmentation.sheet(table_4))
-    seconds = time.monotonic() - start
-    found = report.Report(
+    known, held_out = (len(np.unique(split.identity)) for split in (data.train, data.test))
+    return evaluation.finish(
         title="Landmark and expression guided synthesis",
         verdict=verdict,
         good=good,
         warnings=[*without_dlib, *_warnings(model, data, judges), *warnings],
-        facts={**_facts(data, cases), **(about or {}), **report.surroundings(), "Time": f"{seconds:.0f} s"},
+        facts={"People": f"{known} to train on, {held_out} held out; nobody is both"},
+        measured=f"{len(cases)} held-out pictures of {data.info.size}×{data.info.size} pixels",
         tables=shown,
         sheets=pictures,
-        details=report.details(settings, data, start),
     )
-    report.write(found, out)
-    return found
-
-
-def _check(model: Model, data: FaceData) -> None:
-    for what, ours, theirs in (
-        ("landmark scheme", model.info.scheme.name, data.info.scheme.name),
-        ("picture size", model.info.size, data.info.size),
-    ):
-        if ours != theirs:
-            raise ValueError(f"the model's {what} ({ours}) is not the data's ({theirs}); give the data of its run")
-    data.require_subjects()
 
 
 def _table_4(
@@ -189,24 +178,13 @@ def _chance(data: FaceData) -> float:
 
 def _warnings(model: Model, data: FaceData, judges: Judges) -> list[str]:
     """What a reader must know before reading a figure."""
-    warnings = [report.BUILT_IN] if data.built_in else []
-    warnings += [f"This run was trained without {each}." for each in model.left_out]
+    warnings = [f"This run was trained without {each}." for each in model.left_out]
     if data.name.startswith("prepared"):
         warnings.append("The data's expressions were estimated from landmarks; no true ones are known.")
     if judges.inception is None:
-        warnings.append("FID was not measured: --inception names pytorch-fid's file of Inception weights for it.")
+        warnings.append(NO_FID)
     learned, tested = (set(split.expression.tolist()) for split in (data.train, data.test))
     if unknown := sorted(tested - learned):
         names = ", ".join(EXPRESSIONS[each] for each in unknown)
         warnings.append(f"Nobody in the training pictures shows {names}: nothing could learn it.")
     return warnings
-
-
-def _facts(data: FaceData, cases: Cases) -> dict[str, str]:
-    people = [len(np.unique(split.identity)) for split in (data.train, data.test)]
-    facts = {
-        "Data": f"{data.name}; {len(data.train)} training and {len(data.test)} held-out pictures",
-        "People": f"{people[0]} to train on, {people[1]} held out; nobody is both",
-        "Measured on": f"{len(cases)} held-out pictures of {data.info.size}×{data.info.size} pixels",
-    }
-    return facts | ({"Notes": "; ".join(data.notes)} if data.notes else {})

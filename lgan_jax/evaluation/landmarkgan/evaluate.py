@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -61,8 +60,8 @@ def evaluate(
       ValueError: the model and the data differ in scheme, size or identities, or there is no held-out frame.
       OSError: the report cannot be written.
     """
-    start = time.monotonic()
-    _check(model, data)
+    evaluation = report.Evaluation(data, settings, out, about or {})
+    report.check(model.info, data, identities=True)
     judge, warnings = find_judge()
     people = held_out_frames(data, settings, judge)
     warnings += _missing(data, people)
@@ -76,29 +75,24 @@ def evaluate(
     verdict, good = tables.verdict(pairs or redrawn, OURS, NEAREST)
     shown = tables.tables(pairs, redrawn, data, people, settings.identity_frames, judge is not None)
     pictures = sheets.sheets(model, data.info, people, makers, redrawers, pairs.get(OURS))
-    made = report.Report(
+    frames = f"{sum(len(each.pictures) for each in people)} held-out frames"
+    size, scheme = data.info.size, data.info.scheme
+    return evaluation.finish(
         title="LandmarkGAN: faces from landmarks",
         verdict=verdict,
         good=good,
         warnings=warnings,
-        facts={
-            **_facts(data, people),
-            **(about or {}),
-            **report.surroundings(),
-            "Time": f"{time.monotonic() - start:.0f} s",
-        },
+        called="frames",
+        facts={"Identities": ", ".join(data.info.identities)},
+        measured=f"{frames} of {size}×{size} pixels, {scheme.count} landmarks ({scheme.name})",
         tables=shown,
         sheets=pictures,
-        details=report.details(
-            settings, data, start, pairs=tables.by_pair(pairs[OURS], data.info.identities) if pairs else []
-        ),
+        details={"pairs": tables.by_pair(pairs[OURS], data.info.identities) if pairs else []},
     )
-    report.write(made, out)
-    return made
 
 
 def held_out_frames(data: FaceData, settings: Settings, judge: Judge | None) -> list[Frames]:
-    """Held-out frames of every identity that has some, evenly spaced. Raises `ValueError` where nobody has any."""
+    """Held-out frames of every identity that has some, evenly spaced."""
     people = []
     for i in range(len(data.info.identities)):
         places = np.flatnonzero(np.asarray(data.test.identity) == i)
@@ -115,8 +109,6 @@ def held_out_frames(data: FaceData, settings: Settings, judge: Judge | None) -> 
                 reference=None if judge is None else _reference(data, evenly(places, settings.gallery_frames), judge),
             )
         )
-    if not people:
-        raise ValueError(f"{data.name} has no held-out frames; there is nothing to measure on")
     return people
 
 
@@ -144,35 +136,12 @@ def _makers(model: Model, data: FaceData, settings: Settings) -> tuple[dict[str,
     return reenacting, {OURS: direct, NEAREST: NearestFrame(model, gallery, convert=False), MEAN: mean}
 
 
-def _check(model: Model, data: FaceData) -> None:
-    for what, ours, theirs in (
-        ("landmark scheme", model.info.scheme.name, data.info.scheme.name),
-        ("picture size", model.info.size, data.info.size),
-        ("identities", model.info.identities, data.info.identities),
-    ):
-        if ours != theirs:
-            raise ValueError(f"the model's {what} ({ours}) is not the data's ({theirs}); give the data of its run")
-
-
 def _missing(data: FaceData, people: Sequence[Frames]) -> list[str]:
     """What the data lacks, as warnings."""
     warnings = []
-    if data.built_in:
-        warnings.append(report.BUILT_IN)
     if len(data.info.identities) == 1:
         warnings.append("There is one identity only, so nobody to convert to: reconstruction alone is measured.")
     for i, name in enumerate(data.info.identities):
         if i not in {frames.identity for frames in people}:
             warnings.append(f"{name} has no held-out frames: it is a target here, but drives nobody.")
     return warnings
-
-
-def _facts(data: FaceData, people: Sequence[Frames]) -> dict[str, str]:
-    measured = sum(len(frames.pictures) for frames in people)
-    facts = {
-        "Data": f"{data.name}; {len(data.train)} training and {len(data.test)} held-out frames",
-        "Identities": ", ".join(data.info.identities),
-        "Measured on": f"{measured} held-out frames of {data.info.size}×{data.info.size} pixels, "
-        f"{data.info.scheme.count} landmarks ({data.info.scheme.name})",
-    }
-    return facts | ({"Notes": "; ".join(data.notes)} if data.notes else {})

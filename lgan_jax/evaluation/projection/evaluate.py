@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -73,8 +72,8 @@ def evaluate(
       ValueError: the model and the data differ in scheme or size, or fewer than two pictures are held out.
       OSError: the report cannot be written.
     """
-    start = time.monotonic()
-    report.check(model.info, data)
+    evaluation = report.Evaluation(data, settings, out, about or {})
+    report.check(model.info, data, least=2)
     judge, warnings = find_judge()
     held_out = _pictures(data.test, settings.frames)
     made = to_bytes(model.sample(_SEED, len(held_out)).image)
@@ -92,23 +91,16 @@ def evaluate(
     verdict, good = tables.verdict(rows, str(weight))
     shown = [distances.table(kinds, held_out, judge, inception), tables.projections(rows, settings.steps)]
     doubts = distances.doubts(distances.seen(judge, made), inception)
-    found = report.Report(
+    return evaluation.finish(
         title="StyleGAN2 and landmark projection",
         verdict=verdict,
         good=good,
-        warnings=[*([report.BUILT_IN] if data.built_in else []), *warnings, *doubts],
-        facts={
-            **report.facts(data, f"{len(held_out)} held-out pictures and as many made faces"),
-            **(about or {}),
-            **report.surroundings(),
-            "Time": f"{time.monotonic() - start:.0f} s",
-        },
+        warnings=[*warnings, *doubts],
+        measured=f"{len(held_out)} held-out pictures and as many made faces, {data.info.size} pixels",
         tables=shown,
         sheets=[sheets.made(made), sheets.projections(pairs, results, data.info.scheme), *sheets.curves(curve)],
-        details=report.details(settings, data, start, ends=[LOOK, LANDMARKS]),
+        details={"ends": [LOOK, LANDMARKS]},
     )
-    report.write(found, out)
-    return found
 
 
 def _pictures(split: Split, count: int) -> UInt8[np.ndarray, "n H W 3"]:

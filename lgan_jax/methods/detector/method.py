@@ -35,7 +35,7 @@ class Settings:
       steps: how many.
       batch_size: pictures a step, over all devices.
       optimizer: its fields.
-      width: channels of the hourglass, a multiple of 4.
+      width: channels of the hourglass, a multiple of 8.
       depth: halvings inside the hourglass (fewer where the map would go below 4 pixels).
       regulariser: of the heatmaps' shape: "js", "kl" or "variance".
       regulariser_weight: λ.
@@ -54,8 +54,8 @@ class Settings:
     augmentation: augment.Settings = dataclasses.field(default_factory=augment.Settings)
 
     def __post_init__(self) -> None:
-        if self.width % 4:
-            raise ValueError(f"width is {self.width}; it must be a multiple of 4")
+        if self.width < 8 or self.width % 8:
+            raise ValueError(f"width is {self.width}; it must be a multiple of 8")
 
 
 @flax.struct.dataclass

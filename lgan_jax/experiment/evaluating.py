@@ -1,0 +1,94 @@
+"""From a run's folder to its report."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+import rich.console
+
+from lgan_jax import config as configs
+from lgan_jax import data, interop, methods
+from lgan_jax.evaluation import report
+from lgan_jax.evaluation.expression.evaluate import Other
+from lgan_jax.evaluation.pictures import to_floats
+from lgan_jax.experiment.loading import load
+from lgan_jax.experiment.settings import EVALUATIONS, Experiment
+from lgan_jax.nn.chunks import in_chunks
+from lgan_jax.training import workdir
+from lgan_jax.training.logs import metrics_file
+
+
+def evaluate(
+    folder: pathlib.Path,
+    overrides: Mapping[str, Any] | None = None,
+    data_dir: str | None = None,
+    faces: data.FaceData | None = None,
+) -> report.Report:
+    """Evaluates the run in `folder` on its held-out faces; writes `report/` there and prints the tables.
+
+    Args:
+      folder: of the run.
+      overrides: fields of the config's `evaluation` to change.
+      data_dir: where the run's data set lies now, if it was moved.
+      faces: the run's faces, if they are open already.
+
+    Raises `ValueError` where the data is not what the run was trained on, or this evaluation has no such field.
+    """
+    stored = workdir.read_run(folder)
+    experiment = Experiment.read(stored["config"])
+    method, settings = experiment.settings.method, experiment.evaluation
+    whole = dataclasses.asdict(settings) | dict(overrides or {})
+    settings = configs.read(type(settings), whole, f"the evaluation of {method}")
+    if faces is None:
+        where = experiment.settings.data
+        faces = data.open_faces(where if data_dir is None else dataclasses.replace(where, dir=data_dir))
+    if faces.fingerprint != stored["data"]["fingerprint"]:
+        raise ValueError(f"{faces.name} is not, or no more, what {folder} was trained on ({stored['data']['name']})")
+    finished = experiment.restored(faces.info, folder)
+    about = {"Weights": ", ".join(f"{name} of step {int(each.state.step):,}" for name, each in finished.items())}
+    more: dict[str, Any] = {}
+    if hasattr(settings, "compare"):
+        more["others"] = _others(settings.compare, stored, faces)
+    if getattr(settings, "inception", ""):
+        more["inception"] = _inception(settings.inception)
+    if watched := getattr(EVALUATIONS[method], "WATCHED", None):
+        more["history"] = _history(folder, *watched)
+    model = methods.model(method, faces.info, finished)
+    made = EVALUATIONS[method].evaluate(model, faces, settings, folder / "report", about, **more)
+    report.show_report(made, rich.console.Console())
+    return made
+
+
+def _others(folders: Sequence[str], stored: Mapping[str, Any], faces: data.FaceData) -> dict[str, Other]:
+    """The other runs that a run is compared with, opened.
+
+    Raises `ValueError` for a run of another method or of other data.
+    """
+    others = {}
+    for path in map(pathlib.Path, folders):
+        other = workdir.read_run(path)
+        if other["data"]["fingerprint"] != faces.fingerprint or other["config"]["method"] != stored["config"]["method"]:
+            raise ValueError(f"--compare {path}: this run has another method or other data, and cannot be compared")
+        configs_of_both = ({k: v for k, v in each["config"].items() if k != "evaluation"} for each in (stored, other))
+        difference = "; ".join(workdir.differences(*configs_of_both)) or "by nothing"
+        others[path.resolve().name] = Other(load(path), difference)
+    return others
+
+
+def _history(folder: pathlib.Path, phase: str, figure: str) -> list[tuple[int, float]]:
+    """A figure of a phase at each evaluation while it was trained, with the step."""
+    lines = metrics_file.read(folder / "metrics.jsonl")
+    seen = [line for line in lines if (line["phase"], line["kind"]) == (phase, "eval")]
+    return [(line["step"], line["values"][figure]) for line in seen]
+
+
+def _inception(path: str) -> Callable[[np.ndarray], np.ndarray]:
+    """The features of FID by the user's file of weights. Raises `ValueError` for a file that holds others."""
+    network = interop.network("inception-fid", path)
+    features = jax.jit(lambda images: network.module.apply(network.variables, images)[0])
+    return lambda pictures: in_chunks(features, to_floats(pictures))

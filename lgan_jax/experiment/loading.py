@@ -1,0 +1,39 @@
+"""From a run's folder to what was trained there."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from lgan_jax import landmarks, methods
+from lgan_jax.core import FaceInfo
+from lgan_jax.data import kept
+from lgan_jax.experiment.settings import Experiment
+from lgan_jax.training import workdir
+
+
+def load(folder: str | pathlib.Path) -> Any:
+    """The model of a trained run, ready to use; its kind follows from the run's method.
+
+    Raises `FileNotFoundError` where there is no run or nothing saved yet, `ValueError` where the run has not yet
+    reached the phase that a model needs.
+    """
+    folder = pathlib.Path(folder)
+    stored = workdir.read_run(folder)
+    experiment = Experiment.read(stored["config"])
+    about = stored["data"]
+    scheme, people = landmarks.scheme(about["scheme"]), tuple(about["identities"])
+    info = FaceInfo(scheme, about["size"], people, about.get("pictures", 0))
+    return methods.model(experiment.settings.method, info, experiment.restored(info, folder))
+
+
+def training_landmarks(folder: str | pathlib.Path) -> dict[str, np.ndarray]:
+    """Landmarks that a run was trained on, by identity: `(at most 500, N, 2)` in [0, 1], evenly spaced over its frames.
+
+    They show which faces the run knows, without its data. Raises `FileNotFoundError` where there is no run, or one that
+    kept none.
+    """
+    folder = pathlib.Path(folder)
+    return dict(kept.read(folder, workdir.read_run(folder)["data"]["identities"]))

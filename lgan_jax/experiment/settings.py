@@ -1,0 +1,240 @@
+"""What a config says of a run: read and checked, and the phases that come out; and how config files make one."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from lgan_jax import config as configs
+from lgan_jax import data, interop
+from lgan_jax.core import FaceInfo, Finished, blank_batch
+from lgan_jax.data import kept, pipelines
+from lgan_jax.evaluation import detector as detector_evaluation
+from lgan_jax.evaluation.began import evaluate as began_evaluation
+from lgan_jax.evaluation.dftnet import evaluate as dftnet_evaluation
+from lgan_jax.evaluation.expression import evaluate as expression_evaluation
+from lgan_jax.evaluation.landmarkgan import evaluate as landmarkgan_evaluation
+from lgan_jax.evaluation.projection import evaluate as projection_evaluation
+from lgan_jax.methods import PHASES
+from lgan_jax.training import checkpoints, loop
+from lgan_jax.training.phase import Phase, as_arrays
+
+EVALUATIONS: Mapping[str, ModuleType] = {
+    "landmarkgan": landmarkgan_evaluation,
+    "detector": detector_evaluation,
+    "dftnet": dftnet_evaluation,
+    "expression": expression_evaluation,
+    "began": began_evaluation,
+    "projection": projection_evaluation,
+}
+_HELD_OUT_BATCH = 4
+_EXAMPLES = 64  # training examples that a phase may start from
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What a config holds beside one section for each of its phases, and `evaluation`.
+
+    Attributes:
+      method: one of `methods.PHASES`.
+      phases: which of its phases to train, in order.
+      data: the faces.
+      loop: intervals and seed.
+      held_out: pictures of each identity that are looked at while training.
+      detector_run: folder of a finished run whose detector is taken over, in the place of training one.
+      precision: what networks compute in; "auto" is bfloat16 on a GPU or TPU and float32 on a CPU.
+    """
+
+    method: str
+    phases: tuple[str, ...]
+    data: data.Settings
+    loop: loop.Settings
+    held_out: int = 8
+    detector_run: str = ""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+    def __post_init__(self) -> None:
+        if self.method not in PHASES:
+            raise ValueError(f"method is {self.method!r}; the methods are {', '.join(PHASES)}")
+        known = PHASES[self.method]
+        for phase in self.phases:
+            if phase not in known:
+                raise ValueError(f"{self.method} has no phase {phase!r}; its phases are {', '.join(known)}")
+        if not self.phases:
+            raise ValueError("phases is empty; name at least one")
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A config that has been read: settings of the whole, class and settings of each phase, settings to evaluate."""
+
+    settings: Settings
+    classes: Mapping[str, Any]
+    phases: Mapping[str, Any]
+    evaluation: Any
+
+    @classmethod
+    def read(cls, config: Mapping[str, Any]) -> Experiment:
+        """Raises `ValueError`, one line, for what a config should not hold or does not.
+
+        The sections of phases that it does not list are left aside.
+        """
+        config = dict(config)
+        sections = {name: config.pop(name, {}) for name in (*config.get("phases", ()), "evaluation")}
+        for unlisted in PHASES.get(config.get("method"), {}):
+            config.pop(unlisted, None)
+        settings = configs.read(Settings, config)
+        classes = {name: PHASES[settings.method][name] for name in settings.phases}
+        return cls(
+            settings,
+            classes,
+            {name: configs.read(method.Settings, sections[name], f"config.{name}") for name, method in classes.items()},
+            configs.read(EVALUATIONS[settings.method].Settings, sections["evaluation"], "config.evaluation"),
+        )
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What a run of these settings is trained without, and why."""
+        return tuple(line for phase in self.phases.values() for line in getattr(phase, "left_out", ()))
+
+    def published(self) -> dict[str, dict[str, Any]]:
+        """Of each phase that takes some, the published networks that its settings name, by kind.
+
+        Raises `FileNotFoundError` for a file that is not there, and as `interop.load`.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for name, settings in self.phases.items():
+            for kind in getattr(self.classes[name], "published", ()):
+                if path := getattr(settings, kind):
+                    network = interop.required(kind, path, f"config.{name}.{kind}")
+                    found.setdefault(name, {})[kind] = network
+        return found
+
+    def build(
+        self, name: str, info: FaceInfo, earlier: Mapping[str, Finished], published: Mapping[str, Any] | None = None
+    ) -> Any:
+        """The method of one phase; `published` are its networks, where it is to be trained and takes any."""
+        more = {"published": published} if published else {}
+        return self.classes[name](self.phases[name], info, self._dtype(), earlier, **more)
+
+    def check(self, faces: data.FaceData) -> None:
+        """Raises `ValueError`, one line, where the faces lack what a phase needs.
+
+        That is an array, to come in pairs, or people with several expressions of whom nobody is in both splits.
+        """
+        for name, method in self.classes.items():
+            faces.require(method.keys)
+            if method.grouping == "pairs" and not (len(faces.train.pairs) and len(faces.test.pairs)):
+                raise ValueError(
+                    f"{faces.name}: the {name} phase needs pictures in pairs that differ in expression alone, and "
+                    "there are none; configs/emotionet.py:cpu,unpaired has phases that do without"
+                )
+            if method.grouping == "expressions":
+                faces.require_subjects()
+
+    def rehearse(self, info: FaceInfo, published: Mapping[str, Mapping[str, Any]]) -> None:
+        """Builds every phase on those before it, of whose states there are shapes alone; takes half a second.
+
+        So phases that do not suit each other are refused before the first is trained. `published` is what the function
+        of that name found. Raises `ValueError`, one line, as the phases do.
+        """
+
+        def build() -> None:
+            earlier: dict[str, Finished] = {}
+            for name in self.phases:
+                method = self.build(name, info, earlier, published.get(name))
+                if name != self.settings.phases[-1]:
+                    state = method.init(jax.random.key(0), as_arrays(blank_batch(method, info)))
+                    earlier[name] = Finished(method, state)
+
+        jax.eval_shape(build)
+
+    def described(self, faces: data.FaceData) -> dict[str, Any]:
+        """The data as the run's record has them; with how many there are, where a phase has something of each."""
+        counted = any("index" in method.keys for method in self.classes.values())
+        return kept.described(faces, faces.info) | ({"pictures": faces.info.pictures} if counted else {})
+
+    def training_phases(self, faces: data.FaceData, published: Mapping[str, Mapping[str, Any]]) -> list[Phase]:
+        """The phases as the loop trains them, with their data and what `published` found."""
+
+        def phase(name: str) -> Phase:
+            method = self.classes[name]
+            grouping, keys = method.grouping, method.keys
+            watched = getattr(faces, getattr(method, "looks_at", "test"))
+            held_out = pipelines.held_out(watched, grouping, self.settings.held_out, _HELD_OUT_BATCH, keys)
+            return Phase(
+                name=name,
+                steps=self._steps(name, faces.info.pictures),
+                batch_size=self.phases[name].batch_size,
+                build=functools.partial(self.build, name, faces.info, published=published.get(name)),
+                batches=functools.partial(
+                    pipelines.training_batches,
+                    faces.train,
+                    self.phases[name].batch_size,
+                    self.settings.loop.seed,
+                    grouping,
+                    keys=keys,
+                    shard=(jax.process_index(), jax.process_count()),
+                ),
+                example=pipelines.held_out(faces.train, grouping, _EXAMPLES, _EXAMPLES, keys, most=_EXAMPLES)[0],
+                held_out=held_out,
+                pictures=held_out[0],
+            )
+
+        return [phase(name) for name in self.phases]
+
+    def restored(self, info: FaceInfo, folder: pathlib.Path) -> dict[str, Finished]:
+        """The newest state of every phase that has one; needs no data."""
+
+        def phase(name: str) -> Phase:
+            example = blank_batch(self.classes[name], info)
+            build = functools.partial(self.build, name, info)
+            steps = self._steps(name, info.pictures)
+            return Phase(name, steps, 1, build, lambda: iter(()), example, [example], example)
+
+        return checkpoints.restore_finished([phase(name) for name in self.phases], folder)
+
+    def _steps(self, name: str, pictures: int) -> int:
+        """How many steps a phase has of so many training pictures."""
+        settings, length = self.phases[name], getattr(self.classes[name], "length", None)
+        return length(settings, pictures) if length else settings.steps
+
+    def _dtype(self) -> Any:
+        if self.settings.precision == "auto":
+            return jnp.float32 if jax.default_backend() == "cpu" else jnp.bfloat16
+        return jnp.dtype(self.settings.precision)
+
+
+def chosen(config: Mapping[str, Any], variants: str, known: Sequence[Callable[[ConfigDict], None]]) -> ConfigDict:
+    """The config, changed by the variants named, which commas separate, in the order of `known`; then `completed`.
+
+    Raises `ValueError` for a variant that is none of the functions `known`.
+    """
+    wanted, names = set(filter(None, variants.split(","))), [change.__name__ for change in known]
+    if unknown := wanted - set(names):
+        raise ValueError(f"the config has no variant {min(unknown)!r}; it has {', '.join(names)}")
+    config = ConfigDict(config)
+    for name, change in zip(names, known):
+        if name in wanted:
+            change(config)
+    return completed(config.to_dict())
+
+
+def completed(config: Mapping[str, Any]) -> ConfigDict:
+    """A config that says what is not a default, with every other field added: the command line can then set each."""
+    known = PHASES[config["method"]]
+    whole = configs.merged({**configs.defaults(Settings), "data": configs.defaults(data.Settings)}, config)
+    sections = {name: known[name].Settings for name in config["phases"]}
+    sections["evaluation"] = EVALUATIONS[config["method"]].Settings
+    for name, settings in sections.items():
+        whole[name] = configs.merged(configs.defaults(settings), config.get(name, {}))
+    whole["loop"] = configs.merged(configs.defaults(loop.Settings), config.get("loop", {}))
+    return ConfigDict(whole)

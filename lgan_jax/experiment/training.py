@@ -1,0 +1,96 @@
+"""From a config to a trained and evaluated run."""
+
+from __future__ import annotations
+
+import pathlib
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lgan_jax import data
+from lgan_jax.core import FaceInfo
+from lgan_jax.data import kept
+from lgan_jax.experiment.evaluating import evaluate
+from lgan_jax.experiment.settings import Experiment
+from lgan_jax.training import checkpoints, loop, memory, parallel, workdir
+from lgan_jax.training.interrupts import Stopped
+
+
+def train(config: Mapping[str, Any], folder: pathlib.Path) -> int:
+    """Trains what `config` describes in the run's folder `folder`, then evaluates it. Returns an exit status.
+
+    Called again it continues; a finished run is evaluated again. Raises `ValueError` or `OSError`, one line, for what
+    a user can mend.
+    """
+    memory.keep_freed()
+    experiment = Experiment.read(config)
+    faces = data.open_faces(experiment.settings.data)
+    experiment.check(faces)
+    if other := experiment.settings.detector_run:
+        config = {**config, "detector": _detector_section(other, config, faces.info)}
+        experiment = Experiment.read(config)
+    published = experiment.published()
+    experiment.rehearse(faces.info, published)
+    record = {"config": _plain(config), "data": experiment.described(faces)}
+    if experiment.left_out:
+        record["left_out"] = list(experiment.left_out)
+    run = workdir.open_run(folder, record)
+    if other:
+        _copy_detector(pathlib.Path(other), run)
+    if parallel.is_first():
+        _keep_landmarks(faces, run)
+    try:
+        phases = experiment.training_phases(faces, published)
+        loop.run(phases, folder, experiment.settings.loop, record, _notes(faces, experiment.left_out))
+    except Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        return stopped.status
+    except FloatingPointError as error:
+        print(f"stopped: {error}", file=sys.stderr)
+        return 1
+    if parallel.is_first():
+        evaluate(folder, faces=faces)
+    return 0
+
+
+def _keep_landmarks(faces: data.FaceData, folder: pathlib.Path) -> None:
+    """Writes what `training_landmarks` reads, once, where the data has landmarks."""
+    if faces.has("landmarks") and not kept.is_there(folder):
+        kept.write(folder, [kept.landmarks(faces, i) for i in range(len(faces.info.identities))])
+
+
+def _detector_section(other: str, config: Mapping[str, Any], info: FaceInfo) -> dict[str, Any]:
+    """The detector section of the config of the run in `other`, whose detector must be finished and fit `info`."""
+    if "detector" not in config["phases"]:
+        raise ValueError("detector_run: this config has no detector phase that could be taken over")
+    return checkpoints.finished_section(other, "detector", {"scheme": info.scheme.name, "size": info.size})
+
+
+def _copy_detector(other: pathlib.Path, folder: pathlib.Path) -> None:
+    """Copies the checkpoints of a finished detector, whole or not at all; the run needs `other` no more then."""
+    source, target = (checkpoints.folder_of(run, "detector") for run in (other, folder))
+    if not target.exists():
+        temporary = target.with_name(".detector")
+        shutil.copytree(source, temporary, dirs_exist_ok=True)
+        temporary.rename(target)
+
+
+def _notes(faces: data.FaceData, left_out: Sequence[str]) -> Sequence[str]:
+    """What a run says at its start: of its data, and what it is trained without."""
+    info = faces.info
+    counts = f"{len(faces.train):,} pictures to train on, {len(faces.test):,} held out"
+    lines = [
+        f"data: {faces.name}: {counts}, {len(info.identities)} identities, {info.size}×{info.size}, {info.scheme.name}"
+    ]
+    if faces.built_in:
+        lines.append("NOTE: no data folder was given: this run trains on the BUILT-IN FACES, drawn by this library.")
+        lines.append("      Give your own with --config.data.dir=FOLDER.")
+    return [*lines, *faces.notes, *(f"NOTE: trained without {each}." for each in left_out)]
+
+
+def _plain(config: Any) -> Any:
+    """A config as what JSON can hold."""
+    if isinstance(config, Mapping):
+        return {name: _plain(value) for name, value in config.items()}
+    return [_plain(value) for value in config] if isinstance(config, list | tuple) else config
