@@ -26,6 +26,8 @@ and the features of the discriminator. Without it published networks are needed;
 these files is run):
   --network  https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/ffhq.pkl
   --fan      https://www.adrianbulat.com/downloads/python-fan/2DFAN4-cd938726ad.zip
+  --vgg      https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/vgg16.pt
+or, in the place of the last:
   --vgg      https://download.pytorch.org/models/vgg16-397923af.pth
   --lpips    https://github.com/richzhang/PerceptualSimilarity/tree/master/lpips/weights/v0.1 (vgg.pth)
 NVIDIA's weights, and dlib's, which finds the faces, are for non-commercial use.
@@ -52,7 +54,7 @@ def _parser() -> cli.Parser:
     add("--workdir", metavar="RUN", type=Path, help="folder of a trained run, in the place of the files that follow")
     add("--network", metavar="FILE", type=Path, help="StyleGAN2's generator, NVIDIA's .pkl")
     add("--fan", metavar="FILE", type=Path, help="face-alignment's network for 68 landmarks")
-    add("--vgg", metavar="FILE", type=Path, help="VGG16")
+    add("--vgg", metavar="FILE", type=Path, help="VGG16: NVIDIA's vgg16.pt, or torchvision's")
     add("--lpips", metavar="FILE", type=Path, help="LPIPS's linear weights, where --vgg does not hold them")
     add("--look", required=True, metavar="A", type=Path, help="photo with the look, or a folder of photos")
     add("--landmarks", required=True, metavar="B", type=Path, help="photo with the expression, a folder, a video")
