@@ -1,6 +1,5 @@
 """Projection from photos to a folder: with tiny published networks, and with ones that are easily seen through."""
 
-import contextlib
 import signal
 
 import av
@@ -18,6 +17,7 @@ from lgan_jax.apps.project import aligned, frames, job, writing
 from lgan_jax.data import align
 from lgan_jax.data.images import decode
 from lgan_jax.faces import Faces
+from lgan_jax.inversion import Diverged
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.methods.projection.networks import Generator
 from lgan_jax.methods.projection.projector import Projector, Seer, Settings
@@ -295,31 +295,31 @@ def frames_of(path):
 
 
 def test_a_video_that_is_stopped_or_diverges_has_the_frames_before(projector, tmp_path, monkeypatch):
-    """In the third frame: Ctrl-C, then maps whose squares are infinite."""
+    """In the search for the third frame, that from the second's; the second has found what the first has."""
     photo(tmp_path / "a.jpg", ONE)
     small_videos.write_video(tmp_path / "b.mp4", small_videos.moving(1, 4))
-    real, seen, at_third = Projector.__call__, [], []
+    real, happening, reports, later = Projector.__call__, [], [], []
 
-    def third(self, look, landmarks, **given):
-        seen.append(landmarks)
-        with contextlib.ExitStack() as stack:
-            if len(seen) == 3:
-                at_third[0](stack)
-            return real(self, look, landmarks, **given)
+    def call(self, *pair, progress, start=None, **given):
+        if start is None:
+            later.clear()
+            return real(self, *pair, progress=reports.append, **given)
+        later.append(start)
+        if len(later) == 2:
+            happening[0](start)
+            progress(reports[-1])
+        return start
 
-    monkeypatch.setattr(Projector, "__call__", third)
-    at_third[:] = [lambda stack: signal.raise_signal(signal.SIGINT)]
-    said = []
+    def diverge(start):
+        raise Diverged(np.array([0]), start)
+
+    monkeypatch.setattr(Projector, "__call__", call)
+    happening[:], said = [lambda _: signal.raise_signal(signal.SIGINT)], []
     given = {"landmarks": tmp_path / "b.mp4", "frame_steps": 1}
     assert frames.run(options(tmp_path, **given), projector, FRAMING, said.append) == 130
     assert said[1] == "stopped: it has the first 2 frames and is whole"
     assert frames_of(tmp_path / "out" / "video.mp4") == 2
-
-    def broken(stack):
-        patch = stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr(Projector, "heatmaps", lambda self, images: np.full((len(images), 16, 16, 68), 1e30, np.float32))
-
-    at_third[:], seen[:] = [broken], []
+    happening[:] = [diverge]
     with pytest.raises(ValueError, match=r"b\.mp4, frame 2: the search diverged, .* has the frames before it$"):
         frames.run(options(tmp_path, out=tmp_path / "more", **given), projector, FRAMING, said.append)
     assert frames_of(tmp_path / "more" / "video.mp4") == 2

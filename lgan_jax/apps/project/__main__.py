@@ -19,7 +19,8 @@ were, or as the pictures of the run were; with a run a picture of exactly its si
 --landmarks may be folders of photos, taken in the order of their names; one photo goes with all.
 
 Where --landmarks is a video, DIR gets video.mp4, with its sound: each frame's search starts where the last one ended.
-A frame in which no face can be seen shows the picture before.
+A frame in which no face can be seen shows the picture before. Ctrl-C ends it with the frames that are made; pressed
+again, with none.
 
 --workdir takes generator, landmarks and look from a run that was trained with configs/ffhq.py: the detector's heatmaps,
 and the features of the discriminator. Without it published networks are needed; their owners have them here (nothing of
@@ -37,7 +38,8 @@ right_brow, left_brow, right_eye and left_eye are known too.
 
 DIR gets result.png, the same with its landmarks, the photos as they were cropped, w.npz, and progress.mp4: the look,
 what is made, its landmarks, and those that are wanted. What is made carries IPTC's DigitalSourceType
-trainedAlgorithmicMedia. Ask those whose face you show. Exit status: 0, or 2 where something is wrong with the input."""
+trainedAlgorithmicMedia. Ask those whose face you show. Exit status: 0; 2 where something is wrong
+with the input or a search diverged; 130 after Ctrl-C."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
