@@ -20,15 +20,16 @@ _QUOTES = "'\"\\"
 def run(main: Callable[[], int | None], program: str) -> int:
     """Calls `main` and returns the exit status.
 
-    An `OSError`, and a `ValueError` or `ImportError` that this package raised itself, are the user's to mend: they are
-    printed as `program: message`. Any other exception is a fault of the program and keeps its traceback.
+    An `OSError`, and a `ValueError`, `ImportError` or `FloatingPointError` that this package raised itself, are the
+    user's to mend: they are printed as `program: message`. Any other exception is a fault of the program and keeps its
+    traceback.
     """
     try:
         return main() or 0
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, FloatingPointError) as error:
         if not isinstance(error, OSError) and not _raised_here(error):
             raise
         print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)

@@ -114,6 +114,20 @@ class Found:
     restart: Int[np.ndarray, " n"]
 
 
+class Diverged(FloatingPointError):
+    """The loss of some targets was not finite at any step that counts, in any of their restarts.
+
+    Attributes:
+      rows: which targets.
+      found: what was found of all of them, `Found` or what a caller makes of it; of these where the search began.
+    """
+
+    def __init__(self, rows: Int[np.ndarray, " rows"], found: Any) -> None:
+        of = f"{len(rows)} of {len(found.loss)} targets"
+        super().__init__(f"the objective of {of} was never finite; the first is number {rows[0]}")
+        self.rows, self.found = rows, found
+
+
 @flax.struct.dataclass
 class _Slots:
     """What the device holds, a row each slot: see `Progress`. `mark`: the last loss that counted as a fall."""
@@ -172,7 +186,7 @@ class Inverter:
 
         Raises:
           ValueError: there is no target, or starts are not a multiple of them.
-          FloatingPointError: the loss of an example was not finite at any step that counts, in any of its restarts.
+          Diverged: the loss of a target was not finite at any step that counts, in any of its restarts.
         """
         start, targets = (jax.tree.map(np.asarray, tree) for tree in (start, targets))
         total, restarts = _counted(start, targets)
@@ -232,7 +246,10 @@ class Inverter:
         return jax.lax.fori_loop(0, self.settings.every, lambda _, sofar: self._step(shared, sofar), slots)
 
     def _step(self, shared: Any, slots: _Slots) -> _Slots:
-        """The objective, and an update of those that are not finished. The last step is the objective alone."""
+        """The objective, and an update of those that are not finished. The last step is the objective alone.
+
+        From a loss that is NaN no step leads back: its gradient is.
+        """
         moment, settings = self._moment(slots.key, slots.step), self.settings
 
         def total(parameters: Parameters):
@@ -247,7 +264,7 @@ class Inverter:
         mark_step = jnp.where(fell & jnp.isfinite(loss), slots.step, slots.mark_step)
         stands = bool(settings.tolerance) & (slots.step - mark_step >= settings.patience)
         last = slots.step >= settings.steps
-        finished = last | (stands & (moment.share >= settings.best_from))
+        finished = last | jnp.isnan(loss) | (stands & (moment.share >= settings.best_from))
         kept = functools.partial(_rows, better)
         after = slots.replace(
             parameters=jax.tree.map(functools.partial(_rows, finished), slots.parameters, moved),
@@ -317,19 +334,17 @@ class _Work:
         return Progress(self._finished, self._total, example, step, loss, terms, slots.parameters)
 
     def found(self, restarts: int) -> Found:
-        """Of each target the best."""
+        """Of each target the best. Raises `Diverged`."""
         restart = self._loss.reshape(-1, restarts).argmin(1)
         chosen = np.arange(len(restart)) * restarts + restart
-        if (bad := ~np.isfinite(self._loss[chosen])).any():
-            raise FloatingPointError(
-                f"the objective of {int(bad.sum())} of {len(bad)} targets was never finite; the first is number "
-                f"{int(np.flatnonzero(bad)[0])}"
-            )
         parameters, terms = (
             jax.tree.map(lambda *rows: np.stack(rows), *(of_all[i] for i in chosen))
             for of_all in (self._parameters, self._terms)
         )
-        return Found(parameters, self._loss[chosen], terms, self._steps[chosen], restart)
+        found = Found(parameters, self._loss[chosen], terms, self._steps[chosen], restart)
+        if (rows := np.flatnonzero(~np.isfinite(found.loss))).size:
+            raise Diverged(rows, found)
+        return found
 
 
 def _counted(start: Parameters, targets: Any) -> tuple[int, int]:

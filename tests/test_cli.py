@@ -1,7 +1,8 @@
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lgan_jax import cli, landmarks
+from lgan_jax import cli, inversion, landmarks
 
 
 def run(main, capsys):
@@ -17,6 +18,13 @@ def test_a_mistake_of_the_user_is_one_line_and_status_2(capsys):
     assert status == 2
     assert said.startswith("program: there is no landmark scheme 'ibug'")
     assert said.count("\n") == 1
+
+
+def test_a_search_that_found_nothing_finite_is_one_line(capsys):
+    settings = inversion.Settings(steps=1, slots=1, every=1)
+    search = inversion.Inverter(lambda *given: (jnp.full(1, jnp.nan), {}), settings)
+    status, said = run(lambda: search(None, np.zeros((1, 2), np.float32), np.zeros(1, np.float32)), capsys)
+    assert (status, said) == (2, "program: the objective of 1 of 1 targets was never finite; the first is number 0\n")
 
 
 def test_a_missing_file_is_one_line(capsys, tmp_path):

@@ -128,13 +128,22 @@ def test_progress_is_reported(inverter):
     assert set(reports[0].terms) == {"squares", "step"}
 
 
+def test_what_diverged_is_said_at_once_and_the_rest_is_there(inverter, found):
+    with pytest.raises(FloatingPointError, match="of 1 of 7 targets was never finite; the first is number 2") as caught:
+        inverter(jnp.float32(2), START, np.where(np.arange(7)[:, None] == 2, np.nan, TARGETS))
+    assert caught.value.rows.tolist() == [2]
+    rest = caught.value.found
+    assert rest.steps.tolist() == [200, 200, 0, 200, 200, 200, 200]
+    np.testing.assert_array_equal(rest.parameters["z"][2], 0)
+    others = np.arange(7) != 2
+    np.testing.assert_allclose(rest.parameters["z"][others], found.parameters["z"][others], atol=1e-6)
+
+
 def test_what_is_wrong_is_said(inverter):
     with pytest.raises(ValueError, match="there are 7 starts for 3 targets"):
         inverter(jnp.float32(1), START, TARGETS[:3])
     with pytest.raises(ValueError, match="there are 0 starts for 0 targets"):
         inverter(jnp.float32(1), {"z": START["z"][:0]}, TARGETS[:0])
-    with pytest.raises(FloatingPointError, match="of 1 of 7 targets was never finite; the first is number 2"):
-        inverter(jnp.float32(1), START, np.where(np.arange(7)[:, None] == 2, np.nan, TARGETS))
     with pytest.raises(ValueError, match="steps is 0; it must be at least 1"):
         Settings(steps=0)
     with pytest.raises(ValueError, match=r"tolerance is -0\.1; it is a share"):

@@ -14,6 +14,7 @@
 | fan | conv1, bn1, conv2 …, m0.b1_4 …, top_m_0, conv_last0, l0, bl0, al0 … | FaceAlignmentNetwork |
 | vgg16, vgg19 | features.{0,2,5 …} (torchvision; `classifier.` is left aside) | nn.vgg.VGG |
 | lpips-vgg16 | the same, or net.slice1.0 … (lpips), and lin0.model.1 … lin4.model.1 | nn.lpips.LPIPS |
+| lpips-vgg16 | layers.conv1 … layers.conv13 and lpips0 … lpips4 (NVIDIA's vgg16.pt) | nn.lpips.LPIPS |
 | inception-fid | Conv2d_1a_3x3.conv …, Mixed_5b.branch1x1.bn …, fc (pytorch-fid) | nn.inception.FIDInception |
 | stylegan2 | mapping.fc0 …, synthesis.b4.const, synthesis.b8.conv0 … (G_ema) | projection's Generator |
 | stylegan2-discriminator | b64.fromrgb, b64.conv0 …, b4.conv, b4.fc, b4.out (D) | projection's Discriminator |

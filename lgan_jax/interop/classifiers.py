@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from lgan_jax.nn.lpips import LPIPS
 _HEAD = "classifier."  # the dense layers of VGG, which no feature needs
 _SCALING = "scaling_layer."  # the colours' mean and deviation, which VGG has too
 _IN_LPIPS = ((r"net\.slice\d\.", "features."), (r"lins\.(\d)\.", r"lin\1."))  # the package's names: ours
+_NVIDIAS = "layers.conv1.weight"  # in its file alone
+_ITS_LINEAR = re.compile(r"lpips(\d)")
 
 _FIRST = (("features.0.weight", 0), ("features.0.bias", 0), ("features.2.weight", 1))  # what VGG's width shows in
 
@@ -30,13 +33,8 @@ def vgg19(tensors: Tensors) -> Network:
 
 
 def lpips(tensors: Tensors) -> Network:
-    """An `LPIPS` for pictures in [-1, 1]: VGG16's weights and `lin0.model.1.weight` …, which their authors publish.
-
-    Those of VGG by torchvision's names or, as `net.slice1.0.weight` …, by those of the package `lpips`.
-    """
-    for pattern, ours in _IN_LPIPS:
-        tensors = {re.sub(rf"^{pattern}", ours, name): values for name, values in tensors.items()}
-    tensors = {name: x for name, x in tensors.items() if not name.startswith((_HEAD, _SCALING))}
+    """An `LPIPS` for pictures in [-1, 1], of what has one of the names that `usual_names` knows."""
+    tensors = {name: x for name, x in usual_names(tensors).items() if not name.startswith((_HEAD, _SCALING))}
     module = LPIPS(names.usual(tensors, *_FIRST))
     numbers = {name: i for i, name in enumerate(vgg.VGG(vgg.VGG16).layers())}
 
@@ -46,6 +44,33 @@ def lpips(tensors: Tensors) -> Network:
     if negative := [name for name, x in tensors.items() if name.startswith("lin") and np.min(x, initial=0) < 0]:
         raise ValueError(f"negative: {negative[0]}; the published weights are not")
     return Network(module, names.read(names.wanted(module, (1, 32, 32, 3), original), tensors))
+
+
+def usual_names(tensors: Tensors) -> Tensors:
+    """VGG16's weights by torchvision's names, and LPIPS's linear ones as `lin0.model.1.weight` … where they are there.
+
+    Those by the names of the package `lpips`, `net.slice1.0.weight` …, are renamed; so are those of the one file that
+    NVIDIA made of both, `layers.conv1.weight` … `layers.conv13.bias` and `lpips0` … `lpips4` `(channels, 1, 1)`; what
+    else it holds is left aside. (Its names are those that ByteDance's Hammer reads. That the squared differences of its
+    output sum to LPIPS, with torchvision's weights, is what torch-fidelity's tests say.)
+    """
+    if _NVIDIAS in tensors:
+        return dict(_of_nvidia(tensors))
+    for pattern, ours in _IN_LPIPS:
+        tensors = {re.sub(rf"^{pattern}", ours, name): values for name, values in tensors.items()}
+    return tensors
+
+
+def _of_nvidia(tensors: Tensors) -> Iterator[tuple[str, np.ndarray]]:
+    """What is needed of NVIDIA's file; see `usual_names`."""
+    convolutions = [i for i, name in enumerate(vgg.VGG(vgg.VGG16).layers()) if name.startswith("conv")]
+    layers = {f"layers.conv{k}": f"features.{i}" for k, i in enumerate(convolutions, 1)}
+    for name, values in tensors.items():
+        layer, _, kind = name.rpartition(".")
+        if layer in layers:
+            yield f"{layers[layer]}.{kind}", values
+        elif linear := _ITS_LINEAR.fullmatch(name):
+            yield f"lin{linear[1]}.model.1.weight", values.reshape(1, -1, 1, 1)
 
 
 def inception(tensors: Tensors) -> Network:

@@ -140,7 +140,10 @@ class _Training:
         for step in range(start + 1, self.phase.steps + 1):
             self._profile(step, log, done=False)
             batch = parallel.shard(self._next(data, step))
-            state, metrics = self.train_step(self.turn(step - 1))(state, batch, seed)
+            try:
+                state, metrics = self.train_step(self.turn(step - 1))(state, batch, seed)
+            except FloatingPointError as error:  # of a phase that works on the host
+                raise self._failure(f"{error}, at step {step}") from None
             self._keep_pace(step, metrics)
             self._profile(step, log, done=True)
             if log:
@@ -216,9 +219,12 @@ class _Training:
             self.measured.append({name: float(value) for name, value in metrics.items()})
             for name, value in self.measured[-1].items():
                 if not math.isfinite(value):
-                    self.checkpoints.wait()
-                    kept = self.checkpoints.newest_line()
-                    raise FloatingPointError(f"{self.phase.name}: {name} is {value} at step {step}; {kept}")
+                    raise self._failure(f"{name} is {value} at step {step}")
+
+    def _failure(self, what: str) -> FloatingPointError:
+        """An error that says what there is to go back to."""
+        self.checkpoints.wait()
+        return FloatingPointError(f"{self.phase.name}: {what}; {self.checkpoints.newest_line()}")
 
     def _evaluate(self, state: State) -> dict[str, float]:
         """Means over the held-out batches."""

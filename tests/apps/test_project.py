@@ -1,5 +1,7 @@
 """Projection from photos to a folder: with tiny published networks, and with ones that are easily seen through."""
 
+import signal
+
 import av
 import flax.linen as nn
 import jax
@@ -15,6 +17,7 @@ from lgan_jax.apps.project import aligned, frames, job, writing
 from lgan_jax.data import align
 from lgan_jax.data.images import decode
 from lgan_jax.faces import Faces
+from lgan_jax.inversion import Diverged
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.methods.projection.networks import Generator
 from lgan_jax.methods.projection.projector import Projector, Seer, Settings
@@ -135,6 +138,27 @@ def test_photos_without_one_face_or_with_flat_maps_are_refused(projector, tmp_pa
     with pytest.raises(ValueError, match=r"--landmarks .*b\.jpg: the heatmaps of its landmarks are flat"):
         job.run(options(tmp_path), projector, FRAMING)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_search_that_diverges_is_said_and_the_others_are_kept(projector, tmp_path, monkeypatch):
+    """Where the landmarks' maps are NaN; they are known by the photo that they are of."""
+    photo(tmp_path / "a.jpg", ONE)
+    (tmp_path / "b").mkdir()
+    for name, place in (("1.jpg", (60, 16)), ("2.jpg", (20, 20))):
+        photo(tmp_path / "b" / name, (small_videos.face(1)[0], *place))
+    real = Projector.heatmaps
+    monkeypatch.setattr(Projector, "heatmaps", lambda self, images: real(self, images) * broken[: len(images)])
+    broken = np.ones((2, 1, 1, 1), np.float32)
+    broken[1] = 1e30  # whose squares are infinite
+    said = []
+    assert job.run(options(tmp_path, landmarks=tmp_path / "b"), projector, FRAMING, said.append) == 0
+    assert said[0].startswith("left out: a with the landmarks of 2: the search diverged, its loss is no finite number")
+    assert "smaller weights may help (--look-weight, --landmark-weight, --weight)" in said[0]
+    assert (tmp_path / "out" / "result.png").is_file()
+    broken[0] = 1e30
+    with pytest.raises(ValueError, match=r"^the search diverged, .* another --seed; nothing is written$"):
+        job.run(options(tmp_path, landmarks=tmp_path / "b", out=tmp_path / "no"), projector, FRAMING)
+    assert not (tmp_path / "no").exists()
 
 
 def test_nothing_is_left_of_a_folder_that_could_not_be_written(projector, tmp_path, monkeypatch):
@@ -263,3 +287,39 @@ def test_a_video_drives_frame_by_frame(projector, tmp_path):
     with pytest.raises(ValueError, match=r"c\.mp4: no frame shows a face whose landmarks are clear"):
         frames.run(options(tmp_path, landmarks=tmp_path / "c.mp4", out=tmp_path / "none"), projector, FRAMING)
     assert not (tmp_path / "none").exists()
+
+
+def frames_of(path):
+    with av.open(str(path)) as container:
+        return len(list(container.decode(video=0)))
+
+
+def test_a_video_that_is_stopped_or_diverges_has_the_frames_before(projector, tmp_path, monkeypatch):
+    """In the search for the third frame, that from the second's; the second has found what the first has."""
+    photo(tmp_path / "a.jpg", ONE)
+    small_videos.write_video(tmp_path / "b.mp4", small_videos.moving(1, 4))
+    real, happening, reports, later = Projector.__call__, [], [], []
+
+    def call(self, *pair, progress, start=None, **given):
+        if start is None:
+            later.clear()
+            return real(self, *pair, progress=reports.append, **given)
+        later.append(start)
+        if len(later) == 2:
+            happening[0](start)
+            progress(reports[-1])
+        return start
+
+    def diverge(start):
+        raise Diverged(np.array([0]), start)
+
+    monkeypatch.setattr(Projector, "__call__", call)
+    happening[:], said = [lambda _: signal.raise_signal(signal.SIGINT)], []
+    given = {"landmarks": tmp_path / "b.mp4", "frame_steps": 1}
+    assert frames.run(options(tmp_path, **given), projector, FRAMING, said.append) == 130
+    assert said[1] == "stopped: it has the first 2 frames and is whole"
+    assert frames_of(tmp_path / "out" / "video.mp4") == 2
+    happening[:] = [diverge]
+    with pytest.raises(ValueError, match=r"b\.mp4, frame 2: the search diverged, .* has the frames before it$"):
+        frames.run(options(tmp_path, out=tmp_path / "more", **given), projector, FRAMING, said.append)
+    assert frames_of(tmp_path / "more" / "video.mp4") == 2

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lgan_jax import interop
+from lgan_jax.apps.project import networks
 from lgan_jax.nn import lpips, vgg
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; pip install 'lgan_jax[torch]'")
@@ -61,6 +62,52 @@ def test_the_names_of_the_package(weights):
             renamed |= {name: values, name.replace("lin", "lins.", 1): values}
     ours, plain = (interop.load("lpips-vgg16", given) for given in (renamed, weights))
     jax.tree.map(np.testing.assert_array_equal, ours, plain)
+
+
+class Nvidias(torch.nn.Module):
+    """VGG16 and the linear weights in one module: of pictures in [0, 255], what is compared, one row a picture."""
+
+    def __init__(self, weights):
+        super().__init__()
+        named = {name: torch.tensor(x) for name, x in weights.items()}
+        convolutions = [name.removesuffix(".weight") for name in named if name.endswith("weight") and name[0] == "f"]
+        self.layers = torch.nn.Module()
+        for i, name in enumerate(convolutions, 1):
+            kernel = named[f"{name}.weight"]
+            convolution = torch.nn.Conv2d(kernel.shape[1], len(kernel), 3, padding=1)
+            convolution.load_state_dict({"weight": kernel, "bias": named[f"{name}.bias"]})
+            setattr(self.layers, f"conv{i}", convolution)
+        self.layers.fc1 = torch.nn.Linear(5, 2)
+        for i in range(5):
+            self.register_buffer(f"lpips{i}", named[f"lin{i}.model.1.weight"][0])
+
+    def forward(self, image):
+        mean, deviation = (torch.tensor(x).view(1, 3, 1, 1) for x in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+        x, parts, number = (image / 255 - mean) / deviation, [], 1
+        for block, count in enumerate(vgg.VGG16):
+            x = torch.nn.functional.max_pool2d(x, 2) if block else x
+            for _ in range(count):
+                x, number = getattr(self.layers, f"conv{number}")(x).relu(), number + 1
+            unit = x / (x.square().sum(1, keepdim=True).sqrt() + 1e-10)
+            parts.append((unit * getattr(self, f"lpips{block}").sqrt()).flatten(1) / (x.shape[2] * x.shape[3]) ** 0.5)
+        return torch.cat(parts, 1)
+
+
+def test_nvidias_one_file(weights, tmp_path):
+    """The squared differences of its output sum to the distance; no second file is asked for."""
+    one, other = np.random.default_rng(2).uniform(-1, 1, (2, 1, 32, 32, 3)).astype(np.float32)
+    twin = Nvidias(weights)
+    outputs = [twin(torch.tensor((x.transpose(0, 3, 1, 2) + 1) * 127.5)) for x in (one, other)]
+    torch.jit.trace(twin, torch.zeros(1, 3, 32, 32)).save(tmp_path / "vgg16.pt")
+    module, variables = interop.network("lpips-vgg16", tmp_path / "vgg16.pt")
+    made = lpips.distance(*(jax.jit(module.apply)(variables, x) for x in (one, other)))
+    expected = (outputs[0] - outputs[1]).square().sum(1).detach().numpy()
+    assert expected.min() > 0.01
+    np.testing.assert_allclose(made, expected, rtol=1e-3)
+    given = networks._look(tmp_path / "vgg16.pt", None)
+    jax.tree.map(np.testing.assert_array_equal, interop.load("lpips-vgg16", given), variables)
+    with pytest.raises(ValueError, match=r"missing: features\.28\.bias"):
+        interop.load("lpips-vgg16", {name: x for name, x in twins.arrays(twin).items() if name != "layers.conv13.bias"})
 
 
 def test_what_is_wrong_with_the_weights_is_said(weights):

@@ -21,7 +21,7 @@ import twin_stylegan2  # noqa: E402
 import twins  # noqa: E402
 
 CHANNELS = (7, 6, 5, 4, 3)  # at 4 … 64 pixels
-STEPS = 12
+STEPS = 100
 KEY = jax.random.key(3)
 
 

@@ -111,6 +111,15 @@ def test_the_model_inverts_as_the_phase_does(faces, phases):
     assert reports[-1].finished == 7
 
 
+def test_a_generator_whose_pictures_are_not_finite_is_said(faces, phases, monkeypatch):
+    search = phases["inverse"].method.search
+    broken = jax.tree.map(lambda x: x * np.float32("nan") if x.dtype == np.float32 else x, search._generator)
+    monkeypatch.setattr(search, "_generator", broken)
+    line = "the objective of 7 of 7 targets was never finite; the first is number 0: the generator's pictures are not"
+    with pytest.raises(FloatingPointError, match=f"^{line} finite; go back to a checkpoint of began before that"):
+        faces.invert(pictures(7)["image"])
+
+
 def test_what_is_wrong_is_said(faces, phases):
     with pytest.raises(ValueError, match=r"pictures have the shape \(2, 8, 8, 3\); expected \(B, 16, 16, 3\)"):
         faces.invert(np.zeros((2, 8, 8, 3)))

@@ -5,6 +5,7 @@ import json
 import shutil
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny_run
@@ -112,6 +113,25 @@ def test_loss_that_is_not_finite_is_found_before_saving(tmp_path):
     phases[1] = dataclasses.replace(phases[1], build=lambda earlier: tiny_run.Tiny(nan_at=1))
     with pytest.raises(FloatingPointError, match="loss is nan at step 1; nothing has been saved yet"):
         loop.run(phases[1:], tmp_path / "run", dataclasses.replace(SETTINGS, log_every=100, checkpoint_every=1), {})
+
+
+class Searching(tiny_run.Tiny):
+    """Works on the host, and finds nothing finite in its third step."""
+
+    on_host = True
+
+    def train_step(self, state, batch, key):
+        if state.step == 2:
+            raise FloatingPointError("the search of 3 of 8 pictures diverged")
+        return state.replace(step=state.step + 1), {"error": jnp.float32(0.5)}
+
+
+def test_a_step_on_the_host_that_finds_nothing_finite_says_what_there_is_to_go_back_to(tmp_path):
+    phase = dataclasses.replace(tiny_run.phases()[0], build=lambda earlier: Searching())
+    settings = dataclasses.replace(SETTINGS, pictures_every=100, eval_every=100)
+    line = "^first: the search of 3 of 8 pictures diverged, at step 3; the last good checkpoint is step 2$"
+    with pytest.raises(FloatingPointError, match=line):
+        loop.run([phase], tmp_path / "run", settings, {})
 
 
 def test_restore_finished_needs_no_data(finished):

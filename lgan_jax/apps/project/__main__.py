@@ -19,13 +19,16 @@ were, or as the pictures of the run were; with a run a picture of exactly its si
 --landmarks may be folders of photos, taken in the order of their names; one photo goes with all.
 
 Where --landmarks is a video, DIR gets video.mp4, with its sound: each frame's search starts where the last one ended.
-A frame in which no face can be seen shows the picture before.
+A frame in which no face can be seen shows the picture before. Ctrl-C ends it with the frames that are made; pressed
+again, with none.
 
 --workdir takes generator, landmarks and look from a run that was trained with configs/ffhq.py: the detector's heatmaps,
 and the features of the discriminator. Without it published networks are needed; their owners have them here (nothing of
 these files is run):
   --network  https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/ffhq.pkl
   --fan      https://www.adrianbulat.com/downloads/python-fan/2DFAN4-cd938726ad.zip
+  --vgg      https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/vgg16.pt
+or, in the place of the last:
   --vgg      https://download.pytorch.org/models/vgg16-397923af.pth
   --lpips    https://github.com/richzhang/PerceptualSimilarity/tree/master/lpips/weights/v0.1 (vgg.pth)
 NVIDIA's weights, and dlib's, which finds the faces, are for non-commercial use.
@@ -35,7 +38,8 @@ right_brow, left_brow, right_eye and left_eye are known too.
 
 DIR gets result.png, the same with its landmarks, the photos as they were cropped, w.npz, and progress.mp4: the look,
 what is made, its landmarks, and those that are wanted. What is made carries IPTC's DigitalSourceType
-trainedAlgorithmicMedia. Ask those whose face you show. Exit status: 0, or 2 where something is wrong with the input."""
+trainedAlgorithmicMedia. Ask those whose face you show. Exit status: 0; 2 where something is wrong
+with the input or a search diverged; 130 after Ctrl-C."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,7 +56,7 @@ def _parser() -> cli.Parser:
     add("--workdir", metavar="RUN", type=Path, help="folder of a trained run, in the place of the files that follow")
     add("--network", metavar="FILE", type=Path, help="StyleGAN2's generator, NVIDIA's .pkl")
     add("--fan", metavar="FILE", type=Path, help="face-alignment's network for 68 landmarks")
-    add("--vgg", metavar="FILE", type=Path, help="VGG16")
+    add("--vgg", metavar="FILE", type=Path, help="VGG16: NVIDIA's vgg16.pt, or torchvision's")
     add("--lpips", metavar="FILE", type=Path, help="LPIPS's linear weights, where --vgg does not hold them")
     add("--look", required=True, metavar="A", type=Path, help="photo with the look, or a folder of photos")
     add("--landmarks", required=True, metavar="B", type=Path, help="photo with the expression, a folder, a video")

@@ -8,15 +8,17 @@ from typing import Any
 import jax
 import numpy as np
 from jaxtyping import UInt8
-from rich.console import Console
 
 from lgan_jax.apps import output, provenance, video
-from lgan_jax.apps.project import aligned, writing
+from lgan_jax.apps.project import aligned, reports, writing
 from lgan_jax.apps.project.aligned import Framing
 from lgan_jax.apps.video import Source
 from lgan_jax.evaluation.pictures import to_bytes, to_floats
+from lgan_jax.inversion import Diverged
 from lgan_jax.methods.projection.projector import Projector
-from lgan_jax.training.logs.progress import Progress as Bar
+from lgan_jax.training.interrupts import Interrupts
+
+_NAME = "video.mp4"
 
 Picture = UInt8[np.ndarray, "_ _ 3"]
 
@@ -24,34 +26,51 @@ Picture = UInt8[np.ndarray, "_ _ 3"]
 def run(options: Any, projector: Projector, framing: Framing, say: Callable[[str], None] = print) -> int:
     """Projects all frames of `options.landmarks`, a video, and writes `video.mp4`; returns the exit status.
 
-    `options` are the command's. Raises `ValueError` where no frame shows a face, and for the photo as `aligned.read`.
+    After Ctrl-C, and where a search diverges, the video has the frames before that. `options` are the command's. Raises
+    `ValueError` where no frame shows a face or a search diverged, and for the photo as `aligned.read`.
     """
     look = aligned.read(options.look, "--look", framing)
-    source = video.open_source(options.landmarks)
-    bar = Bar("frames", 0, source.count, Console())
-    held = times = 0
-    with writing.folder(options.out) as part:
-        made = output.Video(part / "video.mp4", source, options.made_by)
+    source, out = video.open_source(options.landmarks), options.out / _NAME
+    with Interrupts() as interrupts, writing.folder(options.out) as part:
+        report = reports.Frames(source.count, interrupts)
+        made = output.Video(part / _NAME, source, options.made_by)
         try:
-            for times, (picture, time, fresh) in enumerate(
-                _pictures(options, look.crop, projector, source, framing), 1
-            ):
-                made.write(provenance.mark(picture) if options.visible_mark else picture, time)
-                held += not fresh
-                bar.report(times, {}, None)
-            if not times:
-                raise ValueError(f"--landmarks {options.landmarks}: no frame shows a face whose landmarks are clear")
-            made.finish(complete=True)
-            made.commit(part / "video.mp4")
+            early = _write(_pictures(options, look.crop, projector, source, framing, report), made, report, options)
+            if not report.written:
+                why = early or "no frame shows a face whose landmarks are clear"
+                raise ValueError(f"--landmarks {options.landmarks}: {why}; nothing is written")
+            made.finish(complete=not early)
+            made.commit(part / _NAME)
         finally:
             made.discard()
-            bar.close()
-    say(f"{options.out / 'video.mp4'} is written; {held} of {times} frames show the picture before, for want of a face")
+            report.close()
+    if early == reports.DIVERGED:
+        name = f"--landmarks {options.landmarks}, frame {report.written}"
+        raise ValueError(f"{name}: {early}; {out} has the frames before it")
+    say(f"{out} is written; {report.held} of {report.written} frames show the picture before, for want of a face")
+    if early:
+        say(f"stopped: it has the first {report.written} frames and is whole")
+        return 128 + interrupts.signal_number
     return 0
 
 
+def _write(
+    pictures: Iterator[tuple[Picture, int, bool]], made: output.Output, report: reports.Frames, options: Any
+) -> str:
+    """Writes what `_pictures` gives. Returns why it ended before the end of the video; nothing where it did not."""
+    try:
+        for picture, time, fresh in pictures:
+            made.write(provenance.mark(picture) if options.visible_mark else picture, time)
+            report.frame(fresh)
+    except reports.Interrupted:
+        return "stopped"
+    except Diverged:
+        return reports.DIVERGED
+    return ""
+
+
 def _pictures(
-    options: Any, look: Picture, projector: Projector, source: Source, framing: Framing
+    options: Any, look: Picture, projector: Projector, source: Source, framing: Framing, report: reports.Frames
 ) -> Iterator[tuple[Picture, int, bool]]:
     """For every frame a picture, its time, and whether it was made for it; none before the first that shows a face.
 
@@ -61,6 +80,7 @@ def _pictures(
     following = projector.following(options.frame_steps)
     waiting, found = [], None
     for frame in source.frames():
+        report.check()
         try:
             crop = aligned.cut(frame.image, "", framing, tracker, alone=False)
             aligned.check_landmarks(crop, projector, "")
@@ -72,7 +92,7 @@ def _pictures(
             continue
         pair = to_floats(look[None]), to_floats(crop[None])
         search = {"restarts": options.restarts} if found is None else {"start": found}
-        found = (projector if found is None else following)(*pair, key=key, **search)
+        found = (projector if found is None else following)(*pair, key=key, progress=report.search, **search)
         for time in waiting:
             yield to_bytes(found.image)[0], time, False
         waiting = []

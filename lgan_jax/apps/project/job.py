@@ -9,19 +9,17 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from rich.console import Console
 
 from lgan_jax.apps import device, driving, video
-from lgan_jax.apps.project import aligned, frames, networks, writing
+from lgan_jax.apps.project import aligned, frames, networks, reports, writing
 from lgan_jax.apps.project.aligned import Face, Framing
 from lgan_jax.evaluation.pictures import to_floats
 from lgan_jax.faces import Faces
-from lgan_jax.inversion import Progress
+from lgan_jax.inversion import Diverged
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.methods.projection.losses import landmark_weights
 from lgan_jax.methods.projection.model import LANDMARK_WEIGHT
 from lgan_jax.methods.projection.projector import Projector, Settings
-from lgan_jax.training.logs.progress import Progress as Bar
 
 Say = Callable[[str], None]
 
@@ -116,13 +114,20 @@ def project(options: Options) -> int:
 def run(options: Options, projector: Projector, framing: Framing, say: Say = print) -> int:
     """Projects with networks that are ready, and writes the results. See `project`."""
     pairs = read_pairs(options, projector, framing, say)
-    tracks = Tracks(options.steps, len(pairs) * options.restarts)
+    tracks = reports.Tracks(options.steps, len(pairs) * options.restarts)
     look, landmarks = (to_floats(np.stack([pair[i].crop for pair in pairs])) for i in (0, 1))
+    kept = np.arange(len(pairs))
     try:
         found = projector(look, landmarks, options.restarts, jax.random.key(options.seed), tracks.report)
+    except Diverged as error:
+        found, kept = error.found, np.setdiff1d(kept, error.rows)
     finally:
         tracks.close()
-    writing.write(options.out, pairs, projector, found, tracks.of_best(found.restart), options)
+    _say_diverged(pairs, kept, say)
+    ways = tracks.of_best(found.restart)
+    pairs, ways = ([each[i] for i in kept] for each in (pairs, ways))
+    found = jax.tree.map(lambda rows: rows[kept], found)
+    writing.write(options.out, pairs, projector, found, ways, options)
     terms = "  ".join(f"{name} {np.mean(values):.3g}" for name, values in found.terms.items())
     say(f"{options.out} is written; mean loss {found.loss.mean():.3g}: {terms}")
     return 0
@@ -170,34 +175,9 @@ def read_pairs(options: Options, projector: Projector, framing: Framing, say: Sa
     return pairs
 
 
-class Tracks:
-    """Reports how far a search is, and keeps the styles that every example passed through."""
-
-    def __init__(self, steps: int, examples: int) -> None:
-        self._steps = steps
-        self._bar = Bar("projecting", 0, steps * examples, Console())
-        self._styles: list[list[np.ndarray]] = [[] for _ in range(examples)]
-        self._last = [-1] * examples
-
-    def report(self, progress: Progress) -> None:
-        """What `Projector` calls."""
-        styles = np.array(progress.parameters["style"])  # a copy: the buffers are used again
-        for example, step, style in zip(progress.example, progress.step, styles):
-            if step > self._last[example]:
-                self._last[example] = step
-                self._styles[example].append(style)
-        self._bar.report(sum(max(int(step), 0) for step in self._last), _means(progress), None)
-
-    def of_best(self, restart: np.ndarray) -> list[np.ndarray]:
-        """For each pair the styles `(frames, features)` that its best restart passed through."""
-        restarts = len(self._styles) // len(restart)
-        return [np.stack(self._styles[i * restarts + best]) for i, best in enumerate(restart)]
-
-    def close(self) -> None:
-        """Leaves the bar as it stands."""
-        self._bar.close()
-
-
-def _means(progress: Progress) -> dict[str, float]:
-    terms = {name: float(np.mean(values)) for name, values in progress.terms.items()}
-    return {"loss": float(np.mean(progress.loss)), **terms}
+def _say_diverged(pairs: Sequence[tuple[Face, Face]], kept: np.ndarray, say: Say) -> None:
+    """Says which pairs are not among those `kept`. Raises `ValueError` where none is."""
+    if not kept.size:
+        raise ValueError(f"{reports.DIVERGED}; nothing is written")
+    for i in np.setdiff1d(np.arange(len(pairs)), kept):
+        say(f"left out: {pairs[i][0].name} with the landmarks of {pairs[i][1].name}: {reports.DIVERGED}")

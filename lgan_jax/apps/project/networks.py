@@ -9,7 +9,7 @@ import numpy as np
 
 import lgan_jax
 from lgan_jax import experiment, interop
-from lgan_jax.interop import files, kinds
+from lgan_jax.interop import classifiers, files, kinds
 from lgan_jax.interop.names import unwrapped
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.methods.projection import losses
@@ -29,7 +29,7 @@ def projector(
     Args:
       network: StyleGAN2's generator.
       fan: face-alignment's network for iBUG's 68 points.
-      vgg: VGG16, by torchvision, or by the package `lpips` with the linear weights.
+      vgg: VGG16, by torchvision, or with the linear weights: NVIDIA's file, or one of the package `lpips`.
       lpips: the linear weights; None where `vgg` holds them.
       weights: of groups of landmarks, where they are not the usual ones.
       settings: see `Settings`.
@@ -77,7 +77,7 @@ def of_run(
 
 def _look(vgg: Path, lpips: Path | None) -> dict[str, np.ndarray]:
     """VGG16's weights and the linear ones."""
-    tensors = unwrapped(files.read(kinds.required_file("vgg16", str(vgg), "--vgg")))
+    tensors = dict(classifiers.usual_names(unwrapped(files.read(kinds.required_file("vgg16", str(vgg), "--vgg")))))
     if lpips is None and not any(name.startswith("lin") for name in tensors):
         kinds.required_file("lpips-vgg16", "", "--lpips")
     if lpips is not None:

@@ -20,7 +20,7 @@ from jaxtyping import Array, Float
 
 from lgan_jax import inversion
 from lgan_jax.core import Batch, FaceInfo, Finished, Metrics
-from lgan_jax.inversion import Found, Inverter, Moment, Progress
+from lgan_jax.inversion import Diverged, Found, Inverter, Moment, Progress
 from lgan_jax.methods.began import losses
 from lgan_jax.methods.began.method import Began, State, uniform
 from lgan_jax.methods.began.networks import LATENT, Image, Latent
@@ -28,6 +28,7 @@ from lgan_jax.nn.chunks import in_chunks
 
 _ROWS = 8  # of the pictures to look at
 _GUESSED = 1024  # made faces that the guess learns from
+_BROKEN = "the generator's pictures are not finite; go back to a checkpoint of began before that, or train it again"
 _RIDGE = 1e-4  # penalty of its map, as a share of the features' mean square
 
 
@@ -140,9 +141,15 @@ class Search:
         key: jax.Array | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Found:
-        """The z of pictures in [-1, 1]; see `Inverter`."""
+        """The z of pictures in [-1, 1]; see `Inverter`.
+
+        Raises `FloatingPointError` where one diverged: z are between -1 and 1, so it can only be the generator.
+        """
         image = image.astype(np.float32)
-        return self._inverter(self._generator, self.guess(image), image, key, progress)
+        try:
+            return self._inverter(self._generator, self.guess(image), image, key, progress)
+        except Diverged as error:
+            raise FloatingPointError(f"{error}: {_BROKEN}") from None
 
     def guess(self, image: Float[np.ndarray, "n height width 3"]) -> Float[np.ndarray, "n latent"]:
         """Where the search begins."""

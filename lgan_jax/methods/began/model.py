@@ -93,7 +93,8 @@ class LandmarkedFaces:
     def invert(self, image: ArrayLike, progress: Callable[[Progress], None] | None = None) -> Inverted:
         """The z of faces `(B, size, size, 3)` in [-1, 1], searched for as in training; `progress` as in `inversion`.
 
-        Raises `ValueError` for pictures of another size, or none.
+        Raises `ValueError` for pictures of another size, or none, `FloatingPointError` where the generator's are not
+        finite.
         """
         image = np.asarray(image, np.float32)
         if image.ndim != 4 or image.shape[1:] != (self.size, self.size, 3) or not len(image):

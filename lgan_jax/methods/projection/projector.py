@@ -189,6 +189,7 @@ class Projector:
 
         Raises:
           ValueError: pictures of another size, or memory too small for one picture.
+          inversion.Diverged: with the `Projection` of all pairs.
         """
         self._check(look, landmarks)
         key = jax.random.key(0) if key is None else key
@@ -196,10 +197,10 @@ class Projector:
             shares = np.tile(np.float32([self.settings.look, self.settings.landmarks]), (len(look), 1))
         targets = {"look": self.look(look), "heatmaps": self.heatmaps(landmarks), "shares": shares}
         begin = self._start(len(look) * restarts, jax.random.fold_in(key, 0), start, restarts)
-        found = self._search(begin, targets, jax.random.fold_in(key, 1), progress)
-        style, noise = found.parameters["style"], found.parameters["noise"]
-        image = self.draw(style, noise)
-        return Projection(style, noise, image, found.loss, dict(found.terms), found.restart)
+        try:
+            return self._drawn(self._search(begin, targets, jax.random.fold_in(key, 1), progress))
+        except inversion.Diverged as error:
+            raise inversion.Diverged(error.rows, self._drawn(error.found)) from None
 
     def following(self, steps: int) -> Projector:
         """With the same networks, but for going on from what was found for a picture that differs a little.
@@ -263,6 +264,10 @@ class Projector:
             if slots:
                 self._say(f"memory is too small for that many pictures at a time: going on with {slots}")
         raise ValueError(f"memory is too small to project onto {self.generator.size} pixels, even one picture")
+
+    def _drawn(self, found: inversion.Found) -> Projection:
+        style, noise = found.parameters["style"], found.parameters["noise"]
+        return Projection(style, noise, self.draw(style, noise), found.loss, dict(found.terms), found.restart)
 
     def _inverter(self, slots: int) -> inversion.Inverter:
         if slots not in self._inverters:
