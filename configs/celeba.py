@@ -55,8 +55,8 @@ def paper() -> dict:
 def cpu(config: ConfigDict) -> None:
     """64 pixels on a CPU with narrow networks, on the user's photos."""
     small(config)
-    config.autoencoder.steps = 20_000
-    config.began.steps = 40_000
+    config.autoencoder.steps = 40_000
+    config.began.steps = 2000
     config.landmark_generator.steps = 20_000
     config.loop.update({"log_every": 100, "eval_every": 1000, "pictures_every": 1000, "checkpoint_every": 500})
 
@@ -77,9 +77,9 @@ def quick(config: ConfigDict) -> None:
 def small(config: ConfigDict) -> None:
     """What is the same in both: D is trained before there is a generator, which starts as its decoder.
 
-    Batches are small, since what counts in a short time is the number of updates. At γ = 1, and a k that follows
-    soon, made faces keep most of the variety that they start with. Berthelot et al.'s norm and skip connections make
-    them sharper soon.
+    Batches are small, since what counts in a short time is the number of updates. At γ = 1, a k that follows soon, and
+    few steps of BEGAN, made faces keep most of the variety that they start with: with more they grow darker and alike,
+    which D finds easy. Berthelot et al.'s norm and skip connections make them sharper soon.
     """
     config.data.size = 64
     config.held_out = 32
