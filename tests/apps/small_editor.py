@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 
+import bare_faces
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -51,7 +52,7 @@ def sample(index, people=3):
 @functools.cache
 def landmarks_of(index, people=3):
     """Landmarks of `sample(index)`."""
-    return synthetic.draw(sample(index, people), 32)["landmarks"]
+    return bare_faces.landmarks(sample(index, people))
 
 
 def known(each=24, people=3):

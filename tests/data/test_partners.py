@@ -1,5 +1,6 @@
 import dataclasses
 
+import bare_faces
 import numpy as np
 import pytest
 
@@ -18,9 +19,9 @@ def recording():
     landmarks, units = [], []
     for turned in (-15.0, 15.0):
         for acts in (calm, wide, calm, wide):
-            drawn = synthetic.draw(dataclasses.replace(first, yaw=turned, action_units=acts, lopsided=0.0), 32)
-            landmarks.append(drawn["landmarks"][WFLW98_TO_IBUG68])
-            units.append(drawn["action_units"])
+            face = bare_faces.record(dataclasses.replace(first, yaw=turned, action_units=acts, lopsided=0.0))
+            landmarks.append(face["landmarks"][WFLW98_TO_IBUG68])
+            units.append(face["action_units"])
     return np.stack(landmarks), np.stack(units)
 
 

@@ -2,9 +2,11 @@
 
 import dataclasses
 
+import bare_faces
 import cv2
 import numpy as np
 import pytest
+from bare_faces import landmarks
 
 from lgan_jax import config
 from lgan_jax.action_units import EXPRESSIONS, NUMBERS, expression_units, units
@@ -19,10 +21,6 @@ _OUTER_EYES = list(WFLW98.eye_corners)
 
 def with_units(intensities, base=ADA):
     return dataclasses.replace(base, action_units=tuple(float(v) for v in units(intensities)))
-
-
-def landmarks(parameters, size=64):
-    return draw(parameters, size)["landmarks"]
 
 
 def moved(intensities, base=ADA):
@@ -50,6 +48,15 @@ def test_shapes_types_and_ranges():
     assert drawn["pose"].shape == (3,)
     assert drawn["identity"] == 7 % 3
     assert drawn["identity"].dtype == drawn["expression"].dtype == np.int32
+
+
+@pytest.mark.parametrize("index", [2, 7])
+def test_landmarks_and_labels_need_no_picture(index):
+    face = sample(Settings(identities=3), "train", index)
+    drawn = draw(face, 16)
+    for name, value in bare_faces.record(face).items():
+        np.testing.assert_array_equal(drawn[name], value)
+        assert drawn[name].dtype == value.dtype
 
 
 @pytest.mark.parametrize("variation", ["video", "wild"])

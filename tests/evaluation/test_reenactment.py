@@ -1,5 +1,6 @@
 import dataclasses
 
+import bare_faces
 import numpy as np
 import pytest
 
@@ -15,7 +16,7 @@ from lgan_jax.metrics.image_quality import l1
 def _turned(**pose):
     sample = synthetic.sample(synthetic.Settings(), "test", 0)
     straight = {"yaw": 0.0, "pitch": 0.0, "roll": 0.0, "lopsided": 0.0}
-    return synthetic.draw(dataclasses.replace(sample, **(straight | pose)), 16)["landmarks"]
+    return bare_faces.landmarks(dataclasses.replace(sample, **(straight | pose)))
 
 
 def test_frontal_is_by_the_turn_of_the_head_alone():
@@ -86,6 +87,6 @@ def test_the_liveliest_frame_is_by_expression_not_by_pose():
         _turned(yaw=yaw, pitch=pitch, action_units=(0.0,) * 17) for yaw, pitch in ((0.0, 0.0), (15.0, 0.0), (0.0, 12.0))
     ]
     surprised = dataclasses.replace(sample, yaw=0.0, pitch=0.0, roll=0.0).with_expression("surprise")
-    faces = np.stack([*calm, synthetic.draw(surprised, 16)["landmarks"], _turned(roll=14.0, action_units=(0.0,) * 17)])
+    faces = np.stack([*calm, bare_faces.landmarks(surprised), _turned(roll=14.0, action_units=(0.0,) * 17)])
     frames = Frames(0, np.zeros((5, 4, 6, 3), np.uint8), faces, None, None)
     assert liveliest(frames, WFLW98) == 3

@@ -1,19 +1,26 @@
+import bare_faces
 import numpy as np
 import pytest
+from oracle import Memory
 
-from lgan_jax import data
 from lgan_jax.action_units import EXPRESSIONS
-from lgan_jax.data import synthetic
+from lgan_jax.core import FaceInfo
+from lgan_jax.data import FaceData, synthetic
 from lgan_jax.evaluation import expression_estimates
 from lgan_jax.evaluation.unit_estimates import against_truth
+from lgan_jax.landmarks import WFLW98
 from lgan_jax.ops.unit_estimate import ESTIMATED
 
 
 @pytest.fixture(scope="module")
-def faces(tmp_path_factory):
+def faces():
     people = synthetic.Settings(identities=2, train_per_identity=25, test_per_identity=25, seed=5)
-    cache = str(tmp_path_factory.mktemp("cache"))
-    return data.open_faces(data.Settings(name="celebv", size=16, cache=cache, built_in=people))
+
+    def split(name):
+        return Memory([bare_faces.record(synthetic.sample(people, name, i)) for i in range(people.count(name))])
+
+    info = FaceInfo(WFLW98, 16, synthetic.names(people))
+    return FaceData("built-in faces", True, info, "0123", (), split("train"), split("test"), people)
 
 
 def test_the_estimate_agrees_with_the_truth_on_people_it_was_not_made_with(faces):

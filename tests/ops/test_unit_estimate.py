@@ -1,11 +1,12 @@
 """Undoing a head's pose, and action units from landmarks, on built-in faces where the truth is known."""
 
+import bare_faces
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from lgan_jax.action_units import units
-from lgan_jax.data.synthetic import Sample, draw, person
+from lgan_jax.data.synthetic import Sample, person
 from lgan_jax.landmarks import IBUG68, INNER49, WFLW98, WFLW98_TO_IBUG68
 from lgan_jax.ops.frontal import MEAN_HEAD, frontal
 from lgan_jax.ops.unit_estimate import ESTIMATED, estimate, neutral_head
@@ -18,7 +19,7 @@ def landmarks(acts=None, who=7, pose=(0, 0, 0), scale=0.39):
     yaw, pitch, roll = map(float, pose)
     acts = tuple(float(v) for v in units(acts or {}))
     sample = Sample(person=person(5, who), action_units=acts, yaw=yaw, pitch=pitch, roll=roll, scale=scale)
-    return draw(sample, 16)["landmarks"]
+    return bare_faces.landmarks(sample)
 
 
 @pytest.fixture(scope="module")
