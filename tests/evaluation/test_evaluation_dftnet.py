@@ -5,10 +5,9 @@ import sys
 import cv2
 import numpy as np
 import pytest
-from oracle import Memory, built_in_faces
+from oracle import Memory, built_in_faces, drawn
 
 from lgan_jax import action_units
-from lgan_jax.data import synthetic
 from lgan_jax.evaluation import report
 from lgan_jax.evaluation.dftnet import evaluate as dftnet
 from lgan_jax.evaluation.dftnet import sheets as dftnet_sheets
@@ -41,7 +40,7 @@ class Oracle:
         for picture, units in zip(_bytes(image), action_units):
             sample = self.samples[picture.tobytes()]
             changed = dataclasses.replace(sample, action_units=tuple(map(float, units)))
-            made.append(synthetic.draw(changed, SIZE)["image"])
+            made.append(drawn(changed, SIZE)["image"])
             self._keep(made[-1], changed)
         return _edited(np.stack(made).astype(np.float32) / 127.5 - 1, flow=0.02)
 
@@ -216,10 +215,8 @@ def test_everybody_gets_another_ones_expression():
     assert not np.any(cases.giver == np.arange(5))
     np.testing.assert_array_equal(cases.wanted, cases.units[cases.giver])
     own, other = samples["test"][0], samples["test"][cases.giver[0]]
-    drawn = synthetic.draw(dataclasses.replace(own, action_units=other.action_units, lopsided=other.lopsided), SIZE)[
-        "image"
-    ]
-    np.testing.assert_array_equal(cases.true[0], drawn)
+    same = dataclasses.replace(own, action_units=other.action_units, lopsided=other.lopsided)
+    np.testing.assert_array_equal(cases.true[0], drawn(same, SIZE)["image"])
 
 
 def test_in_recordings_the_two_of_a_pair_get_each_others_expression():
