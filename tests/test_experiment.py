@@ -46,11 +46,14 @@ def test_a_run_leaves_a_report_a_preview_and_what_it_was_trained_on(run):
     assert phases == {"detector", "converter", "generator"}
 
 
-def test_a_finished_run_is_only_evaluated_again(run, capsys):
-    before = (run / "metrics.jsonl").read_text()
+def test_a_finished_run_is_only_evaluated_again(run, capsys, monkeypatch):
+    """Evaluated in test_synthesize_run.py; here it is only asked for."""
+    before, evaluated = (run / "metrics.jsonl").read_text(), []
+    monkeypatch.setattr(experiment, "evaluate", lambda folder, faces: evaluated.append((folder, len(faces.test))))
     assert experiment.train(small_config("celebv:quick"), run) == 0
     assert (run / "metrics.jsonl").read_text() == before
     assert "generator: finished at step 2" in capsys.readouterr().out
+    assert evaluated == [(run, 4)]
 
 
 def test_the_readme_example_runs(run, monkeypatch):
@@ -111,8 +114,8 @@ def test_people_in_both_splits_are_refused_where_they_must_not_be(tmp_path, monk
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_that_has_no_generator_yet_cannot_be_loaded(tmp_path):
-    config = small_config("celebv:quick", phases=("detector",))
+def test_a_run_that_has_no_generator_yet_cannot_be_loaded(run, tmp_path):
+    config = small_config("celebv:quick", phases=("detector",), detector_run=str(run))
     with pytest.raises(ValueError, match="has not reached its generator or joint phase"):
         experiment.train(config, tmp_path / "run")
     with pytest.raises(ValueError, match="has not reached its generator or joint phase"):
