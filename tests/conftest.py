@@ -18,6 +18,8 @@ from jaxtyping import install_import_hook
 install_import_hook("lgan_jax", "beartype.beartype")
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# To keep programs for another day takes a third of a second for each that took more than one.
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 3600)
 
 # Tracing makes a great many objects, hardly any of them garbage: to look for that in all there are, as often as Python
 # does, takes a tenth of the tests' time.
@@ -35,6 +37,12 @@ LONG = {
 def pytest_xdist_auto_num_workers(config):
     """One more than there are cores: some tests wait, for other processes, a browser or a clock."""
     return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_finish(session):
+    """What has been imported stays: the garbage collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items):
