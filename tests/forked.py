@@ -9,7 +9,8 @@ import tempfile
 from pathlib import Path
 
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["lgan_jax.experiment", "lgan_jax.data.prepare"])  # a wrong name is passed over silently
+# A wrong name is passed over silently. The last is imported, and PyTorch with it, when a run opens its logs.
+context.set_forkserver_preload(["lgan_jax.experiment", "lgan_jax.data.prepare", "tensorboardX"])
 LIMIT = 120  # seconds that a process may take
 
 

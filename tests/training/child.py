@@ -41,7 +41,8 @@ def result(workdir):
 def _main(workdir, options, cache, devices, process, settings, moment):
     out = f"{workdir}.out" if process is None else f"{workdir}.{process[1]}.out"
     forked.write_to(out, 1, 2)
-    os.environ |= {"LGAN_JAX_CACHE": cache, "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
+    os.environ["LGAN_JAX_CACHE"] = cache
+    os.environ["XLA_FLAGS"] += f" --xla_force_host_platform_device_count={devices}"  # beside conftest's
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     if process is not None:
         parallel.initialize(process[0], 2, process[1])
