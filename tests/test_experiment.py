@@ -49,7 +49,11 @@ def test_a_run_leaves_a_report_a_preview_and_what_it_was_trained_on(run):
 def test_a_finished_run_is_only_evaluated_again(run, capsys, monkeypatch):
     """Evaluated in test_synthesize_run.py; here it is only asked for."""
     before, evaluated = (run / "metrics.jsonl").read_text(), []
-    monkeypatch.setattr(experiment, "evaluate", lambda folder, faces: evaluated.append((folder, len(faces.test))))
+
+    def evaluate(folder, faces):
+        evaluated.append((folder, len(faces.test)))
+
+    monkeypatch.setattr("lgan_jax.experiment.training.evaluate", evaluate)
     assert experiment.train(small_config("celebv:quick"), run) == 0
     assert (run / "metrics.jsonl").read_text() == before
     assert "generator: finished at step 2" in capsys.readouterr().out
