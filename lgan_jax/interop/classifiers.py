@@ -52,7 +52,7 @@ def usual_names(tensors: Tensors) -> Tensors:
     Those by the names of the package `lpips`, `net.slice1.0.weight` …, are renamed; so are those of the one file that
     NVIDIA made of both, `layers.conv1.weight` … `layers.conv13.bias` and `lpips0` … `lpips4` `(channels, 1, 1)`; what
     else it holds is left aside. (Its names are those that others' code reads from it; that the squared differences of
-    its output sum to LPIPS with torchvision's weights is what torch-fidelity's tests say. The file itself was not read.)
+    its output sum to LPIPS with torchvision's weights is what torch-fidelity's tests say. The file was not read.)
     """
     if _NVIDIAS in tensors:
         return dict(_of_nvidia(tensors))
