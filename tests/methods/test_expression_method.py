@@ -7,10 +7,11 @@ import pytest
 from small_methods import abstract_step, compiled, largest_change, on_two_devices, started
 from small_synthesizers import FACES, SMALL, couples, small_synthesizer, small_vgg
 
-from lgan_jax.core import FaceInfo
+from lgan_jax.core import DATA_AXIS, FaceInfo
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.methods.expression.method import Synthesizer, Weights
 from lgan_jax.nn import vgg
+from lgan_jax.ops import augment
 
 NETWORKS = ("generator", "image_discriminator", "geometry_discriminator")
 
@@ -118,6 +119,26 @@ def test_ablations_in_bfloat16_at_another_size(options):
     state, metrics = abstract_step(small_synthesizer(info, jnp.bfloat16, **options), couples(2, 128))
     assert all(x.dtype in (jnp.float32, jnp.int32) for x in jax.tree.leaves((state, metrics)))
     assert "perceptual" not in metrics
+
+
+def test_both_pictures_of_an_example_are_changed_alike():
+    method = small_synthesizer(augmentation=dataclasses.replace(augment.NONE, mirror=True, brightness=0.2))
+    batch = couples(6)
+    batch["image"][:, 1], batch["landmarks"][:, 1] = batch["image"][:, 0] * 0.5, batch["landmarks"][:, 0]
+    before, landmarks = (batch["image"] + 1) / 2, batch["landmarks"]
+    split = {name: values[None] for name, values in batch.items()}
+    changed = jax.vmap(method._augmented, (0, None), axis_name=DATA_AXIS)(split, jax.random.key(0))
+    after = (np.asarray(changed["image"][0]) + 1) / 2
+    np.testing.assert_array_equal(changed["landmarks"][0, :, 0], changed["landmarks"][0, :, 1])
+    turned = [not np.allclose(new, old) for new, old in zip(changed["landmarks"][0, :, 0], landmarks[:, 0])]
+    assert 0 < sum(turned) < 6
+    added = []
+    for i, flip in enumerate(turned):
+        expected = before[i, :, :, ::-1] if flip else before[i]
+        inside = (after[i] > 0) & (after[i] < 1)
+        added.append((after[i] - expected)[inside])
+        assert np.ptp(added[-1]) < 1e-5
+    assert np.ptp([each.mean() for each in added]) > 0.1
 
 
 def test_what_is_left_out_is_said():

@@ -6,6 +6,7 @@ An example is two pictures of a person with different expressions: the first, th
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -17,12 +18,13 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from lgan_jax import optimizers
-from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys
+from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys, folded
 from lgan_jax.losses.reconstruction import l1
 from lgan_jax.methods.expression import losses
 from lgan_jax.methods.expression.networks import Discriminator, Generator
 from lgan_jax.nn import vgg
 from lgan_jax.nn.initialisers import initial_variables
+from lgan_jax.ops import augment
 from lgan_jax.ops.heatmaps import with_dots
 
 Image = Float[Array, "batch height width 3"]
@@ -60,6 +62,8 @@ class Settings:
       vgg19: file of torchvision's VGG19 weights; without it (empty) Eq. 6 is left out.
       average: the generator that is used and kept, its batch norm's statistics included, is this exponential average of
         the one that is trained; at step n at most (1 + n) / (10 + n).
+      augmentation: how far both pictures of an example may be changed, alike, with their landmarks: where there are few
+        people, a generator learns them by heart, and those whom it has not met become them.
     """
 
     steps: int = 60_000
@@ -76,6 +80,7 @@ class Settings:
     weights: Weights = Weights()
     vgg19: str = ""
     average: float = 0.999
+    augmentation: augment.Settings = augment.NONE
 
     def __post_init__(self) -> None:
         if self.units < 1:
@@ -197,6 +202,8 @@ class Synthesizer:
         """
         if self.settings.vgg19 and self._features is None:
             raise ValueError("this phase was opened for use, without the VGG19 weights that training it takes")
+        if self.settings.augmentation != augment.NONE:
+            batch = self._augmented(batch, key)
 
         def generator_loss(params: Any):
             return self._generator_loss(params, state, batch, key)
@@ -261,6 +268,14 @@ class Synthesizer:
             terms["perceptual"] = losses.perceptual(self._features, target, made)
         total = losses.total(self.settings.weights, terms)
         return total, ({**terms, "total": total}, made, changed["batch_stats"])
+
+    def _augmented(self, batch: Batch, key: jax.Array) -> Batch:
+        """Both pictures of an example, and their landmarks, changed alike."""
+        images, landmarks = (jnp.asarray(batch[name]) for name in ("image", "landmarks"))
+        changed = functools.partial(augment.augmented, self.settings.augmentation, self.faces.scheme)
+        alike = jax.vmap(jax.vmap(changed, (None, 0, 0)))
+        images, landmarks = alike(folded(example_keys(key, len(images)), 1), (images + 1) / 2, landmarks)
+        return {**batch, "image": images * 2 - 1, "landmarks": landmarks}
 
     def _example(self, batch: Batch) -> tuple[Image, Image, Landmarks, Labels]:
         """Source and target, and the target's landmarks and expression."""
