@@ -29,12 +29,12 @@ def test_every_config_can_be_read():
             assert experiment.Experiment.read(config_of(f"{name}:{variant}").to_dict()).phases
 
 
-@pytest.mark.parametrize("name", ["celebv", "emotionet", "emotionet:cpu,unpaired", "ck_plus", "celeba"])
+@pytest.mark.parametrize("name", ["celebv", "wflw", "emotionet", "emotionet:cpu,unpaired", "ck_plus", "celeba"])
 def test_a_config_takes_a_step_at_its_own_size(name):
     """Abstractly: a step of each phase that is compiled keeps the shapes of its state, and gives numbers.
 
-    What a step has once more for each person, or each update of a discriminator, it has twice. (The detector of wflw,
-    and that of ffhq, is celebv's.)
+    What a step has once more for each person, or each update of a discriminator, it has twice. (The detector of ffhq is
+    celebv's.)
     """
     config = config_of(name).to_dict()
     for section in map(config.get, config["phases"]):
