@@ -68,7 +68,7 @@ def quick(config: ConfigDict) -> None:
     config.data.built_in.variation = "video"
     config.held_out = 4
     config.evaluation = {"claim": {"seeds": 2, "steps": 350, "width": 48}}
-    config.autoencoder.steps = 12_000
+    config.autoencoder.update({"steps": 12_000, "features": 4.0})
     config.began.steps = 600
     config.landmark_generator.steps = 4000
     config.loop.update({"log_every": 100, "eval_every": 500, "pictures_every": 500, "checkpoint_every": 500})

@@ -1,5 +1,7 @@
 """Very small networks and batches for the tests of the methods; every size is different from every other."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -32,9 +34,9 @@ def single(batch):
     return {name: x.reshape(-1, *x.shape[2:]) for name, x in batch.items()}
 
 
-def compiled(method):
+def compiled(method, **turn):
     """`train_step` on one device, as the loop runs it but for the leading axes."""
-    step = jax.pmap(method.train_step, "data", in_axes=(0, 0, None))
+    step = jax.pmap(functools.partial(method.train_step, **turn), "data", in_axes=(0, 0, None))
 
     def run(state, batch, key):  # the axis comes and goes on the host, where nothing is compiled for it
         made = step(*jax.tree.map(lambda x: np.asarray(x)[None], (state, batch)), key)
@@ -54,11 +56,11 @@ def started(method, batch):
     return jax.jit(method.init)(jax.random.key(7), batch)
 
 
-def abstract_step(method, batch):
+def abstract_step(method, batch, **turn):
     """Shapes of the state and of the metrics after one step, without compiling it."""
     state = jax.eval_shape(method.init, jax.random.key(0), batch)
     state, batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct((1, *x.shape), x.dtype), (state, batch))
-    step = jax.vmap(method.train_step, in_axes=(0, 0, None), axis_name="data")
+    step = jax.vmap(functools.partial(method.train_step, **turn), in_axes=(0, 0, None), axis_name="data")
     return jax.eval_shape(step, state, batch, jax.random.key(1))
 
 

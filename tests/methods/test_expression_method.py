@@ -9,6 +9,7 @@ from small_synthesizers import FACES, SMALL, couples, small_synthesizer, small_v
 
 from lgan_jax.core import DATA_AXIS, FaceInfo
 from lgan_jax.landmarks import IBUG68
+from lgan_jax.losses.reconstruction import pixel_weights
 from lgan_jax.methods.expression.method import Synthesizer, Weights
 from lgan_jax.nn import vgg
 from lgan_jax.ops import augment
@@ -51,6 +52,7 @@ def test_the_total_is_equation_7(trained):
     method, _, _, history = trained
     for _, metrics in history:
         weights = dataclasses.asdict(method.settings.weights)
+        assert weights.pop("features") == 0
         assert set(metrics) == {*weights, "total", "discriminator"}
         expected = sum(weight * float(metrics[name]) for name, weight in weights.items())
         assert float(metrics["total"]) == pytest.approx(expected, rel=1e-5)
@@ -113,6 +115,34 @@ def test_evaluation_and_pictures_are_of_what_was_asked(trained):
     assert (sheet[:, 1].max((1, 2, 3)) > 0).all()
 
 
+def test_discriminators_can_take_part_later():
+    """A quarter of eight steps: not in the first two, then in the third."""
+    method, batch = small_synthesizer(steps=8, adversarial_after=0.25), couples(6)
+    assert [method.turn(step) for step in range(4)] == [False, False, True, True]
+    first = started(method, batch)
+    after, metrics = compiled(method, turn=False)(first, batch, jax.random.key(0))
+    assert min(largest_change(first.params["generator"], after.params["generator"])) > 0
+    for name in NETWORKS[1:]:
+        kept = ((x.params[name], x.optimizers[name]) for x in (first, after))
+        assert max(largest_change(*kept)) == 0
+    assert metrics["adversarial"] == metrics["discriminator"] == 0
+    assert float(metrics["total"]) == pytest.approx(10 * float(metrics["pixel"]), rel=1e-5)
+    assert set(abstract_step(method, batch)[1]) == set(metrics)
+
+
+def test_pixels_near_eyes_and_mouth_can_count_more():
+    """Of networks that have not learned: what they make is nearly grey, so that all differences are the target's."""
+    batch = couples(6)
+    plain, weighted = (small_synthesizer(weights=Weights(features=x)) for x in (0.0, 4.0))
+    state, key = started(plain, batch), jax.random.key(0)
+    without, found = (compiled(each, turn=False)(state, batch, key)[1]["pixel"] for each in (plain, weighted))
+    weights = np.asarray(pixel_weights(jnp.asarray(batch["landmarks"][:, 1]), IBUG68, 32, 4.0))
+    apart = np.abs(batch["image"][:, 1])
+    expected = (weights * apart).mean() / apart.mean()
+    assert expected > 1.3
+    assert float(found / without) == pytest.approx(expected, rel=0.02)
+
+
 @pytest.mark.parametrize("options", [{"initialise": False}, {"labels": False, "adversarial": "hinge"}])
 def test_ablations_in_bfloat16_at_another_size(options):
     info = FaceInfo(IBUG68, 128, ("Ada",))
@@ -158,5 +188,7 @@ def test_what_cannot_be_trained_is_said():
         Synthesizer.Settings(units=0)
     with pytest.raises(ValueError, match=r"dropout is 1\.0; it is a share"):
         Synthesizer.Settings(dropout=1.0)
+    with pytest.raises(ValueError, match=r"adversarial_after is 1\.0; it must be at least 0 and less than 1"):
+        Synthesizer.Settings(adversarial_after=1.0)
     with pytest.raises(ValueError, match="without the VGG19 weights"):
         abstract_step(small_synthesizer(vgg19="vgg19.pth"), couples(2))

@@ -130,9 +130,11 @@ def test_discriminators_can_take_part_later(info, batch, earlier):
     """A quarter of eight steps: not in the first two, then in the third."""
     settings = Generator.Settings(**SMALL | {"steps": 8}, adversarial_after=0.25)
     generator = Generator(settings, info, jnp.float32, earlier)
-    states, step = [started(generator, batch)], compiled(generator)
+    assert [generator.turn(step) for step in range(4)] == [False, False, True, True]
+    steps = {turn: compiled(generator, turn=turn) for turn in (False, True)}
+    states = [started(generator, batch)]
     for i in range(3):
-        state, metrics = step(states[-1], batch, jax.random.key(i))
+        state, metrics = steps[generator.turn(i)](states[-1], batch, jax.random.key(i))
         states.append(state)
         assert (metrics["discriminator"] > 0) == (metrics["feature_matching"] > 0) == (i == 2)
         assert min(largest_change(states[-2].params["generators"], state.params["generators"])) > 0
@@ -143,9 +145,11 @@ def test_discriminators_can_take_part_later(info, batch, earlier):
 
 def test_the_joint_phase_without_discriminators_at_first(info, batch, earlier):
     joint = Joint(Joint.Settings(**SMALL, adversarial_after=0.5), info, jnp.float32, earlier)
-    state, metrics = abstract_step(joint, batch)
-    assert {"l2i", "adversarial", "discriminator", "l2l", "total"} < set(metrics)
-    assert state.step.shape == (1,)
+    assert not joint.turn(9)
+    assert joint.turn(10)
+    (state, metrics), (later, others) = (abstract_step(joint, batch, turn=turn) for turn in (False, True))
+    assert {"l2i", "adversarial", "discriminator", "l2l", "total"} < set(metrics) == set(others)
+    assert jax.tree.map(lambda x: x.shape, state) == jax.tree.map(lambda x: x.shape, later)
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0])

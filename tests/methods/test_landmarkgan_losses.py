@@ -22,18 +22,6 @@ def test_equation_2_is_on_the_sigmoids_scale():
     image, made = jnp.full((2, 3, 4, 3), 1.0), jnp.full((2, 3, 4, 3), -1.0)
     assert losses.l2i(image, made) == pytest.approx(1)
     np.testing.assert_allclose(jax.grad(losses.l2i, 1)(image, made), -1 / (2 * 72), rtol=1e-5)
-
-
-def test_pixels_near_inner_landmarks_count_more():
-    """40 pixels wide, so σ is 1 pixel; the inner points all lie on the centre of column 10, row 20."""
-    landmarks = np.full((3, 98, 2), 30.5 / 40, np.float32)
-    landmarks[:, 33:] = (10.5 / 40, 20.5 / 40)
-    weights = losses.pixel_weights(jnp.asarray(landmarks), WFLW98, 40, 4.0)
-    assert weights.shape == (3, 40, 40, 1)
-    assert weights[1, 20, 10, 0] == pytest.approx(5)
-    np.testing.assert_allclose(weights[2, 20, 14, 0], 1 + 4 * 65 * np.exp(-(4**2) / 2), rtol=1e-4)
-    assert weights[0, 30, 30, 0] == pytest.approx(1)
-    image, made = jnp.full((2, 3, 4, 3), 1.0), jnp.full((2, 3, 4, 3), -1.0)
     assert losses.l2i(image, made, jnp.ones((2, 3, 4, 1)).at[1].set(3.0)) == pytest.approx(2)
 
 

@@ -20,6 +20,7 @@ from jaxtyping import Array
 
 from lgan_jax import optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics
+from lgan_jax.losses.reconstruction import pixel_weights
 from lgan_jax.methods.began import losses
 from lgan_jax.methods.began.networks import LATENT, SMALLEST, AutoEncoder, Image
 from lgan_jax.nn.initialisers import initial_variables
@@ -39,6 +40,7 @@ class Settings:
       optimizer: its fields.
       width, skips: of the network, see there.
       norm: see `method.Settings`.
+      features: additional weight of pixels near the points inside the face; see `reconstruction.pixel_weights`.
     """
 
     steps: int = 10_000
@@ -47,10 +49,13 @@ class Settings:
     width: int = 64
     skips: bool = False
     norm: losses.Norm = "squared"
+    features: float = 0.0
 
     def __post_init__(self) -> None:
         if self.width < 1:
             raise ValueError(f"width is {self.width}; it must be at least 1")
+        if not self.features >= 0:
+            raise ValueError(f"features is {self.features}; it must be at least 0")
 
 
 @flax.struct.dataclass
@@ -76,7 +81,7 @@ class AutoEncoding:
 
     Settings = Settings
     grouping = "single"
-    keys = ("image",)
+    keys = ("image", "landmarks")
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
         """`dtype` is what to compute in; of `earlier` phases none is needed.
@@ -103,14 +108,17 @@ class AutoEncoding:
         )
 
     def train_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
-        """See `core.Method`. Metrics: real (L(x) of Eq. 1)."""
+        """See `core.Method`. Metrics: real (L(x) of Eq. 1, weighted)."""
         del key
-        image = jnp.asarray(batch["image"])
+        image, weights = jnp.asarray(batch["image"]), 1.0
+        if self.settings.features:
+            landmarks = jnp.asarray(batch["landmarks"])
+            weights = pixel_weights(landmarks, self.faces.scheme, self.faces.size, self.settings.features)
 
         def loss(params: Any):
             decoded, features = self._network.apply({"params": params}, image, method="both")
             products = features.T @ features / len(features)
-            error = losses.reconstruction(self.settings.norm, image, decoded)
+            error = losses.reconstruction(self.settings.norm, image, decoded, weights)
             return error, {"real": error, "mean": features.mean(0), "products": products}
 
         found = jax.grad(loss, has_aux=True)(state.params)

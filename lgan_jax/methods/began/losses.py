@@ -11,17 +11,19 @@ from typing import Literal
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lgan_jax.losses.reconstruction import l1
-
 Scalar = Float[Array, ""]
 Norm = Literal["squared", "absolute"]
 
 
-def reconstruction(norm: Norm, v: Float[Array, "*shape"], decoded: Float[Array, "*shape"]) -> Scalar:
-    """Eq. 1: L(v) = |v − D(v)|², a mean over pixels and colours; "absolute": |v − D(v)|, as in Berthelot et al."""
-    if norm == "absolute":
-        return l1(v, decoded)
-    return jnp.mean((v.astype(jnp.float32) - decoded.astype(jnp.float32)) ** 2)
+def reconstruction(
+    norm: Norm, v: Float[Array, "*shape"], decoded: Float[Array, "*shape"], weights: Float[Array, " ..."] | float = 1.0
+) -> Scalar:
+    """Eq. 1: L(v) = |v − D(v)|², a mean over pixels and colours; "absolute": |v − D(v)|, as in Berthelot et al.
+
+    Differences count times `weights`, which neither paper has.
+    """
+    difference = jnp.abs(v.astype(jnp.float32) - decoded.astype(jnp.float32))
+    return jnp.mean(weights * (difference if norm == "absolute" else difference**2))
 
 
 def balance(k: Scalar, real: Scalar, made: Scalar, gamma: float, rate: float) -> Scalar:

@@ -33,9 +33,12 @@ def gan_generator(kind: str, judged: Sequence[tuple[Logits, Logits]]) -> Scalar:
     return jnp.mean(jnp.stack([ADVERSARIAL[kind].generator(made) for _, made in judged]))
 
 
-def pixel(target: Image, made: Image) -> Scalar:
-    """Eq. 5: |P̂_t − P_t| summed over pixels / (H·W), and averaged over colours, of which the paper does not speak."""
-    return l1(target, made)
+def pixel(target: Image, made: Image, weights: Float[Array, "batch height width 1"] | None = None) -> Scalar:
+    """Eq. 5: |P̂_t − P_t| summed over pixels / (H·W), and averaged over colours, of which the paper does not speak.
+
+    Times `weights` where given, which the paper has none of.
+    """
+    return l1(target, made, None if weights is None else jnp.broadcast_to(weights, target.shape))
 
 
 def perceptual(

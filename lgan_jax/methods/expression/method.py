@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Int
 
 from lgan_jax import optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys, folded
-from lgan_jax.losses.reconstruction import l1
+from lgan_jax.losses.reconstruction import l1, pixel_weights
 from lgan_jax.methods.expression import losses
 from lgan_jax.methods.expression.networks import Discriminator, Generator
 from lgan_jax.nn import vgg
@@ -40,11 +40,18 @@ _ADAM = optimizers.Settings(name="adam", learning_rate=2e-4, b1=0.5, b2=0.999)
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
-    """λ₁, λ₂ and λ₃ of Eq. 7."""
+    """Factors of the generator's losses.
+
+    Attributes:
+      adversarial, perceptual, pixel: λ₁, λ₂ and λ₃ of Eq. 7.
+      features: additional weight, in Eq. 5, of pixels near the points inside the face: see
+        `reconstruction.pixel_weights`.
+    """
 
     adversarial: float = 5.0
     perceptual: float = 10.0
     pixel: float = 10.0
+    features: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +65,8 @@ class Settings:
       width, units, dropout, initialise, labels: of the generator; see `networks.Generator`.
       discriminator_width: channels of the discriminators' first convolution.
       adversarial: the loss of Eq. 4: "minimax" (the paper's), "non_saturating" or "hinge".
+      adversarial_after: share of the steps, in [0, 1), after which discriminators take part. Steps before that learn
+        from Eq. 5 and 6 alone, and take less time.
       weights: of the losses.
       vgg19: file of torchvision's VGG19 weights; without it (empty) Eq. 6 is left out.
       average: the generator that is used and kept, its batch norm's statistics included, is this exponential average of
@@ -77,6 +86,7 @@ class Settings:
     labels: bool = True
     discriminator_width: int = 64
     adversarial: Literal["minimax", "non_saturating", "hinge"] = "minimax"
+    adversarial_after: float = 0.0
     weights: Weights = Weights()
     vgg19: str = ""
     average: float = 0.999
@@ -87,6 +97,8 @@ class Settings:
             raise ValueError(f"units is {self.units}; there must be at least one migration unit")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; it is a share, at least 0 and less than 1")
+        if not 0 <= self.adversarial_after < 1:
+            raise ValueError(f"adversarial_after is {self.adversarial_after}; it must be at least 0 and less than 1")
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -191,12 +203,17 @@ class Synthesizer:
             average_statistics=jax.tree.map(jnp.copy, variables["generator"]["batch_stats"]),
         )
 
-    def train_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
+    def turn(self, step: int) -> bool:
+        """See `core.Method`: whether discriminators take part in the step after `step` others."""
+        return step >= int(self.settings.adversarial_after * self.settings.steps)
+
+    def train_step(self, state: State, batch: Batch, key: jax.Array, turn: bool = True) -> tuple[State, Metrics]:
         """See `core.Method`. All three networks take one step, from the same made faces.
 
         Each sees the others as they were before the step, so the generator runs once; what their gradients have in
         common (the discriminators' judgements) the compiler computes once.
-        Metrics: adversarial, perceptual (where there is VGG19), pixel and total of the generator; discriminator.
+        Metrics: adversarial, perceptual (where there is VGG19), pixel and total of the generator; discriminator. What
+        has to do with discriminators is 0 before they take part.
 
         Raises `ValueError` where VGG19 was not given though the settings name its file.
         """
@@ -206,7 +223,7 @@ class Synthesizer:
             batch = self._augmented(batch, key)
 
         def generator_loss(params: Any):
-            return self._generator_loss(params, state, batch, key)
+            return self._generator_loss(params, state, batch, key, adversarial=turn)
 
         def discriminator_loss(params: Any, made: Image):
             judged = self._judged(params, batch, made)
@@ -214,8 +231,10 @@ class Synthesizer:
             return loss * len(judged), loss
 
         gradient, (metrics, made, statistics) = jax.grad(generator_loss, has_aux=True)(state.params["generator"])
-        discriminators = {name: params for name, params in state.params.items() if name != "generator"}
-        gradients, loss = jax.grad(discriminator_loss, has_aux=True)(discriminators, jax.lax.stop_gradient(made))
+        gradients, loss = {}, jnp.zeros(())
+        if turn:
+            discriminators = {name: params for name, params in state.params.items() if name != "generator"}
+            gradients, loss = jax.grad(discriminator_loss, has_aux=True)(discriminators, jax.lax.stop_gradient(made))
         gradients, metrics = jax.lax.pmean(
             ({**gradients, "generator": gradient}, {**metrics, "discriminator": loss}), DATA_AXIS
         )
@@ -250,7 +269,7 @@ class Synthesizer:
         return self._generator.apply(variables, image, landmarks, expression)
 
     def _generator_loss(
-        self, params: Any, state: State, batch: Batch, key: jax.Array
+        self, params: Any, state: State, batch: Batch, key: jax.Array, *, adversarial: bool
     ) -> tuple[Float[Array, ""], tuple[Metrics, Image, Any]]:
         """Eq. 7; its terms, the made faces, and the running statistics afterwards."""
         source, target, landmarks, expression = self._example(batch)
@@ -259,14 +278,16 @@ class Synthesizer:
             *(source, landmarks, expression, example_keys(key, len(source))),
             mutable=["batch_stats"],
         )
-        judged = self._judged(state.params, batch, made)
-        terms = {
-            "adversarial": losses.gan_generator(self.settings.adversarial, judged),
-            "pixel": losses.pixel(target, made),
-        }
-        if self._features and self.settings.weights.perceptual:
+        weights, pixels = self.settings.weights, None
+        if weights.features:
+            pixels = pixel_weights(landmarks, self.faces.scheme, self.faces.size, weights.features)
+        terms = {"adversarial": jnp.zeros(()), "pixel": losses.pixel(target, made, pixels)}
+        if adversarial:
+            judged = self._judged(state.params, batch, made)
+            terms["adversarial"] = losses.gan_generator(self.settings.adversarial, judged)
+        if self._features and weights.perceptual:
             terms["perceptual"] = losses.perceptual(self._features, target, made)
-        total = losses.total(self.settings.weights, terms)
+        total = losses.total(weights, terms)
         return total, ({**terms, "total": total}, made, changed["batch_stats"])
 
     def _augmented(self, batch: Batch, key: jax.Array) -> Batch:
@@ -297,11 +318,10 @@ class Synthesizer:
         return judged
 
     def _updated(self, state: State, gradients: Mapping[str, Any], statistics: Any) -> State:
-        params, moments = {}, {}
-        for name, optimizer in self._optimizers.items():
-            before = state.params[name]
-            updates, moments[name] = optimizer.update(gradients[name], state.optimizers[name], before)
-            params[name] = optax.apply_updates(before, updates)
+        params, moments = dict(state.params), dict(state.optimizers)
+        for name, gradient in gradients.items():
+            updates, moments[name] = self._optimizers[name].update(gradient, state.optimizers[name], params[name])
+            params[name] = optax.apply_updates(params[name], updates)
         averages = optimizers.averaged(
             self.settings.average,
             state.step,

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 from lgan_jax import optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics
 from lgan_jax.landmarks import inter_ocular
-from lgan_jax.losses.reconstruction import feature_matching, l1
+from lgan_jax.losses.reconstruction import feature_matching, l1, pixel_weights
 from lgan_jax.methods.landmarkgan import losses, starts
 from lgan_jax.methods.landmarkgan.converter import Converter, driving
 from lgan_jax.methods.landmarkgan.networks import SIZES, LandmarkToFace
@@ -43,7 +43,8 @@ class Weights:
     Attributes:
       l2i, i2l, adversarial, feature_matching: factors of Eq. 2, 3, 6, and of feature matching.
       inner: weight of the points inside the face in Eq. 3 (the outline's is 1).
-      features: additional weight, in Eq. 2, of pixels near the points inside the face: see `losses.pixel_weights`.
+      features: additional weight, in Eq. 2, of pixels near the points inside the face: see
+        `reconstruction.pixel_weights`.
     """
 
     l2i: float = 12.0
@@ -166,7 +167,11 @@ class Generator:
             detector=self._detector_weights,
         )
 
-    def train_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
+    def turn(self, step: int) -> bool:
+        """See `core.Method`: whether discriminators take part in the step after `step` others."""
+        return step >= int(self.settings.adversarial_after * self.settings.steps)
+
+    def train_step(self, state: State, batch: Batch, key: jax.Array, turn: bool = True) -> tuple[State, Metrics]:
         """See `core.Method`. Generators and discriminators take one step each, from the same made faces.
 
         Both see the other as it was before the step, so the generators run once; what the two gradients have in common
@@ -174,10 +179,7 @@ class Generator:
         Metrics: l2i, i2l, adversarial, feature_matching, total, discriminator, and what the converter adds. What has to
         do with discriminators is 0 before they take part.
         """
-        first = int(self.settings.adversarial_after * self.settings.steps)
-        if not first:
-            return self._adversarial_step(state, batch, key)
-        return jax.lax.cond(state.step < first, self._plain_step, self._adversarial_step, state, batch, key)
+        return (self._adversarial_step if turn else self._plain_step)(state, batch, key)
 
     def eval_step(self, state: State, batch: Batch) -> Metrics:
         """See `core.Method`. Of faces made by the averaged generators from each identity's own landmarks.
@@ -280,7 +282,7 @@ class Generator:
         points = losses.point_weights(scheme, weights.inner)
         pixels = None
         if weights.features:
-            pixels = losses.pixel_weights(landmarks, scheme, self.faces.size, weights.features)
+            pixels = pixel_weights(landmarks, scheme, self.faces.size, weights.features)
         return {
             "l2i": losses.l2i(batch["image"], made, pixels),
             "i2l": losses.i2l(self._heatmaps(state, made), landmarks, points, self.settings.sigma),

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from lgan_jax.landmarks import Scheme
 from lgan_jax.losses.adversarial import ADVERSARIAL, Logits, Scalar
 from lgan_jax.losses.reconstruction import l1
-from lgan_jax.ops import dsnt, heatmaps
+from lgan_jax.ops import dsnt
 from lgan_jax.ops.norms import safe_norm
 
 Landmarks = Float[Array, "*batch n 2"]
@@ -22,30 +22,12 @@ Image = Float[Array, "*batch height width 3"]
 Heatmaps = Float[Array, "*batch height width n"]
 Weights = Float[Array, " n"]
 
-_REACH = 0.025  # σ of the weighted neighbourhood of a landmark, in picture widths
-
 
 def point_weights(scheme: Scheme, inner: float) -> Float[Array, " n"]:
     """One weight a landmark: `inner` for the points inside the face, 1 for its outline."""
     weights = np.ones(scheme.count, np.float32)
     weights[scheme.inner] = inner
     return jnp.asarray(weights)
-
-
-def pixel_weights(
-    landmarks: Landmarks, scheme: Scheme, size: int, features: float
-) -> Float[Array, "*batch {size} {size} 1"]:
-    """1 + `features` on and around the landmarks inside the face, falling to 1 within a few hundredths of its width.
-
-    Ours, for short trainings: eyes and mouth are small, so that a plain mean hears of them late.
-    """
-    inner = landmarks[..., scheme.inner, :]
-    rows, columns = (
-        heatmaps.bells(inner[..., 1], size, _REACH * size),
-        heatmaps.bells(inner[..., 0], size, _REACH * size),
-    )
-    cover = jnp.einsum("...yn,...xn->...yx", rows, columns)[..., None]
-    return 1 + features * jnp.minimum(cover, 1.0)
 
 
 def l2i(image: Image, made: Image, weights: Float[Array, "*batch height width 1"] | None = None) -> Scalar:
