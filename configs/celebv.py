@@ -77,8 +77,8 @@ def quick(config: ConfigDict) -> None:
     }
     config.converter.update({"steps": 800, "batch_size": 16, "width": 256, "optimizer": adam(2e-4)})
     config.converter.start = "shift"  # the built-in people all show the same expressions and poses
-    config.generator.update({"steps": 1350, "batch_size": 2, "width": 0.1875, "discriminator_width": 4})
-    config.generator.adversarial_after = 0.84
+    config.generator.update({"steps": 1600, "batch_size": 2, "width": 0.1875, "discriminator_width": 4})
+    config.generator.adversarial_after = 0.86
     config.generator.update({"average": 0.98, "optimizer": adam(4e-3), "discriminator_optimizer": adam(2e-4)})
     config.generator.weights = {"features": 4.0}
     config.loop.update({"log_every": 50, "eval_every": 200, "pictures_every": 200, "checkpoint_every": 200})
