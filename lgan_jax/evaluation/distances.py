@@ -17,7 +17,7 @@ from lgan_jax.landmarks import IBUG68_TO_INNER49
 from lgan_jax.metrics.frechet import frechet_distance
 from lgan_jax.metrics.summary import Figure
 
-MADE, TRAINED = "made faces", "training pictures"
+MADE, NEAR, TRAINED = "made faces", "made near training ones", "training pictures"
 NO_FID = "FID was not measured: --inception names pytorch-fid's file of Inception weights for it."
 _COARSE = 8  # pixels a side of the grey pictures
 

@@ -17,7 +17,10 @@ from lgan_jax.landmarks import INNER49
 from lgan_jax.methods.began.model import Sampled
 
 SIZE = 16
-ABOUT = {"run": "faces", "weights": "w", "config": "c", "data": "d", "seed": 3, "size": SIZE, "scheme": "inner49"}
+ABOUT = {
+    **{"run": "faces", "weights": "w", "config": "c", "data": "d", "seed": 3, "latents": "uniform"},
+    **{"size": SIZE, "scheme": "inner49"},
+}
 
 
 class Faces:
@@ -28,8 +31,9 @@ class Faces:
     def __init__(self, alike=()):
         self.alike, self.asked = alike, []
 
-    def sample(self, seed, count, first):
+    def sample(self, seed, count, first, near=False):
         self.asked.append((first, count))
+        seed += 100 * near
         numbers = [999 if n in self.alike else n for n in range(first, first + count)]
         rngs = [np.random.default_rng((seed, n)) for n in numbers]
         image = np.stack([rng.uniform(-1, 1, (SIZE, SIZE, 3)) for rng in rngs]).astype(np.float32)
@@ -93,10 +97,10 @@ def test_goes_on_where_it_was_stopped_and_adds_more(tmp_path):
     make(whole, 20)
 
     class Stopping(Faces):
-        def sample(self, seed, count, first):
+        def sample(self, seed, count, first, near=False):
             if first >= 11:
                 raise KeyboardInterrupt
-            return super().sample(seed, count, first)
+            return super().sample(seed, count, first, near)
 
     with pytest.raises(KeyboardInterrupt):
         make(part, 20, Stopping())
@@ -171,6 +175,15 @@ def test_a_folder_of_other_faces_is_not_added_to(tmp_path):
     (tmp_path / "made" / "made.json").write_text("{")
     with pytest.raises(ValueError, match=r"made.json cannot be read"):
         make(tmp_path / "made", 5)
+
+
+def test_faces_near_training_ones_are_asked_for(tmp_path):
+    out = tmp_path / "made"
+    job.run(job.Options(out, 2, out, 3, near_training=True), Faces(), ABOUT, lambda line: None)
+    expected = Faces().sample(3, 2, 0, True).image
+    np.testing.assert_array_equal(
+        Image.open(out / rows(out)[1]["file"]), np.rint((expected[1] + 1) * 127.5).astype(np.uint8)
+    )
 
 
 def test_options_are_what_the_command_names():

@@ -18,7 +18,7 @@ from lgan_jax.ops.dsnt import spatial_softmax
 SIZE = 16
 INFO = FaceInfo(INNER49, SIZE, ("made",), 6)
 SMALL = claim.Settings(shares=(0.5, 1.0), made=5, seeds=2, steps=3, batch_size=4, width=8, depth=1)
-TRAININGS = (2, 2, 2)  # shares, kinds, seeds
+TRAININGS = (2, 3, 2)  # shares, kinds, seeds
 
 
 class OneLayer(nn.Module):
@@ -35,9 +35,9 @@ class OneLayer(nn.Module):
         return spatial_softmax(y.reshape(len(image), 4, 4, self.points))
 
 
-def sample(seed, count):
-    """Of every number a white picture."""
-    image = np.ones((count, SIZE, SIZE, 3), np.float32)
+def sample(seed, count, near=False):
+    """Of every number a white picture, or a darker one."""
+    image = np.float32(0.6 if near else 1) * np.ones((count, SIZE, SIZE, 3), np.float32)
     return Sampled(np.zeros((count, 64), np.float32), image, np.full((count, 49, 2), 0.5, np.float32))
 
 
@@ -76,16 +76,17 @@ def test_half_of_a_batch_is_made_and_the_rest_of_the_share(run):
     tested, *batches = run[1]
     assert tested == [90, 91, 92]
     shown = np.array(batches).reshape(*TRAININGS, SMALL.steps, SMALL.batch_size)
-    real, both = shown[:, 0], shown[:, 1]
+    real, both, near = (shown[:, kind] for kind in range(3))
     assert (both[..., 2:] == 255).all()
-    learned = [set(real[i].ravel()) | set(both[i, ..., :2].ravel()) for i in (0, 1)]
+    assert (near[..., 2:] == 204).all()
+    learned = [set(real[i].ravel()) | set(both[i, ..., :2].ravel()) | set(near[i, ..., :2].ravel()) for i in (0, 1)]
     assert len(learned[0]) == 3  # half of six
     assert learned[0] < learned[1] <= set(range(10, 16))
 
 
 def test_every_training_is_tested(run):
     outcome, _ = run
-    assert list(outcome.error) == ["real", "real and made"]
+    assert list(outcome.error) == ["real", "real and made", "real and made near training"]
     for each in outcome.error.values():
         assert list(each) == [0.5, 1.0]
         assert all(len(set(values)) == 2 and min(values) > 0 for values in each.values())
@@ -93,12 +94,12 @@ def test_every_training_is_tested(run):
     assert (outcome.weights, outcome.fingerprint) == ("step 7", "f")
 
 
-def test_the_table_and_the_plot_show_both_kinds(run):
+def test_the_table_and_the_plot_show_all_kinds(run):
     outcome, _ = run
     table = claim.table(outcome)
     assert [column.key for column in table.columns] == ["share_0.5", "share_1"]
     assert "mean of 2 seeds" in table.columns[0].meaning
-    assert [row.name for row in table.rows] == ["real faces", "real and made faces"]
+    assert [row.name for row in table.rows] == [f"{name} faces" for name in outcome.error]
     figure = table.rows[1].figures["share_1"]
     assert figure.mean == pytest.approx(np.mean(outcome.error["real and made"][1.0]))
     assert (figure.measured, figure.of) == (2, 2)

@@ -41,8 +41,10 @@ class Model:
         self.searched = Searched(z.astype(np.float32), np.full(len(z), 0.1, np.float32))
         self.off = off
 
-    def sample(self, seed, count):
+    def sample(self, seed, count, near=False):
         z = np.random.default_rng(seed).uniform(-1, 1, (count, 64)).astype(np.float32)
+        if near:
+            z[:, 0] = 0.5
         return Sampled(z, self.generate(z), self.landmarks(z))
 
     def generate(self, z):
@@ -101,9 +103,11 @@ def test_a_model_that_knows_beats_both_baselines(data, tmp_path, monkeypatch):
     landmarks = rows(found, "landmarks")
     assert landmarks["landmark generator"]["held_out"] == pytest.approx(0.01, rel=0.05)
     assert landmarks["landmark generator"]["made"] == pytest.approx(0.01, rel=0.3)
+    assert landmarks["landmark generator"]["near"] == pytest.approx(0.01, rel=0.3)
     for rival in ("mean shape", "linear map of z"):
         assert landmarks[rival]["held_out"] > 0.1
         assert landmarks[rival]["made"] > 0.1
+        assert landmarks[rival]["near"] > 0.01
     assert landmarks["dlib, which sees the picture"].keys() == {"held_out"}
     assert found.good
     assert found.verdict.startswith("The landmark generator beats the better of mean shape and linear map")
@@ -117,7 +121,8 @@ def test_a_model_that_knows_beats_both_baselines(data, tmp_path, monkeypatch):
         "last, step 200": {"measure": 0.2},
     }
     distances = rows(found, "distances")
-    assert set(distances) == {"made faces", "training pictures"}
+    assert set(distances) == {"made faces", "made near training ones", "training pictures"}
+    assert distances["made near training ones"]["coarse"] != distances["made faces"]["coarse"]
     assert distances["made faces"].keys() == {"coarse", "landmarks"}
     smooth = rows(found, "smoothness")
     assert smooth["to another face"]["pictures"] == pytest.approx(1, abs=0.01)
@@ -125,7 +130,7 @@ def test_a_model_that_knows_beats_both_baselines(data, tmp_path, monkeypatch):
     assert lost == 1
     assert f"dlib finds no face in {lost} of 6 made faces; they are not among its figures." in found.warnings
     saved = json.loads((tmp_path / "metrics.json").read_text())
-    assert saved["pictures"] == ["made.png", "inverted.png", "mirror.png", "convergence.png"]
+    assert saved["pictures"] == ["made.png", "near.png", "inverted.png", "mirror.png", "convergence.png"]
     assert all((tmp_path / name).is_file() for name in saved["pictures"])
     assert found.facts["Notes"] == "1 skipped"
 

@@ -12,6 +12,7 @@ from lgan_jax.inversion import Settings as Search
 from lgan_jax.methods import model
 from lgan_jax.methods.began.inverse import Inverse
 from lgan_jax.methods.began.landmarks import Landmarks
+from lgan_jax.methods.began.nearby import Nearby
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +100,30 @@ def test_the_model_makes_faces_with_landmarks_by_seed_and_number(faces, phases):
         several.landmarks, landmarks.method.landmarks(landmarks.state, jnp.asarray(several.z)), atol=1e-5
     )
     assert (faces.size, faces.scheme) == (16, FACES.scheme)
+
+
+def test_faces_can_be_made_near_training_pictures(faces, phases):
+    """Seven pictures are fewer than the neighbours that count: z are normal, with their mean and covariance."""
+    z = phases["inverse"].state.z
+    near = faces.sample(3, 2000, near=True).z
+    assert near.shape == (2000, 64)
+    inside = np.abs(z).max(0) < 0.5  # where nothing is cut off at 1
+    assert inside.sum() > 10
+    np.testing.assert_allclose(near.mean(0)[inside], z.mean(0)[inside], atol=0.03)
+    np.testing.assert_allclose(np.cov(near.T)[inside][:, inside], np.cov(z.T, ddof=0)[inside][:, inside], atol=0.02)
+    np.testing.assert_array_equal(faces.draw(3, np.array([1999, 5]), near=True), near[[1999, 5]])
+    assert np.abs(faces.draw(4, np.array([5]), near=True) - near[5]).max() > 1e-3
+
+
+def test_near_is_near_the_nearest():
+    """Two groups of z far from each other, of as many as count: each drawn z lies in one of them."""
+    rng = np.random.default_rng(0)
+    z = np.concatenate([centre + 0.05 * rng.normal(size=(16, 64)) for centre in (-0.6, 0.6)]).astype(np.float32)
+    middle = Nearby(z).draw(0, range(200)).mean(1)
+    assert (np.abs(np.abs(middle) - 0.6) < 0.05).all()
+    assert 60 < (middle > 0).sum() < 140
+    with pytest.raises(ValueError, match="train the inverse phase"):
+        Nearby(z[:0])
 
 
 def test_the_model_inverts_as_the_phase_does(faces, phases):

@@ -38,6 +38,12 @@ def _parser() -> cli.Parser:
     add("--workdir", required=True, metavar="RUN", type=Path, help="folder of a trained run")
     add("--count", required=True, metavar="N", type=int, help="how many faces")
     add("--out", required=True, metavar="DIR", type=Path, help="folder to write into")
+    add(
+        "--near-training",
+        action="store_true",
+        help="z near those of training pictures in place of uniform ones: fewer torn faces, but of people who were "
+        "trained on",
+    )
     add("--seed", type=int, default=0, metavar="S", help="other faces for every seed (default: 0)")
     return parser
 

@@ -40,7 +40,7 @@ class Model(Protocol):
 
     info: FaceInfo
 
-    def sample(self, seed: int, count: int, first: int) -> Any:
+    def sample(self, seed: int, count: int, first: int, near: bool) -> Any:
         """Faces number `first` and on of a seed: `image` in [-1, 1], `landmarks` in [0, 1]."""
 
 
@@ -52,6 +52,7 @@ class Options:
     count: int
     out: Path
     seed: int = 0
+    near_training: bool = False
 
     def __post_init__(self) -> None:
         if self.count < 1:
@@ -102,6 +103,7 @@ def record(options: Options, info: FaceInfo) -> dict[str, Any]:
         "config": hashlib.sha256(json.dumps(stored["config"], sort_keys=True).encode()).hexdigest()[:16],
         "data": stored["data"]["fingerprint"],
         "seed": options.seed,
+        "latents": "near those of training pictures" if options.near_training else "uniform",
         "size": info.size,
         "scheme": info.scheme.name,
         "source_type": provenance.SOURCE_TYPE,
@@ -123,7 +125,7 @@ def run(options: Options, model: Model, about: dict[str, Any], say: Say = print)
             numbers = range(shard * SHARD, min((shard + 1) * SHARD, options.count))
             there = _stored(out, shard, numbers)
             if there is None:
-                there = _make(out, shard, numbers, model, options.seed, about["run"], seen)
+                there = _make(out, shard, numbers, model, options, about["run"], seen)
                 new += len(there)
             seen.update(face.digest for face in there)
             faces += there
@@ -150,7 +152,9 @@ def _begin(out: Path, about: dict[str, Any]) -> None:
     workdir.write_text(out / made.RECORD, json.dumps(about, indent=2) + "\n")
 
 
-def _make(out: Path, shard: int, numbers: range, model: Model, seed: int, run: str, seen: set[str]) -> list[Face]:
+def _make(
+    out: Path, shard: int, numbers: range, model: Model, options: Options, run: str, seen: set[str]
+) -> list[Face]:
     """Makes a shard. The next faces are made while threads write those before."""
     folder = out / made.PICTURES / f"{shard:05d}"
     part = folder.with_name(f".{folder.name}.part")
@@ -160,7 +164,8 @@ def _make(out: Path, shard: int, numbers: range, model: Model, seed: int, run: s
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         writing = []
         for first in range(numbers.start, numbers.stop, _BATCH):
-            sampled = model.sample(seed, min(_BATCH, numbers.stop - first), first)
+            count = min(_BATCH, numbers.stop - first)
+            sampled = model.sample(options.seed, count, first, options.near_training)
             pictures = to_bytes(sampled.image)
             for i, (picture, points) in enumerate(zip(pictures, np.asarray(sampled.landmarks, np.float64))):
                 digest = hashlib.blake2b(np.ascontiguousarray(picture).data, digest_size=16).hexdigest()

@@ -1,7 +1,8 @@
 """What Bazrafkan et al. claim and do not test: that a landmark detector learns from made faces beside real ones.
 
 A detector is trained on a share of the real training faces, alone and with made faces beside them, for as many steps
-either way, and tested on real held-out faces. Where there are made faces, they are half of every batch.
+either way, and tested on real held-out faces. Where there are made faces, they are half of every batch: faces of
+uniform z, as the paper's, or of z near those of training pictures.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from lgan_jax.nn.chunks import in_chunks
 from lgan_jax.training import parallel
 from lgan_jax.training.logs.progress import Progress
 
-REAL, BOTH = "real", "real and made"
+REAL, BOTH, NEAR = "real", "real and made", "real and made near training"
 _SEED = 8  # of the made faces
 _WARMUP = 50  # steps, of at most a tenth of a training
 _MOST = 2000  # held-out faces that detectors are tested on
@@ -73,7 +74,7 @@ class Outcome(outcomes.Outcome):
     """What was found.
 
     Attributes:
-      error: what was learned from (`REAL`, `BOTH`) → share → mean error on held-out faces, one for each seed.
+      error: what was learned from (`REAL`, `BOTH`, `NEAR`) → share → mean error on held-out faces, one for each seed.
       real, made, held_out: how many faces there are in all.
       steps, batch_size: of each training.
     """
@@ -90,8 +91,8 @@ class Outcome(outcomes.Outcome):
     def fields_of(cls, stored: Mapping[str, Any]) -> dict[str, Any]:
         """See `outcomes.Outcome`."""
         error = {
-            name: {float(share): tuple(values) for share, values in stored["error"][name].items()}
-            for name in (REAL, BOTH)
+            name: {float(share): tuple(values) for share, values in shares.items()}
+            for name, shares in stored["error"].items()
         }
         return super().fields_of(stored) | {"error": error}
 
@@ -109,7 +110,7 @@ class Pool:
 
 
 def run(
-    sample: Callable[[int, int], Any],
+    sample: Callable[..., Any],
     data: FaceData,
     settings: Settings,
     weights: str,
@@ -118,7 +119,7 @@ def run(
     """Trains and tests all detectors, and says on the console how far it is.
 
     Args:
-      sample: makes faces of a seed and a count (`methods.began.model.LandmarkedFaces.sample`).
+      sample: makes faces of a seed and a count, and `near` (`methods.began.model.LandmarkedFaces.sample`).
       data: whose training faces teach, and whose held-out faces test.
       settings: of the experiment.
       weights: which made the faces, for the record.
@@ -127,27 +128,31 @@ def run(
     Raises:
       ValueError: a detector's numbers are no longer finite.
     """
-    sampled = sample(_SEED, settings.made)
-    made = [{"image": each[0], "landmarks": each[1]} for each in zip(to_bytes(sampled.image), sampled.landmarks)]
+    pools = {BOTH: _pool(sample(_SEED, settings.made)), NEAR: _pool(sample(_SEED, settings.made, near=True))}
     tested = evenly(np.arange(len(data.test)), _MOST)
     training = _Training(data, settings, [data.test[int(i)] for i in tested])
-    total = 2 * len(settings.shares) * settings.seeds * settings.steps
+    total = (1 + len(pools)) * len(settings.shares) * settings.seeds * settings.steps
     progress = Progress("claim", 0, total, console or rich.console.Console())
-    error: dict[str, dict[float, tuple[float, ...]]] = {REAL: {}, BOTH: {}}
+    error: dict[str, dict[float, tuple[float, ...]]] = {REAL: {}, **{name: {} for name in pools}}
     done = 0
     for share in settings.shares:
         count = max(1, round(share * len(data.train)))
         some = Pool(data.train, evenly(np.arange(len(data.train)), count))
-        for name, other in ((REAL, some), (BOTH, Pool(made, np.arange(len(made))))):
+        for name, other in {REAL: some, **pools}.items():
             for seed in range(settings.seeds):
                 found = training.error((some, other), seed, progress, done)
                 error[name][share] = (*error[name].get(share, ()), found)
                 done += settings.steps
-                progress.report(done, {"share": share, "made too": float(name == BOTH), "error": found}, None)
+                progress.report(done, {"share": share, "made too": float(name != REAL), "error": found}, None)
     progress.close()
     counts = {"real": len(data.train), "made": settings.made, "held_out": len(tested)}
     more = {"steps": settings.steps, "batch_size": settings.batch_size}
     return Outcome(error, **counts, **more, weights=weights, fingerprint=data.fingerprint)
+
+
+def _pool(sampled: Any) -> Pool:
+    faces = [{"image": each[0], "landmarks": each[1]} for each in zip(to_bytes(sampled.image), sampled.landmarks)]
+    return Pool(faces, np.arange(len(faces)))
 
 
 class _Training:
@@ -194,7 +199,7 @@ def _batch(records: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]
 
 
 def table(outcome: Outcome) -> Table:
-    """Both kinds of training at each share."""
+    """All kinds of training at each share."""
     return Table(
         key="claim",
         title="Made faces to learn from",
@@ -224,7 +229,7 @@ def sheet(outcome: Outcome) -> Sheet:
                 [100 * float(np.std(values)) for values in each.values()],
                 [[100 * value for value in values] for values in each.values()],
             )
-            for name, each in ((name, outcome.error[name]) for name in (BOTH, REAL))
+            for name, each in reversed(outcome.error.items())
         ],
         "share of the real faces",
         "error in % of the distance of the eyes",

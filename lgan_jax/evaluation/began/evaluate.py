@@ -76,19 +76,20 @@ def evaluate(
     judge, warnings = find_judge()
     learned, stale = _claim(model, data, settings, out, evaluation.about.get("Weights", ""))
     faces = measures.known(model, data, settings.frames)
-    made = measures.made(model, judge, len(faces.pictures))
-    points = _landmark_errors(model, data, faces, made, judge)
+    made, near = (measures.made(model, judge, len(faces.pictures), near) for near in (False, True))
+    points = _landmark_errors(model, data, faces, {"made": made, "near": near}, judge)
     verdict, good = tables.verdict(points)
     ways, mirror = _ways(model, faces, settings.ways)
     shown = [
         *([tables.convergence(history)] if history else []),
-        _distances(faces, made, judge, inception),
+        _distances(faces, made, near, judge, inception),
         _inversion(model, faces),
         tables.landmarks(points, len(faces.pictures)),
         tables.smoothness(ways, measures.STEPS),
         *([claim.table(learned)] if learned else []),
     ]
-    pictures = [sheets.made(made, data.info.scheme), sheets.inverted(faces, data.info.scheme), mirror]
+    scheme = data.info.scheme
+    pictures = [sheets.made(made, scheme), sheets.made_near(near, scheme), sheets.inverted(faces, scheme), mirror]
     pictures += [sheets.convergence(history)] if len(history) > 1 else []
     pictures += [claim.sheet(learned)] if learned else []
     return evaluation.finish(
@@ -112,27 +113,26 @@ def _claim(
 
 
 def _landmark_errors(
-    model: Model, data: FaceData, faces: Known, made: Made, judge: Judge | None
+    model: Model, data: FaceData, faces: Known, made: Mapping[str, Made], judge: Judge | None
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Of the landmark generator, of both baselines, and of dlib on the held-out pictures."""
+    """Of the landmark generator and of both baselines on all kinds of `made` faces, of dlib on held-out pictures."""
     scheme = data.info.scheme
     base = measures.baselines(*measures.training_pairs(model, data))
-    found = {
-        tables.OURS: (faces.found, made.landmarks),
-        tables.MEAN: (base.mean(faces.z), base.mean(made.z)),
-        tables.LINEAR: (base.linear(faces.z), base.linear(made.z)),
+    makers = {tables.OURS: model.landmarks, tables.MEAN: base.mean, tables.LINEAR: base.linear}
+    rows = {
+        name: {"held_out": error_where_known(make(faces.z), faces.landmarks, scheme)} for name, make in makers.items()
     }
-    rows = {name: {"held_out": error_where_known(real, faces.landmarks, scheme)} for name, (real, _) in found.items()}
-    if judge is not None and made.seen is not None:
-        for name, (_, other) in found.items():
-            rows[name]["made"] = error_where_known(other, made.seen, scheme)
+    if judge is not None:
+        for name, make in makers.items():
+            for kind, some in made.items():
+                rows[name][kind] = error_where_known(make(some.z), some.seen, scheme)
         seen = distances.seen(judge, faces.pictures)
         rows["dlib, which sees the picture"] = {"held_out": error_where_known(seen, faces.landmarks, scheme)}
     return rows
 
 
-def _distances(faces: Known, made: Made, judge: Judge | None, inception: Features | None) -> Table:
-    kinds = {distances.MADE: made.pictures, distances.TRAINED: faces.trained}
+def _distances(faces: Known, made: Made, near: Made, judge: Judge | None, inception: Features | None) -> Table:
+    kinds = {distances.MADE: made.pictures, distances.NEAR: near.pictures, distances.TRAINED: faces.trained}
     return distances.table(kinds, faces.pictures, judge, inception)
 
 

@@ -50,7 +50,7 @@ class Model(Maker, Protocol):
 
     searched: Any
 
-    def sample(self, seed: int, count: int) -> Any:
+    def sample(self, seed: int, count: int, *, near: bool = False) -> Any:
         """Made faces by number: `z`, `image` in [-1, 1], `landmarks` in [0, 1]."""
 
     def invert(self, image: Any) -> Any:
@@ -162,9 +162,9 @@ def known(model: Model, data: FaceData, count: int) -> Known:
     )
 
 
-def made(model: Model, judge: Judge | None, count: int) -> Made:
-    """That many made faces, always the same ones."""
-    sampled = model.sample(_SEED, count)
+def made(model: Model, judge: Judge | None, count: int, near: bool = False) -> Made:
+    """That many made faces, always the same ones, of uniform z or of z `near` those of training pictures."""
+    sampled = model.sample(_SEED, count, near=near)
     pictures = to_bytes(sampled.image)
     return Made(sampled.z, pictures, sampled.landmarks, seen(judge, pictures))
 

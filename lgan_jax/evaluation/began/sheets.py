@@ -20,6 +20,27 @@ _PLACES = 8  # of the plot
 
 def made(faces: Made, scheme: Scheme) -> Sheet:
     """Fig. 8: made faces with their landmarks."""
+    return Sheet(
+        name="made",
+        title="Made faces",
+        caption="As Fig. 8 of the paper: faces of random z, and below them with the landmarks that are made of the "
+        "same z.",
+        image=_with_landmarks(faces, scheme),
+    )
+
+
+def made_near(faces: Made, scheme: Scheme) -> Sheet:
+    """The same of z that lie near those of training pictures."""
+    return Sheet(
+        name="near",
+        title="Made faces near training ones",
+        caption="Faces of z drawn near those of training pictures, and below them with the landmarks that are made of "
+        "the same z. They are people of the training pictures, in other poses.",
+        image=_with_landmarks(faces, scheme),
+    )
+
+
+def _with_landmarks(faces: Made, scheme: Scheme) -> Picture:
     size = faces.pictures.shape[1]
     places = evenly(np.arange(len(faces.pictures)), _ROWS * _COLUMNS)
     rows = []
@@ -28,13 +49,7 @@ def made(faces: Made, scheme: Scheme) -> Sheet:
         rows.append(Row("", [faces.pictures[i] for i in some]))
         drawn = [draw_landmarks(faces.landmarks[i], scheme, size, on=faces.pictures[i]) for i in some]
         rows.append(Row("", drawn))
-    return Sheet(
-        name="made",
-        title="Made faces",
-        caption="As Fig. 8 of the paper: faces of random z, and below them with the landmarks that are made of the "
-        "same z.",
-        image=sheet(rows, [""] * len(rows[0].cells), size),
-    )
+    return sheet(rows, [""] * len(rows[0].cells), size)
 
 
 def inverted(faces: Known, scheme: Scheme) -> Sheet:

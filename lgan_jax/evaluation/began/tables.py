@@ -57,6 +57,8 @@ def landmarks(rows: Mapping[str, Mapping[str, Values]], count: int) -> Table:
             Column("held_out", "held-out\npictures", "mean distance from the true landmarks", "lower", 2, True),
             Column("made", "made faces\n(dlib)", "mean distance from dlib's landmarks, in the faces that it finds",
                    "lower", 2, True),
+            Column("near", "made near\ntraining ones", "the same of faces whose z lie near those of training pictures",
+                   "lower", 2, True),
         ],
         rows=[
             Row(name, {key: summarize(values) for key, values in each.items()}, compared=name in (OURS, MEAN, LINEAR))

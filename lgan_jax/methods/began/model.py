@@ -16,6 +16,7 @@ from lgan_jax.landmarks import Scheme
 from lgan_jax.methods.began.inverse import generator_of
 from lgan_jax.methods.began.landmarks import Landmarks, State
 from lgan_jax.methods.began.method import uniform
+from lgan_jax.methods.began.nearby import Nearby
 from lgan_jax.methods.began.networks import LATENT
 from lgan_jax.nn.chunks import in_chunks
 
@@ -72,14 +73,19 @@ class LandmarkedFaces:
         """Of the landmarks that it makes."""
         return self.info.scheme
 
-    def draw(self, seed: int, numbers: ArrayLike) -> Float32[np.ndarray, "batch latent"]:
-        """z of faces by their numbers `(B,)`, from 0; each depends on the seed and its own number alone."""
+    def draw(self, seed: int, numbers: ArrayLike, near: bool = False) -> Float32[np.ndarray, "batch latent"]:
+        """z of faces by their numbers `(B,)`, from 0; each depends on the seed and its own number alone.
+
+        They are uniform in [-1, 1], as the paper's; with `near`, where training pictures' z are: see `nearby`.
+        """
+        if near:
+            return Nearby(self.searched.z[self.searched.error >= 0]).draw(seed, np.asarray(numbers))
         key = jax.random.key(seed)
         return np.asarray(uniform(jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.asarray(numbers, jnp.uint32))))
 
-    def sample(self, seed: int, count: int, first: int = 0) -> Sampled:
-        """The made faces number `first` up to `first` + `count` of a seed."""
-        z = self.draw(seed, np.arange(first, first + count))
+    def sample(self, seed: int, count: int, first: int = 0, near: bool = False) -> Sampled:
+        """The made faces number `first` up to `first` + `count` of a seed; for `near` see `draw`."""
+        z = self.draw(seed, np.arange(first, first + count), near)
         return Sampled(z, self.generate(z), self.landmarks(z))
 
     def generate(self, z: ArrayLike) -> Float32[np.ndarray, "batch size size 3"]:
