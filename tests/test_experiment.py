@@ -1,7 +1,6 @@
 """A config, shrunk by overrides, from its command line to its report; and what a run's folder gives back."""
 
 import json
-import re
 import subprocess
 import sys
 
@@ -10,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 import tiny_sets
+from readme import example
 from small_configs import ROOT, small_config
 
 import lgan_jax
@@ -53,12 +53,8 @@ def test_a_finished_run_is_only_evaluated_again(run, capsys):
     assert "generator: finished at step 2" in capsys.readouterr().out
 
 
-def test_the_readme_example_runs(run, monkeypatch):
-    code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[0]
-    code = code.replace('"runs/quick"', repr(str(run))).replace("64, 64", "32, 32")
-    code = code.replace("chloe", "ada").replace("4]", "1]")
-    names = {}
-    exec(code, names)
+def test_the_readme_example_runs(run):
+    names = example("quick", run, changes={"64, 64": "32, 32", '"ada", "ben", 4': '"ada", "ben", 1'})
     assert names["pictures"].shape == (3, 32, 32, 3)
     assert np.abs(names["mixed"]).max() <= 1
 

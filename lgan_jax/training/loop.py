@@ -99,6 +99,7 @@ class _Training:
         self.checkpoints, self.interrupts, self.steps_before = checkpoints, interrupts, steps_before
         spread = parallel.on_host if getattr(self.method, "on_host", False) else parallel.spread
         self.turn = getattr(self.method, "turn", lambda _: None)
+        self.compiled: set[Any] = set()  # turns that there is a program for
         self.train_step = functools.cache(lambda turn: spread(functools.partial(self._step, turn=turn)))
         self.eval_step = parallel.on_one_device(self.method.eval_step)
         self.pictures = parallel.on_one_device(self.method.pictures)
@@ -140,11 +141,15 @@ class _Training:
         for step in range(start + 1, self.phase.steps + 1):
             self._profile(step, log, done=False)
             batch = parallel.shard(self._next(data, step))
+            turn = self.turn(step - 1)
+            if compiles := turn not in self.compiled:
+                self._hold_pace()
+                self.compiled.add(turn)
             try:
-                state, metrics = self.train_step(self.turn(step - 1))(state, batch, seed)
+                state, metrics = self.train_step(turn)(state, batch, seed)
             except FloatingPointError as error:  # of a phase that works on the host
                 raise self._failure(f"{error}, at step {step}") from None
-            self._keep_pace(step, metrics)
+            self._keep_pace(step, metrics, compiles)
             self._profile(step, log, done=True)
             if log:
                 log.advance(step)
@@ -173,14 +178,20 @@ class _Training:
             raise ValueError(f"{self.phase.name}: the data ended before step {step}; training batches must repeat")
         return batch
 
-    def _keep_pace(self, step: int, metrics: Metrics) -> None:
+    def _hold_pace(self) -> None:
+        """Stops the clock when all steps are done: the next one is compiled, which is no measure of speed."""
+        if self.underway:
+            parallel.wait(self.underway[-1][1])
+        self.pace.pause()
+
+    def _keep_pace(self, step: int, metrics: Metrics, compiled: bool) -> None:
         """Lets the host prepare and send the next batches while the devices compute, but not more than a few."""
         self.underway.append((step, metrics))
         if len(self.underway) > _AHEAD:
             parallel.wait(self.underway[-1 - _AHEAD][1])
-        if self.pace.first:  # it was compiled; that is no measure of speed
+        if compiled:
             parallel.wait(metrics)
-            self.pace.begin()
+            self.pace.resume()
         else:
             self.pace.count()
 

@@ -13,12 +13,6 @@ class Pace:
         self._steps = self._lap_steps = 0
         self._seconds = self._lap_seconds = 0.0
         self._running_since: float | None = None
-        self.first = True
-
-    def begin(self) -> None:
-        """The first step, which was compiled and is not counted, is done."""
-        self.first = False
-        self.resume()
 
     def count(self) -> None:
         """One more step is under way."""
@@ -38,7 +32,7 @@ class Pace:
     def lap(self, steps_left: int) -> tuple[float, float] | None:
         """Images per second since the lap before, and the seconds that `steps_left` take at the mean pace so far.
 
-        None while only the first step is done.
+        None where no step was counted since.
         """
         if not self._lap_steps:
             return None

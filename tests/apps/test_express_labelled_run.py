@@ -9,10 +9,11 @@ import shutil
 import numpy as np
 import pytest
 import small_videos
+from readme import example
 from small_configs import small_config
 
 import lgan_jax
-from lgan_jax import cli, experiment
+from lgan_jax import action_units, cli, experiment
 from lgan_jax.apps.express import __main__ as command
 from lgan_jax.data.images import decode
 
@@ -49,6 +50,16 @@ def test_a_run_without_vgg19_says_so(trained):
     assert model.left_out == (what,)
     made = model.synthesize(np.zeros((2, 32, 32, 3)), np.full((2, 68, 2), 0.5), np.array([0, 7]))
     assert made.shape == (2, 32, 32, 3)
+
+
+def test_the_readme_example_runs(run):
+    given = {
+        "np": np,
+        "lgan_jax": lgan_jax,
+        "action_units": action_units,
+        "faces": np.zeros((3, 32, 32, 3), np.float32),
+    }
+    assert example("posed", run, given)["posed"].shape == (3, 32, 32, 3)
 
 
 def test_the_report_beside_another_run(run, tmp_path, capsys):

@@ -1,12 +1,12 @@
 """From a config of DFT-Net, shrunk, to its report, and from its folder to an edited photo."""
 
 import json
-import re
 
 import numpy as np
 import pytest
 import small_videos
-from small_configs import ROOT, small_config
+from readme import example
+from small_configs import small_config
 
 import lgan_jax
 from lgan_jax import cli, experiment
@@ -54,8 +54,6 @@ def test_the_run_edits_a_photo(run, tmp_path, capsys):
 
 
 def test_the_readme_example_runs(run):
-    code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
-    names = {"np": np, "lgan_jax": lgan_jax, "faces": np.zeros((3, 64, 64, 3), np.float32)}
-    exec(code.replace('"runs/express"', repr(str(run))), names)
+    names = example("express", run, {"np": np, "lgan_jax": lgan_jax, "faces": np.zeros((3, 64, 64, 3), np.float32)})
     assert names["seen"].shape == (3, 17)
     assert names["edited"].image.shape == (3, 64, 64, 3)

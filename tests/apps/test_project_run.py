@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import small_videos
 from PIL import Image
+from readme import example
 from small_configs import small_config
 
 import lgan_jax
@@ -54,6 +55,11 @@ def test_faces_are_made_and_seen(model):
     assert (distance > 0).all()
     assert (distance <= 4).all()
     np.testing.assert_allclose(model.look_distance(made.image, made.image), 0, atol=1e-6)
+
+
+def test_the_readme_example_runs(run):
+    names = example("project", run, {"lgan_jax": lgan_jax}, {"steps=250": "steps=2, samples=4"})
+    assert names["found"].image.shape == (1, SIZE, SIZE, 3)
 
 
 def test_its_projector_sees_with_its_networks(model):

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from readme import example
 from small_configs import small_config
 
 import lgan_jax
@@ -51,6 +52,12 @@ def test_the_z_of_every_training_picture_was_searched_for(run):
     searched = lgan_jax.load(run).searched
     assert searched.z.shape == (4, 64)
     assert (searched.error >= 0).all()
+
+
+def test_the_readme_example_runs(run):
+    size = lgan_jax.load(run).size
+    names = example("made", run, {"lgan_jax": lgan_jax, "faces": np.zeros((3, size, size, 3), np.float32)})
+    assert names["made"].landmarks.shape == names["found"].landmarks.shape == (3, 49, 2)
 
 
 def test_a_finished_run_is_not_trained_again(run, config, capsys):

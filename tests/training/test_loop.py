@@ -191,7 +191,7 @@ def test_method_that_does_not_count_its_steps_is_found(tmp_path):
 
 
 def test_steps_that_are_not_all_alike(tmp_path):
-    """Those of a turn are compiled for it; a run that is continued keeps the count."""
+    """Those of a turn are compiled for it, which is no measure of speed; a run that is continued keeps the count."""
 
     class Turning(tiny_run.Tiny):
         def turn(self, step):
@@ -205,8 +205,9 @@ def test_steps_that_are_not_all_alike(tmp_path):
     for steps in (2, 5):
         phase = dataclasses.replace(tiny_run.phases(steps=steps)[0], build=lambda earlier: Turning())
         loop.run([phase], tmp_path / "run", settings, {})
-    seen = [line["values"]["third"] for line in lines(tmp_path / "run") if line["kind"] == "train"]
-    assert seen == [1, 0, 0, 1, 0]
+    trained = [line for line in lines(tmp_path / "run") if line["kind"] == "train"]
+    assert [line["values"]["third"] for line in trained] == [1, 0, 0, 1, 0]
+    assert ["images_per_second" in line for line in trained] == [False, False, False, False, True]
 
 
 def test_data_that_ends_is_an_error(tmp_path):
