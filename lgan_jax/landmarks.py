@@ -201,3 +201,8 @@ def to_ibug68(landmarks, scheme: Scheme):
     if scheme.name == "wflw98":
         return landmarks[..., WFLW98_TO_IBUG68, :]
     raise ValueError(f"{scheme.name} does not contain the 68 points of iBUG")
+
+
+def to_inner49(landmarks, scheme: Scheme):
+    """iBUG's 49 inner points `(..., 49, 2)` of landmarks in any scheme that contains them; else a `ValueError`."""
+    return landmarks if scheme.name == "inner49" else to_ibug68(landmarks, scheme)[..., IBUG68_TO_INNER49, :]

@@ -61,6 +61,13 @@ def test_converting_to_68_points():
         landmarks.to_ibug68(points[:, :49], landmarks.INNER49)
 
 
+def test_converting_to_49_points():
+    points = np.arange(2 * 98 * 2, dtype=np.float32).reshape(2, 98, 2)
+    inner = points[:, landmarks.WFLW98_TO_IBUG68][:, landmarks.IBUG68_TO_INNER49]
+    np.testing.assert_array_equal(landmarks.to_inner49(points, landmarks.WFLW98), inner)
+    np.testing.assert_array_equal(landmarks.to_inner49(inner, landmarks.INNER49), inner)
+
+
 def test_looking_schemes_up():
     assert landmarks.scheme_of_count(98) is landmarks.scheme("wflw98")
     with pytest.raises(ValueError, match="no landmark scheme 'ibug'; the schemes are ibug68"):

@@ -13,7 +13,7 @@ from jaxtyping import Float, Float32, UInt8
 
 from lgan_jax.evaluation.judge import Judge
 from lgan_jax.evaluation.tables import Column, Row, Table
-from lgan_jax.landmarks import IBUG68_TO_INNER49
+from lgan_jax.landmarks import IBUG68, to_inner49
 from lgan_jax.metrics.frechet import frechet_distance
 from lgan_jax.metrics.summary import Figure
 
@@ -28,7 +28,7 @@ Features = Callable[[Pictures], Float32[np.ndarray, "n D"]]  # of uint8 pictures
 
 def seen(judge: Judge | None, pictures: Pictures) -> Landmarks | None:
     """dlib's 49 landmarks; None without dlib."""
-    return None if judge is None else judge.landmarks(pictures)[:, IBUG68_TO_INNER49]
+    return None if judge is None else to_inner49(judge.landmarks(pictures), IBUG68)
 
 
 def table(kinds: Mapping[str, Pictures], held_out: Pictures, judge: Judge | None, inception: Features | None) -> Table:

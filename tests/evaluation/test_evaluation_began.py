@@ -1,5 +1,6 @@
 """Made faces and landmarks measured on a model that is known: grey pictures whose landmarks bend with their grey."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -75,6 +76,13 @@ class Dlib(judge.Judge):
         return points
 
 
+def with_jaw(inner):
+    """iBUG's 68 points of its 49 inner ones; the others all lie in a corner."""
+    points = np.zeros((len(inner), 68, 2), np.float32)
+    points[:, IBUG68_TO_INNER49] = inner
+    return points
+
+
 @pytest.fixture
 def data():
     rng = np.random.default_rng(1)
@@ -133,6 +141,30 @@ def test_a_model_that_knows_beats_both_baselines(data, tmp_path, monkeypatch):
     assert saved["pictures"] == ["made.png", "near.png", "inverted.png", "mirror.png", "convergence.png"]
     assert all((tmp_path / name).is_file() for name in saved["pictures"])
     assert found.facts["Notes"] == "1 skipped"
+
+
+def test_a_run_of_68_points_is_compared_with_dlib_in_the_49_inner_ones(data, tmp_path, monkeypatch):
+    class Model68(Model):
+        info = dataclasses.replace(INFO, scheme=IBUG68)
+
+        def landmarks(self, z):
+            return with_jaw(super().landmarks(z))
+
+    def with_jaws(records):
+        return Memory([each | {"landmarks": with_jaw(each["landmarks"][None])[0]} for each in records])
+
+    monkeypatch.setattr(evaluation, "find_judge", lambda: (Dlib(), []))
+    faces, z = data
+    faces68 = dataclasses.replace(faces, info=Model68.info, train=with_jaws(faces.train), test=with_jaws(faces.test))
+    settings = evaluation.Settings(frames=6, ways=2)
+    found = [
+        evaluation.evaluate(model, each, settings, tmp_path / model.info.scheme.name)
+        for model, each in ((Model(z, 0.01), faces), (Model68(z, 0.01), faces68))
+    ]
+    inner, whole = (rows(each, "landmarks") for each in found)
+    assert inner.keys() == whole.keys()
+    for name in inner:
+        assert whole[name] == pytest.approx(inner[name], rel=1e-4)
 
 
 def test_without_dlib_and_with_inception(data, tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from lgan_jax.evaluation.distances import Features
 from lgan_jax.evaluation.judge import Judge, find_judge
 from lgan_jax.evaluation.pictures import to_floats
 from lgan_jax.evaluation.tables import Table
+from lgan_jax.landmarks import INNER49, to_inner49
 from lgan_jax.metrics.lmk import error_where_known
 
 WATCHED = ("began", "convergence")  # the phase and the figure whose history is shown
@@ -116,18 +117,19 @@ def _landmark_errors(
     model: Model, data: FaceData, faces: Known, made: Mapping[str, Made], judge: Judge | None
 ) -> dict[str, dict[str, np.ndarray]]:
     """Of the landmark generator and of both baselines on all kinds of `made` faces, of dlib on held-out pictures."""
-    scheme = data.info.scheme
     base = measures.baselines(*measures.training_pairs(model, data))
-    makers = {tables.OURS: model.landmarks, tables.MEAN: base.mean, tables.LINEAR: base.linear}
-    rows = {
-        name: {"held_out": error_where_known(make(faces.z), faces.landmarks, scheme)} for name, make in makers.items()
-    }
+    true = to_inner49(faces.landmarks, data.info.scheme)
+    kinds = {"held_out": (faces.z, true)}
+    kinds |= {kind: (some.z, some.seen) for kind, some in made.items() if some.seen is not None}
+    rows: dict[str, dict[str, np.ndarray]] = {}
+    for name, make in {tables.OURS: model.landmarks, tables.MEAN: base.mean, tables.LINEAR: base.linear}.items():
+        rows[name] = {
+            kind: error_where_known(to_inner49(make(z), data.info.scheme), known, INNER49)
+            for kind, (z, known) in kinds.items()
+        }
     if judge is not None:
-        for name, make in makers.items():
-            for kind, some in made.items():
-                rows[name][kind] = error_where_known(make(some.z), some.seen, scheme)
         seen = distances.seen(judge, faces.pictures)
-        rows["dlib, which sees the picture"] = {"held_out": error_where_known(seen, faces.landmarks, scheme)}
+        rows["dlib, which sees the picture"] = {"held_out": error_where_known(seen, true, INNER49)}
     return rows
 
 

@@ -85,13 +85,13 @@ class Made:
 
     Attributes:
       z, pictures, landmarks: the numbers they are made of, and what comes out.
-      seen: dlib's landmarks in the model's scheme, NaN where it finds no face; None without dlib.
+      seen: dlib's 49 inner landmarks, NaN where it finds no face; None without dlib.
     """
 
     z: Latents
     pictures: Pictures
     landmarks: Landmarks
-    seen: Landmarks | None
+    seen: Float[np.ndarray, "n 49 2"] | None
 
 
 @dataclasses.dataclass(frozen=True)

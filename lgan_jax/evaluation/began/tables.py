@@ -52,7 +52,8 @@ def landmarks(rows: Mapping[str, Mapping[str, Values]], count: int) -> Table:
         key="landmarks",
         title="Landmarks",
         about=f"{count} held-out pictures, whose z the inverse finds and whose landmarks are known, and as many made "
-        "faces, on which dlib's are taken for the truth. In units of the distance between the outer eye corners.",
+        "faces, on which dlib's are taken for the truth. Of the 49 inner points, in units of the distance between the "
+        "outer eye corners.",
         columns=[
             Column("held_out", "held-out\npictures", "mean distance from the true landmarks", "lower", 2, True),
             Column("made", "made faces\n(dlib)", "mean distance from dlib's landmarks, in the faces that it finds",
