@@ -62,8 +62,7 @@ def quick(config: ConfigDict) -> None:
     config.data.size, config.held_out = 64, 2
     config.data.built_in.update({"identities": 240, "test_identities": 24, "train_per_identity": 16})
     narrow(config)
-    config.synthesizer.update({"steps": 4400, "width": 16, "units": 3, "adversarial_after": 0.85})
-    config.synthesizer.weights.features = 4.0
+    config.synthesizer.update({"steps": 4400, "width": 16, "units": 3})
     config.loop.update({"log_every": 50, "eval_every": 250, "pictures_every": 250, "checkpoint_every": 250})
 
 
@@ -71,7 +70,8 @@ def narrow(config: ConfigDict) -> None:
     """What is the same in both."""
     config.synthesizer.update({"steps": 4000, "batch_size": 8, "discriminator_width": 12, "dropout": 0.0})
     config.synthesizer.update({"average": 0.98, "optimizer": cosine(2e-3, b1=0.5)})
-    config.synthesizer.weights.adversarial = 0.5
+    config.synthesizer.adversarial_after = 0.85
+    config.synthesizer.weights.update({"adversarial": 0.5, "features": 4.0})
 
 
 def without_initialise(config: ConfigDict) -> None:
