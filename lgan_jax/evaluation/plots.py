@@ -17,7 +17,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 90, 40, 56, 64  # margins in pixels
 _SMOOTH = 4  # drawn at this many times the size, then averaged down
 _TICKS = 5
 _STEPS = (1, 2, 2.5, 5, 10)  # round distances between ticks, times a power of ten
-_COLOURS = ((LINE, POINT), (TRUE, TRUE))
+_COLOURS = ((LINE, POINT), (TRUE, TRUE), ((190, 150, 240), (226, 206, 255)))  # of each line and its points
+_LEGEND, _NAME = 330, 270  # where names begin at the earliest, and the most room that one has, in pixels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Series:
 
 
 def plot(places: Sequence[str], series: Sequence[Series], across: str, up: str) -> UInt8[np.ndarray, "H W 3"]:
-    """At most two lines over named places at equal distances.
+    """At most three lines over named places at equal distances.
 
     Args:
       places: their names.
@@ -47,8 +48,11 @@ def plot(places: Sequence[str], series: Sequence[Series], across: str, up: str) 
       up: what the vertical one shows.
 
     Raises:
-      ValueError: there is no finite value, or a series has not as many values as there are places.
+      ValueError: there is no finite value, a series has not as many values as there are places, or there are too
+        many series.
     """
+    if len(series) > len(_COLOURS):
+        raise ValueError(f"a plot has room for {len(_COLOURS)} lines, not {len(series)}")
     if any(len(each.values) != len(places) for each in series):
         raise ValueError(f"a plot over {len(places)} places needs as many values in each series")
     ticks = _ticks(series)
@@ -65,10 +69,9 @@ def plot(places: Sequence[str], series: Sequence[Series], across: str, up: str) 
         write(picture, name, round(_across(i, len(places))) - 6 * len(name), _HEIGHT - 36, 120, FAINT)
     write(picture, across, _LEFT, _HEIGHT - 10, _WIDTH - _LEFT - _RIGHT, INK)
     write(picture, up, 12, 26, 300, INK)
-    x = _WIDTH - _RIGHT - 520
-    for each, (line, _) in zip(series, _COLOURS):
-        write(picture, each.name, x, 26, 250, line)
-        x += 270
+    room = min(_NAME, (_WIDTH - _RIGHT - _LEGEND) // len(series))
+    for i, (each, (line, _)) in enumerate(zip(series, _COLOURS)):
+        write(picture, each.name, _WIDTH - _RIGHT - room * (len(series) - i), 26, room - 20, line)
     return picture
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lgan_jax.evaluation.plots import Series, plot
+from lgan_jax.evaluation.plots import _COLOURS, Series, plot
 from lgan_jax.evaluation.sheets import GROUND, LINE, TRUE
 
 
@@ -29,6 +29,17 @@ def test_a_second_line_may_have_gaps():
     assert np.ptp(flat) < 12
 
 
+def test_three_lines_are_drawn_and_named_each_in_its_colour():
+    picture = plot(
+        ["0", "1"], [Series(name, [value, value]) for name, value in (("a", 1.0), ("b", 2.0), ("c", 3.0))], "x", "y"
+    )
+    for (line, _), tick in zip(_COLOURS, (3, 2, 1)):
+        near = np.abs(picture.astype(int) - line).max(-1) < 12
+        assert near[:40].any()
+        rows, _ = _places(picture, line)
+        assert np.median(rows) == pytest.approx(56 + 180 * (tick - 1), abs=2)
+
+
 def test_values_that_are_all_alike_can_be_shown():
     assert _places(plot(["0"], [Series("ours", [0.0])], "x", "y"), GROUND)[0].size
 
@@ -38,3 +49,5 @@ def test_bad_input():
         plot(["0"], [Series("ours", [np.nan])], "x", "y")
     with pytest.raises(ValueError, match="over 2 places"):
         plot(["0", "1"], [Series("ours", [1.0])], "x", "y")
+    with pytest.raises(ValueError, match="room for 3 lines, not 4"):
+        plot(["0"], [Series("ours", [1.0])] * 4, "x", "y")
