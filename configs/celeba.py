@@ -90,7 +90,7 @@ def small(config: ConfigDict) -> None:
     config.began.optimizer = cosine(3e-4, b1=0.5, minimum=3e-5)
     config.inverse.update({"batch_size": 64})
     config.inverse.search.update({"steps": 80, "tolerance": 0.02, "patience": 10, "slots": 8, "every": 10})
-    config.landmark_generator.update({"batch_size": 64})
-    config.landmark_generator.optimizer = {  # a decay, since it would learn few pictures by heart
-        **{"name": "adam", "learning_rate": 2e-3, "schedule": "cosine", "weight_decay": 1e-5},
+    config.landmark_generator.update({"batch_size": 64, "noise": 0.2})  # noise and decay, since it would learn few
+    config.landmark_generator.optimizer = {  # pictures by heart
+        **{"name": "adam", "learning_rate": 2e-3, "schedule": "cosine", "weight_decay": 3e-6},
     }

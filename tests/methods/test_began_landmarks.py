@@ -85,6 +85,21 @@ def test_the_landmark_generator_learns_from_each_pictures_own_z(phases):
     assert sheet.shape == (6, 2, 16, 16, 3)
 
 
+def test_noise_is_added_to_z_while_it_trains(phases):
+    """Its loss is that of other z, by another noise at each step, and where it is measured there is none."""
+    method, first = phases["landmark_generator"]
+    noisy = Landmarks(Landmarks.Settings(batch_size=6, noise=0.2), FACES, jnp.float32, phases)
+    batch, step = pictures(6), compiled(noisy)
+    losses = [float(step(first, batch, jax.random.key(i))[1]["squares"]) for i in (0, 0, 1)]
+    assert losses[0] == losses[1]
+    assert len({*losses, float(compiled(method)(first, batch, jax.random.key(0))[1]["squares"])}) == 3
+    after = step(first, batch, jax.random.key(0))[0]
+    two, _ = on_two_devices(noisy, first, batch, jax.random.key(0))
+    assert max(largest_change(after.params, jax.tree.map(lambda x: x[1], two.params))) < 1e-4
+    measured = [float(jax.jit(each.eval_step)(first, batch)["squares"]) for each in (noisy, method)]
+    assert measured[0] == measured[1]
+
+
 def test_the_model_makes_faces_with_landmarks_by_seed_and_number(faces, phases):
     several = faces.sample(3, 6)
     assert (several.z.shape, several.image.shape, several.landmarks.shape) == ((6, 64), (6, 16, 16, 3), (6, 49, 2))
@@ -154,5 +169,7 @@ def test_what_is_wrong_is_said(faces, phases):
         Inverse(Inverse.Settings(), FACES, jnp.float32, {})
     with pytest.raises(ValueError, match="the landmark_generator phase needs inverse before it"):
         Landmarks(Landmarks.Settings(), FACES, jnp.float32, {"began": Finished(small_began(), None)})
+    with pytest.raises(ValueError, match=r"noise is -0\.1; it must be at least 0"):
+        Landmarks.Settings(noise=-0.1)
     with pytest.raises(ValueError, match="the run has not reached its landmark_generator phase yet"):
         model("began", FACES, {"began": phases["began"]})
