@@ -59,7 +59,7 @@ def quick(config: ConfigDict) -> None:
     """64 pixels in minutes on two cores: see `cpu`, on 1,000 built-in faces of eight people."""
     small(config)
     config.data.built_in.update({"identities": 8, "train_per_identity": 125, "test_per_identity": 12})
-    config.data.built_in.variation = "video"
+    config.data.built_in.update({"variation": "video", "turning": 0.5})
     config.held_out = 2
     config.detector.augmentation = {  # as little as the faces that it will see differ from those that it trains on
         **{"rotation": 5.0, "scale": 0.05, "shift": 0.02},
@@ -72,9 +72,13 @@ def quick(config: ConfigDict) -> None:
 
 
 def small(config: ConfigDict) -> None:
-    """What is the same in both. Small batches: in a short time the number of updates counts; and R1 holds D back."""
+    """What is the same in both.
+
+    Small batches, since in a short time the number of updates counts; R1 holds D back; noise would stay as grain.
+    """
     config.data.size = 64
     config.detector.update({"batch_size": 16, "width": 48, "depth": 3})
     config.detector.optimizer = cosine(6e-3)
     config.stylegan2.update({"batch_size": 8, "base": 512, "most": 64, "latent": 64, "style": 64, "layers": 4})
-    config.stylegan2.update({"reduced": 0, "r1": 4.0, "average": 2000, "optimizer": {"learning_rate": 3e-3}})
+    config.stylegan2.update({"reduced": 0, "noise": False, "r1": 4.0, "average": 2000})
+    config.stylegan2.optimizer.learning_rate = 3e-3

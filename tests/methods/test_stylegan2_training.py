@@ -66,6 +66,19 @@ def test_penalties_stay_in_the_metrics_between_their_steps(trained):
     assert metrics[1]["generator"] != metrics[0]["generator"]
 
 
+def test_without_noise_its_strength_stays_0_and_maps_do_not_matter(trained):
+    """The same step with noise, `trained`'s first, changes the strengths."""
+    _, states, _ = trained
+    strengths = lambda params: [x for path, x in jax.tree.leaves_with_path(params) if "strength" in str(path)]  # noqa: E731
+    assert all(float(x) != 0 for x in strengths(states[1].params["generator"]))
+    method, batch = small(noise=False), pictures(4)
+    step = jax.vmap(functools.partial(method.train_step, turn=(R1, PATH)), in_axes=(None, 0, None), axis_name="data")
+    after, _ = jax.jit(step)(states[0], {"image": batch["image"][None]}, jax.random.key(1))
+    after = jax.tree.map(lambda x: x[0], after)
+    assert [float(x) for x in strengths(after.params["generator"])] == [0.0] * 3
+    assert max(largest_change(states[0].params["generator"], after.params["generator"])) > 1e-4
+
+
 def test_when_regularisations_are_due():
     method = small(r1_every=4, path_every=3)
     assert [method.turn(step) for step in (0, 1, 3, 4, 12)] == [(R1, PATH), (), (PATH,), (R1,), (R1, PATH)]

@@ -48,6 +48,8 @@ class Settings:
       reduced: how many blocks of the highest sizes compute in bfloat16, where there is one.
       mirror: whether half of the training pictures are mirrored.
       mixing: share of made pictures that take the styles of two latents.
+      noise: whether maps are given noise. Without, its strength stays 0: ours, for short trainings, which end while it
+        still shows as grain.
       r1: γ, of R1; `r1_every` so many steps, 0 for never.
       path: weight of path-length regularisation; `path_every` so many steps, 0 for never.
       average: the generator that is used is an exponential average of the one that is trained, of which half is gone
@@ -66,6 +68,7 @@ class Settings:
     reduced: int = 4
     mirror: bool = True
     mixing: float = 0.9
+    noise: bool = True
     r1: float = 1.0
     r1_every: int = 16
     path: float = 2.0
@@ -278,7 +281,8 @@ class StyleGAN2:
         both = self.generator.apply(variables, jnp.concatenate([one, other]), method="map")
         one, other = (x[:, None] for x in jnp.split(both, 2))
         styles = jnp.where(jnp.arange(places)[None, :, None] < first[:, None, None], one, other)
-        return styles, [x.reshape(-1, side, side) for x, side in zip(noise, sides)], rest
+        maps = [x.reshape(-1, side, side) for x, side in zip(noise, sides)]
+        return styles, maps if settings.noise else [jnp.zeros_like(x) for x in maps], rest
 
     def _draw(self, variables: Any, styles: Styles, noise: list[Array]) -> Image:
         return self.generator.apply(variables, styles, noise, method="draw")
