@@ -20,7 +20,10 @@ from lgan_jax.evaluation import sheets
 from lgan_jax.evaluation.pictures import to_bytes, to_floats
 from lgan_jax.methods.projection.projector import Projection, Projector
 
-_LARGEST = 512  # pixels a side of a panel of the video
+_READABLE, _LARGEST = (
+    256,
+    512,
+)  # pixels a side of a panel of the video; points drawn on smaller ones would hide the face
 _RATE = Fraction(25)
 
 Picture = UInt8[np.ndarray, "_ _ 3"]
@@ -79,9 +82,11 @@ def write(
 
 
 def with_landmarks(projector: Projector, picture: Picture) -> Picture:
-    """A picture with the landmarks drawn over it that the projector's network finds."""
+    """A picture, of 256 pixels at least, with the landmarks drawn over it that the projector's network finds."""
     places = projector.locate(to_floats(picture[None]))
-    return sheets.trace(picture, places[0], projector.scheme, sheets.LINE, sheets.POINT)
+    return sheets.trace(
+        resized(picture, max(_READABLE, len(picture))), places[0], projector.scheme, sheets.LINE, sheets.POINT
+    )
 
 
 def _write_one(
@@ -108,7 +113,7 @@ def _write_video(
     options: Any,
 ) -> None:
     """Four panels: the look, what was made, the same with its landmarks, the landmarks' photo with its own."""
-    side = min(_LARGEST, projector.generator.size)
+    side = min(_LARGEST, max(_READABLE, projector.generator.size))
     made = output.Video(path, Source(path, "folder", (), len(track), _RATE, 1 / _RATE), options.made_by)
     last = resized(with_landmarks(projector, landmarks), side)
     try:
