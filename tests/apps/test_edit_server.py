@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import http.client
+import importlib.util
 import io
 import json
 import socket
@@ -374,3 +375,10 @@ def test_the_address_that_is_printed():
     assert command.url("::1", 81, "") == "http://[::1]:81/"
     assert command.url("0.0.0.0", 81, "abc") == f"http://{socket.gethostname()}:81/?token=abc"
     assert json.dumps(command.url("192.168.1.5", 81, "abc")) == '"http://192.168.1.5:81/?token=abc"'
+
+
+def test_a_missing_web_server_is_said_before_runs_are_loaded(tmp_path, monkeypatch):
+    there = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "websockets" else there(name))
+    with pytest.raises(ModuleNotFoundError, match=r"needs a web server: pip install 'lgan_jax\[edit\]'"):
+        command.main(["--workdir", str(tmp_path / "nothing"), "--port", "0"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import socket
 import sys
 import threading
@@ -43,9 +44,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
     parser.add_argument("--no-visible-mark", action="store_true", help="exported videos carry no mark that can be seen")
     given = parser.parse_args(arguments)
+    _need_server()
     with _listening(given.host, given.port) as listener:
         studios = _studios(given.workdir, not given.no_visible_mark)
         return _serve(listener, given.host, studios, not given.no_browser)
+
+
+def _need_server() -> None:
+    """Raises `ModuleNotFoundError` where no page can be served, before runs are loaded for it."""
+    if not all(importlib.util.find_spec(name) for name in ("starlette", "uvicorn", "websockets")):
+        raise ModuleNotFoundError("the editor needs a web server: pip install 'lgan_jax[edit]'")
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -101,16 +109,11 @@ def _studio(workdir: Path, marked: bool) -> tuple[str, Any]:
 
 
 def _serve(listener: socket.socket, host: str, studios: Mapping[str, Any], browser: bool) -> int:
-    try:
-        import uvicorn
-        import websockets  # noqa: F401 (uvicorn would miss it only later)
+    import uvicorn
 
-        from lgan_jax.apps.edit.guard import Guard
-        from lgan_jax.apps.edit.server import Studios, configuration
-    except ModuleNotFoundError as error:
-        if error.name not in ("starlette", "uvicorn", "websockets"):
-            raise
-        raise ModuleNotFoundError("the editor needs a web server: pip install 'lgan_jax[edit]'") from error
+    from lgan_jax.apps.edit.guard import Guard
+    from lgan_jax.apps.edit.server import Studios, configuration
+
     guard = Guard.of(host)
     address = url(host, listener.getsockname()[1], guard.token)
     try:
