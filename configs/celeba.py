@@ -90,7 +90,8 @@ def small(config: ConfigDict) -> None:
     config.began.optimizer = cosine(3e-4, b1=0.5, minimum=3e-5)
     config.inverse.update({"batch_size": 64})
     config.inverse.search.update({"steps": 80, "tolerance": 0.02, "patience": 10, "slots": 8, "every": 10})
-    config.landmark_generator.update({"batch_size": 64, "noise": 0.2})  # noise and decay, since it would learn few
-    config.landmark_generator.optimizer = {  # pictures by heart
+    # Noise and a decay, since it would learn few pictures by heart.
+    config.landmark_generator.update({"batch_size": 64, "noise": 0.2})
+    config.landmark_generator.optimizer = {
         **{"name": "adam", "learning_rate": 2e-3, "schedule": "cosine", "weight_decay": 3e-6},
     }

@@ -17,7 +17,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 90, 40, 56, 64  # margins in pixels
 _SMOOTH = 4  # drawn at this many times the size, then averaged down
 _TICKS = 5
 _STEPS = (1, 2, 2.5, 5, 10)  # round distances between ticks, times a power of ten
-_COLOURS = ((LINE, POINT), (TRUE, TRUE), ((190, 150, 240), (226, 206, 255)))  # of each line and its points
+COLOURS = ((LINE, POINT), (TRUE, TRUE), ((190, 150, 240), (226, 206, 255)))  # of each line and its points
 _LEGEND, _NAME = 330, 270  # where names begin at the earliest, and the most room that one has, in pixels
 
 
@@ -51,8 +51,8 @@ def plot(places: Sequence[str], series: Sequence[Series], across: str, up: str) 
       ValueError: there is no finite value, a series has not as many values as there are places, or there are too
         many series.
     """
-    if len(series) > len(_COLOURS):
-        raise ValueError(f"a plot has room for {len(_COLOURS)} lines, not {len(series)}")
+    if len(series) > len(COLOURS):
+        raise ValueError(f"a plot has room for {len(COLOURS)} lines, not {len(series)}")
     if any(len(each.values) != len(places) for each in series):
         raise ValueError(f"a plot over {len(places)} places needs as many values in each series")
     ticks = _ticks(series)
@@ -60,7 +60,7 @@ def plot(places: Sequence[str], series: Sequence[Series], across: str, up: str) 
     for tick in ticks:
         y = _up(tick, ticks)
         cv2.line(canvas, _at(_LEFT, y), _at(_WIDTH - _RIGHT, y), (44, 47, 54), 2)
-    for each, (line, point) in zip(series, _COLOURS):
+    for each, (line, point) in zip(series, COLOURS):
         _draw(canvas, each, line, point, ticks)
     picture = cv2.resize(canvas, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_AREA)
     for tick in ticks:
@@ -70,7 +70,7 @@ def plot(places: Sequence[str], series: Sequence[Series], across: str, up: str) 
     write(picture, across, _LEFT, _HEIGHT - 10, _WIDTH - _LEFT - _RIGHT, INK)
     write(picture, up, 12, 26, 300, INK)
     room = min(_NAME, (_WIDTH - _RIGHT - _LEGEND) // len(series))
-    for i, (each, (line, _)) in enumerate(zip(series, _COLOURS)):
+    for i, (each, (line, _)) in enumerate(zip(series, COLOURS)):
         write(picture, each.name, _WIDTH - _RIGHT - room * (len(series) - i), 26, room - 20, line)
     return picture
 

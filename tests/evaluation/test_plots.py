@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lgan_jax.evaluation.plots import _COLOURS, Series, plot
+from lgan_jax.evaluation.plots import COLOURS, Series, plot
 from lgan_jax.evaluation.sheets import GROUND, LINE, TRUE
 
 
@@ -33,7 +33,7 @@ def test_three_lines_are_drawn_and_named_each_in_its_colour():
     picture = plot(
         ["0", "1"], [Series(name, [value, value]) for name, value in (("a", 1.0), ("b", 2.0), ("c", 3.0))], "x", "y"
     )
-    for (line, _), tick in zip(_COLOURS, (3, 2, 1)):
+    for (line, _), tick in zip(COLOURS, (3, 2, 1)):
         near = np.abs(picture.astype(int) - line).max(-1) < 12
         assert near[:40].any()
         rows, _ = _places(picture, line)

@@ -66,7 +66,7 @@ def test_penalties_stay_in_the_metrics_between_their_steps(trained):
     assert metrics[1]["generator"] != metrics[0]["generator"]
 
 
-def test_without_noise_its_strength_stays_0_and_maps_do_not_matter(trained):
+def test_without_noise_its_strength_stays_0(trained):
     """The same step with noise, `trained`'s first, changes the strengths."""
     _, states, _ = trained
     strengths = lambda params: [x for path, x in jax.tree.leaves_with_path(params) if "strength" in str(path)]  # noqa: E731

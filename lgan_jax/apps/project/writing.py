@@ -20,10 +20,8 @@ from lgan_jax.evaluation import sheets
 from lgan_jax.evaluation.pictures import to_bytes, to_floats
 from lgan_jax.methods.projection.projector import Projection, Projector
 
-_READABLE, _LARGEST = (
-    256,
-    512,
-)  # pixels a side of a panel of the video; points drawn on smaller ones would hide the face
+_SMALLEST = 256  # pixels a side of a picture to draw landmarks on: on a smaller one they would hide the face
+_LARGEST = 512  # pixels a side of a panel of the video
 _RATE = Fraction(25)
 
 Picture = UInt8[np.ndarray, "_ _ 3"]
@@ -84,9 +82,8 @@ def write(
 def with_landmarks(projector: Projector, picture: Picture) -> Picture:
     """A picture, of 256 pixels at least, with the landmarks drawn over it that the projector's network finds."""
     places = projector.locate(to_floats(picture[None]))
-    return sheets.trace(
-        resized(picture, max(_READABLE, len(picture))), places[0], projector.scheme, sheets.LINE, sheets.POINT
-    )
+    large = resized(picture, max(_SMALLEST, len(picture)))
+    return sheets.trace(large, places[0], projector.scheme, sheets.LINE, sheets.POINT)
 
 
 def _write_one(
@@ -113,7 +110,7 @@ def _write_video(
     options: Any,
 ) -> None:
     """Four panels: the look, what was made, the same with its landmarks, the landmarks' photo with its own."""
-    side = min(_LARGEST, max(_READABLE, projector.generator.size))
+    side = min(_LARGEST, max(_SMALLEST, projector.generator.size))
     made = output.Video(path, Source(path, "folder", (), len(track), _RATE, 1 / _RATE), options.made_by)
     last = resized(with_landmarks(projector, landmarks), side)
     try:

@@ -24,7 +24,7 @@ from lgan_jax.data import align, images
 from lgan_jax.data.builders import base
 from lgan_jax.data.split import by_subject
 from lgan_jax.faces import Box, Faces
-from lgan_jax.landmarks import IBUG68_TO_INNER49
+from lgan_jax.landmarks import IBUG68, to_inner49
 from lgan_jax.ops import procrustes
 
 Crops = Literal["box", "cascade", "aligned", "ffhq"]
@@ -98,7 +98,7 @@ class CelebA(base.FaceBuilder, skip_registration=True):
         if found is None:
             raise base.Unusable("no face is found")
         picture, landmarks = found
-        points = landmarks[IBUG68_TO_INNER49].astype(np.float32)
+        points = to_inner49(landmarks, IBUG68).astype(np.float32)
         base.check_landmarks(points)
         return split, {"image": images.encode_jpeg(picture), "landmarks": points, "identity": 0}
 
