@@ -10,7 +10,7 @@ import numpy as np
 import lgan_jax
 from lgan_jax import experiment, interop
 from lgan_jax.interop import classifiers, files, kinds
-from lgan_jax.interop.names import unwrapped
+from lgan_jax.interop.names import Network, unwrapped
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.methods.projection import losses
 from lgan_jax.methods.projection.model import StyledFaces
@@ -47,13 +47,21 @@ def projector(
     if landmarks.module.points != IBUG68.count:
         raise ValueError(f"{fan} finds {landmarks.module.points} landmarks; a network for iBUG's 68 is needed")
     look = interop.network("lpips-vgg16", _look(vgg, lpips))
+    return assembled(generator, landmarks, look, of_landmarks, settings, say)
+
+
+def assembled(
+    generator: Network, landmarks: Network, look: Network, weights: np.ndarray, settings: Settings,
+    say: Callable[[str], None] = print,
+) -> Projector:  # fmt: skip
+    """A projector as the published tool's: StyleGAN2, FAN and LPIPS, each given pictures of the size that it is for."""
     return Projector(
         generator,
         Seer(lambda variables, image: look.module.apply(variables, losses.reduced(image)), look.variables),
         Seer(
             lambda variables, image: landmarks.module.apply(variables, losses.for_landmarks(image)), landmarks.variables
         ),
-        of_landmarks,
+        weights,
         settings,
         say,
     )

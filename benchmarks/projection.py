@@ -1,0 +1,93 @@
+"""How much less a projection costs in a batch than alone, with networks of the published sizes and random weights.
+
+  python -m benchmarks.projection
+  python -m benchmarks.projection --size 1024 --steps 200 --json projection.json
+
+Pairs of pictures are projected with StyleGAN2, LPIPS and FAN, one pair alone and a batch of them at once, in turns, in
+one process; a ratio is taken round by round. A projection costs the same at every step, so a few steps tell.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+import statistics
+import sys
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks.sides import alternate
+from lgan_jax.apps.project.networks import SMALLEST, assembled
+from lgan_jax.interop.names import Network
+from lgan_jax.landmarks import IBUG68
+from lgan_jax.methods.projection.losses import SIDE, landmark_weights
+from lgan_jax.methods.projection.networks import Generator, channels
+from lgan_jax.methods.projection.projector import Projector, Settings
+from lgan_jax.nn.fan import FaceAlignmentNetwork
+from lgan_jax.nn.lpips import LPIPS
+
+
+def networks(size: int, most: int = 512, width: int = 256, features: int = 64) -> tuple[Network, Network, Network]:
+    """Generator, face alignment network and LPIPS, with the published widths by default."""
+    generator = Generator(channels(size, most=most), most, most)
+    landmarks = FaceAlignmentNetwork(IBUG68.count, width, stacks=4, pool="mean", smallest_map=1)
+    examples = {
+        generator: jnp.zeros((1, most)),
+        landmarks: jnp.zeros((1, SIDE, SIDE, 3)),
+        LPIPS(features): jnp.zeros((1, min(size, SIDE), min(size, SIDE), 3)),
+    }
+    return tuple(Network(module, jax.jit(module.init)(jax.random.key(0), x)) for module, x in examples.items())
+
+
+def compare(projector: Projector, batch: int, rounds: int, seconds: float) -> dict[str, Any]:
+    """Seconds a picture and step, of one pair alone and of `batch` at once, and the second as a share of the first."""
+    random = np.random.default_rng(0)
+    side, steps = projector.generator.size, projector.settings.steps
+    look, landmarks = random.uniform(-1, 1, (2, batch, side, side, 3)).astype(np.float32)
+    sides = {
+        "alone": lambda: projector(look[:1], landmarks[:1]),
+        "batch": lambda: projector(look, landmarks),
+    }
+    pictures = {"alone": 1, "batch": batch}
+    taken = {
+        name: [each / (steps * pictures[name]) for each in calls]
+        for name, calls in alternate(sides, rounds, seconds).items()
+    }
+    shares = [b / a for a, b in zip(taken["alone"], taken["batch"], strict=True)]
+    return {
+        **{f"{name} seconds": statistics.median(calls) for name, calls in taken.items()},
+        "share": {"median": statistics.median(shares), "min": min(shares), "max": max(shares)},
+    }
+
+
+def main() -> int:
+    """Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.projection", description=__doc__.splitlines()[0])
+    sizes = [SMALLEST << i for i in range(5)]
+    parser.add_argument("--size", type=int, choices=sizes, default=SIDE, help="pixels on a side")
+    parser.add_argument("--batch", type=int, default=8, help="pairs that are projected at once")
+    parser.add_argument("--steps", type=int, default=20, help="of each projection")
+    parser.add_argument("--rounds", type=int, default=5, help="how often the two take turns")
+    parser.add_argument("--seconds", type=float, default=1.0, help="how long a turn lasts, at least one call")
+    parser.add_argument("--json", type=pathlib.Path, help="file to write the figures to")
+    arguments = parser.parse_args()
+    settings = Settings(steps=arguments.steps, slots=arguments.batch, samples=100)
+    projector = assembled(*networks(arguments.size), landmark_weights(IBUG68), settings)
+    found = compare(projector, arguments.batch, arguments.rounds, arguments.seconds)
+    given = {name: getattr(arguments, name) for name in ("size", "batch", "steps", "rounds")}
+    report = {"device": jax.devices()[0].device_kind, **given, **found}
+    print("{size}×{size}, {steps} steps, {rounds} rounds, on {device}; a picture and step:".format(**report))
+    print(f"{'alone':12}{1e3 * found['alone seconds']:>9.1f} ms")
+    share = "{median:.2f} ({min:.2f} to {max:.2f})".format(**found["share"])
+    print(f"{f'{arguments.batch} at once':12}{1e3 * found['batch seconds']:>9.1f} ms   {share} of that")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(report, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
