@@ -50,9 +50,9 @@ def paper() -> dict:
 def cpu(config: ConfigDict) -> None:
     """64 pixels on a CPU with narrow networks, on the user's photos."""
     small(config)
-    config.stylegan2.update({"steps": 30_000, "base": 1024, "most": 128})
+    config.stylegan2.update({"steps": 60_000, "base": 1024, "most": 128})
     config.detector.update({"steps": 1500})
-    config.loop.update({"log_every": 100, "eval_every": 1000, "pictures_every": 1000, "checkpoint_every": 500})
+    config.loop.update({"log_every": 200, "eval_every": 2000, "pictures_every": 2000, "checkpoint_every": 1000})
 
 
 def quick(config: ConfigDict) -> None:
@@ -66,19 +66,20 @@ def quick(config: ConfigDict) -> None:
         **{"brightness": 0.08, "contrast": 0.15, "saturation": 0.15},
     }
     config.detector.update({"steps": 450})
-    config.stylegan2.update({"steps": 11_000, "mirror": False, "path_every": 0})
-    config.loop.update({"log_every": 100, "eval_every": 1000, "pictures_every": 500, "checkpoint_every": 500})
+    config.stylegan2.update({"steps": 22_000, "mirror": False, "path_every": 0})
+    config.loop.update({"log_every": 200, "eval_every": 2000, "pictures_every": 1000, "checkpoint_every": 1000})
     config.evaluation = {"pairs": 6}
 
 
 def small(config: ConfigDict) -> None:
     """What is the same in both.
 
-    Small batches, since in a short time the number of updates counts; R1 holds D back; noise would stay as grain.
+    Small batches and a high learning rate, since in a short time the number and size of updates count; R1 holds D back;
+    noise would stay as grain.
     """
     config.data.size = 64
     config.detector.update({"batch_size": 16, "width": 48, "depth": 3})
     config.detector.optimizer = cosine(6e-3)
-    config.stylegan2.update({"batch_size": 8, "base": 512, "most": 64, "latent": 64, "style": 64, "layers": 4})
-    config.stylegan2.update({"reduced": 0, "noise": False, "r1": 4.0, "average": 2000})
-    config.stylegan2.optimizer.learning_rate = 3e-3
+    config.stylegan2.update({"batch_size": 4, "base": 512, "most": 64, "latent": 64, "style": 64, "layers": 4})
+    config.stylegan2.update({"reduced": 0, "noise": False, "r1": 8.0, "average": 2000})
+    config.stylegan2.optimizer.update({"learning_rate": 0.012, "schedule": "linear", "hold": 0.5})
