@@ -66,7 +66,7 @@ def quick(config: ConfigDict) -> None:
         **{"brightness": 0.08, "contrast": 0.15, "saturation": 0.15},
     }
     config.detector.update({"steps": 450})
-    config.stylegan2.update({"steps": 16_000, "mirror": False, "path_every": 0})
+    config.stylegan2.update({"steps": 24_000, "mirror": False, "path_every": 0})
     config.loop.update({"log_every": 200, "eval_every": 2000, "pictures_every": 1000, "checkpoint_every": 1000})
     config.evaluation = {"pairs": 6}
 
