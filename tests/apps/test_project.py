@@ -19,6 +19,7 @@ from lgan_jax.data.images import decode, resized
 from lgan_jax.faces import Faces
 from lgan_jax.inversion import Diverged
 from lgan_jax.landmarks import IBUG68
+from lgan_jax.methods.projection.model import SETTINGS
 from lgan_jax.methods.projection.networks import Generator
 from lgan_jax.methods.projection.projector import Projector, Seer, Settings
 from lgan_jax.ops.heatmaps import gaussians
@@ -240,12 +241,15 @@ def test_a_run_or_all_of_the_files_are_needed(tmp_path):
         job.Options(tmp_path / "a.jpg", tmp_path / "b.jpg", tmp_path / "out", network=tmp_path / "n.pkl")
 
 
-def test_the_usual_weight_of_landmarks_depends_on_who_sees(tmp_path):
+def test_usual_settings_depend_on_who_sees(tmp_path):
     photos = tmp_path / "a.jpg", tmp_path / "b.jpg", tmp_path / "out"
     published = {name: tmp_path / name for name in ("network", "fan", "vgg")}
-    assert job.Options(*photos, **published).settings.landmarks == 0.1
-    assert job.Options(*photos, workdir=tmp_path).settings.landmarks == 0.03
-    assert job.Options(*photos, workdir=tmp_path, landmark_weight=0.0).settings.landmarks == 0
+    original = job.Options(*photos, **published).settings
+    assert (original.landmarks, original.prior, original.candidates) == (0.1, 0, 0)
+    assert job.Options(*photos, **published, prior=0.5, candidates=7).settings.candidates == 7
+    of_run = job.Options(*photos, workdir=tmp_path).settings
+    assert (of_run.landmarks, of_run.prior, of_run.candidates) == (SETTINGS.landmarks, SETTINGS.prior, 1000)
+    assert job.Options(*photos, workdir=tmp_path, landmark_weight=0.0, prior=0.0).settings.landmarks == 0
 
 
 def test_from_the_command_line(projector, tmp_path, capsys, monkeypatch):

@@ -58,7 +58,7 @@ def test_faces_are_made_and_seen(model):
 
 
 def test_the_readme_example_runs(run):
-    names = example("project", run, {"lgan_jax": lgan_jax}, {"steps=250": "steps=2, samples=4"})
+    names = example("project", run, {"lgan_jax": lgan_jax}, {"steps=250": "steps=2, samples=4, candidates=4"})
     assert names["found"].image.shape == (1, SIZE, SIZE, 3)
 
 

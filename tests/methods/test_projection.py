@@ -7,6 +7,7 @@ import pytest
 
 from lgan_jax import inversion, optimizers
 from lgan_jax.methods.projection import projector as projectors
+from lgan_jax.methods.projection import styles
 from lgan_jax.methods.projection.losses import for_landmarks
 from lgan_jax.methods.projection.networks import Generator
 from lgan_jax.methods.projection.projector import Projector, Seer, Settings, flat
@@ -54,9 +55,9 @@ def pictures(generator):
 def test_mean_and_deviation_of_styles(generator, projector):
     module, variables = generator
     latents = np.random.default_rng(123).normal(size=(300, 5)).astype(np.float32)
-    styles = np.asarray(module.apply(variables, jnp.asarray(latents), method="map"), np.float64)
-    np.testing.assert_allclose(projector.mean, styles.mean(0), atol=1e-5)
-    np.testing.assert_allclose(projector.deviation, np.sqrt(styles.var(0).sum()), rtol=1e-5)
+    mapped = np.asarray(module.apply(variables, jnp.asarray(latents), method="map"), np.float64)
+    np.testing.assert_allclose(projector.mean, mapped.mean(0), atol=1e-5)
+    np.testing.assert_allclose(projector.deviation, np.sqrt(mapped.var(0).sum()), rtol=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +80,48 @@ def test_it_comes_near_to_pictures_that_the_generator_can_make(projector, pictur
     assert [x.shape for x in found.noise] == [(2, 4, 4), (2, 8, 8), (2, 8, 8)]
     np.testing.assert_allclose(sum(found.terms.values()), found.loss, rtol=1e-5)
     np.testing.assert_allclose([np.mean(x**2) for x in found.noise], 1, rtol=1e-3)
+
+
+def test_restarts_begin_at_the_nearest_candidates(generator, pictures):
+    """Which are those of the least loss, though targets are compared two at a time."""
+    projector, begun = made(generator, candidates=30, steps=1, every=1, learning_rate=1e-6), {}
+
+    def report(progress):
+        begun.update(zip(progress.example.tolist(), np.array(progress.parameters["style"])))
+
+    found = projector(pictures[:3], pictures[:3], 2, jax.random.key(1), report)
+    module, variables = generator
+    latents = np.random.default_rng(124).normal(size=(30, 5)).astype(np.float32)
+    candidates = np.asarray(module.apply(variables, jnp.asarray(latents), method="map"))
+    drawn = projector.draw(candidates, [np.zeros((30, *x.shape[1:]), np.float32) for x in found.noise])
+    for i in range(3):
+        target = np.repeat(pictures[i : i + 1], 30, 0)
+        apart = np.sum((np.asarray(looks(1, drawn)[0]) - looks(1, target)[0]) ** 2, (1, 2, 3))
+        apart = apart + 0.1 * projector.heatmap_distance(drawn, target)
+        nearest = candidates[np.argsort(apart)[:2]]
+        np.testing.assert_allclose([begun[2 * i], begun[2 * i + 1]], nearest, atol=1e-4)
+
+
+def test_the_prior_keeps_styles_usual(generator, pictures):
+    """For a picture that the generator cannot make."""
+    target = np.where(np.indices((8, 8)).sum(0)[None, ..., None] % 2, 1.0, -1.0).astype(np.float32).repeat(3, -1)
+    far, near = (made(generator, prior=prior)(target, target) for prior in (0.0, 10.0))
+    measure = jax.device_put(styles.spread(made(generator)._sampled(300, 123)).measure)
+    distances = [float(styles.unusual(jnp.asarray(found.style), measure)[0]) for found in (far, near)]
+    assert distances[1] < 0.5 * distances[0]
+    assert "prior" not in far.terms
+    np.testing.assert_allclose(near.terms["prior"], 10 * distances[1], rtol=1e-3)
+
+
+def test_styles_of_the_sample_are_usual():
+    """In directions of whatever scale, and where the last leaky ReLU has folded them."""
+    numbers = np.random.default_rng(1).normal(size=(5000, 3)) @ [[3.0, 1, 0], [0, 0.1, 0.5], [0, 0, 5.0]] + [1.0, -2, 5]
+    sample = np.where(numbers < 0, 0.2 * numbers, numbers).astype(np.float32)
+    spread = styles.spread(sample)
+    unusual = np.asarray(styles.unusual(*jax.device_put((sample, spread.measure))))
+    np.testing.assert_allclose(unusual.mean(), 1, rtol=1e-3)
+    np.testing.assert_allclose(np.quantile(3 * unusual, 0.95), 7.815, rtol=0.05)  # χ² of three degrees of freedom
+    np.testing.assert_allclose(spread.mean, sample.mean(0), rtol=1e-4)
 
 
 def test_the_weight_of_landmarks_moves_towards_them(generator, projector, pictures):
@@ -135,7 +178,7 @@ def test_with_too_little_memory_fewer_are_worked_on(generator, pictures, monkeyp
         projector(pictures[:1], pictures[:1])
 
 
-def test_what_it_cannot_be_given(projector, pictures):
+def test_what_it_cannot_be_given(generator, projector, pictures):
     with pytest.raises(
         ValueError, match=r"pairs of pictures of 8 pixels a side are needed, not \(5, 8, 8, 3\) and \(2,"
     ):
@@ -146,6 +189,8 @@ def test_what_it_cannot_be_given(projector, pictures):
         Settings(steps=0)
     with pytest.raises(ValueError, match="look is nan; it must be a number from 0 on"):
         Settings(look=float("nan"))
+    with pytest.raises(ValueError, match="4 restarts need as many candidates; there are 3"):
+        made(generator, candidates=3)(pictures[:1], pictures[:1], restarts=4)
     labelled = Generator((4, 4), labels=3)
     with pytest.raises(ValueError, match="makes 3 classes of pictures; one without is needed"):
         made((labelled, {}))

@@ -69,6 +69,18 @@ def _parser() -> cli.Parser:
         metavar="X",
         help="weight of the landmarks (default: 0.1, and 0.05 is usual too; with --workdir 0.03)",
     )
+    add(
+        "--prior",
+        type=float,
+        metavar="X",
+        help="weight of how unusual a style is for the generator (default: 0; with --workdir 0.02)",
+    )
+    add(
+        "--candidates",
+        type=int,
+        metavar="N",
+        help="pictures that are made to start at the nearest; 0: at the mean style (default: 0; with --workdir 1000)",
+    )
     add("--steps", type=int, metavar="N", help="steps of the search (default: 1000)")
     add("--frame-steps", type=int, metavar="N", help="steps of each frame of a video after the first (default: 100)")
     add("--restarts", type=int, metavar="N", help="searches for each pair, of which the best is kept (default: 1)")

@@ -18,7 +18,7 @@ from lgan_jax.faces import Faces
 from lgan_jax.inversion import Diverged
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.methods.projection.losses import landmark_weights
-from lgan_jax.methods.projection.model import LANDMARK_WEIGHT
+from lgan_jax.methods.projection.model import SETTINGS
 from lgan_jax.methods.projection.projector import Projector, Settings
 
 Say = Callable[[str], None]
@@ -39,6 +39,8 @@ class Options:
     weight: Sequence[str] = ()
     look_weight: float = Settings.look
     landmark_weight: float | None = None
+    prior: float | None = None
+    candidates: int | None = None
     steps: int = Settings.steps
     frame_steps: int = 100
     restarts: int = 1
@@ -86,10 +88,11 @@ class Options:
     @property
     def settings(self) -> Settings:
         """How to search."""
-        usual = Settings.landmarks if self.workdir is None else LANDMARK_WEIGHT
-        landmarks = usual if self.landmark_weight is None else self.landmark_weight
-        every = max(1, math.ceil(self.steps / 100))
-        return Settings(steps=self.steps, slots=self.at_once, every=every, look=self.look_weight, landmarks=landmarks)
+        changes = {"landmarks": self.landmark_weight, "prior": self.prior, "candidates": self.candidates}
+        changes = {name: value for name, value in changes.items() if value is not None}
+        changes |= {"steps": self.steps, "every": max(1, math.ceil(self.steps / 100))}
+        changes |= {"slots": self.at_once, "look": self.look_weight}
+        return dataclasses.replace(Settings() if self.workdir is None else SETTINGS, **changes)
 
 
 def project(options: Options) -> int:

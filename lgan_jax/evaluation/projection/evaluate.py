@@ -18,8 +18,7 @@ from lgan_jax.evaluation.judge import find_judge
 from lgan_jax.evaluation.pictures import to_bytes
 from lgan_jax.evaluation.projection import measures, sheets, tables
 from lgan_jax.evaluation.projection.measures import LANDMARKS, LOOK, THE_LANDMARKS, THE_LOOK, Model
-from lgan_jax.methods.projection.model import LANDMARK_WEIGHT
-from lgan_jax.methods.projection.projector import Settings as Search
+from lgan_jax.methods.projection.model import SETTINGS
 
 _SEED = 6  # of the made faces that are measured
 
@@ -78,7 +77,8 @@ def evaluate(
     held_out = _pictures(data.test, settings.frames)
     made = to_bytes(model.sample(_SEED, len(held_out)).image)
     kinds = {distances.MADE: made, distances.TRAINED: _pictures(data.train, len(held_out))}
-    projector = model.projector(Search(steps=settings.steps, samples=2000, every=max(1, settings.steps // 10)))
+    search = {"steps": settings.steps, "every": max(1, settings.steps // 10)}
+    projector = model.projector(dataclasses.replace(SETTINGS, **search))
     pairs = measures.pairs(data, settings.pairs)
     results = measures.projected(projector, pairs, settings.weights)
     photos = {THE_LOOK: pairs.looks, THE_LANDMARKS: pairs.others}
@@ -87,7 +87,7 @@ def evaluate(
         for name, pictures in (results | photos).items()
     }
     curve = {name: rows[name] for name in results}
-    weight = min(settings.weights, key=lambda weight: abs(math.log(weight / LANDMARK_WEIGHT)))
+    weight = min(settings.weights, key=lambda weight: abs(math.log(weight / SETTINGS.landmarks)))
     verdict, good = tables.verdict(rows, str(weight))
     shown = [distances.table(kinds, held_out, judge, inception), tables.projections(rows, settings.steps)]
     doubts = distances.doubts(distances.seen(judge, made), inception)

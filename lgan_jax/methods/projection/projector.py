@@ -1,7 +1,8 @@
 """The look of one picture with the landmarks of another: a style and noise maps that a generator makes both of.
 
 The objective and its schedules are the published tool's: λ_look·LPIPS + λ_landmarks·‖w·ΔFAN‖ + λ_noise·regularity,
-1,000 steps of Adam on one style for all places and on the noise maps, from the mean style.
+1,000 steps of Adam on one style for all places and on the noise maps, from the mean style. Beyond it, a search may
+start at the nearest of many sampled styles and be held to styles that the mapping network makes.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from jaxtyping import Array, ArrayLike, Float, Float32
 
 from lgan_jax import inversion, optimizers
 from lgan_jax.landmarks import IBUG68, Scheme
-from lgan_jax.methods.projection import losses
+from lgan_jax.methods.projection import losses, styles
 from lgan_jax.methods.projection.networks import Generator, noise_sides
 from lgan_jax.nn import lpips
 from lgan_jax.nn.chunks import in_chunks
 from lgan_jax.ops.heatmaps import peaks
 
 _OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"  # what XLA's error begins with
+_SEED = 123  # of the sampled styles, the published tool's
 _AT_ONCE = 500  # styles that are sampled at a time
 _FLAT = 0.2  # height of a landmark's map, of about 1 where it is sure, below which it says nothing
 
@@ -46,7 +48,7 @@ class Seer(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """The published tool's, but for `landmarks`, for which it gives 0.05 to 0.1.
+    """The published tool's, but for `landmarks`, for which it gives 0.05 to 0.1; it has no `prior` and `candidates`.
 
     Attributes:
       steps: how many.
@@ -58,6 +60,9 @@ class Settings:
       look: weight of LPIPS.
       landmarks: weight of the heatmaps' distance.
       regularity: weight of the noise maps' regularity.
+      prior: weight of how unusual the style is, see `styles.unusual`.
+      candidates: sampled styles; the search starts at the one whose picture has the least loss, restarts at the next
+        ones; 0: all at the mean style.
       samples: styles of which mean and deviation are taken.
       slots: pictures, times restarts, that are worked on at a time.
       every: steps between two reports.
@@ -72,6 +77,8 @@ class Settings:
     look: float = 1.0
     landmarks: float = 0.1
     regularity: float = 1e5
+    prior: float = 0.0
+    candidates: int = 0
     samples: int = 10_000
     slots: int = 8
     every: int = 10
@@ -80,7 +87,7 @@ class Settings:
         for name in ("steps", "samples", "slots", "every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("look", "landmarks", "regularity", "noise"):
+        for name in ("look", "landmarks", "regularity", "noise", "prior", "candidates"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be a number from 0 on")
 
@@ -163,8 +170,9 @@ class Projector:
         self._locate = jax.jit(lambda seen, image: locate(landmarks.see(seen, image)))
         self._draw = jax.jit(lambda v, style, noise: self.generator.apply(v, style, noise, method="draw"))
         self._inverters: dict[int, inversion.Inverter] = {}  # by the number of slots
-        self.mean, self.deviation = self._statistics()
-        self._shared |= {"deviation": jnp.float32(self.deviation), "weights": jnp.asarray(weights)}
+        self._compare = jax.jit(self._compared)
+        self.mean, self.deviation, measure = styles.spread(self._sampled(settings.samples, _SEED))
+        self._shared |= jax.device_put({"deviation": self.deviation, "weights": weights, "measure": measure})
 
     def __call__(
         self,
@@ -181,22 +189,24 @@ class Projector:
         Args:
           look: what the results shall look like.
           landmarks: whose landmarks they shall have.
-          restarts: from other noise; the best is kept.
+          restarts: from other noise, and another candidate; the best is kept.
           key: for the noise.
           progress: is told how far it is; see `inversion`.
           start: where to start from, instead of the mean style and new noise maps.
           shares: weights of look and landmarks for each pair, where they are not the settings'.
 
         Raises:
-          ValueError: pictures of another size, or memory too small for one picture.
+          ValueError: pictures of another size, fewer candidates than restarts, or memory too small for one picture.
           inversion.Diverged: with the `Projection` of all pairs.
         """
         self._check(look, landmarks)
+        if 0 < self.settings.candidates < restarts:
+            raise ValueError(f"{restarts} restarts need as many candidates; there are {self.settings.candidates}")
         key = jax.random.key(0) if key is None else key
         if shares is None:
             shares = np.tile(np.float32([self.settings.look, self.settings.landmarks]), (len(look), 1))
         targets = {"look": self.look(look), "heatmaps": self.heatmaps(landmarks), "shares": shares}
-        begin = self._start(len(look) * restarts, jax.random.fold_in(key, 0), start, restarts)
+        begin = self._start(targets, jax.random.fold_in(key, 0), start, restarts)
         try:
             return self._drawn(self._search(begin, targets, jax.random.fold_in(key, 1), progress))
         except inversion.Diverged as error:
@@ -242,14 +252,20 @@ class Projector:
         scale = shared["deviation"] * settings.noise * jax.nn.relu(1 - moment.share / settings.quiet) ** 2
         drawn = jax.vmap(lambda key: jax.random.normal(key, style.shape[1:]))(moment.keys)
         image = self._draw(shared["generator"], style + scale[:, None] * drawn, parameters["noise"])
-        seen = self._look(shared["look"], image)
-        maps = self._heatmaps(shared["landmarks"], image)
-        terms = {
+        terms = self._distances(shared, image, target)
+        terms["noise"] = settings.regularity * losses.noise_regularity(parameters["noise"])
+        if settings.prior:
+            terms["prior"] = settings.prior * styles.unusual(style, shared["measure"])
+        return sum(terms.values()), terms
+
+    def _distances(self, shared: Any, image: Array, target: Any) -> dict[str, Float[Array, " rows"]]:
+        """From pictures to their targets, weighted."""
+        seen, maps = self._look(shared["look"], image), self._heatmaps(shared["landmarks"], image)
+        apart = losses.heatmap_distance(maps, target["heatmaps"], shared["weights"])
+        return {
             "look": target["shares"][:, 0] * lpips.distance(target["look"], seen),
-            "landmarks": target["shares"][:, 1] * losses.heatmap_distance(maps, target["heatmaps"], shared["weights"]),
-            "noise": settings.regularity * losses.noise_regularity(parameters["noise"]),
+            "landmarks": target["shares"][:, 1] * apart,
         }
-        return terms["look"] + terms["landmarks"] + terms["noise"], terms
 
     def _search(self, begin: Any, targets: Any, key: Array, progress: Any) -> inversion.Found:
         """With half of the slots where memory does not suffice."""
@@ -275,23 +291,42 @@ class Projector:
             self._inverters[slots] = inversion.Inverter(self.objective, search, _renormalized)
         return self._inverters[slots]
 
-    def _start(self, rows: int, key: Array, start: Projection | None, restarts: int) -> dict[str, Any]:
+    def _start(self, targets: Any, key: Array, start: Projection | None, restarts: int) -> dict[str, Any]:
         if start is not None:
             style, *noise = (np.repeat(x, restarts, 0) for x in (start.style, *start.noise))
             return {"style": style, "noise": noise}
-        sides = noise_sides(self.generator.channels)
+        sides, rows = noise_sides(self.generator.channels), len(targets["shares"]) * restarts
         keys = jax.random.split(key, len(sides))
         noise = [np.asarray(jax.random.normal(k, (rows, side, side))) for k, side in zip(keys, sides)]
+        if self.settings.candidates:
+            return {"style": self._nearest(targets, [x[0] for x in noise], restarts), "noise": noise}
         return {"style": np.tile(self.mean, (rows, 1)), "noise": noise}
 
-    def _statistics(self) -> tuple[Float32[np.ndarray, " features"], float]:
-        latents = np.random.default_rng(123).normal(size=(self.settings.samples, self.generator.latent))
+    def _nearest(self, targets: Any, noise: Sequence[np.ndarray], count: int) -> Float32[np.ndarray, "rows features"]:
+        """For each target the `count` candidates whose pictures, with this noise, are nearest to it, in their order."""
+        candidates = self._sampled(self.settings.candidates, _SEED + 1)
+        found = []
+        for first in range(0, len(targets["shares"]), self.settings.slots):
+            some = jax.device_put(jax.tree.map(lambda x, at=first: x[at : at + self.settings.slots], targets))
+            apart = in_chunks(lambda chunk, some=some: self._compare(self._shared, chunk, noise, some), candidates)
+            found.append(np.argsort(apart, 0)[:count].T)
+        return candidates[np.concatenate(found).reshape(-1)]
+
+    def _compared(self, shared: Any, style: Array, noise: Any, targets: Any) -> Float[Array, "candidates targets"]:
+        def repeated(one: Any) -> Any:
+            return jax.tree.map(lambda x: jnp.broadcast_to(x, (len(style), *x.shape)), one)
+
+        def loss(target: Any) -> Float[Array, " candidates"]:
+            return sum(self._distances(shared, image, repeated(target)).values())
+
+        image = self._draw(shared["generator"], style, repeated(noise))
+        return jax.vmap(loss, out_axes=1)(targets)
+
+    def _sampled(self, count: int, seed: int) -> Float32[np.ndarray, "count features"]:
+        """Styles of normally distributed numbers."""
+        latents = np.random.default_rng(seed).normal(size=(count, self.generator.latent)).astype(np.float32)
         styled = jax.jit(lambda v, z: self.generator.apply(v, z, method="map"))
-        parts = [styled(self._shared["generator"], z) for z in _parts(latents.astype(np.float32))]
-        styles = np.concatenate(parts).astype(np.float64)
-        mean = styles.mean(0)
-        deviation = float(np.sqrt(((styles - mean) ** 2).sum(1).mean()))
-        return mean.astype(np.float32), deviation
+        return np.concatenate([np.asarray(styled(self._shared["generator"], z)) for z in _parts(latents)])
 
     def _check(self, *given: Pictures) -> None:
         size = self.generator.size

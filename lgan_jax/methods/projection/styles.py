@@ -1,0 +1,52 @@
+"""Which styles a mapping network makes: their mean, how far they spread, and how unusual another one is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Float32
+
+_SLOPE = 0.2  # of the mapping network's leaky ReLU, its last step
+_LEAST = 1e-4  # variance of a direction, of the largest one's, below which it counts as that
+
+Styles = Float32[np.ndarray, "n features"]
+
+
+class Spread(NamedTuple):
+    """How a sample of styles is spread.
+
+    Attributes:
+      mean: of the styles.
+      deviation: root of their mean squared distance from it, over all features.
+      measure: what `unusual` needs: centre and directions of the styles before the last leaky ReLU.
+    """
+
+    mean: Float32[np.ndarray, " features"]
+    deviation: float
+    measure: Mapping[str, Float32[np.ndarray, ...]]
+
+
+def spread(styles: Styles) -> Spread:
+    """Of a sample, of more styles than they have features if `unusual` is to say anything."""
+    mean = styles.mean(0, dtype=np.float64)
+    deviation = float(np.sqrt(((styles - mean) ** 2).sum(1).mean()))
+    before = np.where(styles < 0, styles / _SLOPE, styles).astype(np.float64)
+    center = before.mean(0)
+    variances, directions = np.linalg.eigh((before - center).T @ (before - center) / len(before))
+    scales = np.sqrt(np.maximum(variances, max(_LEAST * variances[-1], np.finfo(np.float32).tiny)))
+    measure = {"center": np.float32(center), "directions": np.float32(directions / scales)}
+    return Spread(np.float32(mean), deviation, measure)
+
+
+def unusual(style: Float[Array, "n features"], measure: Mapping[str, Array]) -> Float[Array, " n"]:
+    """How far styles are from those of the sample: about 1 for these, over all features.
+
+    The mean square of their coordinates in the sample's principal directions, in each one's own deviation, before the
+    last leaky ReLU, where styles are about normally distributed. Source: Zhu et al., "Improved StyleGAN Embedding:
+    Where are the Good Latents?" (2020), section 3.
+    """
+    before = jnp.where(style < 0, style / _SLOPE, style)
+    return jnp.mean(((before - measure["center"][None]) @ measure["directions"]) ** 2, -1)
