@@ -73,7 +73,7 @@ def _parser() -> cli.Parser:
         "--prior",
         type=float,
         metavar="X",
-        help="weight of how unusual a style is for the generator (default: 0; with --workdir 0.02)",
+        help="weight of how unusual a style is for the generator (default: 0; with --workdir 0.01)",
     )
     add(
         "--candidates",

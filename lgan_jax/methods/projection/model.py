@@ -26,7 +26,7 @@ from lgan_jax.ops import dsnt
 
 # Where a run's networks see. At a landmark weight of 0.1 the look is lost on drawn faces. A network trained for
 # minutes makes faces of styles that it knows alone, and from their mean a search often ends at another person.
-SETTINGS = Settings(landmarks=0.03, prior=0.02, candidates=1000)
+SETTINGS = Settings(landmarks=0.03, prior=0.01, candidates=1000)
 _HEIGHT = 2 * math.pi  # a map that sums to 1, of deviation 1, times this is 1 high, as FAN's maps are
 
 
