@@ -215,10 +215,10 @@ class Projector:
     def following(self, steps: int) -> Projector:
         """With the same networks, but for going on from what was found for a picture that differs a little.
 
-        A fifth of the learning rate, no noise on the style.
+        A fifth of the published learning rate, no noise on the style.
         """
         other = copy.copy(self)
-        calm = {"learning_rate": 0.2 * self.settings.learning_rate, "noise": 0.0}
+        calm = {"learning_rate": min(0.2 * Settings.learning_rate, self.settings.learning_rate), "noise": 0.0}
         other.settings, other._inverters = dataclasses.replace(self.settings, steps=steps, **calm), {}
         return other
 
