@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 from lgan_jax.ops.convolution import convolve
 from lgan_jax.ops.resample import halved, upfirdn
 
-_SLOPE = 0.2
+SLOPE = 0.2  # of every leaky ReLU
 _UNIT = nn.initializers.normal(1.0)
 
 Maps = Float[Array, "batch height width channels"]
@@ -26,7 +26,7 @@ def activated(
     x: Float[Array, "*shape channels"], gain: float = 1.0, clamp: float | None = None
 ) -> Float[Array, "*shape channels"]:
     """LeakyReLU(0.2) times √2 and `gain`, and no further from 0 than `clamp` times `gain`."""
-    return clamped(nn.leaky_relu(x, _SLOPE) * (math.sqrt(2) * gain), clamp, gain)
+    return clamped(nn.leaky_relu(x, SLOPE) * (math.sqrt(2) * gain), clamp, gain)
 
 
 def clamped(

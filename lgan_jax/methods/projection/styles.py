@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32
 
-_SLOPE = 0.2  # of the mapping network's leaky ReLU, its last step
+from lgan_jax.methods.projection.layers import SLOPE
+
 _LEAST = 1e-4  # variance of a direction, of the largest one's, below which it counts as that
 
 Styles = Float32[np.ndarray, "n features"]
@@ -33,11 +34,11 @@ def spread(styles: Styles) -> Spread:
     """Of a sample, of more styles than they have features if `unusual` is to say anything."""
     mean = styles.mean(0, dtype=np.float64)
     deviation = float(np.sqrt(((styles - mean) ** 2).sum(1).mean()))
-    before = np.where(styles < 0, styles / _SLOPE, styles).astype(np.float64)
-    center = before.mean(0)
-    variances, directions = np.linalg.eigh((before - center).T @ (before - center) / len(before))
+    before = np.where(styles < 0, styles / SLOPE, styles).astype(np.float64)
+    centre = before.mean(0)
+    variances, directions = np.linalg.eigh((before - centre).T @ (before - centre) / len(before))
     scales = np.sqrt(np.maximum(variances, max(_LEAST * variances[-1], np.finfo(np.float32).tiny)))
-    measure = {"center": np.float32(center), "directions": np.float32(directions / scales)}
+    measure = {"centre": np.float32(centre), "directions": np.float32(directions / scales)}
     return Spread(np.float32(mean), deviation, measure)
 
 
@@ -48,5 +49,5 @@ def unusual(style: Float[Array, "n features"], measure: Mapping[str, Array]) -> 
     last leaky ReLU, where styles are about normally distributed. Source: Zhu et al., "Improved StyleGAN Embedding:
     Where are the Good Latents?" (2020), section 3.
     """
-    before = jnp.where(style < 0, style / _SLOPE, style)
-    return jnp.mean(((before - measure["center"][None]) @ measure["directions"]) ** 2, -1)
+    before = jnp.where(style < 0, style / SLOPE, style)
+    return jnp.mean(((before - measure["centre"][None]) @ measure["directions"]) ** 2, -1)
