@@ -56,17 +56,21 @@ def cpu(config: ConfigDict) -> None:
 
 
 def quick(config: ConfigDict) -> None:
-    """64 pixels in minutes on two cores: see `cpu`, on 1,000 built-in faces of eight people."""
+    """64 pixels in minutes on two cores: see `cpu`, on 1,000 built-in faces of four people with eight expressions.
+
+    The relativistic loss, which needs less of R1, and no mixing: the same pictures teach it more expressions of a person.
+    """
     small(config)
-    config.data.built_in.update({"identities": 8, "train_per_identity": 125, "test_per_identity": 12})
-    config.data.built_in.update({"variation": "video", "turning": 0.5})
+    config.data.built_in.update({"identities": 4, "train_per_identity": 250, "test_per_identity": 24})
+    config.data.built_in.update({"variation": "video", "acts": "posed", "turning": 0.4})
     config.held_out = 2
     config.detector.augmentation = {  # as little as the faces that it will see differ from those that it trains on
         **{"rotation": 5.0, "scale": 0.05, "shift": 0.02},
         **{"brightness": 0.08, "contrast": 0.15, "saturation": 0.15},
     }
     config.detector.update({"steps": 450})
-    config.stylegan2.update({"steps": 24_000, "mirror": False, "path_every": 0})
+    config.stylegan2.update({"steps": 25_000, "mirror": False, "mixing": 0.0, "path_every": 0})
+    config.stylegan2.update({"loss": "relativistic", "r1": 2.0})
     config.loop.update({"log_every": 200, "eval_every": 2000, "pictures_every": 1000, "checkpoint_every": 1000})
     config.evaluation = {"pairs": 6}
 

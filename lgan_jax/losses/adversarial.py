@@ -45,6 +45,15 @@ def non_saturating_generator(made: Logits) -> Scalar:
     return jnp.mean(jax.nn.softplus(-made))
 
 
+def relativistic(better: Logits, worse: Logits) -> Scalar:
+    """−E[log σ(D(better) − D(worse))], each logit against its partner's (Jolicoeur-Martineau 2019).
+
+    Better are the real pictures for the discriminator, the made ones for the generator. It needs every mode of the data
+    to be made; without `r1_penalty` on real and made pictures it does not converge (Huang et al., "R3GAN", 2024).
+    """
+    return jnp.mean(jax.nn.softplus(worse - better))
+
+
 def wasserstein_discriminator(real: Logits, made: Logits) -> Scalar:
     """E[D(made)] − E[D(real)] (Arjovsky et al. 2017); D must be kept 1-Lipschitz: see `gradient_penalty`."""
     return jnp.mean(made) - jnp.mean(real)
@@ -73,12 +82,12 @@ def gradient_penalty(
     return jnp.mean((safe_norm(slopes, (1, 2, 3)) - 1) ** 2)
 
 
-def r1_penalty(critic: Callable[[Pictures], Float[Array, " batch"]], real: Pictures) -> Scalar:
-    """E[‖∇D(x)‖₂²] at real pictures (Mescheder et al. 2018), to be weighted by γ/2.
+def r1_penalty(critic: Callable[[Pictures], Float[Array, " batch"]], pictures: Pictures) -> Scalar:
+    """E[‖∇D(x)‖₂²] at pictures (Mescheder et al. 2018), to be weighted by γ/2: R1 at real ones, R2 at made ones.
 
     The gradient is that of the sum over the batch.
     """
-    slopes = jax.grad(lambda pictures: jnp.sum(critic(pictures)))(real)
+    slopes = jax.grad(lambda pictures: jnp.sum(critic(pictures)))(pictures)
     return jnp.mean(jnp.sum(slopes**2, (1, 2, 3)))
 
 

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lgan_jax.losses.adversarial import ADVERSARIAL, gradient_penalty
+from lgan_jax.losses.adversarial import ADVERSARIAL, gradient_penalty, relativistic
 
 REAL, MADE = jnp.array([2.0, 0.5]), jnp.array([[-3.0], [0.0], [1.0]])
 
@@ -34,6 +34,17 @@ def test_non_saturating():
     assert ADVERSARIAL["non_saturating"].generator(MADE) == pytest.approx(-np.log(sigmoid(MADE)).mean(), rel=1e-5)
     gradient = jax.grad(ADVERSARIAL["non_saturating"].generator)(MADE)
     np.testing.assert_allclose(gradient, (sigmoid(MADE) - 1) / 3, rtol=1e-5)
+
+
+def test_relativistic_compares_partners():
+    """Each logit with its partner's: what is added to both says nothing."""
+    better, worse = jnp.array([2.0, 0.5, 1.0]), jnp.array([-3.0, 0.0, 1.0])
+    expected = -np.log(sigmoid([5.0, 0.5, 0.0])).mean()
+    assert relativistic(better, worse) == pytest.approx(expected, rel=1e-5)
+    assert relativistic(better + 7, worse + 7) == pytest.approx(expected, rel=1e-5)
+    of_better, of_worse = jax.grad(relativistic, (0, 1))(better, worse)
+    np.testing.assert_allclose(of_better, (sigmoid([5.0, 0.5, 0.0]) - 1) / 3, rtol=1e-4)
+    np.testing.assert_allclose(of_worse, -of_better, rtol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ADVERSARIAL)

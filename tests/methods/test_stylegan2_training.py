@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from small_methods import abstract_step, largest_change, started
 
+from lgan_jax import optimizers
 from lgan_jax.core import FaceInfo
 from lgan_jax.landmarks import INNER49
 from lgan_jax.losses.adversarial import r1_penalty
@@ -64,6 +65,23 @@ def test_penalties_stay_in_the_metrics_between_their_steps(trained):
     _, _, metrics = trained
     assert {name: metrics[1][name] for name in ("r1", "path")} == {name: metrics[0][name] for name in ("r1", "path")}
     assert metrics[1]["generator"] != metrics[0]["generator"]
+
+
+def test_the_relativistic_loss_compares_and_regularises_both_kinds():
+    """softplus(x) − softplus(−x) = x, so the two losses differ by the mean difference of logits. R2 is added to R1."""
+    still = {"optimizer": optimizers.Settings(name="adam", learning_rate=1e-12)}
+    figures = {}
+    for loss in ("relativistic", "non_saturating"):
+        method = small(loss=loss, **still)
+        state = started(method, pictures(4))
+        step = jax.vmap(functools.partial(method.train_step, turn=(R1,)), in_axes=(None, 0, None), axis_name="data")
+        _, found = jax.jit(step)(state, {"image": pictures(4)["image"][None]}, jax.random.key(1))
+        figures[loss] = {name: float(x[0]) for name, x in found.items()}
+    one, other = figures["relativistic"], figures["non_saturating"]
+    assert one["generator"] - one["discriminator"] == pytest.approx(one["real"] - one["made"], abs=1e-5)
+    assert abs(other["generator"] - other["discriminator"] - (other["real"] - other["made"])) > 0.1
+    assert one["real"] == pytest.approx(other["real"], abs=1e-5)
+    assert one["r1"] > 1.2 * other["r1"]
 
 
 def test_without_noise_its_strength_stays_0(trained):

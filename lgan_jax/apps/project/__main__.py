@@ -81,6 +81,11 @@ def _parser() -> cli.Parser:
         metavar="N",
         help="pictures that are made to start at the nearest; 0: at the mean style (default: 0; with --workdir 1000)",
     )
+    add(
+        "--space",
+        choices=("w", "w+"),
+        help="one style for all layers, or one for each, which reaches more faces (default: w; with --workdir SPACE)",
+    )
     add("--steps", type=int, metavar="N", help="steps of the search (default: 1000)")
     add("--frame-steps", type=int, metavar="N", help="steps of each frame of a video after the first (default: 100)")
     add("--restarts", type=int, metavar="N", help="searches for each pair, of which the best is kept (default: 1)")

@@ -41,6 +41,7 @@ class Options:
     landmark_weight: float | None = None
     prior: float | None = None
     candidates: int | None = None
+    space: str | None = None
     steps: int = Settings.steps
     frame_steps: int = 100
     restarts: int = 1
@@ -50,10 +51,11 @@ class Options:
 
     def __post_init__(self) -> None:
         self._check_source()
-        weights = self.weights  # raises for what cannot be meant, as the next lines do
+        weights = self.weights  # raises for what cannot be meant, as `settings` do
         if self.workdir is None:
             landmark_weights(IBUG68, weights)
-        self.settings  # noqa: B018
+        if 0 < self.settings.candidates < self.restarts:
+            raise ValueError(f"--restarts {self.restarts} needs as many --candidates, not {self.settings.candidates}")
         for name in ("restarts", "frame_steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be at least 1")
@@ -89,6 +91,7 @@ class Options:
     def settings(self) -> Settings:
         """How to search."""
         changes = {"landmarks": self.landmark_weight, "prior": self.prior, "candidates": self.candidates}
+        changes |= {"space": self.space}
         changes = {name: value for name, value in changes.items() if value is not None}
         changes |= {"steps": self.steps, "every": max(1, math.ceil(self.steps / 100))}
         changes |= {"slots": self.at_once, "look": self.look_weight}

@@ -95,8 +95,8 @@ def _write_one(
     provenance.write_png(folder / "result-landmarks.png", with_landmarks(projector, made), run)
     for name, face in (("look", look), ("landmarks", landmarks)):
         (folder / f"{name}.png").write_bytes(encode_png(face.crop))  # a photo, which no model made
-    places = projector.generator.places
-    np.savez(folder / "w.npz", w=np.repeat(one.style[:, None], places, 1))
+    features, places = one.style.shape[-1], projector.generator.places
+    np.savez(folder / "w.npz", w=np.broadcast_to(one.style.reshape(1, -1, features), (1, places, features)))
     _write_video(folder / "progress.mp4", look.crop, landmarks.crop, projector, one, track, options)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -63,6 +63,7 @@ class Settings:
       prior: weight of how unusual the style is, see `styles.unusual`.
       candidates: sampled styles; the search starts at the one whose picture has the least loss, restarts at the next
         ones; 0: all at the mean style.
+      space: of the styles: "w", one for all of the generator's places, or "w+", one for each (Abdal et al., ICCV 2019).
       samples: styles of which mean and deviation are taken.
       slots: pictures, times restarts, that are worked on at a time.
       every: steps between two reports.
@@ -79,6 +80,7 @@ class Settings:
     regularity: float = 1e5
     prior: float = 0.0
     candidates: int = 0
+    space: Literal["w", "w+"] = "w"
     samples: int = 10_000
     slots: int = 8
     every: int = 10
@@ -109,14 +111,14 @@ class Projection(NamedTuple):
     """What was found for n pairs of pictures.
 
     Attributes:
-      style: w.
+      style: w, or w+: one for each of the generator's places.
       noise: the maps, in the generator's order.
       image: what the generator makes of them, in [-1, 1].
       loss, terms: at the end.
       restart: which of the restarts it was.
     """
 
-    style: Float32[np.ndarray, "n features"]
+    style: Float32[np.ndarray, "n *places features"]
     noise: list[Float32[np.ndarray, "n _ _"]]
     image: Pictures
     loss: Float32[np.ndarray, " n"]
@@ -251,7 +253,8 @@ class Projector:
         settings, style = self.settings, parameters["style"]
         scale = shared["deviation"] * settings.noise * jax.nn.relu(1 - moment.share / settings.quiet) ** 2
         drawn = jax.vmap(lambda key: jax.random.normal(key, style.shape[1:]))(moment.keys)
-        image = self._draw(shared["generator"], style + scale[:, None] * drawn, parameters["noise"])
+        scale = scale.reshape(-1, *[1] * (style.ndim - 1))
+        image = self._draw(shared["generator"], style + scale * drawn, parameters["noise"])
         terms = self._distances(shared, image, target)
         terms["noise"] = settings.regularity * losses.noise_regularity(parameters["noise"])
         if settings.prior:
@@ -299,8 +302,12 @@ class Projector:
         keys = jax.random.split(key, len(sides))
         noise = [np.asarray(jax.random.normal(k, (rows, side, side))) for k, side in zip(keys, sides)]
         if self.settings.candidates:
-            return {"style": self._nearest(targets, [x[0] for x in noise], restarts), "noise": noise}
-        return {"style": np.tile(self.mean, (rows, 1)), "noise": noise}
+            style = self._nearest(targets, [x[0] for x in noise], restarts)
+        else:
+            style = np.tile(self.mean, (rows, 1))
+        if self.settings.space == "w+":
+            style = np.repeat(style[:, None], self.generator.places, 1)
+        return {"style": style, "noise": noise}
 
     def _nearest(self, targets: Any, noise: Sequence[np.ndarray], count: int) -> Float32[np.ndarray, "rows features"]:
         """For each target the `count` candidates whose pictures, with this noise, are nearest to it, in their order."""

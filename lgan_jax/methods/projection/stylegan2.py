@@ -1,7 +1,8 @@
 """Training StyleGAN2 (Karras et al., CVPR 2020): the non-saturating loss, with lazy R1 and path-length regularisation.
 
-Both regularisations take steps of their own, every few steps, with gradients times the interval; the learning rate and
-Adam's β are corrected for those additional steps (appendix B).
+Or, in its place, the relativistic loss with R1 and R2 (Huang et al., "R3GAN", NeurIPS 2024). Regularisations take steps
+of their own, every few steps, with gradients times the interval; the learning rate and Adam's β are corrected for those
+additional steps (appendix B).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import flax.struct
 import jax
@@ -30,7 +31,6 @@ _TRUNCATION = 0.7  # of the third column
 _MEAN_STYLE = 0.995  # of the mean style is kept at each step
 _PATHS = 0.01  # of the mean path length is new at each step
 _CLAMP = 256.0  # limit of what layers put out, where some compute in bfloat16
-_GAN = adversarial.ADVERSARIAL["non_saturating"]
 _ADAM = optimizers.Settings(name="adam", learning_rate=2.5e-3, b1=0.0, b2=0.99)
 
 
@@ -50,7 +50,9 @@ class Settings:
       mixing: share of made pictures that take the styles of two latents.
       noise: whether maps are given noise. Without, its strength stays 0: ours, for short trainings, which end while it
         still shows as grain.
-      r1: γ, of R1; `r1_every` so many steps, 0 for never.
+      loss: "non_saturating", or "relativistic", which also has R2 whenever R1 is due: for short trainings, since it
+        takes less γ, and more of each person's expressions are made.
+      r1: γ, of R1 (and R2); `r1_every` so many steps, 0 for never.
       path: weight of path-length regularisation; `path_every` so many steps, 0 for never.
       average: the generator that is used is an exponential average of the one that is trained, of which half is gone
         after so many pictures, at the start after `ramp` times those seen.
@@ -69,6 +71,7 @@ class Settings:
     mirror: bool = True
     mixing: float = 0.9
     noise: bool = True
+    loss: Literal["non_saturating", "relativistic"] = "non_saturating"
     r1: float = 1.0
     r1_every: int = 16
     path: float = 2.0
@@ -175,7 +178,7 @@ class StyleGAN2:
         if PATH in turn:
             state = self._regularised_path(state, folded(keys, 2)[: max(1, len(image) // 2)])
         if R1 in turn:
-            state = self._regularised_r1(state, image)
+            state = self._regularised_r1(state, image, folded(keys, 3))
         kept = self._kept(state.step)
         average = optax.incremental_update(state.params["generator"], state.average, 1 - kept)
         return state.replace(step=state.step + 1, average=average), {**metrics, "r1": state.r1, "path": state.path}
@@ -206,11 +209,11 @@ class StyleGAN2:
 
         def of_generator(params: Any):
             made, style = self._made({"params": params, "buffers": state.buffers}, keys)
-            return _GAN.generator(self._judged(state.params, made)), (made, style)
+            return self._loss_of_generator(state.params, image, made), (made, style)
 
         def of_discriminator(params: Any):
             real, of_made = (self._judged({"discriminator": params}, x) for x in (image, made))
-            return _GAN.discriminator(real, of_made), {"real": real.mean(), "made": of_made.mean()}
+            return self._loss_of_discriminator(real, of_made), {"real": real.mean(), "made": of_made.mean()}
 
         (loss, (made, style)), slopes = jax.value_and_grad(of_generator, has_aux=True)(state.params["generator"])
         made = jax.lax.stop_gradient(made)
@@ -241,11 +244,26 @@ class StyleGAN2:
         slopes, penalty = jax.lax.pmean((slopes, penalty), DATA_AXIS)
         return self._stepped(state, {"generator": slopes}).replace(paths=paths, path=penalty)
 
-    def _regularised_r1(self, state: State, image: Image) -> State:
-        """A step of the discriminator down γ/2·E[‖∇D(x)‖²]."""
+    def _loss_of_generator(self, params: Any, image: Image, made: Image) -> Array:
+        if self.settings.loss == "relativistic":
+            return adversarial.relativistic(self._judged(params, made), self._judged(params, image))
+        return adversarial.non_saturating_generator(self._judged(params, made))
+
+    def _loss_of_discriminator(self, real: Array, made: Array) -> Array:
+        if self.settings.loss == "relativistic":
+            return adversarial.relativistic(real, made)
+        return adversarial.logistic_discriminator(real, made)
+
+    def _regularised_r1(self, state: State, image: Image, keys: jax.Array) -> State:
+        """A step of the discriminator down γ/2·E[‖∇D(x)‖²], at real pictures, and for the relativistic loss at made."""
+        pictures = [image]
+        if self.settings.loss == "relativistic":
+            pictures.append(self._made({"params": state.params["generator"], "buffers": state.buffers}, keys)[0])
 
         def loss(params: Any):
-            penalty = adversarial.r1_penalty(lambda x: self._judged({"discriminator": params}, x), image)
+            penalty = sum(
+                adversarial.r1_penalty(lambda x: self._judged({"discriminator": params}, x), x) for x in pictures
+            )
             return 0.5 * self.settings.r1 * self.settings.r1_every * penalty, penalty
 
         found = jax.grad(loss, has_aux=True)(state.params["discriminator"])

@@ -42,12 +42,13 @@ def spread(styles: Styles) -> Spread:
     return Spread(np.float32(mean), deviation, measure)
 
 
-def unusual(style: Float[Array, "n features"], measure: Mapping[str, Array]) -> Float[Array, " n"]:
-    """How far styles are from those of the sample: about 1 for these, over all features.
+def unusual(style: Float[Array, "n *places features"], measure: Mapping[str, Array]) -> Float[Array, " n"]:
+    """How far styles are from those of the sample: about 1 for these, over all features (and places).
 
     The mean square of their coordinates in the sample's principal directions, in each one's own deviation, before the
     last leaky ReLU, where styles are about normally distributed. Source: Zhu et al., "Improved StyleGAN Embedding:
     Where are the Good Latents?" (2020), section 3.
     """
-    before = jnp.where(style < 0, style / SLOPE, style)
-    return jnp.mean(((before - measure["centre"][None]) @ measure["directions"]) ** 2, -1)
+    before = jnp.where(style < 0, style / SLOPE, style).reshape(-1, style.shape[-1])
+    apart = ((before - measure["centre"][None]) @ measure["directions"]) ** 2
+    return apart.reshape(len(style), -1).mean(1)
