@@ -58,7 +58,7 @@ def cpu(config: ConfigDict) -> None:
 def quick(config: ConfigDict) -> None:
     """64 pixels in minutes on two cores: see `cpu`, on 1,000 built-in faces of four people with eight expressions.
 
-    The relativistic loss, which needs less of R1, and no mixing: the same pictures teach it more expressions of a person.
+    The relativistic loss, with less of R1, and no mixing: the same pictures teach it more of everybody's expressions.
     """
     small(config)
     config.data.built_in.update({"identities": 4, "train_per_identity": 250, "test_per_identity": 24})

@@ -225,6 +225,8 @@ def test_what_the_command_line_refuses(tmp_path, capsys):
         ({"workdir": tmp_path}, "--workdir and --network exclude one another: give a run, or published networks"),
         ({"steps": 0}, "steps is 0; it must be at least 1"),
         ({"restarts": 0}, "--restarts is 0; it must be at least 1"),
+        ({"restarts": 4, "candidates": 3}, "--restarts 4 needs as many --candidates, not 3"),
+        ({"space": "z"}, "--space: invalid choice: 'z'"),
         ({"out": tmp_path / "full"}, "is there already: choose a new or an empty folder"),
         ({"out": tmp_path / "no" / "out"}, "there is no folder"),
         ({"look": tmp_path / "none.jpg"}, "there is no file or folder"),
@@ -245,10 +247,12 @@ def test_usual_settings_depend_on_who_sees(tmp_path):
     photos = tmp_path / "a.jpg", tmp_path / "b.jpg", tmp_path / "out"
     published = {name: tmp_path / name for name in ("network", "fan", "vgg")}
     original = job.Options(*photos, **published).settings
-    assert (original.landmarks, original.prior, original.candidates) == (0.1, 0, 0)
+    assert (original.landmarks, original.prior, original.candidates, original.space) == (0.1, 0, 0, "w")
+    assert job.Options(*photos, **published, space="w+").settings.space == "w+"
     assert job.Options(*photos, **published, prior=0.5, candidates=7).settings.candidates == 7
     of_run = job.Options(*photos, workdir=tmp_path).settings
     assert (of_run.landmarks, of_run.prior, of_run.candidates) == (SETTINGS.landmarks, SETTINGS.prior, 1000)
+    assert of_run.space == "w+"
     assert job.Options(*photos, workdir=tmp_path, landmark_weight=0.0, prior=0.0).settings.landmarks == 0
 
 

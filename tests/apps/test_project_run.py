@@ -82,3 +82,6 @@ def test_the_run_projects(run, tmp_path, capsys):
     look = np.asarray(Image.open(tmp_path / "out" / "look.png"))
     np.testing.assert_array_equal(look, np.asarray(Image.open(tmp_path / "a.png")))
     assert np.asarray(Image.open(tmp_path / "out" / "result.png")).shape == (SIZE, SIZE, 3)
+    styles = np.load(tmp_path / "out" / "w.npz")["w"]  # at 4, 8, 8, 16 and 16 pixels, and of the colours
+    assert styles.shape == (1, 6, 6)
+    assert np.ptp(styles, 1).max() > 0

@@ -102,6 +102,15 @@ def test_restarts_begin_at_the_nearest_candidates(generator, pictures):
         np.testing.assert_allclose([begun[2 * i], begun[2 * i + 1]], nearest, atol=1e-4)
 
 
+def test_a_style_for_each_place_reaches_what_one_for_all_cannot(generator, projector):
+    """Pictures of four styles each."""
+    mixed = projector._sampled(8, 1).reshape(2, 4, 6)
+    target = projector.draw(mixed, [np.zeros((2, side, side), np.float32) for side in (4, 8, 8)])
+    found = made(generator, space="w+")(target, target)
+    assert found.style.shape == (2, 4, 6)
+    assert (found.loss < 0.5 * projector(target, target).loss).all()
+
+
 def test_the_prior_keeps_styles_usual(generator, pictures):
     """For a picture that the generator cannot make."""
     target = np.where(np.indices((8, 8)).sum(0)[None, ..., None] % 2, 1.0, -1.0).astype(np.float32).repeat(3, -1)
@@ -121,6 +130,8 @@ def test_styles_of_the_sample_are_usual():
     unusual = np.asarray(styles.unusual(*jax.device_put((sample, spread.measure))))
     np.testing.assert_allclose(unusual.mean(), 1, rtol=1e-3)
     np.testing.assert_allclose(np.quantile(3 * unusual, 0.95), 7.815, rtol=0.05)  # χ² of three degrees of freedom
+    of_places = styles.unusual(*jax.device_put((sample.reshape(-1, 2, 3), spread.measure)))
+    np.testing.assert_allclose(of_places, unusual.reshape(-1, 2).mean(1), rtol=1e-4)
     np.testing.assert_allclose(spread.mean, sample.mean(0), rtol=1e-4)
 
 
