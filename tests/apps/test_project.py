@@ -252,7 +252,6 @@ def test_usual_settings_depend_on_who_sees(tmp_path):
     assert job.Options(*photos, **published, prior=0.5, candidates=7).settings.candidates == 7
     of_run = job.Options(*photos, workdir=tmp_path).settings
     assert (of_run.landmarks, of_run.prior, of_run.candidates) == (SETTINGS.landmarks, SETTINGS.prior, 1000)
-    assert of_run.space == "w+"
     assert job.Options(*photos, workdir=tmp_path, landmark_weight=0.0, prior=0.0).settings.landmarks == 0
 
 

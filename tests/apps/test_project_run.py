@@ -76,7 +76,7 @@ def test_the_run_projects(run, tmp_path, capsys):
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)).save(tmp_path / "a.png")
     small_videos.write_photo(tmp_path / "b.jpg", small_videos.scene((small_videos.face(1)[0], 60, 16)))
     given = ["--workdir", run, "--look", tmp_path / "a.png", "--landmarks", tmp_path / "b.jpg"]
-    given = [str(each) for each in (*given, "--steps", 2, "--out", tmp_path / "out")]
+    given = [str(each) for each in (*given, "--steps", 2, "--space", "w+", "--out", tmp_path / "out")]
     assert cli.run(lambda: project.main(given), "project") == 0
     assert f"{tmp_path / 'out'} is written" in capsys.readouterr().out
     look = np.asarray(Image.open(tmp_path / "out" / "look.png"))

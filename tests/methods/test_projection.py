@@ -82,23 +82,23 @@ def test_it_comes_near_to_pictures_that_the_generator_can_make(projector, pictur
     np.testing.assert_allclose([np.mean(x**2) for x in found.noise], 1, rtol=1e-3)
 
 
-def test_restarts_begin_at_the_nearest_candidates(generator, pictures):
-    """Which are those of the least loss, though targets are compared two at a time."""
-    projector, begun = made(generator, candidates=30, steps=1, every=1, learning_rate=1e-6), {}
+@pytest.mark.parametrize("look", [1.0, 0.0])
+def test_restarts_begin_at_the_nearest_candidates(generator, pictures, look):
+    """Which are those nearest to the look, or to the landmarks where these alone count; compared two at a time."""
+    projector, begun = made(generator, candidates=30, steps=1, every=1, learning_rate=1e-6, look=look), {}
 
     def report(progress):
         begun.update(zip(progress.example.tolist(), np.array(progress.parameters["style"])))
 
-    found = projector(pictures[:3], pictures[:3], 2, jax.random.key(1), report)
+    found = projector(pictures[:3], pictures[1:4], 2, jax.random.key(1), report)
     module, variables = generator
     latents = np.random.default_rng(124).normal(size=(30, 5)).astype(np.float32)
     candidates = np.asarray(module.apply(variables, jnp.asarray(latents), method="map"))
     drawn = projector.draw(candidates, [np.zeros((30, *x.shape[1:]), np.float32) for x in found.noise])
     for i in range(3):
-        target = np.repeat(pictures[i : i + 1], 30, 0)
-        apart = np.sum((np.asarray(looks(1, drawn)[0]) - looks(1, target)[0]) ** 2, (1, 2, 3))
-        apart = apart + 0.1 * projector.heatmap_distance(drawn, target)
-        nearest = candidates[np.argsort(apart)[:2]]
+        seen = np.sum((np.asarray(looks(1, drawn)[0]) - looks(1, pictures[i : i + 1])[0]) ** 2, (1, 2, 3))
+        heat = projector.heatmap_distance(drawn, np.repeat(pictures[i + 1 : i + 2], 30, 0))
+        nearest = candidates[np.argsort(seen if look else heat)[:2]]
         np.testing.assert_allclose([begun[2 * i], begun[2 * i + 1]], nearest, atol=1e-4)
 
 

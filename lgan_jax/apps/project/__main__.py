@@ -73,7 +73,7 @@ def _parser() -> cli.Parser:
         "--prior",
         type=float,
         metavar="X",
-        help="weight of how unusual a style is for the generator (default: 0; with --workdir 0.03)",
+        help="weight of how unusual a style is for the generator (default: 0; with --workdir 0.01)",
     )
     add(
         "--candidates",
@@ -84,7 +84,7 @@ def _parser() -> cli.Parser:
     add(
         "--space",
         choices=("w", "w+"),
-        help="one style for all layers, or one for each, which reaches more faces (default: w; with --workdir w+)",
+        help="one style for all layers, or one for each: nearer to both photos, more stains (default: w)",
     )
     add("--steps", type=int, metavar="N", help="steps of the search (default: 1000)")
     add("--frame-steps", type=int, metavar="N", help="steps of each frame of a video after the first (default: 100)")

@@ -41,7 +41,7 @@ class Options:
     landmark_weight: float | None = None
     prior: float | None = None
     candidates: int | None = None
-    space: str | None = None
+    space: str = Settings.space
     steps: int = Settings.steps
     frame_steps: int = 100
     restarts: int = 1
@@ -91,10 +91,9 @@ class Options:
     def settings(self) -> Settings:
         """How to search."""
         changes = {"landmarks": self.landmark_weight, "prior": self.prior, "candidates": self.candidates}
-        changes |= {"space": self.space}
         changes = {name: value for name, value in changes.items() if value is not None}
         changes |= {"steps": self.steps, "every": max(1, math.ceil(self.steps / 100))}
-        changes |= {"slots": self.at_once, "look": self.look_weight}
+        changes |= {"slots": self.at_once, "look": self.look_weight, "space": self.space}
         return dataclasses.replace(Settings() if self.workdir is None else SETTINGS, **changes)
 
 

@@ -26,8 +26,8 @@ from lgan_jax.ops import dsnt
 
 # Where a run's networks see. At a landmark weight of 0.1 the look is lost on drawn faces. A network trained for
 # minutes makes faces of styles that it knows alone; from their mean, or in large steps, a search often ends at another
-# person; with one style for all layers it has to leave the person to change the mouth.
-SETTINGS = Settings(landmarks=0.03, prior=0.03, candidates=1000, space="w+", learning_rate=0.03)
+# person.
+SETTINGS = Settings(landmarks=0.03, prior=0.01, candidates=1000, learning_rate=0.03)
 _HEIGHT = 2 * math.pi  # a map that sums to 1, of deviation 1, times this is 1 high, as FAN's maps are
 
 

@@ -2,7 +2,8 @@
 
 The objective and its schedules are the published tool's: λ_look·LPIPS + λ_landmarks·‖w·ΔFAN‖ + λ_noise·regularity,
 1,000 steps of Adam on one style for all places and on the noise maps, from the mean style. Beyond it, a search may
-start at the nearest of many sampled styles and be held to styles that the mapping network makes.
+start at the nearest of many sampled styles, be held to styles that the mapping network makes, and have a style for each
+place.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ class Seer(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """The published tool's, but for `landmarks`, for which it gives 0.05 to 0.1; it has no `prior` and `candidates`.
+    """The published tool's, but for `landmarks`, for which it gives 0.05 to 0.1, and what it does not have.
+
+    These are `prior`, `candidates` and `space`.
 
     Attributes:
       steps: how many.
@@ -61,8 +64,8 @@ class Settings:
       landmarks: weight of the heatmaps' distance.
       regularity: weight of the noise maps' regularity.
       prior: weight of how unusual the style is, see `styles.unusual`.
-      candidates: sampled styles; the search starts at the one whose picture has the least loss, restarts at the next
-        ones; 0: all at the mean style.
+      candidates: sampled styles; the search starts at the one whose picture is nearest to the look (to the landmarks,
+        where the look does not count), restarts at the next ones; 0: all at the mean style.
       space: of the styles: "w", one for all of the generator's places, or "w+", one for each (Abdal et al., ICCV 2019).
       samples: styles of which mean and deviation are taken.
       slots: pictures, times restarts, that are worked on at a time.
@@ -310,7 +313,10 @@ class Projector:
         return {"style": style, "noise": noise}
 
     def _nearest(self, targets: Any, noise: Sequence[np.ndarray], count: int) -> Float32[np.ndarray, "rows features"]:
-        """For each target the `count` candidates whose pictures, with this noise, are nearest to it, in their order."""
+        """For each target the `count` candidates whose pictures, with this noise, are nearest to it, in their order.
+
+        By the look, where it counts: a search that starts at somebody else, who has the landmarks, stays there.
+        """
         candidates = self._sampled(self.settings.candidates, _SEED + 1)
         found = []
         for first in range(0, len(targets["shares"]), self.settings.slots):
@@ -323,11 +329,12 @@ class Projector:
         def repeated(one: Any) -> Any:
             return jax.tree.map(lambda x: jnp.broadcast_to(x, (len(style), *x.shape)), one)
 
-        def loss(target: Any) -> Float[Array, " candidates"]:
-            return sum(self._distances(shared, image, repeated(target)).values())
+        def apart(target: Any) -> Float[Array, " candidates"]:
+            terms = self._distances(shared, image, repeated(target))
+            return jnp.where(target["shares"][0] > 0, terms["look"], terms["landmarks"])
 
         image = self._draw(shared["generator"], style, repeated(noise))
-        return jax.vmap(loss, out_axes=1)(targets)
+        return jax.vmap(apart, out_axes=1)(targets)
 
     def _sampled(self, count: int, seed: int) -> Float32[np.ndarray, "count features"]:
         """Styles of normally distributed numbers."""
