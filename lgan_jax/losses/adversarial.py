@@ -48,8 +48,9 @@ def non_saturating_generator(made: Logits) -> Scalar:
 def relativistic(better: Logits, worse: Logits) -> Scalar:
     """−E[log σ(D(better) − D(worse))], each logit against its partner's (Jolicoeur-Martineau 2019).
 
-    Better are the real pictures for the discriminator, the made ones for the generator. It needs every mode of the data
-    to be made; without `r1_penalty` on real and made pictures it does not converge (Huang et al., "R3GAN", 2024).
+    Better are the real pictures for the discriminator, the made ones for the generator, which so needs both: it is none
+    of `ADVERSARIAL`. It keeps modes of the data from being left out; without `r1_penalty` on real and made pictures it
+    need not converge (Huang et al., "R3GAN", 2024).
     """
     return jnp.mean(jax.nn.softplus(worse - better))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -175,7 +176,7 @@ class Projector:
         self._locate = jax.jit(lambda seen, image: locate(landmarks.see(seen, image)))
         self._draw = jax.jit(lambda v, style, noise: self.generator.apply(v, style, noise, method="draw"))
         self._inverters: dict[int, inversion.Inverter] = {}  # by the number of slots
-        self._compare = jax.jit(self._compared)
+        self._compare = jax.jit(self._compared, static_argnums=0)
         self.mean, self.deviation, measure = styles.spread(self._sampled(settings.samples, _SEED))
         self._shared |= jax.device_put({"deviation": self.deviation, "weights": weights, "measure": measure})
 
@@ -197,7 +198,7 @@ class Projector:
           restarts: from other noise, and another candidate; the best is kept.
           key: for the noise.
           progress: is told how far it is; see `inversion`.
-          start: where to start from, instead of the mean style and new noise maps.
+          start: where to start from, instead of the mean style and new noise maps; its style is w or w+, and stays it.
           shares: weights of look and landmarks for each pair, where they are not the settings'.
 
         Raises:
@@ -256,8 +257,8 @@ class Projector:
         settings, style = self.settings, parameters["style"]
         scale = shared["deviation"] * settings.noise * jax.nn.relu(1 - moment.share / settings.quiet) ** 2
         drawn = jax.vmap(lambda key: jax.random.normal(key, style.shape[1:]))(moment.keys)
-        scale = scale.reshape(-1, *[1] * (style.ndim - 1))
-        image = self._draw(shared["generator"], style + scale * drawn, parameters["noise"])
+        moved = style + jnp.expand_dims(scale, range(1, style.ndim)) * drawn
+        image = self._draw(shared["generator"], moved, parameters["noise"])
         terms = self._distances(shared, image, target)
         terms["noise"] = settings.regularity * losses.noise_regularity(parameters["noise"])
         if settings.prior:
@@ -318,29 +319,31 @@ class Projector:
         By the look, where it counts: a search that starts at somebody else, who has the landmarks, stays there.
         """
         candidates = self._sampled(self.settings.candidates, _SEED + 1)
-        found = []
-        for first in range(0, len(targets["shares"]), self.settings.slots):
-            some = jax.device_put(jax.tree.map(lambda x, at=first: x[at : at + self.settings.slots], targets))
-            apart = in_chunks(lambda chunk, some=some: self._compare(self._shared, chunk, noise, some), candidates)
-            found.append(np.argsort(apart, 0)[:count].T)
-        return candidates[np.concatenate(found).reshape(-1)]
+        by_look = targets["shares"][:, 0] > 0
+        nearest = np.empty((len(by_look), count), int)
+        for term, those in (("look", by_look), ("landmarks", ~by_look)):
+            for rows in _parts(np.flatnonzero(those), self.settings.slots):
+                some = jax.device_put(jax.tree.map(lambda x, rows=rows: x[rows], targets))
+                compare = functools.partial(self._compare, term, self._shared, noise, some)
+                nearest[rows] = np.argsort(in_chunks(compare, candidates), 0)[:count].T
+        return candidates[nearest.reshape(-1)]
 
-    def _compared(self, shared: Any, style: Array, noise: Any, targets: Any) -> Float[Array, "candidates targets"]:
+    def _compared(
+        self, term: str, shared: Any, noise: Any, targets: Any, style: Array
+    ) -> Float[Array, "candidates targets"]:
+        """A term of the loss, of which the other is then not computed."""
+
         def repeated(one: Any) -> Any:
             return jax.tree.map(lambda x: jnp.broadcast_to(x, (len(style), *x.shape)), one)
 
-        def apart(target: Any) -> Float[Array, " candidates"]:
-            terms = self._distances(shared, image, repeated(target))
-            return jnp.where(target["shares"][0] > 0, terms["look"], terms["landmarks"])
-
         image = self._draw(shared["generator"], style, repeated(noise))
-        return jax.vmap(apart, out_axes=1)(targets)
+        return jax.vmap(lambda target: self._distances(shared, image, repeated(target))[term], out_axes=1)(targets)
 
     def _sampled(self, count: int, seed: int) -> Float32[np.ndarray, "count features"]:
         """Styles of normally distributed numbers."""
         latents = np.random.default_rng(seed).normal(size=(count, self.generator.latent)).astype(np.float32)
         styled = jax.jit(lambda v, z: self.generator.apply(v, z, method="map"))
-        return np.concatenate([np.asarray(styled(self._shared["generator"], z)) for z in _parts(latents)])
+        return np.concatenate([np.asarray(styled(self._shared["generator"], z)) for z in _parts(latents, _AT_ONCE)])
 
     def _check(self, *given: Pictures) -> None:
         size = self.generator.size
@@ -363,6 +366,6 @@ def _renormalized(parameters: Any) -> Any:
     return {**parameters, "noise": [losses.normalized_noise(x) for x in parameters["noise"]]}
 
 
-def _parts(latents: np.ndarray) -> list[np.ndarray]:
-    """Of one shape, but for the last."""
-    return [latents[start : start + _AT_ONCE] for start in range(0, len(latents), _AT_ONCE)]
+def _parts(rows: np.ndarray, size: int) -> list[np.ndarray]:
+    """Of one size, but for the last."""
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
