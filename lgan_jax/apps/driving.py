@@ -6,7 +6,7 @@ Pictures are uint8 RGB `(H, W, 3)`; pixel coordinates run from edge to edge (the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import ArrayLike, Float, Float32, Float64, UInt8
@@ -36,6 +36,20 @@ class Model(Protocol):
 
     def detect(self, images: ArrayLike) -> Float32[np.ndarray, "*batch n 2"]:
         """Landmarks in [0, 1] of faces `(..., size, size, 3)` in [-1, 1]."""
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """What follows a face through pictures, as `FaceReader` does; what it finds is its own affair."""
+
+    def locate(self, image: np.ndarray) -> Any | None:
+        """The face in the next picture."""
+
+    def points(self, faces: Sequence[Any]) -> Float32[np.ndarray, "n N 2"]:
+        """The landmarks of several."""
+
+    def reset(self) -> None:
+        """Forgets whom it followed."""
 
 
 class Seen(NamedTuple):

@@ -13,7 +13,7 @@ import small_videos
 from lgan_jax import cli
 from lgan_jax.apps import provenance
 from lgan_jax.apps.project import __main__ as command
-from lgan_jax.apps.project import aligned, frames, job, writing
+from lgan_jax.apps.project import aligned, frames, job, wanted, writing
 from lgan_jax.data import align
 from lgan_jax.data.images import decode, resized
 from lgan_jax.faces import Faces
@@ -197,6 +197,69 @@ def test_eyes_and_mouth_of_a_photo_come_where_they_belong(tmp_path):
     np.testing.assert_allclose(np.mean(eyes, 0)[0], 0.5, atol=0.03)
 
 
+BY_FINDER = FRAMING._replace(points=np.arange(68))
+
+
+def test_landmarks_of_a_photo_are_the_finders_where_that_is_wanted(projector, tmp_path, monkeypatch):
+    """In the crop, as they are found anew in a larger one; the network is then not asked, not even about flatness."""
+    path = photo(tmp_path / "a.jpg", ONE)
+    face = aligned.read(path, "--look", BY_FINDER)
+    larger = aligned.read(path, "--look", FRAMING._replace(size=256))
+    np.testing.assert_allclose(face.landmarks, FRAMING.faces.measure(larger.crop), atol=0.02)
+    monkeypatch.setattr(Projector, "heatmaps", None)
+    aligned.check_landmarks(face, projector, "")
+    np.testing.assert_array_equal(wanted.landmarks([face], projector), face.landmarks[None])
+    monkeypatch.undo()
+    seen = larger._replace(crop=face.crop)  # of which they are not known
+    np.testing.assert_allclose(wanted.landmarks([seen], projector)[0], face.crop / 127.5 - 1, atol=1e-5)
+    both = wanted.landmarks([face, seen], projector)
+    np.testing.assert_array_equal(both, [face.landmarks, projector.locate(face.crop[None] / np.float32(127.5) - 1)[0]])
+
+
+def test_relative_adds_the_change_from_rest_to_the_looks_own_landmarks(projector, tmp_path, monkeypatch):
+    """What drives is, in the first pair, at rest itself; the panel shows the wanted landmarks over the look."""
+    look, other = small_videos.face(1)[0], small_videos.face(2)[0]
+    photo(tmp_path / "a.jpg", (look, 60, 16))
+    photo(tmp_path / "rest.jpg", (other, 20, 20))
+    (tmp_path / "b").mkdir()
+    photo(tmp_path / "b" / "1.jpg", (other, 20, 20))
+    photo(tmp_path / "b" / "2.jpg", (look, 60, 16))
+    asked, real = [], Projector.__call__
+    monkeypatch.setattr(
+        Projector, "__call__", lambda self, *pair, **given: asked.append(pair) or real(self, *pair, **given)
+    )
+    changes = {"relative": True, "neutral": str(tmp_path / "rest.jpg"), "landmarks": tmp_path / "b"}
+    assert job.run(options(tmp_path, **changes), projector, BY_FINDER, print) == 0
+    at_rest, own = (aligned.read(tmp_path / name, "", BY_FINDER).landmarks for name in ("rest.jpg", "a.jpg"))
+    target = asked[0][1]
+    np.testing.assert_allclose(target[0], own, atol=1e-6)
+    np.testing.assert_allclose(target[1], own + (own - at_rest), atol=1e-6)
+    assert np.abs(target[1] - own).max() > 0.01
+
+
+def test_a_video_drives_relative_to_its_neutral_frame(projector, tmp_path, monkeypatch):
+    photo(tmp_path / "a.jpg", ONE)
+    small_videos.write_video(tmp_path / "b.mp4", small_videos.moving(2, 3))
+    asked = []
+
+    def call(self, look, landmarks, progress, start=None, **given):
+        asked.append(landmarks[0])
+        return start or real(self, look, landmarks, **given)
+
+    real = Projector.__call__
+    monkeypatch.setattr(Projector, "__call__", call)
+    said = []
+    given = {"landmarks": tmp_path / "b.mp4", "frame_steps": 1, "relative": True, "neutral": "1"}
+    assert frames.run(options(tmp_path, **given), projector, BY_FINDER, said.append) == 0
+    assert said[0] == "neutral frame of b.mp4: 1"
+    own = aligned.read(tmp_path / "a.jpg", "", BY_FINDER).landmarks
+    np.testing.assert_allclose(asked[1], own, atol=0.01)  # what follows a face starts where it was seen last
+    again = options(tmp_path, out=tmp_path / "no", **{**given, "neutral": "7"})
+    with pytest.raises(ValueError, match=r"--relative: there is no face in frame 7 of .*b\.mp4"):
+        frames.run(again, projector, BY_FINDER, said.append)
+    assert not (tmp_path / "no").exists()
+
+
 def failed(arguments, capsys):
     assert cli.run(lambda: command.main([str(each) for each in arguments]), "project") == 2
     line = capsys.readouterr().err
@@ -226,6 +289,7 @@ def test_what_the_command_line_refuses(tmp_path, capsys):
         ({"steps": 0}, "steps is 0; it must be at least 1"),
         ({"restarts": 0}, "--restarts is 0; it must be at least 1"),
         ({"restarts": 4, "candidates": 3}, "--restarts 4 needs as many --candidates, not 3"),
+        ({"neutral": tmp_path / "a.jpg"}, "--neutral says what --relative starts from: give both"),
         ({"space": "z"}, "--space: invalid choice: 'z'"),
         ({"out": tmp_path / "full"}, "is there already: choose a new or an empty folder"),
         ({"out": tmp_path / "no" / "out"}, "there is no folder"),
@@ -234,6 +298,12 @@ def test_what_the_command_line_refuses(tmp_path, capsys):
         ({}, "--network is"),
     ):
         assert message in failed(flags(tmp_path, **changes), capsys)
+    small_videos.write_video(tmp_path / "b.mp4", small_videos.moving(1, 1))
+    relative = [*flags(tmp_path), "--relative"]
+    assert "--relative needs --neutral PHOTO: the person of --landmarks, at rest" in failed(relative, capsys)
+    assert "there is no file or folder" in failed([*relative, "--neutral", tmp_path / "none.jpg"], capsys)
+    moving = [*flags(tmp_path, landmarks=tmp_path / "b.mp4"), "--relative", "--neutral", "a.jpg"]
+    assert "--neutral a.jpg: of a video it is the number of a frame, from 0 on" in failed(moving, capsys)
 
 
 def test_a_run_or_all_of_the_files_are_needed(tmp_path):

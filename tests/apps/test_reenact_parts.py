@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from lgan_jax.apps.driving import Located
+from lgan_jax.apps.neutral import most_neutral
 from lgan_jax.apps.paste import edge, matched, paste
 from lgan_jax.apps.reenact.drive import Driver, Found, Made
 from lgan_jax.apps.reenact.layout import Layout, Writer, enlarged, grid
-from lgan_jax.apps.reenact.neutral import most_neutral
 from lgan_jax.apps.reenact.pipeline import Pipeline, Stage
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.align import MEAN_FACE, crop

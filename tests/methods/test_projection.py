@@ -11,6 +11,7 @@ from lgan_jax.methods.projection import styles
 from lgan_jax.methods.projection.losses import for_landmarks
 from lgan_jax.methods.projection.networks import Generator
 from lgan_jax.methods.projection.projector import Projector, Seer, Settings, flat
+from lgan_jax.ops.heatmaps import gaussians
 
 
 def looks(variables, image):
@@ -189,12 +190,24 @@ def test_with_too_little_memory_fewer_are_worked_on(generator, pictures, monkeyp
         projector(pictures[:1], pictures[:1])
 
 
+def test_landmarks_themselves_are_wanted_as_maps(projector, pictures):
+    """Of the default σ, in the network's resolution, from which the made pictures' own maps lie the loss apart."""
+    points = np.random.default_rng(0).uniform(0, 1, (2, 2, 2)).astype(np.float32)
+    found = projector(pictures[:2], points)
+    apart = (projector.heatmaps(found.image) - np.asarray(gaussians(jnp.asarray(points), 4, 4, 1.0))) * (1.0, 0.5)
+    expected = projector.settings.landmarks * np.sqrt((apart**2).sum((1, 2, 3)))
+    np.testing.assert_allclose(found.terms["landmarks"], expected, rtol=0.02)
+    with pytest.raises(ValueError, match=r"2 landmarks each, not \(2, 8, 8, 3\) and \(2, 68, 2\)"):
+        projector(pictures[:2], np.zeros((2, 68, 2), np.float32))
+
+
 def test_what_it_cannot_be_given(generator, projector, pictures):
     with pytest.raises(
-        ValueError, match=r"pairs of pictures of 8 pixels a side are needed, not \(5, 8, 8, 3\) and \(2,"
+        ValueError,
+        match=r"pictures of 8 pixels a side are needed, .* and 2 landmarks each, not \(5, 8, 8, 3\) and \(2,",
     ):
         projector(pictures, pictures[:2])
-    with pytest.raises(ValueError, match=r"needed, not \(1, 4, 4, 3\)"):
+    with pytest.raises(ValueError, match=r"each, not \(1, 4, 4, 3\)"):
         projector(pictures[:1, :4, :4], pictures[:1, :4, :4])
     with pytest.raises(ValueError, match="steps is 0; it must be at least 1"):
         Settings(steps=0)

@@ -18,13 +18,17 @@ The photos may have any size; in each there must be one face. They are turned an
 were, or as the pictures of the run were; with a run a picture of exactly its size is taken as it is. --look and
 --landmarks may be folders of photos, taken in the order of their names; one photo goes with all.
 
+With --relative A keeps the proportions of the own face: what is added to A's landmarks is how those of B differ from
+the same person's at rest. A counts as at rest.
+
 Where --landmarks is a video, DIR gets video.mp4, with its sound: each frame's search starts where the last one ended.
 A frame in which no face can be seen shows the picture before. Ctrl-C ends it with the frames that are made; pressed
 again, with none.
 
 --workdir takes generator, landmarks and look from a run that was trained with configs/ffhq.py: the detector's heatmaps,
-and the features of the discriminator. Without it published networks are needed; their owners have them here (nothing of
-these files is run):
+and the features of the discriminator. The landmarks of a photo are then dlib's, since the detector may never have seen
+a photo; those of a picture that is taken as it is are the detector's. Without it published networks are needed; their
+owners have them here (nothing of these files is run):
   --network  https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/ffhq.pkl
   --fan      https://www.adrianbulat.com/downloads/python-fan/2DFAN4-cd938726ad.zip
   --vgg      https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/vgg16.pt
@@ -88,6 +92,12 @@ def _parser() -> cli.Parser:
     )
     add("--steps", type=int, metavar="N", help="steps of the search (default: 1000)")
     add("--frame-steps", type=int, metavar="N", help="steps of each frame of a video after the first (default: 100)")
+    add("--relative", action="store_true", help="add B's change from rest to A's landmarks: for another person's B")
+    add(
+        "--neutral",
+        metavar="X",
+        help="with --relative: a photo of B's person at rest; of a video the number of a frame (default: found)",
+    )
     add("--restarts", type=int, metavar="N", help="searches for each pair, of which the best is kept (default: 1)")
     add("--at-once", type=int, metavar="N", help="searches that are worked on at a time (default: 8)")
     add("--seed", type=int, metavar="N", help="of the noise (default: 0)")

@@ -1,13 +1,13 @@
-"""Photos aligned as a generator's pictures were: as FFHQ's (Karras et al. 2019), or as a run's."""
+"""Photos aligned as a generator's pictures were: as FFHQ's (Karras et al. 2019), or as a run's; and their landmarks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, Int, UInt8
 
 from lgan_jax.apps import video
 from lgan_jax.data import align, images
@@ -15,6 +15,9 @@ from lgan_jax.data.prepare.tracking import Tracker
 from lgan_jax.evaluation.pictures import to_floats
 from lgan_jax.faces import Faces
 from lgan_jax.methods.projection.projector import Projector, flat
+from lgan_jax.ops import procrustes
+
+Picture = UInt8[np.ndarray, "_ _ 3"]
 
 
 class Framing(NamedTuple):
@@ -25,12 +28,15 @@ class Framing(NamedTuple):
       size: pixels a side of the crops.
       alignment: of iBUG's 68 points in pixels, as those of `data.align`.
       as_it_is: whether a picture of exactly that size is a crop already.
+      points: those of iBUG's 68 that are the landmarks of a face that was found, so that the projector's network, which
+        may never have seen a photo, need not look for them; None: it does.
     """
 
     faces: Faces
     size: int
     alignment: Callable[[np.ndarray, int], np.ndarray] = align.ffhq_alignment
     as_it_is: bool = False
+    points: Int[np.ndarray, " N"] | None = None
 
     def tracker(self, follow: bool) -> Tracker:
         """What looks for a face in each picture."""
@@ -43,10 +49,37 @@ class Face(NamedTuple):
     Attributes:
       name: the photo's, without its ending.
       crop: aligned, uint8 RGB.
+      landmarks: in [0, 1] of the crop; None where the projector's network is to see them.
     """
 
     name: str
     crop: UInt8[np.ndarray, "side side 3"]
+    landmarks: Float32[np.ndarray, "N 2"] | None = None
+
+
+class Follower:
+    """Follows one person through a video; see `driving.Reader`."""
+
+    def __init__(self, framing: Framing, projector: Projector) -> None:
+        self._framing, self._projector = framing, projector
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets whom it followed."""
+        self._tracker = self._framing.tracker(True)
+
+    def locate(self, image: Picture) -> Face | None:
+        """The face in the next picture; None where there is none, or none with clear landmarks."""
+        try:
+            face = cut(image, "", self._framing, self._tracker, alone=False)
+            check_landmarks(face, self._projector, "")
+        except ValueError:
+            return None
+        return face
+
+    def points(self, faces: Sequence[Face]) -> Float32[np.ndarray, "n N 2"]:
+        """The landmarks of n faces."""
+        return np.stack([landmarks(face, self._projector) for face in faces])
 
 
 def read(path: Path, flag: str, framing: Framing) -> Face:
@@ -58,7 +91,7 @@ def read(path: Path, flag: str, framing: Framing) -> Face:
     image = images.decode(path.read_bytes())
     if framing.as_it_is and image.shape[:2] == (framing.size, framing.size):
         return Face(path.stem, image)
-    return Face(path.stem, cut(image, f"{flag} {path}", framing, framing.tracker(False)))
+    return cut(image, f"{flag} {path}", framing, framing.tracker(False))._replace(name=path.stem)
 
 
 def check(path: Path, flag: str) -> None:
@@ -67,15 +100,20 @@ def check(path: Path, flag: str) -> None:
         raise ValueError(f"{flag} {path} is no photo")
 
 
-def check_landmarks(crop: UInt8[np.ndarray, "side side 3"], projector: Projector, name: str) -> None:
-    """Raises `ValueError` where a projector's network is sure of no landmark of a face."""
-    if flat(projector.heatmaps(to_floats(crop[None])), projector.scheme.inner)[0]:
+def check_landmarks(face: Face, projector: Projector, name: str) -> None:
+    """Raises `ValueError` where a projector's network, if it is to see a face's landmarks, is sure of none."""
+    if face.landmarks is not None:
+        return
+    if flat(projector.heatmaps(to_floats(face.crop[None])), projector.scheme.inner)[0]:
         raise ValueError(f"{name}: the heatmaps of its landmarks are flat (a face in profile?)")
 
 
-def cut(
-    image: UInt8[np.ndarray, "_ _ 3"], name: str, framing: Framing, tracker: Tracker, alone: bool = True
-) -> UInt8[np.ndarray, "_ _ 3"]:
+def landmarks(face: Face, projector: Projector) -> Float32[np.ndarray, "N 2"]:
+    """A face's landmarks in [0, 1] of its crop: known ones, or what the projector's network sees."""
+    return projector.locate(to_floats(face.crop[None]))[0] if face.landmarks is None else face.landmarks
+
+
+def cut(image: Picture, name: str, framing: Framing, tracker: Tracker, alone: bool = True) -> Face:
     """The one face in a picture; without `alone` the one that the tracker follows.
 
     Raises `ValueError`, in which the picture is called `name`, as `read` does.
@@ -86,4 +124,8 @@ def cut(
     if alone and len(tracker.boxes) > 1:
         raise ValueError(f"{name}: there are {len(tracker.boxes)} faces; crop the photo around the one that is meant")
     points = found[0].astype(np.float64) * (image.shape[1], image.shape[0])
-    return align.crop(image, framing.alignment(points, framing.size), framing.size)
+    transform = framing.alignment(points, framing.size)
+    known = None
+    if framing.points is not None:
+        known = (procrustes.apply(transform, points[framing.points]) / framing.size).astype(np.float32)
+    return Face(name, align.crop(image, transform, framing.size), known)

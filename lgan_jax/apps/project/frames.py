@@ -7,11 +7,12 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 
 from lgan_jax.apps import output, provenance, video
-from lgan_jax.apps.project import aligned, reports, writing
-from lgan_jax.apps.project.aligned import Framing
+from lgan_jax.apps.neutral import neutral_frame
+from lgan_jax.apps.project import aligned, reports, wanted, writing
+from lgan_jax.apps.project.aligned import Face, Follower, Framing
 from lgan_jax.apps.video import Source
 from lgan_jax.evaluation.pictures import to_bytes, to_floats
 from lgan_jax.inversion import Diverged
@@ -31,11 +32,15 @@ def run(options: Any, projector: Projector, framing: Framing, say: Callable[[str
     """
     look = aligned.read(options.look, "--look", framing)
     source, out = video.open_source(options.landmarks), options.out / _NAME
+    follower, shift = Follower(framing, projector), None
+    if options.relative:
+        shift = _shift(options, look, source, follower, projector, say)
     with Interrupts() as interrupts, writing.folder(options.out) as part:
         report = reports.Frames(source.count, interrupts)
         made = output.Video(part / _NAME, source, options.made_by)
         try:
-            early = _write(_pictures(options, look.crop, projector, source, framing, report), made, report, options)
+            pictures = _pictures(options, look, projector, source, follower, shift, report)
+            early = _write(pictures, made, report, options)
             if not report.written:
                 why = early or "no frame shows a face whose landmarks are clear"
                 raise ValueError(f"--landmarks {options.landmarks}: {why}; nothing is written")
@@ -69,28 +74,40 @@ def _write(
     return ""
 
 
+def _shift(
+    options: Any, look: Face, source: Source, follower: Follower, projector: Projector, say: Callable[[str], None]
+) -> Float32[np.ndarray, "1 N 2"]:
+    """What `--relative` adds to each frame's landmarks. Raises `ValueError` without a neutral frame."""
+    index, at_rest = neutral_frame(source, follower, projector.scheme, options.neutral_frame)
+    say(f"neutral frame of {source.path.name}: {index}")
+    return wanted.shift(look, at_rest, projector)[None]
+
+
 def _pictures(
-    options: Any, look: Picture, projector: Projector, source: Source, framing: Framing, report: reports.Frames
+    options: Any,
+    look: Face,
+    projector: Projector,
+    source: Source,
+    follower: Follower,
+    shift: Float32[np.ndarray, "1 N 2"] | None,
+    report: reports.Frames,
 ) -> Iterator[tuple[Picture, int, bool]]:
     """For every frame a picture, its time, and whether it was made for it; none before the first that shows a face.
 
     Those that come before it show that first picture too, so that none is missing.
     """
-    key, tracker = jax.random.key(options.seed), framing.tracker(True)
-    following = projector.following(options.frame_steps)
+    key, following = jax.random.key(options.seed), projector.following(options.frame_steps)
     waiting, found = [], None
     for frame in source.frames():
         report.check()
-        try:
-            crop = aligned.cut(frame.image, "", framing, tracker, alone=False)
-            aligned.check_landmarks(crop, projector, "")
-        except ValueError:  # no face, or none that is clear
+        face = follower.locate(frame.image)
+        if face is None:
             if found is None:
                 waiting.append(frame.time)
             else:
                 yield to_bytes(found.image)[0], frame.time, False
             continue
-        pair = to_floats(look[None]), to_floats(crop[None])
+        pair = to_floats(look.crop[None]), wanted.landmarks([face], projector, shift)
         search = {"restarts": options.restarts} if found is None else {"start": found}
         found = (projector if found is None else following)(*pair, key=key, progress=report.search, **search)
         for time in waiting:

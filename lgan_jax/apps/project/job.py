@@ -9,9 +9,10 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from jaxtyping import Float32
 
 from lgan_jax.apps import device, driving, video
-from lgan_jax.apps.project import aligned, frames, networks, reports, writing
+from lgan_jax.apps.project import aligned, frames, networks, reports, wanted, writing
 from lgan_jax.apps.project.aligned import Face, Framing
 from lgan_jax.evaluation.pictures import to_floats
 from lgan_jax.faces import Faces
@@ -44,6 +45,8 @@ class Options:
     space: str = Settings.space
     steps: int = Settings.steps
     frame_steps: int = 100
+    relative: bool = False
+    neutral: str | None = None
     restarts: int = 1
     at_once: int = Settings.slots
     seed: int = 0
@@ -59,6 +62,8 @@ class Options:
         for name in ("restarts", "frame_steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be at least 1")
+        if self.neutral is not None and not self.relative:
+            raise ValueError("--neutral says what --relative starts from: give both")
 
     def _check_source(self) -> None:
         names = ("network", "fan", "vgg", "lpips")
@@ -88,6 +93,23 @@ class Options:
         return weights
 
     @property
+    def neutral_frame(self) -> int | None:
+        """What --neutral says of a video. Raises `ValueError` for what is no number from 0 on."""
+        if self.neutral is not None and not self.neutral.isdecimal():
+            raise ValueError(f"--neutral {self.neutral}: of a video it is the number of a frame, from 0 on")
+        return None if self.neutral is None else int(self.neutral)
+
+    @property
+    def neutral_photo(self) -> Path | None:
+        """What --neutral says of photos. Raises `ValueError` where it says nothing, or there is no photo."""
+        if not self.relative:
+            return None
+        if self.neutral is None:
+            raise ValueError("--relative needs --neutral PHOTO: the person of --landmarks, at rest")
+        aligned.check(Path(self.neutral), "--neutral")
+        return Path(self.neutral)
+
+    @property
     def settings(self) -> Settings:
         """How to search."""
         changes = {"landmarks": self.landmark_weight, "prior": self.prior, "candidates": self.candidates}
@@ -103,12 +125,15 @@ def project(options: Options) -> int:
     moving = video.open_source(options.landmarks).kind == "video"
     if moving:
         aligned.check(options.look, "--look")
+        _ = options.neutral_frame  # raises, as the next does, for what cannot be meant
     else:
+        _ = options.neutral_photo
         paired(photos(options.look, "--look"), photos(options.landmarks, "--landmarks"))
     print(device.line(), flush=True)
     if options.workdir is not None:
         projector, known = networks.of_run(options.workdir, options.weights, options.settings)
-        framing = Framing(Faces(), projector.generator.size, driving.alignment(known, projector.scheme), True)
+        points = driving.FROM_IBUG68.get(projector.scheme.name)
+        framing = Framing(Faces(), projector.generator.size, driving.alignment(known, projector.scheme), True, points)
     else:
         files = options.network, options.fan, options.vgg, options.lpips
         projector = networks.projector(*files, options.weights, options.settings)
@@ -119,8 +144,10 @@ def project(options: Options) -> int:
 def run(options: Options, projector: Projector, framing: Framing, say: Say = print) -> int:
     """Projects with networks that are ready, and writes the results. See `project`."""
     pairs = read_pairs(options, projector, framing, say)
+    looks, others = ([pair[i] for pair in pairs] for i in (0, 1))
+    shifts = _shifts(options, looks, projector, framing)
     tracks = reports.Tracks(options.steps, len(pairs) * options.restarts)
-    look, landmarks = (to_floats(np.stack([pair[i].crop for pair in pairs])) for i in (0, 1))
+    look, landmarks = to_floats(np.stack([face.crop for face in looks])), wanted.landmarks(others, projector, shifts)
     kept = np.arange(len(pairs))
     try:
         found = projector(look, landmarks, options.restarts, jax.random.key(options.seed), tracks.report)
@@ -130,9 +157,10 @@ def run(options: Options, projector: Projector, framing: Framing, say: Say = pri
         tracks.close()
     _say_diverged(pairs, kept, say)
     ways = tracks.of_best(found.restart)
+    shown = [wanted.shown(pairs[i], projector, None if shifts is None else shifts[i]) for i in kept]
     pairs, ways = ([each[i] for i in kept] for each in (pairs, ways))
     found = jax.tree.map(lambda rows: rows[kept], found)
-    writing.write(options.out, pairs, projector, found, ways, options)
+    writing.write(options.out, pairs, shown, projector, found, ways, options)
     terms = "  ".join(f"{name} {np.mean(values):.3g}" for name, values in found.terms.items())
     say(f"{options.out} is written; mean loss {found.loss.mean():.3g}: {terms}")
     return 0
@@ -162,22 +190,37 @@ def read_pairs(options: Options, projector: Projector, framing: Framing, say: Sa
 
     Raises `ValueError` where it is the only one, or none is left.
     """
-    wanted = paired(photos(options.look, "--look"), photos(options.landmarks, "--landmarks"))
+    paths = paired(photos(options.look, "--look"), photos(options.landmarks, "--landmarks"))
     pairs = []
-    for look, landmarks in wanted:
+    for look, landmarks in paths:
         try:
             one, other = (
                 aligned.read(path, flag, framing) for path, flag in ((look, "--look"), (landmarks, "--landmarks"))
             )
-            aligned.check_landmarks(other.crop, projector, f"--landmarks {landmarks}")
+            aligned.check_landmarks(other, projector, f"--landmarks {landmarks}")
+            if options.relative:
+                aligned.check_landmarks(one, projector, f"--look {look}")
             pairs.append((one, other))
         except ValueError as error:
-            if len(wanted) == 1:
+            if len(paths) == 1:
                 raise
             say(f"left out: {error}")
     if not pairs:
         raise ValueError("no pair of photos is left")
     return pairs
+
+
+def _shifts(
+    options: Options, looks: Sequence[Face], projector: Projector, framing: Framing
+) -> Float32[np.ndarray, "n N 2"] | None:
+    """What `--relative` adds to the landmarks of each pair. Raises `ValueError` as `aligned.read`."""
+    if not options.relative:
+        return None
+    flag, path = "--neutral", options.neutral_photo
+    neutral = aligned.read(path, flag, framing)
+    aligned.check_landmarks(neutral, projector, f"{flag} {path}")
+    at_rest = aligned.landmarks(neutral, projector)
+    return np.stack([wanted.shift(look, at_rest, projector) for look in looks])
 
 
 def _say_diverged(pairs: Sequence[tuple[Face, Face]], kept: np.ndarray, say: Say) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import ArrayLike, Float, Float32
 
-from lgan_jax.apps.driving import Located
+from lgan_jax.apps.driving import Located, Reader
 from lgan_jax.apps.one_euro import OneEuro
 from lgan_jax.apps.video import Frame
 from lgan_jax.core import FaceInfo
@@ -34,20 +34,6 @@ class Model(Protocol):
         self, landmarks: ArrayLike, target: str, convert: bool = True
     ) -> Float32[np.ndarray, "*batch size size 3"]:
         """Θ_t(L), in [-1, 1]."""
-
-
-@runtime_checkable
-class Reader(Protocol):
-    """What is needed of a `FaceReader`."""
-
-    def locate(self, image: np.ndarray) -> Located | None:
-        """The face in the next picture."""
-
-    def points(self, faces: Sequence[Located]) -> Float32[np.ndarray, "n N 2"]:
-        """The landmarks of several."""
-
-    def reset(self) -> None:
-        """Forgets whom it followed."""
 
 
 class Found(NamedTuple):

@@ -14,11 +14,11 @@ import numpy as np
 import lgan_jax
 from lgan_jax import experiment
 from lgan_jax.apps import device, output, video
-from lgan_jax.apps.driving import FaceReader
+from lgan_jax.apps.driving import FaceReader, Reader
+from lgan_jax.apps.neutral import most_neutral, neutral_frame
 from lgan_jax.apps.output import Output
-from lgan_jax.apps.reenact.drive import Driver, Model, Reader, search
+from lgan_jax.apps.reenact.drive import Driver, Model, search
 from lgan_jax.apps.reenact.layout import Layout, Writer, columns
-from lgan_jax.apps.reenact.neutral import most_neutral, neutral_frame
 from lgan_jax.apps.reenact.pipeline import Pipeline, Stage
 from lgan_jax.apps.video import Source
 from lgan_jax.data.prepare.console import Progress

@@ -28,7 +28,6 @@ from lgan_jax.ops import dsnt
 # minutes makes faces of styles that it knows alone; from their mean, or in large steps, a search often ends at another
 # person.
 SETTINGS = Settings(landmarks=0.03, prior=0.01, candidates=1000, learning_rate=0.03)
-_HEIGHT = 2 * math.pi  # a map that sums to 1, of deviation 1, times this is 1 high, as FAN's maps are
 
 
 class Sampled(NamedTuple):
@@ -56,6 +55,8 @@ class StyledFaces:
         self._method, self._variables = method, method.variables(state)
         self._discriminator = {"params": state.params["discriminator"]}
         self._heatmaps, self._detector = detector.method.heatmaps, detector.method.weights(detector.state)
+        self._sigma = detector.method.settings.sigma
+        self._height = 2 * math.pi * self._sigma**2  # a bell that sums to 1, times this, is 1 high, as FAN's maps are
         self._generate, self._look = jax.jit(method.generator.apply), jax.jit(self._features)
         self._detect = jax.jit(lambda weights, image: _located(self._heatmaps(weights, image)))
 
@@ -113,12 +114,13 @@ class StyledFaces:
         return Projector(
             (self._method.generator, self._variables),
             Seer(self._features, self._discriminator),
-            Seer(lambda weights, image: _HEIGHT * self._heatmaps(weights, image), self._detector),
+            Seer(lambda weights, image: self._height * self._heatmaps(weights, image), self._detector),
             landmark_weights(self.scheme, weights),
             settings,
             say,
             self.scheme,
-            lambda heatmaps: _located(heatmaps / _HEIGHT),
+            lambda heatmaps: _located(heatmaps / self._height),
+            self._sigma,
         )
 
     def _features(self, variables: Any, image: Image) -> lpips.Features:

@@ -25,7 +25,7 @@ from lgan_jax.methods.projection import losses, styles
 from lgan_jax.methods.projection.networks import Generator, noise_sides
 from lgan_jax.nn import lpips
 from lgan_jax.nn.chunks import in_chunks
-from lgan_jax.ops.heatmaps import peaks
+from lgan_jax.ops.heatmaps import gaussians, peaks
 
 _OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"  # what XLA's error begins with
 _SEED = 123  # of the sampled styles, the published tool's
@@ -33,6 +33,7 @@ _AT_ONCE = 500  # styles that are sampled at a time
 _FLAT = 0.2  # height of a landmark's map, of about 1 where it is sure, below which it says nothing
 
 Pictures = Float32[np.ndarray, "_ _ _ 3"]
+Points = Float32[np.ndarray, "_ points 2"]
 Locate = Callable[[Float[Array, "batch height width points"]], Float[Array, "batch points 2"]]
 
 
@@ -151,6 +152,7 @@ class Projector:
         say: Callable[[str], None] = print,
         scheme: Scheme = IBUG68,
         locate: Locate = highest,
+        sigma: float = 1.0,
     ) -> None:
         """From a generator with its variables, and two networks.
 
@@ -163,6 +165,7 @@ class Projector:
           say: is told when memory was too small.
           scheme: of the landmarks.
           locate: finds them in heatmaps.
+          sigma: of the bell, in pixels of a heatmap, that the network was trained to show for a landmark; FAN's is 1.
 
         Raises `ValueError` for a generator of classes.
         """
@@ -174,6 +177,8 @@ class Projector:
         self._shared = jax.device_put(networks)
         self._look, self._heatmaps = jax.jit(look.see), jax.jit(landmarks.see)
         self._locate = jax.jit(lambda seen, image: locate(landmarks.see(seen, image)))
+        side = jax.eval_shape(landmarks.see, landmarks.variables, jnp.zeros((1, *self._shape))).shape[1:3]
+        self._render = jax.jit(lambda points: gaussians(points, *side, sigma))
         self._draw = jax.jit(lambda v, style, noise: self.generator.apply(v, style, noise, method="draw"))
         self._inverters: dict[int, inversion.Inverter] = {}  # by the number of slots
         self._compare = jax.jit(self._compared, static_argnums=0)
@@ -183,7 +188,7 @@ class Projector:
     def __call__(
         self,
         look: Pictures,
-        landmarks: Pictures,
+        landmarks: Pictures | Points,
         restarts: int = 1,
         key: Array | None = None,
         progress: Callable[[inversion.Progress], None] | None = None,
@@ -194,7 +199,8 @@ class Projector:
 
         Args:
           look: what the results shall look like.
-          landmarks: whose landmarks they shall have.
+          landmarks: whose landmarks they shall have, as the network sees them; or the landmarks `(n, points, 2)`
+            themselves, in [0, 1].
           restarts: from other noise, and another candidate; the best is kept.
           key: for the noise.
           progress: is told how far it is; see `inversion`.
@@ -202,7 +208,8 @@ class Projector:
           shares: weights of look and landmarks for each pair, where they are not the settings'.
 
         Raises:
-          ValueError: pictures of another size, fewer candidates than restarts, or memory too small for one picture.
+          ValueError: pictures of another size, another number of landmarks, fewer candidates than restarts, or memory
+            too small for one picture.
           inversion.Diverged: with the `Projection` of all pairs.
         """
         self._check(look, landmarks)
@@ -211,7 +218,8 @@ class Projector:
         key = jax.random.key(0) if key is None else key
         if shares is None:
             shares = np.tile(np.float32([self.settings.look, self.settings.landmarks]), (len(look), 1))
-        targets = {"look": self.look(look), "heatmaps": self.heatmaps(landmarks), "shares": shares}
+        heatmaps = self.heatmaps(landmarks) if landmarks.ndim == 4 else np.asarray(self._render(landmarks))
+        targets = {"look": self.look(look), "heatmaps": heatmaps, "shares": shares}
         begin = self._start(targets, jax.random.fold_in(key, 0), start, restarts)
         try:
             return self._drawn(self._search(begin, targets, jax.random.fold_in(key, 1), progress))
@@ -345,12 +353,18 @@ class Projector:
         styled = jax.jit(lambda v, z: self.generator.apply(v, z, method="map"))
         return np.concatenate([np.asarray(styled(self._shared["generator"], z)) for z in _parts(latents, _AT_ONCE)])
 
-    def _check(self, *given: Pictures) -> None:
-        size = self.generator.size
-        shapes = {images.shape for images in given}
-        if len(shapes) != 1 or shapes.pop()[1:] != (size, size, 3):
+    @property
+    def _shape(self) -> tuple[int, int, int]:
+        """Of a picture."""
+        return self.generator.size, self.generator.size, 3
+
+    def _check(self, look: Pictures, landmarks: Pictures | Points) -> None:
+        wanted, count = (len(look), *self._shape), len(self._shared["weights"])
+        theirs = wanted if landmarks.ndim == 4 else (len(look), count, 2)
+        if look.shape != wanted or landmarks.shape != theirs:
             raise ValueError(
-                f"pairs of pictures of {size} pixels a side are needed, not {' and '.join(str(x.shape) for x in given)}"
+                f"pairs of pictures of {self.generator.size} pixels a side are needed, or such pictures and {count} "
+                f"landmarks each, not {look.shape} and {landmarks.shape}"
             )
 
 

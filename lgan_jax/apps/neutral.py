@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from lgan_jax.apps.reenact.drive import Reader
+from lgan_jax.apps.driving import Reader
 from lgan_jax.apps.video import Source
 from lgan_jax.landmarks import Scheme, inter_ocular, mirrored
 

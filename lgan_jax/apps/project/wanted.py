@@ -1,0 +1,42 @@
+"""The landmarks that a projection is to have: a face's own, or its change from rest added to those of the look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float32
+
+from lgan_jax.apps.project import aligned
+from lgan_jax.apps.project.aligned import Face
+from lgan_jax.evaluation.pictures import to_floats
+from lgan_jax.methods.projection.projector import Projector
+
+Points = Float32[np.ndarray, "n N 2"]
+
+
+def landmarks(
+    faces: Sequence[Face], projector: Projector, shifts: Points | None = None
+) -> Float32[np.ndarray, "n side side 3"] | Points:
+    """What a projector is to be given of n faces: the landmarks plus `shifts`, one for each.
+
+    Without shifts, and where nobody's landmarks are known: the crops, for the projector's network to see.
+    """
+    if shifts is None and all(face.landmarks is None for face in faces):
+        return to_floats(np.stack([face.crop for face in faces]))
+    points = np.stack([aligned.landmarks(face, projector) for face in faces])
+    return points if shifts is None else points + shifts
+
+
+def shift(look: Face, at_rest: Float32[np.ndarray, "N 2"], projector: Projector) -> Float32[np.ndarray, "N 2"]:
+    """From the landmarks of another person at rest to those of the look, which counts as at rest."""
+    return aligned.landmarks(look, projector) - at_rest
+
+
+def shown(
+    pair: tuple[Face, Face], projector: Projector, shift: Float32[np.ndarray, "N 2"] | None = None
+) -> tuple[aligned.Picture, Float32[np.ndarray, "N 2"]]:
+    """A picture to draw the wanted landmarks over, and those: the landmarks' crop, or with a shift the look's."""
+    look, other = pair
+    points = aligned.landmarks(other, projector)
+    return (other.crop, points) if shift is None else (look.crop, points + shift)
