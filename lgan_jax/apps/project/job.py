@@ -92,18 +92,17 @@ class Options:
                 ) from None
         return weights
 
-    @property
-    def neutral_frame(self) -> int | None:
-        """What --neutral says of a video. Raises `ValueError` for what is no number from 0 on."""
-        if self.neutral is not None and not self.neutral.isdecimal():
-            raise ValueError(f"--neutral {self.neutral}: of a video it is the number of a frame, from 0 on")
-        return None if self.neutral is None else int(self.neutral)
+    def at_rest(self, moving: bool) -> Path | int | None:
+        """What `--relative` starts from: a photo, or of a video the number of a frame, None to have it found.
 
-    @property
-    def neutral_photo(self) -> Path | None:
-        """What --neutral says of photos. Raises `ValueError` where it says nothing, or there is no photo."""
+        Raises `ValueError` for what --neutral cannot mean, or lacks, and `FileNotFoundError` without the photo.
+        """
         if not self.relative:
             return None
+        if moving:
+            if self.neutral is not None and not self.neutral.isdecimal():
+                raise ValueError(f"--neutral {self.neutral}: of a video it is the number of a frame, from 0 on")
+            return None if self.neutral is None else int(self.neutral)
         if self.neutral is None:
             raise ValueError("--relative needs --neutral PHOTO: the person of --landmarks, at rest")
         aligned.check(Path(self.neutral), "--neutral")
@@ -125,10 +124,9 @@ def project(options: Options) -> int:
     moving = video.open_source(options.landmarks).kind == "video"
     if moving:
         aligned.check(options.look, "--look")
-        _ = options.neutral_frame  # raises, as the next does, for what cannot be meant
     else:
-        _ = options.neutral_photo
         paired(photos(options.look, "--look"), photos(options.landmarks, "--landmarks"))
+    options.at_rest(moving)  # raises for what cannot be meant
     print(device.line(), flush=True)
     if options.workdir is not None:
         projector, known = networks.of_run(options.workdir, options.weights, options.settings)
@@ -216,7 +214,7 @@ def _shifts(
     """What `--relative` adds to the landmarks of each pair. Raises `ValueError` as `aligned.read`."""
     if not options.relative:
         return None
-    flag, path = "--neutral", options.neutral_photo
+    flag, path = "--neutral", options.at_rest(moving=False)
     neutral = aligned.read(path, flag, framing)
     aligned.check_landmarks(neutral, projector, f"{flag} {path}")
     at_rest = aligned.landmarks(neutral, projector)
