@@ -140,6 +140,9 @@ def test_photos_without_one_face_or_with_flat_maps_are_refused(projector, tmp_pa
     monkeypatch.setitem(projector._shared, "landmarks", jnp.float32(0.1))
     with pytest.raises(ValueError, match=r"--landmarks .*b\.jpg: the heatmaps of its landmarks are flat"):
         job.run(options(tmp_path), projector, FRAMING)
+    small_videos.write_video(tmp_path / "b.mp4", small_videos.moving(1, 1))
+    with pytest.raises(ValueError, match=r"--look .*a\.jpg: the heatmaps of its landmarks are flat"):
+        frames.run(options(tmp_path, landmarks=tmp_path / "b.mp4", relative=True), projector, FRAMING)
     assert not (tmp_path / "out").exists()
 
 

@@ -77,7 +77,11 @@ def _write(
 def _shift(
     options: Any, look: Face, source: Source, follower: Follower, projector: Projector, say: Callable[[str], None]
 ) -> Float32[np.ndarray, "1 N 2"]:
-    """What `--relative` adds to each frame's landmarks. Raises `ValueError` without a neutral frame."""
+    """What `--relative` adds to each frame's landmarks.
+
+    Raises `ValueError` without a neutral frame, and where the look's landmarks are not clear.
+    """
+    aligned.check_landmarks(look, projector, f"--look {options.look}")
     index, at_rest = neutral_frame(source, follower, projector.scheme, options.at_rest(moving=True))
     say(f"neutral frame of {source.path.name}: {index}")
     return wanted.shift(look, at_rest, projector)[None]
