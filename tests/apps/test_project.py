@@ -233,11 +233,15 @@ def test_relative_adds_the_change_from_rest_to_the_looks_own_landmarks(projector
     )
     changes = {"relative": True, "neutral": str(tmp_path / "rest.jpg"), "landmarks": tmp_path / "b"}
     assert job.run(options(tmp_path, **changes), projector, BY_FINDER, print) == 0
-    at_rest, own = (aligned.read(tmp_path / name, "", BY_FINDER).landmarks for name in ("rest.jpg", "a.jpg"))
+    rest, own_face = (aligned.read(tmp_path / name, "", BY_FINDER) for name in ("rest.jpg", "a.jpg"))
+    at_rest, own = rest.landmarks, own_face.landmarks
     target = asked[0][1]
     np.testing.assert_allclose(target[0], own, atol=1e-6)
     np.testing.assert_allclose(target[1], own + (own - at_rest), atol=1e-6)
     assert np.abs(target[1] - own).max() > 0.01
+    picture, points = wanted.shown((own_face, rest), projector, target[0] - at_rest)
+    np.testing.assert_array_equal(picture, own_face.crop)
+    np.testing.assert_allclose(points, own, atol=1e-6)
 
 
 def test_a_video_drives_relative_to_its_neutral_frame(projector, tmp_path, monkeypatch):

@@ -70,12 +70,8 @@ class Follower:
 
     def locate(self, image: Picture) -> Face | None:
         """The face in the next picture; None where there is none, or none with clear landmarks."""
-        try:
-            face = cut(image, "", self._framing, self._tracker, alone=False)
-            check_landmarks(face, self._projector, "")
-        except ValueError:
-            return None
-        return face
+        face = _found(image, self._framing, self._tracker)
+        return face if face is not None and _clear(face, self._projector) else None
 
     def points(self, faces: Sequence[Face]) -> Float32[np.ndarray, "n N 2"]:
         """The landmarks of n faces."""
@@ -91,7 +87,14 @@ def read(path: Path, flag: str, framing: Framing) -> Face:
     image = images.decode(path.read_bytes())
     if framing.as_it_is and image.shape[:2] == (framing.size, framing.size):
         return Face(path.stem, image)
-    return cut(image, f"{flag} {path}", framing, framing.tracker(False))._replace(name=path.stem)
+    tracker = framing.tracker(False)
+    face = _found(image, framing, tracker)
+    if face is None:
+        raise ValueError(f"{flag} {path}: there is no face that can be seen")
+    if len(tracker.boxes) > 1:
+        count = len(tracker.boxes)
+        raise ValueError(f"{flag} {path}: there are {count} faces; crop the photo around the one that is meant")
+    return face._replace(name=path.stem)
 
 
 def check(path: Path, flag: str) -> None:
@@ -102,9 +105,7 @@ def check(path: Path, flag: str) -> None:
 
 def check_landmarks(face: Face, projector: Projector, name: str) -> None:
     """Raises `ValueError` where a projector's network, if it is to see a face's landmarks, is sure of none."""
-    if face.landmarks is not None:
-        return
-    if flat(projector.heatmaps(to_floats(face.crop[None])), projector.scheme.inner)[0]:
+    if not _clear(face, projector):
         raise ValueError(f"{name}: the heatmaps of its landmarks are flat (a face in profile?)")
 
 
@@ -113,19 +114,22 @@ def landmarks(face: Face, projector: Projector) -> Float32[np.ndarray, "N 2"]:
     return projector.locate(to_floats(face.crop[None]))[0] if face.landmarks is None else face.landmarks
 
 
-def cut(image: Picture, name: str, framing: Framing, tracker: Tracker, alone: bool = True) -> Face:
-    """The one face in a picture; without `alone` the one that the tracker follows.
-
-    Raises `ValueError`, in which the picture is called `name`, as `read` does.
-    """
+def _found(image: Picture, framing: Framing, tracker: Tracker) -> Face | None:
+    """The face in a picture that a tracker sees."""
     found = tracker.look(image)
     if found is None:
-        raise ValueError(f"{name}: there is no face that can be seen")
-    if alone and len(tracker.boxes) > 1:
-        raise ValueError(f"{name}: there are {len(tracker.boxes)} faces; crop the photo around the one that is meant")
+        return None
     points = found[0].astype(np.float64) * (image.shape[1], image.shape[0])
     transform = framing.alignment(points, framing.size)
     known = None
     if framing.points is not None:
         known = (procrustes.apply(transform, points[framing.points]) / framing.size).astype(np.float32)
-    return Face(name, align.crop(image, transform, framing.size), known)
+    return Face("", align.crop(image, transform, framing.size), known)
+
+
+def _clear(face: Face, projector: Projector) -> bool:
+    """Whether a face's landmarks are known, or a projector's network is sure of them."""
+    return (
+        face.landmarks is not None
+        or not flat(projector.heatmaps(to_floats(face.crop[None])), projector.scheme.inner)[0]
+    )

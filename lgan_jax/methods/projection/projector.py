@@ -177,8 +177,9 @@ class Projector:
         self._shared = jax.device_put(networks)
         self._look, self._heatmaps = jax.jit(look.see), jax.jit(landmarks.see)
         self._locate = jax.jit(lambda seen, image: locate(landmarks.see(seen, image)))
-        side = jax.eval_shape(landmarks.see, landmarks.variables, jnp.zeros((1, *self._shape))).shape[1:3]
-        self._render = jax.jit(lambda points: gaussians(points, *side, sigma))
+        one = jax.ShapeDtypeStruct((1, *self._shape), jnp.float32)
+        sides = jax.eval_shape(landmarks.see, landmarks.variables, one).shape[1:3]
+        self._render = jax.jit(lambda points: gaussians(points, *sides, sigma))
         self._draw = jax.jit(lambda v, style, noise: self.generator.apply(v, style, noise, method="draw"))
         self._inverters: dict[int, inversion.Inverter] = {}  # by the number of slots
         self._compare = jax.jit(self._compared, static_argnums=0)
