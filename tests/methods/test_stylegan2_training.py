@@ -118,7 +118,7 @@ def test_styles_are_mixed(trained):
     """Of every example, the first places have one latent's style, and the others the other's."""
     method, states, _ = trained
     keys = jax.vmap(jax.random.key)(jnp.arange(200))
-    styles, noise, rest = method._styles(method.variables(states[-1]), keys)
+    styles, noise, rest = method._styles(method.variables(states[-1]), keys, 192)
     places = method.generator.places
     assert styles.shape == (200, places, 6)
     changes = np.asarray(jnp.abs(jnp.diff(styles, axis=1)).max(-1) > 0).sum(1)
@@ -127,6 +127,20 @@ def test_styles_are_mixed(trained):
     assert [x.shape for x in noise] == [(200, 4, 4), (200, 8, 8), (200, 8, 8)]
     assert rest.shape == (200, 192)
     assert float(jnp.std(rest)) == pytest.approx(1, abs=0.05)
+
+
+def test_without_mixing_and_noise(trained):
+    """Every place has the first latent's style, and maps are given nothing."""
+    _, states, _ = trained
+    method = small(mixing=0.0, noise=False)
+    variables = method.variables(states[-1])
+    styles, noise, rest = method._styles(variables, jax.vmap(jax.random.key)(jnp.arange(5)))
+    assert styles.shape == (5, method.generator.places, 6)
+    assert not jnp.diff(styles, axis=1).any()
+    assert jnp.abs(jnp.diff(styles, axis=0)).max() > 0
+    assert [x.any() for x in noise] == [False] * 3
+    assert method.generator.apply(variables, styles, noise, method="draw").shape == (5, 8, 8, 3)
+    assert rest.shape == (5, 0)
 
 
 def test_half_of_the_pictures_are_mirrored():

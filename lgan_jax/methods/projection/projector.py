@@ -2,7 +2,7 @@
 
 The objective and its schedules are the published tool's: λ_look·LPIPS + λ_landmarks·‖w·ΔFAN‖ + λ_noise·regularity,
 1,000 steps of Adam on one style for all places and on the noise maps, from the mean style. Beyond it, a search may
-start at the nearest of many sampled styles, be held to styles that the mapping network makes, and have a style for each
+start at the best of many sampled styles, be held to styles that the mapping network makes, and have a style for each
 place.
 """
 
@@ -30,6 +30,7 @@ from lgan_jax.ops.heatmaps import gaussians, peaks
 _OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"  # what XLA's error begins with
 _SEED = 123  # of the sampled styles, the published tool's
 _AT_ONCE = 500  # styles that are sampled at a time
+_NEAR = 0.05  # share of the candidates that are near a look
 _FLAT = 0.2  # height of a landmark's map, of about 1 where it is sure, below which it says nothing
 
 Pictures = Float32[np.ndarray, "_ _ _ 3"]
@@ -66,8 +67,8 @@ class Settings:
       landmarks: weight of the heatmaps' distance.
       regularity: weight of the noise maps' regularity.
       prior: weight of how unusual the style is, see `styles.unusual`.
-      candidates: sampled styles; the search starts at the one whose picture is nearest to the look (to the landmarks,
-        where the look does not count), restarts at the next ones; 0: all at the mean style.
+      candidates: sampled styles; of the twentieth whose pictures are nearest to the look (of all, where it does not
+        count) the search starts at the one with the least loss, restarts at the next ones; 0: all at the mean style.
       space: of the styles: "w", one for all of the generator's places, or "w+", one for each (Abdal et al., ICCV 2019).
       samples: styles of which mean and deviation are taken.
       slots: pictures, times restarts, that are worked on at a time.
@@ -182,7 +183,7 @@ class Projector:
         self._render = jax.jit(lambda points: gaussians(points, *sides, sigma))
         self._draw = jax.jit(lambda v, style, noise: self.generator.apply(v, style, noise, method="draw"))
         self._inverters: dict[int, inversion.Inverter] = {}  # by the number of slots
-        self._compare = jax.jit(self._compared, static_argnums=0)
+        self._compare = jax.jit(self._compared)
         self.mean, self.deviation, measure = styles.spread(self._sampled(settings.samples, _SEED))
         self._shared |= jax.device_put({"deviation": self.deviation, "weights": weights, "measure": measure})
 
@@ -323,30 +324,32 @@ class Projector:
         return {"style": style, "noise": noise}
 
     def _nearest(self, targets: Any, noise: Sequence[np.ndarray], count: int) -> Float32[np.ndarray, "rows features"]:
-        """For each target the `count` candidates whose pictures, with this noise, are nearest to it, in their order.
+        """For each target the `count` candidates to start at, in their order: of those near the look, the best.
 
-        By the look, where it counts: a search that starts at somebody else, who has the landmarks, stays there.
+        A search that starts at somebody else, who has the landmarks, stays there. Pictures have this noise.
         """
         candidates = self._sampled(self.settings.candidates, _SEED + 1)
-        by_look = targets["shares"][:, 0] > 0
-        nearest = np.empty((len(by_look), count), int)
-        for term, those in (("look", by_look), ("landmarks", ~by_look)):
-            for rows in _parts(np.flatnonzero(those), self.settings.slots):
-                some = jax.device_put(jax.tree.map(lambda x, rows=rows: x[rows], targets))
-                compare = functools.partial(self._compare, term, self._shared, noise, some)
-                nearest[rows] = np.argsort(in_chunks(compare, candidates), 0)[:count].T
+        nearest = np.empty((len(targets["shares"]), count), int)
+        for rows in _parts(np.arange(len(nearest)), self.settings.slots):
+            some = jax.device_put(jax.tree.map(lambda x, rows=rows: x[rows], targets))
+            found = in_chunks(functools.partial(self._compare, self._shared, noise, some), candidates)
+            nearest[rows] = np.stack([_chosen(*terms, count) for terms in found.transpose(2, 1, 0)])
         return candidates[nearest.reshape(-1)]
 
     def _compared(
-        self, term: str, shared: Any, noise: Any, targets: Any, style: Array
-    ) -> Float[Array, "candidates targets"]:
-        """A term of the loss, of which the other is then not computed."""
+        self, shared: Any, noise: Any, targets: Any, style: Array
+    ) -> Float[Array, "candidates terms targets"]:
+        """The terms of the loss: look, landmarks."""
 
         def repeated(one: Any) -> Any:
             return jax.tree.map(lambda x: jnp.broadcast_to(x, (len(style), *x.shape)), one)
 
+        def terms(target: Any) -> Array:
+            found = self._distances(shared, image, repeated(target))
+            return jnp.stack([found["look"], found["landmarks"]], 1)
+
         image = self._draw(shared["generator"], style, repeated(noise))
-        return jax.vmap(lambda target: self._distances(shared, image, repeated(target))[term], out_axes=1)(targets)
+        return jax.vmap(terms, out_axes=2)(targets)
 
     def _sampled(self, count: int, seed: int) -> Float32[np.ndarray, "count features"]:
         """Styles of normally distributed numbers."""
@@ -375,6 +378,12 @@ def flat(heatmaps: Float[np.ndarray, "n height width points"], inner: np.ndarray
     That is where half of its maps of the points `inner`, inside the outline, are flat.
     """
     return np.median(heatmaps.max((1, 2))[:, inner], 1) < _FLAT
+
+
+def _chosen(look: np.ndarray, landmarks: np.ndarray, count: int) -> np.ndarray:
+    """Places of the `count` candidates with the least loss, of those nearest to the look, where it counts."""
+    near = np.argsort(look)[: max(count, round(_NEAR * len(look)))] if look.any() else np.arange(len(look))
+    return near[np.argsort((look + landmarks)[near])[:count]]
 
 
 def _renormalized(parameters: Any) -> Any:

@@ -232,8 +232,9 @@ class StyleGAN2:
 
         def loss(params: Any):
             variables = {"params": params, "buffers": state.buffers}
-            styles, noise, drawn = self._styles(variables, keys)
-            direction = drawn.reshape(len(keys), self.faces.size, self.faces.size, 3)
+            shape = (self.faces.size, self.faces.size, 3)
+            styles, noise, drawn = self._styles(variables, keys, math.prod(shape))
+            direction = drawn.reshape(len(keys), *shape)
             lengths = losses.path_lengths(lambda x: self._draw(variables, x, noise), styles, direction)
             mean = jax.lax.pmean(jax.lax.stop_gradient(lengths.mean()), DATA_AXIS)
             paths = state.paths + _PATHS * (mean - state.paths)
@@ -283,24 +284,30 @@ class StyleGAN2:
         styles, noise, _ = self._styles(variables, keys)
         return self._draw(variables, styles, noise), styles[:, 0]
 
-    def _styles(self, variables: Any, keys: jax.Array) -> tuple[Styles, list[Array], Array]:
-        """Styles, of which some mix those of two latents; noise maps; and as many more numbers as a picture has.
+    def _styles(self, variables: Any, keys: jax.Array, more: int = 0) -> tuple[Styles, list[Array], Array]:
+        """Styles, of which some mix those of two latents; noise maps; and so many `more` numbers for each.
 
         One draw for all of it: each costs the compiler, and the processor, more than the numbers do.
         """
         settings, places = self.settings, self.generator.places
         sides = noise_sides(self.generator.channels)
-        counts = [settings.latent, settings.latent, *(side**2 for side in sides), 3 * self.faces.size**2]
+        noise = [side**2 * settings.noise for side in sides]
+        counts = [settings.latent, settings.latent * (settings.mixing > 0), *noise, more]
         numbers = jax.vmap(lambda key: jax.random.normal(key, (sum(counts),)))(keys)
         one, other, *noise, rest = jnp.split(numbers, list(_sums(counts))[:-1], 1)
+        maps = [
+            x.reshape(-1, side, side) if settings.noise else jnp.zeros((1, side, side)) for x, side in zip(noise, sides)
+        ]
+        if not settings.mixing:
+            style = self.generator.apply(variables, one, method="map")
+            return jnp.repeat(style[:, None], places, 1), maps, rest
         share = jax.vmap(lambda key: jax.random.uniform(key, (2,)))(folded(keys, 1))
         first = 1 + jnp.floor(share[:, 0] * (places - 1))  # the place from which on the other latent's style counts
         first = jnp.where(share[:, 1] < settings.mixing, first, places)
         both = self.generator.apply(variables, jnp.concatenate([one, other]), method="map")
         one, other = (x[:, None] for x in jnp.split(both, 2))
         styles = jnp.where(jnp.arange(places)[None, :, None] < first[:, None, None], one, other)
-        maps = [x.reshape(-1, side, side) for x, side in zip(noise, sides)]
-        return styles, maps if settings.noise else [jnp.zeros_like(x) for x in maps], rest
+        return styles, maps, rest
 
     def _draw(self, variables: Any, styles: Styles, noise: list[Array]) -> Image:
         return self.generator.apply(variables, styles, noise, method="draw")
