@@ -1,16 +1,17 @@
 """Projections measured on a model that is known: grey pictures whose landmarks lie as low as they are bright."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
-from oracle import Memory
+from oracle import Memory, built_in_faces, drawn
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import FaceData
 from lgan_jax.evaluation import judge
 from lgan_jax.evaluation.projection import evaluate as evaluation
-from lgan_jax.evaluation.projection import measures
+from lgan_jax.evaluation.projection import measures, sheets
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.methods.projection.model import Sampled
 from lgan_jax.methods.projection.projector import Projection
@@ -144,3 +145,21 @@ def test_what_cannot_be_measured_is_said(faces, tmp_path):
     ):
         with pytest.raises(ValueError, match=message):
             evaluation.Settings(**changes)
+
+
+def test_what_should_come_out_is_drawn_of_built_in_faces():
+    """Each look's person in the own light, with expression, pose and place of the other."""
+    data, samples = built_in_faces(64, identities=2, train=1, test=3)
+    some = measures.pairs(data, 4)
+    taken = ("action_units", "expression", "lopsided", "yaw", "pitch", "roll", "gaze", "shift", "scale")
+    by_picture = {data.test[i]["image"].tobytes(): sample for i, sample in enumerate(samples["test"])}
+    for look, other, made in zip(some.looks, some.others, some.drawn):
+        own, other = by_picture[look.tobytes()], by_picture[other.tobytes()]
+        wanted = dataclasses.replace(own, **{name: getattr(other, name) for name in taken})
+        np.testing.assert_array_equal(made, drawn(wanted, 64)["image"])
+    results = {"look alone": some.looks, "0.1": some.others}
+    with_drawn = sheets.projections(some, results, data.info.scheme)
+    without = sheets.projections(dataclasses.replace(some, drawn=None), results, data.info.scheme)
+    assert "should come out" in with_drawn.caption
+    assert "should come out" not in without.caption
+    assert with_drawn.image.shape[1] > without.image.shape[1] + 64

@@ -86,20 +86,20 @@ def test_it_comes_near_to_pictures_that_the_generator_can_make(projector, pictur
 @pytest.mark.parametrize("look", [1.0, 0.0])
 def test_restarts_begin_at_the_best_candidates_near_the_look(generator, pictures, look):
     """Or at those nearest to the landmarks, where these alone count; compared two at a time."""
-    projector, begun = made(generator, candidates=100, steps=1, learning_rate=1e-6, look=look, landmarks=9.0), {}
+    projector, begun = made(generator, candidates=250, steps=1, learning_rate=1e-6, look=look, landmarks=9.0), {}
 
     def report(progress):
         begun.update(zip(progress.example.tolist(), np.array(progress.parameters["style"])))
 
     found = projector(pictures[:3], pictures[1:4], 2, jax.random.key(1), report)
     module, variables = generator
-    latents = np.random.default_rng(124).normal(size=(100, 5)).astype(np.float32)
+    latents = np.random.default_rng(124).normal(size=(250, 5)).astype(np.float32)
     candidates = np.asarray(module.apply(variables, jnp.asarray(latents), method="map"))
-    drawn = projector.draw(candidates, [np.zeros((100, *x.shape[1:]), np.float32) for x in found.noise])
+    drawn = projector.draw(candidates, [np.zeros((250, *x.shape[1:]), np.float32) for x in found.noise])
     for i in range(3):
         seen = np.sum((np.asarray(looks(1, drawn)[0]) - looks(1, pictures[i : i + 1])[0]) ** 2, (1, 2, 3))
-        heat = projector.heatmap_distance(drawn, np.repeat(pictures[i + 1 : i + 2], 100, 0))
-        near = np.argsort(seen)[:5] if look else np.arange(100)
+        heat = projector.heatmap_distance(drawn, np.repeat(pictures[i + 1 : i + 2], 250, 0))
+        near = np.argsort(seen)[:5] if look else np.arange(250)
         loss = look * seen + projector.settings.landmarks * heat
         best = candidates[near[np.argsort(loss[near])[:2]]]
         np.testing.assert_allclose([begun[2 * i], begun[2 * i + 1]], best, atol=1e-4)

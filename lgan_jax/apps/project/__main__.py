@@ -83,7 +83,7 @@ def _parser() -> cli.Parser:
         "--candidates",
         type=int,
         metavar="N",
-        help="pictures that are made to start at the best near A; 0: at the mean style (default: 0; with --workdir 1000)",
+        help="pictures that are made to start at the best; 0: at the mean style (default: 0; with --workdir 1000)",
     )
     add(
         "--space",

@@ -15,8 +15,7 @@ from jaxtyping import Float32, Int, UInt8
 from lgan_jax import action_units
 from lgan_jax.data import FaceData, synthetic
 from lgan_jax.data.kept import evenly
-
-_EXPRESSION = ("action_units", "expression", "lopsided")  # the fields of a sample that make it up
+from lgan_jax.evaluation import redrawn
 
 Pictures = UInt8[np.ndarray, "n H W 3"]
 Units = Float32[np.ndarray, "n 17"]
@@ -78,7 +77,8 @@ def choose(data: FaceData, count: int) -> Cases:
         units=units,
         wanted=units[giver],
         giver=giver,
-        true=pictures[giver] if in_pairs else _as_given(data, places, giver),
+        # The side of a one-sided smile too, which no action unit tells.
+        true=pictures[giver] if in_pairs else redrawn.taking(redrawn.EXPRESSION, data, places, places[giver]),
     )
 
 
@@ -115,23 +115,6 @@ def _round(count: int) -> np.ndarray:
     return giver
 
 
-def _as_given(data: FaceData, places: np.ndarray, giver: np.ndarray) -> Pictures | None:
-    """Each face with the expression of its giver: the side of a one-sided smile too, which no action unit tells."""
-    if data.drawn is None:
-        return None
-    samples = [synthetic.sample(data.drawn, "test", int(place)) for place in places]
-    return np.stack(
-        [
-            _drawn(data, dataclasses.replace(own, **{name: getattr(samples[other], name) for name in _EXPRESSION}))
-            for own, other in zip(samples, giver)
-        ]
-    )
-
-
 def _draw(data: FaceData, place: int, units: np.ndarray) -> np.ndarray:
     sample = synthetic.sample(data.drawn, "test", place)
-    return _drawn(data, dataclasses.replace(sample, action_units=tuple(map(float, units))))
-
-
-def _drawn(data: FaceData, sample: synthetic.Sample) -> np.ndarray:
-    return synthetic.draw(sample, data.info.size)["image"]
+    return redrawn.draw(data, dataclasses.replace(sample, action_units=tuple(map(float, units))))

@@ -17,7 +17,7 @@ from lgan_jax.evaluation.distances import Features
 from lgan_jax.evaluation.judge import find_judge
 from lgan_jax.evaluation.pictures import to_bytes
 from lgan_jax.evaluation.projection import measures, sheets, tables
-from lgan_jax.evaluation.projection.measures import LANDMARKS, LOOK, THE_LANDMARKS, THE_LOOK, Model
+from lgan_jax.evaluation.projection.measures import DRAWN, LANDMARKS, LOOK, THE_LANDMARKS, THE_LOOK, Model
 from lgan_jax.methods.projection.model import SETTINGS
 
 _SEED = 6  # of the made faces that are measured
@@ -82,6 +82,8 @@ def evaluate(
     pairs = measures.pairs(data, settings.pairs)
     results = measures.projected(projector, pairs, settings.weights)
     photos = {THE_LOOK: pairs.looks, THE_LANDMARKS: pairs.others}
+    if pairs.drawn is not None:
+        photos[DRAWN] = pairs.drawn
     rows = {
         name: measures.measured(model, projector, judge, pairs, pictures)
         for name, pictures in (results | photos).items()

@@ -15,6 +15,7 @@ from jaxtyping import Float, UInt8
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import FaceData
 from lgan_jax.data.kept import evenly
+from lgan_jax.evaluation import redrawn
 from lgan_jax.evaluation.judge import Judge
 from lgan_jax.evaluation.pictures import to_bytes, to_floats
 from lgan_jax.landmarks import IBUG68
@@ -23,6 +24,7 @@ from lgan_jax.metrics.lmk import error_where_known
 
 LOOK, LANDMARKS = "look alone", "landmarks alone"
 THE_LOOK, THE_LANDMARKS = "the look's photo itself", "the landmarks' photo itself"
+DRAWN = "drawn: what should come out"
 DETECTOR, DLIB, HEATMAPS, FEATURES, IDENTITY = "detector", "dlib", "heatmaps", "features", "identity"
 
 Pictures = UInt8[np.ndarray, "n H W 3"]
@@ -61,18 +63,25 @@ class Projector(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Pairs:
-    """n held-out pictures with the look, as many with the landmarks, and the true landmarks of the latter."""
+    """n held-out pictures with the look, as many with the landmarks, and the true landmarks of the latter.
+
+    And, of built-in faces, what should come out: the look's people in their light, with the others' expressions and
+    poses.
+    """
 
     looks: Pictures
     others: Pictures
     landmarks: Float[np.ndarray, "n N 2"]
+    drawn: Pictures | None = None
 
 
 def pairs(data: FaceData, count: int) -> Pairs:
     """At most `count`: held-out pictures, evenly spaced, each with the next one's landmarks."""
-    records = [data.test[int(i)] for i in evenly(np.arange(len(data.test)), count)]
+    places = evenly(np.arange(len(data.test)), count)
+    records = [data.test[int(i)] for i in places]
     pictures, landmarks = (np.stack([record[name] for record in records]) for name in ("image", "landmarks"))
-    return Pairs(pictures, np.roll(pictures, -1, 0), np.roll(landmarks, -1, 0))
+    drawn = redrawn.taking((*redrawn.EXPRESSION, *redrawn.POSE), data, places, np.roll(places, -1))
+    return Pairs(pictures, np.roll(pictures, -1, 0), np.roll(landmarks, -1, 0), drawn)
 
 
 def projected(projector: Projector, some: Pairs, weights: Sequence[float]) -> dict[str, Pictures]:

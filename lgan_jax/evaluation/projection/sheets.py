@@ -49,17 +49,20 @@ def made(pictures: Pictures) -> Sheet:
 def projections(pairs: Pairs, results: Mapping[str, Pictures], scheme: Scheme) -> Sheet:
     """Look, landmarks, and what was made at each weight, a pair in each row."""
     size = pairs.looks.shape[1]
+    made, caption = dict(results), ""
+    if pairs.drawn is not None:
+        made["drawn"] = pairs.drawn
+        caption = " Last, what should come out: the look's face, drawn with the expression and pose of the other."
     rows = []
     for i in evenly(np.arange(len(pairs.looks)), _PAIRS):
         drawn = draw_landmarks(pairs.landmarks[i], scheme, size, on=pairs.others[i])
-        cells = [pairs.looks[i], drawn, *(pictures[i] for pictures in results.values())]
-        rows.append(Row("", cells))
+        rows.append(Row("", [pairs.looks[i], drawn, *(pictures[i] for pictures in made.values())]))
     return Sheet(
         name="projections",
         title="Projections of held-out pairs",
         caption="The photo with the look, the one with the landmarks, and what is made of both at each weight of the "
-        "landmarks.",
-        image=sheet(rows, ["look", "landmarks", *results], size),
+        f"landmarks.{caption}",
+        image=sheet(rows, ["look", "landmarks", *made], size),
     )
 
 

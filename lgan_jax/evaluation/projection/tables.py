@@ -8,6 +8,7 @@ from lgan_jax.evaluation import verdicts
 from lgan_jax.evaluation.projection.measures import (
     DETECTOR,
     DLIB,
+    DRAWN,
     FEATURES,
     HEATMAPS,
     IDENTITY,
@@ -44,7 +45,7 @@ def projections(rows: Mapping[str, Values], steps: int) -> Table:
         ],
         rows=[
             Row(name, {key: summarize(values) for key, values in each.items()},
-                compared=name not in (THE_LOOK, THE_LANDMARKS))
+                compared=name not in (THE_LOOK, THE_LANDMARKS, DRAWN))
             for name, each in rows.items()
         ],
     )  # fmt: skip

@@ -30,7 +30,7 @@ from lgan_jax.ops.heatmaps import gaussians, peaks
 _OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"  # what XLA's error begins with
 _SEED = 123  # of the sampled styles, the published tool's
 _AT_ONCE = 500  # styles that are sampled at a time
-_NEAR = 0.05  # share of the candidates that are near a look
+_NEAR = 0.02  # share of the candidates that are near a look; of 5 % some are other people
 _FLAT = 0.2  # height of a landmark's map, of about 1 where it is sure, below which it says nothing
 
 Pictures = Float32[np.ndarray, "_ _ _ 3"]
@@ -67,7 +67,7 @@ class Settings:
       landmarks: weight of the heatmaps' distance.
       regularity: weight of the noise maps' regularity.
       prior: weight of how unusual the style is, see `styles.unusual`.
-      candidates: sampled styles; of the twentieth whose pictures are nearest to the look (of all, where it does not
+      candidates: sampled styles; of the 2 % whose pictures are nearest to the look (of all, where it does not
         count) the search starts at the one with the least loss, restarts at the next ones; 0: all at the mean style.
       space: of the styles: "w", one for all of the generator's places, or "w+", one for each (Abdal et al., ICCV 2019).
       samples: styles of which mean and deviation are taken.
