@@ -1,14 +1,12 @@
 """Projection from photos to a folder: with tiny published networks, and with ones that are easily seen through."""
 
-import signal
-
 import av
-import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import small_projector
 import small_videos
+from small_projector import BY_FINDER, FRAMING, ONE, SIZE, options, photo
 
 from lgan_jax import cli
 from lgan_jax.apps import provenance
@@ -16,66 +14,14 @@ from lgan_jax.apps.project import __main__ as command
 from lgan_jax.apps.project import aligned, frames, job, wanted, writing
 from lgan_jax.data import align
 from lgan_jax.data.images import decode, resized
-from lgan_jax.faces import Faces
-from lgan_jax.inversion import Diverged
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.methods.projection.model import SETTINGS
-from lgan_jax.methods.projection.networks import Generator
-from lgan_jax.methods.projection.projector import Projector, Seer, Settings
-from lgan_jax.ops.heatmaps import gaussians
-
-SIZE = 64
-FRAMING = aligned.Framing(Faces(), SIZE)
-ONE = (small_videos.face(1)[0], 60, 16)
-
-
-def photo(path, *faces, width=320, height=256):
-    return small_videos.write_photo(path, small_videos.scene(*faces, width=width, height=height))
+from lgan_jax.methods.projection.projector import Projector
 
 
 @pytest.fixture(scope="module")
-def places():
-    """Where the landmarks' maps are high, whatever is seen."""
-    return jnp.asarray(small_videos.face(1)[1])
-
-
-class Plain(Generator):
-    """Four squares of colours that depend on the style, and a little of the noise."""
-
-    def setup(self):
-        self.colours = nn.Dense(12)
-
-    def map(self, z, labels=None, truncation=1.0):
-        return z
-
-    def draw(self, styles, noise=None):
-        squares = jnp.tanh(self.colours(styles)).reshape(-1, 2, 2, 3)
-        image = jnp.repeat(jnp.repeat(squares, self.size // 2, 1), self.size // 2, 2)
-        return image if noise is None else image + 0.01 * noise[-1][..., None]
-
-
-@pytest.fixture(scope="module")
-def projector(places):
-    """The look is a sixteenth of the picture, landmarks are sure where it is bright."""
-    module = Plain((1, 1, 1, 1, 1), latent=5, style=5)
-    variables = jax.jit(module.init)(jax.random.key(0), jnp.zeros((1, 5)))
-
-    def look(_, image):
-        return [image.reshape(len(image), 4, 16, 4, 16, 3).mean((2, 4))]
-
-    def maps(strength, image):
-        bright = image.mean((1, 2, 3)).reshape(-1, 1, 1, 1)
-        return strength * (0.9 + 0.1 * bright) * gaussians(places, 16, 16, 2.0)[None]
-
-    seers = Seer(look, jnp.float32(0)), Seer(maps, jnp.float32(1))
-    settings = Settings(steps=3, samples=20, every=1, slots=2)
-    return Projector((module, variables), *seers, np.ones(68, np.float32), settings)
-
-
-def options(folder, **changes):
-    files = {name: folder / name for name in ("network", "fan", "vgg")}
-    given = {"look": folder / "a.jpg", "landmarks": folder / "b.jpg", "out": folder / "out", "steps": 3, **changes}
-    return job.Options(**files, **given)
+def projector():
+    return small_projector.built()
 
 
 @pytest.fixture(scope="module")
@@ -200,9 +146,6 @@ def test_eyes_and_mouth_of_a_photo_come_where_they_belong(tmp_path):
     np.testing.assert_allclose(np.mean(eyes, 0)[0], 0.5, atol=0.03)
 
 
-BY_FINDER = FRAMING._replace(points=np.arange(68))
-
-
 def test_landmarks_of_a_photo_are_the_finders_where_that_is_wanted(projector, tmp_path, monkeypatch):
     """In the crop, as they are found anew in a larger one; the network is then not asked, not even about flatness."""
     path = photo(tmp_path / "a.jpg", ONE)
@@ -242,29 +185,6 @@ def test_relative_adds_the_change_from_rest_to_the_looks_own_landmarks(projector
     picture, points = wanted.shown((own_face, rest), projector, target[0] - at_rest)
     np.testing.assert_array_equal(picture, own_face.crop)
     np.testing.assert_allclose(points, own, atol=1e-6)
-
-
-def test_a_video_drives_relative_to_its_neutral_frame(projector, tmp_path, monkeypatch):
-    photo(tmp_path / "a.jpg", ONE)
-    small_videos.write_video(tmp_path / "b.mp4", small_videos.moving(2, 3))
-    asked = []
-
-    def call(self, look, landmarks, progress, start=None, **given):
-        asked.append(landmarks[0])
-        return start or real(self, look, landmarks, **given)
-
-    real = Projector.__call__
-    monkeypatch.setattr(Projector, "__call__", call)
-    said = []
-    given = {"landmarks": tmp_path / "b.mp4", "frame_steps": 1, "relative": True, "neutral": "1"}
-    assert frames.run(options(tmp_path, **given), projector, BY_FINDER, said.append) == 0
-    assert said[0] == "neutral frame of b.mp4: 1"
-    own = aligned.read(tmp_path / "a.jpg", "", BY_FINDER).landmarks
-    np.testing.assert_allclose(asked[1], own, atol=0.01)  # what follows a face starts where it was seen last
-    again = options(tmp_path, out=tmp_path / "no", **{**given, "neutral": "7"})
-    with pytest.raises(ValueError, match=r"--relative: there is no face in frame 7 of .*b\.mp4"):
-        frames.run(again, projector, BY_FINDER, said.append)
-    assert not (tmp_path / "no").exists()
 
 
 def failed(arguments, capsys):
@@ -351,61 +271,3 @@ def test_from_the_command_line(projector, tmp_path, capsys, monkeypatch):
     assert (tmp_path / "moving" / "video.mp4").is_file()
     other = flags(tmp_path, look=tmp_path / "b.mp4", landmarks=path, out=tmp_path / "more")
     assert "b.mp4 is a video; only --landmarks may be one" in failed(other, capsys)
-
-
-def test_a_video_drives_frame_by_frame(projector, tmp_path):
-    """The frame without a face shows the picture before; the one before the first face shows the first."""
-    photo(tmp_path / "a.jpg", ONE)
-    blank = small_videos.scene()
-    small_videos.write_video(tmp_path / "b.mp4", [blank, *small_videos.moving(1, 2), blank])
-    said = []
-    given = options(tmp_path, landmarks=tmp_path / "b.mp4", frame_steps=1)
-    assert frames.run(given, projector, FRAMING, said.append) == 0
-    assert said == [
-        f"{tmp_path / 'out' / 'video.mp4'} is written; 2 of 4 frames show the picture before, for want of a face"
-    ]
-    with av.open(str(tmp_path / "out" / "video.mp4")) as container:
-        made = [frame.to_ndarray(format="rgb24").astype(int) for frame in container.decode(video=0)]
-    assert len(made) == 4
-    assert np.abs(made[1] - made[0]).mean() < 4
-    assert np.abs(made[3] - made[2]).mean() < 4
-    small_videos.write_video(tmp_path / "c.mp4", [blank] * 2)
-    with pytest.raises(ValueError, match=r"c\.mp4: no frame shows a face whose landmarks are clear"):
-        frames.run(options(tmp_path, landmarks=tmp_path / "c.mp4", out=tmp_path / "none"), projector, FRAMING)
-    assert not (tmp_path / "none").exists()
-
-
-def frames_of(path):
-    with av.open(str(path)) as container:
-        return len(list(container.decode(video=0)))
-
-
-def test_a_video_that_is_stopped_or_diverges_has_the_frames_before(projector, tmp_path, monkeypatch):
-    """In the search for the third frame, that from the second's; the second has found what the first has."""
-    photo(tmp_path / "a.jpg", ONE)
-    small_videos.write_video(tmp_path / "b.mp4", small_videos.moving(1, 4))
-    real, happening, reports, later = Projector.__call__, [], [], []
-
-    def call(self, *pair, progress, start=None, **given):
-        if start is None:
-            later.clear()
-            return real(self, *pair, progress=reports.append, **given)
-        later.append(start)
-        if len(later) == 2:
-            happening[0](start)
-            progress(reports[-1])
-        return start
-
-    def diverge(start):
-        raise Diverged(np.array([0]), start)
-
-    monkeypatch.setattr(Projector, "__call__", call)
-    happening[:], said = [lambda _: signal.raise_signal(signal.SIGINT)], []
-    given = {"landmarks": tmp_path / "b.mp4", "frame_steps": 1}
-    assert frames.run(options(tmp_path, **given), projector, FRAMING, said.append) == 130
-    assert said[1] == "stopped: it has the first 2 frames and is whole"
-    assert frames_of(tmp_path / "out" / "video.mp4") == 2
-    happening[:] = [diverge]
-    with pytest.raises(ValueError, match=r"b\.mp4, frame 2: the search diverged, .* has the frames before it$"):
-        frames.run(options(tmp_path, out=tmp_path / "more", **given), projector, FRAMING, said.append)
-    assert frames_of(tmp_path / "more" / "video.mp4") == 2
