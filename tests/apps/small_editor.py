@@ -117,10 +117,9 @@ def opened(page, address):
 
 def settled(page):
     """The page, once the last picture that it asked for is there."""
-    page.wait_for_selector("#timing[data-id]")
     shown = None
-    while shown != (shown := page.locator("#timing").get_attribute("data-id")):
-        page.wait_for_timeout(250)
+    while shown != (shown := page.locator("#timing[data-id][aria-busy=false]").get_attribute("data-id")):
+        page.wait_for_timeout(100)
     return page
 
 

@@ -216,7 +216,7 @@ def test_json_and_pts_come_back(page, known, tmp_path):
         (tmp_path / name).write_text(content)
         page.keyboard.press("r")
         page.locator("#landmark-file").set_input_files(tmp_path / name)
-        assert says(page, "Landmarks opened")
+        assert says(page, f"{name} opened")
         np.testing.assert_allclose(points(page), edited, atol=1e-5)
     elsewhere = "\n".join(f"{300 + 200 * x} {150 + 200 * y}" for x, y in edited)
     (tmp_path / "b.pts").write_text(f"version: 1\nn_points: 98\n{{\n{elsewhere}\n}}\n")

@@ -141,7 +141,7 @@ export class Landmarks {
   async readLandmarks(file) {
     const { points, framed } = files.parse(await file.text(), this.run);
     this.history.change(this.shapes.fresh(framed ? points : this.shapes.fitted(points)));
-    this.page.say(framed ? "Landmarks opened" : "These points belong to another picture; they were fitted to this one");
+    this.page.say(framed ? `${file.name} opened` : `${file.name} belongs to another picture; its points were fitted to this one`);
   }
 
   readFile(file) {

@@ -29,6 +29,7 @@ class Page {
         for (const tab of tabs) tab.failed?.();
       },
       state: (connected) => this.connected(connected),
+      waiting: (yes) => (find("timing").ariaBusy = String(yes)),
     });
     this.listen();
     const asked = location.hash.slice(1);

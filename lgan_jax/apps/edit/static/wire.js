@@ -51,11 +51,15 @@ export async function post(path, body, query) {
  * again, with growing pauses.
  */
 export class Link {
-  /** `on` holds functions `(header, buffer, offset, started)` by the kind of answer, and `state(connected)`. */
+  /**
+   * `on` holds functions `(header, buffer, offset, started)` by the kind of answer, `state(connected)`, and
+   * `waiting(yes)` for whether an answer is awaited or being shown.
+   */
   constructor(on) {
     this.on = on;
     this.number = 0;
     this.lanes = {};
+    this.showing = 0;
     this.pause = 250;
     this.open();
   }
@@ -72,6 +76,7 @@ export class Link {
     this.socket.onmessage = (event) => this.hear(event.data);
     this.socket.onclose = () => {
       this.lanes = {};
+      this.tell();
       this.on.state(false);
       setTimeout(() => this.open(), this.pause);
       this.pause = Math.min(this.pause * 2, 8000);
@@ -84,6 +89,11 @@ export class Link {
     const request = { kind, header, payload, started };
     if (lane.sent) lane.waiting = request;
     else this.send(lane, request);
+    this.tell();
+  }
+
+  tell() {
+    this.on.waiting(this.showing > 0 || Object.values(this.lanes).some((lane) => lane.sent));
   }
 
   send(lane, request) {
@@ -92,7 +102,7 @@ export class Link {
     this.socket.send(pack({ kind: request.kind, id: lane.sent.id, ...request.header }, request.payload));
   }
 
-  hear(buffer) {
+  async hear(buffer) {
     const [header, offset] = unpack(buffer);
     const lane = this.lanes[header.of] ?? Object.values(this.lanes).find((one) => one.sent?.id === header.id);
     const started = lane?.sent?.started ?? performance.now();
@@ -101,6 +111,12 @@ export class Link {
       lane.sent = lane.waiting = null;
       if (next) this.send(lane, next);
     }
-    this.on[header.kind]?.(header, buffer, offset, started);
+    this.showing += 1;
+    try {
+      await this.on[header.kind]?.(header, buffer, offset, started);
+    } finally {
+      this.showing -= 1;
+      this.tell();
+    }
   }
 }
