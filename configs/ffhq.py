@@ -62,7 +62,7 @@ def quick(config: ConfigDict) -> None:
     """
     small(config)
     config.data.built_in.update({"identities": 4, "train_per_identity": 250, "test_per_identity": 24})
-    config.data.built_in.update({"variation": "video", "acts": "posed", "turning": 0.25})
+    config.data.built_in.update({"variation": "video", "acts": "posed", "turning": 0.25, "aligned": True})
     config.held_out = 2
     config.detector.augmentation = {  # as little as the faces that it will see differ from those that it trains on
         **{"rotation": 5.0, "scale": 0.05, "shift": 0.02},

@@ -2,13 +2,7 @@
 
 import numpy as np
 
-from lgan_jax.data.synthetic import Sample
-from lgan_jax.data.synthetic.render import _Model
-
-
-def landmarks(sample: Sample) -> np.ndarray:
-    """The landmarks that `draw` gives with a picture of any size: WFLW's, `(98, 2)`."""
-    return _Model(sample).landmarks()
+from lgan_jax.data.synthetic import Sample, landmarks
 
 
 def record(sample: Sample) -> dict:

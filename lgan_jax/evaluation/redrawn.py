@@ -30,5 +30,5 @@ def taking(fields: Sequence[str], data: FaceData, places: Places, givers: Places
 
 
 def draw(data: FaceData, sample: synthetic.Sample) -> UInt8[np.ndarray, "H W 3"]:
-    """The picture of a sample, of the data's size."""
-    return synthetic.draw(sample, data.info.size)["image"]
+    """The picture of a sample, of the data's size, and aligned where the data are."""
+    return synthetic.draw(synthetic.aligned(sample) if data.drawn.aligned else sample, data.info.size)["image"]

@@ -10,10 +10,11 @@ from bare_faces import landmarks
 
 from lgan_jax import config
 from lgan_jax.action_units import EXPRESSIONS, NUMBERS, expression_units, units
-from lgan_jax.data import synthetic
+from lgan_jax.data import align, synthetic
 from lgan_jax.data.synthetic import Background, Sample, Settings, draw, person, sample
 from lgan_jax.data.synthetic.__main__ import main
-from lgan_jax.landmarks import WFLW98, mirrored
+from lgan_jax.landmarks import IBUG68, WFLW98, mirrored, to_ibug68
+from lgan_jax.ops import procrustes
 
 ADA = Sample(person=person(0, 0))
 _OUTER_EYES = list(WFLW98.eye_corners)
@@ -281,6 +282,19 @@ def test_heads_turn_as_far_as_they_are_told():
         assert dataclasses.replace(near, yaw=far.yaw, pitch=far.pitch, roll=far.roll) == far
     with pytest.raises(ValueError, match=r"turning is 1\.5; it is a share"):
         Settings(turning=1.5)
+
+
+def test_heads_are_aligned_as_photos_of_them_would_be():
+    """They are turned, resized and moved in the picture and nothing else: no crop of them would move them again."""
+    own = Settings(identities=4, acts="posed")
+    for i in range(12):
+        face, brought = sample(own, "train", i), sample(dataclasses.replace(own, aligned=True), "train", i)
+        before, after = (to_ibug68(landmarks(x), WFLW98) for x in (face, brought))
+        moved = procrustes.apply(align.alignment(before, 1), before)
+        np.testing.assert_allclose(after[IBUG68.inner], moved[IBUG68.inner], atol=1e-6)
+        np.testing.assert_allclose(align.alignment(after, 1), np.eye(2, 3), atol=1e-5)
+        place = {name: getattr(face, name) for name in ("roll", "scale", "shift")}
+        assert dataclasses.replace(brought, **place) == face
 
 
 def test_pictures_of_a_person_in_pairs():

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from lgan_jax import action_units
-from lgan_jax.data import synthetic
+from lgan_jax.data import align, synthetic
 from lgan_jax.data.builders import base
 from lgan_jax.data.builders.drawing import drawn
 
@@ -25,7 +25,11 @@ class Synthetic(base.FaceBuilder, skip_registration=True):
         self.settings = settings
         self.size = size
         digest = hashlib.sha256(repr((dataclasses.astuple(settings), size)).encode())
-        for path in (Path(action_units.__file__), *sorted(Path(synthetic.__file__).parent.glob("*.py"))):
+        for path in (
+            Path(action_units.__file__),
+            Path(align.__file__),
+            *sorted(Path(synthetic.__file__).parent.glob("*.py")),
+        ):
             digest.update(path.read_bytes())
         super().__init__(cache, f"synthetic-{digest.hexdigest()[:16]}", synthetic.names(settings), "wflw98")
         self.pairs = settings.pairs

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from lgan_jax.data.synthetic.parameters import Sample
 from lgan_jax.data.synthetic.people import Person
-from lgan_jax.data.synthetic.sampling import Sample
 from lgan_jax.landmarks import WFLW98
 
 CHIN = -1.27  # y of the mean chin's lower edge

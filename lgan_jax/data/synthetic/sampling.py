@@ -1,10 +1,4 @@
-"""What is in each picture: who, in which pose, with which action units, looking where, in which light.
-
-Conventions: the picture's x goes right and y down. `yaw` > 0 turns the face to the picture's right (the subject's own
-left), `pitch` > 0 turns it up, `roll` > 0 tilts the top of the head to the picture's right; degrees. `gaze` is (yaw,
-pitch) of the eyes relative to the head, in degrees, with the same signs. Light comes from `(azimuth, elevation)`
-degrees: 0, 0 is from the camera, positive from the picture's right and from above.
-"""
+"""Which pictures there are: what varies from one to the next, drawn at random, always the same for its number."""
 
 from __future__ import annotations
 
@@ -15,12 +9,11 @@ import numpy as np
 
 from lgan_jax.action_units import EXPRESSIONS, NUMBERS, expression_units
 from lgan_jax.data.synthetic import people
-from lgan_jax.data.synthetic.people import Colour, Person
+from lgan_jax.data.synthetic.framing import aligned
+from lgan_jax.data.synthetic.parameters import SCALE, Background, Light, Sample
 
-SCALE = 0.39  # distance between the outer eye corners in picture widths: chin to forehead fill the picture
 YAW, PITCH, ROLL = 35.0, 20.0, 15.0  # degrees; poses stay within plus and minus these
 _SPLITS = ("train", "test")
-_UNIT = {number: index for index, number in enumerate(NUMBERS)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +34,7 @@ class Settings:
         "posed" goes through the eight expressions in turn, as recorded in a laboratory: of half strength at least,
         nobody talks or blinks, and all look at the camera.
       turning: how far heads turn, nod and tilt, as a share of the usual.
+      aligned: whether heads have the tilt, size and place that photos are brought to (`data.align`); else their own.
       pairs: of a person's pictures the second is the first with another expression, the fourth the third, and so on:
         same person, pose, gaze, light and place.
     """
@@ -53,6 +47,7 @@ class Settings:
     variation: Literal["video", "wild"] = "video"
     acts: Literal["usual", "varied", "posed"] = "usual"
     turning: float = 1.0
+    aligned: bool = False
     pairs: bool = False
 
     def __post_init__(self):
@@ -85,85 +80,6 @@ def names(settings: Settings) -> tuple[str, ...]:
     return people.names(settings.identities + settings.test_identities)
 
 
-@dataclasses.dataclass(frozen=True)
-class Light:
-    """A soft directional light and what comes from everywhere; strengths near 1, `warmth` in [-1, 1]."""
-
-    azimuth: float = -30.0
-    elevation: float = 35.0
-    key: float = 0.75
-    ambient: float = 0.5
-    warmth: float = 0.1
-
-
-@dataclasses.dataclass(frozen=True)
-class Background:
-    """A wall of two colours, lighter towards one side, with blurred shapes on it drawn from `pattern`."""
-
-    first: Colour = (0.55, 0.62, 0.68)
-    second: Colour = (0.36, 0.42, 0.50)
-    pattern: int = 0
-    mirrored: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class Sample:
-    """All parameters of one picture; `dataclasses.replace` gives the same picture with something changed.
-
-    Attributes:
-      person: who is drawn.
-      identity: the number of the person among the data set's.
-      expression: index into `EXPRESSIONS` of what the action units show.
-      action_units: 17 intensities in [0, 1].
-      lopsided: in [-1, 1]; at 1 (-1) units 12 and 14 act only on the corner of the mouth at the picture's right (left)
-        of a frontal face; the recorded intensity is that of the stronger side.
-      yaw, pitch, roll: of the head, degrees (see the module).
-      gaze: (yaw, pitch) of the eyes in the head, degrees.
-      light, background: see there.
-      shift: offset of the face from the picture's middle, in picture widths.
-      scale: distance between the outer eye corners of the mean face, in picture widths.
-    """
-
-    person: Person
-    identity: int = 0
-    expression: int = 0
-    action_units: tuple[float, ...] = (0.0,) * len(NUMBERS)
-    lopsided: float = 0.0
-    yaw: float = 0.0
-    pitch: float = 0.0
-    roll: float = 0.0
-    gaze: tuple[float, float] = (0.0, 0.0)
-    light: Light = Light()
-    background: Background = Background()
-    shift: tuple[float, float] = (0.0, 0.0)
-    scale: float = SCALE
-
-    def unit(self, number: int) -> float:
-        """Intensity of the action unit of that number (its name, not its index)."""
-        return self.action_units[_UNIT[number]]
-
-    def with_expression(self, name: str, strength: float = 1.0) -> Sample:
-        """The same picture with that expression at `strength` in [0, 1] in place of its own."""
-        acts = strength * expression_units(name)
-        lopsided = 1.0 if name == "contempt" else 0.0
-        number = EXPRESSIONS.index(name)
-        return dataclasses.replace(self, action_units=_floats(acts), expression=number, lopsided=lopsided)
-
-    def mirrored(self) -> Sample:
-        """The parameters of the horizontally mirrored picture."""
-        return dataclasses.replace(
-            self,
-            person=dataclasses.replace(self.person, parting=-self.person.parting),
-            lopsided=-self.lopsided,
-            yaw=-self.yaw,
-            roll=-self.roll,
-            gaze=(-self.gaze[0], self.gaze[1]),
-            light=dataclasses.replace(self.light, azimuth=-self.light.azimuth),
-            background=dataclasses.replace(self.background, mirrored=not self.background.mirrored),
-            shift=(-self.shift[0], self.shift[1]),
-        )
-
-
 def sample(settings: Settings, split: str, index: int) -> Sample:
     """Picture `index` of a split: a function of (`settings.seed`, `split`, `index`) and of nothing that came before.
 
@@ -172,13 +88,19 @@ def sample(settings: Settings, split: str, index: int) -> Sample:
     """
     if not 0 <= index < settings.count(split):
         raise IndexError(f"picture {index} of {split!r}: there are {settings.count(split)}")
+    drawn = _drawn(settings, split, index)
+    return aligned(drawn) if settings.aligned else drawn
+
+
+def _drawn(settings: Settings, split: str, index: int) -> Sample:
+    """`sample`, with a tilt, size and place of its own."""
     rng = np.random.default_rng([settings.seed, 1 + _split_number(split), index])
     shown = settings.shown(split)
     turn, place = divmod(index, len(shown))
     identity = shown[place]
     if settings.pairs and turn % 2:
         expression, acts, lopsided = _acting(settings, rng, turn)
-        first = sample(settings, split, index - len(shown))
+        first = _drawn(settings, split, index - len(shown))
         return dataclasses.replace(first, expression=expression, action_units=_floats(acts), lopsided=lopsided)
     if settings.variation == "wild":
         who, (light, background) = people.stranger(rng), _place(rng)
@@ -263,9 +185,9 @@ def _acts(rng: np.random.Generator) -> tuple[int, np.ndarray, float]:
     if rng.random() < 0.4:  # talking: the jaw, lips parted, spread, rounded or pressed together
         talk = {25: rng.uniform(0.2, 0.9), 26: rng.uniform(0, 0.6), 20: rng.uniform(0, 0.3), 23: rng.uniform(0, 0.5)}
         for number, intensity in talk.items():
-            acts[_UNIT[number]] = max(acts[_UNIT[number]], intensity)
+            acts[NUMBERS.index(number)] = max(acts[NUMBERS.index(number)], intensity)
     acts = acts + (rng.random(len(NUMBERS)) < 0.12) * rng.uniform(0, 0.3, len(NUMBERS))
-    acts[_UNIT[45]] = rng.choice([0.0, rng.uniform(0.2, 0.8), 1.0], p=[0.88, 0.06, 0.06])
+    acts[NUMBERS.index(45)] = rng.choice([0.0, rng.uniform(0.2, 0.8), 1.0], p=[0.88, 0.06, 0.06])
     return expression, np.clip(acts, 0, 1), lopsided
 
 
@@ -285,5 +207,5 @@ def _varied(
         expression, lopsided = 0, 0.0
         acts = (rng.random(len(NUMBERS)) < 0.25) * rng.uniform(0.2, 1, len(NUMBERS))
     acts = acts.copy()
-    acts[_UNIT[45]] = rng.choice([0.0, rng.uniform(0.2, 1), 1.0], p=[0.65, 0.2, 0.15])
+    acts[NUMBERS.index(45)] = rng.choice([0.0, rng.uniform(0.2, 1), 1.0], p=[0.65, 0.2, 0.15])
     return expression, acts, lopsided

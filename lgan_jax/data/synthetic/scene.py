@@ -11,8 +11,8 @@ import numpy as np
 from lgan_jax.data.synthetic.canvas import Canvas, oval
 from lgan_jax.data.synthetic.features import smooth
 from lgan_jax.data.synthetic.hair import grow
+from lgan_jax.data.synthetic.parameters import Background, Light, Sample
 from lgan_jax.data.synthetic.people import Person
-from lgan_jax.data.synthetic.sampling import Background, Light, Sample
 
 Project = Callable[[np.ndarray], np.ndarray]  # points of the head (n, 3) to positions in the picture, in [0, 1]
 

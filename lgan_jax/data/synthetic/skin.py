@@ -8,8 +8,8 @@ import numpy as np
 
 from lgan_jax.data.synthetic.canvas import FaceCanvas, Place, oval
 from lgan_jax.data.synthetic.features import JAW_DROP, smooth
+from lgan_jax.data.synthetic.parameters import Sample
 from lgan_jax.data.synthetic.people import Person
-from lgan_jax.data.synthetic.sampling import Sample
 
 _SIDE = 160
 

@@ -12,8 +12,8 @@ import numpy as np
 from lgan_jax.data.synthetic import skin
 from lgan_jax.data.synthetic.canvas import FaceCanvas, Place, oval
 from lgan_jax.data.synthetic.features import JAW_DROP, MOUTH, smooth
+from lgan_jax.data.synthetic.parameters import Sample
 from lgan_jax.data.synthetic.people import Person
-from lgan_jax.data.synthetic.sampling import Sample
 
 _IRIS = 0.064  # radius
 _RIGHT_EYE, _LEFT_EYE = list(range(60, 68)), [72, 71, 70, 69, 68, 75, 74, 73]  # from the outer corner over the top
