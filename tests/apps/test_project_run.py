@@ -37,7 +37,7 @@ def model(run):
 
 def test_the_report_has_every_table(run):
     data = json.loads((run / "report" / "metrics.json").read_text())
-    assert list(data["tables"]) == ["distances", "projections"]
+    assert list(data["tables"]) == ["distances", "projections", "expressions"]
     assert data["facts"]["Weights"] == "detector of step 2, stylegan2 of step 2"
     assert (run / "report" / "projections.png").is_file()
 
@@ -58,7 +58,7 @@ def test_faces_are_made_and_seen(model):
 
 
 def test_the_readme_example_runs(run):
-    names = example("project", run, {"lgan_jax": lgan_jax}, {"steps=250": "steps=2, samples=4, candidates=4"})
+    names = example("project", run, {"lgan_jax": lgan_jax}, {"steps=250": "steps=2, samples=8, candidates=4"})
     assert names["found"].image.shape == (1, SIZE, SIZE, 3)
 
 

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from lgan_jax import inversion, optimizers
 from lgan_jax.methods.projection import projector as projectors
@@ -30,7 +31,14 @@ def maps(variables, image):
 def generator():
     module = Generator((4, 3), latent=5, style=6, layers=1)
     variables = jax.jit(module.init)(jax.random.key(2), jnp.zeros((1, 5)))
-    return module, variables
+    return module, with_noise(variables, 1e-6)
+
+
+def with_noise(variables, strength):
+    """In the last layer alone."""
+    params = flatten_dict(variables["params"])
+    params["synthesis", "b8", "conv1", "noise_strength"] = jnp.float32(strength)
+    return {**variables, "params": unflatten_dict(params)}
 
 
 def made(generator, **settings):
@@ -125,6 +133,12 @@ def test_the_prior_keeps_styles_usual(generator, pictures):
     np.testing.assert_allclose(near.terms["prior"], 10 * distances[1], rtol=1e-3)
 
 
+def test_noise_counts_for_nothing_where_the_generator_makes_nothing_of_it(generator, pictures):
+    module, variables = generator
+    found = made((module, with_noise(variables, 0)), steps=2)(pictures[:1], pictures[:1])
+    assert set(found.terms) == {"look", "landmarks"}
+
+
 def test_styles_of_the_sample_are_usual():
     """In directions of whatever scale, and where the last leaky ReLU has folded them."""
     numbers = np.random.default_rng(1).normal(size=(5000, 3)) @ [[3.0, 1, 0], [0, 0.1, 0.5], [0, 0, 5.0]] + [1.0, -2, 5]
@@ -211,6 +225,8 @@ def test_what_it_cannot_be_given(generator, projector, pictures):
         projector(pictures, pictures[:2])
     with pytest.raises(ValueError, match=r"each, not \(1, 4, 4, 3\)"):
         projector(pictures[:1, :4, :4], pictures[:1, :4, :4])
+    with pytest.raises(ValueError, match="samples is 6; a prior needs more than the 6 features of a style"):
+        made(generator, samples=6, prior=0.1)
     with pytest.raises(ValueError, match="steps is 0; it must be at least 1"):
         Settings(steps=0)
     with pytest.raises(ValueError, match="look is nan; it must be a number from 0 on"):

@@ -14,6 +14,8 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
+from flax.traverse_util import flatten_dict
 from jaxtyping import Array, Float
 
 from lgan_jax.methods.projection.layers import EqualDense, activated, clamped, normalized
@@ -22,6 +24,7 @@ from lgan_jax.ops.resample import doubled
 
 SMALLEST = 4  # pixels on a side of the first block's maps
 REDUCED = jnp.bfloat16  # what blocks of high resolution can compute in
+_STRENGTH = "noise_strength"  # a convolution's parameter: what its noise map is multiplied by
 
 Maps = Float[Array, "batch _ _ _"]
 Styles = Float[Array, "batch places _"]
@@ -100,7 +103,7 @@ class StyledConv(nn.Module):
         side, inputs = x.shape[1] * (2 if self.up else 1), x.shape[-1]
         kernel = self.param("kernel", nn.initializers.normal(1.0), (3, 3, inputs, self.features))
         constant = self.variable("buffers", "noise_const", self._drawn, side)
-        strength = self.param("noise_strength", nn.initializers.zeros, ())
+        strength = self.param(_STRENGTH, nn.initializers.zeros, ())
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         scales = EqualDense(inputs, bias=1.0, name="affine")(style)
         made = modulated_convolve(x, kernel, scales, self.up)
@@ -254,3 +257,8 @@ class Generator(nn.Module):
 def noise_sides(channels: Sequence[int]) -> tuple[int, ...]:
     """The sides of a synthesis network's noise maps, in its order: 4, 8, 8, 16, 16 …"""
     return tuple(SMALLEST << (i + 1) // 2 for i in range(2 * len(channels) - 1))
+
+
+def noisy(variables: Any) -> bool:
+    """Whether a generator with these variables makes anything of its noise maps."""
+    return any(np.any(x) for name, x in flatten_dict(variables["params"]).items() if name[-1] == _STRENGTH)

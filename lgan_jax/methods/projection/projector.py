@@ -22,7 +22,7 @@ from jaxtyping import Array, ArrayLike, Float, Float32
 from lgan_jax import inversion, optimizers
 from lgan_jax.landmarks import IBUG68, Scheme
 from lgan_jax.methods.projection import losses, styles
-from lgan_jax.methods.projection.networks import Generator, noise_sides
+from lgan_jax.methods.projection.networks import Generator, noise_sides, noisy
 from lgan_jax.nn import lpips
 from lgan_jax.nn.chunks import in_chunks
 from lgan_jax.ops.heatmaps import gaussians, peaks
@@ -65,7 +65,7 @@ class Settings:
       quiet: share of the steps at which that noise, falling quadratically, has come to 0.
       look: weight of LPIPS.
       landmarks: weight of the heatmaps' distance.
-      regularity: weight of the noise maps' regularity.
+      regularity: weight of the noise maps' regularity, where the generator makes anything of noise.
       prior: weight of how unusual the style is, see `styles.unusual`.
       candidates: sampled styles; of the 2 % whose pictures are nearest to the look (of all, where it does not
         count) the search starts at the one with the least loss, restarts at the next ones; 0: all at the mean style.
@@ -168,12 +168,16 @@ class Projector:
           locate: finds them in heatmaps.
           sigma: of the bell, in pixels of a heatmap, that the network was trained to show for a landmark; FAN's is 1.
 
-        Raises `ValueError` for a generator of classes.
+        Raises `ValueError` for a generator of classes, and for a prior of too few samples.
         """
         self.generator, variables = generator
         if self.generator.labels:
             raise ValueError(f"this network makes {self.generator.labels} classes of pictures; one without is needed")
+        if settings.prior and settings.samples <= self.generator.style:
+            few, features = settings.samples, self.generator.style
+            raise ValueError(f"samples is {few}; a prior needs more than the {features} features of a style")
         self.settings, self.scheme, self._say = settings, scheme, say
+        self._noisy = noisy(variables)
         networks = {"generator": variables, "look": look.variables, "landmarks": landmarks.variables}
         self._shared = jax.device_put(networks)
         self._look, self._heatmaps = jax.jit(look.see), jax.jit(landmarks.see)
@@ -270,7 +274,8 @@ class Projector:
         moved = style + jnp.expand_dims(scale, range(1, style.ndim)) * drawn
         image = self._draw(shared["generator"], moved, parameters["noise"])
         terms = self._distances(shared, image, target)
-        terms["noise"] = settings.regularity * losses.noise_regularity(parameters["noise"])
+        if self._noisy:
+            terms["noise"] = settings.regularity * losses.noise_regularity(parameters["noise"])
         if settings.prior:
             terms["prior"] = settings.prior * styles.unusual(style, shared["measure"])
         return sum(terms.values()), terms
