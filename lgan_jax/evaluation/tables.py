@@ -52,7 +52,7 @@ class Row:
 
     Attributes:
       name: what it is.
-      figures: by the columns' keys; a missing one was not measured.
+      figures: by the columns' keys; a missing one was not measured. One of another table's column is not shown.
       ours: False for figures that others published: they are shown apart and never compared.
       digits: after the point, where it is not the column's number.
       compared: False for a row that is no competitor, such as the truth: it is never marked as the best.
@@ -96,16 +96,19 @@ class Table:
         return _rounded(row, column) == (min(shown) if column.better == "lower" else max(shown))
 
     def as_json(self) -> dict[str, Any]:
-        """Columns with their meanings, and every row's figures with their counts."""
+        """Columns with their meanings, and every row's figures of them with their counts."""
+        columns = {column.key: {"meaning": column.meaning, "better": column.better} for column in self.columns}
         return {
             "title": self.title,
             "about": self.about,
-            "columns": {c.key: {"meaning": c.meaning, "better": c.better} for c in self.columns},
+            "columns": columns,
             "rows": [
                 {
                     "name": row.name,
                     "ours": row.ours,
-                    "figures": {key: dataclasses.asdict(figure) for key, figure in row.figures.items()},
+                    "figures": {
+                        key: dataclasses.asdict(figure) for key, figure in row.figures.items() if key in columns
+                    },
                 }
                 for row in self.rows
             ],

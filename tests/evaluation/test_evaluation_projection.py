@@ -8,7 +8,7 @@ import pytest
 from oracle import Memory, built_in_faces, drawn
 
 from lgan_jax.core import FaceInfo
-from lgan_jax.data import FaceData
+from lgan_jax.data import FaceData, synthetic
 from lgan_jax.evaluation import judge
 from lgan_jax.evaluation.projection import evaluate as evaluation
 from lgan_jax.evaluation.projection import measures, sheets
@@ -147,15 +147,17 @@ def test_what_cannot_be_measured_is_said(faces, tmp_path):
             evaluation.Settings(**changes)
 
 
-def test_what_should_come_out_is_drawn_of_built_in_faces():
-    """Each look's person in the own light, with expression, pose and place of the other."""
-    data, samples = built_in_faces(64, identities=2, train=1, test=3)
+@pytest.mark.parametrize("aligned", [False, True])
+def test_what_should_come_out_is_drawn_of_built_in_faces(aligned):
+    """Each look's person in the own light, with expression, pose and place of the other; aligned as the data are."""
+    data, samples = built_in_faces(64, identities=2, train=1, test=3, aligned=aligned)
     some = measures.pairs(data, 4)
     taken = ("action_units", "expression", "lopsided", "yaw", "pitch", "roll", "gaze", "shift", "scale")
     by_picture = {data.test[i]["image"].tobytes(): sample for i, sample in enumerate(samples["test"])}
     for look, other, made in zip(some.looks, some.others, some.drawn):
         own, other = by_picture[look.tobytes()], by_picture[other.tobytes()]
         wanted = dataclasses.replace(own, **{name: getattr(other, name) for name in taken})
+        wanted = synthetic.aligned(wanted) if aligned else wanted
         np.testing.assert_array_equal(made, drawn(wanted, 64)["image"])
     results = {"look alone": some.looks, "0.1": some.others}
     with_drawn = sheets.projections(some, results, data.info.scheme)
@@ -163,3 +165,32 @@ def test_what_should_come_out_is_drawn_of_built_in_faces():
     assert "should come out" in with_drawn.caption
     assert "should come out" not in without.caption
     assert with_drawn.image.shape[1] > without.image.shape[1] + 64
+
+
+def test_mouths_are_compared_around_the_lips():
+    lips = np.array([[[0.25, 0.5], [0.5, 0.625]]] * 2)
+    wanted = np.zeros((2, 32, 32, 3), np.uint8)
+    made = np.full((2, 32, 32, 3), 255, np.uint8)
+    made[:, 15:21, 7:17] = [[[[51]]], [[[0]]]]  # with a pixel around them
+    np.testing.assert_allclose(measures.mouths_apart(made, wanted, lips), [0.2, 0])
+    np.testing.assert_allclose(measures.mouths_apart(made, wanted, lips + (0, 1)), 1)  # below the picture: its last row
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+def test_of_built_in_faces_expressions_are_measured_beside_what_should_come_out(tmp_path, monkeypatch, deaf):
+    """Pictures are drawn alike but for their expressions, so that a blend comes nearer to what is wanted."""
+    data, _ = built_in_faces(SIZE, identities=1, train=2, test=5, acts="posed", turning=0.0)
+    model = Model(deaf)
+    model.info = data.info
+    model.detect = lambda images: np.stack([data.test[0]["landmarks"]] * len(images))
+    made, found = measured(model, data, tmp_path, monkeypatch)
+    rows = {row["name"]: row["figures"] for row in found["tables"]["expressions"]["rows"]}
+    assert list(rows) == ["look alone", "0.1", "1.0", "landmarks alone", measures.THE_LOOK, measures.THE_LANDMARKS]
+    assert all(set(figures) == {measures.WANTED, measures.MOUTH} for figures in rows.values())
+    assert measures.MOUTH not in found["tables"]["projections"]["rows"][0]["figures"]
+    assert "difference (wanted mouth) of look alone" in made.verdict
+    mouth = [rows[name][measures.MOUTH]["mean"] for name in ("look alone", "0.1", "1.0")]
+    assert mouth == sorted(mouth, reverse=True)
+    assert (mouth[2] < 0.8 * mouth[0]) != deaf
+    assert "curve-expression.png" in found["pictures"]
+    assert not (made.good and deaf)

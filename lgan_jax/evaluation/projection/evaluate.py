@@ -92,6 +92,8 @@ def evaluate(
     weight = min(settings.weights, key=lambda weight: abs(math.log(weight / SETTINGS.landmarks)))
     verdict, good = tables.verdict(rows, str(weight))
     shown = [distances.table(kinds, held_out, judge, inception), tables.projections(rows, settings.steps)]
+    if pairs.drawn is not None:
+        shown.append(tables.expressions({name: each for name, each in rows.items() if name != DRAWN}))
     doubts = distances.doubts(distances.seen(judge, made), inception)
     return evaluation.finish(
         title="StyleGAN2 and landmark projection",

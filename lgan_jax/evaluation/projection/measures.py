@@ -26,6 +26,8 @@ LOOK, LANDMARKS = "look alone", "landmarks alone"
 THE_LOOK, THE_LANDMARKS = "the look's photo itself", "the landmarks' photo itself"
 DRAWN = "drawn: what should come out"
 DETECTOR, DLIB, HEATMAPS, FEATURES, IDENTITY = "detector", "dlib", "heatmaps", "features", "identity"
+WANTED, MOUTH = "wanted landmarks", "wanted mouth"  # how far from what should come out
+_MARGIN = 1 / 32  # around the lips, of the picture's side
 
 Pictures = UInt8[np.ndarray, "n H W 3"]
 Values = Mapping[str, Float[np.ndarray, " n"]]  # by what was measured, NaN where it could not be
@@ -95,14 +97,32 @@ def projected(projector: Projector, some: Pairs, weights: Sequence[float]) -> di
 
 
 def measured(model: Model, projector: Projector, judge: Judge | None, some: Pairs, made: Pictures) -> Values:
-    """How far the landmarks of pictures made for pairs are from the one photo's, and their looks from the other's."""
+    """How far the landmarks of pictures made for pairs are from the one photo's, and their looks from the other's.
+
+    And how far landmarks and mouths are from what should come out, where that can be drawn.
+    """
     image, look, other = (to_floats(x) for x in (made, some.looks, some.others))
     values = {
         DETECTOR: error_where_known(np.asarray(model.detect(image)), some.landmarks, model.info.scheme),
         HEATMAPS: np.asarray(projector.heatmap_distance(image, other)),
         FEATURES: np.asarray(model.look_distance(image, look)),
     }
+    if some.drawn is not None:
+        points = np.asarray(model.detect(to_floats(some.drawn)))
+        values[MOUTH] = mouths_apart(made, some.drawn, points[:, list(model.info.scheme.groups["outer_lip"])])
     if judge is not None:
-        values[DLIB] = error_where_known(judge.landmarks(made), judge.landmarks(some.others), IBUG68)
+        seen = judge.landmarks(made)
+        values[DLIB] = error_where_known(seen, judge.landmarks(some.others), IBUG68)
         values[IDENTITY] = distance_where_known(judge.descriptors(made), judge.descriptors(some.looks))
+        if some.drawn is not None:
+            values[WANTED] = error_where_known(seen, judge.landmarks(some.drawn), IBUG68)
     return values
+
+
+def mouths_apart(made: Pictures, wanted: Pictures, lips: Float[np.ndarray, "n points 2"]) -> Float[np.ndarray, " n"]:
+    """Mean difference of pictures, of the range, in the box around the lips of those that are wanted."""
+    size = wanted.shape[1]
+    low = np.clip(np.floor((lips.min(1) - _MARGIN) * size).astype(int), 0, size - 1)
+    high = np.clip(np.ceil((lips.max(1) + _MARGIN) * size).astype(int), low + 1, size)
+    apart = np.abs(made.astype(np.float64) - wanted).mean(-1) / 255
+    return np.array([each[y:b, x:r].mean() for each, (x, y), (r, b) in zip(apart, low, high)])

@@ -15,6 +15,8 @@ from lgan_jax.evaluation.projection.measures import (
     IDENTITY,
     LANDMARKS,
     LOOK,
+    MOUTH,
+    WANTED,
     Pairs,
     Pictures,
     Values,
@@ -25,10 +27,13 @@ from lgan_jax.landmarks import Scheme
 
 _ROWS, _COLUMNS = 3, 8  # of the made faces
 _PAIRS = 6  # of the projections
-_CURVES = {  # what is measured → what to look for, the lines
-    "landmarks": ("It should fall with the weight of the landmarks.", {DETECTOR: "detector", DLIB: "dlib"}),
-    "look": ("It rises with the weight of the landmarks; it should stay low for long.",
-             {FEATURES: "features", IDENTITY: "identity (dlib)"}),
+_CURVES = {  # what is measured → from what, what to look for, the lines
+    "landmarks": ("those of the photo with the landmarks", "It should fall with the weight of the landmarks.",
+                  {DETECTOR: "detector", DLIB: "dlib"}),
+    "look": ("that of the photo with the look", "It rises with the weight of the landmarks; it should stay low for "
+             "long.", {FEATURES: "features", IDENTITY: "identity (dlib)"}),
+    "expression": ("what should come out", "It should fall with the weight of the landmarks, until the look is lost.",
+                   {WANTED: "landmarks (dlib)", MOUTH: "mouth (difference)"}),
 }  # fmt: skip
 
 
@@ -67,20 +72,25 @@ def projections(pairs: Pairs, results: Mapping[str, Pictures], scheme: Scheme) -
 
 
 def curves(rows: Mapping[str, Values]) -> list[Sheet]:
-    """How far landmarks and looks are from what was asked for, over the weight, from one end to the other."""
+    """How far landmarks and looks are from what was asked for, over the weight, from one end to the other.
+
+    And the expression from what should come out, where that is known.
+    """
     places = [LOOK, *(name for name in rows if name not in (LOOK, LANDMARKS)), LANDMARKS]
     sheets = []
-    for what, (course, lines) in _CURVES.items():
+    for what, (origin, course, lines) in _CURVES.items():
         series = [
             plots.Series(line, [_mean(rows[place][key]) for place in places])
             for key, line in lines.items()
             if key in rows[LOOK]
         ]
+        if not series:
+            continue
         sheets.append(
             Sheet(
                 name=f"curve-{what}",
                 title=f"Distance of the {what} over the weight of the landmarks",
-                caption=f"From those of the photo with the {what}, as in the table. {course}",
+                caption=f"From {origin}, as in the table. {course}",
                 image=plots.plot(places, series, "weight of the landmarks", f"distance of the {what}"),
             )
         )

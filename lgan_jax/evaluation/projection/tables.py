@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from lgan_jax.evaluation import verdicts
 from lgan_jax.evaluation.projection.measures import (
@@ -14,8 +14,10 @@ from lgan_jax.evaluation.projection.measures import (
     IDENTITY,
     LANDMARKS,
     LOOK,
+    MOUTH,
     THE_LANDMARKS,
     THE_LOOK,
+    WANTED,
     Values,
 )
 from lgan_jax.evaluation.tables import Column, Row, Table
@@ -43,25 +45,54 @@ def projections(rows: Mapping[str, Values], steps: int) -> Table:
             Column(IDENTITY, "look\n(identity)", "distance of dlib's face descriptor from that of the look's photo",
                    "lower", 3),
         ],
-        rows=[
-            Row(name, {key: summarize(values) for key, values in each.items()},
-                compared=name not in (THE_LOOK, THE_LANDMARKS, DRAWN))
-            for name, each in rows.items()
+        rows=_rows(rows),
+    )  # fmt: skip
+
+
+def expressions(rows: Mapping[str, Values]) -> Table:
+    """The same, beside what should come out."""
+    return Table(
+        key="expressions",
+        title="The same beside what should come out",
+        about="Built-in faces are drawn anew for it: the look's person in the same light, with the expression and pose "
+        "of the landmarks' photo.",
+        columns=[
+            Column(WANTED, "landmarks\n(dlib)", "mean distance of dlib's landmarks from those in what should come out, "
+                   "over the distance between the outer eye corners", "lower", 2, True),
+            Column(MOUTH, "mouth", "mean difference of the pictures, of the range, in the box around the lips that the "
+                   "detector sees in what should come out", "lower", 2, True),
         ],
+        rows=_rows(rows),
     )  # fmt: skip
 
 
 def verdict(rows: Mapping[str, Values], weight: str) -> tuple[str, bool]:
-    """Whether a weight brings landmarks nearer than the look alone does, and a look that landmarks alone do not."""
-    measures = [
-        _against(rows, weight, LOOK, "landmark error", (DLIB, DETECTOR)),
-        _against(rows, weight, LANDMARKS, "distance of the look", (IDENTITY, FEATURES)),
-    ]
+    """Whether a weight brings landmarks nearer than the look alone does, and a look that landmarks alone do not.
+
+    Nearer to what should come out, and mouths too, where that is known; or else to the other's landmarks, which the
+    shape of the look's face keeps away.
+    """
+    if MOUTH in rows[weight]:
+        taken = [
+            _against(rows, weight, LOOK, "landmark error", (WANTED, DETECTOR)),
+            _against(rows, weight, LOOK, "difference", (MOUTH,)),
+        ]
+    else:
+        taken = [_against(rows, weight, LOOK, "landmark error", (DLIB, DETECTOR))]
+    measures = [*taken, _against(rows, weight, LANDMARKS, "distance of the look", (IDENTITY, FEATURES))]
     return verdicts.verdict(f"Projection with landmark weight {weight}", "ends", measures)
 
 
-def _against(rows: Mapping[str, Values], weight: str, end: str, what: str, keys: tuple[str, str]) -> Compared:
-    """By the first of `keys` if something was measured for both, or else by the second."""
+def _rows(rows: Mapping[str, Values]) -> list[Row]:
+    photos = (THE_LOOK, THE_LANDMARKS, DRAWN)
+    return [
+        Row(name, {key: summarize(values) for key, values in each.items()}, compared=name not in photos)
+        for name, each in rows.items()
+    ]
+
+
+def _against(rows: Mapping[str, Values], weight: str, end: str, what: str, keys: Sequence[str]) -> Compared:
+    """By the first of `keys` by which something was measured for both, or else by the last."""
     found = [
         compared(f"{what} ({key}) of {end}", rows[weight][key], rows[end][key], "lower")
         for key in keys
