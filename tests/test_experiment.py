@@ -1,6 +1,7 @@
 """A config, shrunk by overrides, from its command line to its report; and what a run's folder gives back."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -51,6 +52,36 @@ def test_a_finished_run_is_only_evaluated_again(run, capsys):
     assert experiment.train(small_config("celebv:quick"), run) == 0
     assert (run / "metrics.jsonl").read_text() == before
     assert "generator: finished at step 2" in capsys.readouterr().out
+
+
+def test_a_finished_run_is_given_more_steps(run, tmp_path, capsys):
+    """Only of the phase that it has come to; it may be watched and evaluated otherwise as well."""
+    folder = shutil.copytree(run, tmp_path / "run")
+    longer = {"generator.steps": 4, "loop.log_every": 1, "evaluation.frames": 3}
+    assert experiment.train(small_config("celebv:quick", **longer), folder) == 0
+    said = capsys.readouterr().out
+    assert "NOTE: since the start config.generator.steps was 2, is 4." in said
+    assert "generator: continued at step 2" in said
+    report = json.loads((folder / "report" / "metrics.json").read_text())
+    assert report["facts"]["Weights"] == "detector of step 2, converter of step 3, generator of step 4"
+    assert "config.generator.steps was 2, is 4" in report["facts"]["Changed since the start"]
+    for refused in ({"generator.steps": 3}, {"generator.steps": 4, "converter.steps": 9}, {**longer, "loop.seed": 1}):
+        with pytest.raises(ValueError, match=r"holds a run of another config: config\.[a-z]+\.(steps|seed) was"):
+            experiment.train(small_config("celebv:quick", **(longer | refused)), folder)
+
+
+def test_a_run_goes_on_where_its_data_were_moved_but_not_with_others(tmp_path, capsys):
+    def config(root, **changes):
+        return small_config("wflw", **{"data.dir": str(root), "data.size": 32, "detector.steps": 2} | changes)
+
+    root = tiny_sets.wflw(tmp_path / "here" / "wflw")
+    assert experiment.train(config(root), tmp_path / "run") == 0
+    moved = shutil.move(root, tmp_path / "there")
+    assert experiment.train(config(moved, **{"detector.steps": 3}), tmp_path / "run") == 0
+    assert "detector: continued at step 2" in capsys.readouterr().out
+    other = tiny_sets.wflw(tmp_path / "other" / "wflw", train=6)
+    with pytest.raises(ValueError, match=r"another config: data\.fingerprint was"):
+        experiment.train(config(other, **{"detector.steps": 3}), tmp_path / "run")
 
 
 def test_the_readme_example_runs(run):

@@ -51,6 +51,8 @@ def evaluate(
         raise ValueError(f"{faces.name} is not, or no more, what {folder} was trained on ({stored['data']['name']})")
     finished = experiment.restored(faces.info, folder)
     about = {"Weights": ", ".join(f"{name} of step {int(each.state.step):,}" for name, each in finished.items())}
+    if changed := stored.get(workdir.CHANGES):
+        about["Changed since the start"] = "; ".join(changed)
     more: dict[str, Any] = {}
     if hasattr(settings, "compare"):
         more["others"] = _others(settings.compare, stored, faces)
@@ -75,7 +77,7 @@ def _others(folders: Sequence[str], stored: Mapping[str, Any], faces: data.FaceD
         if other["data"]["fingerprint"] != faces.fingerprint or other["config"]["method"] != stored["config"]["method"]:
             raise ValueError(f"--compare {path}: this run has another method or other data, and cannot be compared")
         configs_of_both = ({k: v for k, v in each["config"].items() if k != "evaluation"} for each in (stored, other))
-        difference = "; ".join(workdir.differences(*configs_of_both)) or "by nothing"
+        difference = "; ".join(map(str, workdir.differences(*configs_of_both))) or "by nothing"
         others[path.resolve().name] = Other(load(path), difference)
     return others
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lgan_jax import data
@@ -20,8 +21,8 @@ from lgan_jax.training.interrupts import Stopped
 def train(config: Mapping[str, Any], folder: pathlib.Path) -> int:
     """Trains what `config` describes in the run's folder `folder`, then evaluates it. Returns an exit status.
 
-    Called again it continues; a finished run is evaluated again. Raises `ValueError` or `OSError`, one line, for what
-    a user can mend.
+    Called again it continues; a finished run is evaluated again. See `_may_change` for what may be another then. Raises
+    `ValueError` or `OSError`, one line, for what a user can mend.
     """
     memory.keep_freed()
     experiment = Experiment.read(config)
@@ -35,14 +36,14 @@ def train(config: Mapping[str, Any], folder: pathlib.Path) -> int:
     record = {"config": _plain(config), "data": experiment.described(faces)}
     if experiment.left_out:
         record["left_out"] = list(experiment.left_out)
-    run = workdir.open_run(folder, record)
+    run = workdir.open_run(folder, record, _may_change(folder, experiment.settings.phases))
     if other:
         _copy_detector(pathlib.Path(other), run)
     if parallel.is_first():
         _keep_landmarks(faces, run)
     try:
         phases = experiment.training_phases(faces, published)
-        loop.run(phases, folder, experiment.settings.loop, record, _notes(faces, experiment.left_out))
+        loop.run(phases, folder, experiment.settings.loop, record, _notes(faces, experiment.left_out, run))
     except Stopped as stopped:
         print(stopped, file=sys.stderr)
         return stopped.status
@@ -52,6 +53,25 @@ def train(config: Mapping[str, Any], folder: pathlib.Path) -> int:
     if parallel.is_first():
         evaluate(folder, faces=faces)
     return 0
+
+
+def _may_change(folder: pathlib.Path, phases: Sequence[str]) -> Callable[[workdir.Difference], bool]:
+    """Whether the run in `folder`, with these phases, may be continued with a config that differs so.
+
+    It may be watched and evaluated otherwise, and its data may lie elsewhere; the phase that it has come to, and those
+    after, may have another number of steps, not below those that were taken.
+    """
+    taken = [checkpoints.newest_step(checkpoints.folder_of(folder, phase)) for phase in phases]
+    reached = max((i for i, steps in enumerate(taken) if steps is not None), default=0)
+    lengths = {f"config.{phases[i]}.steps": taken[i] or 0 for i in range(reached, len(phases))}
+    watching = {f"config.loop.{field.name}" for field in dataclasses.fields(loop.Settings)} - {"config.loop.seed"}
+
+    def may_change(change: workdir.Difference) -> bool:
+        if change.place in lengths:
+            return change.now >= lengths[change.place]
+        return change.place in {"config.data.dir", *watching} or change.place.startswith("config.evaluation")
+
+    return may_change
 
 
 def _keep_landmarks(faces: data.FaceData, folder: pathlib.Path) -> None:
@@ -76,8 +96,8 @@ def _copy_detector(other: pathlib.Path, folder: pathlib.Path) -> None:
         temporary.rename(target)
 
 
-def _notes(faces: data.FaceData, left_out: Sequence[str]) -> Sequence[str]:
-    """What a run says at its start: of its data, and what it is trained without."""
+def _notes(faces: data.FaceData, left_out: Sequence[str], folder: pathlib.Path) -> Sequence[str]:
+    """What a run says at its start: of its data, what it is trained without, and what is not as it was started."""
     info = faces.info
     counts = f"{len(faces.train):,} pictures to train on, {len(faces.test):,} held out"
     lines = [
@@ -86,7 +106,8 @@ def _notes(faces: data.FaceData, left_out: Sequence[str]) -> Sequence[str]:
     if faces.built_in:
         lines.append("NOTE: no data folder was given: this run trains on the BUILT-IN FACES, drawn by this library.")
         lines.append("      Give your own with --config.data.dir=FOLDER.")
-    return [*lines, *faces.notes, *(f"NOTE: trained without {each}." for each in left_out)]
+    lines += [*faces.notes, *(f"NOTE: trained without {each}." for each in left_out)]
+    return lines + [f"NOTE: since the start {each}." for each in workdir.read_run(folder).get(workdir.CHANGES, ())]
 
 
 def _plain(config: Any) -> Any:

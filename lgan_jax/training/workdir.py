@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
@@ -15,15 +15,32 @@ from lgan_jax.training import parallel
 
 FORMAT = 1  # of the run's folder and its checkpoints; grows when an older library could not read them
 _NAME = "run.json"
-_ABOUT = ("format", "lgan_jax", "jax", "devices")  # fields that may differ when a run is continued
+CHANGES = "changes"  # the field of `run.json` with what was changed since the run was started, a line each
+_ABOUT = ("format", "lgan_jax", "jax", "devices", CHANGES)  # fields that may differ when a run is continued
 _SHOWN = 4  # of the fields that differ
 
 
-def open_run(workdir: str | os.PathLike, record: Mapping[str, Any]) -> Path:
+class Difference(NamedTuple):
+    """A field, by its dotted place, in which two records differ; a value is None where there is no such field."""
+
+    place: str
+    was: Any
+    now: Any
+
+    def __str__(self) -> str:
+        if isinstance(self.was, dict) or isinstance(self.now, dict):
+            return f"{self.place} {'is new' if self.was is None else 'is gone'}"
+        return f"{self.place} was {self.was!r}, is {self.now!r}"
+
+
+def open_run(
+    workdir: str | os.PathLike, record: Mapping[str, Any], may_change: Callable[[Difference], bool] = lambda _: False
+) -> Path:
     """Opens the run's folder for training with this record, or starts it. All processes call it.
 
-    `record` is what must stay the same while a run is continued: its config and its data. It is written to
-    `run.json` with the versions of the folder's format, the library and JAX, and the devices.
+    `record` is what stays the same while a run is continued, its config and its data, but for differences that
+    `may_change` admits. It is written to `run.json` with the versions of the folder's format, the library and JAX, the
+    devices, and what was changed since the run was started.
 
     Raises `ValueError` if the folder belongs to another record or a newer format, `FileExistsError` if it holds
     files but no run, and `OSError` where it cannot be written.
@@ -37,12 +54,18 @@ def open_run(workdir: str | os.PathLike, record: Mapping[str, Any]) -> Path:
     parallel.barrier("run folder opened")
     stored = read_run(workdir)
     changes = list(differences({k: v for k, v in stored.items() if k not in _ABOUT}, record))
-    if changes:
-        more = f"; and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
+    if refused := [str(change) for change in changes if not may_change(change)]:
+        more = f"; and {len(refused) - _SHOWN} more" if len(refused) > _SHOWN else ""
         raise ValueError(
-            f"{workdir} holds a run of another config: {'; '.join(changes[:_SHOWN])}{more}. "
+            f"{workdir} holds a run of another config: {'; '.join(refused[:_SHOWN])}{more}. "
             f"Choose another --workdir, or delete {workdir} to start over"
         )
+    if changes:
+        parallel.barrier("run folder read")
+        if parallel.is_first():
+            since = [*stored.get(CHANGES, []), *map(str, changes)]
+            _write(workdir, {**{k: stored[k] for k in _ABOUT if k in stored}, CHANGES: since, **record})
+        parallel.barrier("run folder changed")
     return workdir.resolve()
 
 
@@ -83,7 +106,11 @@ def _start(workdir: Path, record: Mapping[str, Any]) -> None:
             f"{workdir} holds files that belong to no run ({', '.join(strangers[:3])}); choose another --workdir"
         )
     devices = [f"{device.device_kind} {device.id}" for device in jax.devices()]
-    write_text(workdir / _NAME, json.dumps({**about(), "devices": devices, **record}, indent=2) + "\n")
+    _write(workdir, {**about(), "devices": devices, **record})
+
+
+def _write(workdir: Path, stored: Mapping[str, Any]) -> None:
+    write_text(workdir / _NAME, json.dumps(stored, indent=2) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -93,16 +120,14 @@ def write_text(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def differences(was: Any, now: Any, where: str = "") -> Iterator[str]:
-    """Each field in which two records differ, with both its values; `where` is their dotted place.
+def differences(was: Any, now: Any, place: str = "") -> Iterator[Difference]:
+    """Each field in which two records differ; `place` is where they are.
 
     Of a section that only one has, that alone is said.
     """
     if not (isinstance(was, dict) and isinstance(now, dict)):
-        if isinstance(was, dict) or isinstance(now, dict):
-            yield f"{where} {'is new' if was is None else 'is gone'}"
-        elif was != now:
-            yield f"{where} was {was!r}, is {now!r}"
+        if was != now:
+            yield Difference(place, was, now)
         return
     for name in sorted(was.keys() | now.keys()):
-        yield from differences(was.get(name), now.get(name), f"{where}.{name}" if where else name)
+        yield from differences(was.get(name), now.get(name), f"{place}.{name}" if place else name)

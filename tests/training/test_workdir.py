@@ -52,6 +52,27 @@ def test_sections_that_only_one_has_are_named_and_long_lists_cut(tmp_path):
         folder.open_run(tmp_path, {"config": {"b": 2, "c": 2, "d": 2, "e": 2, "f": {"x": 1}}})
 
 
+def test_what_may_change_is_changed_and_noted(tmp_path):
+    """Nothing is, where anything else differs."""
+
+    def more_steps(change):
+        return change.place == "config.phases.joint.steps" and change.now > change.was
+
+    def record(seed, steps):
+        return {**RECORD, "config": {"seed": seed, "phases": {"joint": {"steps": steps}}}}
+
+    folder.open_run(tmp_path, RECORD)
+    text = (tmp_path / "run.json").read_text()
+    with pytest.raises(ValueError, match=r"another config: config.seed was 1, is 2\. Choose"):
+        folder.open_run(tmp_path, record(2, 30), more_steps)
+    assert (tmp_path / "run.json").read_text() == text
+    folder.open_run(tmp_path, record(1, 30), more_steps)
+    folder.open_run(tmp_path, record(1, 30))
+    folder.open_run(tmp_path, record(1, 40), more_steps)
+    changes = [f"config.phases.joint.steps was {was}, is {now}" for was, now in ((20, 30), (30, 40))]
+    assert folder.read_run(tmp_path) == {**json.loads(text), **record(1, 40), "changes": changes}
+
+
 def test_newer_format_is_refused(tmp_path):
     folder.open_run(tmp_path, RECORD)
     stored = json.loads((tmp_path / "run.json").read_text())

@@ -146,7 +146,8 @@ def run(options: Options, model: Model, about: dict[str, Any], say: Say = print)
 def _begin(out: Path, about: dict[str, Any]) -> None:
     if (out / made.RECORD).exists():
         if changes := list(workdir.differences(made.read_record(out), about)):
-            raise ValueError(f"--out {out} holds faces made otherwise: {'; '.join(changes)}; choose another folder")
+            changed = "; ".join(map(str, changes))
+            raise ValueError(f"--out {out} holds faces made otherwise: {changed}; choose another folder")
         return
     out.mkdir(exist_ok=True)
     workdir.write_text(out / made.RECORD, json.dumps(about, indent=2) + "\n")
