@@ -65,12 +65,13 @@ def quick(config: ConfigDict) -> None:
     """64 pixels in minutes on two cores: see `cpu`, on 1,000 built-in faces of eight people."""
     small(config)
     config.data.built_in.update({"identities": 8, "train_per_identity": 125, "test_per_identity": 12})
-    config.data.built_in.variation = "video"
+    config.data.built_in.update({"variation": "video", "turning": 0.5, "aligned": True})
     config.held_out = 4
     config.evaluation = {"claim": {"seeds": 2, "steps": 350, "width": 48}}
     config.autoencoder.update({"steps": 12_000, "features": 4.0})
     config.began.steps = 600
-    config.landmark_generator.steps = 4000
+    config.landmark_generator.steps = 30_000
+    config.landmark_generator.optimizer.weight_decay = 1e-6
     config.loop.update({"log_every": 100, "eval_every": 500, "pictures_every": 500, "checkpoint_every": 500})
 
 

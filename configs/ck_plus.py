@@ -60,7 +60,7 @@ def cpu(config: ConfigDict) -> None:
 def quick(config: ConfigDict) -> None:
     """64 pixels in minutes on two cores, of many built-in people: else as on a CPU."""
     config.data.size, config.held_out = 64, 2
-    config.data.built_in.update({"identities": 240, "test_identities": 24, "train_per_identity": 16})
+    config.data.built_in.update({"identities": 240, "test_identities": 24, "train_per_identity": 16, "aligned": True})
     narrow(config)
     config.synthesizer.update({"steps": 4400, "width": 16, "units": 3})
     config.loop.update({"log_every": 50, "eval_every": 250, "pictures_every": 250, "checkpoint_every": 250})
