@@ -19,16 +19,21 @@ Pictures = UInt8[np.ndarray, "n H W 3"]
 
 
 def taking(fields: Sequence[str], data: FaceData, places: Places, givers: Places) -> Pictures | None:
-    """Faces of the test split at `places`, each with these fields of the one at `givers`; None where not built in."""
+    """Faces of the test split at `places`, each with these fields of the one at `givers`; None where not built in.
+
+    With another pose they are aligned anew where the data are.
+    """
     if data.drawn is None:
         return None
     pictures = []
     for place, giver in zip(places, givers):
         own, other = (synthetic.sample(data.drawn, "test", int(i)) for i in (place, giver))
-        pictures.append(draw(data, dataclasses.replace(own, **{name: getattr(other, name) for name in fields})))
+        made = dataclasses.replace(own, **{name: getattr(other, name) for name in fields})
+        posed = data.drawn.aligned and set(POSE) <= set(fields)
+        pictures.append(draw(data, synthetic.aligned(made) if posed else made))
     return np.stack(pictures)
 
 
 def draw(data: FaceData, sample: synthetic.Sample) -> UInt8[np.ndarray, "H W 3"]:
-    """The picture of a sample, of the data's size, and aligned where the data are."""
-    return synthetic.draw(synthetic.aligned(sample) if data.drawn.aligned else sample, data.info.size)["image"]
+    """The picture of a sample, of the data's size."""
+    return synthetic.draw(sample, data.info.size)["image"]

@@ -297,9 +297,11 @@ def test_heads_are_aligned_as_photos_of_them_would_be():
         assert dataclasses.replace(brought, **place) == face
 
 
-def test_pictures_of_a_person_in_pairs():
+@pytest.mark.parametrize("aligned", [False, True])
+def test_pictures_of_a_person_in_pairs(aligned):
     """Even turns as without pairs; odd ones with an expression of their own and all else of the one before."""
-    settings = Settings(identities=3, train_per_identity=8, test_per_identity=2, variation="wild", acts="varied")
+    counts = {"identities": 3, "train_per_identity": 8, "test_per_identity": 2}
+    settings = Settings(**counts, variation="wild", acts="varied", aligned=aligned)
     paired = dataclasses.replace(settings, pairs=True)
     for index in [0, 1, 2, 6, 7, 8]:
         first, second = sample(paired, "train", index), sample(paired, "train", index + 3)

@@ -36,7 +36,7 @@ class Settings:
       turning: how far heads turn, nod and tilt, as a share of the usual.
       aligned: whether heads have the tilt, size and place that photos are brought to (`data.align`); else their own.
       pairs: of a person's pictures the second is the first with another expression, the fourth the third, and so on:
-        same person, pose, gaze, light and place.
+        same person, pose, gaze, light and place (the first is aligned then).
     """
 
     identities: int = 5
@@ -88,20 +88,19 @@ def sample(settings: Settings, split: str, index: int) -> Sample:
     """
     if not 0 <= index < settings.count(split):
         raise IndexError(f"picture {index} of {split!r}: there are {settings.count(split)}")
-    drawn = _drawn(settings, split, index)
-    return aligned(drawn) if settings.aligned else drawn
-
-
-def _drawn(settings: Settings, split: str, index: int) -> Sample:
-    """`sample`, with a tilt, size and place of its own."""
     rng = np.random.default_rng([settings.seed, 1 + _split_number(split), index])
     shown = settings.shown(split)
     turn, place = divmod(index, len(shown))
-    identity = shown[place]
     if settings.pairs and turn % 2:
         expression, acts, lopsided = _acting(settings, rng, turn)
-        first = _drawn(settings, split, index - len(shown))
+        first = sample(settings, split, index - len(shown))
         return dataclasses.replace(first, expression=expression, action_units=_floats(acts), lopsided=lopsided)
+    drawn = _drawn(settings, rng, shown[place], turn)
+    return aligned(drawn) if settings.aligned else drawn
+
+
+def _drawn(settings: Settings, rng: np.random.Generator, identity: int, turn: int) -> Sample:
+    """A picture of an identity that is no pair's second, with a tilt, size and place of its own."""
     if settings.variation == "wild":
         who, (light, background) = people.stranger(rng), _place(rng)
     else:
