@@ -62,7 +62,7 @@ def quick(config: ConfigDict) -> None:
     config.data.size, config.held_out = 64, 2
     config.data.built_in.update({"identities": 240, "test_identities": 24, "train_per_identity": 16, "aligned": True})
     narrow(config)
-    config.synthesizer.update({"steps": 4400, "width": 16, "units": 3})
+    config.synthesizer.update({"steps": 4200, "width": 16, "units": 3})
     config.loop.update({"log_every": 50, "eval_every": 250, "pictures_every": 250, "checkpoint_every": 250})
 
 
