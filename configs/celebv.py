@@ -18,7 +18,7 @@ RMSPROP = {"name": "rmsprop", "decay": 0.99, "eps": 1e-8, "weight_decay": 1e-4}
 
 def get_config(variants: str = "") -> ConfigDict:
     """The config of the paper, changed by each of the variants, which commas separate, in this order."""
-    return experiment.chosen(paper(), variants, [cpu, quick, joint])
+    return experiment.chosen(paper(), variants, [cpu, quick, paper_generator, joint])
 
 
 def paper() -> dict:
@@ -46,24 +46,13 @@ def paper() -> dict:
     }
 
 
-def joint(config: ConfigDict) -> None:
-    """One joint phase in the place of converter and generator."""
-    shared = [name for name in ("optimizer", "width", "start") if name in config.converter]
-    config.joint = {**config.generator, **{f"converter_{name}": config.converter[name] for name in shared}}
-    config.phases = ("detector", "joint")
-    del config.converter, config.generator
-
-
 def cpu(config: ConfigDict) -> None:
-    """128 pixels on a CPU in under an hour: narrow networks, Adam at rates that suit them."""
+    """128 pixels on a CPU: narrow networks, Adam at rates that suit them, and a generator that looks at frames."""
     config.data.size = 128
     config.data.built_in.update({"train_per_identity": 600, "test_per_identity": 60})
     config.detector.update({"steps": 1500, "batch_size": 8, "width": 48, "depth": 3, "optimizer": adam(3e-3)})
-    config.converter.update({"steps": 5000, "batch_size": 16, "width": 256, "optimizer": adam(1e-3)})
-    config.generator.update({"steps": 4000, "width": 0.25, "discriminator_width": 4, "average": 0.995})
-    config.generator.adversarial_after = 0.7
-    config.generator.update({"optimizer": adam(1e-3), "discriminator_optimizer": adam(2e-4)})
     config.loop.update({"log_every": 50, "eval_every": 500, "pictures_every": 500, "checkpoint_every": 250})
+    reference(config, steps=2000, references=128)
 
 
 def quick(config: ConfigDict) -> None:
@@ -75,14 +64,42 @@ def quick(config: ConfigDict) -> None:
         **{"rotation": 5.0, "scale": 0.05, "shift": 0.02},
         **{"brightness": 0.08, "contrast": 0.15, "saturation": 0.15},
     }
-    config.converter.update({"steps": 800, "batch_size": 16, "width": 256, "optimizer": adam(2e-4)})
-    config.converter.start = "shift"  # the built-in people all show the same expressions and poses
-    config.generator.update({"steps": 1600, "batch_size": 2, "width": 0.1875, "discriminator_width": 4})
-    config.generator.adversarial_after = 0.86
-    config.generator.update({"average": 0.98, "optimizer": adam(4e-3), "discriminator_optimizer": adam(2e-4)})
-    config.generator.weights = {"features": 4.0}
     config.loop.update({"log_every": 50, "eval_every": 200, "pictures_every": 200, "checkpoint_every": 200})
     config.evaluation.frames = 6
+    reference(config, steps=1200, references=64)
+
+
+def reference(config: ConfigDict, steps: int, references: int) -> None:
+    """The form of the generator for short recordings: frames warped to the landmarks, and one network to refine them."""
+    config.phases = ("detector", "generator")
+    config.generator.update({"form": "reference", "references": references, "steps": steps, "width": 0.25})
+    config.generator.update({"discriminator_width": 8, "adversarial_after": 0.7, "average": 0.99})
+    config.generator.update({"optimizer": adam(2e-3), "discriminator_optimizer": adam(2e-4)})
+    config.generator.weights = {"features": 4.0, "i2l": 0.5}
+
+
+def paper_generator(config: ConfigDict) -> None:
+    """The paper's form of converter and generator in the place of `reference`, at the size of `cpu` or `quick`."""
+    config.phases = ("detector", "converter", "generator")
+    config.generator.update({"form": "landmarks", "weights": {"i2l": 0.1}})
+    if config.data.size == 64:
+        config.converter.update({"steps": 800, "batch_size": 16, "width": 256, "optimizer": adam(2e-4)})
+        config.converter.start = "shift"  # the built-in people all show the same expressions and poses
+        config.generator.update({"steps": 1600, "batch_size": 2, "width": 0.1875, "discriminator_width": 4})
+        config.generator.update({"average": 0.98, "optimizer": adam(4e-3), "adversarial_after": 0.86})
+        config.generator.weights = {"features": 4.0}
+    elif config.data.size == 128:
+        config.converter.update({"steps": 5000, "batch_size": 16, "width": 256, "optimizer": adam(1e-3)})
+        config.generator.update({"steps": 4000, "width": 0.25, "discriminator_width": 4, "average": 0.995})
+        config.generator.update({"optimizer": adam(1e-3), "weights": {"features": 0.0}})
+
+
+def joint(config: ConfigDict) -> None:
+    """One joint phase in the place of converter and generator, in the paper's form."""
+    shared = [name for name in ("optimizer", "width", "start") if name in config.converter]
+    config.joint = {**config.generator, **{f"converter_{name}": config.converter[name] for name in shared}}
+    config.phases = ("detector", "joint")
+    del config.converter, config.generator
 
 
 def adam(learning_rate: float) -> dict:

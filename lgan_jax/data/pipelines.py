@@ -81,6 +81,7 @@ def held_out(
     batch_size: int,
     keys: Sequence[str] = KEYS,
     most: int | None = None,
+    repeat: bool = False,
 ) -> list[dict[str, np.ndarray]]:
     """Batches of `count` pictures (or pairs) of each identity, evenly spaced through its part of the split.
 
@@ -95,6 +96,7 @@ def held_out(
       batch_size: examples in a batch.
       keys: names of the arrays in a batch.
       most: how many examples in all, the first of them; no limit where it is None.
+      repeat: with "one_of_each", an identity with fewer pictures repeats them, and does not shorten the others.
 
     Raises `ValueError` where `count` or `batch_size` is less than 1, there are no pictures (with "one_of_each" of an
     identity), no pairs, or nobody with two expressions.
@@ -103,8 +105,11 @@ def held_out(
         raise ValueError(f"count and batch_size must be at least 1, they are {count} and {batch_size}")
     if grouping == "one_of_each":
         chosen = [_spaced(members, count) for members in _one_of_each(split)]
-        fewest = min(map(len, chosen))
-        indices = np.stack([_spaced(members, fewest) for members in chosen], axis=1)
+        if repeat:
+            indices = np.stack([np.resize(members, max(map(len, chosen))) for members in chosen], axis=1)
+        else:
+            fewest = min(map(len, chosen))
+            indices = np.stack([_spaced(members, fewest) for members in chosen], axis=1)
     else:
         if grouping == "expressions":
             chosen = list(_Couples(split).spaced(count))

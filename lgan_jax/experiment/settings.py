@@ -170,6 +170,7 @@ class Experiment:
             grouping, keys = method.grouping, method.keys
             watched = getattr(faces, getattr(method, "looks_at", "test"))
             held_out = pipelines.held_out(watched, grouping, self.settings.held_out, _HELD_OUT_BATCH, keys)
+            examples = max(_EXAMPLES, getattr(self.phases[name], "references", 0))
             return Phase(
                 name=name,
                 steps=self._steps(name, faces.info.pictures),
@@ -184,7 +185,9 @@ class Experiment:
                     keys=keys,
                     shard=(jax.process_index(), jax.process_count()),
                 ),
-                example=pipelines.held_out(faces.train, grouping, _EXAMPLES, _EXAMPLES, keys, most=_EXAMPLES)[0],
+                example=pipelines.held_out(faces.train, grouping, examples, examples, keys, most=examples, repeat=True)[
+                    0
+                ],
                 held_out=held_out,
                 pictures=held_out[0],
             )

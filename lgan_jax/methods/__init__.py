@@ -19,14 +19,14 @@ from lgan_jax.methods.dftnet.regressor import Regressor
 from lgan_jax.methods.expression.method import Synthesizer
 from lgan_jax.methods.expression.model import ExpressionSynthesizer
 from lgan_jax.methods.landmarkgan.converter import Converter
-from lgan_jax.methods.landmarkgan.generator import Generator
+from lgan_jax.methods.landmarkgan.forms import GeneratorPhase
 from lgan_jax.methods.landmarkgan.joint import Joint
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
 from lgan_jax.methods.projection.model import StyledFaces
 from lgan_jax.methods.projection.stylegan2 import StyleGAN2
 
 PHASES = {
-    "landmarkgan": {"detector": Detector, "converter": Converter, "generator": Generator, "joint": Joint},
+    "landmarkgan": {"detector": Detector, "converter": Converter, "generator": GeneratorPhase, "joint": Joint},
     "detector": {"detector": Detector},
     "dftnet": {
         **{"regressor": Regressor, "flow": Flow, "pairs": Pairs, "editor": Editor},

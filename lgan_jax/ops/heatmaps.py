@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from lgan_jax.landmarks import Scheme
+
 
 def bells(positions: Float[Array, "*batch n"], size: int, sigma: float) -> Float[Array, "*batch {size} n"]:
     """exp(−d² / 2σ²) at distance d pixels along one axis of `size` pixels, one curve a position."""
@@ -23,6 +25,15 @@ def gaussians(
     """One map a landmark: exp(−d² / 2σ²) at distance d pixels, so 1 on the landmark itself."""
     rows, columns = bells(landmarks[..., 1], height, sigma), bells(landmarks[..., 0], width, sigma)
     return rows[..., :, None, :] * columns[..., None, :, :]
+
+
+def group_heatmaps(
+    landmarks: Float[Array, "batch n 2"], scheme: Scheme, size: int, sigma: float = 1.0
+) -> Float[Array, "batch {size} {size} groups"]:
+    """One map for each of the scheme's groups of landmarks: the sum of their Gaussians (see `gaussians`)."""
+    rows, columns = bells(landmarks[..., 1], size, sigma), bells(landmarks[..., 0], size, sigma)
+    groups = [np.array(group) for group in scheme.groups.values()]
+    return jnp.stack([jnp.einsum("bhn,bwn->bhw", rows[..., g], columns[..., g]) for g in groups], -1)
 
 
 def convolved_gaussians(

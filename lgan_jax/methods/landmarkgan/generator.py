@@ -20,7 +20,7 @@ from lgan_jax import optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics
 from lgan_jax.landmarks import inter_ocular
 from lgan_jax.losses.reconstruction import feature_matching, l1, pixel_weights
-from lgan_jax.methods.landmarkgan import losses, starts
+from lgan_jax.methods.landmarkgan import losses, shape_model, starts
 from lgan_jax.methods.landmarkgan.converter import Converter, driving
 from lgan_jax.methods.landmarkgan.networks import SIZES, LandmarkToFace
 from lgan_jax.nn import stacked
@@ -60,6 +60,13 @@ class Settings:
     """The generator phase.
 
     Attributes:
+      form: "landmarks", the paper's Θ_t: a network of its own for each identity, which paints from landmarks alone; or
+        "reference": one network for all identities, which refines the identity's own frames warped to the landmarks
+        (see `reference.ReferenceGenerator`). With the second, landmarks are converted in closed form where the config
+        lists no converter phase (see `shape_model`).
+      references: frames of each identity that the form "reference" keeps in its state.
+      constraint: converted landmarks are held within so many standard deviations of the identity's training frames
+        (see `shape_model.constrain`); 0 leaves them as converted.
       steps: how many.
       batch_size: examples a step, each one picture of every identity.
       optimizer, discriminator_optimizer: their fields.
@@ -74,6 +81,9 @@ class Settings:
         at most (1 + n) / (10 + n).
     """
 
+    form: Literal["landmarks", "reference"] = "landmarks"
+    references: int = 64
+    constraint: float = 0.0
     steps: int = 400_000
     batch_size: int = 1
     optimizer: optimizers.Settings = _AS_PUBLISHED
@@ -89,6 +99,10 @@ class Settings:
     def __post_init__(self) -> None:
         if not 0 <= self.adversarial_after < 1:
             raise ValueError(f"adversarial_after is {self.adversarial_after}; it must be at least 0 and less than 1")
+        if self.references < 2:
+            raise ValueError(f"references is {self.references}; it must be at least 2")
+        if self.constraint < 0:
+            raise ValueError(f"constraint is {self.constraint}; it must be 0 (none) or more standard deviations")
 
 
 class LandmarkDetector(Protocol):
@@ -111,6 +125,8 @@ class State:
       optimizers: the state of the optimizer of each entry of `params` that is trained.
       average: the exponential average of `params["generators"]`.
       detector: the frozen detector's weights.
+      shape: statistics of the training landmarks, a `shape_model.ShapeModel`.
+      references: frames of the identities, `references.References`; None where the form needs none.
     """
 
     step: Any  # scalar int32
@@ -118,6 +134,8 @@ class State:
     optimizers: dict[str, Any]
     average: Any
     detector: Any
+    shape: Any
+    references: Any = None
 
 
 class Generator:
@@ -140,12 +158,16 @@ class Generator:
         self.detector: LandmarkDetector = finished.method
         self._detector_weights = self.detector.weights(finished.state)
         self.converter, self._converter_params = self._make_converter(earlier)
-        self._generator = LandmarkToFace(faces.size, settings.width, dtype)
-        self._discriminator = PatchDiscriminator(settings.discriminator_width, dtype)
+        self._build(settings, faces, dtype)
         self._optimizers = {
             "generators": optimizers.make(settings.optimizer, settings.steps),
             "discriminators": optimizers.make(settings.discriminator_optimizer, settings.steps),
         }
+
+    def _build(self, settings: Settings, faces: FaceInfo, dtype: Any) -> None:
+        """Makes the networks of this form."""
+        self._generator = LandmarkToFace(faces.size, settings.width, dtype)
+        self._discriminator = PatchDiscriminator(settings.discriminator_width, dtype)
 
     def init(self, key: jax.Array, batch: Batch) -> State:
         """See `core.Method`. The generators start from what is typical of the landmarks in `batch`; see `starts`."""
@@ -165,6 +187,7 @@ class Generator:
             optimizers={name: optimizer.init(params[name]) for name, optimizer in self._optimizers.items()},
             average=jax.tree.map(jnp.copy, params["generators"]),
             detector=self._detector_weights,
+            shape=shape_model.fit(jnp.asarray(batch["landmarks"])),
         )
 
     def turn(self, step: int) -> bool:
@@ -188,7 +211,7 @@ class Generator:
         of, over the distance between the eyes' outer corners), detector_nme (the same of the real picture).
         """
         image, landmarks = jnp.asarray(batch["image"]), jnp.asarray(batch["landmarks"])
-        made = self._made(state.average, landmarks)
+        made = self._made(state, state.average, landmarks)
         unit = inter_ocular(landmarks, self.faces.scheme)
 
         def nme(image: Images) -> Float[Array, ""]:
@@ -202,12 +225,23 @@ class Generator:
     def pictures(self, state: State, batch: Batch) -> Mapping[str, Array]:
         """See `core.Method`: the driving face, then the face every identity makes of its landmarks, in each row."""
         image, landmarks = driving(batch)
-        made = self._made(state.average, self.converter.to_all(state.params["converter"], landmarks))
+        made = self._made(state, state.average, self.to_all(state, landmarks))
         return {"driving_made": jnp.concatenate([image[:, None], made], 1)}
 
     def convert(self, state: State, landmarks: Float[Array, "batch n 2"], target: Any) -> Float[Array, "batch n 2"]:
-        """Anybody's landmarks as the identity of index `target` would have them."""
+        """Anybody's landmarks as the identity of index `target` would have them, held where that identity has been."""
+        return self._constrained(state, self.unconstrained(state, landmarks, target), target)
+
+    def unconstrained(
+        self, state: State, landmarks: Float[Array, "batch n 2"], target: Any
+    ) -> Float[Array, "batch n 2"]:
+        """As `convert`, wherever they lie: Ψ_t(Φ(L))."""
         return self.converter.convert(state.params["converter"], landmarks, target)
+
+    def to_all(self, state: State, landmarks: Float[Array, "batch n 2"]) -> Landmarks:
+        """`convert` to every identity."""
+        converted = [self.convert(state, landmarks, target) for target in range(len(self.faces.identities))]
+        return jnp.stack(converted, 1)
 
     def synthesize(
         self, state: State, landmarks: Float[Array, "batch n 2"], target: Any
@@ -218,6 +252,10 @@ class Generator:
     def detect(self, state: State, image: Float[Array, "batch size size 3"]) -> Float[Array, "batch n 2"]:
         """The frozen detector's landmarks of pictures in [-1, 1]."""
         return dsnt.to_landmarks(dsnt.dsnt(self.detector.heatmaps(state.detector, image)))
+
+    def _constrained(self, state: State, landmarks: Array, target: Any) -> Array:
+        limit = self.settings.constraint
+        return shape_model.constrain(state.shape, landmarks, target, limit) if limit else landmarks
 
     def _make_converter(self, earlier: Mapping[str, Finished]) -> tuple[Converter, Any]:
         """The converter, and its parameters as an earlier phase left them."""
@@ -269,29 +307,29 @@ class Generator:
     ) -> tuple[Float[Array, ""], tuple[Metrics, Images]]:
         """What the generators minimise, summed over identities; its metrics, and the made faces that D_t is shown."""
         del key
-        made = self._made(trained["generators"], batch["landmarks"])
-        metrics = self._reconstruction(state, batch, made)
+        made = self._made(state, trained["generators"], batch["landmarks"])
+        metrics = self._reconstruction(state, batch["image"], batch["landmarks"], made)
         if adversarial:
-            metrics |= self._gan(state, batch, made)
+            metrics |= self._gan(state, batch["image"], made)
         total = self._weighted(metrics)
         return total * len(self.faces.identities), ({**metrics, "total": total}, made)
 
-    def _reconstruction(self, state: State, batch: Batch, made: Images) -> dict[str, Array]:
+    def _reconstruction(self, state: State, image: Images, landmarks: Landmarks, made: Images) -> dict[str, Array]:
         """Eq. 2 and 3."""
-        weights, scheme, landmarks = self.settings.weights, self.faces.scheme, batch["landmarks"]
-        points = losses.point_weights(scheme, weights.inner)
-        pixels = None
-        if weights.features:
-            pixels = pixel_weights(landmarks, scheme, self.faces.size, weights.features)
-        return {
-            "l2i": losses.l2i(batch["image"], made, pixels),
-            "i2l": losses.i2l(self._heatmaps(state, made), landmarks, points, self.settings.sigma),
-        }
+        features, pixels = self.settings.weights.features, None
+        if features:
+            pixels = pixel_weights(landmarks, self.faces.scheme, self.faces.size, features)
+        return {"l2i": losses.l2i(image, made, pixels), "i2l": self._i2l(self._heatmaps(state, made), landmarks)}
 
-    def _gan(self, state: State, batch: Batch, made: Images) -> dict[str, Array]:
+    def _i2l(self, heatmaps: Array, landmarks: Landmarks) -> Float[Array, ""]:
+        """Eq. 3."""
+        points = losses.point_weights(self.faces.scheme, self.settings.weights.inner)
+        return losses.i2l(heatmaps, landmarks, points, self.settings.sigma)
+
+    def _gan(self, state: State, image: Images, made: Images) -> dict[str, Array]:
         """The generators' part of Eq. 6, and feature matching."""
         logits, features = self._judged(state.params["discriminators"], made)
-        _, real_features = self._judged(state.params["discriminators"], batch["image"])
+        _, real_features = self._judged(state.params["discriminators"], image)
         return {
             "adversarial": losses.l2i_gan_generator(self.settings.adversarial, logits),
             "feature_matching": feature_matching(real_features, features),
@@ -301,8 +339,9 @@ class Generator:
         weights = self.settings.weights
         return sum((getattr(weights, name) * value for name, value in metrics.items()), start=jnp.zeros(()))
 
-    def _made(self, generators: Any, landmarks: Landmarks) -> Images:
+    def _made(self, state: State, generators: Any, landmarks: Landmarks) -> Images:
         """Θ_t(L_t) for every identity t."""
+        del state
         return stacked.apply_each(lambda p, x: self._generator.apply({"params": p}, x), generators, landmarks)
 
     def _judged(self, discriminators: Any, image: Images) -> tuple[Array, Array]:

@@ -46,6 +46,11 @@ class Joint(generator.Generator):
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
         """As the generator phase; a finished "converter" phase in `earlier` is where the converter starts from."""
+        if settings.form != "landmarks":
+            raise ValueError(
+                f"joint trains converter and generator together, which the form {settings.form!r} cannot: "
+                'set config.joint.form="landmarks", or take the phases detector and generator'
+            )
         super().__init__(settings, faces, dtype, earlier)
         self._optimizers["converter"] = optimizers.make(settings.converter_optimizer, settings.steps)
 
@@ -71,11 +76,11 @@ class Joint(generator.Generator):
         inputs = [landmarks]
         if adversarial:
             inputs.append(self.converter.from_others(trained["converter"], landmarks, shift))
-        made = self._made(trained["generators"], jnp.concatenate(inputs))
+        made = self._made(state, trained["generators"], jnp.concatenate(inputs))
         reconstructed, transferred = jnp.split(made, [len(landmarks)])
-        metrics: dict[str, Array] = self._reconstruction(state, batch, reconstructed)
+        metrics: dict[str, Array] = self._reconstruction(state, batch["image"], landmarks, reconstructed)
         if adversarial:
-            metrics |= self._gan(state, batch, transferred)
+            metrics |= self._gan(state, batch["image"], transferred)
         total = self._weighted(metrics)
         metrics |= {**converter_metrics, "total": total + converter_metrics["total"]}
         return total * count + converter_loss, (metrics, transferred)

@@ -1,18 +1,27 @@
-"""The networks of LandmarkGAN: Φ and Ψ_t, which convert landmarks, and Θ_t, which turns them into a face."""
+"""The networks of LandmarkGAN: Φ and Ψ_t, which convert landmarks, and Θ_t, which turns them into a face.
+
+`ReferenceRefiner` is a variant of Θ that the paper does not have: one network for all identities that looks at frames.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+import dm_pix
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from lgan_jax.landmarks import Scheme
 from lgan_jax.nn.convolution import Conv
 from lgan_jax.nn.initialisers import kaiming_normal
 from lgan_jax.nn.upscale import UpscaleBlock
+from lgan_jax.ops.heatmaps import group_heatmaps
+from lgan_jax.ops.warp import warp
 
 SLOPE = 0.1  # of LeakyReLU where x < 0
+MOST_FLOW = 0.05  # of a residual flow, in image widths
 SIZES = (32, 64, 128, 256)  # of the pictures that a generator can make, in pixels
 _CHANNELS = (512, 256, 128, 128, 128, 64)  # after each upscale block, at 8, 16 … 256 pixels
 
@@ -70,3 +79,62 @@ class LandmarkToFace(nn.Module):
                 x = Conv(features(_CHANNELS[i]), name=f"conv_{i}", **options)(x)
         x = Conv(3, 5, name="head", dtype=jnp.float32, kernel_init=kaiming_normal)(x)
         return 2 * nn.sigmoid(x) - 1
+
+
+class ReferenceRefiner(nn.Module):
+    """Refines a person's warped reference frames: residual flow, texture and masks, by a U-Net that knows no identity.
+
+    In come the smooth and the sharp blend of the frames (see `references.blend`) and the wanted landmarks, one heatmap
+    a group. Out come, in this order: a mask S that mixes the two blends, a residual flow f that warps the mixture, a
+    texture in tanh space, and a mask A: image = (1 − A)·M + A·tanh(T + atanh M) with M = warp(S·sharp + (1 − S)·smooth, f).
+    The head starts at zero, so that training begins with the blends' mean.
+
+    Attributes:
+      scheme: of the landmarks.
+      width: channels at half the image's size; 2 and 4 times that below.
+      dtype: what to compute in; flow, masks and the result are float32.
+    """
+
+    scheme: Scheme
+    width: int = 16
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(
+        self,
+        smooth: Float[Array, "batch size size 3"],
+        sharp: Float[Array, "batch size size 3"],
+        landmarks: Float[Array, "batch n 2"],
+    ) -> Float[Array, "batch size size 3"]:
+        size = smooth.shape[1]
+
+        def conv(features: int, name: str, strides: int = 1) -> Conv:
+            return Conv(features, strides=strides, dtype=self.dtype, kernel_init=kaiming_normal, name=name)
+
+        def active(x: Array) -> Array:
+            return nn.leaky_relu(x, SLOPE)
+
+        def up(x: Array, skip: Array, features: int, name: str) -> Array:
+            x = dm_pix.depth_to_space(conv(4 * features, f"{name}_up")(x), 2)
+            return active(conv(features, name)(jnp.concatenate([x, skip], -1)))
+
+        maps = group_heatmaps(landmarks, self.scheme, size // 2)
+        halved = dm_pix.space_to_depth(jnp.concatenate([smooth, sharp], -1), 2)
+        half = active(conv(self.width, "half")(jnp.concatenate([halved, maps], -1)))
+        quarter = active(conv(2 * self.width, "quarter_down", 2)(half))
+        quarter = active(conv(2 * self.width, "quarter")(quarter))
+        eighth = active(conv(4 * self.width, "eighth_down", 2)(quarter))
+        shape = nn.Dense(4 * self.width, dtype=self.dtype, kernel_init=kaiming_normal, name="shape")
+        told = shape(2 * landmarks.reshape(len(landmarks), -1) - 1)[:, None, None]
+        for i in range(2):
+            residual = active(conv(4 * self.width, f"eighth_{i}_0")(active(eighth + told)))
+            eighth = eighth + conv(4 * self.width, f"eighth_{i}_1")(residual)
+        x = up(up(eighth, quarter, 2 * self.width, "quarter_out"), half, self.width, "half_out")
+        head = Conv(2 + 4 * 5, dtype=jnp.float32, kernel_init=kaiming_normal, name="head")(x)
+        flow = jax.image.resize(MOST_FLOW * jnp.tanh(head[..., :2]), (*smooth.shape[:3], 2), "linear")
+        full = dm_pix.depth_to_space(head[..., 2:], 2)
+        mix = nn.sigmoid(full[..., :1])
+        moved = warp(mix * sharp + (1 - mix) * smooth, flow)
+        texture = jnp.tanh(full[..., 1:4] + jnp.arctanh(0.98 * moved))
+        mask = nn.sigmoid(full[..., 4:])
+        return (1 - mask) * moved + mask * texture

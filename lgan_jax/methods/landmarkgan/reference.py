@@ -1,0 +1,185 @@
+"""The generator phase in the form "reference": one network for all identities that refines their own warped frames.
+
+Ours; in the paper each identity has a network that paints from landmarks alone (Eq. 2, 3 and 6 are its losses, and
+these). A few frames of each identity are kept in the state. They are warped to the wanted landmarks and blended
+(`references`), and a network that knows no identity refines the blends (`networks.ReferenceRefiner`): so it works for
+people whom it was not trained on, given some frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from lgan_jax.core import Batch, FaceInfo, Finished, Metrics, example_keys
+from lgan_jax.landmarks import mirrored
+from lgan_jax.methods.landmarkgan import references, shape_model
+from lgan_jax.methods.landmarkgan.converter import Converter, partner_shift
+from lgan_jax.methods.landmarkgan.generator import Generator, Images, Landmarks, Settings, State
+from lgan_jax.methods.landmarkgan.networks import ReferenceRefiner
+from lgan_jax.methods.landmarkgan.references import Blended
+from lgan_jax.nn.initialisers import initial_variables
+from lgan_jax.nn.patch_discriminator import PatchDiscriminator
+from lgan_jax.ops import dsnt
+
+_FEWEST = 0.1  # share of the reference frames that a training example is given at least
+_GAIN, _BRIGHTNESS = 0.1, 0.05  # standard deviations of the colors' augmentation, images in [-1, 1]
+_WIDTH = 64  # channels of the refiner at half the image's size where `settings.width` is 1
+
+
+class ReferenceGenerator(Generator):
+    """The phase that trains the refiner, and one discriminator for all identities, with the detector frozen.
+
+    Each step generates every identity t twice. From the landmarks of another identity s, converted to t: these faces
+    have Eq. 3 and are what Eq. 6's discriminator sees, as in the joint phase. And from its own landmarks L, or (for
+    half of the examples) from what is left of L after the way to another identity and back, Ω's error included: these
+    have Eq. 2 and 3 against the frame itself, so that the network learns to make good what conversion and detection
+    lose. Reference frames are a random subset each time, without the frame itself: near ones and far ones. Faces and
+    frames are mirrored and recolored together.
+    """
+
+    def _build(self, settings: Settings, faces: FaceInfo, dtype: Any) -> None:
+        self._generator = ReferenceRefiner(faces.scheme, max(8, round(_WIDTH * settings.width)), dtype)
+        self._discriminator = PatchDiscriminator(settings.discriminator_width, dtype)
+
+    def init(self, key: jax.Array, batch: Batch) -> State:
+        """See `core.Method`. Reference frames and statistics are those of `batch`, some frames of each identity."""
+        keys = jax.random.split(key)
+        image, landmarks = jnp.asarray(batch["image"]), jnp.asarray(batch["landmarks"])
+        blank, scheme = jnp.zeros((1, *image.shape[2:])), self.faces.scheme
+        generator = initial_variables(self._generator, keys[0], blank, blank, landmarks[0, :1])["params"]
+        generator["head"] = jax.tree.map(jnp.zeros_like, generator["head"])
+        params = {
+            "generators": generator,
+            "discriminators": initial_variables(self._discriminator, keys[1], blank)["params"],
+            "converter": self._converter_params,
+        }
+        return State(
+            step=jnp.zeros((), jnp.int32),
+            params=params,
+            optimizers={name: optimizer.init(params[name]) for name, optimizer in self._optimizers.items()},
+            average=jax.tree.map(jnp.copy, generator),
+            detector=self._detector_weights,
+            shape=shape_model.fit(landmarks),
+            references=references.chosen(image, landmarks, self.settings.references, scheme),
+        )
+
+    def unconstrained(
+        self, state: State, landmarks: Float[Array, "batch n 2"], target: Any
+    ) -> Float[Array, "batch n 2"]:
+        """Anybody's landmarks as the identity of index `target` would have them, wherever they lie."""
+        if self.converter is None:
+            return shape_model.convert(state.shape, landmarks, target)
+        return super().unconstrained(state, landmarks, target)
+
+    def synthesize(
+        self, state: State, landmarks: Float[Array, "batch n 2"], target: Any
+    ) -> Float[Array, "batch size size 3"]:
+        """Faces in [-1, 1] of the identity of index `target`, from landmarks converted to it."""
+        person = jnp.full((len(landmarks),), target)
+        return self._refined(state.average, self._blend(state, landmarks, person), landmarks)
+
+    def _make_converter(self, earlier: Mapping[str, Finished]) -> tuple[Converter | None, Any]:
+        """The converter where the config has that phase; otherwise landmarks are converted in closed form."""
+        return super()._make_converter(earlier) if "converter" in earlier else (None, None)
+
+    def _generator_loss(
+        self, trained: Any, state: State, batch: Batch, key: jax.Array, *, adversarial: bool
+    ) -> tuple[Float[Array, ""], tuple[Metrics, Images]]:
+        params, image, own = trained["generators"], batch["image"], batch["landmarks"]
+        shift_key, *keys = jax.random.split(key, 4)
+        shift = partner_shift(shift_key, len(self.faces.identities))
+        driving = self._each(state, jnp.roll(own, shift, 1))
+        driven = self._generated(params, state, driving, own, keys[0])[0]
+        maps = self._heatmaps(state, driven)
+        found = jax.lax.stop_gradient(dsnt.to_landmarks(dsnt.dsnt(maps)))
+        returned = self._each(state, jnp.roll(found, -shift, 1))
+        detour = jax.vmap(jax.random.bernoulli)(self._keys(keys[1], own))
+        given = jnp.where(detour.reshape(*own.shape[:2], 1, 1), returned, own)
+        made, image, own = self._generated(params, state, given, own, keys[2], image)
+        metrics = self._reconstruction(state, image, own, made)
+        metrics["i2l"] = (metrics["i2l"] + self._i2l(maps, driving)) / 2
+        if adversarial:
+            metrics |= self._gan(state, batch["image"], driven)
+        total = self._weighted(metrics)
+        return total * len(self.faces.identities), ({**metrics, "total": total}, driven)
+
+    def _generated(
+        self,
+        params: Any,
+        state: State,
+        landmarks: Landmarks,
+        own: Landmarks,
+        key: jax.Array,
+        image: Images | None = None,
+    ) -> tuple[Images, Images | None, Landmarks]:
+        """Training faces from `landmarks` by a random subset of frames without the one of landmarks `own`.
+
+        With `image`, the frame itself, all are augmented alike; the result is the generated faces, the frame and `own`.
+        """
+        lead = landmarks.shape[:2]
+        keys, landmarks, own = self._keys(key, own), _flat(landmarks), _flat(own)
+        person = jnp.tile(jnp.arange(lead[1]), lead[0])
+        known = state.references.landmarks[person]
+        kept = jax.vmap(lambda each: _subset(each, known.shape[1]))(keys)
+        blend = self._blend(state, landmarks, person, kept & jnp.any(known != own[:, None], (-2, -1)))
+        if image is not None:
+            stacked = jnp.stack([_flat(image), *blend], 1)
+            stacked, landmarks, own = jax.vmap(self._augmented)(keys, stacked, landmarks, own)
+            image, blend = stacked[:, 0].reshape(image.shape), Blended(stacked[:, 1], stacked[:, 2])
+        made = self._refined(params, blend, landmarks)
+        return made.reshape(*lead, *made.shape[1:]), image, own.reshape(*lead, *own.shape[1:])
+
+    def _augmented(self, key: jax.Array, images: Array, landmarks: Array, own: Array) -> tuple[Array, Array, Array]:
+        """Images `(k, H, W, 3)` of one example and its landmarks, mirrored or not, with another color."""
+        keys = jax.random.split(jax.random.fold_in(key, 1), 3)
+        flip = jax.random.bernoulli(keys[0])
+        images = jnp.where(flip, images[:, :, ::-1], images)
+        landmarks, own = (jnp.where(flip, mirrored(x, self.faces.scheme), x) for x in (landmarks, own))
+        gain = 1 + _GAIN * jax.random.normal(keys[1], (1, 1, 1, 3))
+        shift = _BRIGHTNESS * jax.random.normal(keys[2], (1, 1, 1, 1))
+        return jnp.clip((images + 1) * gain - 1 + shift, -1, 1), landmarks, own
+
+    def _made(self, state: State, generators: Any, landmarks: Landmarks) -> Images:
+        person = jnp.tile(jnp.arange(landmarks.shape[1]), landmarks.shape[0])
+        flat = _flat(landmarks)
+        made = self._refined(generators, self._blend(state, flat, person), flat)
+        return made.reshape(*landmarks.shape[:2], *made.shape[1:])
+
+    def _judged(self, discriminators: Any, image: Images) -> tuple[Array, Array]:
+        logits, features = self._discriminator.apply({"params": discriminators}, _flat(image))
+        return tuple(x.reshape(*image.shape[:2], *x.shape[1:]) for x in (logits, features))
+
+    def _blend(self, state: State, landmarks: Array, person: Array, allowed: Array | None = None) -> Blended:
+        if allowed is None:
+            allowed = jnp.ones((len(landmarks), state.references.landmarks.shape[1]), bool)
+        return references.blend(state.references, landmarks, person, allowed, self.faces.scheme)
+
+    def _refined(self, params: Any, blend: Blended, landmarks: Array) -> Array:
+        return self._generator.apply({"params": params}, blend.smooth, blend.sharp, landmarks)
+
+    def _each(self, state: State, landmarks: Landmarks) -> Landmarks:
+        """Landmarks in the place of each identity, converted to it."""
+        converted = [self.unconstrained(state, landmarks[:, i], i) for i in range(landmarks.shape[1])]
+        return jnp.stack(converted, 1)
+
+    def _keys(self, key: jax.Array, landmarks: Landmarks) -> Array:
+        """One key for each face of a batch, `(batch · identities,)`."""
+        faces = landmarks.shape[1]
+        keys = example_keys(key, len(landmarks))
+        return jax.vmap(lambda one: jax.random.split(one, faces))(keys).reshape(-1)
+
+
+def _subset(key: jax.Array, count: int) -> Bool[Array, " {count}"]:
+    """A random subset, of a random size, of so many reference frames."""
+    keys = jax.random.split(key)
+    return jax.random.uniform(keys[0], (count,)) < jax.random.uniform(keys[1], (1,), minval=_FEWEST)
+
+
+def _flat(x: Array) -> Array:
+    """Examples and identities as one axis."""
+    return x.reshape(-1, *x.shape[2:])

@@ -1,0 +1,107 @@
+"""A statistical model of landmarks: conversion in closed form, and the active-shape constraint.
+
+Landmarks of one frame are modeled as x = μ + b + e: the mean face μ of everybody, the person's shape b ~ N(0, B) and
+pose and expression e ~ N(0, W) (probabilistic linear discriminant analysis; Prince & Elder, ICCV 2007). So one frame of
+anybody, known or not, tells pose and expression apart from the shape of the face: E[e | x] = W (W + B)⁻¹ (x − μ). The
+converted landmarks are those of the target's mean face plus e. MarioNETte's landmark transformer (Ha et al., AAAI 2020)
+has the same decomposition with e found by a network.
+
+The constraint is that of active shape models (Cootes et al., CVIU 1995): landmarks are projected onto the principal
+directions of the target's own frames, and each coefficient is held within a multiple of its standard deviation.
+
+Landmarks are `(..., N, 2)` in [0, 1]; inside, a face is a vector of 2N numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+_PERSON_DEVIATION = 5e-3  # a person's shape deviates at least so much (in image widths) in every direction of B
+_NOISE = 3e-3  # standard deviation of landmark detection, in image widths; part of W
+_POOLED = 30  # frames that the pooled covariance counts for beside a person's own
+_DIRECTIONS = 40  # principal directions of a person that are kept
+
+
+@flax.struct.dataclass
+class ShapeModel:
+    """The statistics, of I people.
+
+    Attributes:
+      mean: μ, `(2N,)`.
+      expression: W (W + B)⁻¹, `(2N, 2N)`.
+      within: W, `(2N, 2N)`: the covariance of pose and expression, pooled over people.
+      people: μ + b of each person, `(I, 2N)`.
+      directions: principal directions of each person's frames, `(I, 2N, D)`, orthonormal columns.
+      deviations: standard deviation along each, `(I, D)`.
+    """
+
+    mean: Any
+    expression: Any
+    within: Any
+    people: Any
+    directions: Any
+    deviations: Any
+
+
+def fit(landmarks: Float[Array, "frames people n 2"]) -> ShapeModel:
+    """The model of some frames of each person."""
+    frames, count = landmarks.shape[:2]
+    flat = landmarks.reshape(frames, count, -1)
+    people = flat.mean(0)
+    mean, residuals = people.mean(0), flat - people[None]
+    own = jnp.einsum("fip,fiq->ipq", residuals, residuals) / frames
+    identity = jnp.eye(flat.shape[-1])
+    within = own.mean(0) + _NOISE**2 * identity
+    shapes = people - mean[None]
+    between = shapes.T @ shapes / max(count - 1, 1) + _PERSON_DEVIATION**2 * identity
+    # W (W + B)⁻¹ = ((W + B)⁻¹ W)⊤ of symmetric matrices
+    expression = jnp.linalg.solve(within + between, within).T
+    directions, deviations = jax.lax.map(lambda covariance: _principal(covariance, within, frames), own)
+    return ShapeModel(mean, expression, within, people, directions, deviations)
+
+
+def with_person(model: ShapeModel, landmarks: Float[Array, "frames n 2"]) -> ShapeModel:
+    """The model with one more person, the last; what is common to all stays as it was."""
+    flat = landmarks.reshape(landmarks.shape[0], -1)
+    person = flat.mean(0)
+    residuals = flat - person[None]
+    directions, deviations = _principal(residuals.T @ residuals / len(flat), model.within, len(flat))
+
+    def joined(known: Array, new: Array) -> Array:
+        return jnp.concatenate([known, new[None]])
+
+    return model.replace(
+        people=joined(model.people, person),
+        directions=joined(model.directions, directions),
+        deviations=joined(model.deviations, deviations),
+    )
+
+
+def convert(model: ShapeModel, landmarks: Float[Array, "batch n 2"], target: Any) -> Float[Array, "batch n 2"]:
+    """Anybody's landmarks as the person of index `target` would have them."""
+    flat = landmarks.reshape(len(landmarks), -1)
+    change = (flat - model.mean[None]) @ model.expression.T
+    return (model.people[target][None] + change).reshape(landmarks.shape)
+
+
+def constrain(
+    model: ShapeModel, landmarks: Float[Array, "batch n 2"], target: Any, limit: float
+) -> Float[Array, "batch n 2"]:
+    """Landmarks held where the person of index `target` has been: ±`limit` standard deviations in every direction."""
+    mean, directions, bound = model.people[target], model.directions[target], limit * model.deviations[target]
+    coefficients = (landmarks.reshape(len(landmarks), -1) - mean[None]) @ directions
+    held = jnp.clip(coefficients, -bound[None], bound[None])
+    return (mean[None] + held @ directions.T).reshape(landmarks.shape)
+
+
+def _principal(covariance: Array, within: Array, frames: int) -> tuple[Array, Array]:
+    """Principal directions and standard deviations of a person's covariance, regularized by the pooled one."""
+    regularized = (frames * covariance + _POOLED * within) / (frames + _POOLED)
+    variances, directions = jnp.linalg.eigh(regularized)
+    kept = min(_DIRECTIONS, len(variances))
+    return directions[:, ::-1][:, :kept], jnp.sqrt(jnp.maximum(variances[::-1][:kept], 0))
