@@ -213,7 +213,7 @@ def test_mistakes_are_one_clear_line(root, tmp_path):
     with pytest.raises(ValueError, match=r"confidence is 95\.0; it must be between 0 and 1"):
         opened(root, tmp_path, confidence=95.0)
     (root / "one.csv").write_text(openface_header("merged") + "\n" + openface_row(["N_000001.png", 1, 1], units_of(1)))
-    with pytest.raises(ValueError, match="everybody has no usable picture in the test part"):
+    with pytest.raises(ValueError, match="everybody has no usable picture in the validation split"):
         opened(root, tmp_path)
 
 
@@ -221,5 +221,5 @@ def test_the_place_does_not_matter_and_a_change_is_seen(root, tmp_path):
     first = opened(root, tmp_path)
     shutil.copytree(root, tmp_path / "other" / "faces", copy_function=shutil.copyfile)
     assert opened(tmp_path / "other" / "faces", tmp_path).fingerprint == first.fingerprint
-    edit(root, 1, lambda row: [row.replace("5.00", "4.50")])
+    edit(root, 10, lambda row: [row.replace("5.00", "4.50")])  # one that trains
     assert opened(root, tmp_path).fingerprint != first.fingerprint
