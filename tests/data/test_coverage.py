@@ -42,8 +42,7 @@ def test_pose_and_openings_are_those_that_were_drawn(samples, landmarks):
 def test_scheme_place_size_and_tilt_do_not_matter(landmarks):
     found = coverage.coverage(landmarks, WFLW98)
     turn = np.array([[0.8, -0.6], [0.6, 0.8]])
-    points = {IBUG68: to_ibug68(landmarks, WFLW98), INNER49: to_inner49(landmarks, WFLW98)}
-    for scheme, some in points.items():
+    for scheme, some in ((IBUG68, to_ibug68(landmarks, WFLW98)), (INNER49, to_inner49(landmarks, WFLW98))):
         other = coverage.coverage((200 * some @ turn + 7).astype(np.float64), scheme)
         for name in ("yaw", "pitch", "mouth", "lids"):
             np.testing.assert_allclose(getattr(other, name), getattr(found, name), rtol=1e-3, atol=1e-3)

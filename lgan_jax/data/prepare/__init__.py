@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from lgan_jax.data import split
+from lgan_jax.data.prepare import seen
 from lgan_jax.data.prepare.console import Progress
 from lgan_jax.data.prepare.job import SUMMARY, VERSION, Job, annotated, write_json
 from lgan_jax.data.prepare.options import Options
 from lgan_jax.data.prepare.person import prepare_person
-from lgan_jax.data.prepare.seen import seen
 from lgan_jax.data.prepare.sources import people
 from lgan_jax.data.prepare.units import add_units
 from lgan_jax.faces import Faces
@@ -57,7 +57,7 @@ def prepare(videos: Path, out: Path, options: Options, faces: Faces | None = Non
             summary = prepare_person(person, job, options, faces, progress)
             if summary["kept"]:
                 add_units(out / person.name)
-                kept[person.name] = summary | seen(person, out / person.name, summary, faces)
+                kept[person.name] = summary | seen.describe(person, out / person.name, summary, faces)
             else:
                 left_out[person.name] = summary | {"reason": _why(summary)}
     result = {

@@ -24,7 +24,7 @@ _ANOTHER = 0.6  # distance of two descriptors that separates people
 _AGAIN = 2  # frames that show somebody else, at least, so that one odd view is nobody
 
 
-def seen(person: Person, folder: Path, summary: dict[str, Any], faces: Faces) -> dict[str, Any]:
+def describe(person: Person, folder: Path, summary: dict[str, Any], faces: Faces) -> dict[str, Any]:
     """`coverage` (see `data.coverage.Coverage`) and `warnings`, one line each that names the person."""
     found = coverage(annotated(folder)[0], IBUG68)
     warnings = [*found.warnings, *_blurred(summary), *_two_people(person, folder, summary, faces)]
