@@ -18,7 +18,7 @@ from lgan_jax import cli
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
 CONFIG = config_flags.DEFINE_config_file("config", help_string="Config whose `evaluation` replaces the run's own.")
-FRAMES = flags.DEFINE_integer("frames", None, "Held-out pictures (of each person); the config says how many.")
+FRAMES = flags.DEFINE_integer("frames", None, "Test pictures (of each person); the config says how many.")
 INCEPTION = flags.DEFINE_string(
     "inception", None, "pytorch-fid's file of Inception weights, for FID (expression, began, projection)."
 )

@@ -32,7 +32,10 @@ def paper() -> dict:
         "held_out": 64,
         "data": {
             **{"name": "celeba", "size": 128, "scheme": "inner49", "crops": "box"},
-            "built_in": {"identities": 1, "train_per_identity": 20_000, "test_per_identity": 500, "variation": "wild"},
+            "built_in": {
+                **{"identities": 1, "variation": "wild"},
+                **{"train_per_identity": 20_000, "validation_per_identity": 64, "test_per_identity": 500},
+            },
         },
         "began": {
             **{"steps": 200_000, "batch_size": 16, "width": 64, "skips": False, "norm": "squared"},
@@ -64,7 +67,8 @@ def cpu(config: ConfigDict) -> None:
 def quick(config: ConfigDict) -> None:
     """64 pixels in minutes on two cores: see `cpu`, on 1,000 built-in faces of eight people."""
     small(config)
-    config.data.built_in.update({"identities": 8, "train_per_identity": 125, "test_per_identity": 12})
+    config.data.built_in.update({"identities": 8, "train_per_identity": 125})
+    config.data.built_in.update({"validation_per_identity": 4, "test_per_identity": 12})
     config.data.built_in.update({"variation": "video", "turning": 0.5, "aligned": True})
     config.held_out = 4
     config.evaluation = {"claim": {"seeds": 2, "steps": 350, "width": 48}}

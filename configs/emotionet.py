@@ -99,7 +99,8 @@ def baseline(config: ConfigDict) -> None:
 
 def from_pairs(config: ConfigDict, regressor_steps: int, steps: int, width: int, blocks: int) -> None:
     """D_C, then G from pairs, with narrow networks."""
-    config.data.built_in.update({"train_per_identity": 6000, "test_per_identity": 200})
+    config.data.built_in.update({"train_per_identity": 6000})
+    config.data.built_in.update({"validation_per_identity": 16, "test_per_identity": 200})
     config.data.built_in.update({"pairs": True, "acts": "varied", "turning": 0.35})
     config.phases = ("regressor", "pairs")
     regressor_first(config, regressor_steps)

@@ -31,7 +31,10 @@ def paper() -> dict:
         "held_out": 16,
         "data": {
             **{"name": "celeba", "size": 256, "scheme": "ibug68", "crops": "ffhq"},
-            "built_in": {"identities": 1, "train_per_identity": 20_000, "test_per_identity": 500, "variation": "wild"},
+            "built_in": {
+                **{"identities": 1, "variation": "wild"},
+                **{"train_per_identity": 20_000, "validation_per_identity": 16, "test_per_identity": 500},
+            },
         },
         "detector": {
             **{"steps": 60_000, "batch_size": 16, "width": 256, "depth": 4},
@@ -61,7 +64,8 @@ def quick(config: ConfigDict) -> None:
     Small maps have half of the channels that `cpu` gives them: a third more pictures in the same time.
     """
     small(config)
-    config.data.built_in.update({"identities": 4, "train_per_identity": 250, "test_per_identity": 24})
+    config.data.built_in.update({"identities": 4, "train_per_identity": 250})
+    config.data.built_in.update({"validation_per_identity": 8, "test_per_identity": 24})
     config.data.built_in.update({"variation": "video", "acts": "posed", "turning": 0.25, "aligned": True})
     config.held_out = 2
     config.detector.augmentation = {  # as little as the faces that it will see differ from those that it trains on

@@ -14,7 +14,7 @@ from lgan_jax import experiment
 
 
 def get_config(variants: str = "") -> ConfigDict:
-    """As `ck_plus.get_config`; 72 of the built-in people to train on, as in Oulu-CASIA, and 8 held out."""
+    """As `ck_plus.get_config`; 72 of the built-in people train, as in Oulu-CASIA, 8 validate and 8 test."""
     config = paper("oulu_casia")
     config["data"]["built_in"] |= {"identities": 72, "test_identities": 8}
     return experiment.chosen(config, variants, [cpu, quick, without_initialise, without_labels])

@@ -27,7 +27,10 @@ def full() -> dict:
         "held_out": 64,
         "data": {
             **{"name": "wflw", "size": 256, "scheme": "wflw98"},
-            "built_in": {"identities": 1, "train_per_identity": 5000, "test_per_identity": 500, "variation": "wild"},
+            "built_in": {
+                **{"identities": 1, "variation": "wild"},
+                **{"train_per_identity": 5000, "validation_per_identity": 64, "test_per_identity": 500},
+            },
         },
         "detector": {
             **{"steps": 60_000, "batch_size": 16, "width": 256, "depth": 4},

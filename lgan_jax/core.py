@@ -31,7 +31,8 @@ class Method(Protocol):
     have `left_out`: what a run with them is trained without, and why. It is built on the finished earlier
     phases; and once before the first is trained, on traced states, so that what does not suit is refused then.
 
-    It may have `looks_at`, "train", where what is looked at while it trains are training pictures; `on_host`, True,
+    It may have `looks_at`, "train", where it is evaluated on training pictures while it trains, in the place of
+    validation ones; `on_host`, True,
     where its `train_step` compiles what it does by itself: it is called with the state's arrays on the host and, on
     every process, the whole batch, without a mapped axis; `remarks(figures)`: what a user should know of `eval_step`'s
     figures; `length(settings, pictures)`: the steps, where they follow from the number of training pictures; and
@@ -49,7 +50,7 @@ class Method(Protocol):
         """
 
     def eval_step(self, state: State, batch: Batch) -> Metrics:
-        """Figures of a held-out batch, each a scalar mean over the batch. No axis, one device."""
+        """Figures of a validation batch, each a scalar mean over the batch. No axis, one device."""
 
     def pictures(self, state: State, batch: Batch) -> Mapping[str, jax.Array]:
         """What a person would look at: name → `(rows, columns, H, W, 3)` in [-1, 1]."""

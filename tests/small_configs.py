@@ -8,6 +8,7 @@ SMALL = {
     "data.size": 32,
     "data.built_in.identities": 2,
     "data.built_in.train_per_identity": 4,
+    "data.built_in.validation_per_identity": 2,
     "data.built_in.test_per_identity": 2,
     "held_out": 2,
     "detector.steps": 2,

@@ -133,7 +133,7 @@ def test_faces_that_do_not_come_in_pairs_are_refused_before_a_run_is_begun(tmp_p
 def test_people_in_both_splits_are_refused_where_they_must_not_be(tmp_path, monkeypatch):
     monkeypatch.setattr(PHASES["dftnet"]["pairs"], "grouping", "expressions")
     config = small_config("emotionet:quick", **{"data.cache": str(tmp_path / "cache"), "evaluation.frames": 2})
-    with pytest.raises(ValueError, match="built-in faces: ada is in both parts of the split, and this method needs"):
+    with pytest.raises(ValueError, match="built-in faces: ada is in the training split and held out too"):
         experiment.train(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -20,7 +20,7 @@ from lgan_jax.core import FaceInfo
 from lgan_jax.data import builders, images, partners, synthetic
 from lgan_jax.data.builders import base, made
 from lgan_jax.data.builders.emotionet import EVERYBODY
-from lgan_jax.data.split import HeldOut
+from lgan_jax.data.split import CALLED, SPLITS, TRAIN, HeldOut
 from lgan_jax.landmarks import IBUG68_TO_INNER49, WFLW98_TO_IBUG68, scheme, scheme_of_count
 
 CACHE_VARIABLE = "LGAN_JAX_CACHE"
@@ -53,7 +53,7 @@ class Settings:
       size: pixels a side at which pictures are read.
       dir: the folder; empty for the built-in faces.
       scheme: landmarks of the built-in faces, "wflw98", "ibug68" or "inner49"; a folder's follow from its files.
-      held_out_subjects: who of a folder's people is held out ("ck_plus" and "oulu_casia" only).
+      held_out_subjects: who of a folder's people validates and who tests ("ck_plus" and "oulu_casia" only).
       crops: of a folder's photos: the face detector's "box", that of OpenCV's "cascade", "aligned", or, as FFHQ's were,
         "ffhq" ("celeba" only).
       confidence: rows of OpenFace's tables with a lower confidence are left out ("emotionet" only), in [0, 1].
@@ -176,7 +176,7 @@ class Split:
 
 @dataclasses.dataclass(frozen=True)
 class FaceData:
-    """Faces to train on and to test with.
+    """Faces to train on, to choose settings with, and to test with.
 
     Attributes:
       name: what a report calls them: "CelebV", "WFLW", "CK+", "Oulu-CASIA", "prepared: <folder>",
@@ -185,7 +185,7 @@ class FaceData:
       info: landmark scheme, size, people.
       fingerprint: changes when any record changes; the same on every machine.
       notes: what a user should know, such as how many pictures were skipped and why; one line each.
-      train, test: the records.
+      train, validation, test: the records of the three splits.
       drawn: what the built-in faces were drawn from: picture i of a split is `synthetic.sample(drawn, split, i)`; None
         for a folder's.
     """
@@ -196,8 +196,19 @@ class FaceData:
     fingerprint: str
     notes: tuple[str, ...]
     train: Split
+    validation: Split
     test: Split
     drawn: synthetic.Settings | None = None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many records each split has."""
+        return {split: len(getattr(self, split)) for split in SPLITS}
+
+    def counted(self, called: str = "pictures") -> str:
+        """The same as text: "1,000 training, 100 validation and 100 test pictures"."""
+        *first, last = (f"{count:,} {CALLED[split]}" for split, count in self.counts.items())
+        return f"{', '.join(first)} and {last} {called}"
 
     def has(self, key: str) -> bool:
         """Whether records have an array of that name."""
@@ -211,17 +222,26 @@ class FaceData:
                 raise ValueError(f"{self.name} has no {what}, and this method needs them{_ADVICE.get(key, '')}")
 
     def require_subjects(self) -> None:
-        """Raises `ValueError`, one line, where somebody is in both splits, or nobody in one has two expressions."""
+        """Raises `ValueError`, one line, where somebody trains and is held out too, or nobody has two expressions.
+
+        The latter in any split.
+        """
         self.require(["expression"])
-        if both := sorted(set(self.train.identity) & set(self.test.identity)):
+        held_out = set(self.validation.identity) | set(self.test.identity)
+        if both := sorted(set(self.train.identity) & held_out):
+            advice = ": set config.data.built_in.test_identities" if self.built_in else ""
             raise ValueError(
-                f"{self.name}: {self.info.identities[both[0]]} is in both parts of the split, and this method needs "
-                f"people held out whole{': set config.data.built_in.test_identities' if self.built_in else ''}"
+                f"{self.name}: {self.info.identities[both[0]]} is in the training split and held out too, and this "
+                f"method needs a split by subject{advice}"
             )
-        for what, split in (("to train on", self.train), ("held out", self.test)):
+        for name in SPLITS:
+            split = getattr(self, name)
             shown = set(zip(split.identity.tolist(), split.expression.tolist()))
             if len(shown) == len({who for who, _ in shown}):
-                raise ValueError(f"{self.name}: nobody {what} has pictures with two different expressions: add some")
+                raise ValueError(
+                    f"{self.name}: nobody in the {CALLED[name]} split has pictures with two different expressions: "
+                    "add some"
+                )
 
 
 def open_faces(settings: Settings) -> FaceData:
@@ -246,7 +266,7 @@ def open_faces(settings: Settings) -> FaceData:
         scheme=scheme(about["scheme"]) if points is None else scheme_of_count(len(points)),
         size=settings.size,
         identities=tuple(about["identities"]),
-        pictures=len(about["identity"]["train"]),
+        pictures=len(about["identity"][TRAIN]),
     )
     contents = builder.key if not settings.dir else about["fingerprint"]
     pairs = _pairs(stored, not settings.dir, info)
@@ -256,8 +276,7 @@ def open_faces(settings: Settings) -> FaceData:
         info=info,
         fingerprint=hashlib.sha256(repr((contents, info.scheme.name, info.size)).encode()).hexdigest()[:16],
         notes=_notes(stored),
-        train=_split(stored, "train", info, points, pairs),
-        test=_split(stored, "test", info, points, pairs),
+        **{split: _split(stored, split, info, points, pairs) for split in SPLITS},
         drawn=None if settings.dir else settings.built_in,
     )
 

@@ -31,7 +31,7 @@ def described(faces: FaceData, info: FaceInfo) -> dict[str, Any]:
 def landmarks(faces: FaceData, identity: int | None = None) -> Float32[np.ndarray, "k N 2"]:
     """Landmarks of an identity's training frames, or of everybody's; at most 500, evenly spaced.
 
-    None, `(0, N, 2)`, of a person who is held out whole.
+    None, `(0, N, 2)`, of a person who is not in the training split.
     """
     whose = np.arange(len(faces.train)) if identity is None else np.flatnonzero(faces.train.identity == identity)
     chosen = [faces.train[int(place)]["landmarks"] for place in evenly(whose, _MOST)]

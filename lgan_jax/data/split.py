@@ -1,117 +1,196 @@
-"""Which pictures train and which test, so that neighbours in time, or pictures of a person, never sit on both sides."""
+"""Training, validation and test split, so that neighbors in time, or images of a person, never sit in two of them.
+
+Settings are chosen on the validation split; figures are reported on the test split, once.
+"""
 
 from __future__ import annotations
 
 import collections
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Int
+
+SPLITS = TRAIN, VALIDATION, TEST = ("train", "validation", "test")
+CALLED = {TRAIN: "training", VALIDATION: "validation", TEST: "test"}  # "the … split" in messages
+
+SHARE = 0.1  # of a recording that validates, and as much that tests
+BLOCKS = 5  # of a long recording's validation frames, and as many of its test frames
+GUARD, LEAST_GUARD = 10, 3  # frame numbers left out beside a block: of a long recording, and at least
+_TRAINS = 0.8  # least share of the frames outside of the blocks that train, where the recording is long enough
+FEWEST = 3  # different frames of a recording
 
 
 @dataclasses.dataclass(frozen=True)
 class HeldOut:
-    """Which people of a data set are held out whole.
+    """Which people of a data set are in the validation and in the test split; all of a person's images are in one.
 
     Attributes:
-      share: of the people, drawn by the hashes of their names; above 0 and at most 0.5.
-      names: these are held out, where any are given, in the place of a share.
+      share: of the people that test, and of the others that validate, drawn by the hashes of their names; above 0 and
+        at most 0.5.
+      names: these test, where any are given, in the place of a share.
+      validation: these validate, where any are given, in the place of a share.
     """
 
-    share: float = 0.1
+    share: float = SHARE
     names: tuple[str, ...] = ()
+    validation: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 0.5:
             raise ValueError(f"share is {self.share}; it must be above 0 and at most 0.5")
+        if both := sorted(set(self.names) & set(self.validation)):
+            raise ValueError(f"{both[0]!r} cannot be both in the validation and in the test split")
 
-    def of(self, people: Iterable[str]) -> frozenset[str]:
-        """Who of these is held out. Raises `ValueError` for fewer than two people, or names that cannot be."""
-        everybody = sorted(set(people))
-        if unknown := sorted(set(self.names) - set(everybody)):
-            raise ValueError(f"{unknown[0]!r} cannot be held out; the people are {', '.join(everybody)}")
-        if self.names and len(set(self.names)) == len(everybody):
+    def of(self, people: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+        """The splits of each of these people, as `by_subject`.
+
+        Raises `ValueError` for fewer than two people, or names that cannot be.
+        """
+        counts = dict.fromkeys(sorted(set(people)), 1)
+        named = {*self.names, *self.validation}
+        if unknown := sorted(named - set(counts)):
+            raise ValueError(f"{unknown[0]!r} cannot be held out; the people are {', '.join(counts)}")
+        if named and len(named) == len(counts):
             raise ValueError("everybody is held out and nobody is left to train on: name fewer people")
-        if self.names:
-            return frozenset(self.names)
-        return frozenset(name for name, tests in zip(everybody, by_subject(everybody, self.share)) if tests)
+        return _parts(counts, self.share, set(self.names), set(self.validation))
 
 
-def contiguous_blocks(
-    frames: Int[np.ndarray, " n"], test_share: float = 0.1, blocks: int = 5, guard: int = 10
-) -> tuple[Bool[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
-    """Splits a sequence into blocks of test frames, spread evenly over it, and training frames between them.
+class Blocks(NamedTuple):
+    """How the frames of a recording are split.
 
-    Frames picked at random would leak (a neighbour is almost the same picture), and the tail alone may hold an
-    expression that the rest never shows. So the sequence is cut into `blocks` equal parts and the frames in the middle
-    of each are for testing; frames that are `guard` or fewer numbers away from a test frame belong to neither side.
+    Attributes:
+      split: `(n,)` strings, the split of each frame; empty for those beside a block, which are in none.
+      guard: training frames are more than so many frame numbers away from those of the other splits.
+    """
 
-    A short sequence gets fewer blocks (one for each test frame at most) and smaller guards: the largest that leave at
-    least half of the frames that do not test for training.
+    split: np.ndarray
+    guard: int
+
+    @property
+    def note(self) -> str:
+        """What a user should know of a recording too short for the least guard; empty where it is long enough."""
+        if self.guard >= LEAST_GUARD:
+            return ""
+        return f"{len(self.split)} frames are too few to leave out {LEAST_GUARD} between the splits; it is {self.guard}"
+
+
+def contiguous_blocks(frames: Int[np.ndarray, " n"]) -> Blocks:
+    """Splits a recording into blocks of validation and of test frames, in turns, and training frames between them.
+
+    Frames picked at random would leak (a neighbor is almost the same image), and the tail alone may hold an expression
+    that the rest never shows. So the recording is cut into equal parts, and the frames in the middle of each validate
+    or test: five blocks of each kind, together a tenth of all frames for each. Frames that are `GUARD` or fewer numbers
+    away from a block are in no split.
+
+    Of the frames outside of the blocks at least 80 % train. For that, a shorter recording has smaller guards, then
+    fewer blocks, then (below 75 frames in a row) one block of each kind at its ends, then (below 38) smaller blocks.
+    The guard is never below `LEAST_GUARD` until (below 14 frames in a row) less than half would train.
 
     Args:
       frames: frame numbers `(n,)` in any order; gaps are fine, frames with the same number stay together.
-      test_share: share of the different frame numbers that test, in (0, 1); at least one does, at least one trains.
-      blocks: how many blocks of test frames, at least 1.
-      guard: how many frame numbers to leave out on each side of a block, at least 0.
 
-    Returns:
-      Two masks `(n,)`, training and test, in the order of `frames`.
-
-    Raises:
-      ValueError: there are fewer than two different frames, or an argument is out of its range.
+    Raises `ValueError` where there are fewer than three different frames.
     """
-    if not 0 < test_share < 1 or blocks < 1 or guard < 0:
-        raise ValueError(
-            f"test_share must be between 0 and 1, blocks at least 1 and guard at least 0, "
-            f"not {test_share}, {blocks} and {guard}"
-        )
     numbers, place = np.unique(frames, return_inverse=True)
-    if len(numbers) < 2:
-        raise ValueError(f"a split needs at least 2 different frames; there is {len(numbers)}: give more pictures")
-    tested = _middles(len(numbers), test_share, blocks)
-    distance = _distance(numbers, numbers[tested])
-    wanted = (np.count_nonzero(~tested) + 1) // 2
-    trained = next(mask for g in range(guard, -1, -1) if np.count_nonzero(mask := distance > g) >= wanted)
-    return trained[place], tested[place]
+    if len(numbers) < FEWEST:
+        raise ValueError(f"a split needs at least {FEWEST} different frames; there is {len(numbers)}: add images")
+    size = max(1, int(SHARE * len(numbers)))
+    layouts = [_middles(len(numbers), size, blocks) for blocks in range(min(BLOCKS, size), 0, -1)]
+    layouts += [_ends(len(numbers), smaller) for smaller in range(size, 0, -1)]
+    for layout in layouts:
+        guard = min(GUARD, _widest(numbers, layout, _TRAINS))
+        if guard >= LEAST_GUARD:
+            break
+    else:
+        guard = min(LEAST_GUARD, _widest(numbers, layout, 0.5))
+    outside = layout == 0
+    near = outside & (_distance(numbers, numbers[~outside]) <= guard)
+    return Blocks(np.where(near, "", np.array(SPLITS)[layout])[place], guard)
 
 
-def by_subject(subjects: Sequence[str], test_share: float = 0.1) -> Bool[np.ndarray, " n"]:
-    """Mask `(n,)` of the pictures that test: all those of some subjects, drawn by the hashes of their names.
+def by_subject(subjects: Sequence[str], share: float = SHARE) -> Mapping[str, tuple[str, ...]]:
+    """The splits of each subject: one, but for two people, of whom one trains and the other both validates and tests.
 
-    Subjects are taken until a share of `test_share` of all pictures is reached, those left aside that would carry it
-    beyond one and a half times as much; where all would, the one with the fewest pictures tests.
+    Subjects are drawn by the hashes of their names until they have a share of `share` of all images, those left aside
+    that would carry it beyond one and a half times as much; where all would, the one with the fewest images is drawn.
+    First those are drawn that test, then, of the others, those that validate.
+
+    Args:
+      subjects: who is in each image.
+      share: of all images that test, and of the others that validate; above 0 and at most 0.5.
 
     Raises `ValueError` where there are fewer than two subjects.
     """
-    counts = collections.Counter(subjects)
+    return _parts(collections.Counter(subjects), share)
+
+
+def subjects_note(splits: Collection[tuple[str, ...]]) -> str:
+    """How many subjects are in each split, given those of each subject."""
+    counts = {split: sum(split in each for each in splits) for split in SPLITS}
+    shared = "; the same validate and test: with more, each split gets its own"
+    listed = ", ".join(f"{count} in the {CALLED[split]} split" for split, count in counts.items())
+    return listed + (shared if (VALIDATION, TEST) in splits else "")
+
+
+def _parts(
+    counts: Mapping[str, int], share: float, tested: Collection[str] = (), validated: Collection[str] = ()
+) -> dict[str, tuple[str, ...]]:
+    """The splits of each subject, given the numbers of their images and who is chosen already."""
     if len(counts) < 2:
         raise ValueError(f"a split by subject needs at least 2 subjects; there is {len(counts)}")
-    wanted = test_share * len(subjects)
+    rest = {name: count for name, count in counts.items() if name not in validated}
+    tested = tested or _drawn(rest, share, len(rest) - (1 if validated else 2))
+    others = {name: count for name, count in counts.items() if name not in tested}
+    validated = validated or (_drawn(others, share, len(others) - 1) if len(others) > 1 else tested)
+    sides = ((VALIDATION, validated), (TEST, tested))
+    return {name: tuple(split for split, side in sides if name in side) or (TRAIN,) for name in counts}
+
+
+def _drawn(counts: Mapping[str, int], share: float, most: int) -> set[str]:
+    """One to `most` of the subjects, with about a share of `share` of all images: see `by_subject`."""
+    wanted = share * sum(counts.values())
     order = sorted(counts, key=lambda name: hashlib.sha256(name.encode()).digest())
     chosen: set[str] = set()
     held = 0
     for name in order:
-        if held < wanted and held + counts[name] <= 1.5 * wanted:
+        if len(chosen) < most and held < wanted and held + counts[name] <= 1.5 * wanted:
             chosen.add(name)
             held += counts[name]
-    chosen = chosen or {min(order, key=lambda name: counts[name])}
-    return np.array([name in chosen for name in subjects])
+    return chosen or {min(order, key=lambda name: counts[name])}
 
 
-def _middles(count: int, share: float, blocks: int) -> np.ndarray:
-    """Mask `(count,)` of the middles of equal parts, `share` of all in sum."""
-    total = int(np.clip(round(count * share), 1, count - 1))
-    blocks = min(blocks, total)
-    mask = np.zeros(count, bool)
-    for block in range(blocks):
-        size = total * (block + 1) // blocks - total * block // blocks
-        first, last = count * block // blocks, count * (block + 1) // blocks
-        start = first + (last - first - size) // 2
-        mask[start : start + size] = True
-    return mask
+def _middles(count: int, size: int, blocks: int) -> np.ndarray:
+    """`(count,)` places in `SPLITS`: in the middles of equal parts, `size` frames validate and as many test.
+
+    They do so in `blocks` blocks each.
+    """
+    split = np.zeros(count, np.int8)
+    for part in range(2 * blocks):
+        of_kind, kind = divmod(part, 2)
+        length = size * (of_kind + 1) // blocks - size * of_kind // blocks
+        first, last = count * part // (2 * blocks), count * (part + 1) // (2 * blocks)
+        start = first + (last - first - length) // 2
+        split[start : start + length] = 1 + kind
+    return split
+
+
+def _ends(count: int, size: int) -> np.ndarray:
+    """`(count,)` places in `SPLITS`: the first `size` frames validate, the last ones test."""
+    split = np.zeros(count, np.int8)
+    split[:size], split[count - size :] = 1, 2
+    return split
+
+
+def _widest(numbers: np.ndarray, layout: np.ndarray, share: float) -> int:
+    """The largest guard that leaves a share of `share` of the frames outside of the blocks for training."""
+    outside = layout == 0
+    distance = np.sort(_distance(numbers[outside], numbers[~outside]))
+    trained = max(1, int(np.ceil(share * len(distance) - 1e-9)))
+    return int(distance[-trained]) - 1
 
 
 def _distance(numbers: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -53,7 +53,7 @@ class Settings:
     """How much is looked at.
 
     Attributes:
-      frames: held-out pictures that are measured at most, evenly spaced (WFLW's test split has 2,500).
+      frames: test pictures that are measured at most, evenly spaced (WFLW's test split has 2,500).
     """
 
     frames: int = 2500
@@ -66,7 +66,7 @@ class Settings:
 def evaluate(
     model: Model, data: FaceData, settings: Settings, out: Path, about: Mapping[str, str] | None = None
 ) -> report.Report:
-    """Measures the detector on held-out pictures and writes the report into the folder `out`.
+    """Measures the detector on test pictures and writes the report into the folder `out`.
 
     Args:
       model: finds landmarks.
@@ -76,7 +76,7 @@ def evaluate(
       about: more facts to show with the figures, such as which weights these are.
 
     Raises:
-      ValueError: the model and the data differ in scheme or size, or there is no held-out picture.
+      ValueError: the model and the data differ in scheme or size, or there is no test picture.
       OSError: the report cannot be written.
     """
     evaluation = report.Evaluation(data, settings, out, about or {})
@@ -84,7 +84,7 @@ def evaluate(
     places = evenly(np.arange(len(data.test)), settings.frames)
     errors, flags = _measure(model, data, places)
     groups = by_attribute(errors, flags)
-    size = f"{len(places)} held-out pictures of {data.info.size}×{data.info.size} pixels"
+    size = f"{len(places)} test pictures of {data.info.size}×{data.info.size} pixels"
     return evaluation.finish(
         title="Landmark detector",
         verdict=f"Mean error {groups['all'].nme:.2%} of the distance between the eyes, over {size}.",

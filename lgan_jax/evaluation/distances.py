@@ -1,4 +1,4 @@
-"""Fréchet distances of made faces to held-out ones: of coarse pictures, dlib's landmarks, Inception's features.
+"""Fréchet distances of made faces to test ones: of coarse pictures, dlib's landmarks, Inception's features.
 
 Pictures are uint8 RGB.
 """
@@ -32,7 +32,7 @@ def seen(judge: Judge | None, pictures: Pictures) -> Landmarks | None:
 
 
 def table(kinds: Mapping[str, Pictures], held_out: Pictures, judge: Judge | None, inception: Features | None) -> Table:
-    """The distances of each of `kinds`, of as many pictures as there are held-out ones; `MADE` is what is judged."""
+    """The distances of each of `kinds`, of as many pictures as there are test ones; `MADE` is what is judged."""
     landmarks = seen(judge, held_out)
     features = inception(held_out) if inception else None
     rows = []
@@ -46,7 +46,7 @@ def table(kinds: Mapping[str, Pictures], held_out: Pictures, judge: Judge | None
         rows.append(Row(name, figures, compared=name == MADE))
     return Table(
         key="distances",
-        title="Fréchet distances to held-out pictures",
+        title="Fréchet distances to test pictures",
         about=f"{len(held_out)} faces of each kind. Training pictures are real: what is left to gain ends there.",
         columns=[
             Column("coarse", "coarse\npictures", "of the pictures as 8×8 grey ones in [0, 1]", "lower", 4),

@@ -89,7 +89,7 @@ class Evaluation:
     """An evaluation on its way to its report.
 
     Attributes:
-      data: whose held-out pictures are measured.
+      data: whose test split is measured.
       settings: of the evaluation.
       out: the report's folder, made if missing.
       about: more facts to show with the figures, such as which weights these are.
@@ -123,11 +123,10 @@ class Evaluation:
           parts: the report's `title`, `verdict`, `good`, `tables` and `sheets`.
         """
         data, seconds = self.data, time.monotonic() - self.start
-        counts = {"train": len(data.train), "test": len(data.test)}
         made = Report(
             warnings=[*([BUILT_IN] if data.built_in else []), *warnings],
             facts={
-                "Data": f"{data.name}; {counts['train']} training and {counts['test']} held-out {called}",
+                "Data": f"{data.name}; {data.counted(called)}",
                 **(facts or {}),
                 "Measured on": measured,
                 **({"Notes": "; ".join(data.notes)} if data.notes else {}),
@@ -137,7 +136,7 @@ class Evaluation:
             },
             details={
                 "settings": dataclasses.asdict(self.settings),
-                "data": kept.described(data, data.info) | {"notes": list(data.notes), **counts},
+                "data": kept.described(data, data.info) | {"notes": list(data.notes), **data.counts},
                 "seconds": round(seconds, 1),
                 **(details or {}),
             },
@@ -190,7 +189,7 @@ def show_report(report: Report, console: rich.console.Console | None = None) -> 
 
 
 def check(info: FaceInfo, data: FaceData, *, least: int = 1, identities: bool = False) -> None:
-    """Raises `ValueError` where a model's data differs in scheme, size (or `identities`), or too little is held out."""
+    """Raises `ValueError` where a model's data differs in scheme, size (or `identities`), or has few test pictures."""
     for what, ours, theirs in (
         ("landmark scheme", info.scheme.name, data.info.scheme.name),
         ("picture size", info.size, data.info.size),
@@ -199,7 +198,7 @@ def check(info: FaceInfo, data: FaceData, *, least: int = 1, identities: bool = 
         if ours != theirs:
             raise ValueError(f"the model's {what} ({ours}) is not the data's ({theirs}); give the data of its run")
     if len(data.test) < least:
-        raise ValueError(f"{data.name}: {len(data.test)} pictures are held out; at least {least} must be")
+        raise ValueError(f"{data.name}: the test split has {len(data.test)} pictures; it needs at least {least}")
 
 
 def surroundings() -> dict[str, str]:

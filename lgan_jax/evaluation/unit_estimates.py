@@ -15,7 +15,7 @@ COLUMNS = tuple(NUMBERS.index(number) for number in ESTIMATED)  # of the estimat
 
 
 def against_truth(faces: FaceData, noise: float = 0.0, seed: int = 0) -> Agreement:
-    """Agreement of the estimate with the true units of the held-out faces, unit by unit in the order of `ESTIMATED`.
+    """Agreement of the estimate with the true units of the test faces, unit by unit in the order of `ESTIMATED`.
 
     A person's face at rest is found among the person's training frames, as `prepare` finds it; so each identity must
     be one person (built-in faces: variation "video").

@@ -29,7 +29,7 @@ def evaluate(
     data_dir: str | None = None,
     faces: data.FaceData | None = None,
 ) -> report.Report:
-    """Evaluates the run in `folder` on its held-out faces; writes `report/` there and prints the tables.
+    """Evaluates the run in `folder` on its test split; writes `report/` there and prints the tables.
 
     Args:
       folder: of the run.

@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 from lgan_jax import config as configs
 from lgan_jax import data, interop
 from lgan_jax.core import FaceInfo, Finished, blank_batch
-from lgan_jax.data import kept, pipelines
+from lgan_jax.data import coverage, kept, pipelines
 from lgan_jax.evaluation import detector as detector_evaluation
 from lgan_jax.evaluation.began import evaluate as began_evaluation
 from lgan_jax.evaluation.dftnet import evaluate as dftnet_evaluation
@@ -48,7 +48,7 @@ class Settings:
       phases: which of its phases to train, in order.
       data: the faces.
       loop: intervals and seed.
-      held_out: pictures of each identity that are looked at while training.
+      held_out: validation pictures of each identity that are evaluated and shown while training.
       detector_run: folder of a finished run whose detector is taken over, in the place of training one.
       precision: what networks compute in; "auto" is bfloat16 on a GPU or TPU and float32 on a CPU.
     """
@@ -128,17 +128,24 @@ class Experiment:
     def check(self, faces: data.FaceData) -> None:
         """Raises `ValueError`, one line, where the faces lack what a phase needs.
 
-        That is an array, to come in pairs, or people with several expressions of whom nobody is in both splits.
+        That is an array, to come in pairs, or people with several expressions of whom nobody trains and is held out.
         """
         for name, method in self.classes.items():
             faces.require(method.keys)
-            if method.grouping == "pairs" and not (len(faces.train.pairs) and len(faces.test.pairs)):
+            splits = (faces.train, faces.validation, faces.test)
+            if method.grouping == "pairs" and not all(len(split.pairs) for split in splits):
                 raise ValueError(
                     f"{faces.name}: the {name} phase needs pictures in pairs that differ in expression alone, and "
                     "there are none; configs/emotionet.py:cpu,unpaired has phases that do without"
                 )
             if method.grouping == "expressions":
                 faces.require_subjects()
+
+    def warnings(self, faces: data.FaceData) -> list[str]:
+        """What of people's recordings lies below what trains well, where a phase learns every person apart."""
+        if faces.built_in or all(method.grouping != "one_of_each" for method in self.classes.values()):
+            return []
+        return coverage.warnings(faces)
 
     def rehearse(self, info: FaceInfo, published: Mapping[str, Mapping[str, Any]]) -> None:
         """Builds every phase on those before it, of whose states there are shapes alone; takes half a second.
@@ -168,7 +175,7 @@ class Experiment:
         def phase(name: str) -> Phase:
             method = self.classes[name]
             grouping, keys = method.grouping, method.keys
-            watched = getattr(faces, getattr(method, "looks_at", "test"))
+            watched = getattr(faces, getattr(method, "looks_at", "validation"))
             held_out = pipelines.held_out(watched, grouping, self.settings.held_out, _HELD_OUT_BATCH, keys)
             examples = max(_EXAMPLES, getattr(self.phases[name], "references", 0))
             return Phase(

@@ -43,7 +43,7 @@ def train(config: Mapping[str, Any], folder: pathlib.Path) -> int:
         _keep_landmarks(faces, run)
     try:
         phases = experiment.training_phases(faces, published)
-        loop.run(phases, folder, experiment.settings.loop, record, _notes(faces, experiment.left_out, run))
+        loop.run(phases, folder, experiment.settings.loop, record, _notes(faces, experiment, run))
     except Stopped as stopped:
         print(stopped, file=sys.stderr)
         return stopped.status
@@ -96,17 +96,16 @@ def _copy_detector(other: pathlib.Path, folder: pathlib.Path) -> None:
         temporary.rename(target)
 
 
-def _notes(faces: data.FaceData, left_out: Sequence[str], folder: pathlib.Path) -> Sequence[str]:
+def _notes(faces: data.FaceData, experiment: Experiment, folder: pathlib.Path) -> Sequence[str]:
     """What a run says at its start: of its data, what it is trained without, and what is not as it was started."""
     info = faces.info
-    counts = f"{len(faces.train):,} pictures to train on, {len(faces.test):,} held out"
-    lines = [
-        f"data: {faces.name}: {counts}, {len(info.identities)} identities, {info.size}×{info.size}, {info.scheme.name}"
-    ]
+    people = f"{len(info.identities)} identities, {info.size}×{info.size}, {info.scheme.name}"
+    lines = [f"data: {faces.name}: {faces.counted()}, {people}"]
     if faces.built_in:
         lines.append("NOTE: no data folder was given: this run trains on the BUILT-IN FACES, drawn by this library.")
         lines.append("      Give your own with --config.data.dir=FOLDER.")
-    lines += [*faces.notes, *(f"NOTE: trained without {each}." for each in left_out)]
+    lines += [*faces.notes, *(f"NOTE: trained without {each}." for each in experiment.left_out)]
+    lines += [f"WARNING: {each}" for each in experiment.warnings(faces)]
     return lines + [f"NOTE: since the start {each}." for each in workdir.read_run(folder).get(workdir.CHANGES, ())]
 
 

@@ -30,7 +30,7 @@ from lgan_jax.methods.landmarkgan.generator import Generator
 from lgan_jax.training import checkpoints, loop, workdir
 from lgan_jax.training.phase import Phase
 
-_BUILT_IN = {"train_per_identity": 100, "test_per_identity": 10}
+_BUILT_IN = {"train_per_identity": 100, "validation_per_identity": 8, "test_per_identity": 10}
 
 
 def write(

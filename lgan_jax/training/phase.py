@@ -39,7 +39,7 @@ class Phase:
         if self.steps < 1 or self.batch_size < 1:
             raise ValueError(f"phase {self.name}: steps ({self.steps}) and batch_size ({self.batch_size}) must be ≥ 1")
         if not self.held_out:
-            raise ValueError(f"phase {self.name}: there is no held-out batch; the test split is empty")
+            raise ValueError(f"phase {self.name}: there is no batch to evaluate; the validation split is empty")
 
     def keys(self, seed: int | jax.Array) -> tuple[jax.Array, jax.Array]:
         """The phase's two keys, for `init` and for the steps: functions of the run's seed and the phase's name."""

@@ -2,14 +2,15 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 
 from lgan_jax import config, data
-from lgan_jax.data import kept, synthetic
-from lgan_jax.data.builders import drawing
+from lgan_jax.data import builders, kept, synthetic
+from lgan_jax.data.builders import base, drawing
 from lgan_jax.landmarks import IBUG68_TO_INNER49, WFLW98_TO_IBUG68
 
 WFLW98_TO_INNER49 = WFLW98_TO_IBUG68[IBUG68_TO_INNER49]
-SMALL = synthetic.Settings(identities=2, train_per_identity=3, test_per_identity=1)
+SMALL = synthetic.Settings(identities=2, train_per_identity=3, validation_per_identity=2, test_per_identity=1)
 
 
 def opened(tmp_path, size=32, **fields):
@@ -22,8 +23,9 @@ def test_the_records_are_what_is_drawn(tmp_path):
     assert (faces.name, faces.built_in, faces.notes) == ("built-in faces", True, ())
     assert faces.info.identities == synthetic.names(SMALL)
     assert (faces.info.scheme.name, faces.info.size) == ("wflw98", 32)
-    assert (len(faces.train), len(faces.test)) == (6, 2)
-    for name in ("train", "test"):
+    assert faces.counts == {"train": 6, "validation": 4, "test": 2}
+    assert faces.counted() == "6 training, 4 validation and 2 test pictures"
+    for name in faces.counts:
         split = getattr(faces, name)
         for i in range(len(split)):
             drawn = synthetic.draw(synthetic.sample(faces.drawn, name, i), 32)
@@ -44,21 +46,29 @@ def test_fewer_points_are_read_from_the_same_set(tmp_path, scheme, points):
 
 
 POSED = synthetic.Settings(
-    identities=2, train_per_identity=3, test_per_identity=4, test_identities=1, acts="posed", turning=0.5
+    identities=2,
+    train_per_identity=3,
+    validation_per_identity=5,
+    test_per_identity=4,
+    test_identities=1,
+    acts="posed",
+    turning=0.5,
 )
 
 
 def test_people_held_out_whole(tmp_path):
     faces = opened(tmp_path, name="oulu_casia", built_in=POSED, scheme="ibug68")
-    assert faces.info.identities == ("ada", "ben", "chloe")
+    assert faces.info.identities == ("ada", "ben", "chloe", synthetic.names(POSED)[3])
     assert faces.train.identity.tolist() == [0, 1] * 3
     assert faces.test.identity.tolist() == [2] * 4
+    assert faces.validation.identity.tolist() == [3] * 5
     assert faces.train.expression.tolist() == [0, 0, 1, 1, 2, 2]
     assert [int(faces.test[i]["expression"]) for i in range(4)] == faces.test.expression.tolist() == [0, 1, 2, 3]
     assert faces.notes == (
-        "split by subject: 1 of 3 people are held out",
-        "nobody shows fear, happiness, sadness, surprise",
-        "nobody to train on shows disgust",
+        "split by subject: 2 in the training split, 1 in the validation split, 1 in the test split",
+        "nobody shows happiness, sadness, surprise",
+        "nobody in the training split shows disgust, fear",
+        "nobody in the test split shows fear",
     )
     faces.require_subjects()
     assert kept.landmarks(faces, 1).shape == (3, 68, 2)
@@ -66,22 +76,31 @@ def test_people_held_out_whole(tmp_path):
 
 
 def test_people_in_both_splits_or_with_one_expression_each(tmp_path):
-    with pytest.raises(ValueError, match=r"built-in faces: ada is in both parts of the split, .*test_identities"):
+    with pytest.raises(ValueError, match=r"ada is in the training split and held out too, .*test_identities"):
         opened(tmp_path).require_subjects()
     lone = dataclasses.replace(POSED, test_per_identity=1)
-    with pytest.raises(ValueError, match="built-in faces: nobody held out has pictures with two different"):
+    with pytest.raises(ValueError, match="built-in faces: nobody in the test split has pictures with two different"):
         opened(tmp_path, built_in=lone).require_subjects()
 
 
 def test_drawn_once_for_the_same_settings(tmp_path, monkeypatch):
     first = opened(tmp_path)
-    other = opened(
-        tmp_path, built_in=synthetic.Settings(identities=2, train_per_identity=3, test_per_identity=1, seed=5)
-    )
+    other = opened(tmp_path, built_in=dataclasses.replace(SMALL, seed=5))
     larger = opened(tmp_path, size=40)
     assert len({first.fingerprint, other.fingerprint, larger.fingerprint}) == 3
     monkeypatch.setattr(synthetic, "draw", lambda *_: pytest.fail("drawn again"))
     assert opened(tmp_path).fingerprint == first.fingerprint
+
+
+def test_a_cache_of_before_there_was_a_validation_split_is_built_anew(tmp_path, monkeypatch):
+    with monkeypatch.context() as before:
+        before.setattr(base.FaceBuilder, "VERSION", tfds.core.Version("1.0.0"))
+        before.setattr(base, "SPLITS", ("train", "test"))
+        builder = builders.Synthetic(SMALL, 32, tmp_path)
+        builder.download_and_prepare()
+        assert sorted(builder.info.splits) == ["test", "train"]
+    faces = opened(tmp_path)
+    assert faces.counts == {"train": 6, "validation": 4, "test": 2}
 
 
 def test_settings_are_read_from_a_config():
@@ -94,7 +113,7 @@ def test_settings_are_read_from_a_config():
 
 
 def test_several_processes_draw_the_same(monkeypatch):
-    wanted = [("train", 3), ("test", 1), ("train", 0), ("train", 4), ("test", 0)]
+    wanted = [("train", 3), ("test", 1), ("train", 0), ("train", 4), ("validation", 3)]
     alone = list(drawing.drawn(SMALL, 24, wanted))
     monkeypatch.setattr(drawing, "_WORTH", 2)
     monkeypatch.setattr(drawing.os, "cpu_count", lambda: 2)

@@ -43,8 +43,8 @@ def root(tmp_path_factory):
 @pytest.mark.parametrize("crops", ["box", "aligned", "ffhq"])
 def test_crops_faces_with_49_landmarks(root, tmp_path, crops):
     faces = opened(root, tmp_path / "cache", crops=crops)
-    assert (faces.name, faces.info.scheme.name, faces.info.pictures) == ("CelebA", "inner49", 2)
-    assert (len(faces.train), len(faces.test)) == (2, 1)
+    assert (faces.name, faces.info.scheme.name, faces.info.pictures) == ("CelebA", "inner49", 1)
+    assert faces.counts == {"train": 1, "validation": 1, "test": 1}
     record = faces.test[0]
     assert record["image"].shape == (64, 64, 3)
     assert record["landmarks"].shape == (49, 2)
@@ -59,7 +59,7 @@ def test_crops_faces_with_49_landmarks(root, tmp_path, crops):
 
 
 def test_of_several_faces_the_largest_and_what_is_left_out_is_counted(tmp_path):
-    root = celeba(tmp_path / "CelebA", [0, 1, 2, 3], parts="0 2")
+    root = celeba(tmp_path / "CelebA", [0, 1, 2, 3], parts="0 2 0 1")
     pictures = root / "img_align_celeba"
     small = face(1, 88)[0]
     posed_sets.write(pictures / "000003.jpg", scene((face(2, 224)[0], 96, 20), (small, 4, 4)))
@@ -70,7 +70,7 @@ def test_of_several_faces_the_largest_and_what_is_left_out_is_counted(tmp_path):
     with (root / "list_eval_partition.txt").open("a") as file:
         file.write("000005.png 0\n000006.png 0\n000008.jpg 0\n")
     faces = opened(root, tmp_path / "cache")
-    assert (len(faces.train), len(faces.test)) == (2, 2)
+    assert faces.counts == {"train": 2, "validation": 1, "test": 1}
     assert faces.train[1]["image"].shape == (64, 64, 3)
     skipped = "\n".join(faces.notes)
     for reason in (
@@ -115,16 +115,16 @@ def test_any_folder_of_photos(tmp_path):
         posed_sets.write(tmp_path / "album" / f"year {person % 2}" / f"{person}.jpg", photo(person))
     faces = opened(tmp_path / "album", tmp_path / "cache")
     assert faces.name == "photos: album"
-    assert len(faces.train) + len(faces.test) == 3
-    assert len(faces.test) >= 1
+    assert faces.counts == {"train": 1, "validation": 1, "test": 1}
 
 
 def test_folders_and_lists_that_are_something_else(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no folder .*none; give the folder that holds img_align"):
         opened(tmp_path / "none", tmp_path / "cache")
-    posed_sets.write(tmp_path / "one" / "a.jpg", photo(0))
-    with pytest.raises(ValueError, match=r"one holds 1 photos \(.*\); at least 2 are needed"):
-        opened(tmp_path / "one", tmp_path / "cache")
+    for name in "ab":
+        posed_sets.write(tmp_path / "two" / f"{name}.jpg", photo(0))
+    with pytest.raises(ValueError, match=r"two holds 2 photos \(.*\); at least 3 are needed, to train, to validate"):
+        opened(tmp_path / "two", tmp_path / "cache")
     (tmp_path / "list.txt").write_text("000001.jpg 0\n000002.jpg five\n")
     with pytest.raises(ValueError, match=r"list.txt, line 2: expected a file's name and 0, 1 or 2, not '000002.jpg f"):
         partition(tmp_path / "list.txt")

@@ -44,7 +44,7 @@ def test_reads_the_owners_layout(root, tmp_path):
         "landmarks": ((98, 2), np.float32),
         "identity": ((), np.int32),
     }
-    for split in (faces.train, faces.test):
+    for split in (faces.train, faces.validation, faces.test):
         assert split.identity.tolist() == sorted(split.identity.tolist())
         assert [int(split[i]["identity"]) for i in range(len(split))] == split.identity.tolist()
 
@@ -65,14 +65,16 @@ def test_split_is_in_blocks_with_guards(root, tmp_path):
         _, xy = tiny_sets.face(48, 98, i)
         frames[tuple(np.round((xy[1] + 0.5) / 48, 4))] = i
     numbers = {}
-    for name in ("train", "test"):
+    for name in faces.counts:
         split = getattr(faces, name)
         of_bea = [split[i]["landmarks"][1] for i in np.flatnonzero(split.identity == 1)]
         numbers[name] = [min(frames, key=lambda f: np.abs(np.array(f) - xy).sum()) for xy in of_bea]
         numbers[name] = [frames[f] for f in numbers[name]]
         assert numbers[name] == sorted(numbers[name])  # the order of the recording
-    assert len(numbers["test"]) == 4
-    assert np.abs(np.subtract.outer(numbers["train"], numbers["test"])).min() > 1
+    assert (len(numbers["validation"]), len(numbers["test"])) == (4, 4)
+    held_out = numbers["validation"] + numbers["test"]
+    assert np.abs(np.subtract.outer(numbers["train"], held_out)).min() == 4
+    assert len(numbers["train"]) == 26
 
 
 def test_68_points_and_one_person(tmp_path):
@@ -176,10 +178,23 @@ def test_two_kinds_of_landmarks(root, tmp_path):
         opened(root, tmp_path)
 
 
-def test_a_person_with_one_frame(tmp_path):
-    root = tiny_sets.celebv(tmp_path / "faces", {"Al": 5, "Bea": 1})
-    with pytest.raises(ValueError, match=r"Bea has 1 picture.*at least 2"):
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_person_with_one_frame_or_two(tmp_path, count):
+    root = tiny_sets.celebv(tmp_path / "faces", {"Al": 5, "Bea": count})
+    with pytest.raises(
+        ValueError, match=rf"Bea has {count} picture.*at least 3, to train, to validate and to test with"
+    ):
         opened(root, tmp_path)
+
+
+def test_a_recording_too_short_for_the_guard_is_said(tmp_path):
+    root = tiny_sets.celebv(tmp_path / "faces", {"Al": 3, "Bea": 12, "Cy": 14})
+    faces = opened(root, tmp_path)
+    assert faces.notes == (
+        "Al: 3 frames are too few to leave out 3 between the splits; it is 0",
+        "Bea: 12 frames are too few to leave out 3 between the splits; it is 2",
+    )
+    assert np.bincount(faces.train.identity).tolist() == [1, 6, 6]
 
 
 def test_an_empty_annotation_file(root, tmp_path):
@@ -199,8 +214,8 @@ def test_everything_skipped(tmp_path):
 
 def test_nobody_left_to_test_with(tmp_path):
     root = tiny_sets.celebv(tmp_path / "faces", {"Al": 5})
-    image_file(root, "Al", 2).write_bytes(b"broken")
-    with pytest.raises(ValueError, match=r"Al has no usable picture in the test part"):
+    image_file(root, "Al", 4).write_bytes(b"broken")
+    with pytest.raises(ValueError, match=r"Al has no usable picture in the test split"):
         opened(root, tmp_path)
 
 
@@ -212,9 +227,8 @@ def test_names_without_numbers_follow_the_alphabet(tmp_path):
         annotation.write_text(annotation.read_text().replace(f"Al_{i:06d}.jpg", f"{name}.jpg"))
     faces = opened(root, tmp_path)
     expected = [(tiny_sets.face(48, 98, i)[1] + 0.5) / 48 for i in (1, 2, 0)]  # a, b, c; b is in the middle
-    np.testing.assert_allclose(faces.train[0]["landmarks"], expected[0], atol=1e-4)
-    np.testing.assert_allclose(faces.test[0]["landmarks"], expected[1], atol=1e-4)
-    np.testing.assert_allclose(faces.train[1]["landmarks"], expected[2], atol=1e-4)
+    for split, points in zip((faces.validation, faces.train, faces.test), expected, strict=True):
+        np.testing.assert_allclose(split[0]["landmarks"], points, atol=1e-4)
 
 
 def write_units(root, people):

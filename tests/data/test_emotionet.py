@@ -35,9 +35,9 @@ def root(tmp_path):
 def test_a_table_for_each_picture(root, tmp_path):
     faces = opened(root, tmp_path)
     assert (faces.name, faces.info.identities, faces.info.scheme.name) == ("OpenFace: faces", ("everybody",), "ibug68")
-    assert (len(faces.train), len(faces.test)) == (15, 3)  # blocks with guards between them
-    assert faces.notes == ("all pictures lie in one folder: the same person may be in both parts of the split",)
-    for split in (faces.train, faces.test):
+    assert faces.counts == {"train": 22, "validation": 1, "test": 1}  # with three pictures between them
+    assert faces.notes == ("all pictures lie in one folder: the same person may be in several splits",)
+    for split in (faces.train, faces.validation, faces.test):
         for i, k in enumerate(numbers(split)):
             record = split[i]
             np.testing.assert_allclose(record["action_units"], np.array(units_of(k), np.float32) / 5, atol=1e-6)
@@ -56,8 +56,10 @@ def test_pictures_and_tables_in_two_folders_of_subjects(tmp_path):
         table.parent.mkdir(parents=True, exist_ok=True)
         table.write_text(f"{openface_header('picture')}\n{openface_row([0, 0.9], units_of(k))}\n")
     faces = opened(root, tmp_path)
-    assert faces.notes == ("split by folder or sequence: 1 of 10 are held out",)
-    assert (len(faces.train), len(faces.test)) == (36, 4)
+    assert faces.notes == (
+        "split by folder or sequence: 8 in the training split, 1 in the validation split, 1 in the test split",
+    )
+    assert faces.counts == {"train": 32, "validation": 4, "test": 4}
     held = {tuple(faces.test[i]["action_units"].round(2)) for i in range(4)}
     of_folders = [{tuple((np.float32(units_of(4 * s + i)) / 5).round(2)) for i in range(4)} for s in range(10)]
     assert held in of_folders
@@ -74,7 +76,7 @@ def test_one_table_for_all(root, tmp_path, called, comma):
     rows = [openface_row([called.format(k), 0.95, 1], units_of(k), comma=comma) for k in range(30)]
     (root / "all.csv").write_text("\n".join([openface_header("merged", comma=comma), *rows]))
     faces = opened(root, tmp_path)
-    assert len(faces.train) == 15
+    assert len(faces.train) == 22
     for i, k in enumerate(numbers(faces.test)):
         np.testing.assert_allclose(faces.test[i]["action_units"], np.array(units_of(k), np.float32) / 5, atol=1e-6)
 
@@ -95,11 +97,11 @@ def test_openfaces_own_crops_of_sequences_and_photos(tmp_path):
     (root / "photos" / "pair.csv").write_text("\n".join([openface_header("picture"), *rows]) + "\n")
     faces = opened(root, tmp_path)
     assert faces.notes[:2] == (
-        "split by folder or sequence: 1 of 5 are held out",
+        "split by folder or sequence: 3 in the training split, 1 in the validation split, 1 in the test split",
         "skipped: 1 × OpenFace's own crop of it is used (photos/pair.jpg)",
     )
     assert not faces.has("landmarks")  # they are in the pixels of the video
-    seen = numbers(faces.train) + numbers(faces.test)
+    seen = numbers(faces.train) + numbers(faces.validation) + numbers(faces.test)
     assert sorted(seen) == sorted([10 * s + f for s in range(4) for f in range(1, 6)] + [100, 101])
     assert len({k // 10 for k in numbers(faces.test)}) == 1
     for i, k in enumerate(numbers(faces.train)):
@@ -113,10 +115,9 @@ def test_frames_of_one_sequence_are_split_into_blocks_by_number(tmp_path):
         rows.append(openface_row([frame, 0, 0.04 * frame, 0.9, 1], units_of(frame)))
     (tmp_path / "out" / "me.csv").write_text("\n".join([openface_header("sequence"), *rows]))
     faces = opened(tmp_path / "out", tmp_path)
-    train, test = numbers(faces.train), numbers(faces.test)
-    assert train == sorted(train)
-    assert len(test) == 4
-    assert np.abs(np.subtract.outer(train, test)).min() > 1
+    train, validation, test = (numbers(split) for split in (faces.train, faces.validation, faces.test))
+    assert train == list(range(8, 34))
+    assert (validation, test) == ([1, 2, 3, 4], [37, 38, 39, 40])
 
 
 def edit(root, k, change):
@@ -194,7 +195,7 @@ def test_landmarks_of_another_picture_are_left_aside(root, tmp_path):
         edit(root, k, lambda row: [openface_row([0, 0.9], units_of(0), 700 + tiny_sets.face(48, 68, 0)[1])])
     faces = opened(root, tmp_path)
     assert not faces.has("landmarks")
-    assert len(faces.train) == 15
+    assert len(faces.train) == 22
 
 
 def test_mistakes_are_one_clear_line(root, tmp_path):
@@ -212,7 +213,7 @@ def test_mistakes_are_one_clear_line(root, tmp_path):
     with pytest.raises(ValueError, match=r"confidence is 95\.0; it must be between 0 and 1"):
         opened(root, tmp_path, confidence=95.0)
     (root / "one.csv").write_text(openface_header("merged") + "\n" + openface_row(["N_000001.png", 1, 1], units_of(1)))
-    with pytest.raises(ValueError, match="everybody has no usable picture in the test part"):
+    with pytest.raises(ValueError, match="everybody has no usable picture in the validation split"):
         opened(root, tmp_path)
 
 
@@ -220,5 +221,5 @@ def test_the_place_does_not_matter_and_a_change_is_seen(root, tmp_path):
     first = opened(root, tmp_path)
     shutil.copytree(root, tmp_path / "other" / "faces", copy_function=shutil.copyfile)
     assert opened(tmp_path / "other" / "faces", tmp_path).fingerprint == first.fingerprint
-    edit(root, 1, lambda row: [row.replace("5.00", "4.50")])
+    edit(root, 10, lambda row: [row.replace("5.00", "4.50")])  # one that trains
     assert opened(root, tmp_path).fingerprint != first.fingerprint

@@ -48,16 +48,18 @@ def test_reads_the_first_and_the_last_frames(faces):
     assert (faces.name, faces.built_in, faces.info.scheme.name) == ("CK+", False, "ibug68")
     assert faces.info.identities == ("S010", "S022")
     assert faces.train.identity.tolist() == [0] * 6
-    assert faces.test.identity.tolist() == [1] * 12
+    assert faces.test.identity.tolist() == faces.validation.identity.tolist() == [1] * 12
     assert faces.train.expression.tolist() == [NEUTRAL] * 3 + [HAPPINESS] * 3
     ends = [NEUTRAL] * 3 + [SURPRISE] * 3 + [NEUTRAL] * 3 + [ANGER] * 3
     assert faces.test.expression.tolist() == ends == [int(faces.test[i]["expression"]) for i in range(12)]
     faces.require_subjects()
     assert faces.notes == (
-        "split by subject: 1 of 2 people are held out",
+        "split by subject: 1 in the training split, 1 in the validation split, 1 in the test split; the same validate "
+        "and test: with more, each split gets its own",
         "nobody shows contempt, disgust, fear, sadness",
-        "nobody to train on shows anger, surprise",
-        "nobody held out shows happiness",
+        "nobody in the training split shows anger, surprise",
+        "nobody in the validation split shows happiness",
+        "nobody in the test split shows happiness",
     )
 
 
@@ -125,7 +127,7 @@ def test_what_is_left_out_is_counted_and_named(tmp_path):
         "1 × file of landmarks that has not 68 points (cohn-kanade-images/S010/001/S010_001_00000006.png)",
     ):
         assert f"skipped: {reason}" in skipped
-    with pytest.raises(ValueError, match="CK\\+: nobody to train on has pictures with two different expressions"):
+    with pytest.raises(ValueError, match="CK\\+: nobody in the training split has pictures with two different"):
         faces.require_subjects()
 
 

@@ -95,7 +95,10 @@ def test_frames_are_kept_under_their_numbers_or_dropped_and_counted(prepared):
     names = [f"{i:06d}.jpg" for i in range(12) if i not in (4, 9)]
     assert lines(out, "Ada")[1] == sorted(path.name for path in (out / "Ada" / "Image").iterdir()) == names
     assert lines(out, "Bo")[1] == ["000000.jpg", "000100.jpg", "000200.jpg"]  # photos are no neighbours in time
-    assert json.loads((out / "prepared.json").read_text()) == result
+    assert json.loads((out / "prepared.json").read_text()) == json.loads(json.dumps(result))
+    assert ada["coverage"]["frames"] == 10
+    assert all(low <= high for name, (low, high) in ada["coverage"].items() if name != "frames")
+    assert ada["warnings"][0].startswith("Ada has 10 frames; below 60")
     assert (result["version"], result["scheme"], result["size"]) == (1, "ibug68", 128)
     assert result["options"] == {"size": 128, "smooth": 2.0, "blur": 0.3, "jump": 8.0}
 
@@ -149,7 +152,7 @@ def test_the_reader_of_celebv_reads_it(prepared, tmp_path):
     assert opened.info.identities == ("Ada", "Bo")
     assert opened.info.scheme.name == "ibug68"
     points, names = lines(out, "Ada")
-    assert prepare.sides(out, "Ada") == (sum(opened.train.identity == 0), sum(opened.test.identity == 0))
+    assert prepare.splits(out, "Ada") == {name: sum(getattr(opened, name).identity == 0) for name in opened.counts}
     stored = [(points[i] + 0.5) / 128 for i in range(len(names))]
     read = opened.train[int(np.flatnonzero(opened.train.identity == 0)[0])]["landmarks"]
     assert min(np.abs(read - expected).max() for expected in stored) < 1e-4
@@ -248,9 +251,33 @@ def test_the_command_reports_every_person(tmp_path, capsys):
     assert "Left out: Broken (cannot be read: Invalid data found when processing input)" in printed
     assert "Not taken for people: notes.txt" in printed
     assert "holds 1 of 3 people" in printed
+    warned = [line.removeprefix("WARNING: job ") for line in said.out.splitlines() if line.startswith("WARNING: ")]
+    assert [line.split(":")[0] for line in warned] == [
+        "has 4 frames; below 60 a face is learned by heart",
+        "never moves",
+        "is the only person",
+    ]
+    assert "yaw, °" in said.out
     assert "job: " in said.err
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"job", "prepared.json", ".prepare"}
     assert list(json.loads((tmp_path / "out" / "prepared.json").read_text())["left_out"]) == ["Broken", "Nobody"]
+
+
+class TwoPeople(Faces):
+    """Sees somebody else from the sixth face on."""
+
+    def descriptors(self, images, landmarks):
+        return np.eye(128, dtype=np.float32)[[0 if i < 5 else 1 for i in range(len(images))]]
+
+
+def test_blurred_frames_and_two_people_in_a_clip_are_said(tmp_path):
+    frames = [cv2.GaussianBlur(f, (0, 0), 4) if i % 3 == 2 else f for i, f in enumerate(moving(0, 15))]
+    write_video(tmp_path / "in" / "Ada.mp4", frames)
+    result = prepare.prepare(tmp_path / "in", tmp_path / "out", prepare.Options(size=64), TwoPeople())
+    blurred, strangers = result["people"]["Ada"]["warnings"][-2:]
+    assert blurred.startswith("Ada is blurred in 5 of 15 frames, which are dropped")
+    # Ten frames are kept, of which nine are compared: the sixth of them is the seventh kept, frame 9 of 25 a second.
+    assert strangers.startswith("Ada seems to be two people: another face is seen in Ada.mp4, about 0:00.4")
 
 
 def test_nobody_left_is_an_error(tmp_path, capsys):

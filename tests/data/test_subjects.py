@@ -1,5 +1,7 @@
 """People held out whole: what every such data set is checked for, and prepared folders with estimated expressions."""
 
+import shutil
+
 import numpy as np
 import pytest
 import tiny_sets
@@ -21,7 +23,7 @@ class Listed(base.FaceBuilder, skip_registration=True):
     """Records of (split, identity, expression)."""
 
     def __init__(self, cache, listed):
-        super().__init__(cache, "listed", ("Al", "Bea"), "ibug68")
+        super().__init__(cache, "listed", ("Al", "Bea", "Cy"), "ibug68")
         self.disjoint = True
         self.listed = listed
 
@@ -36,14 +38,14 @@ class Listed(base.FaceBuilder, skip_registration=True):
 
 
 def test_a_subject_in_both_splits(tmp_path):
-    builder = Listed(tmp_path, [("train", 0, 0), ("train", 1, 1), ("test", 1, 2)])
-    with pytest.raises(ValueError, match="Bea is in both parts of the split"):
+    builder = Listed(tmp_path, [("train", 0, 0), ("train", 1, 1), ("validation", 2, 0), ("test", 1, 2)])
+    with pytest.raises(ValueError, match="Bea is in the training and in the test split"):
         builder.download_and_prepare()
 
 
 def test_nobody_in_one_of_the_splits(tmp_path):
-    builder = Listed(tmp_path, [("train", 0, 0), ("train", 1, 1)])
-    with pytest.raises(ValueError, match="nobody has a usable picture in the test part: add people"):
+    builder = Listed(tmp_path, [("train", 0, 0), ("test", 1, 1)])
+    with pytest.raises(ValueError, match="nobody has a usable picture in the validation split: add people"):
         builder.download_and_prepare()
 
 
@@ -70,15 +72,18 @@ def opened(root, tmp_path, **held_out):
 def test_prepared_people_are_held_out_whole_with_estimated_expressions(root, tmp_path):
     faces = opened(root, tmp_path, share=0.4)
     assert faces.name == "prepared: mine"
-    assert (len(set(faces.train.identity)), len(set(faces.test.identity))) == (3, 2)
+    people = [set(split.identity.tolist()) for split in (faces.train, faces.validation, faces.test)]
+    assert list(map(len, people)) == [2, 1, 2]
+    assert set.union(*people) == set(range(5))
     faces.require_subjects()
     faces.require(("image", "landmarks", "expression", "action_units"))
     assert "expressions are an estimate from action units" in faces.notes
-    assert "split by subject: 2 of 5 people are held out" in faces.notes
+    counts = "2 in the training split, 1 in the validation split, 2 in the test split"
+    assert f"split by subject: {counts}" in faces.notes
     (unclear,) = (note for note in faces.notes if "expression is not clear" in note)
     assert unclear.startswith("skipped: 20 × picture whose expression is not clear (Al/Al_000020.jpg")
     assert "nobody shows anger, contempt, disgust, fear" in faces.notes
-    for split in (faces.train, faces.test):
+    for split in (faces.train, faces.validation, faces.test):
         assert [int(split[i]["expression"]) for i in range(len(split))] == split.expression.tolist()
 
 
@@ -92,6 +97,17 @@ def test_people_are_chosen_by_name(root, tmp_path):
     assert other.fingerprint != faces.fingerprint
     with pytest.raises(ValueError, match="'Flo' cannot be held out; the people are Al, Bea, Cy, Di, Ed"):
         opened(root, tmp_path, names=("Flo",))
+
+
+def test_of_two_people_one_validates_and_tests(root, tmp_path):
+    for name in ("Cy", "Di", "Ed"):
+        shutil.rmtree(root / name)
+    faces = opened(root, tmp_path, names=("Bea",))
+    assert (set(faces.train.identity), set(faces.validation.identity), set(faces.test.identity)) == ({0}, {1}, {1})
+    assert faces.validation.expression.tolist() == faces.test.expression.tolist()
+    (said,) = (note for note in faces.notes if note.startswith("split by subject"))
+    assert said.endswith("the same validate and test: with more, each split gets its own")
+    faces.require_subjects()
 
 
 def test_prepared_folders_without_action_units(root, tmp_path):

@@ -74,11 +74,22 @@ def test_everything_depends_on_seed_split_and_index():
     assert len({(d.yaw, d.pitch, d.roll) for d in drawn}) == 4
 
 
-def test_training_and_held_out_pictures_are_different_draws():
-    settings = Settings(train_per_identity=40, test_per_identity=40)
-    train, test = ({sample(settings, split, i).gaze for i in range(200)} for split in ("train", "test"))
-    assert len(train) == len(test) == 200
-    assert not train & test
+def test_the_pictures_of_each_split_are_different_draws():
+    settings = Settings(train_per_identity=40, validation_per_identity=40, test_per_identity=40)
+    drawn = {sample(settings, split, i).gaze for i in range(200) for split in ("train", "validation", "test")}
+    assert len(drawn) == 600
+
+
+@pytest.mark.parametrize(
+    ("settings", "split", "index", "gaze"),
+    [
+        (Settings(), "train", 7, (-17.97183109452107, -1.4914029238871036)),
+        (Settings(validation_per_identity=50), "test", 7, (-12.951155984308025, -1.4232448456473068)),
+        (Settings(identities=2, test_identities=3, acts="posed"), "test", 4, (-2.4019637451291613, 11.201761356022535)),
+    ],
+)
+def test_training_and_test_pictures_are_those_of_before_there_was_a_validation_split(settings, split, index, gaze):
+    assert sample(settings, split, index).gaze == pytest.approx(gaze, abs=1e-9)
 
 
 @pytest.mark.parametrize("size", [16, 33, 72, 300])
@@ -300,7 +311,7 @@ def test_heads_are_aligned_as_photos_of_them_would_be():
 @pytest.mark.parametrize("aligned", [False, True])
 def test_pictures_of_a_person_in_pairs(aligned):
     """Even turns as without pairs; odd ones with an expression of their own and all else of the one before."""
-    counts = {"identities": 3, "train_per_identity": 8, "test_per_identity": 2}
+    counts = {"identities": 3, "train_per_identity": 8, "validation_per_identity": 2, "test_per_identity": 2}
     settings = Settings(**counts, variation="wild", acts="varied", aligned=aligned)
     paired = dataclasses.replace(settings, pairs=True)
     for index in [0, 1, 2, 6, 7, 8]:
@@ -316,13 +327,18 @@ def test_pictures_of_a_person_in_pairs(aligned):
 
 
 def test_people_held_out_whole():
-    settings = Settings(identities=2, train_per_identity=4, test_per_identity=2, test_identities=3)
-    assert (settings.count("train"), settings.count("test")) == (8, 6)
-    assert synthetic.names(settings) == ("ada", "ben", "chloe", "dario", "emi")
-    train, test = ([sample(settings, split, i) for i in range(settings.count(split))] for split in ("train", "test"))
+    settings = Settings(
+        identities=2, train_per_identity=4, validation_per_identity=6, test_per_identity=2, test_identities=3
+    )
+    splits = ("train", "validation", "test")
+    assert [settings.count(split) for split in splits] == [8, 18, 6]
+    assert synthetic.names(settings)[:5] == ("ada", "ben", "chloe", "dario", "emi")
+    assert len(synthetic.names(settings)) == 8
+    train, validation, test = ([sample(settings, split, i) for i in range(settings.count(split))] for split in splits)
     assert [drawn.identity for drawn in train] == [0, 1] * 4
     assert [drawn.identity for drawn in test] == [2, 3, 4] * 2
-    assert len({drawn.person for drawn in train + test}) == 5
+    assert [drawn.identity for drawn in validation] == [5, 6, 7] * 6
+    assert len({drawn.person for drawn in train + validation + test}) == 8
     assert train[3] == sample(dataclasses.replace(settings, test_identities=0), "train", 3)
     paired = dataclasses.replace(settings, pairs=True)
     assert sample(paired, "test", 4).person == sample(paired, "test", 1).person
@@ -356,7 +372,7 @@ def test_settings_are_read_and_checked():
         Settings(identities=0)
     with pytest.raises(ValueError, match="seed must not be negative"):
         Settings(seed=-1)
-    with pytest.raises(ValueError, match=r"no split 'dev'.*train, test"):
+    with pytest.raises(ValueError, match=r"no split 'dev'.*train, validation, test"):
         sample(Settings(), "dev", 0)
     with pytest.raises(IndexError, match="picture 60 of 'test': there are 60"):
         sample(Settings(identities=1), "test", 60)

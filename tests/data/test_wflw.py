@@ -23,17 +23,18 @@ def root(tmp_path):
 def test_reads_the_owners_layout(root, tmp_path):
     faces = opened(root, tmp_path)
     assert (faces.name, faces.info.scheme.name, faces.info.identities) == ("WFLW", "wflw98", ("WFLW",))
-    assert (len(faces.train), len(faces.test)) == (5, 3)
+    assert faces.counts == {"train": 4, "validation": 1, "test": 3}  # the owners' test split as it is
     assert (faces.built_in, faces.notes) == (False, ())
+    flags = [split[i]["attributes"].tolist() for split in (faces.train, faces.validation) for i in range(len(split))]
+    assert sorted(flags) == sorted([k == i for k in range(6)] for i in range(5))
     record = faces.train[2]
     assert record["attributes"].dtype == bool
-    assert record["attributes"].tolist() == [False, False, True, False, False, False]
     assert record["image"].shape == (40, 40, 3)
 
 
 def test_landmarks_lie_on_the_crop_and_fill_it(root, tmp_path):
     faces = opened(root, tmp_path, size=64)
-    for split in (faces.train, faces.test):
+    for split in (faces.train, faces.validation, faces.test):
         for i in range(len(split)):
             record = split[i]
             np.testing.assert_allclose(record["landmarks"][0], tiny_sets.spot(record["image"]), atol=0.02)
@@ -77,7 +78,7 @@ def test_bad_records_are_skipped_and_counted(root, tmp_path):
     cut = root / "WFLW_images" / "0--Parade" / "test_1.jpg"
     cut.write_bytes(cut.read_bytes()[:-50])
     faces = opened(root, tmp_path)
-    assert (len(faces.train), len(faces.test)) == (2, 2)
+    assert faces.counts == {"train": 1, "validation": 1, "test": 2}
     assert set(faces.notes[:-1]) == {
         "skipped: 1 × annotation line with a number missing or too many (list_98pt_rect_attr_train.txt:1)",
         "skipped: 1 × landmarks are not finite (WFLW_images/0--Parade/train_1.jpg)",

@@ -7,6 +7,7 @@ import numpy as np
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import FaceData, Split, synthetic
+from lgan_jax.data.split import SPLITS
 from lgan_jax.landmarks import WFLW98
 
 
@@ -28,12 +29,17 @@ drawn = functools.cache(synthetic.draw)  # takes 50 ms; nothing writes into what
 def built_in_faces(size, identities, train, test, variation="video", **options):
     """Built-in faces, and for every identity the samples of its pictures."""
     settings = synthetic.Settings(
-        identities=identities, train_per_identity=train, test_per_identity=test, variation=variation, **options
+        identities=identities,
+        train_per_identity=train,
+        validation_per_identity=2,
+        test_per_identity=test,
+        variation=variation,
+        **options,
     )
-    samples = {s: [synthetic.sample(settings, s, i) for i in range(settings.count(s))] for s in ("train", "test")}
+    samples = {s: [synthetic.sample(settings, s, i) for i in range(settings.count(s))] for s in SPLITS}
     splits = {s: Memory([drawn(sample, size) for sample in some]) for s, some in samples.items()}
     info = FaceInfo(WFLW98, size, synthetic.names(settings))
-    data = FaceData("built-in faces", True, info, "0123", (), splits["train"], splits["test"], settings)
+    data = FaceData("built-in faces", True, info, "0123", (), **splits, drawn=settings)
     return data, samples
 
 

@@ -53,7 +53,8 @@ def data():
             for i in range(count)
         ]  # fmt: skip
 
-    return FaceData("photos: a", False, INFO, "f", (), Memory(records(6, 10)), Memory(records(3, 90)))
+    splits = {"train": records(6, 10), "test": records(3, 90), "validation": records(2, 50)}
+    return FaceData("photos: a", False, INFO, "f", (), **{name: Memory(some) for name, some in splits.items()})
 
 
 @pytest.fixture(scope="module")

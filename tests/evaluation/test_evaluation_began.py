@@ -94,8 +94,8 @@ def data():
         ]
         for split, some in z.items()
     }
-    train, test = (Memory(records[split]) for split in ("train", "test"))
-    return FaceData("photos: album", False, INFO, "0123", ("1 skipped",), train, test), z["train"]
+    splits = {split: Memory(some) for split, some in (records | {"validation": records["test"][1:]}).items()}
+    return FaceData("photos: album", False, INFO, "0123", ("1 skipped",), **splits), z["train"]
 
 
 def rows(found, key):
@@ -239,11 +239,13 @@ def test_ways_and_errors_by_hand():
 
 def test_what_cannot_be_measured_is_said(data, tmp_path):
     faces, z = data
-    other = FaceData("other", False, FaceInfo(INNER49, 32, ("made",)), "0", (), faces.train, faces.test)
+    other = FaceData(
+        "other", False, FaceInfo(INNER49, 32, ("made",)), "0", (), faces.train, faces.validation, faces.test
+    )
     with pytest.raises(ValueError, match=r"picture size \(24\) is not the data's \(32\)"):
         evaluation.evaluate(Model(z), other, evaluation.Settings(), tmp_path)
-    few = FaceData("few", False, INFO, "0", (), faces.train, Memory(faces.test.records[:1]))
-    with pytest.raises(ValueError, match="few: 1 pictures are held out; at least 2"):
+    few = dataclasses.replace(faces, name="few", test=Memory(faces.test.records[:1]))
+    with pytest.raises(ValueError, match="few: the test split has 1 pictures; it needs at least 2"):
         evaluation.evaluate(Model(z), few, evaluation.Settings(), tmp_path)
     with pytest.raises(ValueError, match="frames must be at least 2"):
         evaluation.Settings(frames=1)

@@ -47,7 +47,7 @@ def test_built_in_faces_by_pose_and_expression(tmp_path):
     saved = json.loads((tmp_path / "metrics.json").read_text())
     assert saved["tables"]["alignment"]["rows"][0]["figures"]["nme"]["measured"] == 8
     assert (tmp_path / "cases.png").exists()
-    assert "8 held-out pictures of 32×32 pixels" in made.verdict
+    assert "8 test pictures of 32×32 pixels" in made.verdict
 
 
 def test_attributes_of_wflw(tmp_path):
@@ -59,7 +59,7 @@ def test_attributes_of_wflw(tmp_path):
         {key: record[key] for key in kept} | {"attributes": flag} for record, flag in zip(drawn.test.records, flags)
     ]
     info = FaceInfo(WFLW98, 32, ("everybody",))
-    data = FaceData("WFLW", False, info, "0", ("1 picture skipped",), drawn.train, Memory(records))
+    data = FaceData("WFLW", False, info, "0", ("1 picture skipped",), drawn.train, drawn.validation, Memory(records))
     made = detector.evaluate(OffBy(data, [0.02, 0.04, 0.08]), data, detector.Settings(), tmp_path)
     rows = _rows(made)
     assert list(rows) == ["all", "pose", "expression", "illumination", "make-up", "occlusion", "blur"]

@@ -244,7 +244,7 @@ def test_bad_input(tmp_path, without_dlib):
     with pytest.raises(ValueError, match=r"picture size \(64\) is not the data's \(32\)"):
         dftnet.evaluate(Lazy(data.info), small, dftnet.Settings(), tmp_path)
     one = dataclasses.replace(data, test=Memory(data.test.records[:1]))
-    with pytest.raises(ValueError, match="fewer than two held-out pictures"):
+    with pytest.raises(ValueError, match="fewer than two test pictures"):
         dftnet.evaluate(Lazy(data.info), one, dftnet.Settings(), tmp_path)
     bare = [{"image": record["image"], "identity": record["identity"]} for record in data.test.records]
     with pytest.raises(ValueError, match="has no action units"):

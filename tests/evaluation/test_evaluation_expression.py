@@ -132,7 +132,7 @@ def test_files_of_the_report(judged):
     assert all(cv2.imread(str(out / name)) is not None for name in data["pictures"])
     assert data["settings"]["classifier"]["steps"] == 12
     assert "This run was trained without a loss, for want of weights." in data["warnings"]
-    assert data["facts"]["People"] == "2 to train on, 3 held out; nobody is both"
+    assert data["facts"]["People"] == "2 training, 3 validation, 3 test; nobody trains and is held out"
     by_name = {sheet.name: sheet for sheet in made.sheets}
     assert by_name["expressions"].image.shape[1] == 112 + 8 + 4 * 200  # the source and three expressions
 

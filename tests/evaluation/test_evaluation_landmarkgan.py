@@ -169,7 +169,7 @@ def test_bad_input(tmp_path, without_dlib):
     with pytest.raises(ValueError, match="not finite"):
         landmarkgan.evaluate(model, data, landmarkgan.Settings(), tmp_path)
     data.test.__init__([])
-    with pytest.raises(ValueError, match="0 pictures are held out; at least 1"):
+    with pytest.raises(ValueError, match="the test split has 0 pictures; it needs at least 1"):
         landmarkgan.evaluate(model, data, landmarkgan.Settings(), tmp_path)
     with pytest.raises(ValueError, match="identity_frames must be at least 1"):
         landmarkgan.Settings(identity_frames=0)

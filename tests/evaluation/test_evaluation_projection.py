@@ -80,7 +80,7 @@ class Dlib(judge.Judge):
 @pytest.fixture
 def faces():
     """One held-out face is too dark for dlib."""
-    grey = {"train": [0.1, -0.2, 0.3], "test": [-0.8, 0.4, -0.3, 0.5, 0.2]}
+    grey = {"train": [0.1, -0.2, 0.3], "validation": [0.0], "test": [-0.8, 0.4, -0.3, 0.5, 0.2]}
     records = {
         split: [{"image": image, "landmarks": points, "identity": 0} for image, points in zip(
             np.rint((picture(values) + 1) * 127.5).astype(np.uint8), landmarks(picture(values)))]

@@ -14,13 +14,17 @@ from lgan_jax.ops.unit_estimate import ESTIMATED
 
 @pytest.fixture(scope="module")
 def faces():
-    people = synthetic.Settings(identities=2, train_per_identity=25, test_per_identity=25, seed=5)
+    people = synthetic.Settings(
+        identities=2, train_per_identity=25, validation_per_identity=1, test_per_identity=25, seed=5
+    )
 
     def split(name):
         return Memory([bare_faces.record(synthetic.sample(people, name, i)) for i in range(people.count(name))])
 
     info = FaceInfo(WFLW98, 16, synthetic.names(people))
-    return FaceData("built-in faces", True, info, "0123", (), split("train"), split("test"), people)
+    return FaceData(
+        "built-in faces", True, info, "0123", (), split("train"), split("validation"), split("test"), people
+    )
 
 
 def test_the_estimate_agrees_with_the_truth_on_people_it_was_not_made_with(faces):

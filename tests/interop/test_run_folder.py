@@ -60,7 +60,7 @@ def folder(originals, tmp_path_factory):
 def few_faces(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LGAN_JAX_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr(run, "_BUILT_IN", {"train_per_identity": 6, "test_per_identity": 2})
+        patch.setattr(run, "_BUILT_IN", {"train_per_identity": 6, "validation_per_identity": 1, "test_per_identity": 2})
         yield
 
 

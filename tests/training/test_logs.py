@@ -124,7 +124,7 @@ def test_plain_lines_where_there_is_no_terminal(tmp_path):
         log.evaluation(10, {"ssim [64]": 0.5})
     printed = console.file.getvalue().splitlines()
     assert printed[0] == "generator 10/50  123 images/s  2 h 05 min left  l2i 0.5123  i2l 2"
-    assert printed[1] == "generator 10/50  held out: ssim [64] 0.5"
+    assert printed[1] == "generator 10/50  evaluation: ssim [64] 0.5"
 
 
 def test_bar_on_a_terminal(tmp_path):

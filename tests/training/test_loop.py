@@ -241,7 +241,7 @@ def test_settings_are_checked(field, value, message):
 
 
 def test_phase_without_held_out_batches_is_an_error():
-    with pytest.raises(ValueError, match="phase first: there is no held-out batch"):
+    with pytest.raises(ValueError, match="phase first: there is no batch to evaluate"):
         dataclasses.replace(tiny_run.phases()[0], held_out=[])
 
 

@@ -56,7 +56,7 @@ def test_two_processes_stop_together_continue_and_give_the_losses_of_one(tmp_pat
     codes, outputs = run_two(workdir, cache)
     assert codes == (0, 0), outputs
     assert "training on 2 × cpu (cpu) in 2 processes" in outputs[0]
-    assert "held out" not in outputs[1]  # only the first one logs
+    assert "evaluation:" not in outputs[1]  # only the first one logs
     assert_same_losses(workdir, undisturbed)
     ours, its = child.result(workdir), dict(np.load(f"{workdir}.other.npz"))
     for name, value in ours.items():

@@ -154,7 +154,7 @@ def known(workdir: Path) -> Mapping[str, np.ndarray]:
     """The landmarks that a run was trained on; of data without landmarks, the mean face in the frame of `prepare`."""
     if kept.is_there(workdir):
         everybody = experiment.training_landmarks(workdir)
-        return {name: points for name, points in everybody.items() if len(points)}  # none of people held out whole
+        return {name: points for name, points in everybody.items() if len(points)}  # none of people who do not train
     return {"mean face": TEMPLATE[None].astype(np.float32)}
 
 

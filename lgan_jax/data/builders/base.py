@@ -27,8 +27,8 @@ from jaxtyping import Float, UInt8
 
 from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.data import images
+from lgan_jax.data.split import CALLED, SPLITS, TEST, TRAIN, VALIDATION, subjects_note
 
-SPLITS = ("train", "test")
 SKIPPED_FILE = "skipped.txt"
 _CHUNK = 256  # records held in memory at once while writing
 _SHARD = 8192  # records in a file
@@ -55,13 +55,14 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
       scheme: name of the landmark scheme.
       landmarks: whether the records have landmarks; `records` may say so when it begins.
       pairs: whether a person's records come two by two: same person, pose, gaze, light and place, other expression.
-      disjoint: whether a person's records are all in one split; otherwise everybody has some in each.
+      disjoint: whether a person's records are all in one split (the validation and the test split may be alike);
+        otherwise everybody has some in each.
       total: number of records to expect, for the progress bar.
       skipped: reason → names of what was left out for it.
       notes: what else a user should know, one line each.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version("2.0.0")  # 1 had no validation split
     # Nothing is downloaded; TFDS would look for checksums with a package that it does not install.
     url_infos: ClassVar[dict] = {}
 
@@ -161,34 +162,39 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         why = "; skipped: " + "; ".join(skipped_lines(self.skipped)) if self.skipped else ""
         if not any(identity.values()):
             raise ValueError(f"there is no usable picture{why}")
-        train, test = (set(identity[split]) for split in SPLITS)
+        shown = {split: set(identity[split]) for split in SPLITS}
         if self.disjoint:
-            if both := sorted(train & test):
-                raise ValueError(f"{self.identities[both[0]]} is in both parts of the split, to train and to test with")
-            for split, there in zip(SPLITS, (train, test)):
-                if not there:
-                    raise ValueError(f"nobody has a usable picture in the {split} part: add people{why}")
+            self._check_subjects(shown, why)
             return
         for split, (index, name) in itertools.product(SPLITS, enumerate(self.identities)):
-            if index not in identity[split]:
+            if index not in shown[split]:
                 raise ValueError(
-                    f"{name} has no usable picture in the {split} part: add pictures or take the person out{why}"
+                    f"{name} has no usable picture in the {CALLED[split]} split: add pictures or take the person out"
+                    f"{why}"
                 )
 
+    def _check_subjects(self, shown: Mapping[str, set[int]], why: str) -> None:
+        """Raises `ValueError` where somebody trains and is held out too, or nobody is in a split."""
+        for split in (VALIDATION, TEST):
+            if both := sorted(shown[TRAIN] & shown[split]):
+                raise ValueError(f"{self.identities[both[0]]} is in the training and in the {CALLED[split]} split")
+        for split, people in shown.items():
+            if not people:
+                raise ValueError(f"nobody has a usable picture in the {CALLED[split]} split: add people{why}")
+
     def _note_subjects(self, identity: Mapping[str, list[int]], expression: Mapping[str, list[int]]) -> None:
-        """Notes how many people are held out, and which expressions are nowhere to be seen, or in one split only."""
-        train, test = (set(identity[split]) for split in SPLITS)
-        self.notes.append(f"split by subject: {len(test)} of {len(train | test)} people are held out")
+        """Notes how many people are in each split, and which expressions are nowhere to be seen, or not in one."""
+        splits = [tuple(split for split in SPLITS if index in identity[split]) for index in range(len(self.identities))]
+        self.notes.append(f"split by subject: {subjects_note(splits)}")
         if not any(expression.values()):
             return
-        shown = [set(expression[split]) for split in SPLITS]
-        for who, lacking in (
-            ("nobody shows", set(range(len(EXPRESSIONS))) - shown[0] - shown[1]),
-            ("nobody to train on shows", shown[1] - shown[0]),
-            ("nobody held out shows", shown[0] - shown[1]),
-        ):
-            if lacking:
-                self.notes.append(f"{who} {', '.join(EXPRESSIONS[label] for label in sorted(lacking))}")
+        shown = {split: set(expression[split]) for split in SPLITS}
+        everything = set().union(*shown.values())
+        lacking = {"nobody shows": set(range(len(EXPRESSIONS))) - everything}
+        lacking |= {f"nobody in the {CALLED[split]} split shows": everything - shown[split] for split in SPLITS}
+        for who, labels in lacking.items():
+            if labels:
+                self.notes.append(f"{who} {', '.join(EXPRESSIONS[label] for label in sorted(labels))}")
 
     def _with_progress(self) -> Iterator[tuple[str, Record]]:
         console = rich.console.Console(stderr=True)

@@ -35,8 +35,7 @@ _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _SMALLEST = 32  # pixels; smaller pictures are left out
 _LEAST_FACE = 1 / 5  # of the picture's shorter side, for the cascade
 _ENLARGED = 256  # pixels; dlib's detector is shown pictures with a shorter side at this size
-_TESTED = "2"  # of the list's parts; the others are to train on
-_SHARE = 0.1  # held out where there is no list
+_FEWEST = 3  # photos
 
 
 class CelebA(base.FaceBuilder, skip_registration=True):
@@ -45,7 +44,8 @@ class CelebA(base.FaceBuilder, skip_registration=True):
     "box": the box that dlib's frontal face detector gives; "cascade": that of OpenCV's frontal face cascade, as in the
     paper, which OpenCV has up to version 4; "aligned": turned and scaled onto a mean face; "ffhq": turned and cropped
     by eyes and mouth, with hair, as FFHQ's photos were. Everybody is one identity.
-    Where there is no list, a tenth of the photos is held out, by the hashes of their names.
+    The list's parts 0, 1 and 2 are the training, validation and test split. Where there is no list, a tenth of the
+    photos validates and a tenth tests, by the hashes of their names.
 
     Left out, counted and named: photos that cannot be decoded, are smaller than 32 pixels, show no face, or are not in
     the list.
@@ -75,14 +75,12 @@ class CelebA(base.FaceBuilder, skip_registration=True):
 
     def _splits(self) -> Mapping[Path, str]:
         if self.parts is None:
-            tested = by_subject([self._name(path) for path in self.files], _SHARE)
-            return {path: base.SPLITS[int(test)] for path, test in zip(self.files, tested)}
+            splits = by_subject([self._name(path) for path in self.files])
+            return {path: splits[self._name(path)][0] for path in self.files}
         for path in self.files:
             if path.name not in self.parts:
                 self.skip(f"photo that is not in {LIST}", self._name(path))
-        return {
-            path: base.SPLITS[int(self.parts[path.name] == _TESTED)] for path in self.files if path.name in self.parts
-        }
+        return {path: base.SPLITS[int(self.parts[path.name])] for path in self.files if path.name in self.parts}
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
@@ -179,8 +177,11 @@ def photos(root: Path) -> list[Path]:
     found = sorted(
         path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
     )
-    if len(found) < 2:
-        raise ValueError(f"{folder} holds {len(found)} photos ({', '.join(_SUFFIXES)}); at least 2 are needed")
+    if len(found) < _FEWEST:
+        raise ValueError(
+            f"{folder} holds {len(found)} photos ({', '.join(_SUFFIXES)}); at least {_FEWEST} are needed, to train, to "
+            "validate and to test with"
+        )
     return found
 
 

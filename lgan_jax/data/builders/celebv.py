@@ -22,7 +22,7 @@ import tensorflow_datasets as tfds
 
 from lgan_jax import action_units
 from lgan_jax.data.builders import base, openface
-from lgan_jax.data.split import contiguous_blocks
+from lgan_jax.data.split import FEWEST, contiguous_blocks
 from lgan_jax.landmarks import scheme_of_count
 from lgan_jax.ops.unit_estimate import ESTIMATED
 
@@ -48,7 +48,7 @@ class Frame:
 
 
 class CelebV(base.FaceBuilder, skip_registration=True):
-    """The pictures as they are in the folder, split into training and test frames by `split.contiguous_blocks`.
+    """The pictures as they are in the folder, split by `split.contiguous_blocks`.
 
     Records have `action_units` where the people have tables of them.
 
@@ -78,17 +78,19 @@ class CelebV(base.FaceBuilder, skip_registration=True):
         yield from self.usable(_record, ((_name(frame.path), frame) for frame in frames))
 
     def split(self, name: str) -> list[Frame]:
-        """The frames of one person that train or test, in the order of the recording."""
+        """The frames of one person that are in a split, in the order of the recording."""
         frames = self.frames(name)
-        if len(frames) < 2:
+        numbers = np.array([frame.number for frame in frames], np.int64)
+        if (count := len(np.unique(numbers))) < FEWEST:
             raise ValueError(
-                f"{name} has {len(frames)} picture(s) with landmarks and needs at least 2, to train on and to test "
-                f"with: add pictures to {name}/{PICTURES} with lines in {name}/{self.annotations[name].name}, or take "
-                f"{name} out"
+                f"{name} has {count} picture(s) with landmarks and needs at least {FEWEST}, to train, to validate and "
+                f"to test with: add pictures to {name}/{PICTURES} with lines in {name}/{self.annotations[name].name}, "
+                f"or take {name} out"
             )
-        train, test = contiguous_blocks(np.array([frame.number for frame in frames]))
-        split = np.where(train, "train", "test")
-        return [dataclasses.replace(frames[i], split=str(split[i])) for i in np.flatnonzero(train | test)]
+        blocks = contiguous_blocks(numbers)
+        if blocks.note:
+            self.notes.append(f"{name}: {blocks.note}")
+        return [dataclasses.replace(frame, split=split) for frame, split in zip(frames, blocks.split.tolist()) if split]
 
     def frames(self, name: str) -> list[Frame]:
         """The pictures of one person that have a whole line, in the order of the recording; the others are skipped."""

@@ -25,7 +25,7 @@ import tensorflow_datasets as tfds
 from lgan_jax import action_units
 from lgan_jax.data import images
 from lgan_jax.data.builders import base, openface
-from lgan_jax.data.split import by_subject, contiguous_blocks
+from lgan_jax.data.split import FEWEST, TRAIN, by_subject, contiguous_blocks, subjects_note
 
 EVERYBODY = "everybody"  # the one identity
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -60,7 +60,8 @@ class EmotioNet(base.FaceBuilder, skip_registration=True):
     """Cropped faces with the 17 action units of OpenFace.
 
     Everybody is one identity. Where pictures lie in several folders, or come from several sequences, each of these is
-    taken for a person of its own and about a tenth of them tests; so nobody is in both parts unless in several folders.
+    taken for a person of its own; about a tenth of them validates and a tenth tests; so nobody is in two splits unless
+    in several folders.
     Where there is just one, who is in a picture is not known: the pictures are split into blocks by name or number
     (`split.contiguous_blocks`), which parts neighbours in a recording but not the photos of one person.
 
@@ -144,20 +145,19 @@ class EmotioNet(base.FaceBuilder, skip_registration=True):
         return folder.relative_to(self.root).as_posix(), number
 
     def _split(self, faces: Sequence[Face]) -> list[Face]:
-        """The faces that train or test."""
+        """The faces that are in a split; those of a folder that is in two, in both."""
         subjects = [face.subject for face in faces]
         if len(set(subjects)) > 1:
-            test = by_subject(subjects)
-            train = ~test
-            held = len(set(np.array(subjects)[test]))
-            self.notes.append(f"split by folder or sequence: {held} of {len(set(subjects))} are held out")
-        elif len(faces) > 1:
-            train, test = contiguous_blocks(np.array([face.number for face in faces]))
-            self.notes.append("all pictures lie in one folder: the same person may be in both parts of the split")
-        else:
-            train, test = np.ones(len(faces), bool), np.zeros(len(faces), bool)
-        names = np.where(train, "train", "test")
-        return [dataclasses.replace(faces[i], split=str(names[i])) for i in np.flatnonzero(train | test)]
+            parts = by_subject(subjects)
+            self.notes.append(f"split by folder or sequence: {subjects_note(parts.values())}")
+            return [dataclasses.replace(face, split=split) for face in faces for split in parts[face.subject]]
+        numbers = np.array([face.number for face in faces], np.int64)
+        if len(np.unique(numbers)) < FEWEST:  # which is said when the splits are checked
+            return [dataclasses.replace(face, split=TRAIN) for face in faces]
+        blocks = contiguous_blocks(numbers)
+        self.notes.append("all pictures lie in one folder: the same person may be in several splits")
+        self.notes += [blocks.note] if blocks.note else []
+        return [dataclasses.replace(face, split=split) for face, split in zip(faces, blocks.split.tolist()) if split]
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()

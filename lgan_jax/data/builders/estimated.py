@@ -1,4 +1,4 @@
-"""Prepared folders with expressions: what `lgan_jax.data.prepare` wrote, its people held out whole.
+"""Prepared folders with expressions: what `lgan_jax.data.prepare` wrote, split by subject.
 
 The layout is CelebV's, with tables of action units; expressions are `ops.expression_estimate`'s.
 """
@@ -17,7 +17,7 @@ from lgan_jax.ops.expression_estimate import UNCLEAR, estimate
 
 
 class Estimated(CelebV, skip_registration=True):
-    """The pictures of a prepared folder whose action units show an expression, or none; people are held out whole.
+    """The pictures of a prepared folder whose action units show an expression, or none, split by subject.
 
     Left out, counted and named: what `CelebV` leaves out, and pictures whose expression is not clear.
 
@@ -32,7 +32,7 @@ class Estimated(CelebV, skip_registration=True):
                 f"{root} has no <person>/{UNITS}, from which expressions are estimated: give the command that prepared "
                 "it again, which adds them"
             )
-        self.tested = held_out.of(self.identities)
+        self.splits = held_out.of(self.identities)
         self.disjoint = True
         self.notes.append("expressions are an estimate from action units")
 
@@ -40,8 +40,8 @@ class Estimated(CelebV, skip_registration=True):
         return super().features() | {"expression": np.int32}
 
     def split(self, name: str) -> list[Frame]:
-        """The frames of one person, all on one side."""
-        frames, side = self.frames(name), "test" if name in self.tested else "train"
+        """The frames of one person, all in the same split (of two people, one is in two)."""
+        frames = self.frames(name)
         if not frames:
             return []
         labelled = []
@@ -49,5 +49,5 @@ class Estimated(CelebV, skip_registration=True):
             if label == UNCLEAR:
                 self.skip("picture whose expression is not clear", f"{name}/{frame.path.name}")
             else:
-                labelled.append(dataclasses.replace(frame, expression=int(label), split=side))
-        return labelled
+                labelled.append(dataclasses.replace(frame, expression=int(label)))
+        return [dataclasses.replace(frame, split=split) for split in self.splits[name] for frame in labelled]

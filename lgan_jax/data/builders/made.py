@@ -16,14 +16,18 @@ from typing import Any
 import numpy as np
 
 from lgan_jax.data.builders import base
+from lgan_jax.data.split import TEST, TRAIN, VALIDATION
 from lgan_jax.landmarks import scheme as scheme_of
 
 RECORD, TABLE, PICTURES, STORED = "made.json", "landmarks.csv", "images", "tfds"
-_TESTED = 10  # of as many faces, the second is held out
+_TURNS = 10  # of as many faces, one validates and one tests
+_SPLITS = {1: TEST, 6: VALIDATION}  # by the place in a turn; the others train
 
 
 class Made(base.FaceBuilder, skip_registration=True):
-    """The made faces of a folder, as one identity; every tenth is held out. It is built inside of the folder.
+    """The made faces of a folder, as one identity; every tenth validates and every tenth tests.
+
+    It is built inside of the folder.
 
     Left out, counted and named: rows whose picture is missing or cannot be decoded, or whose landmarks are no numbers.
 
@@ -57,7 +61,7 @@ class Made(base.FaceBuilder, skip_registration=True):
             raise base.Unusable(f"row without {count} landmarks") from None
         landmarks = ((np.array(points) + 0.5) / self.size).astype(np.float32)
         base.check_landmarks(landmarks)
-        split = "test" if int(row["number"]) % _TESTED == 1 else "train"
+        split = _SPLITS.get(int(row["number"]) % _TURNS, TRAIN)
         return split, {"image": data, "landmarks": landmarks, "identity": 0}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -51,7 +52,7 @@ class Frame:
 
 
 class Posed(base.FaceBuilder, skip_registration=True):
-    """Aligned crops of `SIZE` pixels a side with dlib's 68 landmarks and an expression; people are held out whole.
+    """Aligned crops of `SIZE` pixels a side with dlib's 68 landmarks and an expression; split by subject.
 
     Frames may be grey or in colour, of 8 or 16 bits, and of any size. Of those with several faces the largest is taken.
 
@@ -67,7 +68,7 @@ class Posed(base.FaceBuilder, skip_registration=True):
       name: of the data set, which the key begins with.
       recordings: all that have a label.
       others: further files that decide what the records are.
-      held_out: who is held out.
+      held_out: who validates and who tests.
     """
 
     def __init__(
@@ -105,16 +106,15 @@ class Posed(base.FaceBuilder, skip_registration=True):
 
     def _frames(self) -> Iterator[Frame]:
         """The frames to look at, one person after the other."""
-        tested = self.held_out.of(self.identities) if self.identities else frozenset()
+        splits = self.held_out.of(self.identities) if self.identities else {}
         for recording in sorted(self.recordings, key=lambda recording: (recording.subject, recording.name)):
             count = min(ENDS, len(recording.frames) // 2)
             if not count:
                 self.skip("sequence of fewer than two frames", recording.name)
                 continue
             identity = self.identities.index(recording.subject)
-            split = "test" if recording.subject in tested else "train"
             ends = ((recording.frames[:count], NEUTRAL), (recording.frames[-count:], recording.expression))
-            for paths, expression in ends:
+            for split, (paths, expression) in itertools.product(splits[recording.subject], ends):
                 yield from (Frame(path, identity, expression, split) for path in paths)
 
     def _record(self, frame: Frame) -> tuple[str, base.Record]:

@@ -18,6 +18,7 @@ from jaxtyping import Float, UInt8
 
 from lgan_jax.data import images
 from lgan_jax.data.builders import base
+from lgan_jax.data.split import TEST, TRAIN, VALIDATION, by_subject
 
 ATTRIBUTES = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")
 PICTURES = "WFLW_images"
@@ -40,12 +41,13 @@ class Face:
 
 
 class WFLW(base.FaceBuilder, skip_registration=True):
-    """Square crops around the faces, with the owners' split into 7,500 and 2,500.
+    """Square crops around the faces, split into 7,500 and 2,500 by the owners; of the former a tenth validates.
 
     A crop is centred on the landmarks' bounding box; its side is the box's longer side enlarged by 25 %. (The list's
     own rectangles are a face detector's, often cut into the chin; a box from the landmarks makes all methods see the
     same.) What lies outside of the picture repeats its border. A record has `attributes`, six booleans in the order of
     `ATTRIBUTES`; everybody is one identity.
+    Which images validate is drawn by the hashes of their names; all faces of an image are in one split.
 
     Raises `FileNotFoundError` or `ValueError` for a folder that is not there or is not laid out like this.
     """
@@ -60,7 +62,7 @@ class WFLW(base.FaceBuilder, skip_registration=True):
         return {"attributes": tfds.features.Tensor(shape=(len(ATTRIBUTES),), dtype=np.bool_)}
 
     def records(self):
-        faces = [face for split in base.SPLITS for face in self._faces(split)]
+        faces = self._validated(self._faces(TRAIN)) + self._faces(TEST)
         self.total = len(faces)
         yield from self.usable(_record, ((face.path.relative_to(self.root).as_posix(), face) for face in faces))
 
@@ -79,14 +81,28 @@ class WFLW(base.FaceBuilder, skip_registration=True):
             faces.append(Face(self.root / PICTURES / fields[-1], points, values[-len(ATTRIBUTES) :] != 0, split))
         return faces
 
+    def _validated(self, faces: list[Face]) -> list[Face]:
+        """The owners' training faces, some of which validate."""
+        images = [face.path.relative_to(self.root).as_posix() for face in faces]
+        if len(set(images)) < 2:
+            raise ValueError(f"{self.lists[TRAIN]} lists faces in {len(set(images))} picture(s); at least 2 are needed")
+        splits = by_subject(images)
+        return [
+            dataclasses.replace(face, split=VALIDATION) if VALIDATION in splits[image] else face
+            for face, image in zip(faces, images)
+        ]
+
 
 def lists(root: Path) -> dict[str, Path]:
-    """The annotation file of each split. Raises `FileNotFoundError` or `ValueError` that says what was looked for."""
+    """The annotation file of each of the owners' splits.
+
+    Raises `FileNotFoundError` or `ValueError` that says what was looked for.
+    """
     if not root.is_dir():
         raise FileNotFoundError(
             f"there is no folder {root}; give the folder that holds {PICTURES} and WFLW_annotations"
         )
-    found = {split: root / LISTS.format(split=split) for split in base.SPLITS}
+    found = {split: root / LISTS.format(split=split) for split in (TRAIN, TEST)}
     for path in (root / PICTURES, *found.values()):
         if not path.exists():
             raise ValueError(f"{root} is not WFLW as its owners distribute it: it has no {path.relative_to(root)}")

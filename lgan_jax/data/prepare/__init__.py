@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from lgan_jax.data import split
+from lgan_jax.data.prepare import seen
 from lgan_jax.data.prepare.console import Progress
-from lgan_jax.data.prepare.job import ANNOTATIONS, SUMMARY, VERSION, Job, write_json
+from lgan_jax.data.prepare.job import SUMMARY, VERSION, Job, annotated, write_json
 from lgan_jax.data.prepare.options import Options
 from lgan_jax.data.prepare.person import prepare_person
 from lgan_jax.data.prepare.sources import people
@@ -27,7 +28,7 @@ from lgan_jax.data.prepare.units import add_units
 from lgan_jax.faces import Faces
 from lgan_jax.landmarks import IBUG68
 
-__all__ = ["Options", "prepare", "sides"]
+__all__ = ["Options", "prepare", "splits"]
 
 
 def prepare(videos: Path, out: Path, options: Options, faces: Faces | None = None) -> dict[str, Any]:
@@ -37,7 +38,8 @@ def prepare(videos: Path, out: Path, options: Options, faces: Faces | None = Non
     models that are already loaded.
 
     Returns what `out/prepared.json` holds: `version`, `scheme`, `size`, `options`, `people` (name → sources, numbers of
-    frames seen, kept and dropped by reason), `left_out` (name → why nothing of a person is kept) and `not_people`.
+    frames seen, kept and dropped by reason, and the `coverage` and `warnings` of `prepare.seen`), `left_out` (name →
+    why nothing of a person is kept) and `not_people`.
 
     Raises:
       FileNotFoundError, NotADirectoryError: `videos` isn't there or is no folder.
@@ -55,7 +57,7 @@ def prepare(videos: Path, out: Path, options: Options, faces: Faces | None = Non
             summary = prepare_person(person, job, options, faces, progress)
             if summary["kept"]:
                 add_units(out / person.name)
-                kept[person.name] = summary
+                kept[person.name] = summary | seen.describe(person, out / person.name, summary, faces)
             else:
                 left_out[person.name] = summary | {"reason": _why(summary)}
     result = {
@@ -71,14 +73,13 @@ def prepare(videos: Path, out: Path, options: Options, faces: Faces | None = Non
     return result
 
 
-def sides(out: Path, person: str) -> tuple[int, int]:
-    """How many of a prepared person's frames train and how many test; (0, 0) where there are too few to split."""
-    lines = (out / person / ANNOTATIONS).read_text().splitlines()
-    numbers = np.array([int(line.rsplit(" ", 1)[1].removesuffix(".jpg")) for line in lines])
-    if len(numbers) < 2:
-        return 0, 0
-    train, test = split.contiguous_blocks(numbers)
-    return int(train.sum()), int(test.sum())
+def splits(out: Path, person: str) -> dict[str, int]:
+    """How many of a prepared person's frames are in each split; zeros where there are too few to split."""
+    numbers = np.array([int(name.removesuffix(".jpg")) for name in annotated(out / person)[1]])
+    if len(numbers) < split.FEWEST:
+        return dict.fromkeys(split.SPLITS, 0)
+    found = split.contiguous_blocks(numbers).split
+    return {name: int((found == name).sum()) for name in split.SPLITS}
 
 
 def _why(summary: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ import rich.console
 
 from lgan_jax import cli
 from lgan_jax.data import prepare
+from lgan_jax.data.coverage import ALONE
 from lgan_jax.data.prepare import console
 
 _PROGRAM = "prepare"
@@ -84,7 +85,9 @@ def _report(out: Path, result: dict[str, Any]) -> int:
     """Prints what was kept, dropped and left out; 2 where nobody is left."""
     terminal = rich.console.Console(highlight=False)
     people, left_out = result["people"], result["left_out"]
-    terminal.print(console.table({**people, **left_out}, {name: prepare.sides(out, name) for name in people}))
+    terminal.print(console.table({**people, **left_out}, {name: prepare.splits(out, name) for name in people}))
+    if people:
+        terminal.print(console.coverage({name: summary["coverage"] for name, summary in people.items()}))
     for name, summary in {**people, **left_out}.items():
         for source in summary["sources"]:
             if "fault" in source:
@@ -96,10 +99,20 @@ def _report(out: Path, result: dict[str, Any]) -> int:
         terminal.print(f"Not taken for people: {_listed(result['not_people'])}", markup=False)
     for name, summary in left_out.items():
         terminal.print(f"Left out: {name} ({summary['reason']})", markup=False)
+    for warning in _warnings(people):
+        terminal.print(f"WARNING: {warning}", markup=False, soft_wrap=True)
     if not people:
         raise ValueError(f"nobody is left of the people in VIDEOS ({len(left_out)} left out)")
     terminal.print(f"{out} holds {len(people)} of {len(people) + len(left_out)} people", markup=False)
     return 0
+
+
+def _warnings(people: dict[str, Any]) -> list[str]:
+    """What lies below what trains well, one line each."""
+    warnings = [warning for summary in people.values() for warning in summary["warnings"]]
+    if len(people) == 1:
+        warnings.append(f"{next(iter(people))} {ALONE}")
+    return warnings
 
 
 def _listed(names: Sequence[str], most: int = 5) -> str:

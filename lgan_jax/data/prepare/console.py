@@ -13,8 +13,15 @@ import rich.progress
 import rich.table
 
 from lgan_jax.data.prepare import quality
+from lgan_jax.data.split import SPLITS
 
 _EVERY = 10.0  # seconds between two lines where the output is no terminal
+_RANGES = {  # heading → field of `data.coverage.Coverage` and format
+    "yaw, °": ("yaw", ".0f"),
+    "pitch, °": ("pitch", ".0f"),
+    "mouth, inter-ocular": ("mouth", ".2f"),
+    "lids, inter-ocular": ("lids", ".2f"),
+}
 
 
 class Progress:
@@ -73,12 +80,25 @@ class Progress:
             print(f"{self._name}: {text}", file=sys.stderr, flush=True)
 
 
-def table(people: Mapping[str, Mapping[str, Any]], sides: Mapping[str, tuple[int, int]]) -> rich.table.Table:
-    """One row a person: frames seen, kept, dropped for each reason, and of the kept ones those that train and test."""
+def table(people: Mapping[str, Mapping[str, Any]], splits: Mapping[str, Mapping[str, int]]) -> rich.table.Table:
+    """One row a person: frames seen, kept, dropped for each reason, and of the kept ones those in each split."""
     result = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for name in ("person", "frames", "kept", *quality.DROPPED, "train", "test"):
+    for name in ("person", "frames", "kept", *quality.DROPPED, *SPLITS):
         result.add_column(name, justify="left" if name == "person" else "right", no_wrap=name != "person")
     for name, summary in people.items():
         counts = [summary["frames"], summary["kept"], *(summary["dropped"][reason] for reason in quality.DROPPED)]
-        result.add_row(name, *map(str, counts), *(map(str, sides[name]) if name in sides else "––"))
+        result.add_row(
+            name, *map(str, counts), *(str(splits[name][split]) if name in splits else "–" for split in SPLITS)
+        )
+    return result
+
+
+def coverage(people: Mapping[str, Mapping[str, Any]]) -> rich.table.Table:
+    """One row a person: what the kept frames show, each range from the 5th to the 95th percentile."""
+    result = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for name in ("person", *_RANGES):
+        result.add_column(name, justify="left" if name == "person" else "right", no_wrap=name != "person")
+    for name, found in people.items():
+        ranges = ((*found[key], form) for key, form in _RANGES.values())
+        result.add_row(name, *(f"{low:{form}} … {high:{form}}" for low, high, form in ranges))
     return result

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float32
 
 from lgan_jax.data.prepare.options import Options
 from lgan_jax.data.prepare.sources import Person
@@ -39,6 +40,13 @@ def write(path: Path, data: bytes) -> None:
 def write_json(path: Path, value: Any) -> None:
     """`write` for JSON, indented."""
     write(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def annotated(folder: Path) -> tuple[Float32[np.ndarray, "n 68 2"], list[str]]:
+    """Landmarks of a prepared person's pictures, in pixels with 0 at the center of the first, and the files' names."""
+    lines = [line.rsplit(" ", 1) for line in (folder / ANNOTATIONS).read_text().splitlines()]
+    points = np.array([text.split(" ") for text, _ in lines], np.float32).reshape(len(lines), -1, 2)
+    return points, [name for _, name in lines]
 
 
 class Job:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from lgan_jax.data.builders import openface
-from lgan_jax.data.prepare.job import ANNOTATIONS, write
+from lgan_jax.data.prepare.job import annotated, write
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.ops.unit_estimate import ESTIMATED, estimate, neutral_head
 
@@ -23,7 +21,6 @@ def add_units(folder: Path) -> None:
     file = folder / UNITS
     if file.exists():
         return
-    lines = [line.rsplit(" ", 1) for line in (folder / ANNOTATIONS).read_text().splitlines()]
-    points = np.array([text.split(" ") for text, _ in lines], np.float32).reshape(len(lines), -1, 2)
+    points, names = annotated(folder)
     units = estimate(points, neutral_head(points, IBUG68), IBUG68)
-    write(file, openface.table_text([name for _, name in lines], units, ESTIMATED, _NOTE).encode())
+    write(file, openface.table_text(names, units, ESTIMATED, _NOTE).encode())

@@ -8,12 +8,13 @@ from typing import Literal
 import numpy as np
 
 from lgan_jax.action_units import EXPRESSIONS, NUMBERS, expression_units
+from lgan_jax.data.split import SPLITS, TEST, TRAIN, VALIDATION
 from lgan_jax.data.synthetic import people
 from lgan_jax.data.synthetic.framing import aligned
 from lgan_jax.data.synthetic.parameters import SCALE, Background, Light, Sample
 
 YAW, PITCH, ROLL = 35.0, 20.0, 15.0  # degrees; poses stay within plus and minus these
-_SPLITS = ("train", "test")
+_STREAMS = {TRAIN: 1, TEST: 2, VALIDATION: 3}  # of random numbers, one for each split
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,9 +24,10 @@ class Settings:
     Attributes:
       identities: number of people.
       train_per_identity: pictures of each person to train on.
-      test_per_identity: pictures of each person held out.
-      test_identities: number of further people, who are held out whole: nobody is in both splits then. With 0 all
-        people are in both.
+      validation_per_identity: pictures of each person to choose settings with.
+      test_per_identity: pictures of each person to test with.
+      test_identities: number of further people who test, and of as many again who validate: nobody is in two splits
+        then. With 0 all people are in each.
       seed: changes everything that is drawn at random.
       variation: "video" keeps a person's light, background, hair and clothes, like one video each. "wild" draws
         another person, light and background for each picture; pictures are still dealt out over the identities.
@@ -41,6 +43,7 @@ class Settings:
 
     identities: int = 5
     train_per_identity: int = 600
+    validation_per_identity: int = 8
     test_per_identity: int = 60
     test_identities: int = 0
     seed: int = 0
@@ -53,42 +56,43 @@ class Settings:
     def __post_init__(self):
         if not 0 <= self.turning <= 1:
             raise ValueError(f"turning is {self.turning}; it is a share of the usual, at least 0 and at most 1")
-        for name in ("identities", "train_per_identity", "test_per_identity"):
+        counts = [f"{split}_per_identity" for split in SPLITS]
+        for name in ("identities", *counts):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, it is {getattr(self, name)}")
         if self.test_identities < 0:
             raise ValueError(f"test_identities must not be negative, it is {self.test_identities}")
-        if self.pairs and (self.train_per_identity % 2 or self.test_per_identity % 2):
-            raise ValueError("pairs need an even train_per_identity and an even test_per_identity")
+        if odd := [name for name in counts if self.pairs and getattr(self, name) % 2]:
+            raise ValueError(f"pairs need an even {odd[0]}, it is {getattr(self, odd[0])}")
         if self.seed < 0:
             raise ValueError(f"seed must not be negative, it is {self.seed}")
 
     def count(self, split: str) -> int:
-        """Number of pictures of a split, "train" or "test"."""
-        per_identity = self.test_per_identity if _split_number(split) else self.train_per_identity
-        return len(self.shown(split)) * per_identity
+        """Number of pictures of a split: "train", "validation" or "test"."""
+        return len(self.shown(split)) * getattr(self, f"{split}_per_identity")
 
     def shown(self, split: str) -> range:
         """The identities in a split; its pictures show them in turns."""
-        if _split_number(split) and self.test_identities:
-            return range(self.identities, self.identities + self.test_identities)
-        return range(self.identities)
+        if _stream(split) == _STREAMS[TRAIN] or not self.test_identities:
+            return range(self.identities)
+        first = self.identities + (self.test_identities if split == VALIDATION else 0)
+        return range(first, first + self.test_identities)
 
 
 def names(settings: Settings) -> tuple[str, ...]:
     """The people's names, one for each identity."""
-    return people.names(settings.identities + settings.test_identities)
+    return people.names(settings.identities + 2 * settings.test_identities)
 
 
 def sample(settings: Settings, split: str, index: int) -> Sample:
     """Picture `index` of a split: a function of (`settings.seed`, `split`, `index`) and of nothing that came before.
 
-    Training and held-out pictures are drawn from separate streams. Raises `ValueError` for another split than "train"
-    and "test" and `IndexError` for an index outside of it.
+    Each split is drawn from a stream of its own. Raises `ValueError` for another split than "train", "validation" and
+    "test" and `IndexError` for an index outside of it.
     """
     if not 0 <= index < settings.count(split):
         raise IndexError(f"picture {index} of {split!r}: there are {settings.count(split)}")
-    rng = np.random.default_rng([settings.seed, 1 + _split_number(split), index])
+    rng = np.random.default_rng([settings.seed, _stream(split), index])
     shown = settings.shown(split)
     turn, place = divmod(index, len(shown))
     if settings.pairs and turn % 2:
@@ -130,10 +134,10 @@ def _drawn(settings: Settings, rng: np.random.Generator, identity: int, turn: in
     )
 
 
-def _split_number(split: str) -> int:
-    if split not in _SPLITS:
-        raise ValueError(f"there is no split {split!r}; the splits are {', '.join(_SPLITS)}")
-    return _SPLITS.index(split)
+def _stream(split: str) -> int:
+    if split not in _STREAMS:
+        raise ValueError(f"there is no split {split!r}; the splits are {', '.join(SPLITS)}")
+    return _STREAMS[split]
 
 
 def _floats(values) -> tuple[float, ...]:

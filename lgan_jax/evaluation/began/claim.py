@@ -1,8 +1,8 @@
 """What Bazrafkan et al. claim and do not test: that a landmark detector learns from made faces beside real ones.
 
 A detector is trained on a share of the real training faces, alone and with made faces beside them, for as many steps
-either way, and tested on real held-out faces. Where there are made faces, they are half of every batch: faces of
-uniform z, as the paper's, or of z near those of training pictures.
+either way, and tested on real faces of the test split. Where there are made faces, they are half of every batch:
+faces of uniform z, as the paper's, or of z near those of training pictures.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from lgan_jax.training.logs.progress import Progress
 REAL, BOTH, NEAR = "real", "real and made", "real and made near training"
 _SEED = 8  # of the made faces
 _WARMUP = 50  # steps, of at most a tenth of a training
-_MOST = 2000  # held-out faces that detectors are tested on
+_MOST = 2000  # faces that detectors are tested on
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Outcome(outcomes.Outcome):
     """What was found.
 
     Attributes:
-      error: what was learned from (`REAL`, `BOTH`, `NEAR`) → share → mean error on held-out faces, one for each seed.
+      error: what was learned from (`REAL`, `BOTH`, `NEAR`) → share → mean error on test faces, one for each seed.
       real, made, held_out: how many faces there are in all.
       steps, batch_size: of each training.
     """
@@ -120,7 +120,7 @@ def run(
 
     Args:
       sample: makes faces of a seed and a count, and `near` (`methods.began.model.LandmarkedFaces.sample`).
-      data: whose training faces teach, and whose held-out faces test.
+      data: whose training faces teach, and whose test split tests.
       settings: of the experiment.
       weights: which made the faces, for the record.
       console: to say it on.
@@ -205,7 +205,7 @@ def table(outcome: Outcome) -> Table:
         title="Made faces to learn from",
         about=f"Landmark detectors, each trained for {outcome.steps:,} steps of {outcome.batch_size} on a share of "
         f"{outcome.real:,} real faces, alone or with {outcome.made:,} made ones in half of each batch; tested on "
-        f"{outcome.held_out:,} real held-out faces. In units of the distance between the outer eye corners.",
+        f"{outcome.held_out:,} real test faces. In units of the distance between the outer eye corners.",
         columns=[
             Column(f"share_{share:g}", f"{share:.0%} of\nthe real", f"mean error, learned from {share:.0%} of the real "
                    f"training faces; mean of {_seeds(len(values))}", "lower", 2, True)
@@ -237,7 +237,7 @@ def sheet(outcome: Outcome) -> Sheet:
     return Sheet(
         name="claim",
         title="Made faces to learn from",
-        caption="Mean error on real held-out faces of landmark detectors that learned from these faces, lower is "
+        caption="Mean error on real test faces of landmark detectors that learned from these faces, lower is "
         "better; the mean of the seeds with its standard deviation, each seed as a small dot.",
         image=picture,
     )

@@ -28,8 +28,8 @@ class Settings:
     """How much is looked at.
 
     Attributes:
-      frames: held-out pictures at most; as many faces are made.
-      ways: through z, from held-out pictures to their mirror images and to each other.
+      frames: test pictures at most; as many faces are made.
+      ways: through z, from test pictures to their mirror images and to each other.
       inception: the user's file of pytorch-fid's Inception weights, for FID; empty for none.
       augmentation: whether to train landmark detectors on real and on made faces, which takes long.
       claim: of those detectors.
@@ -61,7 +61,7 @@ def evaluate(
 
     Args:
       model: makes faces and landmarks, and inverts (`methods.began.model.LandmarkedFaces`).
-      data: the faces that it was trained on; its held-out ones are measured.
+      data: the faces that it was trained on; its test split is measured.
       settings: how much is looked at.
       out: the report's folder, made if missing.
       about: more facts to show with the figures, such as which weights these are.
@@ -69,7 +69,7 @@ def evaluate(
       inception: gives the features of FID, from the file that `settings.inception` names.
 
     Raises:
-      ValueError: the model and the data differ in scheme or size, or fewer than two pictures are held out.
+      ValueError: the model and the data differ in scheme or size, or the test split has fewer than two pictures.
       OSError: the report cannot be written.
     """
     evaluation = report.Evaluation(data, settings, out, about or {})
@@ -98,7 +98,7 @@ def evaluate(
         verdict=verdict,
         good=good,
         warnings=[*warnings, *stale, *distances.doubts(made.seen, inception)],
-        measured=f"{len(faces.pictures)} held-out pictures and as many made faces, {data.info.size} pixels",
+        measured=f"{len(faces.pictures)} test pictures and as many made faces, {data.info.size} pixels",
         tables=shown,
         sheets=pictures,
     )
@@ -116,7 +116,7 @@ def _claim(
 def _landmark_errors(
     model: Model, data: FaceData, faces: Known, made: Mapping[str, Made], judge: Judge | None
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Of the landmark generator and of both baselines on all kinds of `made` faces, of dlib on held-out pictures."""
+    """Of the landmark generator and of both baselines on all kinds of `made` faces, of dlib on test pictures."""
     base = measures.baselines(*measures.training_pairs(model, data))
     true = to_inner49(faces.landmarks, data.info.scheme)
     kinds = {"held_out": (faces.z, true)}

@@ -59,14 +59,14 @@ class Model(Maker, Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Known:
-    """Real faces: n held-out ones, what the inverse made of them, and the training pictures that are nearest.
+    """Real faces: n of the test split, what the inverse made of them, and the training pictures that are nearest.
 
     Attributes:
-      pictures, landmarks: of the held-out faces, in the model's scheme.
+      pictures, landmarks: of the test faces, in the model's scheme.
       z, made, found: what was searched for, the made faces of it, and their landmarks.
-      nearest: of each held-out face the training picture of the least difference.
+      nearest: of each test face the training picture of the least difference.
       mean: the mean training picture.
-      trained: as many training pictures as there are held-out ones.
+      trained: as many training pictures as there are test ones.
     """
 
     pictures: Pictures
@@ -144,7 +144,7 @@ def _ridge(z: np.ndarray, rows: np.ndarray, penalty: float) -> tuple[np.ndarray,
 
 
 def known(model: Model, data: FaceData, count: int) -> Known:
-    """At most `count` held-out faces, evenly spaced, inverted in one call."""
+    """At most `count` test faces, evenly spaced, inverted in one call."""
     records = [data.test[int(i)] for i in evenly(np.arange(len(data.test)), count)]
     pictures = np.stack([record["image"] for record in records])
     inverted = model.invert(to_floats(pictures))

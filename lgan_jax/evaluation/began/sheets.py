@@ -53,18 +53,18 @@ def _with_landmarks(faces: Made, scheme: Scheme) -> Picture:
 
 
 def inverted(faces: Known, scheme: Scheme) -> Sheet:
-    """Fig. 4: held-out faces and what the inverse found."""
+    """Fig. 4: test faces and what the inverse found."""
     size = faces.pictures.shape[1]
     chosen = evenly(np.arange(len(faces.pictures)), _COLUMNS)
     drawn = [draw_landmarks(faces.found[i], scheme, size, on=faces.made[i]) for i in chosen]
     return Sheet(
         name="inverted",
         title="Inverse of the generator",
-        caption="As Fig. 4 of the paper: held-out pictures, the faces made of the z that was found, the same with "
+        caption="As Fig. 4 of the paper: test pictures, the faces made of the z that was found, the same with "
         "their landmarks, and the training pictures that are nearest.",
         image=sheet(
             [
-                Row("held out", list(faces.pictures[chosen])),
+                Row("test picture", list(faces.pictures[chosen])),
                 Row("made of its z", list(faces.made[chosen])),
                 Row("with landmarks", drawn),
                 Row("nearest in training", list(faces.nearest[chosen])),
@@ -80,7 +80,7 @@ def way(model: Maker, z: np.ndarray, ends: tuple[Picture, Picture]) -> Sheet:
     return Sheet(
         name="mirror",
         title="From a face to its mirror image",
-        caption="As Fig. 9 of the paper: a held-out picture and its mirror image at the ends, between them the faces "
+        caption="As Fig. 9 of the paper: a test picture and its mirror image at the ends, between them the faces "
         "of z on the straight way between theirs, and the same with their landmarks.",
         image=way_picture(model, z, ends),
     )
@@ -101,7 +101,7 @@ def convergence(history: Sequence[tuple[int, float]]) -> Sheet:
     return Sheet(
         name="convergence",
         title="Convergence measure",
-        caption="Berthelot et al.'s measure on held-out faces while BEGAN trained: it should fall and stay low.",
+        caption="Berthelot et al.'s measure on validation faces while BEGAN trained: it should fall and stay low.",
         image=plots.plot(
             [f"{step:,}" for step, _ in chosen],
             [plots.Series("this run", [value for _, value in chosen])],

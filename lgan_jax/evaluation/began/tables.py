@@ -26,7 +26,7 @@ def convergence(history: Sequence[tuple[int, float]]) -> Table:
     return Table(
         key="convergence",
         title="Convergence measure",
-        about=f"M = L(x) + |γ·L(x) − L(G(z))| on held-out faces, at {len(history)} evaluations while BEGAN trained.",
+        about=f"M = L(x) + |γ·L(x) − L(G(z))| on validation faces, at {len(history)} evaluations while BEGAN trained.",
         columns=[Column("measure", "M", "Berthelot et al.'s global measure of convergence", "lower", 4)],
         rows=rows,
         compare=False,
@@ -39,7 +39,7 @@ def inversion(rows: Mapping[str, Values], training_error: float) -> Table:
     return Table(
         key="inversion",
         title="Inverse of the generator (Eq. 3)",
-        about=f"{count} held-out pictures. Of all training pictures the mean error is {training_error:.2%}.",
+        about=f"{count} test pictures. Of all training pictures the mean error is {training_error:.2%}.",
         columns=[Column("error", "error", "mean absolute difference from the picture, as a share of the range from "
                         "black to white", "lower", 2, True)],
         rows=[Row(name, {"error": summarize(values)}) for name, values in rows.items()],
@@ -51,11 +51,11 @@ def landmarks(rows: Mapping[str, Mapping[str, Values]], count: int) -> Table:
     return Table(
         key="landmarks",
         title="Landmarks",
-        about=f"{count} held-out pictures, whose z the inverse finds and whose landmarks are known, and as many made "
+        about=f"{count} test pictures, whose z the inverse finds and whose landmarks are known, and as many made "
         "faces, on which dlib's are taken for the truth. Of the 49 inner points, in units of the distance between the "
         "outer eye corners.",
         columns=[
-            Column("held_out", "held-out\npictures", "mean distance from the true landmarks", "lower", 2, True),
+            Column("held_out", "test\npictures", "mean distance from the true landmarks", "lower", 2, True),
             Column("made", "made faces\n(dlib)", "mean distance from dlib's landmarks, in the faces that it finds",
                    "lower", 2, True),
             Column("near", "made near\ntraining ones", "the same of faces whose z lie near those of training pictures",
@@ -88,7 +88,7 @@ def smoothness(rows: Mapping[str, Mapping[str, Values]], steps: int) -> Table:
 def verdict(rows: Mapping[str, Mapping[str, Values]]) -> tuple[str, bool]:
     """Whether the landmark generator beats both baselines: of each measure the better one is its rival."""
     measures = [
-        _against(rows, "held_out", "landmark error on held-out pictures"),
+        _against(rows, "held_out", "landmark error on test pictures"),
         _against(rows, "made", "landmark error on made faces by dlib"),
     ]
     measured = [each for each in measures if each is not None and each.count]

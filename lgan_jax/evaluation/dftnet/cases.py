@@ -1,4 +1,4 @@
-"""The faces on which an editor of expressions is measured: held-out pictures, and the action units each is given.
+"""The faces on which an editor of expressions is measured: test pictures, and the action units each is given.
 
 Of a built-in face the library can draw what an edit should have made: the same person, pose, light and background with
 the other expression. In recordings another frame of nearly the same pose shows it.
@@ -31,7 +31,7 @@ SINGLE = {
 
 @dataclasses.dataclass(frozen=True)
 class Cases:
-    """Held-out faces with the action units that they shall be given.
+    """Test faces with the action units that they shall be given.
 
     Attributes:
       places: which records of the test split.
@@ -53,7 +53,7 @@ class Cases:
 
 
 def choose(data: FaceData, count: int) -> Cases:
-    """At most `count` held-out faces, evenly spaced; each is given another's action units, at random but always alike.
+    """At most `count` test faces, evenly spaced; each is given another's action units, at random but always alike.
 
     Where a recording has pairs (`Split.pairs`), both faces of a pair are chosen, and given each other's action units.
 
@@ -65,7 +65,7 @@ def choose(data: FaceData, count: int) -> Cases:
         evenly(data.test.pairs, max(count // 2, 1)).ravel() if in_pairs else evenly(np.arange(len(data.test)), count)
     )
     if len(places) < 2:
-        raise ValueError(f"{data.name} has fewer than two held-out pictures; there is nobody to exchange expressions")
+        raise ValueError(f"{data.name} has fewer than two test pictures; there is nobody to exchange expressions")
     records = [data.test[int(place)] for place in places]
     pictures = np.stack([record["image"] for record in records])
     units = np.stack([record["action_units"] for record in records]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Evaluation of a trained DFT-Net on held-out faces, beside the paper's baseline, GANimation."""
+"""Evaluation of a trained DFT-Net on test faces, beside the paper's baseline, GANimation."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Settings:
     """How much is looked at.
 
     Attributes:
-      frames: held-out faces, each of which is given another one's action units.
+      frames: test faces, each of which is given another one's action units.
       identity_frames: on how many of them identity and the Fréchet distance are measured (dlib takes 0.15 s a face).
       single_frames: how many of the calmest are given single expressions.
     """
@@ -68,7 +68,7 @@ def evaluate(
       about: more facts to show with the figures, such as which weights these are.
 
     Raises:
-      ValueError: the model and the data differ in scheme or size, or the data has fewer than two held-out pictures, or
+      ValueError: the model and the data differ in scheme or size, or the data has fewer than two test pictures, or
         no action units.
       OSError: the report cannot be written.
     """
@@ -97,7 +97,7 @@ def evaluate(
         verdict=verdict,
         good=good,
         warnings=[*warnings, *_warnings(data, cases, models, estimator, uses)],
-        measured=f"{len(cases.pictures)} held-out pictures of {data.info.size}×{data.info.size} pixels",
+        measured=f"{len(cases.pictures)} test pictures of {data.info.size}×{data.info.size} pixels",
         tables=shown,
         sheets=sheets.sheets(data, cases, models, seen),
     )
@@ -160,7 +160,7 @@ def _use(model: Model, cases: Cases) -> Use:
 def _about(data: FaceData, cases: Cases, judge: Judge | None, estimator: Estimator | None) -> str:
     """How many pictures, and how they were judged."""
     size = data.info.size
-    text = f"{len(cases.pictures)} held-out faces of {size}×{size} pixels, each given the action units of another."
+    text = f"{len(cases.pictures)} test faces of {size}×{size} pixels, each given the action units of another."
     if data.drawn is None and cases.true is not None:
         text += " The other is a frame of the same recording with nearly the same pose, and so what should come out."
     if estimator is not None:
@@ -174,7 +174,7 @@ def _warnings(
     """What a reader must know before reading a figure."""
     warnings = []
     if _knows_people(data) and set(data.test.identity.tolist()) & set(data.train.identity.tolist()):
-        warnings.append("The held-out pictures show people that the run was trained on, in other pictures.")
+        warnings.append("The test pictures show people that the run was trained on, in other pictures.")
     if BASELINE not in models:
         warnings.append(
             "The run has no GANimation to compare with; the variant `baseline` of the config trains it too."

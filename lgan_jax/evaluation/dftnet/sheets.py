@@ -64,7 +64,7 @@ def _parts(cases: Cases, chosen: np.ndarray, models: Mapping[str, Model]) -> She
     return Sheet(
         name="parts",
         title="What a face is made of",
-        caption="As Fig. 4 of the paper, on the held-out faces whose action units change most. Where the attention is "
+        caption="As Fig. 4 of the paper, on the test faces whose action units change most. Where the attention is "
         "white the result is the warped source, where it is black the texture."
         + ("" if BASELINE in models else " The run has no GANimation baseline to show."),
         image=_columns(columns, cases),
@@ -82,7 +82,7 @@ def _singles(data: FaceData, cases: Cases, chosen: np.ndarray, models: Mapping[s
     return Sheet(
         name="singles",
         title="One expression at a time",
-        caption=f"The calmest of the held-out faces, their own action units kept but for those in the headings: "
+        caption=f"The calmest of the test faces, their own action units kept but for those in the headings: "
         f"{_intensities()}.{_named(grids)}",
         image=sheet(rows, ["source", *names], data.info.size),
     )

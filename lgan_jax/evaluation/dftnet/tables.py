@@ -71,7 +71,7 @@ def editing(rows: Mapping[str, Edits], about: str, regressors: Sequence[str], ha
     ]  # fmt: skip
     return Table(
         key="editing",
-        title="Other people's expressions on held-out faces",
+        title="Other people's expressions on test faces",
         about=about,
         columns=[_LANDMARKS, *by_regressor, *(_TRUTH if has_truth else ())],
         rows=[Row(name, _made(values), compared=name not in (UNCHANGED, TRUE)) for name, values in rows.items()],
@@ -155,7 +155,7 @@ def singles(responses: Mapping[str, Mapping[str, np.ndarray]], count: int) -> Ta
     return Table(
         key="singles",
         title="One expression at a time",
-        about=f"The {count} calmest of the held-out faces, given one expression each. Mean intensity, from 0 to 1, of "
+        about=f"The {count} calmest of the test faces, given one expression each. Mean intensity, from 0 to 1, of "
         "its action units as dlib's landmarks show them: before, after, and where the data has it in the true picture.",
         columns=[Column(group, _SHORT.get(group, group), f"mean intensity: {group}", "neither", 2) for group in groups],
         rows=[

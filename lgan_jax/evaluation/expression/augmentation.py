@@ -2,7 +2,7 @@
 
 The classifier is trained on the training people's real faces, and as many times more made ones as a factor says: each
 of a real source with the landmarks and the expression of another training person. It is tested on the real faces of
-held-out people, whom neither it nor the model has seen.
+test people, whom neither it nor the model has seen.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Outcome(outcomes.Outcome):
     """What the experiment found.
 
     Attributes:
-      accuracy: factor → share of held-out faces whose expression is recognised, one for each seed.
+      accuracy: factor → share of test faces whose expression is recognised, one for each seed.
       real, held_out: how many real faces the classifier learned from, and was tested on.
       steps, batch_size: of each training, whatever the factor.
     """
@@ -125,7 +125,7 @@ def run(
 
     Args:
       model: makes the faces.
-      data: whose training people teach, and whose held-out people test.
+      data: whose training people teach, and whose test split tests.
       settings: of the classifier.
       factors: how many times as many made faces as real ones are added.
       seeds: trainings for each factor.
@@ -169,9 +169,9 @@ def table(outcome: Outcome, on_oulu_casia: bool) -> Table:
         title="Made faces to learn from (Table 4)",
         about=f"A classifier of expressions, trained on {outcome.real:,} real faces and so many times as many made "
         f"ones, {outcome.steps:,} steps of {outcome.batch_size} whatever the number; tested on {outcome.held_out:,} "
-        f"real faces of held-out people. {seeds} seeds each.",
+        f"real faces of test people. {seeds} seeds each.",
         columns=[
-            Column("accuracy", "accuracy", f"share of the held-out faces whose expression is recognised, mean of "
+            Column("accuracy", "accuracy", f"share of the test faces whose expression is recognised, mean of "
                    f"{seeds} seeds", "higher", 1, True),
             Column("spread", "spread", "standard deviation over the seeds", "neither", 1, True),
             Column("lowest", "lowest", "the worst seed", "neither", 1, True),

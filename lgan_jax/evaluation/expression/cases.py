@@ -1,4 +1,4 @@
-"""The faces on which the synthesis of expressions is measured: couples of held-out pictures of one person.
+"""The faces on which the synthesis of expressions is measured: couples of test pictures of one person.
 
 The first of a couple is the source, the second the target: its landmarks and its expression are asked for, and its
 picture is what should come out.
@@ -47,9 +47,9 @@ class Cases:
 
 
 def choose(data: FaceData, count: int) -> Cases:
-    """At most `count` couples of held-out pictures, drawn at random but always alike; no picture is a target twice.
+    """At most `count` couples of test pictures, drawn at random but always alike; no picture is a target twice.
 
-    Raises `ValueError` where no held-out person has two expressions.
+    Raises `ValueError` where no test person has two expressions.
     """
     data.require(["landmarks", "expression"])
     rng = np.random.default_rng(0)
@@ -61,7 +61,7 @@ def choose(data: FaceData, count: int) -> Cases:
         if len(couples) == count:
             break
     if not couples:
-        raise ValueError(f"{data.name}: nobody held out has pictures with two different expressions")
+        raise ValueError(f"{data.name}: nobody in the test split has pictures with two different expressions")
     return couples_of(data, *np.array(sorted(couples, key=lambda couple: couple[1])).T)
 
 
@@ -71,10 +71,10 @@ def partners(split: Split, place: int) -> Int[np.ndarray, " k"]:
 
 
 def strangers(data: FaceData, cases: Cases) -> Cases | None:
-    """The same sources with the landmarks and expressions of other people's held-out pictures, as in Fig. 8.
+    """The same sources with the landmarks and expressions of other people's test pictures, as in Fig. 8.
 
     `true` are those people's pictures: where the landmarks come from, not what should come out. None where only one
-    person is held out.
+    person is in the test split.
     """
     rng = np.random.default_rng(1)
     others = [np.flatnonzero(data.test.identity != who) for who in cases.identity]
@@ -84,7 +84,7 @@ def strangers(data: FaceData, cases: Cases) -> Cases | None:
 
 
 def of_each_expression(data: FaceData, people: int) -> list[Cases]:
-    """Of some held-out people one picture, neutral where there is one, with one of each other expression as targets.
+    """Of some test people one picture, neutral where there is one, with one of each other expression as targets.
 
     Those who show the most expressions come first.
     """

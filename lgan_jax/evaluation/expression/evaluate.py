@@ -1,4 +1,4 @@
-"""Evaluation of a trained synthesizer on held-out people, beside the figures of Li et al. and copying the source."""
+"""Evaluation of a trained synthesizer on test people, beside the figures of Li et al. and copying the source."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Settings:
     """How much is looked at.
 
     Attributes:
-      frames: held-out pictures at most, each of which is asked for of another one of the same person.
+      frames: test pictures at most, each of which is asked for of another one of the same person.
       inception: the user's file of pytorch-fid's Inception weights, for FID; empty for none.
       compare: folders of other runs of the same data, such as the ablations, for Table 7.
       classifier: of expressions.
@@ -79,7 +79,7 @@ def evaluate(
 
     Args:
       model: makes faces (`methods.expression.model.ExpressionSynthesizer`).
-      data: the faces that it was trained on; its held-out people are measured.
+      data: the faces that it was trained on; its test split is measured.
       settings: how much is looked at.
       out: the report's folder, made if missing.
       about: more facts to show with the figures, such as which weights these are.
@@ -87,8 +87,8 @@ def evaluate(
       inception: gives the features of FID, from the file that `settings.inception` names.
 
     Raises:
-      ValueError: a model and the data differ in scheme or size, or somebody is in both splits of the data, or nobody
-        held out has two expressions.
+      ValueError: a model and the data differ in scheme or size, or somebody trains and is held out too, or
+        nobody in a split has two expressions.
       OSError: the report cannot be written.
     """
     evaluation = report.Evaluation(data, settings, out, about or {})
@@ -108,14 +108,14 @@ def evaluate(
     if table_4 is not None:
         shown.append(augmentation.table(table_4, data.name == _OULU_CASIA))
         pictures.append(augmentation.sheet(table_4))
-    known, held_out = (len(np.unique(split.identity)) for split in (data.train, data.test))
+    known, others, tested = (len(np.unique(split.identity)) for split in (data.train, data.validation, data.test))
     return evaluation.finish(
         title="Landmark and expression guided synthesis",
         verdict=verdict,
         good=good,
         warnings=[*without_dlib, *_warnings(model, data, judges), *warnings],
-        facts={"People": f"{known} to train on, {held_out} held out; nobody is both"},
-        measured=f"{len(cases)} held-out pictures of {data.info.size}×{data.info.size} pixels",
+        facts={"People": f"{known} training, {others} validation, {tested} test; nobody trains and is held out"},
+        measured=f"{len(cases)} test pictures of {data.info.size}×{data.info.size} pixels",
         tables=shown,
         sheets=pictures,
     )
@@ -157,7 +157,7 @@ def _about(data: FaceData, cases: Cases) -> str:
     """How many pictures, and what was done."""
     size = data.info.size
     return (
-        f"{len(cases)} pictures of {len(np.unique(cases.identity))} held-out people, {size}×{size} pixels, each made "
+        f"{len(cases)} pictures of {len(np.unique(cases.identity))} test people, {size}×{size} pixels, each made "
         "from another picture of the same person, with the landmarks and the expression of the one that is asked for."
     )
 
@@ -167,12 +167,12 @@ def _judged(data: FaceData, judges: Judges) -> str:
     right = np.mean(judges.classifier(augmentation.faces_of(data.test)) == data.test.expression)
     return (
         f"The same faces. The classifier of expressions, trained on {len(data.train):,} real training faces, is right "
-        f"about {right:.1%} of all {len(data.test):,} real held-out ones; guessing, about {_chance(data):.1%}."
+        f"about {right:.1%} of all {len(data.test):,} real test ones; guessing, about {_chance(data):.1%}."
     )
 
 
 def _chance(data: FaceData) -> float:
-    """How often the most frequent held-out expression is right."""
+    """How often the most frequent test expression is right."""
     return float(np.bincount(data.test.expression).max() / len(data.test))
 
 

@@ -37,7 +37,7 @@ def _examples(cases: Cases, made: Mapping[str, Pictures], size: int) -> Sheet:
     rows = {"source": cases.pictures, TRUTH: cases.true, **made}
     return Sheet(
         name="examples",
-        title="Held-out people",
+        title="Test people",
         caption="As Fig. 9 of the paper: sources; other pictures of the same people, whose landmarks and expressions "
         "are asked for; what is made of the sources. Nobody here was seen in training.",
         image=sheet(
@@ -80,7 +80,7 @@ def _other_people(data: FaceData, model: Model, others: Cases) -> Sheet:
     return Sheet(
         name="strangers",
         title="Landmarks of another person",
-        caption="As Fig. 8 of the paper, in threes: the source, another held-out person whose landmarks and expression "
+        caption="As Fig. 8 of the paper, in threes: the source, another test person whose landmarks and expression "
         "are asked for, and what is made. The face's shape follows the landmarks; skin, hair and place should stay.",
         image=sheet(rows, ["source", "landmarks of", "made"] * _BLOCKS, data.info.size),
     )

@@ -214,7 +214,7 @@ def _comparisons(found: Mapping[str, Verification]) -> str:
     if not found:
         return "dlib is not installed."
     text = (
-        "Made faces are looked up among the real held-out pictures of this evaluation, but for each one's own source "
+        "Made faces are looked up among the real test pictures of this evaluation, but for each one's own source "
         "and target. Comparisons: "
     )
     text += "; ".join(

@@ -1,4 +1,4 @@
-"""Evaluation of a StyleGAN2 run: how good its faces are, and what projections of held-out pairs keep and take over."""
+"""Evaluation of a StyleGAN2 run: how good its faces are, and what projections of test pairs keep and take over."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Settings:
     """How much is looked at.
 
     Attributes:
-      frames: held-out pictures at most; as many faces are made.
-      pairs: of held-out pictures that are projected.
+      frames: test pictures at most; as many faces are made.
+      pairs: of test pictures that are projected.
       weights: of the landmarks, beside 1 for the look.
       steps: of each projection.
       inception: the user's file of pytorch-fid's Inception weights, for FID; empty for none.
@@ -61,14 +61,14 @@ def evaluate(
 
     Args:
       model: makes faces and projects (`methods.projection.model.StyledFaces`).
-      data: the faces that it was trained on; its held-out ones are measured.
+      data: the faces that it was trained on; its test split is measured.
       settings: how much is looked at.
       out: the report's folder, made if missing.
       about: more facts to show with the figures, such as which weights these are.
       inception: gives the features of FID, from the file that `settings.inception` names.
 
     Raises:
-      ValueError: the model and the data differ in scheme or size, or fewer than two pictures are held out.
+      ValueError: the model and the data differ in scheme or size, or the test split has fewer than two pictures.
       OSError: the report cannot be written.
     """
     evaluation = report.Evaluation(data, settings, out, about or {})
@@ -100,7 +100,7 @@ def evaluate(
         verdict=verdict,
         good=good,
         warnings=[*warnings, *doubts],
-        measured=f"{len(held_out)} held-out pictures and as many made faces, {data.info.size} pixels",
+        measured=f"{len(held_out)} test pictures and as many made faces, {data.info.size} pixels",
         tables=shown,
         sheets=[sheets.made(made), sheets.projections(pairs, results, data.info.scheme), *sheets.curves(curve)],
         details={"ends": [LOOK, LANDMARKS]},

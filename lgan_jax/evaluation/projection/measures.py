@@ -1,4 +1,4 @@
-"""Measuring projections of held-out pairs: one picture's look, another's landmarks, over the weight of the landmarks.
+"""Measuring projections of test pairs: one picture's look, another's landmarks, over the weight of the landmarks.
 
 Pictures are uint8 RGB as a screen shows them.
 """
@@ -65,7 +65,7 @@ class Projector(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Pairs:
-    """n held-out pictures with the look, as many with the landmarks, and the true landmarks of the latter.
+    """n test pictures with the look, as many with the landmarks, and the true landmarks of the latter.
 
     And, of built-in faces, what should come out: the look's people in their light, with the others' expressions and
     poses.
@@ -78,7 +78,7 @@ class Pairs:
 
 
 def pairs(data: FaceData, count: int) -> Pairs:
-    """At most `count`: held-out pictures, evenly spaced, each with the next one's landmarks."""
+    """At most `count`: test pictures, evenly spaced, each with the next one's landmarks."""
     places = evenly(np.arange(len(data.test)), count)
     records = [data.test[int(i)] for i in places]
     pictures, landmarks = (np.stack([record[name] for record in records]) for name in ("image", "landmarks"))

@@ -64,7 +64,7 @@ def projections(pairs: Pairs, results: Mapping[str, Pictures], scheme: Scheme) -
         rows.append(Row("", [pairs.looks[i], drawn, *(pictures[i] for pictures in made.values())]))
     return Sheet(
         name="projections",
-        title="Projections of held-out pairs",
+        title="Projections of test pairs",
         caption="The photo with the look, the one with the landmarks, and what is made of both at each weight of the "
         f"landmarks.{caption}",
         image=sheet(rows, ["look", "landmarks", *made], size),

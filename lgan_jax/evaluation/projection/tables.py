@@ -31,7 +31,7 @@ def projections(rows: Mapping[str, Values], steps: int) -> Table:
     return Table(
         key="projections",
         title="Projections: the look of one photo, the landmarks of another",
-        about=f"{count} pairs of held-out pictures, {steps} steps each. Rows: the weight of the landmarks beside 1 for "
+        about=f"{count} pairs of test pictures, {steps} steps each. Rows: the weight of the landmarks beside 1 for "
         "the look.",
         columns=[
             Column(HEATMAPS, "heatmaps", "distance of the detector's maps from those of the landmarks' photo, as the "

@@ -130,7 +130,7 @@ class AutoEncoding:
         return state.replace(step=state.step + 1, params=params, optimizer=optimizer, **seen), found
 
     def eval_step(self, state: State, batch: Batch) -> Metrics:
-        """See `core.Method`. Metrics: real, of held-out faces."""
+        """See `core.Method`. Metrics: real, of validation faces."""
         image = jnp.asarray(batch["image"])
         return {"real": losses.reconstruction(self.settings.norm, image, self._decoded(state, image))}
 

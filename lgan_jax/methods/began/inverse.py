@@ -68,7 +68,7 @@ class Inverse:
     Settings = Settings
     grouping = "single"
     keys = ("image", "index")
-    looks_at = "train"  # there is no z of held-out pictures
+    looks_at = "train"  # there is no z of validation pictures
     on_host = True
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:

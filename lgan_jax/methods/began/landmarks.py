@@ -67,7 +67,7 @@ class Landmarks:
     Settings = Settings
     grouping = "single"
     keys = ("image", "landmarks", "index")
-    looks_at = "train"  # there is no z of held-out pictures
+    looks_at = "train"  # there is no z of validation pictures
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
         """It computes in float32. Of `earlier` phases `began` and `inverse` are needed: `ValueError` without them."""

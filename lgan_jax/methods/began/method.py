@@ -163,7 +163,7 @@ class Began:
         return after, {**metrics, "k": k, "convergence": convergence}
 
     def eval_step(self, state: State, batch: Batch) -> Metrics:
-        """See `core.Method`. Of held-out faces, and of as many made by the averaged generator of the same z always.
+        """See `core.Method`. Of validation faces, and of as many made by the averaged generator of the same z always.
 
         Metrics: real, made, convergence, variation; risen: the training's smoothed convergence measure over the lowest
         that it was.

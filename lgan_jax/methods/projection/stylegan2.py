@@ -184,7 +184,7 @@ class StyleGAN2:
         return state.replace(step=state.step + 1, average=average), {**metrics, "r1": state.r1, "path": state.path}
 
     def eval_step(self, state: State, batch: Batch) -> Metrics:
-        """See `core.Method`. Mean logits: real, of held-out faces; made, of the averaged generator's."""
+        """See `core.Method`. Mean logits: real, of validation faces; made, of the averaged generator's."""
         image = jnp.asarray(batch["image"])
         made = self.shown(state, len(image))
         return {name: self._judged(state.params, x).mean() for name, x in (("real", image), ("made", made))}

@@ -50,10 +50,10 @@ class Log:
         self._progress.report(step, values, pace)
 
     def evaluation(self, step: int, values: Mapping[str, float]) -> None:
-        """The figures of the held-out batches."""
+        """The figures of the validation batches."""
         self._write("eval", step, values)
         figures = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
-        self._progress.say(f"{self._phase} {step:,}/{self._steps:,}  held out: {figures}")
+        self._progress.say(f"{self._phase} {step:,}/{self._steps:,}  evaluation: {figures}")
 
     def say(self, line: str) -> None:
         """A line for whoever watches."""

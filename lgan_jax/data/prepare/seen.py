@@ -1,0 +1,79 @@
+"""What is seen of a prepared person, and what of it lies below what trains well."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from lgan_jax.data import images
+from lgan_jax.data.coverage import coverage
+from lgan_jax.data.kept import evenly
+from lgan_jax.data.prepare import quality, sources
+from lgan_jax.data.prepare.job import annotated
+from lgan_jax.data.prepare.sources import Person
+from lgan_jax.faces import Faces
+from lgan_jax.landmarks import IBUG68
+
+_BLURRED = 1 / 3  # of the frames that show the face
+_COMPARED = 9  # frames, evenly spaced, whose descriptors are compared
+_ANOTHER = 0.6  # distance of two descriptors that separates people
+_AGAIN = 2  # frames that show somebody else, at least, so that one odd view is nobody
+
+
+def describe(person: Person, folder: Path, summary: dict[str, Any], faces: Faces) -> dict[str, Any]:
+    """`coverage` (see `data.coverage.Coverage`) and `warnings`, one line each that names the person."""
+    found = coverage(annotated(folder)[0], IBUG68)
+    warnings = [*found.warnings, *_blurred(summary), *_two_people(person, folder, summary, faces)]
+    return {"coverage": dataclasses.asdict(found), "warnings": [f"{person.name} {each}" for each in warnings]}
+
+
+def strangers(descriptors: Float[np.ndarray, "n 128"]) -> int | None:
+    """The first of n faces that is of another person than the first one's; None where all are of one person.
+
+    The faces are parted by which of the two that differ most they resemble more. They are of two people where the
+    median distance between the parts separates people, and each part has at least two faces.
+    """
+    apart = np.linalg.norm(descriptors[:, None] - descriptors, axis=-1)
+    one, other = np.unravel_index(apart.argmax(), apart.shape)
+    second = apart[other] < apart[one]
+    if min(second.sum(), (~second).sum()) < _AGAIN or np.median(apart[second][:, ~second]) <= _ANOTHER:
+        return None
+    return int(np.flatnonzero(second != second[0])[0])
+
+
+def _blurred(summary: dict[str, Any]) -> list[str]:
+    blurred = summary["dropped"][quality.BLURRED]
+    shown = blurred + summary["kept"] + summary["dropped"][quality.JUMP]
+    if blurred < _BLURRED * shown:
+        return []
+    return [f"is blurred in {blurred} of {shown} frames, which are dropped: film with more light, or hold still"]
+
+
+def _two_people(person: Person, folder: Path, summary: dict[str, Any], faces: Faces) -> list[str]:
+    points, names = annotated(folder)
+    chosen = evenly(np.arange(len(names)), _COMPARED)
+    pictures = [images.decode((folder / "Image" / names[i]).read_bytes()) for i in chosen]
+    inside = [((points[i] + 0.5) / picture.shape[1::-1]).astype(np.float32) for i, picture in zip(chosen, pictures)]
+    place = strangers(faces.descriptors(pictures, inside))
+    if place is None:
+        return []
+    where = _where(person, summary, int(names[chosen[place]].removesuffix(".jpg")))
+    return [f"seems to be two people: another face is seen {where}; cut the video there, or take the photo out"]
+
+
+def _where(person: Person, summary: dict[str, Any], number: int) -> str:
+    """The place of a frame by its number: the video and the time in it, or the photo."""
+    about = [each for each in summary["sources"] if each["first"] is not None and each["first"] <= number][-1]
+    if "photos" in about:
+        return f"in {about['photos'][(number - about['first']) // about['step']]}"
+    (file,) = (source.files[0] for source in person.sources if source.files[0].name == about["video"])
+    with sources.pyav().open(str(file)) as container:
+        rate = container.streams.video[0].average_rate
+    if not rate:
+        return f"in {about['video']}, about frame {number - about['first']}"
+    seconds = (number - about["first"]) / float(rate)
+    return f"in {about['video']}, about {int(seconds) // 60}:{seconds % 60:04.1f}"
