@@ -70,7 +70,7 @@ def quick(config: ConfigDict) -> None:
 
 
 def reference(config: ConfigDict, steps: int, references: int) -> None:
-    """The form of the generator for short recordings: frames warped to the landmarks, and one network to refine them."""
+    """The generator's form for short recordings: frames warped to the landmarks, and one network to refine them."""
     config.phases = ("detector", "generator")
     config.generator.update({"form": "reference", "references": references, "steps": steps, "width": 0.25})
     config.generator.update({"discriminator_width": 8, "adversarial_after": 0.7, "average": 0.99})

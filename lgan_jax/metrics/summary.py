@@ -6,7 +6,7 @@ import dataclasses
 import math
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,3 +48,19 @@ def share(flags: np.ndarray) -> Figure:
         return Figure(None, None, 0, 0)
     mean = float(np.mean(flags))
     return Figure(mean, math.sqrt(mean * (1 - mean)), count, count)
+
+
+def interval_over_groups(
+    values: Float[np.ndarray, " n"], groups: Int[np.ndarray, " n"], draws: int = 2000
+) -> tuple[float, float]:
+    """The 95 % interval of the mean of group means, by a bootstrap over groups (people, say, not their frames).
+
+    NaN marks what was not measured. The interval is the same every time. Raises `ValueError` where nothing was.
+    """
+    kept = ~np.isnan(values)
+    means = np.array([values[kept & (groups == group)].mean() for group in np.unique(groups[kept])])
+    if len(means) == 0:
+        raise ValueError("nothing was measured, so there is no interval")
+    drawn = means[np.random.default_rng(0).integers(0, len(means), (draws, len(means)))].mean(1)
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return float(low), float(high)

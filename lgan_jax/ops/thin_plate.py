@@ -37,7 +37,8 @@ def thin_plate_flow(
     Args:
       target: landmarks of the warped images.
       sources: landmarks of the images to warp, several for each target: they share one factorization.
-      height, width: of the images in pixels.
+      height: of the images in pixels.
+      width: likewise.
       smoothing: λ of the spline; 0 interpolates the landmarks exactly.
     """
     rows, columns = max(1, height // _STRIDE), max(1, width // _STRIDE)

@@ -5,40 +5,46 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from lgan_jax.data import FaceData
+from lgan_jax.data import FaceData, Split
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import report
 from lgan_jax.evaluation.judge import Judge, find_judge
 from lgan_jax.evaluation.landmarkgan import sheets, tables
 from lgan_jax.evaluation.landmarkgan.makers import Gallery, Generated, Maker, MeanFace, Model, NearestFrame
 from lgan_jax.evaluation.landmarkgan.reenactment import Frames, most_frontal, redraw, reenact
+from lgan_jax.landmarks import Scheme
 
-OURS, DIRECT, NEAREST, MEAN = "LandmarkGAN", "without converter", "nearest training frame", "mean face of the target"
+OURS, UNCONSTRAINED, DIRECT = "LandmarkGAN", "without constraint", "without converter"
+NEAREST, WARPED, MEAN = "nearest training frame", "nearest training frame, warped", "mean face of the target"
+WARPED_CONSTRAINED = "the same, constrained"
 _FRONTAL_TRIES = 10
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How much is looked at.
+    """How much is measured.
 
     Attributes:
+      split: "test", which is for reports; or "validation", for choosing settings.
       frames: held-out frames of each identity that drive all others.
       identity_frames: on how many of them the identity distance is measured (dlib takes 0.15 s a face).
       gallery_frames: of each identity, how many training frames the baselines choose from, and how many held-out
         frames the frontal reference is chosen from.
     """
 
+    split: Literal["test", "validation"] = "test"
     frames: int = 8
     identity_frames: int = 2
     gallery_frames: int = 1000
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            if getattr(self, field.name) < 1:
-                raise ValueError(f"{field.name} must be at least 1, not {getattr(self, field.name)}")
+        for name in ("frames", "identity_frames", "gallery_frames"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
 
 
 def evaluate(
@@ -72,7 +78,7 @@ def evaluate(
         for name, maker in makers.items():
             pairs[name] = reenact(maker, model, judge, people, settings.identity_frames, count)
     redrawn = {name: redraw(maker, model, judge, people, data.info.scheme) for name, maker in redrawers.items()}
-    verdict, good = tables.verdict(pairs or redrawn, OURS, NEAREST)
+    verdict, good = tables.verdict(pairs or redrawn, OURS, WARPED)
     shown = tables.tables(pairs, redrawn, data, people, settings.identity_frames, judge is not None)
     pictures = sheets.sheets(model, data.info, people, makers, redrawers, pairs.get(OURS))
     frames = f"{sum(len(each.pictures) for each in people)} held-out frames"
@@ -93,12 +99,12 @@ def evaluate(
 
 def held_out_frames(data: FaceData, settings: Settings, judge: Judge | None) -> list[Frames]:
     """Held-out frames of every identity that has some, evenly spaced."""
-    people = []
+    people, split = [], getattr(data, settings.split)
     for i in range(len(data.info.identities)):
-        places = np.flatnonzero(np.asarray(data.test.identity) == i)
+        places = np.flatnonzero(np.asarray(split.identity) == i)
         if len(places) == 0:
             continue
-        records = [data.test[int(place)] for place in evenly(places, settings.frames)]
+        records = [split[int(place)] for place in evenly(places, settings.frames)]
         pictures = np.stack([record["image"] for record in records])
         people.append(
             Frames(
@@ -106,17 +112,19 @@ def held_out_frames(data: FaceData, settings: Settings, judge: Judge | None) -> 
                 pictures=pictures,
                 landmarks=np.stack([record["landmarks"] for record in records]).astype(np.float32),
                 seen=None if judge is None else judge.landmarks(pictures),
-                reference=None if judge is None else _reference(data, evenly(places, settings.gallery_frames), judge),
+                reference=None
+                if judge is None
+                else _reference(split, evenly(places, settings.gallery_frames), data.info.scheme, judge),
             )
         )
     return people
 
 
-def _reference(data: FaceData, places: np.ndarray, judge: Judge) -> np.ndarray | None:
+def _reference(split: Split, places: np.ndarray, scheme: Scheme, judge: Judge) -> np.ndarray | None:
     """dlib's descriptor of the most frontal of these held-out frames in which it finds the face."""
-    landmarks = np.stack([data.test[int(place)]["landmarks"] for place in places])
-    for place in places[most_frontal(landmarks, data.info.scheme)[:_FRONTAL_TRIES]]:
-        descriptor = judge.descriptors(data.test[int(place)]["image"][None])[0]
+    landmarks = np.stack([split[int(place)]["landmarks"] for place in places])
+    for place in places[most_frontal(landmarks, scheme)[:_FRONTAL_TRIES]]:
+        descriptor = judge.descriptors(split[int(place)]["image"][None])[0]
         if not np.isnan(descriptor).any():
             return descriptor
     return None
@@ -125,15 +133,24 @@ def _reference(data: FaceData, places: np.ndarray, judge: Judge) -> np.ndarray |
 def _makers(model: Model, data: FaceData, settings: Settings) -> tuple[dict[str, Maker], dict[str, Maker]]:
     """The rows of reenactment, and those of reconstruction, where landmarks are the target's own."""
     gallery = Gallery(data.train, data.info.identities, settings.gallery_frames)
-    direct = Generated(model, convert=False)
-    mean = MeanFace(gallery)
-    reenacting = {
-        OURS: Generated(model, convert=True),
+    direct, mean, constrained = Generated(model, convert=False), MeanFace(gallery), bool(model.constraint)
+    reenacting = {OURS: Generated(model, convert=True)}
+    if constrained:
+        reenacting[UNCONSTRAINED] = Generated(model, convert=True, constrain=False)
+    reenacting |= {
         DIRECT: direct,
-        NEAREST: NearestFrame(model, gallery, convert=True),
+        NEAREST: NearestFrame(model, gallery, convert=True, constrain=False),
+        WARPED: NearestFrame(model, gallery, convert=True, warped=True, constrain=False),
+    }
+    if constrained:
+        reenacting[WARPED_CONSTRAINED] = NearestFrame(model, gallery, convert=True, warped=True)
+    redrawing = {
+        OURS: direct,
+        NEAREST: NearestFrame(model, gallery, convert=False),
+        WARPED: NearestFrame(model, gallery, convert=False, warped=True),
         MEAN: mean,
     }
-    return reenacting, {OURS: direct, NEAREST: NearestFrame(model, gallery, convert=False), MEAN: mean}
+    return {**reenacting, MEAN: mean}, redrawing
 
 
 def _missing(data: FaceData, people: Sequence[Frames]) -> list[str]:

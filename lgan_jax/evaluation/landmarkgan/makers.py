@@ -10,12 +10,16 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, runtime_checkable
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Array, Float, Int, UInt8
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.kept import evenly
-from lgan_jax.evaluation.pictures import to_bytes
+from lgan_jax.evaluation.pictures import to_bytes, to_floats
+from lgan_jax.nn.chunks import in_chunks
+from lgan_jax.ops.thin_plate import thin_plate_flow, warp_to_landmarks
 
 _THREADS = 2
 
@@ -28,10 +32,14 @@ class Model(Protocol):
     def info(self) -> FaceInfo:
         """Scheme, size and identities."""
 
-    def convert(self, landmarks: Any, target: Any) -> Any:
+    @property
+    def constraint(self) -> float:
+        """Standard deviations within which converted landmarks are held; 0 for none."""
+
+    def convert(self, landmarks: Any, target: Any, constrain: bool = True) -> Any:
         """Landmarks `(n, N, 2)` of the targets with the expression and pose of `landmarks`."""
 
-    def synthesize(self, landmarks: Any, target: Any, convert: bool = True) -> Any:
+    def synthesize(self, landmarks: Any, target: Any, convert: bool = True, constrain: bool = True) -> Any:
         """Pictures `(n, H, W, 3)` of the targets."""
 
     def detect(self, images: Any) -> Any:
@@ -49,16 +57,19 @@ class Maker(Protocol):
 
 
 class Generated:
-    """The model: landmarks converted to the target's face (unless `convert` is off), then drawn by its generator."""
+    """The model: landmarks converted to the target's face (unless `convert` is off), then drawn by its generator.
 
-    def __init__(self, model: Model, convert: bool) -> None:
-        self.model, self.convert = model, convert
+    `constrain` off leaves converted landmarks where they lie.
+    """
+
+    def __init__(self, model: Model, convert: bool, constrain: bool = True) -> None:
+        self.model, self.convert, self.constrain = model, convert, constrain
 
     def __call__(
         self, landmarks: Float[np.ndarray, "n N 2"], targets: Int[np.ndarray, " n"]
     ) -> UInt8[np.ndarray, "n H W 3"]:
         """A face of each target."""
-        return to_bytes(self.model.synthesize(landmarks, targets, convert=self.convert))
+        return to_bytes(self.model.synthesize(landmarks, targets, self.convert, self.constrain))
 
 
 class Gallery:
@@ -96,21 +107,40 @@ class Gallery:
 
 
 class NearestFrame:
-    """The training frame of the target whose landmarks are closest (ℓ2) to those that the generator would get."""
+    """The training frame of the target whose landmarks are closest (ℓ2) to those that the generator would get.
 
-    def __init__(self, model: Model, gallery: Gallery, convert: bool) -> None:
-        self.model, self.gallery, self.convert = model, gallery, convert
+    With `warped`, that frame warped to these landmarks by a thin-plate spline: what costs no training. `constrain` off
+    leaves converted landmarks where they lie.
+    """
+
+    def __init__(
+        self, model: Model, gallery: Gallery, convert: bool, warped: bool = False, constrain: bool = True
+    ) -> None:
+        self.model, self.gallery, self.convert, self.warped, self.constrain = model, gallery, convert, warped, constrain
 
     def __call__(
         self, landmarks: Float[np.ndarray, "n N 2"], targets: Int[np.ndarray, " n"]
     ) -> UInt8[np.ndarray, "n H W 3"]:
         """A frame of each target."""
-        wanted = np.asarray(self.model.convert(landmarks, targets)) if self.convert else landmarks
-        pictures = []
+        wanted = landmarks
+        if self.convert:
+            wanted = np.asarray(self.model.convert(landmarks, targets, self.constrain))
+        frames, nearest = [], []
         for points, target in zip(wanted, targets):
-            distances = ((self.gallery.landmarks[target] - points) ** 2).sum((1, 2))
-            pictures.append(self.gallery.split[int(self.gallery.places[target][distances.argmin()])]["image"])
-        return np.stack(pictures)
+            known = self.gallery.landmarks[target]
+            place = ((known - points) ** 2).sum((1, 2)).argmin()
+            frames.append(self.gallery.split[int(self.gallery.places[target][place])]["image"])
+            nearest.append(known[place])
+        if not self.warped:
+            return np.stack(frames)
+        return in_chunks(_warped, to_floats(np.stack(frames)), np.stack(nearest), wanted).astype(np.uint8)
+
+
+@jax.jit
+def _warped(images: Array, landmarks: Array, wanted: Array) -> Array:
+    """Images `(n, H, W, 3)` in [-1, 1] with `landmarks` warped to the wanted ones; in [0, 255], rounded."""
+    flow = thin_plate_flow(wanted, landmarks[:, None], *images.shape[1:3])
+    return jnp.round((warp_to_landmarks(images[:, None], flow)[:, 0] + 1) * 127.5)
 
 
 class MeanFace:

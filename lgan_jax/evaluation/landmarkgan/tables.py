@@ -132,11 +132,14 @@ def verdict(rows: Mapping[str, Pairs] | Mapping[str, Redrawn], ours: str, rival:
     Landmarks are dlib's where it found any face for both, the own detector's otherwise.
     """
     one, other = rows[ours], rows[rival]
+    people = one.source if isinstance(one, Pairs) else None
     name, by_dlib, by_own = ("LMK", "lmk", "own_lmk") if isinstance(one, Pairs) else ("error", "error", "own_error")
-    landmarks = compared(f"{name} by dlib", getattr(one, by_dlib), getattr(other, by_dlib), "lower")
+    landmarks = compared(f"{name} by dlib", getattr(one, by_dlib), getattr(other, by_dlib), "lower", people)
     if not landmarks.count:
-        landmarks = compared(f"{name} by its own detector", getattr(one, by_own), getattr(other, by_own), "lower")
-    ssim = compared("SSIM", one.ssim, other.ssim, "higher")
+        landmarks = compared(
+            f"{name} by its own detector", getattr(one, by_own), getattr(other, by_own), "lower", people
+        )
+    ssim = compared("SSIM", one.ssim, other.ssim, "higher", people)
     return verdicts.verdict(ours, rival, (landmarks, ssim), ": it is not trained well enough")
 
 

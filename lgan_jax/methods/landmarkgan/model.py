@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +14,7 @@ from jaxtyping import ArrayLike, Float32
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.methods.landmarkgan.generator import Generator, State
+from lgan_jax.methods.landmarkgan.reference import ReferenceGenerator
 from lgan_jax.nn.chunks import detect_in_chunks, in_chunks
 
 Target = str | int | np.integer | Sequence[str | int | np.integer] | np.ndarray
@@ -26,37 +29,77 @@ class LandmarkGAN:
 
     Attributes:
       info: the scheme and size of what it was trained on, and the people it knows.
+      constraint: standard deviations of the target's training frames within which converted landmarks are held; 0 for
+        none.
     """
 
     def __init__(self, info: FaceInfo, method: Generator, state: State) -> None:
         """From the phase that trained the generators ("generator" or "joint") and its last state."""
-        self.info = info
+        self.info, self._method = info, method
         kept = {"converter": state.params["converter"]}
         self._state = state.replace(params=kept, optimizers={})  # what only training needs is let go
-        self._convert, self._synthesize, self._detect = map(jax.jit, (method.convert, method.synthesize, method.detect))
+        self.constraint = method.settings.constraint
+        self._synthesize, self._detect = jax.jit(method.synthesize), jax.jit(method.detect)
+        self._conversions = {True: jax.jit(method.convert), False: jax.jit(method.unconstrained)}
 
-    def convert(self, landmarks: ArrayLike, target: Target) -> Float32[np.ndarray, "*batch n 2"]:
-        """Landmarks `(..., N, 2)` in [0, 1] of anybody, as `target` would have them: Ψ_t(Φ(L)).
+    def convert(
+        self, landmarks: ArrayLike, target: Target, constrain: bool = True
+    ) -> Float32[np.ndarray, "*batch n 2"]:
+        """Landmarks `(..., N, 2)` in [0, 1] of anybody, as `target` would have them: Ψ_t(Φ(L)), or in closed form.
+
+        They are held where the target's training frames have been (see `constraint`) unless `constrain` is off.
 
         Raises:
           ValueError: for landmarks of another shape than the scheme's, or a target that is not known.
         """
-        return self._for_targets(self._convert, self._checked_landmarks(landmarks), target)
+        return self._for_targets(self._conversions[bool(constrain)], self._checked_landmarks(landmarks), target)
 
     def synthesize(
-        self, landmarks: ArrayLike, target: Target, convert: bool = True
+        self, landmarks: ArrayLike, target: Target, convert: bool = True, constrain: bool = True
     ) -> Float32[np.ndarray, "*batch size size 3"]:
         """Faces of `target`, RGB in [-1, 1], with the expression and pose of landmarks `(..., N, 2)` in [0, 1].
 
-        `convert` says to bring the landmarks to the target's face first; without it they are taken as they are.
+        `convert` says to bring the landmarks to the target's face first, as the function of that name does with
+        `constrain`; without it they are taken as they are.
 
         Raises:
           ValueError: for landmarks of another shape than the scheme's, or a target that is not known.
         """
         landmarks = self._checked_landmarks(landmarks)
         if convert:
-            landmarks = self._for_targets(self._convert, landmarks, target)
+            landmarks = self.convert(landmarks, target, constrain)
         return self._for_targets(self._synthesize, landmarks, target)
+
+    def with_person(self, name: str, images: ArrayLike, landmarks: ArrayLike) -> LandmarkGAN:
+        """A model that knows one more person, the last target, from some frames; nothing is trained.
+
+        Args:
+          name: of the person; none of `info.identities`.
+          images: frames `(k, size, size, 3)`, RGB in [-1, 1], at least two, framed as the run's training frames are.
+          landmarks: of the frames, `(k, N, 2)` in [0, 1].
+
+        Raises:
+          ValueError: for a name that is taken, frames of another shape, fewer than two, or a run whose generator has
+            the form "landmarks", which makes only the people that it was trained on.
+        """
+        images, landmarks = np.asarray(images, np.float32), self._checked_landmarks(landmarks)
+        if not isinstance(self._method, ReferenceGenerator):
+            raise ValueError(
+                "this run's generator makes only the people it was trained on: train one with "
+                "--config.generator.form=reference (as configs/celebv.py:cpu and :quick do) to add a person"
+            )
+        if name in self.info.identities:
+            raise ValueError(f"there is a {name!r} in this run already: give the new person another name")
+        size = self.info.size
+        if images.shape != (len(landmarks), size, size, 3) or landmarks.ndim != 3 or len(landmarks) < 2:
+            raise ValueError(
+                f"frames have the shape {images.shape} and landmarks {landmarks.shape}; expected "
+                f"(k, {size}, {size}, 3) and (k, {self.info.scheme.count}, 2), k at least 2"
+            )
+        other = copy.copy(self)
+        other.info = dataclasses.replace(self.info, identities=(*self.info.identities, name))
+        other._state = self._method.with_person(self._state, jnp.asarray(images), jnp.asarray(landmarks))
+        return other
 
     def detect(self, images: ArrayLike) -> Float32[np.ndarray, "*batch n 2"]:
         """Landmarks in [0, 1] of faces `(..., size, size, 3)` in [-1, 1], by the detector that training used.

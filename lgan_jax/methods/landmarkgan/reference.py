@@ -83,6 +83,20 @@ class ReferenceGenerator(Generator):
         person = jnp.full((len(landmarks),), target)
         return self._refined(state.average, self._blend(state, landmarks, person), landmarks)
 
+    def with_person(
+        self, state: State, image: Float[Array, "frames size size 3"], landmarks: Float[Array, "frames n 2"]
+    ) -> State:
+        """The state with one more person, the last, of whom these frames are known; nothing is trained.
+
+        Landmarks are converted to this person in closed form. Raises `ValueError` for a run with a trained converter.
+        """
+        if self.converter is not None:
+            raise ValueError("this run converts landmarks by a trained network, which knows no further person")
+        count = state.references.landmarks.shape[1]
+        new = references.chosen(image[:, None], landmarks[:, None], count, self.faces.scheme)
+        known = jax.tree.map(lambda old, one: jnp.concatenate([old, one]), state.references, new)
+        return state.replace(references=known, shape=shape_model.with_person(state.shape, landmarks))
+
     def _make_converter(self, earlier: Mapping[str, Finished]) -> tuple[Converter | None, Any]:
         """The converter where the config has that phase; otherwise landmarks are converted in closed form."""
         return super()._make_converter(earlier) if "converter" in earlier else (None, None)

@@ -91,8 +91,8 @@ def shepard_weights(
 ) -> tuple[Int[Array, " nearest"], Float[Array, " nearest"]]:
     """The nearest frames in landmarks, and their weights (R − d) / d normalized, R the distance of the next one.
 
-    Local inverse-distance weights (Shepard 1968; Franke & Nielson 1980): a frame that is met exactly counts alone, and a
-    frame that leaves the neighborhood has weight 0 by then, so the blend is continuous in the landmarks.
+    Local inverse-distance weights (Shepard 1968; Franke & Nielson 1980): a frame that is met exactly counts alone, and
+    a frame that leaves the neighborhood has weight 0 by then, so the blend is continuous in the landmarks.
 
     Args:
       landmarks: wanted.
