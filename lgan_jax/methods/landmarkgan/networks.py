@@ -86,7 +86,8 @@ class ReferenceRefiner(nn.Module):
 
     In come the smooth and the sharp blend of the frames (see `references.blend`) and the wanted landmarks, one heatmap
     a group. Out come, in this order: a mask S that mixes the two blends, a residual flow f that warps the mixture, a
-    texture T in tanh space, and a mask A: image = (1 − A)·M + A·tanh(T + atanh M), M = warp(S·sharp + (1 − S)·smooth, f).
+    texture T in tanh space, and a mask A: the image is (1 − A)·M + A·tanh(T + atanh M) with the moved mixture
+    M = warp(S·sharp + (1 − S)·smooth, f).
     The head starts at zero, so that training begins with the blends' mean.
 
     Attributes:

@@ -74,7 +74,7 @@ def chosen(
     """References from some frames of each person; images in [-1, 1]."""
     stored = jnp.round((images + 1) * 127.5).astype(jnp.uint8)
 
-    def of_one(person: Array) -> tuple[Array, Array]:
+    def of_one(person: int) -> tuple[Array, Array]:
         places = select(landmarks[:, person], count, scheme)
         return stored[:, person][places], landmarks[:, person][places]
 
