@@ -7,7 +7,7 @@ import pytest
 from small_configs import small_config
 
 from lgan_jax.core import FaceInfo
-from lgan_jax.data import FaceData, coverage, synthetic
+from lgan_jax.data import FaceData, Split, coverage, synthetic
 from lgan_jax.data.prepare import seen
 from lgan_jax.experiment.settings import Experiment
 from lgan_jax.landmarks import IBUG68, INNER49, WFLW98, to_ibug68, to_inner49
@@ -85,14 +85,11 @@ def test_no_frame_and_no_known_points(landmarks):
         coverage.coverage(landmarks[:0], WFLW98)
 
 
-class Points:
+class Points(Split):
     """A split of landmarks alone."""
 
     def __init__(self, landmarks, identity):
         self._landmarks, self.identity = landmarks, np.array(identity)
-
-    def __len__(self):
-        return len(self.identity)
 
     def without_picture(self, index):
         return {"landmarks": self._landmarks[index]}
