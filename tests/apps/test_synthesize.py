@@ -145,7 +145,8 @@ def test_a_face_or_two_make_no_data_set(tmp_path, count):
 
 def test_few_faces_of_which_some_are_left_out_are_in_every_split(tmp_path):
     make(tmp_path / "made", 4, Faces(alike=(0, 1)))
-    faces = data.open_faces(data.Settings(name="celeba", dir=str(tmp_path / "made"), size=SIZE))
+    settings = data.Settings(name="celeba", dir=str(tmp_path / "made"), size=SIZE, cache=str(tmp_path / "cache"))
+    faces = data.open_faces(settings)
     assert faces.counts == {"train": 1, "validation": 1, "test": 1}
 
 
