@@ -135,11 +135,19 @@ def test_equal_faces_are_left_out_and_counted(tmp_path):
     assert "2 faces are left out" in again
 
 
-def test_one_face_alone_makes_no_data_set(tmp_path):
-    said, _ = make(tmp_path / "made", 1)
-    assert "is not written" in said
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_face_or_two_make_no_data_set(tmp_path, count):
+    said, _ = make(tmp_path / "made", count)
+    assert "a data set needs 3 faces, to train, validate and test with: " in said
     assert not (tmp_path / "made" / "tfds").exists()
-    assert len(rows(tmp_path / "made")) == 1
+    assert len(rows(tmp_path / "made")) == count
+
+
+def test_few_faces_of_which_some_are_left_out_are_in_every_split(tmp_path):
+    make(tmp_path / "made", 4, Faces(alike=(0, 1)))
+    settings = data.Settings(name="celeba", dir=str(tmp_path / "made"), size=SIZE, cache=str(tmp_path / "cache"))
+    faces = data.open_faces(settings)
+    assert faces.counts == {"train": 1, "validation": 1, "test": 1}
 
 
 def test_a_face_number_is_the_same_whatever_else_is_made(tmp_path):

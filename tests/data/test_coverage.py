@@ -4,10 +4,12 @@ import dataclasses
 
 import numpy as np
 import pytest
+from small_configs import small_config
 
 from lgan_jax.core import FaceInfo
-from lgan_jax.data import FaceData, coverage, synthetic
+from lgan_jax.data import FaceData, Split, coverage, synthetic
 from lgan_jax.data.prepare import seen
+from lgan_jax.experiment.settings import Experiment
 from lgan_jax.landmarks import IBUG68, INNER49, WFLW98, to_ibug68, to_inner49
 
 FRAMES = 70
@@ -83,14 +85,11 @@ def test_no_frame_and_no_known_points(landmarks):
         coverage.coverage(landmarks[:0], WFLW98)
 
 
-class Points:
+class Points(Split):
     """A split of landmarks alone."""
 
     def __init__(self, landmarks, identity):
         self._landmarks, self.identity = landmarks, np.array(identity)
-
-    def __len__(self):
-        return len(self.identity)
 
     def without_picture(self, index):
         return {"landmarks": self._landmarks[index]}
@@ -106,6 +105,13 @@ def test_warnings_name_the_person_and_count_all_frames(landmarks):
     assert said.startswith("Bo never moves: ")
     alone = dataclasses.replace(faces, info=FaceInfo(WFLW98, 32, ("Ada",)), train=Points(landmarks, [0] * FRAMES))
     assert coverage.warnings(alone) == [f"Ada {coverage.ALONE}"]
+    changes = {"evaluation.frames": 2}
+    landmarkgan, dftnet = (
+        Experiment.read(small_config(f"{name}:quick", **changes)) for name in ("celebv", "emotionet")
+    )
+    assert landmarkgan.warnings(alone) == [f"Ada {coverage.ALONE}"]
+    assert landmarkgan.warnings(dataclasses.replace(alone, built_in=True)) == []
+    assert dftnet.warnings(alone) == []  # it learns from everybody alike
 
 
 def test_two_people_are_told_apart():

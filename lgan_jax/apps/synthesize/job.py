@@ -24,6 +24,7 @@ from lgan_jax.apps import device, provenance
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.builders import made
 from lgan_jax.data.builders.base import skipped_lines
+from lgan_jax.data.split import FEWEST
 from lgan_jax.evaluation.pictures import to_bytes
 from lgan_jax.methods.began.model import LandmarkedFaces
 from lgan_jax.training import workdir
@@ -136,10 +137,10 @@ def run(options: Options, model: Model, about: dict[str, Any], say: Say = print)
     if equal:
         say(f"{equal:,} faces are left out: they are equal to others")
     _write_table(out / made.TABLE, faces)
-    if len(faces) > 1:
+    if len(faces) >= FEWEST:
         say(_dataset(out))
     else:
-        say(f"one face alone makes no data set to train and test with: {out / made.STORED} is not written")
+        say(f"a data set needs {FEWEST} faces, to train, validate and test with: {out / made.STORED} is not written")
     say(f"{out} holds {len(faces):,} faces with {model.info.scheme.count} landmarks, made by {about['run']}")
 
 

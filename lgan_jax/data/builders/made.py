@@ -21,7 +21,7 @@ from lgan_jax.landmarks import scheme as scheme_of
 
 RECORD, TABLE, PICTURES, STORED = "made.json", "landmarks.csv", "images", "tfds"
 _TURNS = 10  # of as many faces, one validates and one tests
-_SPLITS = {1: TEST, 6: VALIDATION}  # by the place in a turn; the others train
+_SPLITS = {1: TEST, 2: VALIDATION}  # by the place in a turn; the others train
 
 
 class Made(base.FaceBuilder, skip_registration=True):
@@ -49,9 +49,10 @@ class Made(base.FaceBuilder, skip_registration=True):
     def records(self):
         rows = read_table(self.root / TABLE)
         self.total = len(rows)
-        yield from self.usable(self._record, ((row["file"], row) for row in rows))
+        yield from self.usable(self._record, ((row["file"], (i, row)) for i, row in enumerate(rows)))
 
-    def _record(self, row: dict[str, str]) -> tuple[str, base.Record]:
+    def _record(self, numbered: tuple[int, dict[str, str]]) -> tuple[str, base.Record]:
+        place, row = numbered
         data = base.read_bytes(self.root / row["file"])
         base.decoded(data)
         count = scheme_of(self.scheme).count
@@ -61,7 +62,7 @@ class Made(base.FaceBuilder, skip_registration=True):
             raise base.Unusable(f"row without {count} landmarks") from None
         landmarks = ((np.array(points) + 0.5) / self.size).astype(np.float32)
         base.check_landmarks(landmarks)
-        split = _SPLITS.get(int(row["number"]) % _TURNS, TRAIN)
+        split = _SPLITS.get(place % _TURNS, TRAIN)
         return split, {"image": data, "landmarks": landmarks, "identity": 0}
 
 
