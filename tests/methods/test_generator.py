@@ -22,6 +22,7 @@ from lgan_jax.landmarks import WFLW98
 from lgan_jax.methods.landmarkgan.converter import Weights as ConverterWeights
 from lgan_jax.methods.landmarkgan.generator import Generator, Weights
 from lgan_jax.methods.landmarkgan.joint import Joint
+from lgan_jax.methods.landmarkgan.reference import ReferenceGenerator
 
 SMALL = {
     "steps": 20,
@@ -184,6 +185,22 @@ def test_a_picture_that_is_not_finite_spoils_one_identity_alone(small, trained, 
     for name in ("generators", "discriminators"):
         before, after = (of(each.params[name], 1) for each in (history[2][0], state))
         jax.tree.map(np.testing.assert_array_equal, before, after)
+
+
+def test_one_network_of_all_identities_is_restarted_for_all(info, batch, earlier):
+    settings = Generator.Settings(**SMALL, form="reference", references=3)
+    generator = ReferenceGenerator(settings, info, jnp.float32, {"detector": earlier["detector"]})
+    shapes = jax.eval_shape(generator.init, jax.random.key(0), batch)
+    before = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes)
+    metrics = {
+        name: np.zeros(x.shape, x.dtype) for name, x in jax.eval_shape(generator.eval_step, shapes, batch).items()
+    }
+    metrics["l1"][1] = np.nan
+    after, (line,) = generator.recover(before.replace(step=np.int32(5)), metrics)
+    restart = "of all identities diverged at step 5 (not finite): restarted from step 0 at half the learning rate"
+    assert line == f"the generator {restart}"
+    assert generator.notes(after) == ["the generator of all identities was restarted at half the learning rate"]
+    assert jax.tree.map(np.shape, after) == jax.tree.map(np.shape, before)
 
 
 def test_pictures(trained, batch):
