@@ -38,6 +38,14 @@ class Method(Protocol):
     figures; `length(settings, pictures)`: the steps, where they follow from the number of training pictures; and
     `turn(step)`: what the step after `step` others does, where they are not all alike. `train_step` is given it as a
     fourth argument, and compiled for each.
+
+    Where it trains networks of several identities, metrics of `eval_step` may have one value for each, in the order of
+    `faces.identities`, `faces` being its `FaceInfo`; `worst` has of some of them which value is the worst, `max` or
+    `min`. It may have `recover(state, metrics) -> (state, lines)`: called after each evaluation with the state's arrays
+    on the host and the means of `eval_step`'s metrics over its batches; it mends what has gone wrong and says so, or
+    raises `FloatingPointError`. It must be a function of its arguments. Metrics of `train_step` that are named in
+    `recoverable` are left to it where they are not finite; others stop the training. And it may have `notes(state)`:
+    what a reader of the report should know of how the state was trained.
     """
 
     def init(self, key: jax.Array, batch: Batch) -> State:
@@ -50,7 +58,7 @@ class Method(Protocol):
         """
 
     def eval_step(self, state: State, batch: Batch) -> Metrics:
-        """Figures of a validation batch, each a scalar mean over the batch. No axis, one device."""
+        """Metrics of a validation batch, each a mean over the batch: a scalar, or by identity. No axis, one device."""
 
     def pictures(self, state: State, batch: Batch) -> Mapping[str, jax.Array]:
         """What a person would look at: name → `(rows, columns, H, W, 3)` in [-1, 1]."""

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
 import optax
+from jax.typing import ArrayLike
+
+from lgan_jax.nn import stacked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +24,8 @@ class Settings:
       decay: RMSProp's.
       b1, b2: Adam's.
       eps: ε, outside the root.
+      clip: gradients of a larger global norm are scaled to this one first (Pascanu et al., "On the difficulty of
+        training recurrent neural networks", ICML 2013); of stacked networks, each identity's by its own norm. 0: never.
       weight_decay: λ of an ℓ2 penalty λ/2·‖p‖² on every parameter, λ·p added to its gradient.
       schedule: "constant"; "step": times `factor` after every `every` steps, never below `minimum`; "cosine" and
         "linear": to `minimum` at the end of the phase.
@@ -33,6 +40,7 @@ class Settings:
     b1: float = 0.9
     b2: float = 0.999
     eps: float = 1e-8
+    clip: float = 0.0
     weight_decay: float = 0.0
     schedule: Literal["constant", "step", "cosine", "linear"] = "constant"
     factor: float = 0.9
@@ -44,6 +52,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.learning_rate < self.minimum:
             raise ValueError(f"minimum is {self.minimum}, above the learning rate {self.learning_rate}")
+        if self.clip < 0:
+            raise ValueError(f"clip is {self.clip}; it is a norm of gradients, or 0 to clip none")
         if not 0 <= self.hold < 1:
             raise ValueError(f"hold is {self.hold}; it is a share of the phase, at least 0 and less than 1")
 
@@ -86,8 +96,27 @@ def make(settings: Settings, steps: int) -> optax.GradientTransformation:
         scale = optax.scale_by_rms(settings.decay, settings.eps, eps_in_sqrt=False)
     else:
         scale = optax.scale_by_adam(settings.b1, settings.b2, settings.eps)
+    clip = [optax.clip_by_global_norm(settings.clip)] if settings.clip else []
     rate = optax.scale_by_learning_rate(learning_rate(settings, steps))
-    return optax.chain(optax.add_decayed_weights(settings.weight_decay), scale, rate)
+    return optax.chain(*clip, optax.add_decayed_weights(settings.weight_decay), scale, rate)
+
+
+def make_stacked(settings: Settings, steps: int) -> optax.GradientTransformation:
+    """The optimizer `make` of each identity's own, for parameters stacked along a leading identity axis.
+
+    Every array of its state has that axis too. One identity's gradients change nothing of another's updates: global
+    norms are by identity.
+    """
+    one = make(settings, steps)
+    return optax.GradientTransformation(jax.vmap(one.init), jax.vmap(one.update))
+
+
+def with_moments(state: Any, chosen: ArrayLike, other: Any, where: Callable = jnp.where) -> Any:
+    """A state of `make_stacked` whose `chosen` identities have the moments of the state `other`.
+
+    The place in the learning rate's schedule stays that of `state`. `where` is NumPy's for arrays of the host.
+    """
+    return (*stacked.select(chosen, other[:-1], state[:-1], where), state[-1])
 
 
 def averaged(decay: float, step: Any, average: Any, params: Any) -> Any:

@@ -29,6 +29,15 @@ def test_every_config_can_be_read():
             assert experiment.Experiment.read(config_of(f"{name}:{variant}").to_dict()).phases
 
 
+def test_gradients_are_clipped_where_rates_are_high_but_not_in_the_schedule_of_the_paper():
+    small = [f"{size},paper_generator{joint}" for size in ("cpu", "quick") for joint in ("", ",joint")]
+    for limit, variants in ((0, ["", "joint"]), (10, small)):
+        for each in variants:
+            config = config_of(f"celebv:{each}")
+            phase = config[config.phases[-1]]
+            assert phase.optimizer.clip == phase.discriminator_optimizer.clip == limit
+
+
 @pytest.mark.parametrize("name", ["celebv", "wflw", "emotionet", "emotionet:cpu,unpaired", "ck_plus", "celeba"])
 def test_a_config_takes_a_step_at_its_own_size(name):
     """Abstractly: a step of each phase that is compiled keeps the shapes of its state, and gives numbers.

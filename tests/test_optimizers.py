@@ -68,3 +68,50 @@ def test_a_minimum_above_the_learning_rate_is_an_error():
 def test_a_share_that_is_none_is_an_error():
     with pytest.raises(ValueError, match=r"hold is 1\.0; it is a share"):
         optimizers.Settings(hold=1.0)
+
+
+def test_a_clipped_gradient_keeps_its_direction():
+    """(3, 4) has the norm 5, and is made (0.6, 0.8); a shorter one stays."""
+    settings = optimizers.Settings(name="rmsprop", learning_rate=0.5, eps=1.0, clip=1.0)
+    optimizer = optimizers.make(settings, 100)
+    for gradient, clipped in (([3.0, 4.0], [0.6, 0.8]), ([0.3, 0.4], [0.3, 0.4])):
+        params = jnp.zeros(2)
+        updates, _ = optimizer.update(jnp.array(gradient), optimizer.init(params), params)
+        expected = -0.5 * np.array(clipped) / (0.1 * np.array(clipped) + 1)
+        np.testing.assert_allclose(updates, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("make", "alone"), [(optimizers.make_stacked, True), (optimizers.make, False)])
+def test_clipping_one_exploding_identity_leaves_the_updates_of_others_as_they_are(make, alone):
+    """Not so with one norm over all: that is what `make` has, and it freezes them."""
+    settings = optimizers.Settings(name="rmsprop", learning_rate=0.5, eps=1.0, clip=1.0)
+    optimizer, params = make(settings, 100), {"w": jnp.zeros((3, 4, 2)), "b": jnp.zeros((3, 5))}
+    rng = np.random.default_rng(0)
+    usual = {name: rng.normal(size=x.shape).astype(np.float32) for name, x in params.items()}
+    exploding = {
+        name: x * np.array([1, 1e8, 1], np.float32).reshape(3, *[1] * (x.ndim - 1)) for name, x in usual.items()
+    }
+    (before, _), (after, _) = (optimizer.update(g, optimizer.init(params), params) for g in (usual, exploding))
+    for name in params:
+        assert np.isfinite(after[name]).all()
+        assert np.array_equal(after[name][::2], before[name][::2]) == alone
+
+
+def test_moments_are_given_to_chosen_identities_and_the_schedule_goes_on():
+    settings = optimizers.Settings(name="adam", learning_rate=0.5, schedule="linear")
+    optimizer, params = optimizers.make_stacked(settings, 10), {"w": jnp.ones((3, 2))}
+    new = optimizer.init(params)
+    _, later = optimizer.update({"w": jnp.ones((3, 2))}, new, params)
+    mixed = optimizers.with_moments(later, jnp.array([False, True, False]), new)
+    adam, schedule = mixed[1], mixed[-1]
+    assert adam.count.tolist() == [1, 0, 1]
+    assert schedule.count.tolist() == [1, 1, 1]
+    assert adam.nu["w"].tolist()[1] == [0, 0]
+    assert min(adam.nu["w"].tolist()[0]) > 0
+    updates, _ = optimizer.update({"w": jnp.ones((3, 2))}, mixed, params)
+    np.testing.assert_allclose(updates["w"], -0.45, rtol=1e-4)  # Adam's first and second step are sign and rate
+
+
+def test_a_negative_norm_is_an_error():
+    with pytest.raises(ValueError, match=r"clip is -1\.0; it is a norm of gradients"):
+        optimizers.Settings(clip=-1.0)

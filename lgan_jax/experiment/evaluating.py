@@ -51,6 +51,10 @@ def evaluate(
         raise ValueError(f"{faces.name} is not, or no more, what {folder} was trained on ({stored['data']['name']})")
     finished = experiment.restored(faces.info, folder)
     about = {"Weights": ", ".join(f"{name} of step {int(each.state.step):,}" for name, each in finished.items())}
+    if notes := [
+        note for each in finished.values() for note in getattr(each.method, "notes", lambda _: ())(each.state)
+    ]:
+        about["While training"] = "; ".join(notes)
     if changed := stored.get(workdir.CHANGES):
         about["Changed since the start"] = "; ".join(changed)
     more: dict[str, Any] = {}

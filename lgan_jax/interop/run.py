@@ -126,7 +126,10 @@ def _finished(release: Release, info: FaceInfo, detector_run: Path | None) -> di
     if release.discriminators is not None:
         params["discriminators"] = release.discriminators
     weights = detector.method.weights(detector.state)
-    finished["generator"] = _last(generator, info, params=params, average=release.generators, detector=weights)
+    last = _last(generator, info, params=params, average=release.generators, detector=weights)
+    good = {"generators": release.generators, "discriminators": last.state.params["discriminators"]}
+    watch = last.state.watch.replace(good=good, good_step=last.state.watch.good_step + last.state.step)
+    finished["generator"] = Finished(generator, last.state.replace(watch=watch))
     return finished
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from lgan_jax.nn.initialisers import initial_variables
 
@@ -38,6 +39,19 @@ def separate(stacked: Params) -> list[Params]:
     leaves, structure = jax.tree.flatten(stacked)
     parts = [[part[0] for part in jax.lax.split(leaf, (1,) * leaf.shape[0])] for leaf in leaves]
     return [jax.tree.unflatten(structure, of_one) for of_one in zip(*parts, strict=True)]
+
+
+def select(chosen: ArrayLike, one: Params, other: Params, where: Callable = jnp.where) -> Params:
+    """The tree `one` for the identities that are `chosen`, a mask `(identities,)`, and the tree `other` for the rest.
+
+    `where` is NumPy's for arrays of the host.
+    """
+    return jax.tree.map(lambda a, b: where(chosen.reshape(-1, *(1,) * (a.ndim - 1)), a, b), one, other)
+
+
+def scaled(stacked: Params, factors: jax.Array) -> Params:
+    """The tree with each identity's values times its own of `factors`, `(identities,)`."""
+    return jax.tree.map(lambda x: x * factors.reshape(-1, *(1,) * (x.ndim - 1)), stacked)
 
 
 def apply_each(apply: Callable, stacked: Params, *inputs: jax.Array, dense: bool = False) -> Any:

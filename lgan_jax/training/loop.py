@@ -21,6 +21,7 @@ from lgan_jax.training import announce, compilation, parallel
 from lgan_jax.training.checkpoints import Checkpoints
 from lgan_jax.training.interrupts import Interrupts, Stopped
 from lgan_jax.training.logs import Log
+from lgan_jax.training.logs.identities import means
 from lgan_jax.training.pace import Pace
 from lgan_jax.training.phase import HostBatch, Phase, as_arrays
 from lgan_jax.training.workdir import open_run
@@ -99,6 +100,9 @@ class _Training:
         self.checkpoints, self.interrupts, self.steps_before = checkpoints, interrupts, steps_before
         spread = parallel.on_host if getattr(self.method, "on_host", False) else parallel.spread
         self.turn = getattr(self.method, "turn", lambda _: None)
+        self.recover = getattr(self.method, "recover", None)
+        self.identities = self.method.faces.identities if hasattr(self.method, "worst") else ()
+        self.recoverable = getattr(self.method, "recoverable", frozenset())
         self.compiled: set[Any] = set()  # turns that there is a program for
         self.train_step = functools.cache(lambda turn: spread(functools.partial(self._step, turn=turn)))
         self.eval_step = parallel.on_one_device(self.method.eval_step)
@@ -154,7 +158,7 @@ class _Training:
             if log:
                 log.advance(step)
             stop = self.interrupts.requested(self.steps_before + step)
-            self._report(step, state, log)
+            state = self._report(step, state, log)
             if stop or self._due(step, self.settings.checkpoint_every):
                 self._measure()
                 host = parallel.to_host(state)
@@ -198,27 +202,45 @@ class _Training:
     def _due(self, step: int, every: int) -> bool:
         return step % every == 0 or step == self.phase.steps
 
-    def _report(self, step: int, state: State, log: Log | None) -> None:
-        """What is due after this step: a line of metrics, an evaluation, pictures."""
+    def _report(self, step: int, state: State, log: Log | None) -> State:
+        """What is due after this step: a line of metrics, an evaluation, which may mend the state, pictures."""
         settings = self.settings
         log_due, eval_due, pictures_due = (
             self._due(step, every) for every in (settings.log_every, settings.eval_every, settings.pictures_every)
         )
         if not (log_due or eval_due or pictures_due):
-            return
+            return state
         self._measure()
         if log_due:
-            means = {name: float(np.mean([values[name] for values in self.measured])) for name in self.measured[0]}
+            averages = {name: float(np.mean([values[name] for values in self.measured])) for name in self.measured[0]}
             self.measured.clear()
             if log:
-                log.train(step, means, self.pace.lap(self.phase.steps - step))
-        if eval_due and log:
-            figures = self._evaluate(state)
-            log.evaluation(step, figures)
-            for remark in getattr(self.method, "remarks", lambda _: ())(figures):
-                log.say(f"NOTE: {remark}")
+                log.train(step, averages, self.pace.lap(self.phase.steps - step))
+        if eval_due:
+            state = self._look(step, state, log)
         if pictures_due and log:
             log.pictures(step, jax.device_get(self.pictures(state, self.phase.pictures)))
+        return state
+
+    def _look(self, step: int, state: State, log: Log | None) -> State:
+        """Evaluates the state and says what was found; returns it, mended by the method where that is needed."""
+        if not (log or self.recover):
+            return state
+        figures = self._evaluate(state)
+        if log:
+            log.evaluation(step, figures, self.identities, getattr(self.method, "worst", {}))
+            for remark in getattr(self.method, "remarks", lambda _: ())(means(figures)):
+                log.say(f"NOTE: {remark}")
+        if not self.recover:
+            return state
+        try:
+            host, lines = self.recover(parallel.to_host(state), parallel.from_first(figures))
+        except FloatingPointError as error:
+            raise self._failure(str(error)) from None
+        for line in lines:
+            if log:
+                log.say(line)
+        return parallel.replicate(host)
 
     def _measure(self) -> None:
         """Waits for the steps under way and reads their metrics. Raises `FloatingPointError` if one is not finite."""
@@ -229,7 +251,7 @@ class _Training:
         for step, metrics in zip(steps, values, strict=True):
             self.measured.append({name: float(value) for name, value in metrics.items()})
             for name, value in self.measured[-1].items():
-                if not math.isfinite(value):
+                if not math.isfinite(value) and name not in self.recoverable:
                     raise self._failure(f"{name} is {value} at step {step}")
 
     def _failure(self, what: str) -> FloatingPointError:
@@ -237,10 +259,10 @@ class _Training:
         self.checkpoints.wait()
         return FloatingPointError(f"{self.phase.name}: {what}; {self.checkpoints.newest_line()}")
 
-    def _evaluate(self, state: State) -> dict[str, float]:
+    def _evaluate(self, state: State) -> dict[str, np.ndarray]:
         """Means over the held-out batches."""
         figures = jax.device_get([self.eval_step(state, batch) for batch in self.phase.held_out])
-        return {name: float(np.mean([batch[name] for batch in figures])) for name in figures[0]}
+        return {name: np.asarray(np.mean([batch[name] for batch in figures], 0)) for name in figures[0]}
 
     def _profile(self, step: int, log: Log | None, done: bool) -> None:
         """Starts `jax.profiler` before the first step of its range and stops it after the last."""

@@ -108,6 +108,11 @@ def shard(batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
     return cut
 
 
+def from_first(tree: Any) -> Any:
+    """The first process's arrays of a tree of host arrays, on every process: what is decided from them is the same."""
+    return jax.device_get(multihost_utils.broadcast_one_to_all(tree)) if jax.process_count() > 1 else tree
+
+
 def wait(tree: Any) -> None:
     """Waits until the devices have computed `tree`."""
     jax.block_until_ready(tree)

@@ -8,6 +8,7 @@ from lgan_jax.data import synthetic
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation.landmarkgan.reenactment import Frames, Pairs, asymmetry, most_frontal
 from lgan_jax.evaluation.landmarkgan.sheets import liveliest, worst
+from lgan_jax.evaluation.landmarkgan.tables import worst_identity
 from lgan_jax.evaluation.pictures import compare, to_bytes, to_floats
 from lgan_jax.landmarks import WFLW98, mirrored
 from lgan_jax.metrics.image_quality import l1
@@ -67,6 +68,15 @@ def _pairs(lmk, made_found):
         source=source, frame=np.arange(count) % 2, target=source + 1, lmk=lmk, error=lmk, own_lmk=zeros + 1, ssim=zeros,
         identity=zeros, asked=zeros > 1, made_found=made_found, back_found=~np.isnan(lmk),
     )  # fmt: skip
+
+
+def test_the_worst_identity_is_the_target_of_lowest_ssim_and_its_values_are_apart():
+    pairs = _pairs([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [True] * 6)
+    pairs.ssim = np.array([0.9, 0.8, 0.9, 0.4, 0.7, 0.7])  # of targets 1 1 2 2 3 3
+    place, values = worst_identity(pairs, "target")
+    assert place == 2
+    assert values.lmk.tolist() == [0.3, 0.4]
+    assert worst_identity(values, "target") is None
 
 
 def test_worst_pairs_show_lost_faces_and_large_errors_once_for_each_two_people():

@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +22,7 @@ from lgan_jax.landmarks import WFLW98
 from lgan_jax.methods.landmarkgan.converter import Weights as ConverterWeights
 from lgan_jax.methods.landmarkgan.generator import Generator, Weights
 from lgan_jax.methods.landmarkgan.joint import Joint
+from lgan_jax.methods.landmarkgan.reference import ReferenceGenerator
 
 SMALL = {
     "steps": 20,
@@ -33,11 +35,18 @@ SMALL = {
 
 
 @pytest.fixture(scope="module")
-def trained(info, batch, earlier):
-    """A generator phase, its first state, and the states and metrics of its steps on one batch."""
+def small(info, batch, earlier):
+    """A generator phase, compiled: itself, its training step and its evaluation."""
     generator = Generator(Generator.Settings(**SMALL), info, jnp.float32, earlier)
+    return generator, compiled(generator), jax.jit(generator.eval_step)
+
+
+@pytest.fixture(scope="module")
+def trained(small, batch):
+    """A generator phase, its first state, and the states and metrics of its steps on one batch."""
+    generator, step, _ = small
     first = state = started(generator, batch)
-    step, history = compiled(generator), []
+    history = []
     for i in range(10):
         state, metrics = step(state, batch, jax.random.key(i))
         history.append((state, metrics))
@@ -65,7 +74,7 @@ def test_the_total_is_weighted_as_published(trained):
     weights = {"l2i": 12, "i2l": 0.1, "adversarial": 0.03, "feature_matching": 0.03}
     expected = sum(weight * float(metrics[name]) for name, weight in weights.items())
     assert float(metrics["total"]) == pytest.approx(expected, rel=1e-5)
-    assert set(metrics) == {*weights, "total", "discriminator"}
+    assert set(metrics) == {*weights, "total", "discriminator", "skipped"}
 
 
 def test_the_average_warms_up(trained):
@@ -89,13 +98,14 @@ def test_identities_are_trained_on_their_own_pictures(trained, batch):
     assert errors[1, 1] < errors[1, 0]
 
 
-def test_evaluation(trained, batch):
+def test_evaluation(small, trained, batch):
     generator, _, history = trained
     state = history[-1][0]
-    metrics = jax.jit(generator.eval_step)(state, batch)
+    metrics = small[2](state, batch)
     synthesize = jax.jit(generator.synthesize)
     made = jnp.stack([synthesize(state, batch["landmarks"][:, t], t) for t in range(2)], 1)
-    assert metrics["l1"] == pytest.approx(np.abs(made - batch["image"]).mean() / 2, rel=1e-4)
+    np.testing.assert_allclose(metrics["l1"], np.abs(made - batch["image"]).mean((0, 2, 3, 4)) / 2, rtol=1e-4)
+    np.testing.assert_allclose(state.watch.mean_face, batch["image"].mean(0), atol=1e-6)
     options = {
         "gaussian_weights": True,
         "sigma": 1.5,
@@ -104,10 +114,93 @@ def test_evaluation(trained, batch):
         "channel_axis": -1,
     }
     pairs = zip(*((np.asarray(x).reshape(-1, 32, 32, 3) + 1) / 2 for x in (made, batch["image"])))
-    expected = np.mean([structural_similarity(a, b, **options) for a, b in pairs])
-    assert metrics["ssim"] == pytest.approx(expected, abs=0.02)
-    assert metrics["nme"] > 0
-    assert metrics["detector_nme"] > 0
+    expected = np.reshape([structural_similarity(a, b, **options) for a, b in pairs], (3, 2)).mean(0)
+    np.testing.assert_allclose(metrics["ssim"], expected, atol=0.02)
+    assert metrics["nme"].shape == metrics["detector_nme"].shape == (2,)
+    assert min(*metrics["nme"], *metrics["detector_nme"]) > 0
+
+
+def killed(step, state, batch, identity, value):
+    """The state two steps after the weights of one identity's generator have all become `value`."""
+    generators = jax.tree.map(np.array, state.params["generators"])
+    for leaf in jax.tree.leaves(generators):
+        leaf[identity] = value
+    state = state.replace(params={**state.params, "generators": generators})
+    for _ in range(2):
+        state, metrics = step(state, batch, jax.random.key(int(state.step)))
+        assert metrics["skipped"] == 1
+        assert np.isfinite(float(metrics["total"]))
+    return state
+
+
+def of(tree, identity):
+    """What belongs to one identity alone, of a stacked tree."""
+    return jax.tree.map(lambda x: np.asarray(x)[identity], tree)
+
+
+def networks(state):
+    """Everything of the state that is stacked along identities and trained."""
+    return [(state.params[name], state.optimizers[name]) for name in ("generators", "discriminators")], state.average
+
+
+def recovered(small, state, batch):
+    generator, _, evaluate = small
+    return generator.recover(*jax.device_get((state, evaluate(state, batch))))
+
+
+@pytest.mark.parametrize(("value", "end"), [(np.nan, "diverged"), (1e30, "(diverged|died)")])
+def test_a_generator_that_is_killed_is_named_restarted_and_harms_no_other(small, trained, batch, value, end):
+    """Grace's, after three steps; Ada's has the same bits as without the accident. The second time training stops."""
+    _, step, _ = small
+    _, first, history = trained
+    state, lines = recovered(small, killed(step, history[2][0], batch, 1, value), batch)
+    skipped, restarted = lines
+    assert skipped == "Grace: 2 updates skipped since step 0, gradients not finite"
+    restart = r"of Grace {} at step 5 \((not finite|saturated)\): restarted from step 0 at half the learning rate$"
+    assert re.search(restart.format(end), restarted)
+    assert small[0].notes(state) == ["the generator of Grace was restarted at half the learning rate"]
+    assert small[0].notes(first) == []
+    beginning = of(first.average, 1)
+    jax.tree.map(np.testing.assert_array_equal, of(state.params["generators"], 1), beginning)
+    for i in range(5, 10):
+        state, metrics = step(state, batch, jax.random.key(i))
+        assert metrics["skipped"] == 0
+        jax.tree.map(np.testing.assert_array_equal, of(networks(state), 0), of(networks(history[i][0]), 0))
+    assert min(largest_change(beginning, of(state.params["generators"], 1))) > 0
+    advice = r"with --config\.generator\.optimizer\.learning_rate below 0\.003, or with more frames of Grace$"
+    with pytest.raises(FloatingPointError, match=f"of Grace {end} again at step 12 .*{advice}"):
+        recovered(small, killed(step, state, batch, 1, value), batch)
+
+
+def test_a_picture_that_is_not_finite_spoils_one_identity_alone(small, trained, batch):
+    """And for one step alone: everything of hers stays as it was."""
+    _, step, _ = small
+    history = trained[2]
+    image = batch["image"].copy()
+    image[:, 1] = np.nan
+    state, metrics = step(history[2][0], {**batch, "image": image}, jax.random.key(3))
+    assert metrics["skipped"] == 1
+    assert state.watch.skipped.tolist() == [0, 1]
+    jax.tree.map(np.testing.assert_array_equal, of(networks(state), 0), of(networks(history[3][0]), 0))
+    for name in ("generators", "discriminators"):
+        before, after = (of(each.params[name], 1) for each in (history[2][0], state))
+        jax.tree.map(np.testing.assert_array_equal, before, after)
+
+
+def test_one_network_of_all_identities_is_restarted_for_all(info, batch, earlier):
+    settings = Generator.Settings(**SMALL, form="reference", references=3)
+    generator = ReferenceGenerator(settings, info, jnp.float32, {"detector": earlier["detector"]})
+    shapes = jax.eval_shape(generator.init, jax.random.key(0), batch)
+    before = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes)
+    metrics = {
+        name: np.zeros(x.shape, x.dtype) for name, x in jax.eval_shape(generator.eval_step, shapes, batch).items()
+    }
+    metrics["l1"][1] = np.nan
+    after, (line,) = generator.recover(before.replace(step=np.int32(5)), metrics)
+    restart = "of all identities diverged at step 5 (not finite): restarted from step 0 at half the learning rate"
+    assert line == f"the generator {restart}"
+    assert generator.notes(after) == ["the generator of all identities was restarted at half the learning rate"]
+    assert jax.tree.map(np.shape, after) == jax.tree.map(np.shape, before)
 
 
 def test_pictures(trained, batch):
@@ -193,10 +286,12 @@ def test_one_identity_98_points_another_size_bfloat16(phase):
     method = phase(phase.Settings(**SMALL), info, jnp.bfloat16, earlier)
     state, metrics = abstract_step(method, batch)
     assert "x_l2l" not in metrics
-    assert all(x.dtype in (jnp.float32, jnp.int32) for x in jax.tree.leaves((state, metrics)))
+    assert all(x.dtype in (jnp.float32, jnp.int32, jnp.bool_) for x in jax.tree.leaves((state, metrics)))
     first = abstract(method, batch)
     assert jax.eval_shape(method.pictures, first, batch)["driving_made"].shape == (2, 2, 64, 64, 3)
-    assert set(jax.eval_shape(method.eval_step, first, batch)) == {"l1", "ssim", "nme", "detector_nme"}
+    evaluated = jax.eval_shape(method.eval_step, first, batch)
+    assert {"l1", "ssim", "nme", "detector_nme", "mean_face_l1", "variance", "saturation"} < set(evaluated)
+    assert {x.shape for x in evaluated.values()} == {(1,)}
 
 
 def abstract(method, batch):

@@ -52,6 +52,23 @@ def test_nan_is_null_in_json(tmp_path):
     assert line["values"] == {"nme": None, "ok": 2.0}
 
 
+def test_the_worst_identity_is_named_and_each_is_written_down(tmp_path):
+    said = io.StringIO()
+    values = {"l1": np.array([0.1, 0.4, 0.1]), "ssim": np.array([0.9, 0.8, np.nan]), "total": 2.0}
+    with open_log(tmp_path, console=Console(file=said, width=200)) as log:
+        log.evaluation(20, values, ("ada", "ben", "cyd"), {"l1": max, "ssim": min})
+        log.evaluation(30, {"l1": np.array([0.25])}, ("ada",), {"l1": max})
+    assert "evaluation: l1 0.2  ssim nan  total 2;  worst: ben l1 0.4  cyd ssim nan" in said.getvalue()
+    assert said.getvalue().rstrip().endswith("generator 30/50  evaluation: l1 0.25")
+    first, second = metrics_file.read(tmp_path / "metrics.jsonl")
+    assert first["values"] == {
+        **{"l1": pytest.approx(0.2), "ssim": None, "total": 2},
+        **{"l1_worst": 0.4, "ssim_worst": None},
+    }
+    assert first["identities"]["cyd"] == {"l1": 0.1, "ssim": None}
+    assert second["values"] == {"l1": 0.25}
+
+
 def test_sheet_puts_each_picture_in_its_place():
     cells = np.full((2, 3, 5, 4, 3), -1.0)
     cells[1, 2] = [1.0, 0.0, -1.0]

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 import tiny_run
 
+from lgan_jax.core import FaceInfo
+from lgan_jax.landmarks import IBUG68
 from lgan_jax.training import loop
 from lgan_jax.training import workdir as folder
 from lgan_jax.training.checkpoints import Checkpoints, NotSavedError, folder_of, newest_step, restore_finished
@@ -281,3 +284,57 @@ def test_a_step_on_the_host_is_resumed_as_others_are_and_remarks_are_said(tmp_pa
     losses = [[line["values"]["loss"] for line in lines(each) if line["kind"] == "train"] for each in (whole, part)]
     assert losses[0] == losses[1]
     assert len(losses[0]) == 6
+
+
+class Watched(tiny_run.Tiny):
+    """Two identities, the second twice as bad; the EMA is mended once, at the first evaluation."""
+
+    faces = FaceInfo(IBUG68, 3, ("ada", "ben"))
+    worst: ClassVar = {"error": max}
+    recoverable = frozenset({"loss"})
+    stop = False
+
+    def eval_step(self, state, batch):
+        return {"error": super().eval_step(state, batch)["error"] * jnp.array([1.0, 2.0]), "other": jnp.float32(3)}
+
+    def recover(self, state, metrics):
+        assert metrics["error"].shape == (2,)
+        assert isinstance(state.step, np.ndarray)
+        if self.stop and state.step > 4:
+            raise FloatingPointError("ben died again; do something about ben")
+        ema = jax.tree.map(np.zeros_like, state.ema) if state.step == 4 else state.ema
+        return state.replace(ema=ema), [f"ben died at step {state.step}"] if state.step == 4 else []
+
+
+def watched(**options):
+    return dataclasses.replace(tiny_run.phases(steps=6)[0], build=lambda earlier: Watched(**options))
+
+
+def test_what_a_method_mends_after_an_evaluation_is_a_part_of_the_run(tmp_path, capsys):
+    """The same bits where the run is cut after it; of evaluations by identity the worst is named."""
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    finished = loop.run([watched(nan_at=3)], whole, tiny_run.SETTINGS, {})  # left to `recover`
+    said = capsys.readouterr().out
+    assert "first: ben died at step 4" in said
+    loop.run([dataclasses.replace(watched(nan_at=3), steps=4)], part, tiny_run.SETTINGS, {})
+    again = loop.run([watched(nan_at=3)], part, tiny_run.SETTINGS, {})
+    ours, theirs = tiny_run.leaves(again), tiny_run.leaves(finished)
+    for name, value in theirs.items():
+        np.testing.assert_array_equal(ours[name], value, err_msg=name)
+    evaluated = [line for line in lines(whole) if line["kind"] == "eval"]
+    assert [line["step"] for line in evaluated] == [4, 6]
+    for line in evaluated:
+        ada, ben = (line["identities"][name]["error"] for name in ("ada", "ben"))
+        assert ben == pytest.approx(2 * ada)
+        assert line["values"] == {"error": pytest.approx(1.5 * ada), "other": 3, "error_worst": ben}
+        assert f"worst: ben error {ben:.4g}" in said
+
+
+def test_a_method_that_gives_up_says_what_there_is_to_go_back_to(tmp_path):
+    class GivesUp(Watched):
+        stop = True
+
+    phase = dataclasses.replace(watched(), build=lambda earlier: GivesUp())
+    line = "^first: ben died again; do something about ben; the last good checkpoint is step 4$"
+    with pytest.raises(FloatingPointError, match=line):
+        loop.run([phase], tmp_path / "run", SETTINGS, {})

@@ -164,6 +164,7 @@ class Redrawn:
       own_error: Ω(copy) against the data set's landmarks, in inter-ocular units.
       error: dlib(copy) against dlib(frame), in inter-ocular units.
       found: whether dlib finds a face in the copy.
+      identity: whose frame it is.
     """
 
     ssim: np.ndarray
@@ -172,6 +173,7 @@ class Redrawn:
     own_error: np.ndarray
     error: np.ndarray
     found: np.ndarray
+    identity: np.ndarray
 
 
 def redraw(maker: Maker, model: Model, judge: Judge | None, people: Sequence[Frames], scheme: Scheme) -> Redrawn:
@@ -189,6 +191,7 @@ def redraw(maker: Maker, model: Model, judge: Judge | None, people: Sequence[Fra
                 own_error=error_per_landmark(detect(model, copy), frames.landmarks, scheme),
                 error=differences(unseen if frames.seen is None else frames.seen, seen, IBUG68)[1],
                 found=~np.isnan(seen).any((1, 2)),
+                identity=np.full(len(copy), frames.identity),
             )
         )
     names = [field.name for field in dataclasses.fields(Redrawn)]

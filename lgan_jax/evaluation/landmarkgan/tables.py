@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ def tables(
     """Reenactment (with two identities or more) and reconstruction.
 
     Args:
-      pairs: each row's name and values.
+      pairs: each row's name and values, the model's first; it has another row, of the target it is worst at.
       redrawn: the same for reconstruction.
       data: whose frames were measured.
       people: the measured frames.
@@ -85,7 +86,8 @@ def tables(
                 about=f"{frames} held-out frames of {size}, each converted to every other identity and back: {count} "
                 f"pairs. ID on {min(identity_frames, frames)} frames of each source.{seen}",
                 columns=_REENACTMENT,
-                rows=[Row(name, _reenactment_figures(values, judged)) for name, values in pairs.items()] + _published(),
+                rows=_rows(pairs, "target", data.info.identities, lambda values: _reenactment_figures(values, judged))
+                + _published(),
                 published="As published (Sun et al., Table 1), on CelebV"
                 + (" at 256×256." if celebv else ": another data set, not comparable."),
             )
@@ -97,10 +99,36 @@ def tables(
             about=f"{frames} held-out frames of {size}, each made again from its own landmarks by its own identity, "
             f"without conversion.{seen}",
             columns=_RECONSTRUCTION,
-            rows=[Row(name, _reconstruction_figures(values, judged)) for name, values in redrawn.items()],
+            rows=_rows(redrawn, "identity", data.info.identities, lambda each: _reconstruction_figures(each, judged)),
         )
     )
     return made
+
+
+def worst_identity(values: Any, of: str) -> tuple[int, Any] | None:
+    """The identity with the lowest mean SSIM, and the values of it alone; None where there is one identity.
+
+    `of` names the field of `values` (a `Pairs` or `Redrawn`) that says which identity was generated.
+    """
+    generated = getattr(values, of)
+    identities = np.unique(generated)
+    if len(identities) < 2:
+        return None
+    place = int(min(identities, key=lambda identity: values.ssim[generated == identity].mean()))
+    fields = (field.name for field in dataclasses.fields(values))
+    return place, type(values)(**{name: getattr(values, name)[generated == place] for name in fields})
+
+
+def _rows(
+    values: Mapping[str, Any], of: str, identities: Sequence[str], figures: Callable[[Any], dict[str, Figure]]
+) -> list[Row]:
+    """A row of each name, and one of the identity that the first, the model, is worst at."""
+    rows = [Row(name, figures(each)) for name, each in values.items()]
+    ours = next(iter(values))
+    if worst := worst_identity(values[ours], of):
+        place, its = worst
+        rows.append(Row(f"{ours}, worst: {identities[place]}", figures(its), compared=False))
+    return rows
 
 
 def _reenactment_figures(pairs: Pairs, judged: bool) -> dict[str, Figure]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import flax.struct
 import jax
@@ -86,13 +86,14 @@ class Converter:
     Settings = Settings
     grouping = "one_of_each"
     keys = ("image", "landmarks")
+    worst: ClassVar = {"reconstruction": max, "cycle": max}
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
         """Of `earlier` phases none is needed; `dtype` is not used: networks this small stay in float32."""
         del dtype, earlier
         self.settings, self.faces = settings, faces
         self._network = LandmarkMLP(settings.width)
-        self._optimizer = optimizers.make(settings.optimizer, settings.steps)
+        self._optimizer = make_optimizer(settings.optimizer, settings.steps)
 
     def init(self, key: jax.Array, batch: Batch) -> State:
         """See `core.Method`. `start` says whether what is typical of the landmarks in `batch` has a part in it."""
@@ -112,15 +113,15 @@ class Converter:
     def eval_step(self, state: State, batch: Batch) -> Metrics:
         """See `core.Method`.
 
-        Metrics, mean distances over the distance between the eyes' outer corners: `reconstruction` of a person's
-        landmarks by his own decoder, and `cycle` through the next person's and back.
+        Metrics `(identities,)`, mean distances over the distance between the eyes' outer corners: `reconstruction` of a
+        person's landmarks by his own decoder, and `cycle` through the next person's and back.
         """
         landmarks = jnp.asarray(batch["landmarks"])
         own = self.reconstructed(state.params, landmarks)
         back, _, _ = self._there_and_back(state.params, landmarks, jnp.int32(1))
         unit = inter_ocular(landmarks, self.faces.scheme)
         distances = {"reconstruction": safe_norm(own - landmarks), "cycle": safe_norm(back - landmarks)}
-        return {name: jnp.mean(distance.mean(-1) / unit) for name, distance in distances.items()}
+        return {name: jnp.mean(distance.mean(-1) / unit, 0) for name, distance in distances.items()}
 
     def pictures(self, state: State, batch: Batch) -> Mapping[str, Array]:
         """See `core.Method`: a face with its landmarks, then its landmarks converted to every identity, in each row."""
@@ -196,6 +197,12 @@ class Converter:
             return self._network.apply({"params": params}, latent)
 
         return stacked.apply_each(decode, params["decoders"], latent, dense=True)
+
+
+def make_optimizer(settings: optimizers.Settings, steps: int) -> optax.GradientTransformation:
+    """The optimizer of the encoder, and of each identity's decoder, in a phase of `steps` steps."""
+    parts = {"encoder": optimizers.make(settings, steps), "decoders": optimizers.make_stacked(settings, steps)}
+    return optax.partition(parts, {name: name for name in parts})
 
 
 def partner_shift(key: jax.Array, count: int) -> Int[Array, ""]:

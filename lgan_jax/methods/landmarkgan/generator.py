@@ -6,23 +6,24 @@ Faces are made from each identity's own landmarks, as the published code trains;
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
 
 import dm_pix
 import flax.struct
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Float
 
 from lgan_jax import optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics
 from lgan_jax.landmarks import inter_ocular
-from lgan_jax.losses.reconstruction import feature_matching, l1, pixel_weights
-from lgan_jax.methods.landmarkgan import losses, shape_model, starts
+from lgan_jax.losses.reconstruction import feature_matching, pixel_weights
+from lgan_jax.methods.landmarkgan import health, losses, shape_model, starts
 from lgan_jax.methods.landmarkgan.converter import Converter, driving
 from lgan_jax.methods.landmarkgan.networks import SIZES, LandmarkToFace
+from lgan_jax.methods.landmarkgan.watched import OWN, Watched
 from lgan_jax.nn import stacked
 from lgan_jax.nn.patch_discriminator import PatchDiscriminator
 from lgan_jax.ops import dsnt
@@ -127,6 +128,7 @@ class State:
       detector: the frozen detector's weights.
       shape: statistics of the training landmarks, a `shape_model.ShapeModel`.
       references: frames of the identities, `references.References`; None where the form needs none.
+      watch: over the health of each identity's networks.
     """
 
     step: Any  # scalar int32
@@ -135,10 +137,11 @@ class State:
     average: Any
     detector: Any
     shape: Any
+    watch: Any
     references: Any = None
 
 
-class Generator:
+class Generator(Watched):
     """The phase that trains Θ_t and D_t of every identity, with detector and converter frozen."""
 
     Settings = Settings
@@ -160,8 +163,8 @@ class Generator:
         self.converter, self._converter_params = self._make_converter(earlier)
         self._build(settings, faces, dtype)
         self._optimizers = {
-            "generators": optimizers.make(settings.optimizer, settings.steps),
-            "discriminators": optimizers.make(settings.discriminator_optimizer, settings.steps),
+            "generators": optimizers.make_stacked(settings.optimizer, settings.steps),
+            "discriminators": optimizers.make_stacked(settings.discriminator_optimizer, settings.steps),
         }
 
     def _build(self, settings: Settings, faces: FaceInfo, dtype: Any) -> None:
@@ -181,13 +184,20 @@ class Generator:
             "discriminators": stacked.initialise(self._discriminator, keys[1], count, image),
             "converter": self._initial_converter(keys[2], jnp.asarray(batch["landmarks"])),
         }
+        return self._beginning(params, batch)
+
+    def _beginning(self, params: dict[str, Any], batch: Batch) -> State:
+        """The state with these parameters at step 0."""
+        own = {name: self._stack(params[name]) for name in OWN}
+        moments = {name: each.init(own.get(name, params.get(name))) for name, each in self._optimizers.items()}
         return State(
             step=jnp.zeros((), jnp.int32),
             params=params,
-            optimizers={name: optimizer.init(params[name]) for name, optimizer in self._optimizers.items()},
+            optimizers=moments,
             average=jax.tree.map(jnp.copy, params["generators"]),
             detector=self._detector_weights,
             shape=shape_model.fit(jnp.asarray(batch["landmarks"])),
+            watch=health.watch(jnp.asarray(batch["image"]), **own),
         )
 
     def turn(self, step: int) -> bool:
@@ -200,27 +210,31 @@ class Generator:
         Both see the other as it was before the step, so the generators run once; what the two gradients have in common
         (D_t of the made and of the real faces) the compiler computes once.
         Metrics: l2i, i2l, adversarial, feature_matching, total, discriminator, and what the converter adds. What has to
-        do with discriminators is 0 before they take part.
+        do with discriminators is 0 before they take part. An identity whose loss or gradient is not finite is not
+        updated; `skipped` counts them.
         """
         return (self._adversarial_step if turn else self._plain_step)(state, batch, key)
 
     def eval_step(self, state: State, batch: Batch) -> Metrics:
         """See `core.Method`. Of faces made by the averaged generators from each identity's own landmarks.
 
-        Metrics: l1 on [0, 1], ssim, nme (distance of the detector's landmarks of the made face from those it was made
-        of, over the distance between the eyes' outer corners), detector_nme (the same of the real picture).
+        Metrics `(identities,)`: l1 on [0, 1], ssim, nme (distance of the detector's landmarks of the made face from
+        those it was made of, over the distance between the eyes' outer corners), detector_nme (the same of the real
+        picture), and those of `health.measure`.
         """
         image, landmarks = jnp.asarray(batch["image"]), jnp.asarray(batch["landmarks"])
         made = self._made(state, state.average, landmarks)
         unit = inter_ocular(landmarks, self.faces.scheme)
 
-        def nme(image: Images) -> Float[Array, ""]:
+        def nme(image: Images) -> health.PerIdentity:
             found = dsnt.to_landmarks(dsnt.dsnt(self._heatmaps(state, image)))
-            return jnp.mean(safe_norm(found - landmarks).mean(-1) / unit)
+            return jnp.mean(safe_norm(found - landmarks).mean(-1) / unit, 0)
 
         flat = (-1, *image.shape[2:])
         ssim = dm_pix.ssim((image.reshape(flat) + 1) / 2, (made.reshape(flat) + 1) / 2)
-        return {"l1": l1(image, made) / 2, "ssim": jnp.mean(ssim), "nme": nme(made), "detector_nme": nme(image)}
+        measured = health.measure(image, made, state.watch.mean_face)
+        ssim = ssim.reshape(image.shape[:2]).mean(0)
+        return {"l1": measured["l1"], "ssim": ssim, "nme": nme(made), "detector_nme": nme(image), **measured}
 
     def pictures(self, state: State, batch: Batch) -> Mapping[str, Array]:
         """See `core.Method`: the driving face, then the face every identity makes of its landmarks, in each row."""
@@ -276,7 +290,7 @@ class Generator:
         gradients, (metrics, _) = jax.grad(loss, has_aux=True)(self._trained(state))
         gradients, metrics = jax.lax.pmean((gradients, metrics), DATA_AXIS)
         absent = dict.fromkeys(("adversarial", "feature_matching", "discriminator"), jnp.zeros(()))
-        return self._updated(state, gradients), {**metrics, **absent}
+        return self._updated(state, gradients, {**metrics, **absent})
 
     def _adversarial_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
         """A step of generators and discriminators."""
@@ -287,8 +301,9 @@ class Generator:
         def discriminator_loss(params: Any, made: Images):
             real_logits, _ = self._judged(params, batch["image"])
             made_logits, _ = self._judged(params, made)
-            loss = losses.l2i_gan_discriminator(self.settings.adversarial, real_logits, made_logits)
-            return loss * len(self.faces.identities), loss
+            kind = self.settings.adversarial
+            loss = _of_each(functools.partial(losses.l2i_gan_discriminator, kind), real_logits, made_logits)
+            return loss.sum(), loss
 
         gradients, (metrics, made) = jax.grad(generator_loss, has_aux=True)(self._trained(state))
         made = jax.lax.stop_gradient(made)
@@ -296,7 +311,7 @@ class Generator:
         of_discriminators, loss = jax.grad(discriminator_loss, has_aux=True)(discriminators, made)
         gradients = {**gradients, "discriminators": of_discriminators}
         gradients, metrics = jax.lax.pmean((gradients, {**metrics, "discriminator": loss}), DATA_AXIS)
-        return self._updated(state, gradients), metrics
+        return self._updated(state, gradients, metrics)
 
     def _trained(self, state: State) -> dict[str, Any]:
         """The parameters that the generators' loss changes."""
@@ -305,39 +320,45 @@ class Generator:
     def _generator_loss(
         self, trained: Any, state: State, batch: Batch, key: jax.Array, *, adversarial: bool
     ) -> tuple[Float[Array, ""], tuple[Metrics, Images]]:
-        """What the generators minimise, summed over identities; its metrics, and the made faces that D_t is shown."""
+        """What the generators minimise, summed over identities; its metrics, and the made faces that D_t is shown.
+
+        A metric is one value for each identity, `(identities,)`, or a scalar.
+        """
         del key
         made = self._made(state, trained["generators"], batch["landmarks"])
         metrics = self._reconstruction(state, batch["image"], batch["landmarks"], made)
         if adversarial:
             metrics |= self._gan(state, batch["image"], made)
         total = self._weighted(metrics)
-        return total * len(self.faces.identities), ({**metrics, "total": total}, made)
+        return total.sum(), ({**metrics, "total": total}, made)
 
     def _reconstruction(self, state: State, image: Images, landmarks: Landmarks, made: Images) -> dict[str, Array]:
         """Eq. 2 and 3."""
         features, pixels = self.settings.weights.features, None
         if features:
             pixels = pixel_weights(landmarks, self.faces.scheme, self.faces.size, features)
-        return {"l2i": losses.l2i(image, made, pixels), "i2l": self._i2l(self._heatmaps(state, made), landmarks)}
+        return {
+            "l2i": _of_each(losses.l2i, image, made, pixels),
+            "i2l": self._i2l(self._heatmaps(state, made), landmarks),
+        }
 
-    def _i2l(self, heatmaps: Array, landmarks: Landmarks) -> Float[Array, ""]:
+    def _i2l(self, heatmaps: Array, landmarks: Landmarks) -> health.PerIdentity:
         """Eq. 3."""
         points = losses.point_weights(self.faces.scheme, self.settings.weights.inner)
-        return losses.i2l(heatmaps, landmarks, points, self.settings.sigma)
+        return _of_each(lambda maps, at: losses.i2l(maps, at, points, self.settings.sigma), heatmaps, landmarks)
 
     def _gan(self, state: State, image: Images, made: Images) -> dict[str, Array]:
         """The generators' part of Eq. 6, and feature matching."""
         logits, features = self._judged(state.params["discriminators"], made)
         _, real_features = self._judged(state.params["discriminators"], image)
         return {
-            "adversarial": losses.l2i_gan_generator(self.settings.adversarial, logits),
-            "feature_matching": feature_matching(real_features, features),
+            "adversarial": _of_each(functools.partial(losses.l2i_gan_generator, self.settings.adversarial), logits),
+            "feature_matching": _of_each(feature_matching, real_features, features),
         }
 
-    def _weighted(self, metrics: Mapping[str, Array]) -> Float[Array, ""]:
-        weights = self.settings.weights
-        return sum((getattr(weights, name) * value for name, value in metrics.items()), start=jnp.zeros(()))
+    def _weighted(self, metrics: Mapping[str, Array]) -> health.PerIdentity:
+        weights, zero = self.settings.weights, jnp.zeros(len(self.faces.identities))
+        return sum((getattr(weights, name) * value for name, value in metrics.items()), start=zero)
 
     def _made(self, state: State, generators: Any, landmarks: Landmarks) -> Images:
         """Θ_t(L_t) for every identity t."""
@@ -353,13 +374,10 @@ class Generator:
         heatmaps = self.detector.heatmaps(state.detector, image.reshape(-1, *image.shape[2:]))
         return heatmaps.reshape(*image.shape[:2], *heatmaps.shape[1:])
 
-    def _updated(self, state: State, gradients: Mapping[str, Any]) -> State:
-        params, moments = dict(state.params), dict(state.optimizers)
-        for name, gradient in gradients.items():
-            updates, moments[name] = self._optimizers[name].update(gradient, state.optimizers[name], params[name])
-            params[name] = optax.apply_updates(params[name], updates)
-        average = optimizers.averaged(self.settings.average, state.step, state.average, params["generators"])
-        return state.replace(step=state.step + 1, params=params, optimizers=moments, average=average)
+
+def _of_each(loss: Callable[..., Array], *arrays: Array | None) -> health.PerIdentity:
+    """A loss of each identity, from arrays with identities on axis 1."""
+    return jax.vmap(loss, in_axes=1)(*arrays)
 
 
 def required(earlier: Mapping[str, Finished], name: str) -> Finished:

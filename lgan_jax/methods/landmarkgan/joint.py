@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from lgan_jax import optimizers
 from lgan_jax.core import Batch, FaceInfo, Finished, Metrics
-from lgan_jax.methods.landmarkgan import converter, generator
+from lgan_jax.methods.landmarkgan import converter, generator, health
 from lgan_jax.methods.landmarkgan.converter import Converter, partner_shift
 
 
@@ -43,6 +43,7 @@ class Joint(generator.Generator):
 
     Settings = Settings
     settings: Settings
+    section = "joint"
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
         """As the generator phase; a finished "converter" phase in `earlier` is where the converter starts from."""
@@ -52,7 +53,7 @@ class Joint(generator.Generator):
                 'set config.joint.form="landmarks", or take the phases detector and generator'
             )
         super().__init__(settings, faces, dtype, earlier)
-        self._optimizers["converter"] = optimizers.make(settings.converter_optimizer, settings.steps)
+        self._optimizers["converter"] = converter.make_optimizer(settings.converter_optimizer, settings.steps)
 
     def _make_converter(self, earlier: Mapping[str, Finished]) -> tuple[Converter, Any]:
         if "converter" in earlier:
@@ -76,11 +77,11 @@ class Joint(generator.Generator):
         inputs = [landmarks]
         if adversarial:
             inputs.append(self.converter.from_others(trained["converter"], landmarks, shift))
-        made = self._made(state, trained["generators"], jnp.concatenate(inputs))
+        made = self._made(state, trained["generators"], health.finite_gradient(jnp.concatenate(inputs)))
         reconstructed, transferred = jnp.split(made, [len(landmarks)])
         metrics: dict[str, Array] = self._reconstruction(state, batch["image"], landmarks, reconstructed)
         if adversarial:
             metrics |= self._gan(state, batch["image"], transferred)
         total = self._weighted(metrics)
         metrics |= {**converter_metrics, "total": total + converter_metrics["total"]}
-        return total * count + converter_loss, (metrics, transferred)
+        return total.sum() + converter_loss, (metrics, transferred)

@@ -37,7 +37,7 @@ class LandmarkGAN:
         """From the phase that trained the generators ("generator" or "joint") and its last state."""
         self.info, self._method = info, method
         kept = {"converter": state.params["converter"]}
-        self._state = state.replace(params=kept, optimizers={})  # what only training needs is let go
+        self._state = state.replace(params=kept, optimizers={}, watch=None)  # what only training needs is let go
         self.constraint = method.settings.constraint
         self._synthesize, self._detect = jax.jit(method.synthesize), jax.jit(method.detect)
         self._conversions = {True: jax.jit(method.convert), False: jax.jit(method.unconstrained)}

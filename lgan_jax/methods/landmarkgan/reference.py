@@ -8,7 +8,7 @@ people whom it was not trained on, given some frames.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -58,15 +58,21 @@ class ReferenceGenerator(Generator):
             "discriminators": initial_variables(self._discriminator, keys[1], blank)["params"],
             "converter": self._converter_params,
         }
-        return State(
-            step=jnp.zeros((), jnp.int32),
-            params=params,
-            optimizers={name: optimizer.init(params[name]) for name, optimizer in self._optimizers.items()},
-            average=jax.tree.map(jnp.copy, generator),
-            detector=self._detector_weights,
-            shape=shape_model.fit(landmarks),
-            references=references.chosen(image, landmarks, self.settings.references, scheme),
-        )
+        known = references.chosen(image, landmarks, self.settings.references, scheme)
+        return self._beginning(params, batch).replace(references=known)
+
+    @property
+    def _owners(self) -> Sequence[str]:
+        return ("all identities",)
+
+    def _stack(self, params: Any) -> Any:
+        return jax.tree.map(lambda x: x[None], params)
+
+    def _unstack(self, params: Any) -> Any:
+        return jax.tree.map(lambda x: x[0], params)
+
+    def _by_network(self, values: Any) -> Any:
+        return values.mean(keepdims=True)
 
     def unconstrained(
         self, state: State, landmarks: Float[Array, "batch n 2"], target: Any
@@ -120,7 +126,7 @@ class ReferenceGenerator(Generator):
         if adversarial:
             metrics |= self._gan(state, batch["image"], driven)
         total = self._weighted(metrics)
-        return total * len(self.faces.identities), ({**metrics, "total": total}, driven)
+        return total.sum(), ({**metrics, "total": total}, driven)
 
     def _generated(
         self,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 
-from lgan_jax.training.logs import metrics_file, pictures, preview
+from lgan_jax.training.logs import identities, metrics_file, pictures, preview
 from lgan_jax.training.logs.board import Board
 from lgan_jax.training.logs.progress import Progress
 
@@ -49,10 +50,24 @@ class Log:
         self._write("train", step, values, **speed)
         self._progress.report(step, values, pace)
 
-    def evaluation(self, step: int, values: Mapping[str, float]) -> None:
-        """The figures of the validation batches."""
-        self._write("eval", step, values)
-        figures = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+    def evaluation(
+        self,
+        step: int,
+        values: identities.Values,
+        names: Sequence[str] = (),
+        which: Mapping[str, Callable] | None = None,
+    ) -> None:
+        """The metrics of the validation batches: their means, and of those in `which` the worst identity's of `names`.
+
+        `metrics.jsonl` has each identity's, and the worst as metrics of their own, `<name>_worst`.
+        """
+        means, worst = identities.means(values), identities.worst(values, names, which or {})
+        each = identities.of_each(values, names)
+        more = {"identities": each} if each else {}
+        self._write("eval", step, {**means, **{f"{name}_worst": value for name, (_, value) in worst.items()}}, **more)
+        figures = "  ".join(f"{name} {value:.4g}" for name, value in means.items())
+        if worst:
+            figures += ";  worst: " + "  ".join(f"{who} {name} {value:.4g}" for name, (who, value) in worst.items())
         self._progress.say(f"{self._phase} {step:,}/{self._steps:,}  evaluation: {figures}")
 
     def say(self, line: str) -> None:
@@ -68,7 +83,7 @@ class Log:
         self._board.flush()
         self._preview.write(running=True)
 
-    def _write(self, kind: str, step: int, values: Mapping[str, float], **more: float) -> None:
+    def _write(self, kind: str, step: int, values: Mapping[str, float], **more: Any) -> None:
         seconds = round(time.monotonic() - self._began, 3)
         line = {"phase": self._phase, "step": step, "kind": kind, "values": dict(values), "seconds": seconds, **more}
         metrics_file.append(self._metrics, line)

@@ -1,4 +1,7 @@
-"""`metrics.jsonl`: one JSON object a line, each with phase, step, kind (`train` or `eval`) and values."""
+"""`metrics.jsonl`: one JSON object a line, each with phase, step, kind (`train` or `eval`) and values.
+
+Lines of evaluations of several identities have the values of each, `identities`.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,12 @@ def rewind(path: Path, phase: str, step: int) -> None:
 
 
 def append(path: Path, line: Mapping[str, Any]) -> None:
-    """Adds one line. JSON knows no NaN: a value that is not finite is written as null."""
-    values = {name: value if math.isfinite(value) else None for name, value in line["values"].items()}
+    """Adds one line. JSON knows no NaN: a number that is not finite is written as null."""
     with path.open("a") as file:
-        file.write(json.dumps({**line, "values": values}) + "\n")
+        file.write(json.dumps(_finite(line)) + "\n")
+
+
+def _finite(tree: Any) -> Any:
+    if isinstance(tree, Mapping):
+        return {name: _finite(value) for name, value in tree.items()}
+    return None if isinstance(tree, float) and not math.isfinite(tree) else tree

@@ -1,0 +1,241 @@
+"""The health of each identity's networks: measured in every evaluation, and what happens to one that dies.
+
+A generator is dead where its images are all alike, saturated, or further from the ground truth than the mean face; it
+has diverged where its parameters or gradients are not finite. It is restarted, alone, from its last good EMA at
+half the learning rate; if it dies again, training stops. All of that is decided by the state and the metrics, so
+that a run that is killed and continued decides the same. Where one network serves all identities,
+it is what dies and is restarted: of stacked networks there is one then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Bool, Float
+
+from lgan_jax.core import Metrics
+from lgan_jax.nn import stacked
+from lgan_jax.optimizers import with_moments
+
+Images = Float[Array, "batch identities height width 3"]
+PerIdentity = Float[Array, " identities"]
+
+WORST = {"l1": max, "ssim": min, "nme": max}  # metrics of the evaluation, and which of their values is the worst
+_SLOWER, _SLOWER_IN_WORDS = 0.5, "at half the learning rate"  # after a restart
+_GRACE = 3  # evaluations before a generator that never was better than the mean face is called dead
+_EDGE = 0.98  # values beyond, in [-1, 1], are saturated
+_SATURATED = 0.5  # share of saturated values where the ground truth's are not
+_ALIKE = 0.02  # variance across inputs, over the ground truth's
+_INVISIBLE = (1 / 255) ** 2  # a variance in [-1, 1] that nobody sees: half a level of 8 bits
+_WORSE, _MARGIN = 2.0, 0.05  # ℓ1 on [0, 1] above so many times the mean face's and so much
+
+
+@flax.struct.dataclass
+class Watch:
+    """What health is judged by and what is restarted from: a part of the phase's state.
+
+    Attributes:
+      mean_face: of the training examples, `(identities, height, width, 3)` in [-1, 1].
+      good: `generators` (EMA) and `discriminators` of each identity, when it was last found healthy.
+      good_step: when that was, `(identities,)`; 0 before the first evaluation.
+      learned: whether it has been better than the mean face since, `(identities,)`.
+      skipped: its updates left out since the last evaluation, for gradients not finite, `(identities,)`.
+      restarts: how often it was restarted, `(identities,)`.
+      evaluations: since the start, or the restart, of each, `(identities,)`.
+      evaluated: the step of the last.
+    """
+
+    mean_face: Any
+    good: dict[str, Any]
+    good_step: Any
+    learned: Any
+    skipped: Any
+    restarts: Any
+    evaluations: Any
+    evaluated: Any
+
+
+def watch(image: Images, generators: Any, discriminators: Any) -> Watch:
+    """The watch over stacked networks that nobody has evaluated; `image` holds training examples."""
+    none = jnp.zeros(len(jax.tree.leaves(generators)[0]), jnp.int32)
+    good = jax.tree.map(jnp.copy, {"generators": generators, "discriminators": discriminators})
+    return Watch(image.mean(0), good, none, none > 0, none, none, none, jnp.int32(0))
+
+
+def measure(image: Images, generated: Images, mean_face: Float[Array, "identities height width 3"]) -> Metrics:
+    """Metrics `(identities,)` of generated images against the ground truth `image`.
+
+    l1: mean absolute difference on [0, 1]. mean_face_l1: the mean face's. variance: across the batch, mean over
+    values; ground_truth_variance. saturation: share of values at an end of the range where the ground truth's are not.
+    """
+
+    def of_each(values: Images) -> PerIdentity:
+        return jnp.mean(values, (0, 2, 3, 4))
+
+    def variance(values: Images) -> PerIdentity:
+        return of_each((values - values.mean(0, keepdims=True)) ** 2)
+
+    saturated = (jnp.abs(generated) > _EDGE) & (jnp.abs(image) <= _EDGE)
+    return {
+        "l1": of_each(jnp.abs(image - generated)) / 2,
+        "mean_face_l1": of_each(jnp.abs(image - mean_face[None])) / 2,
+        "variance": variance(generated),
+        "ground_truth_variance": variance(image),
+        "saturation": of_each(saturated.astype(jnp.float32)),
+    }
+
+
+def finite_updates(gradients: Any, total: PerIdentity) -> Bool[Array, " identities"]:
+    """Of which identities the loss `total` and the norm of these stacked gradients are finite."""
+    squares = [jnp.sum(leaf.reshape(len(total), -1) ** 2, 1) for leaf in jax.tree.leaves(gradients)]
+    return jnp.isfinite(total) & jnp.isfinite(sum(squares))
+
+
+def summarized(metrics: Mapping[str, Array], finite: Bool[Array, " networks"]) -> Metrics:
+    """A step's metrics `(identities,)` as means over the identities that were updated; scalars as they are.
+
+    Adds `skipped`, how many were not. With none left the means are not a number.
+    """
+    means = {
+        name: jnp.where(finite, value, 0).mean() / finite.mean() if jnp.ndim(value) else value
+        for name, value in metrics.items()
+    }
+    return {**means, "skipped": jnp.sum(~finite).astype(jnp.float32)}
+
+
+@jax.custom_vjp
+def finite_gradient(x: Float[Array, "batch identities n 2"]) -> Float[Array, "batch identities n 2"]:
+    """The identity function, whose gradient is 0 for an identity of whom it is not finite.
+
+    It stands between what all identities share and each one's networks, so that one that diverged harms no other.
+    """
+    return x
+
+
+def _forward(x: Array) -> tuple[Array, None]:
+    return x, None
+
+
+def _backward(_: None, gradient: Array) -> tuple[Array]:
+    return (jnp.where(jnp.isfinite(gradient).all((0, 2, 3), keepdims=True), gradient, 0),)
+
+
+finite_gradient.defvjp(_forward, _backward)
+
+
+def allowed(updates: Any, watched: Watch, finite: Bool[Array, " networks"]) -> Any:
+    """Stacked updates, slower for networks that were restarted, and 0 for those that are not `finite`."""
+    slower = stacked.scaled(updates, jnp.where(watched.restarts > 0, _SLOWER, 1.0))
+    return stacked.select(finite, slower, jax.tree.map(jnp.zeros_like, updates))
+
+
+class Verdict(NamedTuple):
+    """What an evaluation says of one identity's networks: a `verb` and why; both empty where they are well."""
+
+    verb: str = ""
+    why: str = ""
+
+
+def judged(metrics: Mapping[str, np.ndarray], watched: Watch, step: int, finite: np.ndarray) -> list[Verdict]:
+    """The verdict on each identity's networks, whether or not they have had the time to become better.
+
+    Args:
+      metrics: means of `measure` over the evaluation.
+      watched: as it was after the evaluation before.
+      step: of the evaluation.
+      finite: whether everything that belongs to an identity is finite, `(identities,)`.
+    """
+    variance = (metrics["variance"] + _INVISIBLE) / (metrics["ground_truth_variance"] + _INVISIBLE)
+    skipped = 2 * watched.skipped > step - watched.evaluated
+    conditions = {
+        Verdict("diverged", "not finite"): ~finite | skipped | ~np.isfinite(metrics["l1"]),
+        Verdict("died", "saturated"): metrics["saturation"] > _SATURATED,
+        Verdict("died", "all outputs alike"): variance < _ALIKE,
+        Verdict("died", "worse than the mean face"): metrics["l1"] > _WORSE * metrics["mean_face_l1"] + _MARGIN,
+    }
+    verdicts = conditions.items()
+    return [next((each for each, found in verdicts if found[i]), Verdict()) for i in range(len(finite))]
+
+
+def recover(
+    state: Any,
+    metrics: Mapping[str, np.ndarray],
+    optimizers: Mapping[str, optax.GradientTransformation],
+    identities: Sequence[str],
+    advice: str,
+) -> tuple[Any, list[str]]:
+    """The state with dead and diverged identities restarted, and a line for each of them.
+
+    A generator that never was better than the mean face is given some evaluations' time, unless it can be of no use.
+
+    Args:
+      state: the phase's, with arrays of the host: `params` and `optimizers` with `generators` and `discriminators`,
+        `average` (the generators' EMA) and `watch`.
+      metrics: means of `measure` over the evaluation at this step.
+      optimizers: those of the generators and discriminators, made by `make_stacked`.
+      identities: their names.
+      advice: what to do about an identity that dies again.
+
+    Raises:
+      FloatingPointError: one of them died again.
+    """
+    step, watched = int(state.step), state.watch
+    owned = [(state.params[name], state.optimizers[name]) for name in optimizers]
+    verdicts = judged(metrics, watched, step, _finite((owned, state.average), len(identities)))
+    due = watched.learned | (watched.evaluations + 1 >= _GRACE)
+    lost = [each.verb == "diverged" or each.why == "saturated" for each in verdicts]
+    well = np.array([not each.verb for each in verdicts])
+    dead = ~well & (due | lost)
+    lines = []
+    for name, count in zip(identities, watched.skipped, strict=True):
+        if count:
+            lines.append(f"{name}: {count} updates skipped since step {watched.evaluated:,}, gradients not finite")
+    for i in np.flatnonzero(dead):
+        verb, why = verdicts[i]
+        if watched.restarts[i]:
+            event = f"the generator of {identities[i]} {verb} again at step {step:,} ({why}), {_SLOWER_IN_WORDS}"
+            raise FloatingPointError(f"{event}; {advice.format(identities[i])}")
+        event = f"the generator of {identities[i]} {verb} at step {step:,} ({why})"
+        lines.append(f"{event}: restarted from step {watched.good_step[i]:,} {_SLOWER_IN_WORDS}")
+    learned = well & (watched.learned | (metrics["l1"] < metrics["mean_face_l1"]))
+    return _restarted(state, optimizers, well, dead, learned), lines
+
+
+def _restarted(
+    state: Any,
+    optimizers: Mapping[str, optax.GradientTransformation],
+    well: np.ndarray,
+    dead: np.ndarray,
+    learned: np.ndarray,
+) -> Any:
+    """The state with what is `well` kept as good, and what is `dead` taken from the last good; see `recover`."""
+    watched, params, moments = state.watch, dict(state.params), dict(state.optimizers)
+    live = {"generators": state.average, "discriminators": state.params["discriminators"]}
+    good = stacked.select(well, live, watched.good, np.where)
+    average = stacked.select(dead, good["generators"], state.average, np.where)
+    if dead.any():
+        for name, optimizer in optimizers.items():
+            params[name] = stacked.select(dead, good[name], params[name], np.where)
+            fresh = jax.device_get(optimizer.init(params[name]))
+            moments[name] = with_moments(moments[name], dead, fresh, np.where)
+    watched = watched.replace(
+        good=good,
+        good_step=np.where(well, state.step, watched.good_step).astype(np.int32),
+        learned=learned,
+        skipped=np.zeros_like(watched.skipped),
+        restarts=watched.restarts + dead.astype(np.int32),
+        evaluations=np.where(dead, 0, watched.evaluations + 1).astype(np.int32),
+        evaluated=np.int32(state.step),
+    )
+    return state.replace(params=params, optimizers=moments, average=average, watch=watched)
+
+
+def _finite(trees: Any, count: int) -> np.ndarray:
+    """Of which of `count` identities every array of these stacked trees is finite."""
+    return np.all([np.isfinite(leaf).reshape(count, -1).all(1) for leaf in jax.tree.leaves(trees)], axis=0)

@@ -1,0 +1,36 @@
+"""Metrics of several identities: the mean, each identity's own, and the worst one by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+Values = Mapping[str, Any]  # of metrics: scalars, or arrays with one value for each identity
+
+
+def means(values: Values) -> dict[str, float]:
+    """Over the identities; scalars as they are."""
+    return {name: float(np.mean(value)) for name, value in values.items()}
+
+
+def of_each(values: Values, identities: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Identity → metric → value, of the metrics that have one for each."""
+    arrays = {name: value for name, value in values.items() if np.ndim(value)}
+    return {who: {name: float(x[i]) for name, x in arrays.items()} for i, who in enumerate(identities) if arrays}
+
+
+def worst(values: Values, identities: Sequence[str], which: Mapping[str, Callable]) -> dict[str, tuple[str, float]]:
+    """Metric → the identity that is worst in it, and its value: a value that is not finite, or the `max` or `min`.
+
+    Empty where there is one identity alone.
+    """
+    found = {}
+    for name, choose in which.items():
+        value = np.asarray(values[name], np.float64)
+        value = np.where(np.isfinite(value), value, np.inf if choose is max else -np.inf)
+        if value.size > 1:
+            place = int(np.argmax(value) if choose is max else np.argmin(value))
+            found[name] = identities[place], float(values[name][place])
+    return found
