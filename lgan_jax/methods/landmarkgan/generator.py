@@ -66,6 +66,8 @@ class Settings:
         (see `reference.ReferenceGenerator`). With the second, landmarks are converted in closed form where the config
         lists no converter phase (see `shape_model`).
       references: frames of each identity that the form "reference" keeps in its state.
+      detector_share: how far the form "reference" moves the anchors of its frames from the data's landmarks (0) to
+        where the detector finds them (1): see `references.chosen`.
       constraint: converted landmarks are held within so many standard deviations of the identity's training frames
         (see `shape_model.constrain`); 0 leaves them as converted.
       steps: how many.
@@ -84,6 +86,7 @@ class Settings:
 
     form: Literal["landmarks", "reference"] = "landmarks"
     references: int = 64
+    detector_share: float = 0.5
     constraint: float = 0.0
     steps: int = 400_000
     batch_size: int = 1
@@ -102,6 +105,8 @@ class Settings:
             raise ValueError(f"adversarial_after is {self.adversarial_after}; it must be at least 0 and less than 1")
         if self.references < 2:
             raise ValueError(f"references is {self.references}; it must be at least 2")
+        if not 0 <= self.detector_share <= 1:
+            raise ValueError(f"detector_share is {self.detector_share}; it must be between 0 and 1")
         if self.constraint < 0:
             raise ValueError(f"constraint is {self.constraint}; it must be 0 (none) or more standard deviations")
 

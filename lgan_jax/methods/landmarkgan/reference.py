@@ -50,7 +50,7 @@ class ReferenceGenerator(Generator):
         """See `core.Method`. Reference frames and statistics are those of `batch`, some frames of each identity."""
         keys = jax.random.split(key)
         image, landmarks = jnp.asarray(batch["image"]), jnp.asarray(batch["landmarks"])
-        blank, scheme = jnp.zeros((1, *image.shape[2:])), self.faces.scheme
+        blank = jnp.zeros((1, *image.shape[2:]))
         generator = initial_variables(self._generator, keys[0], blank, blank, landmarks[0, :1])["params"]
         generator["head"] = jax.tree.map(jnp.zeros_like, generator["head"])
         params = {
@@ -58,8 +58,8 @@ class ReferenceGenerator(Generator):
             "discriminators": initial_variables(self._discriminator, keys[1], blank)["params"],
             "converter": self._converter_params,
         }
-        known = references.chosen(image, landmarks, self.settings.references, scheme)
-        return self._beginning(params, batch).replace(references=known)
+        state = self._beginning(params, batch)
+        return state.replace(references=self._chosen(state, image, landmarks))
 
     @property
     def _owners(self) -> Sequence[str]:
@@ -98,10 +98,20 @@ class ReferenceGenerator(Generator):
         """
         if self.converter is not None:
             raise ValueError("this run converts landmarks by a trained network, which knows no further person")
-        count = state.references.landmarks.shape[1]
-        new = references.chosen(image[:, None], landmarks[:, None], count, self.faces.scheme)
+        new = self._chosen(state, image[:, None], landmarks[:, None])
         known = jax.tree.map(lambda old, one: jnp.concatenate([old, one]), state.references, new)
         return state.replace(references=known, shape=shape_model.with_person(state.shape, landmarks))
+
+    def _chosen(self, state: State, image: Array, landmarks: Array) -> references.References:
+        """References from frames `(frames, people, …)`."""
+
+        def detect(image: Array) -> Array:
+            return self.detect(state, image)
+
+        settings = self.settings
+        return references.chosen(
+            image, landmarks, settings.references, self.faces.scheme, detect, settings.detector_share
+        )
 
     def _make_converter(self, earlier: Mapping[str, Finished]) -> tuple[Converter | None, Any]:
         """The converter where the config has that phase; otherwise landmarks are converted in closed form."""
@@ -146,7 +156,9 @@ class ReferenceGenerator(Generator):
         person = jnp.tile(jnp.arange(lead[1]), lead[0])
         known = state.references.landmarks[person]
         kept = jax.vmap(lambda each: _subset(each, known.shape[1]))(keys)
-        blend = self._blend(state, landmarks, person, kept & jnp.any(known != own[:, None], (-2, -1)))
+        other = jnp.any(known != own[:, None], (-2, -1))
+        allowed = jnp.where((kept & other).any(1, keepdims=True), kept & other, other)
+        blend = self._blend(state, landmarks, person, allowed)
         if image is not None:
             stacked = jnp.stack([_flat(image), *blend], 1)
             stacked, landmarks, own = jax.vmap(self._augmented)(keys, stacked, landmarks, own)

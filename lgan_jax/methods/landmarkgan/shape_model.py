@@ -22,7 +22,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 _PERSON_DEVIATION = 5e-3  # a person's shape deviates at least so much (in image widths) in every direction of B
-_NOISE = 3e-3  # standard deviation of landmark detection, in image widths; part of W
+_NOISE = 6e-3  # standard deviation of W, in image widths, in directions that no frame shows
 _POOLED = 30  # frames that the pooled covariance counts for beside a person's own
 _DIRECTIONS = 40  # principal directions of a person that are kept
 
