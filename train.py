@@ -1,38 +1,15 @@
-"""Trains what a config describes, on the devices of this machine.
+"""Trains what a config describes, on the devices of this machine; the same as `lgan-jax train`.
 
   python train.py --config configs/celebv.py --workdir runs/celebv
-  python train.py --config configs/celebv.py:quick --config.seed=1
+  python train.py --config configs/celebv.py:quick --config.loop.seed=1
 
 Started again with the same command, a run continues where it was.
 """
 
-import pathlib
 import sys
 
-from absl import flags
-from ml_collections import config_flags
-
 from lgan_jax import cli
-
-CONFIG = config_flags.DEFINE_config_file("config", help_string="File of configs/, with ':variant' if it has one.")
-WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; runs/<name of the config> by default.")
-COORDINATOR = flags.DEFINE_string("coordinator", None, "host:port of process 0, where several train together.")
-PROCESSES = flags.DEFINE_integer("processes", None, "How many processes train together.")
-PROCESS = flags.DEFINE_integer("process", None, "Which of them this is, from 0.")
-
-
-def main() -> int:
-    together = ["coordinator", "processes", "process"] if "--coordinator" in " ".join(sys.argv) else []
-    cli.parse_flags(sys.argv, required=["config", *together])
-    from lgan_jax import experiment  # after the flags: --help need not wait for JAX
-    from lgan_jax.training import parallel
-
-    if COORDINATOR.value is not None:
-        parallel.initialize(COORDINATOR.value, PROCESSES.value, PROCESS.value)
-    name = pathlib.Path(config_flags.get_config_filename(flags.FLAGS["config"]).replace(":", "-").replace(".py", ""))
-    workdir = pathlib.Path(WORKDIR.value or pathlib.Path("runs") / name.name)
-    return experiment.train(CONFIG.value.to_dict(), workdir)
-
+from lgan_jax.commands import train
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main, "train.py"))
+    sys.exit(cli.run(train.main, "train.py"))

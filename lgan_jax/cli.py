@@ -1,100 +1,187 @@
-"""What the command lines share: an error that a user can mend is one line and exit status 2, never a traceback."""
+"""What the command lines share: an error that a user can mend is one line and exit status 2, never a traceback.
+
+`sentence` is the boundary: it decides which exceptions are the user's to mend (a file, a setting, a package, a device, a
+full memory), and says them in words. Every other exception is a fault of the program and keeps its traceback.
+"""
 
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
+import io
+import itertools
+import os
 import pathlib
+import re
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+import types
+from collections.abc import Callable
 from typing import NoReturn
 
-from absl import flags
-
 _PACKAGE = pathlib.Path(__file__).resolve().parent
+_CONSOLE_SCRIPT = "lgan-jax"
 USER_ERROR = 2
 INTERRUPTED = 130
-_QUOTES = "'\"\\"
+_KINDS = {"int": "a whole number", "float": "a number"}  # by the name of the type that argparse mentions
 
 
 def run(main: Callable[[], int | None], program: str) -> int:
     """Calls `main` and returns the exit status.
 
-    An `OSError`, and a `ValueError`, `ImportError` or `FloatingPointError` that this package raised itself, are the
-    user's to mend: they are printed as `program: message`. Any other exception is a fault of the program and keeps its
-    traceback.
+    What `sentence` says of an exception is printed as `program: sentence`, with exit status 2. Any other exception is a
+    fault of the program and is raised again. Letters that the console cannot show are replaced.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
     try:
         return main() or 0
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except (OSError, ValueError, ImportError, FloatingPointError) as error:
-        if not isinstance(error, OSError) and not _raised_here(error):
+    except Exception as error:
+        if (said := sentence(error)) is None:
             raise
-        print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"{program}: {' '.join(said.split())}", file=sys.stderr)
         return USER_ERROR
+
+
+def sentence(error: BaseException) -> str | None:
+    """What to tell a user about an error that is theirs to mend; None for a fault of the program.
+
+    A user's are: an `OSError`; a `ValueError` or `FloatingPointError` that this package raised itself; a package that
+    is missing, broken or too old; a device that JAX cannot use; no home folder; and too little memory.
+    """
+    for explain in (_of_file, _of_package, _of_device, _of_home, _of_memory, _of_our_own):
+        if said := explain(error):
+            return said
+    return None
+
+
+def _of_file(error: BaseException) -> str | None:
+    if not isinstance(error, OSError):
+        return None
+    if error.strerror is None:
+        return str(error) or type(error).__name__
+    names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes | os.PathLike)]
+    return ": ".join([" to ".join(names), error.strerror] if names else [error.strerror])
+
+
+def _of_package(error: BaseException) -> str | None:
+    """Of a package that cannot be imported; what this package raises itself about one says it already."""
+    if isinstance(error, AttributeError) and isinstance(error.obj, types.ModuleType):
+        if getattr(error.obj, "__file__", None) is None:  # what is left of a package that was removed in parts
+            return f"the package {error.obj.__name__} is not whole: {_reinstall(error.obj.__name__)}"
+        return None
+    if not isinstance(error, ImportError):
+        return None
+    from_import = str(error).startswith(("No module named", "cannot import name"))
+    if _raised_here(error) and not from_import:
+        return str(error)
+    name = (error.name or _last_module(error)).partition(".")[0]
+    if name == __package__:
+        return None
+    return f"the package {name} cannot be imported ({error}): {_reinstall(name)}"
+
+
+def _reinstall(module: str) -> str:
+    """The command that installs the distribution which a top-level module belongs to."""
+    distributions = importlib.metadata.packages_distributions().get(module, [module])
+    return f"pip install --force-reinstall {' '.join(sorted(set(distributions)))}"
+
+
+def _of_device(error: BaseException) -> str | None:
+    """Of JAX's search for devices, which raises a bare `AssertionError` for CUDA that is not there."""
+    if not isinstance(error, AssertionError | RuntimeError) or _last_module(error) != "jax._src.xla_bridge":
+        return None
+    why = str(error).partition(" (set JAX_PLATFORMS")[0] or "there is no such device, or JAX is installed without it"
+    asked = os.environ.get("JAX_PLATFORMS")
+    if not asked:
+        return f"JAX can use no device: {why}"
+    return f"JAX cannot use JAX_PLATFORMS={asked} ({why}); unset it, or set it to cpu; a GPU needs lgan_jax[gpu]"
+
+
+def _of_home(error: BaseException) -> str | None:
+    if isinstance(error, RuntimeError) and _last_module(error).partition(".")[0] == "pathlib":
+        return "there is no home folder: set HOME, or name folders without ~"
+    return None
+
+
+def _of_memory(error: BaseException) -> str | None:
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" in str(error)):
+        return "there is too little memory; close other programs, or choose a smaller size or batch_size"
+    return None
+
+
+def _of_our_own(error: BaseException) -> str | None:
+    return str(error) if isinstance(error, ValueError | FloatingPointError) and _raised_here(error) else None
+
+
+def _last_frame(error: BaseException) -> types.FrameType | None:
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return frames[-1] if frames else None
+
+
+def _last_module(error: BaseException) -> str:
+    """The name of the module in which `error` was raised."""
+    frame = _last_frame(error)
+    return frame.f_globals.get("__name__", "") if frame else ""
 
 
 def _raised_here(error: BaseException) -> bool:
     """Whether the `raise` that made `error` stands in this package."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return _PACKAGE in pathlib.Path(frames[-1].f_code.co_filename).resolve().parents
+    frame = _last_frame(error)
+    return frame is not None and _PACKAGE in pathlib.Path(frame.f_code.co_filename).resolve().parents
+
+
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    """Adds `--overwrite` to a command that writes one file; `keep_earlier` does what it says."""
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace a file that is there already; without it, that file is kept as OUT-earlier",
+    )
+
+
+def keep_earlier(out: pathlib.Path, overwrite: bool) -> str | None:
+    """Before a file is put at `out`: gives the one that is there another name, and returns what to say of it.
+
+    None where there is none, or where it shall be overwritten.
+    """
+    if overwrite or not out.is_file():
+        return None
+    earlier = unused(out, "earlier")
+    try:
+        os.link(out, earlier)  # so that `out` is there at every moment: the new file then replaces it
+    except OSError:  # a file system without links
+        out.rename(earlier)
+    return f"{out} was there already: it is now {earlier}"
+
+
+def unused(out: pathlib.Path, word: str) -> pathlib.Path:
+    """A name beside `out`, with a word added, that nothing has."""
+    names = (out.with_name(f"{out.stem}-{word}{'' if i == 1 else i}{out.suffix}") for i in itertools.count(1))
+    return next(name for name in names if not name.exists())
 
 
 class Parser(argparse.ArgumentParser):
-    """Of the commands that are modules of this package; what is wrong with the arguments is a one-line `ValueError`."""
+    """Of a command's arguments; what is wrong with them is a one-line `ValueError`."""
 
     def __init__(self, module: str, description: str) -> None:
-        """`description` is shown as it is."""
+        """`module` can be started by `python -m`; its last part is the command's name. `description` is shown as is."""
+        name = module.rpartition(".")[2]
+        program, script = pathlib.Path(sys.argv[0]).name, f"{name}.py"
+        by_module = program != _CONSOLE_SCRIPT and "." in module
+        started = f"python {script}" if program == script else f"{_CONSOLE_SCRIPT} {name}"
         super().__init__(
-            prog=f"python -m {module}",
+            prog=f"python -m {module}" if by_module else started,
             description=description,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
 
     def error(self, message: str) -> NoReturn:
+        invalid = re.fullmatch(r"argument (\S+): invalid (\w+) value: (.*)", message)
+        if invalid and invalid[2] in _KINDS:
+            message = f"{invalid[1]} is {invalid[3]}; it must be {_KINDS[invalid[2]]}"
         raise ValueError(f"{message}; --help explains the arguments")
-
-
-class _Integers(flags.ArgumentParser):
-    """Of a flag's value: whole numbers with commas between them."""
-
-    syntactic_help = "whole numbers with commas between them"
-
-    def parse(self, argument: str | Sequence[int]) -> tuple[int, ...]:
-        """Raises `ValueError` for what is none."""
-        return tuple(map(int, argument.split(",") if isinstance(argument, str) else argument))
-
-
-def define_integers(name: str, help_string: str) -> flags.FlagHolder:
-    """A flag of a script of ours for a tuple of whole numbers, such as `--name 0,1,5`; None where it is not given."""
-    return flags.DEFINE(_Integers(), name, None, help_string)
-
-
-def parse_flags(argv: Sequence[str], required: Sequence[str]) -> None:
-    """Parses the command line of a script of ours into `absl.flags.FLAGS`.
-
-    Raises `ValueError`, one line, for an unknown flag or config field, a value of the wrong type, a config file that
-    cannot be read, a leftover argument, or a flag of `required` that is not given. `--help` prints the help and exits.
-    """
-    try:
-        leftover = flags.FLAGS(list(argv))[1:]
-    except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError, ImportError) as error:
-        raise ValueError(_last_words(error)) from error
-    if leftover:
-        raise ValueError(f"{leftover[0]!r} is not a flag; flags begin with --")
-    for name in required:
-        if flags.FLAGS[name].value is None:
-            raise ValueError(f"--{name} is not given; --help lists the flags")
-
-
-def _last_words(error: Exception) -> str:
-    """What an exception of the flag parser says, without the traceback and the quotes that it may hold."""
-    text = str(error.args[0]) if error.args else str(error)
-    if isinstance(error, KeyError | AttributeError):
-        name, *hint = text.replace("\\n", "\n").split("\n")
-        text = ". ".join([f"the config has no field {name.strip(_QUOTES)!r}", *(line.rstrip("'") for line in hint)])
-    if "Traceback" in text:
-        text = text.strip().splitlines()[-1]
-    return text.replace("\n", ". ")

@@ -1,3 +1,12 @@
+import argparse
+import errno
+import importlib
+import io
+import pathlib
+import sys
+import types
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -43,14 +52,110 @@ def test_the_status_of_main_is_returned(capsys):
     assert run(lambda: 7, capsys)[0] == 7
 
 
-def test_whole_numbers_of_a_flag():
-    assert cli._Integers().parse("0,1,100") == (0, 1, 100)
-    with pytest.raises(ValueError, match="two"):
-        cli._Integers().parse("1,two")
-
-
 def test_control_c(capsys):
     def main():
         raise KeyboardInterrupt
 
     assert run(main, capsys) == (130, "program: interrupted\n")
+
+
+def test_a_file_that_an_error_names_is_said(tmp_path):
+    with pytest.raises(OSError) as raised:
+        (tmp_path / "nothing").read_text()
+    assert cli.sentence(raised.value) == f"{tmp_path / 'nothing'}: No such file or directory"
+    assert cli.sentence(OSError(errno.ENOSPC, "No space left on device")) == "No space left on device"
+    assert cli.sentence(OSError("the faces cannot be cached")) == "the faces cannot be cached"
+    moved = OSError(errno.EXDEV, "Invalid cross-device link", "a", None, "b")
+    assert cli.sentence(moved) == "a to b: Invalid cross-device link"
+
+
+@pytest.mark.parametrize("code", ["raise ImportError('libGL.so.1: cannot open shared object file')", "import libnothing7"])
+def test_a_broken_package_is_named(code, tmp_path, monkeypatch):
+    (tmp_path / "broken7.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ImportError) as raised:
+        importlib.import_module("broken7")
+    said = cli.sentence(raised.value)
+    assert said.startswith(f"the package {'libnothing7' if 'import lib' in code else 'broken7'} cannot be imported (")
+    assert "pip install --force-reinstall" in said
+
+
+def test_the_rest_of_a_removed_package_is_named():
+    with pytest.raises(AttributeError) as raised:
+        types.ModuleType("opencv7").imread  # noqa: B018
+    assert cli.sentence(raised.value).startswith("the package opencv7 is not whole: pip install")
+    with pytest.raises(AttributeError) as raised:
+        np.nothing7  # noqa: B018
+    assert cli.sentence(raised.value) is None
+
+
+def test_a_package_of_which_our_own_code_lacks_something_is_said_as_we_say_it():
+    with pytest.raises(ImportError) as raised:
+        importlib.import_module("lgan_jax.nothing7")
+    assert cli.sentence(raised.value) is None
+
+
+@pytest.mark.parametrize("platform", ["nonsense", "nonsense,cpu"])
+def test_a_device_that_is_not_there(platform, monkeypatch):
+    from jax._src import xla_bridge
+
+    monkeypatch.setenv("JAX_PLATFORMS", platform)
+    monkeypatch.setattr(xla_bridge, "_backends", {})
+    before = jax.config.jax_platforms
+    jax.config.update("jax_platforms", platform)
+    try:
+        with pytest.raises((RuntimeError, AssertionError)) as raised:
+            xla_bridge.backends()
+    finally:
+        jax.config.update("jax_platforms", before)
+    said = cli.sentence(raised.value)
+    assert said.startswith(f"JAX cannot use JAX_PLATFORMS={platform} (")
+    assert "unset it" in said
+
+
+def test_no_home_folder(monkeypatch):
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    with pytest.raises(RuntimeError) as raised:
+        pathlib.Path("~/faces").expanduser()
+    assert cli.sentence(raised.value).startswith("there is no home folder: set HOME")
+    assert cli.sentence(RuntimeError("Could not determine something")) is None
+
+
+def test_too_little_memory():
+    with pytest.raises(MemoryError) as raised:
+        np.zeros(2**62, np.uint8)
+    assert cli.sentence(raised.value).startswith("there is too little memory")
+    assert cli.sentence(RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 7 bytes")) is not None
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_letters_that_a_console_cannot_show_are_replaced(encoding, monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding))
+    assert cli.run(lambda: print("Zoë … caf\udce9", flush=True), "program") == 0
+    assert written.getvalue().startswith(b"Zo")
+
+
+def test_values_of_arguments_are_said_in_words():
+    parser = cli.Parser("lgan_jax.apps.nothing", "")
+    parser.add_argument("--size", type=int)
+    parser.add_argument("--share", type=float)
+    for given, said in (("--size=ab", "--size is 'ab'; it must be a whole number"), ("--share=x", "a number")):
+        with pytest.raises(ValueError, match=said):
+            parser.parse_args([given])
+
+
+def test_a_file_that_is_there_is_kept_or_overwritten(tmp_path):
+    out = tmp_path / "out.mp4"
+    assert cli.keep_earlier(out, False) is None
+    for text, kept in (("one", "out-earlier.mp4"), ("two", "out-earlier2.mp4")):
+        out.write_text(text)
+        assert cli.keep_earlier(out, False) == f"{out} was there already: it is now {tmp_path / kept}"
+        assert (tmp_path / kept).read_text() == text
+        out.unlink()
+    out.write_text("three")
+    assert cli.keep_earlier(out, True) is None
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out-earlier.mp4", "out-earlier2.mp4", "out.mp4"]
+    parser = argparse.ArgumentParser()
+    cli.add_overwrite(parser)
+    assert "kept as OUT-earlier" in " ".join(parser.format_help().split())

@@ -179,7 +179,7 @@ def test_a_run_that_has_no_generator_yet_cannot_be_loaded(run, tmp_path):
         ("--config configs/celebv.py --config.data.dir=configs", "all_98pt.txt"),
         ("--config configs/celebv.py --config.precision=half", "config.precision is 'half'; it must be one of"),
         ("--config configs/none.py", "configs/none.py"),
-        ("", "--config is not given"),
+        ("", "the following arguments are required: --config"),
         ("--confg x", "confg"),
     ],
 )

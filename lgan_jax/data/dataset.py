@@ -7,7 +7,6 @@ import dataclasses
 import fcntl
 import functools
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, SupportsIndex
@@ -16,6 +15,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from jaxtyping import Int
 
+from lgan_jax import cache as caches
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import builders, images, partners, synthetic
 from lgan_jax.data.builders import base, made
@@ -23,7 +23,6 @@ from lgan_jax.data.builders.emotionet import EVERYBODY
 from lgan_jax.data.split import CALLED, SPLITS, TRAIN, HeldOut
 from lgan_jax.landmarks import IBUG68_TO_INNER49, WFLW98_TO_IBUG68, scheme, scheme_of_count
 
-CACHE_VARIABLE = "LGAN_JAX_CACHE"
 MEMORY = 2**30  # bytes of decoded pictures that a split keeps; the records beyond are decoded at every reading
 _CELEBV = ("Donald_Trump", "Emmanuel_Macron", "Jack_Ma", "Kathleen", "Theresa_May")
 _PREPARED = "prepared.json"
@@ -253,7 +252,7 @@ def open_faces(settings: Settings) -> FaceData:
         damaged.
       OSError: the cache cannot be written.
     """
-    cache = _cache(settings)
+    cache = caches.folder(settings.cache)
     if not settings.dir:
         builder, name = builders.Synthetic(settings.built_in, settings.size, cache), "built-in faces"
         points = _BUILT_IN_SCHEMES[settings.scheme]
@@ -279,10 +278,6 @@ def open_faces(settings: Settings) -> FaceData:
         **{split: _split(stored, split, info, points, pairs) for split in SPLITS},
         drawn=None if settings.dir else settings.built_in,
     )
-
-
-def _cache(settings: Settings) -> Path:
-    return Path(settings.cache or os.environ.get(CACHE_VARIABLE) or "~/.cache/lgan_jax").expanduser()
 
 
 def _reader(settings: Settings, root: Path, cache: Path) -> tuple[base.FaceBuilder, str]:
@@ -324,7 +319,7 @@ def _built(builder: base.FaceBuilder, cache: Path) -> tfds.core.DatasetBuilder:
     except OSError as error:
         raise OSError(
             f"the faces cannot be cached in {cache}: {error.strerror or error}; make room there, or set "
-            f"config.data.cache or ${CACHE_VARIABLE} to another folder"
+            f"config.data.cache or ${caches.VARIABLE} to another folder"
         ) from error
     return tfds.builder_from_directory(builder.data_dir)
 

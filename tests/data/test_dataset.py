@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import tiny_sets
 
-from lgan_jax import data
+from lgan_jax import cache, data
 from lgan_jax.data import dataset, images
+from lgan_jax.training import compilation
 
 
 def settings(root, cache, size=48):
@@ -28,7 +29,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))  # the next write fa
 """
 OPEN = """
 import sys
-from lgan_jax import data
+from lgan_jax import cache, data
 from lgan_jax.data import pipelines
 faces = data.open_faces(data.Settings(name="celebv", dir=sys.argv[1], size=48, cache=sys.argv[2]))
 next(pipelines.training_batches(faces.train, 2, 0, "one_of_each"))
@@ -68,13 +69,21 @@ def test_a_damaged_cache(root, tmp_path):
 
 
 def test_the_cache_folder(root, tmp_path, monkeypatch):
-    monkeypatch.setenv(dataset.CACHE_VARIABLE, str(tmp_path / "from variable"))
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "from variable"))
     data.open_faces(settings(root, ""))
     assert (tmp_path / "from variable").is_dir()
-    monkeypatch.delenv(dataset.CACHE_VARIABLE)
+    monkeypatch.delenv(cache.VARIABLE)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     data.open_faces(settings(root, ""))
     assert (tmp_path / "home" / ".cache" / "lgan_jax").is_dir()
+
+
+def test_without_a_home_folder(root, monkeypatch):
+    monkeypatch.delenv(cache.VARIABLE, raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    with pytest.raises(ValueError, match=r"there is no home folder.*set \$LGAN_JAX_CACHE"):
+        data.open_faces(settings(root, ""))
+    compilation.use_cache()  # which runs do without
 
 
 def test_several_at_once_build_one_set(root, tmp_path):

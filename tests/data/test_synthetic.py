@@ -385,6 +385,10 @@ def test_settings_are_read_and_checked():
 def test_the_sheet(tmp_path, capsys):
     main([str(tmp_path / "sheet.png"), "--people", "2", "--size", "20", "--landmarks"])
     assert cv2.imread(str(tmp_path / "sheet.png")).shape == (40, 240, 3)
-    with pytest.raises(SystemExit, match="2"):
+    with pytest.raises(FileNotFoundError):
         main([str(tmp_path / "no such folder" / "sheet.png"), "--people", "1", "--size", "16"])
-    assert "error: " in capsys.readouterr().err
+    with pytest.raises(ValueError, match=r"sheet.tga: images are written as \.png"):
+        main([str(tmp_path / "sheet.tga"), "--people", "1", "--size", "16"])
+    main([str(tmp_path / "sheet.png"), "--people", "1", "--size", "16"])
+    assert "sheet-earlier.png" in capsys.readouterr().out
+    assert cv2.imread(str(tmp_path / "sheet-earlier.png")).shape == (40, 240, 3)

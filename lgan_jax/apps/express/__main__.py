@@ -67,6 +67,7 @@ def _parser() -> cli.Parser:
     )
     add("--face-only", action="store_true", help="write the face alone, do not put it back into the photo")
     add("--no-visible-mark", dest="visible_mark", action="store_false", help="no mark in the corner of a video")
+    cli.add_overwrite(parser)
     return parser
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 import lgan_jax
-from lgan_jax import action_units, experiment
+from lgan_jax import action_units, cli, experiment
 from lgan_jax.apps import device, output, provenance
 from lgan_jax.apps.driving import FROM_IBUG68, Locator
 from lgan_jax.apps.express import photo as photos
@@ -61,6 +61,7 @@ class Options:
     interpolate: Sequence[float] | None = None
     face_only: bool = False
     visible_mark: bool = True
+    overwrite: bool = False
 
     def __post_init__(self) -> None:
         wanted = self.wanted  # raises for what cannot be meant
@@ -183,7 +184,7 @@ def run(
         say(f"wanted: {listed(units)}")
     levels, steps = _steps(options, own, units)
     each = [photos.enlarged(made, photo) for made in photos.edited(model, photo, steps)]
-    _write(options, photo, each, levels, find)
+    _write(options, photo, each, levels, find, say)
     say(f"{options.place} is written")
     return 0
 
@@ -209,7 +210,7 @@ def run_labelled(
     say(f"wanted: {options.expression}, with the landmarks of {options.landmarks_from.name}")
     landmarks = other.face.ibug68[FROM_IBUG68[scheme]]
     made = model.synthesize(photos.in_range(photo), landmarks[None], np.array([words.label(options.expression)]))
-    _write(options, photo, list(to_bytes(made)), np.ones(1), find)
+    _write(options, photo, list(to_bytes(made)), np.ones(1), find, say)
     say(f"{options.place} is written")
     return 0
 
@@ -242,6 +243,7 @@ def _write(
     faces: Sequence[np.ndarray],
     levels: np.ndarray,
     find: Callable[[np.ndarray], np.ndarray | None],
+    say: Say,
 ) -> None:
     made = output.open_output(
         options.place, photos.open_photo(options.image, "--image"), options.workdir.resolve().name
@@ -254,6 +256,8 @@ def _write(
                 picture = face if options.face_only else photos.put_back(photo, face, find(face))
                 made.write(provenance.mark(picture) if options.moving and options.visible_mark else picture, time)
         made.finish(complete=True)
+        if line := cli.keep_earlier(options.place, options.overwrite):
+            say(line)
         made.commit(options.place)
     finally:
         made.discard()

@@ -56,6 +56,7 @@ def _parser() -> cli.Parser:
         "dlib where the run has its points",
     )
     add("--no-visible-mark", dest="visible_mark", action="store_false", help="no mark in the corner of a video")
+    cli.add_overwrite(parser)
     return parser
 
 

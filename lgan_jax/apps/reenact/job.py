@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 import lgan_jax
-from lgan_jax import experiment
+from lgan_jax import cli, experiment
 from lgan_jax.apps import device, output, video
 from lgan_jax.apps.driving import FaceReader, Reader
 from lgan_jax.apps.neutral import most_neutral, neutral_frame
@@ -53,6 +53,7 @@ class Options:
     paste_back: bool = False
     match_colours: bool = True
     visible_mark: bool = True
+    overwrite: bool = False
 
     def __post_init__(self) -> None:
         if self.size is not None and (self.size % 2 or not 32 <= self.size <= 4096):
@@ -150,7 +151,9 @@ def _write(
     stopped = pipeline.stopped
     if not writer.written:
         raise ValueError(_nothing(writer.faceless, stopped, source))
-    out = _unused(options.out) if stopped and options.out.exists() else options.out
+    out = cli.unused(options.out, "stopped") if stopped and options.out.exists() else options.out
+    if line := cli.keep_earlier(out, options.overwrite):
+        say(line)
     made.commit(out)
     for line in _report(writer, source, stages, seconds, stopped):
         say(line)
@@ -217,8 +220,3 @@ def _nothing(faceless: int, stopped: bool, source: Source) -> str:
         return f"there is no face in {source.path}: nothing is written"
     return f"there is no face in any of the {faceless} frames of {source.path}: nothing is written"
 
-
-def _unused(out: Path) -> Path:
-    """A name beside `out` that nothing has, so that a stopped job leaves an earlier one's result alone."""
-    names = (out.with_name(f"{out.stem}-stopped{'' if i == 1 else i}{out.suffix}") for i in range(1, 1 << 30))
-    return next(name for name in names if not name.exists())

@@ -1,48 +1,48 @@
-"""A sheet of built-in faces: `python -m lgan_jax.data.synthetic OUT.png`.
-
-One row a person: the eight expressions, then turned heads. `--wild` draws strangers in place of the cast, `--landmarks`
-draws WFLW's 98 points on top.
-"""
+"""`python -m lgan_jax.data.synthetic OUT.png`; `--help` says the rest."""
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from lgan_jax import cli
 from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.data.synthetic import Sample, Settings, draw, sample
 from lgan_jax.data.synthetic.canvas import fixed
 
+_PROGRAM = "synthetic"
+_DESCRIPTION = """\
+Draws a sheet of built-in faces. One row a person: the eight expressions, then turned heads. --wild draws strangers in
+place of the cast, --landmarks draws WFLW's 98 points on top."""
+_KINDS = (".png", ".jpg", ".jpeg")
 _POSES = ((-35, 0, 0), (-18, 8, -8), (18, -12, 8), (35, 0, 0))  # yaw, pitch, roll
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Reads the command line and writes the sheet."""
-    parser = argparse.ArgumentParser(prog="python -m lgan_jax.data.synthetic", description="A sheet of built-in faces.")
-    parser.add_argument("out", type=Path, help="the picture to write (.png, .jpg)")
-    parser.add_argument("--size", type=int, default=128, help="side of one face in pixels (default 128)")
-    parser.add_argument("--people", type=int, default=5, help="number of people (default 5)")
-    parser.add_argument("--seed", type=int, default=0, help="changes the people (default 0)")
-    parser.add_argument(
-        "--wild", action="store_true", help="strangers, each with a light and a background of their own"
-    )
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Reads the flags, writes the sheet, returns the exit status."""
+    parser = cli.Parser("lgan_jax.data.synthetic", _DESCRIPTION)
+    parser.add_argument("out", metavar="OUT", type=Path, help="the image to write (.png, .jpg)")
+    parser.add_argument("--size", type=int, default=128, help="side of one face in pixels (default: %(default)s)")
+    parser.add_argument("--people", type=int, default=5, help="number of people (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="changes the people (default: %(default)s)")
+    parser.add_argument("--wild", action="store_true", help="strangers, each with a light and a background of their own")
     parser.add_argument("--landmarks", action="store_true", help="draw the landmarks")
-    chosen = parser.parse_args(arguments)
-    try:
-        settings = Settings(chosen.people, seed=chosen.seed, variation="wild" if chosen.wild else "video")
-        sheet = _sheet(settings, chosen.size, chosen.landmarks)
-        encoded, data = cv2.imencode(chosen.out.suffix or ".png", sheet[..., ::-1])
-        if not encoded:
-            raise ValueError(f"cannot write pictures as {chosen.out.suffix!r}; use .png or .jpg")
-        chosen.out.write_bytes(data.tobytes())
-    except (ValueError, OSError, cv2.error) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    cli.add_overwrite(parser)
+    given = parser.parse_args(arguments)
+    settings = Settings(given.people, seed=given.seed, variation="wild" if given.wild else "video")
+    suffix = given.out.suffix or ".png"
+    if suffix.lower() not in _KINDS:
+        raise ValueError(f"{given.out}: images are written as {' or '.join(_KINDS)}")
+    _, data = cv2.imencode(suffix, _sheet(settings, given.size, given.landmarks)[..., ::-1])
+    if line := cli.keep_earlier(given.out, given.overwrite):
+        print(line)
+    given.out.write_bytes(data.tobytes())
+    return 0
 
 
 def _sheet(settings: Settings, size: int, landmarks: bool) -> np.ndarray:
@@ -67,4 +67,4 @@ def _picture(face: Sample, size: int, landmarks: bool) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(cli.run(main, _PROGRAM))

@@ -1,0 +1,57 @@
+"""All commands under one name: `lgan-jax train`, `lgan-jax reenact`, …
+
+Each is imported when it is called, so that a list or a `--help` need not wait for JAX.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from lgan_jax import __version__, cli
+
+_PROGRAM = "lgan-jax"
+
+
+class Command(NamedTuple):
+    """A module with a function `main(arguments)` that returns an exit status, and what it does."""
+
+    module: str
+    what: str
+
+
+COMMANDS = {
+    "train": Command("lgan_jax.commands.train", "train what a config describes, then evaluate it"),
+    "evaluate": Command("lgan_jax.commands.evaluate", "evaluate a trained run: tables, figures, a report"),
+    "prepare": Command("lgan_jax.data.prepare.__main__", "make a data set of your own videos and photos"),
+    "reenact": Command("lgan_jax.apps.reenact.__main__", "let a trained person's face follow a video or photos"),
+    "edit": Command("lgan_jax.apps.edit.__main__", "edit landmarks or action units in the browser"),
+    "express": Command("lgan_jax.apps.express.__main__", "give the face in a photo another expression"),
+    "synthesize": Command("lgan_jax.apps.synthesize.__main__", "sample faces with landmarks as a data set"),
+    "invert": Command("lgan_jax.apps.invert.__main__", "find the latent of the face in a photo"),
+    "project": Command("lgan_jax.apps.project.__main__", "a face with one photo's look and another's expression"),
+    "interop": Command("lgan_jax.interop.__main__", "make a run of released weights"),
+    "synthetic": Command("lgan_jax.data.synthetic.__main__", "draw a sheet of the built-in faces"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command that the arguments begin with, and returns its exit status."""
+    name, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if name in COMMANDS:
+        return cli.run(lambda: importlib.import_module(COMMANDS[name].module).main(rest), name)
+    return cli.run(lambda: _other(name), _PROGRAM)
+
+
+def _other(name: str) -> int:
+    """What is no command: help, the version, or a mistake."""
+    if name in ("--help", "-h", "help"):
+        lines = (f"  {each:11s} {command.what}" for each, command in COMMANDS.items())
+        print("\n".join([f"usage: {_PROGRAM} COMMAND …\n", *lines, f"\n{_PROGRAM} COMMAND --help explains a command."]))
+        return 0
+    if name == "--version":
+        print(f"lgan_jax {__version__}")
+        return 0
+    raise ValueError(f"there is no command {name!r}; there are {', '.join(COMMANDS)}")

@@ -1,0 +1,74 @@
+"""Evaluates a trained run: a table on the terminal, report/metrics.json and report/index.html in its folder."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from lgan_jax import cli
+
+_DESCRIPTION = """\
+Evaluates a trained run: a table on the terminal, report/metrics.json and report/index.html in its folder.
+
+  lgan-jax evaluate --workdir runs/quick
+  lgan-jax evaluate --workdir runs/ck_plus --compare runs/ck_plus-without_labels --augmentation --factors 0,1,5
+  lgan-jax evaluate --workdir runs/made --augmentation --config celeba --config.evaluation.claim.seeds=1
+  python evaluate.py --workdir runs/quick                   the same, in a checkout
+
+What is given here changes a field of the run's `evaluation` of the same name; methods have different ones. With
+--config all of them come from another config first: the run's own may be older than some of them."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Evaluates, and returns the exit status."""
+    parser = cli.Parser("evaluate", _DESCRIPTION)
+    add = parser.add_argument
+    add("--workdir", required=True, metavar="RUN", type=Path, help="folder of the run")
+    add("--config", metavar="NAME[:VARIANTS]", help="config whose `evaluation` replaces the run's own")
+    add("--frames", metavar="N", type=int, help="test images (of each person); the config says how many")
+    add("--inception", metavar="FILE", help="pytorch-fid's Inception weights, for FID (expression, began, projection)")
+    add("--compare", metavar="RUN,…", type=_names, help="other runs of the same data, for Table 7 (expression)")
+    add(
+        "--augmentation",
+        action=argparse.BooleanOptionalAction,
+        help="train others on generated faces, too, which takes long: Table 4 (expression), landmark detectors (began)",
+    )
+    add("--factors", metavar="N,…", type=integers, help="of Table 4: times as many generated faces as real ones, as 0,1,5")
+    add("--seeds", metavar="N", type=int, help="of Table 4: trainings for each factor")
+    add("--data_dir", metavar="DIR", help="where the run's data set lies now, if it was moved")
+    given, fields = parser.parse_known_args(arguments)
+    overrides = _evaluation(given.config, fields, list(parser._option_string_actions))
+    from lgan_jax import experiment  # after the flags: --help need not wait for JAX
+
+    for name in ("frames", "inception", "compare", "augmentation", "factors", "seeds"):
+        if (value := getattr(given, name)) is not None:
+            overrides[name] = value
+    experiment.evaluate(given.workdir, overrides, given.data_dir)
+    return 0
+
+
+def _evaluation(config: str | None, fields: Sequence[str], known: Sequence[str]) -> dict:
+    """The section `evaluation` of another config, with the fields that the command line changes."""
+    from ml_collections import ConfigDict
+
+    from lgan_jax.commands import configs
+
+    if config is None:
+        if any(field.startswith("--config.") for field in fields):
+            raise ValueError(f"{fields[0].partition('=')[0]} changes a field of --config: give --config too")
+        configs.overridden(ConfigDict(), fields, known)  # which says what is wrong with them
+        return {}
+    return configs.overridden(configs.load(config), fields, known).evaluation.to_dict()
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, text.split(",")))
+
+
+def integers(text: str) -> tuple[int, ...]:
+    """Whole numbers with commas between them."""
+    try:
+        return tuple(map(int, text.split(",")))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of whole numbers with commas between, as 0,1,5") from None

@@ -1,0 +1,49 @@
+"""Trains what a config describes, on the devices of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lgan_jax import cli
+
+_DESCRIPTION = """\
+Trains what a config describes, on the devices of this machine, then evaluates it.
+
+  lgan-jax train --config celebv --workdir runs/celebv
+  lgan-jax train --config celebv:quick --config.loop.seed=1
+  python train.py --config configs/celebv.py:quick          the same, in a checkout
+
+Started again with the same command, a run continues where it was."""
+_TOGETHER = ("coordinator", "processes", "process")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Trains, and returns the exit status."""
+    from lgan_jax.commands import configs
+
+    parser = cli.Parser("train", _DESCRIPTION)
+    parser.epilog = (
+        f"The configs that come with lgan_jax: {', '.join(configs.names())}. The head of each file (in "
+        f"{configs.folder()}) lists its variants. Any field of a config is set by --config.FIELD=VALUE, such as "
+        "--config.data.dir=FOLDER for your own data. Exit status: 0; 1 where a loss was not finite; 2 where something is "
+        "wrong with the input; 130 after Ctrl-C and 143 after SIGTERM, with everything saved."
+    )
+    add = parser.add_argument
+    add("--config", required=True, metavar="NAME[:VARIANTS]", help="name of a config, or its file; a comma between variants")
+    add("--workdir", metavar="RUN", type=Path, help="folder of the run (default: runs/, then the config's name)")
+    add("--coordinator", metavar="HOST:PORT", help="of process 0, where several train together")
+    add("--processes", metavar="N", type=int, help="how many processes train together")
+    add("--process", metavar="I", type=int, help="which of them this is, from 0")
+    given, fields = parser.parse_known_args(arguments)
+    together = [name for name in _TOGETHER if getattr(given, name) is not None]
+    if together and len(together) < len(_TOGETHER):
+        raise ValueError(f"--{together[0]} alone does nothing: give --coordinator, --processes and --process together")
+    config = configs.overridden(configs.load(given.config), fields, list(parser._option_string_actions))
+    from lgan_jax import experiment  # after the flags: --help need not wait for JAX
+    from lgan_jax.training import parallel
+
+    if together:
+        parallel.initialize(given.coordinator, given.processes, given.process)
+    workdir = given.workdir or Path("runs") / configs.run_name(given.config)
+    return experiment.train(config.to_dict(), workdir)
