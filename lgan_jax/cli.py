@@ -152,10 +152,7 @@ def keep_earlier(out: pathlib.Path, overwrite: bool) -> str | None:
     if overwrite or not out.is_file():
         return None
     earlier = unused(out, "earlier")
-    try:
-        os.link(out, earlier)  # so that `out` is there at every moment: the new file then replaces it
-    except OSError:  # a file system without links
-        out.rename(earlier)
+    out.rename(earlier)
     return f"{out} was there already: it is now {earlier}"
 
 

@@ -48,8 +48,8 @@ def find(argument: str) -> tuple[Path, str]:
         path = Path(name).expanduser()
         if path.is_file():
             return path, variants
-        if name and path.name == name and path.stem in names():
-            return folder() / f"{path.stem}.py", variants
+        if (known := name.removesuffix(".py")) in names():
+            return folder() / f"{known}.py", variants
     known = Path(argument.rpartition(":")[0] or argument).stem
     hint = f"--config {known} names the one that comes with lgan_jax" if known in names() else ""
     raise FileNotFoundError(

@@ -18,7 +18,8 @@ def test_by_name_or_path_from_anywhere(tmp_path, monkeypatch):
 
 def test_a_file_of_ones_own_comes_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "celebv.py").write_text("from ml_collections import ConfigDict\ndef get_config(): return ConfigDict({'a': 7})")
+    text = "from ml_collections import ConfigDict\ndef get_config():\n    return ConfigDict({'a': 7})\n"
+    (tmp_path / "celebv.py").write_text(text)
     assert configs.load("celebv.py").a == 7
     colon = tmp_path / "my:own.py"
     (tmp_path / "celebv.py").rename(colon)

@@ -15,17 +15,22 @@ from typing import Any
 import numpy as np
 
 from lgan_jax import cli
+from lgan_jax.apps.edit.guard import Guard
 
 _PROGRAM = "edit"
 _PORT = 8420
+_ELSEWHERE = {socket.AF_INET: ("192.0.2.1", 9), socket.AF_INET6: ("2001:db8::1", 9)}  # of documentation: nobody's
 _DESCRIPTION = """\
 Opens a page in the browser. With a LandmarkGAN run, the landmarks of a face are moved there and the faces that the run
 makes of them follow. With a DFT-Net run, the face in a photo is given another expression by its action units. With one
 of each, the page has both, as two tabs.
 
-The page is served on this machine alone. With --host ADDRESS (such as 0.0.0.0) others can open it too: whoever knows
-the whole address that is printed, with its token. It is not encrypted; use it in a network that you trust.
-Ctrl-C ends it."""
+The page is served on this machine alone. From another machine it is opened, encrypted,
+  through ssh:     ssh -L 8420:127.0.0.1:8420 MACHINE, then open http://127.0.0.1:8420/
+  through a proxy: one on this machine that passes WebSockets on, with --allow-host and the name that it serves;
+                   open the address with the token that is printed
+With --host ADDRESS (such as 0.0.0.0) others open it without any: whoever knows the whole address that is printed, with
+its token. That is not encrypted; use it in a network that you trust. Ctrl-C ends it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,6 +45,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="folder of a trained LandmarkGAN or DFT-Net run; may be given again, for the other",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to serve on (default: %(default)s)")
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="name under which a proxy serves the page, such as faces.example.org; may be given again",
+    )
     parser.add_argument("--port", type=int, default=_PORT, help="0 takes any that is free (default: %(default)s)")
     parser.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
     parser.add_argument("--no-visible-mark", action="store_true", help="exported videos carry no mark that can be seen")
@@ -47,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _need_server()
     with _listening(given.host, given.port) as listener:
         studios = _studios(given.workdir, not given.no_visible_mark)
-        return _serve(listener, given.host, studios, not given.no_browser)
+        return _serve(listener, Guard.of(given.host, given.allow_host), studios, not given.no_browser)
 
 
 def _need_server() -> None:
@@ -108,16 +120,16 @@ def _studio(workdir: Path, marked: bool) -> tuple[str, Any]:
     return "landmarks", studio
 
 
-def _serve(listener: socket.socket, host: str, studios: Mapping[str, Any], browser: bool) -> int:
+def _serve(listener: socket.socket, guard: Guard, studios: Mapping[str, Any], browser: bool) -> int:
     import uvicorn
 
-    from lgan_jax.apps.edit.guard import Guard
     from lgan_jax.apps.edit.server import Studios, configuration
 
-    guard = Guard.of(host)
-    address = url(host, listener.getsockname()[1], guard.token)
+    address = url(guard.host, listener.getsockname()[1], guard.token)
     try:
         print(f"The editor is at {address} (Ctrl-C ends it)", flush=True)
+        for name in sorted(guard.allowed):
+            print(f"Behind the proxy it is at https://{name}/?token={guard.token}", flush=True)
         if browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         uvicorn.Server(configuration(Studios(**studios), guard)).run([listener])
@@ -127,10 +139,23 @@ def _serve(listener: socket.socket, host: str, studios: Mapping[str, Any], brows
 
 
 def url(host: str, port: int, token: str) -> str:
-    """The page's address; of a server on every address of this machine, by the machine's name."""
-    name = socket.gethostname() if host in ("0.0.0.0", "::") else host
+    """The page's address; of a server on every address of this machine, by the one that others reach."""
+    name = {"0.0.0.0": outward, "::": lambda: outward(socket.AF_INET6)}.get(host, lambda: host)()
     name = f"[{name}]" if ":" in name else name
     return f"http://{name}:{port}/{f'?token={token}' if token else ''}"
+
+
+def outward(family: socket.AddressFamily = socket.AF_INET) -> str:
+    """This machine's address in the network, which all there can reach; its name where it has none.
+
+    A name that this machine calls itself by often means nothing to others.
+    """
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(_ELSEWHERE[family])  # sends nothing
+            return probe.getsockname()[0]
+        except OSError:
+            return socket.gethostname()
 
 
 if __name__ == "__main__":

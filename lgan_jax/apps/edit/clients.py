@@ -15,16 +15,21 @@ from lgan_jax.faces import Faces
 
 Send = Callable[[bytes], Awaitable[None]]
 Answer = Callable[[Callable[[], Any]], Awaitable[bytes]]
+_UPLOADS = 4  # at a time
 _LOG = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
 class Workers:
-    """The threads that work for all pages: `network` runs the networks, `faces` looks for faces with `seeing`."""
+    """The threads that work for all pages: `network` runs the networks, `faces` looks for faces with `seeing`.
+
+    `uploads` limits how many requests with a body are held in memory at a time; others wait, unread.
+    """
 
     network: ThreadPoolExecutor = dataclasses.field(default_factory=lambda: ThreadPoolExecutor(1, "network"))
     faces: ThreadPoolExecutor = dataclasses.field(default_factory=lambda: ThreadPoolExecutor(1, "faces"))
     seeing: Faces = dataclasses.field(default_factory=Faces)
+    uploads: asyncio.Semaphore = dataclasses.field(default_factory=lambda: asyncio.Semaphore(_UPLOADS))
 
 
 async def in_thread(executor: ThreadPoolExecutor, work: Callable, *arguments: Any) -> Any:

@@ -25,7 +25,7 @@ class ExpressionTab:
     """What pages ask, answered by one studio. The photo of a page is kept while it is open."""
 
     def __init__(self, studio: ExpressionStudio, workers: Workers) -> None:
-        self._studio, self._workers = studio, workers
+        self._studio, self.workers = studio, workers
         self._locator = studio.locator(workers.seeing)
         self._portraits: dict[str, tuple[int, Portrait] | None] = {}  # by session; each photo has a number of its own
         self._numbers = itertools.count(1)
@@ -71,8 +71,8 @@ class ExpressionTab:
             answer = {"kind": "expression", "id": number, "photo": photo, "view": view, "network_ms": round(spent, 3)}
             return answer, portrait, made, view
 
-        answer, *edit = await in_thread(self._workers.network, work)
-        data, kind = await in_thread(self._workers.faces, self._studio.seen, *edit, self._workers.seeing)
+        answer, *edit = await in_thread(self.workers.network, work)
+        data, kind = await in_thread(self.workers.faces, self._studio.seen, *edit, self.workers.seeing)
         return protocol.pack({**answer, "type": f"image/{kind}"}, data)
 
     def _portrait(self, session: str) -> tuple[int, Portrait]:
@@ -88,8 +88,8 @@ class ExpressionTab:
         if session not in self._portraits:
             raise ValueError("this page is not connected: reload it")
         data = await photos.body(request.headers, request.stream())
-        found = await in_thread(self._workers.faces, self._studio.search, data, self._locator)
-        portrait = await in_thread(self._workers.network, self._studio.portrait, found)
+        found = await in_thread(self.workers.faces, self._studio.search, data, self._locator)
+        portrait = await in_thread(self.workers.network, self._studio.portrait, found)
         number = next(self._numbers)
         if session in self._portraits:  # else the page has left
             self._portraits[session] = (number, portrait)
@@ -100,8 +100,8 @@ class ExpressionTab:
     async def units(self, request: Request) -> Response:
         """What the face in another photo shows; the photo is not kept."""
         data = await photos.body(request.headers, request.stream())
-        found = await in_thread(self._workers.faces, self._studio.search, data, self._locator)
-        portrait = await in_thread(self._workers.network, self._studio.portrait, found)
+        found = await in_thread(self.workers.faces, self._studio.search, data, self._locator)
+        portrait = await in_thread(self.workers.network, self._studio.portrait, found)
         said = portrait.faces.replace("is edited", "is taken")
         return framed({"kind": "units", "faces": said}, portrait.units.astype("<f4").tobytes())
 
@@ -111,6 +111,6 @@ class ExpressionTab:
         _, payload = protocol.unpack(await photos.body(request.headers, request.stream(), _MOST_EXPORT))
         units = protocol.units(payload)
         _, portrait = self._portrait(request.query_params.get("session", ""))
-        made = await in_thread(self._workers.network, self._studio.edit, portrait, units)
-        file = await in_thread(self._workers.faces, self._studio.png, portrait, made, self._workers.seeing)
+        made = await in_thread(self.workers.network, self._studio.edit, portrait, units)
+        file = await in_thread(self.workers.faces, self._studio.png, portrait, made, self.workers.seeing)
         return Response(file, media_type="image/png")

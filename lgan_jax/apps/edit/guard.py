@@ -2,7 +2,7 @@
 
 A page of another site must not reach a server on the loopback device, neither directly (its `Origin` differs) nor under
 a name of its own that resolves to 127.0.0.1 (DNS rebinding: the `Host` is not ours). A server that others can reach
-asks for a token besides.
+asks for a token.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import dataclasses
 import hmac
 import ipaddress
 import secrets
-import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -38,35 +37,49 @@ class Guard:
     Attributes:
       host: what the server is bound to.
       token: what the address must hold; empty where nothing is asked.
+      allowed: names, in small letters, under which a proxy on this machine serves the page.
     """
 
     host: str
     token: str = ""
+    allowed: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, host: str) -> Guard:
-        """With a new token, unless only this machine can reach `host`."""
-        return cls(host, "" if is_loopback(host) else secrets.token_urlsafe(24))
+    def of(cls, host: str, allowed: Iterable[str] = ()) -> Guard:
+        """With a new token, unless only this machine can reach `host` and no proxy lets others in."""
+        names = frozenset(name.lower() for name in allowed)
+        alone = is_loopback(host) and not names
+        return cls(host, "" if alone else secrets.token_urlsafe(24), names)
 
     def refusal(self, headers: Mapping[str, str], token: str, same_origin: bool) -> str:
         """Why a request is refused, in one line; empty where it may pass.
 
-        `same_origin` asks for an `Origin` that is this server, which browsers send with sockets and uploads.
+        `same_origin` asks for an `Origin` that is this server, which browsers send with sockets and uploads. Where
+        others can reach the server, under names that it cannot know, the token decides: no page of another site has it.
         """
-        host = headers.get("host", "")
-        if not self._is_ours(_hostname(f"//{host}")):
-            return f"the address {host!r} is not this server's; open the page at the address that it printed"
-        if same_origin and headers.get("origin", "") not in (f"http://{host}", f"https://{host}"):
-            return "only the editor's own page may do that"
         if self.token and not hmac.compare_digest(token.encode(), self.token.encode()):
             return "the token is missing or wrong; open the whole address that the server printed"
+        if not is_loopback(self.host):
+            return ""
+        host, origin = headers.get("host", ""), headers.get("origin", "")
+        name = _hostname(f"//{host}")
+        if not self._is_ours(name):
+            return (
+                f"the address {host!r} is not this server's; open the page at the address that it printed"
+                f"{_advice(name)}"
+            )
+        from_here = origin in (f"http://{host}", f"https://{host}") or _hostname(origin) in self.allowed
+        if same_origin and not from_here:
+            return f"only the editor's own page may do that{_advice(_hostname(origin))}"
         return ""
 
     def _is_ours(self, name: str) -> bool:
-        """Addresses in figures cannot be rebound; of names, only those that are certainly this machine's."""
-        if is_loopback(self.host):
-            return name in _LOOPBACK or name == self.host
-        return name in (self.host, "localhost", socket.gethostname()) or _is_address(name)
+        return name in _LOOPBACK or name == self.host or name in self.allowed
+
+
+def _advice(name: str) -> str:
+    """What to do where a proxy serves the page under a name."""
+    return f"; if a proxy serves it as {name}, start the editor with --allow-host {name}" if name else ""
 
 
 def is_loopback(host: str) -> bool:

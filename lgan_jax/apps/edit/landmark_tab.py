@@ -26,7 +26,7 @@ class LandmarkTab:
     """What pages ask, answered by one studio."""
 
     def __init__(self, studio: Studio, workers: Workers) -> None:
-        self._studio, self._workers = studio, workers
+        self._studio, self.workers = studio, workers
         self._reader = self._new_reader()
         self.routes = [
             Route("/photo", self.photo, methods=["POST"]),
@@ -34,7 +34,7 @@ class LandmarkTab:
         ]
 
     def _new_reader(self) -> FaceReader:
-        return FaceReader(self._studio.model, self._studio.known, faces=self._workers.seeing)
+        return FaceReader(self._studio.model, self._studio.known, faces=self.workers.seeing)
 
     def about(self) -> Mapping[str, Any]:
         """What the page must know of the run, as JSON holds it."""
@@ -61,17 +61,17 @@ class LandmarkTab:
         reader = self._new_reader()
 
         async def render(take: Callable[[], Any]) -> bytes:
-            return await in_thread(self._workers.network, lambda: rendered(self._studio, *take()))
+            return await in_thread(self.workers.network, lambda: rendered(self._studio, *take()))
 
         async def camera(take: Callable[[], Any]) -> bytes:
             def locate() -> tuple[int, Located | None]:
                 number, _, payload = take()
                 return number, reader.locate(photos.decode(payload))
 
-            number, located = await in_thread(self._workers.faces, locate)
+            number, located = await in_thread(self.workers.faces, locate)
             if located is None:
                 return protocol.pack({"kind": "no_face", "id": number})
-            points = await in_thread(self._workers.network, reader.points, [located])
+            points = await in_thread(self.workers.network, reader.points, [located])
             return protocol.pack({"kind": "face", "id": number}, points[0].astype("<f4").tobytes())
 
         return {"render": render, "camera": camera}
@@ -83,7 +83,7 @@ class LandmarkTab:
     async def photo(self, request: Request) -> Response:
         """Landmarks and the aligned crop of the face in an uploaded photo."""
         data = await photos.body(request.headers, request.stream())
-        seen = await in_thread(self._workers.faces, self._read, data)
+        seen = await in_thread(self.workers.faces, self._read, data)
         if seen is None:
             raise ValueError("no face is found in this photo; try one that shows it larger and from the front")
         return framed({"kind": "face"}, seen.landmarks.astype("<f4").tobytes(), images.encode_jpeg(seen.crop))
@@ -96,7 +96,7 @@ class LandmarkTab:
     async def export(self, request: Request) -> Response:
         """A picture, or a sheet or film of several edits, as a file that says what made it."""
         header, payload = protocol.unpack(await photos.body(request.headers, request.stream(), _MOST_EXPORT))
-        info, network = self._studio.model.info, self._workers.network
+        info, network = self._studio.model.info, self.workers.network
         look, kind = protocol.look(header, info), request.path_params["kind"]
         if kind == "picture":
             (landmarks,) = protocol.landmark_sets(payload, info)

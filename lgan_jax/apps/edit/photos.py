@@ -5,6 +5,7 @@ What is no photo, or too large, is refused from its first bytes, before it is de
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import AsyncIterable, Mapping
 
@@ -14,6 +15,7 @@ from PIL import Image, ImageOps
 
 MOST_BYTES = 32 * 2**20
 MOST_PIXELS = 40_000_000
+WITHIN = 120.0  # seconds for an upload: 32 MB at 2 Mbit/s
 _FORMATS = ("JPEG", "PNG", "WEBP")
 _SIDE = 1600  # pixels that a photo is made smaller to before a face is looked for
 
@@ -23,16 +25,24 @@ class TooLarge(ValueError):
 
 
 async def body(headers: Mapping[str, str], chunks: AsyncIterable[bytes], most: int = MOST_BYTES) -> bytes:
-    """What a request carries. Raises `TooLarge` as soon as it says, or turns out, to be more than `most` bytes."""
+    """What a request carries.
+
+    Raises `TooLarge` as soon as it says, or turns out, to be more than `most` bytes, and `ValueError` where it does not
+    arrive within `WITHIN` seconds.
+    """
     refusal = f"at most {most // 2**20} MB can be sent"
     said = headers.get("content-length", "0")
     if not said.isdecimal() or int(said) > most:
         raise TooLarge(refusal)
     data = bytearray()
-    async for chunk in chunks:
-        data += chunk
-        if len(data) > most:
-            raise TooLarge(refusal)
+    try:
+        async with asyncio.timeout(WITHIN):
+            async for chunk in chunks:
+                data += chunk
+                if len(data) > most:
+                    raise TooLarge(refusal)
+    except TimeoutError:
+        raise ValueError(f"what was sent did not arrive within {WITHIN:g} seconds") from None
     return bytes(data)
 
 

@@ -15,12 +15,13 @@ Answering = Callable[[Any, Request], Awaitable[Response]]
 
 
 def clear(answer: Answering) -> Answering:
-    """A method that answers requests: what a user can mend becomes one line of text."""
+    """A tab's method that answers uploads: a few at a time, and what a user can mend becomes one line of text."""
 
     @functools.wraps(answer)
     async def answered(tab: Any, request: Request) -> Response:
         try:
-            return await answer(tab, request)
+            async with tab.workers.uploads:
+                return await answer(tab, request)
         except (ValueError, ImportError, OSError) as error:
             status = 413 if isinstance(error, photos.TooLarge) else 400
             closing = {"Connection": "close"}  # what is left of an upload is not waited for

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import functools
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.datastructures import Headers, MutableHeaders, QueryParams
+from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
@@ -21,6 +22,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from lgan_jax.apps.edit import photos, protocol
 from lgan_jax.apps.edit.clients import Answer, Client, Lane, Workers
+from lgan_jax.apps.edit.connections import Connection, Door, Socket, log_sparingly
 from lgan_jax.apps.edit.expression_studio import ExpressionStudio
 from lgan_jax.apps.edit.expression_tab import ExpressionTab
 from lgan_jax.apps.edit.guard import HEADERS, Guard
@@ -28,6 +30,8 @@ from lgan_jax.apps.edit.landmark_tab import LandmarkTab
 from lgan_jax.apps.edit.studio import Studio
 
 _MOST_MESSAGE = 4 * 2**20  # bytes of one message on the socket
+_MOST_PAGES = 48  # that are open at a time
+_POLICY = 1008  # the code with which a socket is closed that is refused
 _STATIC = Path(__file__).with_name("static")
 _DEPARTED = (WebSocketDisconnect, RuntimeError)  # Starlette's, on sending to a page that was closed
 
@@ -59,8 +63,8 @@ class Studios(NamedTuple):
     expression: ExpressionStudio | None = None
 
 
-def application(studios: Studios, guard: Guard) -> ASGIApp:
-    """The page as an ASGI application."""
+def application(studios: Studios, guard: Guard, door: Door) -> ASGIApp:
+    """The page as an ASGI application; whoever `guard` lets pass does not wait at the `door` any more."""
     workers = Workers()
     tabs: dict[str, Tab] = {}
     if studios.landmarks is not None:
@@ -77,17 +81,27 @@ def application(studios: Studios, guard: Guard) -> ASGIApp:
             *(Mount(f"/{name}", routes=tab.routes) for name, tab in tabs.items()),
         ]
     )
-    return _Guarded(app, guard)
+    return _Guarded(app, guard, door)
 
 
 def configuration(studios: Studios, guard: Guard) -> uvicorn.Config:
-    """How the page is served: quietly, with sockets that send at once and pictures uncompressed."""
+    """How the page is served: quietly, with sockets that send at once and pictures uncompressed.
+
+    No header names the server's software, and none that a proxy could set is believed.
+    """
+    door = Door()
+    log_sparingly()
     return uvicorn.Config(
-        application(studios, guard),
-        log_level="warning",
+        application(studios, guard, door),
+        http=functools.partial(Connection, door),
+        ws=functools.partial(Socket, door),
+        headers=list(HEADERS.items()),
+        server_header=False,
+        proxy_headers=False,
+        log_config=None,
+        log_level="error",
         access_log=False,
         lifespan="off",
-        ws="websockets-sansio",
         ws_max_size=_MOST_MESSAGE,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=1,
@@ -95,35 +109,37 @@ def configuration(studios: Studios, guard: Guard) -> uvicorn.Config:
 
 
 class _Guarded:
-    """Refuses what `guard` refuses, and adds the headers that keep the page to itself."""
+    """Refuses what `guard` refuses. A socket is told why and closed: a page cannot see why one was not opened."""
 
-    def __init__(self, app: ASGIApp, guard: Guard) -> None:
-        self._app, self._guard = app, guard
+    def __init__(self, app: ASGIApp, guard: Guard, door: Door) -> None:
+        self._app, self._guard, self._door = app, guard, door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
-            await self._app(scope, receive, send)
-            return
-
-        async def send_with_headers(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
-            await send(message)
-
         refusal = self._refusal(scope)
         if not refusal:
-            await self._app(scope, receive, send_with_headers)
+            self._door.leave(scope["client"])
+            await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
-            await WebSocket(scope, receive, send).send_denial_response(PlainTextResponse(refusal, 403))
+            websocket = WebSocket(scope, receive, send)
+            await websocket.accept()
+            await refuse(websocket, refusal)
         else:
-            await PlainTextResponse(refusal, 403)(scope, receive, send_with_headers)
+            await PlainTextResponse(refusal, 403, {"Connection": "close"})(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> str:
-        headers, token = Headers(scope=scope), QueryParams(scope["query_string"]).get("token", "")
         if scope["path"].startswith("/static/"):  # the same for everybody
-            token = self._guard.token
+            return ""
+        if scope["path"] == "/" and not self._guard.token:  # likewise: the page then shows why it is refused all else
+            return ""
+        headers, token = Headers(scope=scope), QueryParams(scope["query_string"]).get("token", "")
         from_page = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD")
         return self._guard.refusal(headers, token, same_origin=from_page)
+
+
+async def refuse(websocket: WebSocket, why: str) -> None:
+    """Tells a page why its socket is closed, and closes it."""
+    await websocket.send_bytes(protocol.pack({"kind": "refused", "message": why}))
+    await websocket.close(_POLICY)
 
 
 def _index(request: Request) -> Response:
@@ -134,7 +150,7 @@ class _Pages:
     """The pages that are open, and the tabs that they show."""
 
     def __init__(self, tabs: Mapping[str, Tab]) -> None:
-        self._tabs = tabs
+        self._tabs, self._open = tabs, 0
 
     def about(self, request: Request) -> Response:
         """What the page must know of each tab's run; null for a tab without one."""
@@ -144,9 +160,13 @@ class _Pages:
     async def socket(self, websocket: WebSocket) -> None:
         """Hears one page until it is closed."""
         await websocket.accept()
+        if self._open >= _MOST_PAGES:
+            await refuse(websocket, f"{_MOST_PAGES} pages are open, which is the most that can be; close one first")
+            return
         session = secrets.token_urlsafe(24)
         entered = [tab.enter(session) for tab in self._tabs.values()]
         client = Client(dict(collections.ChainMap(*entered)), websocket.send_bytes)
+        self._open += 1
         serving = [asyncio.create_task(_until_closed(lane)) for lane in client.lanes.values()]
         try:
             await websocket.send_bytes(protocol.pack({"kind": "welcome", "session": session}))
@@ -155,6 +175,7 @@ class _Pages:
         except _DEPARTED:
             return
         finally:
+            self._open -= 1
             for task in serving:
                 task.cancel()
             for tab in self._tabs.values():

@@ -32,6 +32,11 @@ export class Expression {
     return `${this.run.run} · ${this.run.size} px · ${this.run.units.length} action units`;
   }
 
+  /** Whether the edit would be lost with the page. */
+  get unsaved() {
+    return this.history.unsaved;
+  }
+
   /** A new history, which begins with what the photo shows. A shape is units, the expression they are of, its strength. */
   begin() {
     const shape = { units: this.own, usual: NONE, strength: 1 };
@@ -155,6 +160,7 @@ export class Expression {
       const response = await post("expression/export", frame, { session: this.page.session });
       const name = `${this.file.name.replace(/\.[^.]*$/, "")}-express.png`;
       save(name, await response.blob());
+      this.history.save();
       this.page.say(`${name} saved`);
     });
   }

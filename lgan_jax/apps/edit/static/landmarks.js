@@ -117,6 +117,11 @@ export class Landmarks {
     this.ask();
   }
 
+  /** Whether an edit or the strip would be lost with the page. */
+  get unsaved() {
+    return this.history.unsaved || this.strip.unsaved;
+  }
+
   /** Another tab is shown now. */
   left() {
     if (this.camera.running) this.stopCamera();
@@ -141,6 +146,7 @@ export class Landmarks {
   async readLandmarks(file) {
     const { points, framed } = files.parse(await file.text(), this.run);
     this.history.change(this.shapes.fresh(framed ? points : this.shapes.fitted(points)));
+    this.history.save();
     this.page.say(framed ? `${file.name} opened` : `${file.name} belongs to another picture; its points were fitted to this one`);
   }
 
@@ -154,8 +160,16 @@ export class Landmarks {
       this.page.say("Making the file …");
       const response = await post(`landmarks/export/${kind}`, pack(this.look(), ...sets));
       files.save(name, await response.blob());
+      if (kind === "picture") this.history.save();
+      else this.strip.unsaved = false;
       this.page.say(`${name} saved`);
     });
+  }
+
+  /** Saves the landmarks as a file of the page's own making. */
+  save(name, text, type) {
+    files.save(name, text, type);
+    this.history.save();
   }
 
   async toggleCamera() {
@@ -220,8 +234,8 @@ export class Landmarks {
       photo: () => find("photo-file").click(),
       camera: () => this.toggleCamera(),
       open: () => find("landmark-file").click(),
-      json: () => files.save(`${name()}.json`, files.toJson(this.points, this.run), "application/json"),
-      pts: () => files.save(`${name()}.pts`, files.toPts(this.points, this.run), "text/plain"),
+      json: () => this.save(`${name()}.json`, files.toJson(this.points, this.run), "application/json"),
+      pts: () => this.save(`${name()}.pts`, files.toPts(this.points, this.run), "text/plain"),
       png: () => this.export("picture", `${name()}.png`, this.points),
       keep: () => this.page.attempt(() => this.strip.add(history.shape, this.points, this.faces.canvas(this.person))),
       drop: () => this.strip.remove(),

@@ -24,11 +24,12 @@ class Page {
         find("main").ariaBusy = "false";
         for (const tab of tabs) tab.connected();
       },
+      refused: ({ message }) => this.say(message, true, Infinity),
       error: ({ message }) => {
         this.say(message, true);
         for (const tab of tabs) tab.failed?.();
       },
-      state: (connected) => this.connected(connected),
+      state: (connected, ever) => this.connected(connected, ever),
       waiting: (yes) => (find("timing").ariaBusy = String(yes)),
     });
     this.listen();
@@ -69,13 +70,13 @@ class Page {
     this.link?.ask(...request);
   }
 
-  say(text, problem = false) {
+  /** Shows a line for so many milliseconds, by default a problem longer than others. */
+  say(text, problem = false, time = problem ? 10_000 : 5000) {
     const line = find("message");
     line.textContent = text;
     line.classList.toggle("problem", problem);
     clearTimeout(this.fade);
-    this.fade = setTimeout(() => this.say(""), problem ? 10_000 : 5000);
-    if (!text) clearTimeout(this.fade);
+    if (text && time < Infinity) this.fade = setTimeout(() => this.say(""), time);
   }
 
   /** Runs something that may fail, and says so. */
@@ -95,9 +96,11 @@ class Page {
     timing.textContent = `${Math.round(spent)} ms, of which network ${Math.round(header.network_ms)} ms`;
   }
 
-  connected(yes) {
+  /** Shows whether the socket is open; `ever` says whether it was before. */
+  connected(yes, ever) {
     if (!yes) {
-      this.say("The server does not answer; trying again", true);
+      const why = ever ? "The server does not answer" : "No socket can be opened: a proxy on the way must pass WebSockets on";
+      this.say(`${why}; trying again`, true);
       find("main").ariaBusy = "true";
     } else if (this.lost) this.say("Connected again");
     this.lost = !yes;
@@ -115,6 +118,10 @@ class Page {
       event.preventDefault();
       const [file] = event.dataTransfer.files;
       if (file) this.tabs[this.shown]?.readFile(file);
+      else this.say("Only files can be dropped: save the picture of the other page first, then drop its file here", true);
+    });
+    window.addEventListener("beforeunload", (event) => {
+      if (Object.values(this.tabs).some((tab) => tab.unsaved)) event.preventDefault(); // the browser then asks
     });
     document.addEventListener("click", (event) => {
       for (const menu of document.querySelectorAll("details.menu")) if (!menu.contains(event.target)) menu.removeAttribute("open");

@@ -11,15 +11,21 @@ export class Portrait {
     Object.assign(this, { canvas, view: "result", split: 0.5, close: false, photo: null, made: null });
     this.pane = new Pane(canvas);
     this.source = new Pane(source);
+    let pointer = null; // that holds the line: another finger does not move it
     const drag = (event) => {
-      if (this.view !== "compare" || !event.buttons) return;
+      if (this.view !== "compare" || event.pointerId !== pointer) return;
       const box = canvas.getBoundingClientRect();
       onSplit(Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1));
     };
     canvas.addEventListener("pointermove", drag);
     canvas.addEventListener("pointerdown", (event) => {
-      canvas.setPointerCapture(event.pointerId);
+      if (pointer !== null) return;
+      pointer = event.pointerId;
+      canvas.setPointerCapture(pointer);
       drag(event);
+    });
+    canvas.addEventListener("lostpointercapture", (event) => {
+      if (event.pointerId === pointer) pointer = null;
     });
   }
 

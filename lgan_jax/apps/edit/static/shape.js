@@ -109,8 +109,18 @@ export class History {
   constructor(shape, onChange) {
     this.past = [];
     this.future = [];
-    this.kept = this.shape = shape;
+    this.saved = this.kept = this.shape = shape;
     this.onChange = onChange;
+  }
+
+  /** Whether what is kept is neither what the history began with nor in a file. */
+  get unsaved() {
+    return this.kept !== this.saved;
+  }
+
+  /** What is kept is in a file now. */
+  save() {
+    this.saved = this.kept;
   }
 
   /** Shows a shape; while a hand moves it is not yet kept. */

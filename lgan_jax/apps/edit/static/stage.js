@@ -169,7 +169,8 @@ export class Stage {
     this.canvas.setPointerCapture(event.pointerId);
     const here = this.at(event);
     const indices = this.held(event, here);
-    this.gesture = indices ? { indices, last: here } : { path: [[here.x, here.y]] };
+    const pointer = event.pointerId;
+    this.gesture = indices ? { pointer, indices, last: here } : { pointer, path: [[here.x, here.y]] };
     if (indices) this.choose(indices);
     this.draw();
   }
@@ -182,6 +183,8 @@ export class Stage {
         this.hover = over;
         this.draw();
       }
+    } else if (event.pointerId !== this.gesture.pointer) {
+      return; // another finger
     } else if (this.gesture.path) {
       this.gesture.path.push([here.x, here.y]);
       this.draw();
@@ -192,16 +195,17 @@ export class Stage {
     }
   }
 
-  pointerup() {
+  pointerup(event) {
     const gesture = this.gesture;
+    if (gesture && event.pointerId !== gesture.pointer) return; // another finger does not end the drag
     this.gesture = null;
     if (gesture?.path) this.choose(inside(gesture.path, this.points));
     else if (gesture) this.hand.drop();
     this.draw();
   }
 
-  pointercancel() {
-    this.pointerup();
+  pointercancel(event) {
+    this.pointerup(event);
   }
 
   pointerleave() {

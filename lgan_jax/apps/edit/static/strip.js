@@ -2,7 +2,7 @@
 
 export class Strip {
   constructor(list, most, restore, onChange) {
-    Object.assign(this, { list, most, restore, onChange, frames: [] });
+    Object.assign(this, { list, most, restore, onChange, frames: [], unsaved: false });
     this.update();
   }
 
@@ -19,6 +19,7 @@ export class Strip {
     remove.textContent = "×";
     frame.item.append(show, remove);
     this.frames.push(frame);
+    this.unsaved = true;
     this.list.append(frame.item);
     this.update();
     frame.item.scrollIntoView({ block: "nearest", inline: "end" });
@@ -41,6 +42,7 @@ export class Strip {
   }
 
   update() {
+    this.unsaved &&= this.frames.length > 0;
     this.list.classList.toggle("empty", !this.frames.length);
     this.onChange(this.frames.length);
   }

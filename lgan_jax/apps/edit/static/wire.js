@@ -52,8 +52,8 @@ export async function post(path, body, query) {
  */
 export class Link {
   /**
-   * `on` holds functions `(header, buffer, offset, started)` by the kind of answer, `state(connected)`, and
-   * `waiting(yes)` for whether an answer is awaited or being shown.
+   * `on` holds functions `(header, buffer, offset, started)` by the kind of answer, `state(connected, ever)`, and
+   * `waiting(yes)` for whether an answer is awaited or being shown. After `refused` no socket is opened again.
    */
   constructor(on) {
     this.on = on;
@@ -61,6 +61,7 @@ export class Link {
     this.lanes = {};
     this.showing = 0;
     this.pause = 250;
+    this.ever = this.refused = false;
     this.open();
   }
 
@@ -71,13 +72,15 @@ export class Link {
     this.socket.binaryType = "arraybuffer";
     this.socket.onopen = () => {
       this.pause = 250;
-      this.on.state(true);
+      this.ever = true;
+      this.on.state(true, true);
     };
     this.socket.onmessage = (event) => this.hear(event.data);
     this.socket.onclose = () => {
       this.lanes = {};
       this.tell();
-      this.on.state(false);
+      if (this.refused) return;
+      this.on.state(false, this.ever);
       setTimeout(() => this.open(), this.pause);
       this.pause = Math.min(this.pause * 2, 8000);
     };
@@ -104,6 +107,7 @@ export class Link {
 
   async hear(buffer) {
     const [header, offset] = unpack(buffer);
+    this.refused ||= header.kind === "refused";
     const lane = this.lanes[header.of] ?? Object.values(this.lanes).find((one) => one.sent?.id === header.id);
     const started = lane?.sent?.started ?? performance.now();
     if (lane?.sent) {
