@@ -1,8 +1,8 @@
 """Evaluates a trained run; the same as `lgan-jax evaluate`.
 
-  python evaluate.py --workdir runs/quick
-  python evaluate.py --workdir runs/ck_plus --compare runs/ck_plus-without_labels --augmentation --factors 0,1,5
-  python evaluate.py --workdir runs/made --augmentation --config configs/celeba.py --config.evaluation.claim.seeds=1
+python evaluate.py --workdir runs/quick
+python evaluate.py --workdir runs/ck_plus --compare runs/ck_plus-without_labels --augmentation --factors 0,1,5
+python evaluate.py --workdir runs/made --augmentation --config configs/celeba.py --config.evaluation.claim.seeds=1
 """
 
 import sys

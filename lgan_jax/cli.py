@@ -1,7 +1,7 @@
 """What the command lines share: an error that a user can mend is one line and exit status 2, never a traceback.
 
-`sentence` is the boundary: it decides which exceptions are the user's to mend (a file, a setting, a package, a device, a
-full memory), and says them in words. Every other exception is a fault of the program and keeps its traceback.
+`sentence` is the boundary: it decides which exceptions are the user's to mend (a file, a setting, a package, a device,
+a full memory), and says them in words. Every other exception is a fault of the program and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ def _of_file(error: BaseException) -> str | None:
         return None
     if error.strerror is None:
         return str(error) or type(error).__name__
-    names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes | os.PathLike)]
+    given = (name for name in (error.filename, error.filename2) if isinstance(name, str | bytes | os.PathLike))
+    names = [os.fsdecode(name) for name in given]
     return ": ".join([" to ".join(names), error.strerror] if names else [error.strerror])
 
 

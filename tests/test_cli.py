@@ -60,7 +60,7 @@ def test_control_c(capsys):
 
 
 def test_a_file_that_an_error_names_is_said(tmp_path):
-    with pytest.raises(OSError) as raised:
+    with pytest.raises(FileNotFoundError) as raised:
         (tmp_path / "nothing").read_text()
     assert cli.sentence(raised.value) == f"{tmp_path / 'nothing'}: No such file or directory"
     assert cli.sentence(OSError(errno.ENOSPC, "No space left on device")) == "No space left on device"
@@ -69,7 +69,7 @@ def test_a_file_that_an_error_names_is_said(tmp_path):
     assert cli.sentence(moved) == "a to b: Invalid cross-device link"
 
 
-@pytest.mark.parametrize("code", ["raise ImportError('libGL.so.1: cannot open shared object file')", "import libnothing7"])
+@pytest.mark.parametrize("code", ["raise ImportError('libGL.so.1: cannot open')", "import libnothing7"])
 def test_a_broken_package_is_named(code, tmp_path, monkeypatch):
     (tmp_path / "broken7.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)

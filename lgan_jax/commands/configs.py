@@ -116,8 +116,8 @@ def _fault(error: BaseException, path: Path) -> str:
 def overridden(config: ConfigDict, arguments: Sequence[str], known: Sequence[str]) -> ConfigDict:
     """The config with the fields changed that `--config.FIELD=VALUE` names in a command's remaining arguments.
 
-    `known` are the command's own flags. Raises `ValueError`, one line, for an argument that is no such field, or a value
-    of another type.
+    `known` are the command's own flags. Raises `ValueError`, one line, for an argument that is no such field, or a
+    value of another type.
     """
     _refuse_others(arguments, known)
     values = flags.FlagValues()

@@ -32,9 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add(
         "--augmentation",
         action=argparse.BooleanOptionalAction,
-        help="train others on generated faces, too, which takes long: Table 4 (expression), landmark detectors (began)",
+        help="train others on generated faces, too, which is long: Table 4 (expression), landmark detectors (began)",
     )
-    add("--factors", metavar="N,…", type=integers, help="of Table 4: times as many generated faces as real ones, as 0,1,5")
+    add("--factors", metavar="N,…", type=integers, help="of Table 4: generated faces for each real one, as 0,1,5")
     add("--seeds", metavar="N", type=int, help="of Table 4: trainings for each factor")
     add("--data_dir", metavar="DIR", help="where the run's data set lies now, if it was moved")
     given, fields = parser.parse_known_args(arguments)
@@ -71,4 +71,4 @@ def integers(text: str) -> tuple[int, ...]:
     try:
         return tuple(map(int, text.split(",")))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of whole numbers with commas between, as 0,1,5") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of whole numbers, such as 0,1,5") from None

@@ -26,11 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.epilog = (
         f"The configs that come with lgan_jax: {', '.join(configs.names())}. The head of each file (in "
         f"{configs.folder()}) lists its variants. Any field of a config is set by --config.FIELD=VALUE, such as "
-        "--config.data.dir=FOLDER for your own data. Exit status: 0; 1 where a loss was not finite; 2 where something is "
-        "wrong with the input; 130 after Ctrl-C and 143 after SIGTERM, with everything saved."
+        "--config.data.dir=FOLDER for your own data. Exit status: 0; 1 where a loss was not finite; 2 where something "
+        "is wrong with the input; 130 after Ctrl-C and 143 after SIGTERM, with everything saved."
     )
     add = parser.add_argument
-    add("--config", required=True, metavar="NAME[:VARIANTS]", help="name of a config, or its file; a comma between variants")
+    add("--config", required=True, metavar="NAME[:VARIANTS]", help="a config's name or file; commas between variants")
     add("--workdir", metavar="RUN", type=Path, help="folder of the run (default: runs/, then the config's name)")
     add("--coordinator", metavar="HOST:PORT", help="of process 0, where several train together")
     add("--processes", metavar="N", type=int, help="how many processes train together")

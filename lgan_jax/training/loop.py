@@ -149,6 +149,8 @@ class _Training:
             if compiles := turn not in self.compiled:
                 self._hold_pace()
                 self.compiled.add(turn)
+            if log:
+                log.doing("compiling" if compiles else "")
             try:
                 state, metrics = self.train_step(turn)(state, batch, seed)
             except FloatingPointError as error:  # of a phase that works on the host
@@ -217,8 +219,11 @@ class _Training:
             if log:
                 log.train(step, averages, self.pace.lap(self.phase.steps - step))
         if eval_due:
+            if log:
+                log.doing("evaluating")
             state = self._look(step, state, log)
         if pictures_due and log:
+            log.doing("drawing sample images")
             log.pictures(step, jax.device_get(self.pictures(state, self.phase.pictures)))
         return state
 

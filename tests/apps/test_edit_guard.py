@@ -36,7 +36,8 @@ def test_other_pages_do_not(origin):
 def test_a_refusal_says_what_to_do_behind_a_proxy():
     guard = Guard("127.0.0.1")
     for headers in ({"host": "me.example.org"}, {**HERE, "origin": "https://me.example.org"}):
-        assert guard.refusal(headers, "", same_origin=True).endswith("start the editor with --allow-host me.example.org")
+        said = guard.refusal(headers, "", same_origin=True)
+        assert said.endswith("start the editor with --allow-host me.example.org")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8420", "me.example.org", "ME.example.org:443"])

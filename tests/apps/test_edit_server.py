@@ -5,7 +5,6 @@ import importlib.util
 import io
 import ipaddress
 import json
-import logging
 import socket
 import subprocess
 import sys
@@ -22,8 +21,7 @@ import websockets
 from websockets.sync.client import connect
 
 from lgan_jax.apps.edit import __main__ as command
-from lgan_jax.apps.edit import clients, connections, photos, protocol, replies, server, shapes
-from lgan_jax.apps.edit.guard import HEADERS
+from lgan_jax.apps.edit import clients, protocol, shapes
 from lgan_jax.core import FaceInfo
 from lgan_jax.landmarks import WFLW98
 
@@ -233,107 +231,6 @@ def test_a_rebound_name_is_refused(address):
     assert httpx.get(address, headers={"host": "evil.example"}).status_code == 200  # nobody's secret; it says why
     rebound = {"origin": "http://evil.example", "additional_headers": {"host": "evil.example"}}
     assert "not this server's" in refused(address, **rebound)
-
-
-def raw(address, *parts, until_closed=True):
-    """What the server answers to bytes, with the socket still open."""
-    there = urlsplit(address)
-    connection = socket.create_connection((there.hostname, there.port), timeout=30)
-    for part in parts:
-        connection.sendall(part)
-    answered = b""
-    while until_closed and (data := connection.recv(65536)):
-        answered += data
-    return connection, answered
-
-
-HANDSHAKE = b"GET /socket HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-
-
-@pytest.mark.parametrize(
-    ("request_", "status"),
-    [
-        (b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", 200),
-        (b"GET /run HTTP/1.1\r\nHost: evil.example\r\n\r\n", 403),
-        (b"GET /nothing HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", 404),
-        (b"nonsense\r\n\r\n", 400),
-        (HANDSHAKE + b"Sec-WebSocket-Version: 13\r\n\r\n", 400),
-        (HANDSHAKE + b"Sec-WebSocket-Version: 7\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", 426),
-    ],
-)
-def test_every_answer_has_the_headers_and_no_banner(address, request_, status, caplog):
-    connection, answered = raw(address, request_)
-    connection.close()
-    head = answered.partition(b"\r\n\r\n")[0].decode().lower()
-    assert head.startswith(f"http/1.1 {status} ")
-    for name in HEADERS:
-        assert head.count(f"\r\n{name.lower()}:") == 1, name
-    assert "\r\nserver:" not in head
-    assert not caplog.records  # what strangers send is not written down
-
-
-def test_slow_requests_are_closed_and_keep_nobody_out(stub, monkeypatch):
-    monkeypatch.setattr(connections, "WITHIN", 0.5)
-    monkeypatch.setattr(photos, "WITHIN", 0.5)
-    with small_editor.served(small_editor.studio(stub, small_editor.known(each=4))) as address:
-        static = b"GET /static/icon.svg HTTP/1.1\r\nHost: a\r\n\r\n"
-        for start in (b"", b"GET /run HT", static + b"GET /sta", b"POST /run HTTP/1.1\r\nHost: evil\r\nContent-Length: 9\r\n\r\n1"):
-            began = time.monotonic()
-            raw(address, start)[0].close()
-            assert time.monotonic() - began < 15
-        upload = f"POST /landmarks/photo HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: http://127.0.0.1\r\nContent-Length: 99\r\n\r\n"
-        connection, answered = raw(address, upload.encode() + b"1")
-        connection.close()
-        assert answered.endswith(b"what was sent did not arrive within 0.5 seconds")
-
-
-def test_a_crowd_at_the_door_gives_way(stub):
-    with small_editor.served(small_editor.studio(stub, small_editor.known(each=4))) as address:
-        crowd = [raw(address, b"GET / HTTP/1.1\r\nHos", until_closed=False)[0] for _ in range(connections.MOST + 20)]
-        assert works(address)
-        crowd[0].settimeout(20)
-        with contextlib.suppress(ConnectionResetError):
-            assert crowd[0].recv(1) == b""
-        crowd[-1].sendall(b"t: 127.0.0.1\r\n\r\n")
-        assert crowd[-1].recv(12) == b"HTTP/1.1 200"
-        for each in crowd:
-            each.close()
-
-
-def test_uploads_are_held_a_few_at_a_time():
-    class Tab:
-        workers = clients.Workers()
-
-        @replies.clear
-        async def upload(self, request):
-            self.now, self.most = self.now + 1, max(self.most, self.now + 1)
-            await asyncio.sleep(0.01)
-            self.now -= 1
-
-        now = most = 0
-
-    async def many(tab):
-        await asyncio.gather(*(tab.upload(None) for _ in range(11)))
-
-    tab = Tab()
-    asyncio.run(many(tab))
-    assert (tab.most, tab.now) == (clients._UPLOADS, 0)
-
-
-def test_pages_have_a_limit(address, monkeypatch):
-    monkeypatch.setattr(server, "_MOST_PAGES", 2)
-    with socket_of(address), socket_of(address):
-        assert "2 pages are open" in refused(address, origin=address.rstrip("/"))
-    assert works(address)
-
-
-def test_the_log_cannot_be_filled(caplog):
-    logger = logging.getLogger("lgan_jax.test_sparing")
-    logger.addFilter(connections.Sparing())
-    for _ in range(1000):
-        logger.error("a line")
-    assert len(caplog.records) == 20
-    assert "no more lines" in caplog.records[-1].message
 
 
 def test_the_page_keeps_to_itself(address):

@@ -84,7 +84,8 @@ def test_settings_of_an_evaluation(said, monkeypatch):
     seen = []
     experiment = importlib.import_module("lgan_jax.experiment")
     monkeypatch.setattr(experiment, "evaluate", lambda *given: seen.append(given))
-    assert said(evaluate.main, "--workdir", "run", "--factors", "0,1,5", "--compare", "a,b", "--no-augmentation")[0] == 0
+    given = ["--workdir", "run", "--factors", "0,1,5", "--compare", "a,b", "--no-augmentation"]
+    assert said(evaluate.main, *given)[0] == 0
     (folder, overrides, data_dir) = seen.pop()
     assert (str(folder), data_dir) == ("run", None)
     assert overrides == {"factors": (0, 1, 5), "compare": ("a", "b"), "augmentation": False}

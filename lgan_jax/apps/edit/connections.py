@@ -32,9 +32,9 @@ class Door:
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
-        self._waiting: dict[Client | None, asyncio.Transport] = {}
+        self._waiting: dict[Client | None, Any] = {}
 
-    def arrive(self, client: Client | None, transport: asyncio.Transport) -> None:
+    def arrive(self, client: Client | None, transport: Any) -> None:
         """A connection waits from now on; the oldest is closed where there are too many."""
         self._waiting.pop(client, None)
         self._waiting[client] = transport
@@ -54,7 +54,7 @@ class Connection(H11Protocol):
         self._door = door
         self._timer: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._wait()
 

@@ -8,7 +8,8 @@ with landmarks; `{"kind": "camera", "id"}` with a JPEG file; `{"kind": "express"
 float32 `(17,)`. Answers: `picture` with the converted landmarks `(people, N, 2)` and then one picture for each of
 people; `face` with the landmarks found; `no_face`; `expression` with `photo`, the number of the photo that it is of,
 and a picture file; `error` with `message` and `of`, the request's kind. The server's first word is `welcome` with
-`session`, which uploads for this page repeat, or `refused` with `message`, and then it closes the socket. Uploads and exports use the same frames over HTTP.
+`session`, which uploads for this page repeat, or `refused` with `message`, and then it closes the socket. Uploads and
+exports use the same frames over HTTP.
 """
 
 from __future__ import annotations

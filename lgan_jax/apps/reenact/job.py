@@ -21,9 +21,9 @@ from lgan_jax.apps.reenact.drive import Driver, Model, search
 from lgan_jax.apps.reenact.layout import Layout, Writer, columns
 from lgan_jax.apps.reenact.pipeline import Pipeline, Stage
 from lgan_jax.apps.video import Source
-from lgan_jax.data.prepare.console import Progress
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
 from lgan_jax.nn import chunks
+from lgan_jax.progress import Progress
 from lgan_jax.training.interrupts import Interrupts
 
 EVERYBODY = "all"
@@ -219,4 +219,3 @@ def _nothing(faceless: int, stopped: bool, source: Source) -> str:
     if source.kind == "image":
         return f"there is no face in {source.path}: nothing is written"
     return f"there is no face in any of the {faceless} frames of {source.path}: nothing is written"
-

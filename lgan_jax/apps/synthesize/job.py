@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +15,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-import rich.console
-import rich.progress
 
 import lgan_jax
 from lgan_jax.apps import device, provenance
@@ -27,6 +24,7 @@ from lgan_jax.data.builders.base import skipped_lines
 from lgan_jax.data.split import FEWEST
 from lgan_jax.evaluation.pictures import to_bytes
 from lgan_jax.methods.began.model import LandmarkedFaces
+from lgan_jax.progress import Progress
 from lgan_jax.training import workdir
 
 Say = Callable[[str], None]
@@ -120,18 +118,18 @@ def run(options: Options, model: Model, about: dict[str, Any], say: Say = print)
     faces: list[Face] = []
     new = equal = 0
     (out / made.TABLE).unlink(missing_ok=True)  # it says that all is there
-    with _progress() as bar:
-        task = bar.add_task("faces", total=options.count)
+    with Progress(options.count, "faces", "sampling faces") as progress:
         for shard in shards:
             numbers = range(shard * SHARD, min((shard + 1) * SHARD, options.count))
             there = _stored(out, shard, numbers)
             if there is None:
-                there = _make(out, shard, numbers, model, options, about["run"], seen)
+                there = _make(out, shard, numbers, model, options, about["run"], seen, progress)
                 new += len(there)
+            else:
+                progress.skip(len(numbers))
             seen.update(face.digest for face in there)
             faces += there
             equal += len(numbers) - len(there)
-            bar.update(task, completed=numbers.stop)
     seconds = time.monotonic() - start
     say(f"{new:,} faces made in {seconds:.1f} s ({new / seconds:,.0f} a second), {len(faces) - new:,} were there")
     if equal:
@@ -155,7 +153,14 @@ def _begin(out: Path, about: dict[str, Any]) -> None:
 
 
 def _make(
-    out: Path, shard: int, numbers: range, model: Model, options: Options, run: str, seen: set[str]
+    out: Path,
+    shard: int,
+    numbers: range,
+    model: Model,
+    options: Options,
+    run: str,
+    seen: set[str],
+    progress: Progress,
 ) -> list[Face]:
     """Makes a shard. The next faces are made while threads write those before."""
     folder = out / made.PICTURES / f"{shard:05d}"
@@ -178,6 +183,7 @@ def _make(
                 file = f"{made.PICTURES}/{folder.name}/{name}.png"
                 faces.append(Face(file, first + i, digest, points * model.info.size - 0.5))
                 writing.append(threads.submit(_write_face, part / name, picture, faces[-1].points, run))
+            progress.advance(count)
         for each in writing:
             each.result()
     _write_table(part / made.TABLE, faces)
@@ -231,14 +237,3 @@ def _dataset(out: Path) -> str:
     builder.download_and_prepare()
     lost = "; ".join(skipped_lines(builder.skipped))
     return f"TFDS data set: {builder.data_dir}" + (f"; left out: {lost}" if lost else "")
-
-
-def _progress() -> rich.progress.Progress:
-    console = rich.console.Console(stderr=True)
-    return rich.progress.Progress(
-        *rich.progress.Progress.get_default_columns(),
-        rich.progress.MofNCompleteColumn(),
-        console=console,
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    )

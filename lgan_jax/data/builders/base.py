@@ -20,14 +20,13 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
-import rich.console
-import rich.progress
 import tensorflow_datasets as tfds
 from jaxtyping import Float, UInt8
 
 from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.data import images
 from lgan_jax.data.split import CALLED, SPLITS, TEST, TRAIN, VALIDATION, subjects_note
+from lgan_jax.progress import Progress
 
 SKIPPED_FILE = "skipped.txt"
 _CHUNK = 256  # records held in memory at once while writing
@@ -197,17 +196,10 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
                 self.notes.append(f"{who} {', '.join(EXPRESSIONS[label] for label in sorted(labels))}")
 
     def _with_progress(self) -> Iterator[tuple[str, Record]]:
-        console = rich.console.Console(stderr=True)
-        with rich.progress.Progress(
-            *rich.progress.Progress.get_default_columns(),
-            rich.progress.MofNCompleteColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        ) as bar:
-            task = bar.add_task("caching the faces", total=self.total or None)
+        with Progress(unit="faces", name="caching the faces") as progress:
             for record in self.records():
-                bar.advance(task)
+                progress.total = self.total  # which is known when the first record is
+                progress.advance(1)
                 yield record
 
     def _as_dataset(self, *args, **kwargs):

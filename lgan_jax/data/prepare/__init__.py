@@ -19,7 +19,6 @@ import numpy as np
 
 from lgan_jax.data import split
 from lgan_jax.data.prepare import seen
-from lgan_jax.data.prepare.console import Progress
 from lgan_jax.data.prepare.job import SUMMARY, VERSION, Job, annotated, write_json
 from lgan_jax.data.prepare.options import Options
 from lgan_jax.data.prepare.person import prepare_person
@@ -27,6 +26,7 @@ from lgan_jax.data.prepare.sources import people
 from lgan_jax.data.prepare.units import add_units
 from lgan_jax.faces import Faces
 from lgan_jax.landmarks import IBUG68
+from lgan_jax.progress import Progress
 
 __all__ = ["Options", "prepare", "splits"]
 

@@ -12,13 +12,13 @@ import numpy as np
 
 from lgan_jax.data import align, images
 from lgan_jax.data.prepare import quality, sources, tracking
-from lgan_jax.data.prepare.console import Progress
 from lgan_jax.data.prepare.job import ANNOTATIONS, Job, write
 from lgan_jax.data.prepare.options import Options
 from lgan_jax.data.prepare.sources import Person, Source
 from lgan_jax.data.prepare.tracking import Observation, Tracker
 from lgan_jax.faces import Faces
 from lgan_jax.ops import procrustes
+from lgan_jax.progress import Progress
 
 _LOOKING = 0.85  # of the work on a frame is finding the face, the rest is writing the crop
 _PIECE = 100  # frames between two savings

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--size", type=int, default=128, help="side of one face in pixels (default: %(default)s)")
     parser.add_argument("--people", type=int, default=5, help="number of people (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="changes the people (default: %(default)s)")
-    parser.add_argument("--wild", action="store_true", help="strangers, each with a light and a background of their own")
+    parser.add_argument("--wild", action="store_true", help="strangers, each with its own light and background")
     parser.add_argument("--landmarks", action="store_true", help="draw the landmarks")
     cli.add_overwrite(parser)
     given = parser.parse_args(arguments)

@@ -44,6 +44,10 @@ class Log:
         """Shows that a step has been started."""
         self._progress.advance(step)
 
+    def doing(self, what: str) -> None:
+        """Shows what goes on while no step is taken, such as "compiling"; empty for nothing."""
+        self._progress.doing(what)
+
     def train(self, step: int, values: Mapping[str, float], pace: tuple[float, float] | None) -> None:
         """The means of the training metrics since the line before; `pace` is images per second and seconds left."""
         speed = {"images_per_second": round(pace[0], 3)} if pace else {}

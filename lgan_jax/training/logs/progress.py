@@ -1,11 +1,12 @@
-"""Progress on the console: a bar on a terminal, plain lines elsewhere."""
+"""Progress of a phase on the console: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rich import progress
 from rich.console import Console
+
+from lgan_jax import progress
 
 _SHOWN = 6  # how many figures a line has room for
 
@@ -15,31 +16,37 @@ class Progress:
 
     def __init__(self, phase: str, start: int, steps: int, console: Console):
         self._phase, self._steps, self._console = phase, steps, console
+        self._step, self._doing, self._figures = start, "", ""
+        self._seconds: float | None = None  # that a step takes
         self._bar = None
         if console.is_terminal:
-            self._bar = progress.Progress(
-                progress.TextColumn("[bold]{task.description}"),
-                progress.BarColumn(),
-                progress.TextColumn("{task.completed:,.0f}/{task.total:,.0f}  {task.fields[figures]}"),
-                console=console,
-            )
-            self._task = self._bar.add_task(phase, total=steps, completed=start, figures="compiling …")
+            self._bar = progress.bar(console)
+            self._task = self._bar.add_task(phase, total=steps, completed=start, text="")
             self._bar.start()
 
     def advance(self, step: int) -> None:
-        """Moves the bar."""
-        if self._bar:
-            self._bar.update(self._task, completed=step)
+        """Moves the bar, and counts the time left down."""
+        self._step = step
+        self._show()
+
+    def doing(self, what: str) -> None:
+        """Shows what goes on while no step is taken, such as "compiling"; empty for nothing."""
+        if what != self._doing:
+            self._doing = what
+            self._show()
 
     def report(self, step: int, values: Mapping[str, float], pace: tuple[float, float] | None) -> None:
         """Shows images per second, seconds left (the `pace`) and the figures that come first."""
-        shown = "  ".join(f"{name} {value:.4g}" for name, value in list(values.items())[:_SHOWN])
-        speed = f"{_three_digits(pace[0])} images/s  {duration(pace[1])} left  " if pace else ""
-        figures = speed + shown
+        shown = [f"{name} {value:.4g}" for name, value in list(values.items())[:_SHOWN]]
+        speed = f"{_three_digits(pace[0])} images/s" if pace else ""
+        if pace and step < self._steps:
+            self._seconds = pace[1] / (self._steps - step)
+        self._step, self._figures = step, "  ".join(filter(None, [*shown[:2], speed, *shown[2:]]))
         if self._bar:
-            self._bar.update(self._task, completed=step, figures=figures)
+            self._show()
         else:
-            self.say(f"{self._phase} {step:,}/{self._steps:,}  {figures}")
+            left = f"{progress.duration(pace[1])} left" if pace else ""
+            self.say("  ".join(filter(None, [f"{self._phase} {step:,}/{self._steps:,}", speed, left, *shown])))
 
     def say(self, line: str) -> None:
         """Prints a line, above the bar if there is one."""
@@ -50,17 +57,14 @@ class Progress:
         if self._bar:
             self._bar.stop()
 
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: `48 s`, `12 min`, `3 h 05 min`, `2 d 7 h`."""
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if minutes < 60:
-        return f"{minutes} min"
-    if minutes < 24 * 60:
-        return f"{minutes // 60} h {minutes % 60:02d} min"
-    return f"{minutes // 1440} d {minutes % 1440 // 60} h"
+    def _show(self) -> None:
+        if not self._bar:
+            return
+        left = f"{progress.duration((self._steps - self._step) * self._seconds)} left" if self._seconds else ""
+        now = f"{self._doing} …" if self._doing else left
+        parts = [f"{self._step:,}/{self._steps:,}", now, *self._figures.split("  ")]
+        text = progress.fit(parts, progress.room(self._console, self._phase), between="  ")
+        self._bar.update(self._task, completed=self._step, text=text)
 
 
 def _three_digits(value: float) -> str:
