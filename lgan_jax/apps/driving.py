@@ -24,6 +24,7 @@ _ALIGNED_BY = {
     "wflw98": (WFLW98_TO_IBUG68[IBUG68.inner], IBUG68.inner),
     "inner49": (np.arange(len(IBUG68_TO_INNER49)), IBUG68_TO_INNER49),
 }
+_TURNED = {180: "upside down", 90: "on its side", 270: "on its side"}
 # The points of iBUG's 68 that make up a scheme, where they do.
 FROM_IBUG68 = {"ibug68": np.arange(IBUG68.count), "inner49": IBUG68_TO_INNER49}
 
@@ -110,6 +111,22 @@ class Locator:
     def boxes(self) -> list[Box]:
         """The faces seen when a whole picture was searched last."""
         return self._tracker.boxes
+
+    def missed(self, image: UInt8[np.ndarray, "H W 3"]) -> str:
+        """Why `locate` finds no face in a picture, as words to follow "there is no face"; empty where nothing is seen.
+
+        A face may be turned, or too small for the detector.
+        """
+        for degrees, how in _TURNED.items():
+            if self.locate(np.ascontiguousarray(np.rot90(image, degrees // 90))) is not None:
+                return f" that is upright, but one {how} (turn the picture first)"
+        if box := self._tracker.small(image):
+            height, width = image.shape[:2]
+            return (
+                f" that is large enough, but a small one of about {round(box.right - box.left)} pixels in {width}×"
+                f"{height} (cut the picture out around it first)"
+            )
+        return ""
 
     def locate(self, image: UInt8[np.ndarray, "H W 3"]) -> Located | None:
         """Finds and aligns the face in the next picture; None where there is none. Pictures come in their order."""

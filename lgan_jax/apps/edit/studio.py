@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from lgan_jax.apps import output, provenance
+from lgan_jax.apps.coverage import Coverage
 from lgan_jax.apps.edit import shapes
 from lgan_jax.apps.edit.protocol import Look
 from lgan_jax.apps.video import Source
@@ -54,14 +55,14 @@ class Studio:
     name: str
     known: Mapping[str, np.ndarray]
     sliders: tuple[shapes.Slider, ...]
-    coverage: shapes.Coverage
+    coverage: Coverage
     marked: bool = True
 
     @classmethod
     def of(cls, model: Any, name: str, known: Mapping[str, np.ndarray], marked: bool = True) -> Studio:
         """Learns from the training landmarks `known`. Raises `ValueError` where they are too few."""
         learned = shapes.learn_sliders(known, model.info.scheme)
-        return cls(model, name, known, learned, shapes.Coverage(known), marked)
+        return cls(model, name, known, learned, Coverage(known), marked)
 
     def make(self, landmarks: Float32[np.ndarray, "N 2"], look: Look) -> Made:
         """One picture for each of `look.people`.

@@ -20,7 +20,6 @@ from lgan_jax.faces import Box
 from lgan_jax.landmarks import IBUG68
 
 _MOST = 1024  # pixels a side of an edited face
-_TURNED = {180: "upside down", 90: "on its side", 270: "on its side"}
 
 Image = UInt8[np.ndarray, "_ _ 3"]
 
@@ -52,7 +51,7 @@ def search(image: Image, locator: Locator, name: str) -> Photo:
     """A photo, which messages call `name`, with its largest face. Raises `ValueError` where no face is upright."""
     face = locator.locate(image)
     if face is None:
-        raise ValueError(f"{name}: there is no face{_turned(image, locator)}")
+        raise ValueError(f"{name}: there is no face{locator.missed(image) or ' that can be seen'}")
     return Photo(image, face, locator.boxes)
 
 
@@ -62,14 +61,6 @@ def open_photo(path: Path, flag: str) -> Source:
     if source.kind != "image":
         raise ValueError(f"{flag} {path} is a {source.kind}; give one photo")
     return source
-
-
-def _turned(image: Image, locator: Locator) -> str:
-    """What to say of a photo in which a face is seen as soon as it is turned."""
-    for degrees, how in _TURNED.items():
-        if locator.locate(np.ascontiguousarray(np.rot90(image, degrees // 90))) is not None:
-            return f" that is upright, but one {how}; turn the photo first"
-    return " that can be seen"
 
 
 def which(photo: Photo, name: str) -> str | None:

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import ArrayLike, Float, Float32
 
+from lgan_jax.apps.coverage import Coverage
 from lgan_jax.apps.driving import Located, Reader
 from lgan_jax.apps.one_euro import OneEuro
 from lgan_jax.apps.video import Frame
@@ -88,11 +89,16 @@ class Driver:
         batch: int,
         steady: bool = True,
         shifts: Mapping[str, Float[np.ndarray, "N 2"]] | None = None,
+        coverage: Coverage | None = None,
     ) -> None:
-        """`shifts` are added to the driving landmarks of each target: its neutral face less the driver's."""
+        """`shifts` are added to the driving landmarks of each target: its neutral face less the driver's.
+
+        `coverage` counts, in `outside`, the frames whose landmarks lie outside what the run knows, for any target.
+        """
         self._model, self._reader, self.targets = model, reader, tuple(targets)
         self._time_base, self._batch, self._shifts = time_base, batch, shifts
         self._steady = _Steady(model.info.size) if steady else None
+        self._coverage, self.outside = coverage, 0
 
     def warm_up(self) -> None:
         """Compiles the networks."""
@@ -118,15 +124,22 @@ class Driver:
             times = [float(frame.time * self._time_base) for frame in frames]
             steadied = [self._steady(*each) for each in zip(points, transforms, times)]
             points, transforms = np.stack([p for p, _ in steadied]), [t for _, t in steadied]
+        if self._coverage:
+            given = [self._driving(points, target) for target in (self.targets if self._shifts else self.targets[:1])]
+            self.outside += sum(max(map(self._coverage.distance, each)) > 1 for each in zip(*given))
         made = [self._faces(points, target) for target in self.targets]
         for i, frame in enumerate(frames):
             pictures, landmarks = (np.stack([each[field][i] for each in made]) for field in (0, 1))
             yield Made(frame.time, frame.image, frame.face.crop, transforms[i], points[i], pictures, landmarks)
 
+    def _driving(self, points: np.ndarray, target: str) -> np.ndarray:
+        """The landmarks that a target's converter is given."""
+        return points if self._shifts is None else points + self._shifts[target][None].astype(np.float32)
+
     def _faces(self, points: np.ndarray, target: str) -> tuple[np.ndarray, np.ndarray]:
         """Faces in bytes, and the landmarks that they were made from."""
         count = len(points)
-        driving = points if self._shifts is None else points + self._shifts[target][None].astype(np.float32)
+        driving = self._driving(points, target)
         padding = min(self._batch, 2) - count
         driving = np.concatenate([driving, driving[-1:].repeat(max(padding, 0), axis=0)])
         landmarks = self._model.convert(driving, target)

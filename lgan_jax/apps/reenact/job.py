@@ -14,7 +14,8 @@ import numpy as np
 import lgan_jax
 from lgan_jax import cli, experiment
 from lgan_jax.apps import device, output, video
-from lgan_jax.apps.driving import FaceReader, Reader
+from lgan_jax.apps.coverage import Coverage
+from lgan_jax.apps.driving import FaceReader, Locator, Reader
 from lgan_jax.apps.neutral import most_neutral, neutral_frame
 from lgan_jax.apps.output import Output
 from lgan_jax.apps.reenact.drive import Driver, Model, search
@@ -107,7 +108,8 @@ def run(
     """Makes the faces of `targets` with a model and a reader that are ready, and writes them. See `reenact`."""
     shifts = _shifts(options, source, model, reader, known, targets, say) if options.relative else None
     batch = 1 if source.kind == "image" else chunks.largest()
-    driver = Driver(model, reader, targets, source.time_base, batch, options.steady and batch > 1, shifts)
+    coverage = Coverage(known) if any(len(points) > 1 for points in known.values()) else None
+    driver = Driver(model, reader, targets, source.time_base, batch, options.steady and batch > 1, shifts, coverage)
     begun = time.perf_counter()
     driver.warm_up()
     say(f"networks compiled in {time.perf_counter() - begun:.1f} s")
@@ -150,13 +152,17 @@ def _write(
     seconds = time.perf_counter() - begun
     stopped = pipeline.stopped
     if not writer.written:
-        raise ValueError(_nothing(writer.faceless, stopped, source))
+        raise ValueError(_nothing(writer.faceless, stopped, source, reader))
     out = cli.unused(options.out, "stopped") if stopped and options.out.exists() else options.out
     if line := cli.keep_earlier(out, options.overwrite):
         say(line)
     made.commit(out)
     for line in _report(writer, source, stages, seconds, stopped):
         say(line)
+    expect = ": expect artifacts there" if driver.outside else ""
+    say(
+        f"{driver.outside} of {writer.written - writer.faceless} frames lie outside the faces that the run knows{expect}"
+    )
     if layout.side_by_side + len(driver.targets) > 2 and not layout.paste_back:
         cells = ["what drives"] * layout.side_by_side + list(driver.targets)
         say(f"grid, {columns(len(cells))} in a row: {', '.join(cells)}")
@@ -211,11 +217,13 @@ def _report(writer: Writer, source: Source, stages: Sequence[Stage], seconds: fl
     return lines
 
 
-def _nothing(faceless: int, stopped: bool, source: Source) -> str:
+def _nothing(faceless: int, stopped: bool, source: Source, reader: Reader) -> str:
     if stopped:
         return "stopped before the first face: nothing is written"
     if not faceless:
         return f"{source.path} has no frame that can be read: nothing is written"
+    first = next((frame.image for frame in source.frames() if frame.image is not None), None)
+    why = reader.missed(first) if isinstance(reader, Locator) and first is not None else ""
     if source.kind == "image":
-        return f"there is no face in {source.path}: nothing is written"
-    return f"there is no face in any of the {faceless} frames of {source.path}: nothing is written"
+        return f"there is no face{why} in {source.path}: nothing is written"
+    return f"there is no face{why} in any of the {faceless} frames of {source.path}: nothing is written"

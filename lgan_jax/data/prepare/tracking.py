@@ -15,6 +15,8 @@ _SEARCHED = (
     480,
     1280,
 )  # longer side, in pixels, of the reduced picture in which faces are searched, one after the other
+_CLOSER = (1280, 2560)  # likewise, to say that a face that was not found is too small
+_ENLARGED = 4  # times that a picture is enlarged for that at most
 _NEAR = 110  # pixels that a known face is scaled to for the detector, which sees faces from 80 on
 _AROUND = 0.5  # of a known face's side, searched on each side of it
 _DOUBT = -0.2  # the detector's score that is enough for a face where there was one
@@ -123,6 +125,14 @@ class Tracker:
             if boxes:
                 nearest = max(boxes, key=known.overlap) if known else None
                 return nearest if nearest and nearest.overlap(known) > 0.1 else max(boxes, key=lambda box: box.area)
+        return None
+
+    def small(self, image: np.ndarray) -> Box | None:
+        """The largest face that is seen only in a picture that is searched larger than usual; None where none is."""
+        longer = max(image.shape[:2])
+        for side in _CLOSER:
+            if side <= _ENLARGED * longer and (boxes := self._find(image, side / longer, 0.0)):
+                return max(boxes, key=lambda box: box.area)
         return None
 
     def _find(self, image: np.ndarray, scale: float, threshold: float) -> list[Box]:
