@@ -45,7 +45,7 @@ HANDSHAKE = b"GET /socket HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\n
         (b"GET /nothing HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", 404),
         (b"nonsense\r\n\r\n", 400),
         (HANDSHAKE + b"Sec-WebSocket-Version: 13\r\n\r\n", 400),
-        (HANDSHAKE + b"Sec-WebSocket-Version: 7\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", 426),
+        (HANDSHAKE + b"Sec-WebSocket-Version: 7\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", 400),
     ],
 )
 def test_every_answer_has_the_headers_and_no_banner(address, request_, status, caplog):

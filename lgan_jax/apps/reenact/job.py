@@ -159,10 +159,8 @@ def _write(
     made.commit(out)
     for line in _report(writer, source, stages, seconds, stopped):
         say(line)
-    expect = ": expect artifacts there" if driver.outside else ""
-    say(
-        f"{driver.outside} of {writer.written - writer.faceless} frames lie outside the faces that the run knows{expect}"
-    )
+    seen, more = writer.written - writer.faceless, ": expect artifacts there" if driver.outside else ""
+    say(f"{driver.outside} of {seen} frames lie outside the faces that the run knows{more}")
     if layout.side_by_side + len(driver.targets) > 2 and not layout.paste_back:
         cells = ["what drives"] * layout.side_by_side + list(driver.targets)
         say(f"grid, {columns(len(cells))} in a row: {', '.join(cells)}")
