@@ -65,7 +65,7 @@ class Progress:
       total: how much there is to do, as far as is known; 0 where it is not. May change while the work goes on.
     """
 
-    def __init__(self, total: float = 0, unit: str = "frames", name: str = ""):
+    def __init__(self, total: int = 0, unit: str = "frames", name: str = ""):
         self.total, self._unit, self._name = total, unit, name
         self._done = self._skipped = 0.0
         self._start = self._said = time.monotonic()
@@ -88,12 +88,12 @@ class Progress:
         self._name = name
         self._show(self._bar is None)
 
-    def advance(self, count: float) -> None:
+    def advance(self, count: int | float) -> None:
         """Counts so much work, done just now."""
         self._done += count
         self._show(self._bar is None and time.monotonic() - self._said > _EVERY)
 
-    def skip(self, count: float) -> None:
+    def skip(self, count: int | float) -> None:
         """Counts work that an earlier run has done or that is not needed, which is no speed."""
         self._skipped += count
         self._done += count

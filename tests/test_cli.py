@@ -152,7 +152,7 @@ def test_a_file_that_is_there_is_kept_or_overwritten(tmp_path):
         out.write_text(text)
         assert cli.keep_earlier(out, False) == f"{out} was there already: it is now {tmp_path / kept}"
         assert (tmp_path / kept).read_text() == text
-        out.unlink()
+        assert not out.exists()
     out.write_text("three")
     assert cli.keep_earlier(out, True) is None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out-earlier.mp4", "out-earlier2.mp4", "out.mp4"]

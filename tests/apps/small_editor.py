@@ -39,6 +39,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP *.example.org 127.0.0.1",  # names that a proxy might serve the page under
 )
 NAMES = ("ada", "ben", "chloe")
 BUTTONS = "[data-command]:not(.elsewhere, .elsewhere *, [role=tabpanel][hidden] *)"  # of the tab that is shown
