@@ -6,12 +6,20 @@
 from __future__ import annotations
 
 import importlib.metadata
+import sys
 import typing
 
 if typing.TYPE_CHECKING:
     import pathlib
 
 __version__ = importlib.metadata.version("lgan_jax")
+
+
+if sys.argv[:1] == ["-m"] and any(argument.startswith(__name__) for argument in sys.orig_argv):
+    # Python imports the packages around `lgan_jax.data.prepare.__main__` before the command can answer for it.
+    from lgan_jax import cli
+
+    sys.excepthook = cli.explain
 
 
 def load(folder: str | pathlib.Path) -> typing.Any:

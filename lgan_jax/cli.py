@@ -47,6 +47,15 @@ def run(main: Callable[[], int | None], program: str) -> int:
         return USER_ERROR
 
 
+def explain(kind: type[BaseException], error: BaseException, trace: types.TracebackType | None) -> None:
+    """A `sys.excepthook` for what is raised before `run` is called, while a command's module is imported."""
+    if (said := sentence(error)) is None:
+        sys.__excepthook__(kind, error, trace)
+        return
+    print(f"lgan_jax: {' '.join(said.split())}", file=sys.stderr)
+    raise SystemExit(USER_ERROR)
+
+
 def sentence(error: BaseException) -> str | None:
     """What to tell a user about an error that is theirs to mend; None for a fault of the program.
 

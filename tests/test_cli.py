@@ -2,7 +2,9 @@ import argparse
 import errno
 import importlib
 import io
+import os
 import pathlib
+import subprocess
 import sys
 import types
 
@@ -159,3 +161,13 @@ def test_a_file_that_is_there_is_kept_or_overwritten(tmp_path):
     parser = argparse.ArgumentParser()
     cli.add_overwrite(parser)
     assert "kept as OUT-earlier" in " ".join(parser.format_help().split())
+
+
+def test_a_broken_package_is_said_of_commands_that_import_it_early(tmp_path):
+    (tmp_path / "cv2.py").write_text("raise ImportError('libGL.so.1: cannot open shared object file')")
+    path = os.pathsep.join([str(tmp_path), str(pathlib.Path(cli.__file__).parents[1])])
+    called = [sys.executable, "-m", "lgan_jax.data.prepare", "--help"]
+    done = subprocess.run(called, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("lgan_jax: the package cv2 cannot be imported (libGL.so.1")
+    assert done.stderr.count("\n") == 1
