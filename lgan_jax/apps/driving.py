@@ -119,12 +119,12 @@ class Locator:
         """
         for degrees, how in _TURNED.items():
             if self.locate(np.ascontiguousarray(np.rot90(image, degrees // 90))) is not None:
-                return f" that is upright, but one {how} (turn the picture first)"
+                return f" that is upright, but one {how}; turn the photo first"
         if box := self._tracker.small(image):
             height, width = image.shape[:2]
             return (
                 f" that is large enough, but a small one of about {round(box.right - box.left)} pixels in {width}×"
-                f"{height} (cut the picture out around it first)"
+                f"{height}; cut the photo out around it first"
             )
         return ""
 

@@ -124,3 +124,15 @@ def _known98():
     points = np.full((2, 98, 2), 0.5, np.float32)
     points[:, WFLW98_TO_IBUG68] = FRAME
     return {"ada": points}
+
+
+def test_a_face_that_is_too_small_is_called_that():
+    face = cv2.resize(small_videos.face(1)[0], (44, 44), interpolation=cv2.INTER_AREA)
+    scene = small_videos.scene((face, 500, 300), width=1280, height=720)
+    reader = _reader()
+    assert reader.locate(scene) is None
+    said = reader.missed(scene)
+    assert said.startswith(" that is large enough, but a small one of about ")
+    assert 20 < int(said.split(" pixels")[0].split()[-1]) < 60
+    assert "in 1280×720" in said
+    assert reader.missed(np.full((200, 300, 3), 90, np.uint8)) == ""

@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from lgan_jax.apps.coverage import Coverage
 from lgan_jax.apps.driving import Located
 from lgan_jax.apps.neutral import most_neutral
 from lgan_jax.apps.paste import edge, matched, paste
@@ -167,6 +168,19 @@ def test_relative_adds_the_targets_neutral_less_the_drivers():
     (made,) = driver(iter([_found(0.6)]))
     np.testing.assert_allclose(made.driving, 0.6, atol=1e-6)
     np.testing.assert_allclose(made.landmarks, 0.6 - 0.25 + 0.1, atol=1e-6)
+
+
+@pytest.mark.parametrize(("shift", "outside"), [(None, 2), (0.5, 5), (0.0, 2)])
+def test_frames_outside_what_the_run_knows_are_counted(shift, outside):
+    """Of targets that are shifted, the landmarks that each is given count; a frame counts once."""
+    usual = np.full((40, 68, 2), 0.5) + np.random.default_rng(3).normal(0, 0.01, (40, 68, 2))
+    coverage = Coverage({"ada": usual, "bo": usual + 0.01})
+    shifts = None if shift is None else {"ada": np.zeros((68, 2)), "bo": np.full((68, 2), shift)}
+    targets = ("ada", "bo")
+    driver = Driver(_Model(), _Reader(), targets, Fraction(1, 25), 2, False, shifts, coverage)
+    frames = [_found(value, time) for time, value in enumerate([0.5, 0.9, 0.5, 0.1, 0.5])]
+    assert len(list(driver(iter(frames)))) == 5
+    assert driver.outside == outside
 
 
 def test_steady_lags_behind_a_small_tremor():

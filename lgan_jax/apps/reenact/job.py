@@ -222,6 +222,8 @@ def _nothing(faceless: int, stopped: bool, source: Source, reader: Reader) -> st
         return f"{source.path} has no frame that can be read: nothing is written"
     first = next((frame.image for frame in source.frames() if frame.image is not None), None)
     why = reader.missed(first) if isinstance(reader, Locator) and first is not None else ""
+    if why:
+        return f"in {source.path} there is no face{why}: nothing is written"
     if source.kind == "image":
-        return f"there is no face{why} in {source.path}: nothing is written"
-    return f"there is no face{why} in any of the {faceless} frames of {source.path}: nothing is written"
+        return f"there is no face in {source.path}: nothing is written"
+    return f"there is no face in any of the {faceless} frames of {source.path}: nothing is written"

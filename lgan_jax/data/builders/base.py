@@ -154,7 +154,7 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
             skipped=self.skipped,
         )
         lines = [f"{name}\t{reason}\n" for reason, names in self.skipped.items() for name in names]
-        (Path(self.data_dir) / SKIPPED_FILE).write_text("".join(lines))
+        (Path(self.data_dir) / SKIPPED_FILE).write_bytes("".join(lines).encode(errors="surrogateescape"))
 
     def _check(self, identity: Mapping[str, list[int]]) -> None:
         """Raises `ValueError` where a person is in another split than there should be pictures of the person."""
@@ -263,7 +263,7 @@ def read_bytes(path: Path) -> bytes:
 def read_text(path: Path) -> str:
     """An annotation file's text. Raises `ValueError` where it cannot be read."""
     try:
-        return path.read_text(errors="replace")
+        return path.read_text("utf-8", errors="replace")
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from error
 

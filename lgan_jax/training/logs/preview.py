@@ -100,5 +100,5 @@ def _thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
 
 @functools.cache
 def _template() -> jinja2.Template:
-    text = importlib.resources.files(__package__).joinpath("preview.html").read_text()
+    text = importlib.resources.files(__package__).joinpath("preview.html").read_text("utf-8")
     return jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(text)
