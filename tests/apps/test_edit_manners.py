@@ -75,12 +75,14 @@ def test_a_second_finger_does_not_end_a_drag(page, address, known):
     def nose():
         return page.evaluate("() => document.querySelector('#chosen').textContent")
 
+    page.evaluate("() => { window.lifted = 0; document.addEventListener('pointerup', () => (lifted += 1)); }")
     send("touchStart", {"x": x, "y": y, "id": 0})
     assert "point 58" in nose()
     send("touchMove", {"x": x + 30, "y": y, "id": 0})
     send("touchStart", {"x": x + 30, "y": y, "id": 0}, other)
     send("touchMove", {"x": x + 30, "y": y, "id": 0}, {**other, "x": other["x"] + 90})
-    send("touchEnd", {"x": x + 30, "y": y, "id": 0})
+    send("touchMove", {"x": x + 31, "y": y, "id": 0})  # without the other, which is lifted by that
+    assert page.evaluate("lifted") == 1
     assert page.locator("[data-command=undo]").is_disabled()  # nothing is dropped yet
     send("touchMove", {"x": x + 60, "y": y, "id": 0})
     send("touchEnd")
