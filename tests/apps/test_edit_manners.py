@@ -1,5 +1,6 @@
 """The page in headless Chromium: it asks before edits are lost, obeys one finger, and answers what it cannot do."""
 
+import json
 from urllib.parse import urlsplit
 
 import pytest
@@ -63,31 +64,36 @@ def test_edits_that_are_in_no_file_are_asked_for_before_leaving(page, address, k
 
 def test_a_second_finger_does_not_end_a_drag(page, address, known):
     small_editor.opened(page, address)
-    touch = page.context.new_cdp_session(page)
-    box = page.locator("#canvas").bounding_box()
+    page.evaluate("() => (document.querySelector('#canvas').setPointerCapture = () => {})")  # there is no real finger
     across, down = map(float, shapes.resting(known)[NOSE])
+    box = page.locator("#canvas").bounding_box()
     x, y = box["x"] + (across + 0.07) / 1.14 * box["width"], box["y"] + (down + 0.07) / 1.14 * box["height"]
-    other = {"x": box["x"] + 20, "y": box["y"] + 20, "id": 1}
 
-    def send(kind, *points):
-        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": list(points)})
+    def send(kind, finger, right=0):
+        what = {"pointerId": finger, "pointerType": "touch", "clientX": x + right, "clientY": y, "bubbles": True}
+        page.evaluate(
+            "([kind, what]) => document.querySelector('#canvas').dispatchEvent(new PointerEvent(kind, what))",
+            [kind, what],
+        )
 
-    def nose():
-        return page.evaluate("() => document.querySelector('#chosen').textContent")
+    def moved():
+        """Pixels of the screen that the point has gone to the right, by the landmarks that are asked for."""
+        with small_editor.settled(page).expect_download() as download:
+            page.keyboard.press("s")
+        points = json.loads(download.value.path().read_text())["points"]
+        return (points[NOSE][0] - across) / 1.14 * box["width"]
 
-    page.evaluate("() => { window.lifted = 0; document.addEventListener('pointerup', () => (lifted += 1)); }")
-    send("touchStart", {"x": x, "y": y, "id": 0})
-    assert "point 58" in nose()
-    send("touchMove", {"x": x + 30, "y": y, "id": 0})
-    send("touchStart", {"x": x + 30, "y": y, "id": 0}, other)
-    send("touchMove", {"x": x + 30, "y": y, "id": 0}, {**other, "x": other["x"] + 90})
-    send("touchMove", {"x": x + 31, "y": y, "id": 0})  # without the other, which is lifted by that
-    assert page.evaluate("lifted") == 1
-    assert page.locator("[data-command=undo]").is_disabled()  # nothing is dropped yet
-    send("touchMove", {"x": x + 60, "y": y, "id": 0})
-    send("touchEnd")
-    assert page.locator("[data-command=undo]").is_enabled()
-    assert "point 58" in nose()
+    send("pointerdown", 1)
+    send("pointermove", 1, 30)
+    send("pointerdown", 2, 200)
+    send("pointermove", 2, 290)
+    send("pointerup", 2, 290)
+    send("pointercancel", 2, 290)
+    assert moved() == pytest.approx(30, abs=0.5)  # the other finger moved nothing
+    assert page.locator("[data-command=undo]").is_disabled()  # and dropped nothing
+    send("pointermove", 1, 60)
+    send("pointerup", 1, 60)
+    assert moved() == pytest.approx(60, abs=0.5)
     page.keyboard.press("Control+z")
     assert page.locator("[data-command=undo]").is_disabled()  # it was one drag
 
