@@ -127,7 +127,7 @@ def _known98():
 
 
 def test_a_face_that_is_too_small_is_called_that():
-    face = cv2.resize(small_videos.face(1)[0], (44, 44), interpolation=cv2.INTER_AREA)
+    face = cv2.resize(small_videos.face(1)[0], (56, 56), interpolation=cv2.INTER_AREA)
     scene = small_videos.scene((face, 500, 300), width=1280, height=720)
     reader = _reader()
     assert reader.locate(scene) is None
