@@ -37,6 +37,7 @@ class Settings:
       optimizer: its fields.
       width: channels of the hourglass, a multiple of 8.
       depth: halvings inside the hourglass (fewer where the map would go below 4 pixels).
+      distance: of found from true landmarks: "euclidean", "l1" or "mse"; see `dsnt.DISTANCES`.
       regulariser: of the heatmaps' shape: "js", "kl" or "variance".
       regulariser_weight: λ.
       sigma: the regulariser's σ, in heatmap pixels.
@@ -48,6 +49,7 @@ class Settings:
     optimizer: optimizers.Settings = _OPTIMIZER
     width: int = 256
     depth: int = 4
+    distance: Literal["euclidean", "l1", "mse"] = "euclidean"
     regulariser: Literal["js", "kl", "variance"] = "js"
     regulariser_weight: float = 1.0
     sigma: float = 1.0
@@ -95,7 +97,7 @@ class Detector:
             heatmaps, changed = self._network.apply(
                 {**state.weights, "params": params}, image, train=True, mutable=["batch_stats"]
             )
-            metrics = self._losses(heatmaps, landmarks)
+            metrics = self._losses(heatmaps, landmarks, DATA_AXIS)
             return metrics["total"], (metrics, changed["batch_stats"])
 
         gradients, (metrics, statistics) = jax.grad(loss, has_aux=True)(state.weights["params"])
@@ -141,15 +143,13 @@ class Detector:
 
         return jax.vmap(one)(example_keys(key, image.shape[0]), image, landmarks)
 
-    def _losses(self, heatmaps: Array, landmarks: Array) -> Metrics:
-        """Means over the landmarks that lie in the picture."""
+    def _losses(self, heatmaps: Array, landmarks: Array, axis: str | None = None) -> Metrics:
+        """Means over the landmarks that lie in the picture; see `dsnt.average` for `axis`."""
         target = dsnt.from_landmarks(landmarks)
         inside = jnp.all(jnp.abs(target) <= 1, -1)
-        distance = dsnt.euclidean_loss(dsnt.dsnt(heatmaps), target)
+        distance = dsnt.DISTANCES[self.settings.distance](dsnt.dsnt(heatmaps), target)
         regulariser = dsnt.REGULARISERS[self.settings.regulariser](heatmaps, target, self.settings.sigma)
-        distance, regulariser = (
-            jnp.sum(jnp.where(inside, x, 0)) / jnp.maximum(inside.sum(), 1) for x in (distance, regulariser)
-        )
+        distance, regulariser = (dsnt.average(x, inside, axis) for x in (distance, regulariser))
         total = distance + self.settings.regulariser_weight * regulariser
         return {"distance": distance, "regulariser": regulariser, "total": total}
 
