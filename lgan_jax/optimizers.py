@@ -90,15 +90,15 @@ def learning_rate(settings: Settings, steps: int) -> optax.Schedule:
     return optax.join_schedules([rise, schedule], [settings.warmup])
 
 
-def make(settings: Settings, steps: int) -> optax.GradientTransformation:
-    """The optimizer for a phase of `steps` steps."""
+def make(settings: Settings, steps: int, rate: optax.Schedule | None = None) -> optax.GradientTransformation:
+    """The optimizer for a phase of `steps` steps; `rate` takes the place of the schedule of `settings`."""
     if settings.name == "rmsprop":
         scale = optax.scale_by_rms(settings.decay, settings.eps, eps_in_sqrt=False)
     else:
         scale = optax.scale_by_adam(settings.b1, settings.b2, settings.eps)
     clip = [optax.clip_by_global_norm(settings.clip)] if settings.clip else []
-    rate = optax.scale_by_learning_rate(learning_rate(settings, steps))
-    return optax.chain(*clip, optax.add_decayed_weights(settings.weight_decay), scale, rate)
+    falling = optax.scale_by_learning_rate(rate or learning_rate(settings, steps))
+    return optax.chain(*clip, optax.add_decayed_weights(settings.weight_decay), scale, falling)
 
 
 def make_stacked(settings: Settings, steps: int) -> optax.GradientTransformation:

@@ -161,10 +161,16 @@ def test_a_generator_whose_pictures_are_not_finite_is_said(faces, phases, monkey
 
 
 def test_what_is_wrong_is_said(faces, phases):
-    with pytest.raises(ValueError, match=r"pictures have the shape \(2, 8, 8, 3\); expected \(B, 16, 16, 3\)"):
+    with pytest.raises(ValueError, match=r"images have the shape \(2, 8, 8, 3\); expected \(B, 16, 16, 3\)"):
         faces.invert(np.zeros((2, 8, 8, 3)))
-    with pytest.raises(ValueError, match=r"z has the shape \(3, 63\); expected \(B, 64\)"):
+    with pytest.raises(ValueError, match=r"z have the shape \(3, 63\); expected \(B, 64\)"):
         faces.generate(np.zeros((3, 63)))
+    with pytest.raises(ValueError, match=r"the numbers z must be in \[-1, 1\]; these are from 1\.5 to 1\.5"):
+        faces.landmarks(np.full((3, 64), 1.5))
+    with pytest.raises(ValueError, match=r"images must be in \[-1, 1\]; these are from 1\.05 to 1\.05"):
+        faces.invert(np.full((2, 16, 16, 3), 1.05))
+    with pytest.raises(ValueError, match="there are no images to invert"):
+        faces.invert(np.zeros((0, 16, 16, 3)))
     with pytest.raises(ValueError, match="the inverse phase needs a generator: list began before it"):
         Inverse(Inverse.Settings(), FACES, jnp.float32, {})
     with pytest.raises(ValueError, match="the landmark_generator phase needs inverse before it"):
