@@ -73,6 +73,7 @@ class Settings:
         for name in ("tolerance", "best_from"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it is a share, from 0 to 1")
+        optimizers.learning_rate(self.optimizer, self.steps)  # which refuses what leaves no step to fall in
 
 
 @dataclasses.dataclass(frozen=True)

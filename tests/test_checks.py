@@ -27,7 +27,7 @@ def test_a_rounding_error_is_clipped():
     [
         (
             FACES.astype(np.uint8),
-            r"images are uint8; expected floating-point numbers in \[-1, 1\]: of bytes, x / 127.5",
+            r"images are uint8; expected floating-point numbers in \[-1, 1\]: of bytes, x",
         ),
         (FACES.astype(np.int64), r"images are int64; expected .* in \[-1, 1\]"),
         (FACES + 1.05, r"images must be in \[-1, 1\]; these are from 1\.05 to 1\.05"),

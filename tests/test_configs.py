@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 from small_configs import ROOT, config_of, small_config
 
-from lgan_jax import experiment, landmarks
+from lgan_jax import experiment, landmarks, optimizers
 from lgan_jax.core import FaceInfo, Finished, blank_batch
 from lgan_jax.methods import PHASES
 
@@ -36,6 +36,27 @@ def test_gradients_are_clipped_where_rates_are_high_but_not_in_the_schedule_of_t
             config = config_of(f"celebv:{each}")
             phase = config[config.phases[-1]]
             assert phase.optimizer.clip == phase.discriminator_optimizer.clip == limit
+
+
+def test_short_trainings_end_at_no_rate():
+    """Those of a cosine, but for BEGAN's, whose config says so; no section has anything of the one that it replaced."""
+    ends = {}
+    for name, variants in VARIANTS.items():
+        for variant in variants:
+            config = config_of(f"{name}:{variant}").to_dict()
+            for phase in config["phases"]:
+                for field, section in config[phase].items():
+                    if "optimizer" in field and section["schedule"] == "cosine":
+                        ends[name, phase, field] = ends.get((name, phase, field), set()) | {section["minimum"]}
+                        assert section["weight_decay"] <= 3e-6
+                        assert section["every"] == optimizers.Settings.every
+    assert len(ends) >= 12
+    assert {place: end for place, end in ends.items() if end != {0.0}} == {("celeba", "began", "optimizer"): {3e-5}}
+
+
+def test_a_learning_rate_without_a_step_to_fall_in_is_refused_with_its_place():
+    with pytest.raises(ValueError, match=r"config\.detector\.optimizer: hold is 0\.9: of 2 steps none is left to fall"):
+        experiment.Experiment.read(small_config("wflw:quick", **{"detector.optimizer.hold": 0.9}))
 
 
 @pytest.mark.parametrize("name", ["celebv", "wflw", "emotionet", "emotionet:cpu,unpaired", "ck_plus", "celeba"])

@@ -77,7 +77,7 @@ def test_nothing_gives_nothing(model):
         (lambda m: m.convert(faces(1)[:, :60], 0), r"ibug68 .* shape \(1, 60, 2\); expected \(\.\.\., 68, 2\)"),
         (
             lambda m: m.convert(32 * faces(1), 0),
-            r"landmarks must be fractions of the image, in \[0, 1\]; these are from",
+            r"landmarks must be fractions of the image, in \[0, 1\]; these",
         ),
         (lambda m: m.synthesize(32 * faces(1), 0), r"landmarks must be fractions of the image, in \[0, 1\]"),
         (lambda m: m.synthesize(32 * faces(1), 0, convert=False), r"landmarks must be fractions of the image"),

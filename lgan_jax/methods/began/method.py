@@ -141,7 +141,7 @@ class Began:
             real_error = losses.reconstruction(norm, image, self._decoded(params["autoencoder"], image))
             against = _with_gradient(params["autoencoder"], -state.k)
             made_error = losses.reconstruction(norm, made, self._decoded(against, made))
-            return real_error + made_error, {"real": real_error, "made": made_error, **_varied(image, made)}
+            return real_error + made_error, {"real": real_error, "made": made_error, **_varied(image, made, DATA_AXIS)}
 
         gradients, metrics = jax.grad(loss, has_aux=True)(state.params)
         gradients, metrics = jax.lax.pmean((gradients, metrics), DATA_AXIS)
@@ -236,7 +236,15 @@ def _with_gradient(tree: Any, factor: Array) -> Any:
     return jax.tree.map(lambda x: factor * x + jax.lax.stop_gradient(x - factor * x), tree)
 
 
-def _varied(real: Image, made: Image) -> Metrics:
-    """variation: the standard deviation of made faces' pixels over the batch, as a share of that of real ones'."""
-    spread = [jnp.std(jax.lax.stop_gradient(image), 0).mean() for image in (made, real)]
+def _varied(real: Image, made: Image, axis: str | None = None) -> Metrics:
+    """variation: the standard deviation of made faces' pixels over the batch, as a share of that of real ones'.
+
+    With the mapped axis `axis` of devices, over the batch of all of them.
+    """
+
+    def mean(image: Image) -> Array:
+        return image.mean(0) if axis is None else jax.lax.pmean(image.mean(0), axis)
+
+    images = jax.lax.stop_gradient((made, real))
+    spread = [jnp.sqrt(mean((image - mean(image)[None]) ** 2)).mean() for image in images]
     return {"variation": spread[0] / jnp.maximum(spread[1], 1e-6)}

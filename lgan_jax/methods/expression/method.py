@@ -275,7 +275,7 @@ class Synthesizer:
         source, target, landmarks, expression = self._example(batch)
         made, changed = self._generator.apply(
             {"params": params, "batch_stats": state.statistics},
-            *(source, landmarks, expression, example_keys(key, len(source))),
+            *(source, landmarks, expression, folded(example_keys(key, len(source)), 0)),
             mutable=["batch_stats"],
         )
         weights, pixels = self.settings.weights, None

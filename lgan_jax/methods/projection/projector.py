@@ -99,6 +99,8 @@ class Settings:
         for name in ("look", "landmarks", "regularity", "noise", "prior", "candidates"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be a number from 0 on")
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"learning_rate is {self.learning_rate}; it must be above 0")
         for name in ("rise", "fall", "quiet"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it is a share of the steps, from 0 to 1")
