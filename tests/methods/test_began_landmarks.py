@@ -85,6 +85,31 @@ def test_the_landmark_generator_learns_from_each_pictures_own_z(phases):
     assert sheet.shape == (6, 2, 16, 16, 3)
 
 
+def test_images_whose_z_was_not_found_teach_nothing(phases):
+    """Also where devices have different numbers of them: the loss is over those that were found, whoever has them."""
+    _, inverse = phases["inverse"]
+    known = np.array([True, False, True, True, False, True, False])
+    half = inverse.replace(error=np.where(known, inverse.error, -1), z=np.where(known[:, None], inverse.z, 0))
+    phases = {**phases, "inverse": phases["inverse"]._replace(state=half)}
+    method = Landmarks(Landmarks.Settings(steps=20, batch_size=6), FACES, jnp.float32, phases)
+    batch = pictures(6)
+    there = known[batch["index"]]
+    assert there.reshape(2, 3).sum(1).tolist() == [1, 2]
+    state = started(method, batch)
+    found = np.asarray(method.landmarks(state, jnp.asarray(half.z[batch["index"]])))
+    expected = ((found - batch["landmarks"]) ** 2).mean((1, 2))[there].mean()
+    after, metrics = compiled(method)(state, batch, jax.random.key(0))
+    assert float(metrics["squares"]) == pytest.approx(expected, rel=1e-5)
+    two, of_two = on_two_devices(method, state, batch, jax.random.key(0))
+    np.testing.assert_allclose(of_two["squares"], expected, rtol=1e-5)
+    assert max(largest_change(after.params, jax.tree.map(lambda x: x[1], two.params))) < 1e-4
+    moved = {**batch, "landmarks": np.where(there[:, None, None], batch["landmarks"], 0.9).astype(np.float32)}
+    assert max(largest_change(after.params, compiled(method)(state, moved, jax.random.key(0))[0].params)) == 0
+    figures = jax.jit(method.eval_step)(state, batch)
+    assert float(figures["squares"]) == pytest.approx(expected, rel=1e-5)
+    assert figures == jax.jit(method.eval_step)(state, moved)
+
+
 def test_noise_is_added_to_z_while_it_trains(phases):
     """Its loss is that of other z, by another noise at each step, and where it is measured there is none."""
     method, first = phases["landmark_generator"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -47,6 +47,7 @@ class Editor(Editing):
 
     Settings = Settings
     before: tuple[str, ...] = ("flow", "pairs")  # the generator starts as the last of these left it, if any is there
+    over_map: Literal["mean", "sum"] = "mean"  # see `adversarial.gradient_penalty`
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
         """See `Editing`; of `earlier` phases the regressor and the last of those `before` are taken up."""
@@ -99,7 +100,9 @@ class Editor(Editing):
         def loss(params: Any):
             critic, estimated = self._judged(params, jnp.concatenate([image, made]))
             real_critic, made_critic = jnp.split(critic, 2)
-            penalty = adversarial.gradient_penalty(lambda x: self._judged(params, x)[0], image, made, share)
+            penalty = adversarial.gradient_penalty(
+                lambda x: self._judged(params, x)[0], image, made, share, self.over_map
+            )
             distance = adversarial.wasserstein_discriminator(real_critic, made_critic)
             condition = losses.condition(estimated[: len(image)], units)
             total = weights.adversarial * distance + weights.gradient_penalty * penalty
@@ -110,7 +113,11 @@ class Editor(Editing):
 
 
 class Baseline(Editor):
-    """The phase that trains GANimation's generator, with a discriminator of its own, on the same losses."""
+    """The phase that trains GANimation's generator, with a discriminator of its own, on the same losses.
+
+    Its gradient penalty is that of GANimation's code, which sums D_A's map; see `adversarial.gradient_penalty`.
+    """
 
     network = GANimation
     before = ("baseline_pairs",)
+    over_map = "sum"
