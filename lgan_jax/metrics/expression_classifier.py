@@ -89,7 +89,11 @@ class Classifier:
         self._params, self._logits = params, _compiled(settings)[1]
 
     def __call__(self, faces: Grey) -> Int[np.ndarray, " n"]:
-        """The expressions of `prepared` faces."""
+        """The expressions of `prepared` faces. Raises `ValueError` for what are no bytes."""
+        if faces.dtype != np.uint8 or faces.shape[1:] != (SIDE, SIDE):
+            raise ValueError(
+                f"faces are {faces.dtype} {faces.shape}; expected bytes from 0 to 255, (B, {SIDE}, {SIDE}): see `prepared`"
+            )
         return in_chunks(lambda chunk: self._logits(self._params, chunk), faces).argmax(-1)
 
 
