@@ -62,7 +62,7 @@ def test_short_trainings_end_at_no_rate():
 
 
 def test_a_learning_rate_without_a_step_to_fall_in_is_refused_with_its_place():
-    with pytest.raises(ValueError, match=r"config\.detector\.optimizer: hold is 0\.9: of 2 steps none is left to fall"):
+    with pytest.raises(ValueError, match=r"config\.detector\.optimizer: hold is 0\.9: of 1 steps none is left to fall"):
         experiment.Experiment.read(small_config("wflw:quick", **{"detector.optimizer.hold": 0.9}))
 
 

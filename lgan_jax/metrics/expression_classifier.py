@@ -92,7 +92,7 @@ class Classifier:
         """The expressions of `prepared` faces. Raises `ValueError` for what are no bytes."""
         if faces.dtype != np.uint8 or faces.shape[1:] != (SIDE, SIDE):
             raise ValueError(
-                f"faces are {faces.dtype} {faces.shape}; expected bytes from 0 to 255, (B, {SIDE}, {SIDE}): see `prepared`"
+                f"faces are {faces.dtype} {faces.shape}; expected bytes, (B, {SIDE}, {SIDE}), as `prepared` makes them"
             )
         return in_chunks(lambda chunk: self._logits(self._params, chunk), faces).argmax(-1)
 
