@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -73,6 +74,14 @@ def _completed(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, 
             fields = vars(type(default)()) if whole else vars(default)
             both[name] = _completed(fields, values[name])
     return both
+
+
+def within(settings: Any, low: float, high: float, *names: str) -> None:
+    """Raises `ValueError` for a field of `settings` that is no number from `low` to `high`; for `__post_init__`."""
+    for name in names:
+        if not low <= getattr(settings, name) <= high:
+            bounds = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
+            raise ValueError(f"{name} is {getattr(settings, name)}; it must be {bounds}")
 
 
 def _nearest(name: str, known) -> str:

@@ -1,4 +1,5 @@
 import dataclasses
+import math
 from typing import ClassVar, Literal
 
 import pytest
@@ -91,3 +92,18 @@ def test_a_section_that_is_whole_inherits_nothing_from_the_default_that_it_repla
     }
     assert config.completed(Phase, {"rates": {"hi": 4.0}})["rates"]["hi"] == 4.0  # for `read` to refuse
     assert config.completed(Phase, {"rates": 3})["rates"] == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "message"),
+    [
+        (0.5, 1, math.inf, "low is 0.5; it must be at least 1"),
+        (-0.1, 0, 1, "low is -0.1; it must be between 0 and 1"),
+        (math.nan, 0, math.inf, "low is nan; it must be at least 0"),
+    ],
+)
+def test_bounds_of_numbers(value, low, high, message):
+    config.within(Rates(low=0.75), 0, 1, "high", "low")
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 (the whole message is compared below)
+        config.within(Rates(low=value), low, high, "low")
+    assert str(caught.value) == message

@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import functools
 import json
+import typing
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,7 @@ import pytest
 from recorded import fields_of, recording
 from small_configs import ROOT, config_of, small_config
 
+from lgan_jax import config as configs
 from lgan_jax import data, experiment, inversion, landmarks, optimizers
 from lgan_jax.core import FaceInfo, Finished, blank_batch
 from lgan_jax.methods import PHASES
@@ -133,6 +135,21 @@ def test_every_field_of_a_phase_is_read_by_its_step():
     elsewhere = {(Synthesizer.Settings, "vgg19")}  # a file: `Experiment.published`
     unread = fields_of(*kinds) - READS - by_the_run - by_the_search - elsewhere
     assert not sorted(f"{kind.__module__}.{kind.__qualname__}.{name}" for kind, name in unread)
+
+
+BROKEN = {"width": 0, "batch_size": 0, "steps": -1, "average": 1.5, "discriminator_width": -1, "sigma": 0.0, "group": 0}
+
+
+@pytest.mark.parametrize("field", BROKEN)
+def test_a_number_that_no_phase_can_use_is_refused_with_its_place(field):
+    """By every phase that has the field, when a config is read."""
+    kinds = {method.Settings for phases in PHASES.values() for method in phases.values()}
+    types = (type(BROKEN[field]), float)
+    having = [kind for kind in kinds if typing.get_type_hints(kind).get(field) in types]
+    assert having
+    for kind in having:
+        with pytest.raises(ValueError, match=rf"^config\.it: {field} is {BROKEN[field]}(\.0)?; it must be "):
+            configs.read(kind, {field: BROKEN[field]}, "config.it")
 
 
 def test_every_field_of_a_search_is_read():

@@ -121,9 +121,9 @@ def train(
     if count < 1:
         raise ValueError("the expression classifier has no face to learn from")
     step, _ = _compiled(settings)
-    key = jax.random.key(seed)
+    first, key = jax.random.split(jax.random.key(seed))
     start = jnp.zeros((1, SIDE, SIDE, 1))
-    params = initial_variables(Network(settings.width), key, start)["params"]
+    params = initial_variables(Network(settings.width), first, start)["params"]
     moments = _optimizer(settings).init(params)
     order = _order(count, np.random.default_rng(seed))
     for number in range(settings.steps):

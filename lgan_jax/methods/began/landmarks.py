@@ -7,6 +7,7 @@ that it was not trained on is measured by the evaluation, which inverts them.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float
 
-from lgan_jax import optimizers
+from lgan_jax import config, optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys
 from lgan_jax.landmarks import inter_ocular
 from lgan_jax.methods.began import losses
@@ -49,8 +50,8 @@ class Settings:
     noise: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.noise >= 0:
-            raise ValueError(f"noise is {self.noise}; it must be at least 0")
+        config.within(self, 1, math.inf, "steps", "batch_size")
+        config.within(self, 0, math.inf, "noise")
 
 
 @flax.struct.dataclass

@@ -6,6 +6,7 @@ The discriminator is an auto-encoder, and what it judges by is how well it decod
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from lgan_jax import optimizers
+from lgan_jax import config, optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys
 from lgan_jax.methods.began import losses
 from lgan_jax.methods.began.autoencoder import check_size, started_from
@@ -59,10 +60,9 @@ class Settings:
     def __post_init__(self) -> None:
         if not 0 < self.gamma <= 1:
             raise ValueError(f"gamma is {self.gamma}; it must be above 0 and at most 1")
-        if not 0 <= self.k <= 1:
-            raise ValueError(f"k is {self.k}; it must be between 0 and 1")
-        if self.width < 1:
-            raise ValueError(f"width is {self.width}; it must be at least 1")
+        config.within(self, 0, 1, "k", "average")
+        config.within(self, 1, math.inf, "steps", "batch_size", "width")
+        config.within(self, 0, math.inf, "lambda_k")
 
 
 @flax.struct.dataclass

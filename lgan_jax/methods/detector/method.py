@@ -6,6 +6,7 @@ LandmarkGAN trains it on WFLW and freezes it. Batches of single pictures or of o
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from lgan_jax import optimizers
+from lgan_jax import config, optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys
 from lgan_jax.landmarks import inter_ocular
 from lgan_jax.methods.detector.networks import HeatmapDetector
@@ -58,6 +59,9 @@ class Settings:
     def __post_init__(self) -> None:
         if self.width < 8 or self.width % 8:
             raise ValueError(f"width is {self.width}; it must be a multiple of 8")
+        config.within(self, 1, math.inf, "steps", "batch_size", "depth")
+        config.within(self, 1e-3, math.inf, "sigma")
+        config.within(self, 0, math.inf, "regulariser_weight")
 
 
 @flax.struct.dataclass

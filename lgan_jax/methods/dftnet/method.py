@@ -35,6 +35,7 @@ class Settings(editing.Settings):
     discriminator_optimizer: optimizers.Settings = OPTIMIZER
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.discriminator_updates < 1 or self.batch_size % self.discriminator_updates:
             raise ValueError(
                 f"batch_size is {self.batch_size}; it must be a multiple of discriminator_updates, which is "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
@@ -12,7 +13,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from lgan_jax import optimizers
+from lgan_jax import config, optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics
 from lgan_jax.landmarks import inter_ocular
 from lgan_jax.methods.landmarkgan import losses, starts
@@ -72,6 +73,7 @@ class Settings:
     def __post_init__(self) -> None:
         if self.width % 2:
             raise ValueError(f"the converter's width is {self.width}; it must be even")
+        config.within(self, 1, math.inf, "steps", "batch_size", "width")
 
 
 @flax.struct.dataclass

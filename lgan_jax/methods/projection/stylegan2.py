@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from lgan_jax import optimizers
+from lgan_jax import config, optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys, folded
 from lgan_jax.losses import adversarial
 from lgan_jax.methods.projection import losses
@@ -82,14 +82,12 @@ class Settings:
     ramp: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("base", "most", "latent", "style", "layers", "average", "batch_size", "group"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("reduced", "r1", "r1_every", "path", "path_every", "ramp"):
-            if not (getattr(self, name) is None or getattr(self, name) >= 0):
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
-        if not 0 <= self.mixing <= 1:
-            raise ValueError(f"mixing is {self.mixing}; it must be between 0 and 1")
+        sizes = ("base", "most", "latent", "style", "layers")
+        config.within(self, 1, math.inf, "steps", "batch_size", "group", "average", *sizes)
+        config.within(self, 0, math.inf, "reduced", "r1", "r1_every", "path", "path_every")
+        config.within(self, 0, 1, "mixing")
+        if self.ramp is not None:
+            config.within(self, 0, math.inf, "ramp")
         if self.batch_size > self.group and self.batch_size % self.group:
             raise ValueError(f"batch_size is {self.batch_size}; it must be a multiple of group, which is {self.group}")
 
