@@ -76,7 +76,7 @@ def _completed(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, 
     return both
 
 
-def within(settings: Any, low: float, high: float, *names: str) -> None:
+def within(settings: Any, low: float | int, high: float | int, *names: str) -> None:
     """Raises `ValueError` for a field of `settings` that is no number from `low` to `high`; for `__post_init__`."""
     for name in names:
         if not low <= getattr(settings, name) <= high:
