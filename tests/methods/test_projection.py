@@ -78,6 +78,24 @@ def test_mean_and_deviation_of_styles(generator, projector):
     np.testing.assert_allclose(projector.deviation, np.sqrt(mapped.var(0).sum()), rtol=1e-5)
 
 
+def test_the_first_places_are_truncated(generator):
+    """Of four: none, two, all; a share of the way from the mean style."""
+    module, variables = generator
+    mean = np.arange(6, dtype=np.float32)
+    variables = {**variables, "buffers": {**variables["buffers"], "mapping": {"w_avg": jnp.asarray(mean)}}}
+    z = jax.random.normal(jax.random.key(1), (3, 5))
+    own = np.asarray(module.apply(variables, z, method="map"))
+    near = mean + 0.25 * (own - mean)
+    np.testing.assert_allclose(module.apply(variables, z, None, 0.25, method="map"), near, atol=1e-5)
+    for cutoff in (0, 2, 4):
+        styles = np.asarray(module.apply(variables, z, None, 0.25, cutoff, method="map"))
+        assert styles.shape == (3, 4, 6)
+        expected = np.where(np.arange(4)[None, :, None] < cutoff, near[:, None], own[:, None])
+        np.testing.assert_allclose(styles, expected, atol=1e-5)
+    alike = [module.apply(variables, z, None, 0.25, None, cutoff) for cutoff in (None, 4)]
+    np.testing.assert_allclose(*alike, atol=1e-5)
+
+
 @pytest.fixture(scope="module")
 def reports():
     return []
