@@ -154,4 +154,4 @@ def test_a_section_is_whole():
     config.update({"optimizer": optimizers.cosine(1e-3)})
     assert config.optimizer.to_dict() == optimizers.cosine(1e-3)
     with pytest.raises(ValueError, match="learning_rate is 0"):
-        optimizers.section(learning_rate=0)
+        optimizers.section(learning_rate=0.0)
