@@ -24,11 +24,10 @@ def by_hand(group):
     return [np.sqrt(MAPS[i % groups :: groups].var(0) + 1e-8).mean() for i in range(8)]
 
 
-@pytest.mark.parametrize("group", [2, 4, 8])
-@pytest.mark.parametrize("devices", [1, 2, 4, 8])
+@pytest.mark.parametrize(("group", "devices"), [(4, 1), (4, 4), (4, 8), (2, 4), (8, 2)])
 def test_groups_are_of_the_whole_batch(group, devices):
     shares = MAPS.reshape(devices, 8 // devices, *MAPS.shape[1:])
-    made = jax.vmap(lambda x: with_deviation(x, group, "data"), axis_name="data")(shares)
+    made = jax.jit(jax.vmap(lambda x: with_deviation(x, group, "data"), axis_name="data"))(shares)
     made = np.asarray(made).reshape(8, 2, 3, 6)
     np.testing.assert_array_equal(made[..., :5], MAPS)
     np.testing.assert_allclose(
