@@ -9,9 +9,10 @@ from small_faces import finished, pictures
 from small_methods import INFO, one_of_each, small_detector
 from small_synthesizers import couples, small_synthesizer
 
-from lgan_jax.core import FaceInfo
+from lgan_jax.core import FaceInfo, Finished
 from lgan_jax.landmarks import INNER49
 from lgan_jax.methods.began.landmarks import Landmarks
+from lgan_jax.methods.landmarkgan.reference import ReferenceGenerator
 from lgan_jax.methods.projection.stylegan2 import PATH, R1, Settings, StyleGAN2
 from lgan_jax.ops import augment
 
@@ -31,8 +32,23 @@ def landmark_generator():
     return Landmarks(Landmarks.Settings(batch_size=4, noise=0.1), info, jnp.float32, phases)
 
 
+def reference():
+    """The generator phase that refines frames, after a detector that has learned nothing."""
+    detector = small_detector(INFO)
+    earlier = {"detector": Finished(detector, begun(detector, one_of_each(INFO, 2)))}
+    small = {"form": "reference", "references": 2, "width": 0.1, "discriminator_width": 2, "steps": 20}
+    return ReferenceGenerator(ReferenceGenerator.Settings(**small), INFO, jnp.float32, earlier)
+
+
+def begun(method, batch):
+    """A state of ones."""
+    shapes = jax.eval_shape(method.init, jax.random.key(0), batch)
+    return jax.tree.map(lambda x: jnp.ones(x.shape, x.dtype), shapes)
+
+
 STEPS = {
     "detector": (lambda: small_detector(INFO), lambda: one_of_each(INFO, 2), {}),
+    "reference": (reference, lambda: one_of_each(INFO, 2), {"turn": True}),
     "synthesizer": (lambda: small_synthesizer(augmentation=CHANGES), lambda: couples(4), {"turn": True}),
     "editor": (lambda: small_editor(augmentation=CHANGES, discriminator_updates=2), lambda: faces(4), {}),
     "regressor": (
@@ -70,8 +86,7 @@ def test_no_key_is_used_twice(name, used):
     """Of the step nothing is computed but its keys: nothing else is asked for."""
     make, batch, turn = STEPS[name]
     method, batch = make(), batch()
-    shapes = jax.eval_shape(method.init, jax.random.key(0), batch)
-    state = jax.tree.map(lambda x: jnp.ones(x.shape, x.dtype), shapes)
+    state = begun(method, batch)
     for seen in used.values():
         seen.clear()
 

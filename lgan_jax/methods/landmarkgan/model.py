@@ -83,7 +83,9 @@ class LandmarkGAN:
           ValueError: for a name that is taken, frames of another shape, fewer than two, or a run whose generator has
             the form "landmarks", which makes only the people that it was trained on.
         """
-        images, landmarks = np.asarray(images, np.float32), self._checked_landmarks(landmarks)
+        size = self.info.size
+        images = checks.images(images, None, size, size, 3, what="frames")
+        landmarks = self._checked_landmarks(landmarks)
         if not isinstance(self._method, ReferenceGenerator):
             raise ValueError(
                 "this run's generator makes only the people it was trained on: train one with "
@@ -91,8 +93,7 @@ class LandmarkGAN:
             )
         if name in self.info.identities:
             raise ValueError(f"there is a {name!r} in this run already: give the new person another name")
-        size = self.info.size
-        if images.shape != (len(landmarks), size, size, 3) or landmarks.ndim != 3 or len(landmarks) < 2:
+        if len(images) != len(landmarks) or landmarks.ndim != 3 or len(landmarks) < 2:
             raise ValueError(
                 f"frames have the shape {images.shape} and landmarks {landmarks.shape}; expected "
                 f"(k, {size}, {size}, 3) and (k, {self.info.scheme.count}, 2), k at least 2"
