@@ -4,14 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_editors import faces, small_editor, small_regressor
-from small_faces import finished, pictures
+from small_editors import faces, small_editor
 from small_methods import INFO, one_of_each, small_detector
 from small_synthesizers import couples, small_synthesizer
 
 from lgan_jax.core import FaceInfo, Finished
 from lgan_jax.landmarks import INNER49
-from lgan_jax.methods.began.landmarks import Landmarks
 from lgan_jax.methods.landmarkgan.reference import ReferenceGenerator
 from lgan_jax.methods.projection.stylegan2 import PATH, R1, Settings, StyleGAN2
 from lgan_jax.ops import augment
@@ -24,12 +22,6 @@ MAKES = ("split", "fold_in")
 def stylegan2():
     small = {"base": 24, "most": 3, "latent": 5, "style": 6, "layers": 1, "batch_size": 4, "loss": "relativistic"}
     return StyleGAN2(Settings(steps=20, **small), FaceInfo(INNER49, 8, ("somebody",)), jnp.float32, {})
-
-
-def landmark_generator():
-    phases = finished()
-    info = phases["began"].method.faces
-    return Landmarks(Landmarks.Settings(batch_size=4, noise=0.1), info, jnp.float32, phases)
 
 
 def reference():
@@ -47,17 +39,10 @@ def begun(method, batch):
 
 
 STEPS = {
-    "detector": (lambda: small_detector(INFO), lambda: one_of_each(INFO, 2), {}),
     "reference": (reference, lambda: one_of_each(INFO, 2), {"turn": True}),
     "synthesizer": (lambda: small_synthesizer(augmentation=CHANGES), lambda: couples(4), {"turn": True}),
     "editor": (lambda: small_editor(augmentation=CHANGES, discriminator_updates=2), lambda: faces(4), {}),
-    "regressor": (
-        lambda: small_regressor(augmentation=CHANGES, perturbation=0.5, perturbation_after=0.0),
-        lambda: faces(4),
-        {},
-    ),
     "stylegan2": (stylegan2, lambda: {"image": np.zeros((4, 8, 8, 3), np.float32)}, {"turn": (R1, PATH)}),
-    "landmark_generator": (landmark_generator, lambda: pictures(4), {}),
 }
 
 
