@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
+from lgan_jax import config
 from lgan_jax.nn import stacked
 
 
@@ -56,14 +57,11 @@ class Settings:
         for name in ("learning_rate", "factor"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0")
-        for name in ("eps", "weight_decay", "minimum"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be a number from 0 on")
+        config.within(self, 0, math.inf, "eps", "weight_decay", "minimum", "warmup")
+        config.within(self, 1, math.inf, "every")
         for name in ("decay", "b1", "b2"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0 and less than 1")
-        if self.every < 1 or self.warmup < 0:
-            raise ValueError(f"every is {self.every} and warmup {self.warmup}; they must be at least 1 and at least 0")
         if self.learning_rate < self.minimum:
             raise ValueError(f"minimum is {self.minimum}, above the learning rate {self.learning_rate}")
         if not self.clip >= 0:
