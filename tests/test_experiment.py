@@ -214,7 +214,7 @@ def test_a_run_is_evaluated_as_another_config_says(arguments, said, tmp_path):
     assert said in result.stderr
 
 
-def test_every_field_of_a_config_is_read():
+def test_unknown_fields_and_phases_are_refused():
     config = small_config("celebv:quick")
     config["generator"]["optimiser"] = {}
     with pytest.raises(ValueError, match=r"config.generator has no field 'optimiser'; did you mean 'optimizer'"):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
 
@@ -16,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lgan_jax import optimizers
+from lgan_jax import config, optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics
 from lgan_jax.landmarks import inter_ocular
 from lgan_jax.losses.reconstruction import feature_matching, pixel_weights
@@ -109,6 +110,9 @@ class Settings:
             raise ValueError(f"detector_share is {self.detector_share}; it must be between 0 and 1")
         if self.constraint < 0:
             raise ValueError(f"constraint is {self.constraint}; it must be 0 (none) or more standard deviations")
+        config.within(self, 1, math.inf, "steps", "batch_size", "discriminator_width")
+        config.within(self, 1e-3, math.inf, "width", "sigma")
+        config.within(self, 0, 1, "average")
 
 
 class LandmarkDetector(Protocol):

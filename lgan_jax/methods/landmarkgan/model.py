@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, Float32
 
+from lgan_jax import checks
 from lgan_jax.core import FaceInfo
 from lgan_jax.methods.landmarkgan.generator import Generator, State
 from lgan_jax.methods.landmarkgan.reference import ReferenceGenerator
@@ -50,7 +51,7 @@ class LandmarkGAN:
         They are held where the target's training frames have been (see `constraint`) unless `constrain` is off.
 
         Raises:
-          ValueError: for landmarks of another shape than the scheme's, or a target that is not known.
+          ValueError: for landmarks of another shape than the scheme's or in pixels, or a target that is not known.
         """
         return self._for_targets(self._conversions[bool(constrain)], self._checked_landmarks(landmarks), target)
 
@@ -63,9 +64,9 @@ class LandmarkGAN:
         `constrain`; without it they are taken as they are.
 
         Raises:
-          ValueError: for landmarks of another shape than the scheme's, or a target that is not known.
+          ValueError: for landmarks of another shape than the scheme's or in pixels, or a target that is not known.
         """
-        landmarks = self._checked_landmarks(landmarks)
+        landmarks = self._checked_landmarks(landmarks, checks.REACH if convert else checks.FAR)
         if convert:
             landmarks = self.convert(landmarks, target, constrain)
         return self._for_targets(self._synthesize, landmarks, target)
@@ -82,7 +83,9 @@ class LandmarkGAN:
           ValueError: for a name that is taken, frames of another shape, fewer than two, or a run whose generator has
             the form "landmarks", which makes only the people that it was trained on.
         """
-        images, landmarks = np.asarray(images, np.float32), self._checked_landmarks(landmarks)
+        size = self.info.size
+        images = checks.images(images, None, size, size, 3, what="frames")
+        landmarks = self._checked_landmarks(landmarks)
         if not isinstance(self._method, ReferenceGenerator):
             raise ValueError(
                 "this run's generator makes only the people it was trained on: train one with "
@@ -90,8 +93,7 @@ class LandmarkGAN:
             )
         if name in self.info.identities:
             raise ValueError(f"there is a {name!r} in this run already: give the new person another name")
-        size = self.info.size
-        if images.shape != (len(landmarks), size, size, 3) or landmarks.ndim != 3 or len(landmarks) < 2:
+        if len(images) != len(landmarks) or landmarks.ndim != 3 or len(landmarks) < 2:
             raise ValueError(
                 f"frames have the shape {images.shape} and landmarks {landmarks.shape}; expected "
                 f"(k, {size}, {size}, 3) and (k, {self.info.scheme.count}, 2), k at least 2"
@@ -105,7 +107,7 @@ class LandmarkGAN:
         """Landmarks in [0, 1] of faces `(..., size, size, 3)` in [-1, 1], by the detector that training used.
 
         Raises:
-          ValueError: for pictures of another size.
+          ValueError: for images of another size, or outside [-1, 1].
         """
         return detect_in_chunks(lambda chunk: self._detect(self._state, chunk), images, self.info)
 
@@ -121,13 +123,9 @@ class LandmarkGAN:
             made[those] = in_chunks(lambda chunk, index=index: apply(self._state, chunk, jnp.int32(index)), flat[those])
         return made.reshape(*leading, *shape[1:])
 
-    def _checked_landmarks(self, landmarks: ArrayLike) -> np.ndarray:
-        landmarks = np.asarray(landmarks, np.float32)
+    def _checked_landmarks(self, landmarks: ArrayLike, reach: float = checks.REACH) -> np.ndarray:
         scheme = self.info.scheme
-        if landmarks.shape[-2:] != (scheme.count, 2):
-            expected = f"(..., {scheme.count}, 2), the points of {scheme.name}"
-            raise ValueError(f"landmarks have the shape {landmarks.shape}; expected {expected}")
-        return landmarks
+        return checks.landmarks(landmarks, scheme.count, 2, scheme=scheme.name, leading=True, reach=reach)
 
     def _indices(self, target: Target, count: int) -> np.ndarray:
         """One index `(count,)` for each landmark set."""

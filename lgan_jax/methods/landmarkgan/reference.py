@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from lgan_jax.core import Batch, FaceInfo, Finished, Metrics, example_keys
+from lgan_jax.core import Batch, FaceInfo, Finished, Metrics, example_keys, folded
 from lgan_jax.landmarks import mirrored
 from lgan_jax.methods.landmarkgan import references, shape_model
 from lgan_jax.methods.landmarkgan.converter import Converter, partner_shift
@@ -155,20 +155,20 @@ class ReferenceGenerator(Generator):
         keys, landmarks, own = self._keys(key, own), _flat(landmarks), _flat(own)
         person = jnp.tile(jnp.arange(lead[1]), lead[0])
         known = state.references.landmarks[person]
-        kept = jax.vmap(lambda each: _subset(each, known.shape[1]))(keys)
+        kept = jax.vmap(lambda each: _subset(each, known.shape[1]))(folded(keys, 0))
         other = jnp.any(known != own[:, None], (-2, -1))
         allowed = jnp.where((kept & other).any(1, keepdims=True), kept & other, other)
         blend = self._blend(state, landmarks, person, allowed)
         if image is not None:
             stacked = jnp.stack([_flat(image), *blend], 1)
-            stacked, landmarks, own = jax.vmap(self._augmented)(keys, stacked, landmarks, own)
+            stacked, landmarks, own = jax.vmap(self._augmented)(folded(keys, 1), stacked, landmarks, own)
             image, blend = stacked[:, 0].reshape(image.shape), Blended(stacked[:, 1], stacked[:, 2])
         made = self._refined(params, blend, landmarks)
         return made.reshape(*lead, *made.shape[1:]), image, own.reshape(*lead, *own.shape[1:])
 
     def _augmented(self, key: jax.Array, images: Array, landmarks: Array, own: Array) -> tuple[Array, Array, Array]:
         """Images `(k, H, W, 3)` of one example and its landmarks, mirrored or not, with another color."""
-        keys = jax.random.split(jax.random.fold_in(key, 1), 3)
+        keys = jax.random.split(key, 3)
         flip = jax.random.bernoulli(keys[0])
         images = jnp.where(flip, images[:, :, ::-1], images)
         landmarks, own = (jnp.where(flip, mirrored(x, self.faces.scheme), x) for x in (landmarks, own))
