@@ -42,6 +42,8 @@ def test_a_run_leaves_a_report_a_preview_and_what_it_was_trained_on(run):
     assert (run / "preview.html").is_file()
     record = json.loads((run / "run.json").read_text())
     assert record["data"]["name"] == "built-in faces"
+    assert record["holds_frames_of"] == record["data"]["identities"]
+    assert report["facts"]["Holds frames of"] == ", ".join(record["data"]["identities"])
     assert record["config"]["generator"]["steps"] == 2
     phases = {json.loads(line)["phase"] for line in (run / "metrics.jsonl").read_text().splitlines()}
     assert phases == {"detector", "converter", "generator"}

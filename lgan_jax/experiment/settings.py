@@ -110,6 +110,11 @@ class Experiment:
         """What a run of these settings is trained without, and why."""
         return tuple(line for phase in self.phases.values() for line in getattr(phase, "left_out", ()))
 
+    @property
+    def holds_frames(self) -> bool:
+        """Whether checkpoints of such a run hold frames of the people that it is trained on."""
+        return any(getattr(phase, "holds_frames", False) for phase in self.phases.values())
+
     def published(self) -> dict[str, dict[str, Any]]:
         """Of each phase that takes some, the published networks that its settings name, by kind.
 

@@ -72,7 +72,7 @@ def write(
     shutil.rmtree(temporary, ignore_errors=True)
     workdir.open_run(temporary, record)
     for name, phase in finished.items():
-        _save(temporary, name, phase, record)
+        save_phase(temporary, name, phase, record)
     kept.write(temporary, _landmarks(faces, release, finished["converter"].method))
     temporary.rename(out)
     return info
@@ -190,7 +190,8 @@ def _config(settings: data.Settings, finished: Mapping[str, Finished]) -> dict[s
     }
 
 
-def _save(folder: Path, name: str, phase: Finished, record: Mapping[str, Any]) -> None:
+def save_phase(folder: Path, name: str, phase: Finished, record: Mapping[str, Any]) -> None:
+    """Writes a phase's last state as training would have: its checkpoint in a run's folder, with the run's record."""
     nothing = iter(grain.MapDataset.range(1).to_iter_dataset())  # a position in data, which a checkpoint must have
     with checkpoints.Checkpoints(folder, name) as saving:
         saving.save(int(phase.state.step), phase.state, nothing, record)

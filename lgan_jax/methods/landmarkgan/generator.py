@@ -101,6 +101,11 @@ class Settings:
     sigma: float = 1.0
     average: float = 0.999
 
+    @property
+    def holds_frames(self) -> bool:
+        """Whether the state holds frames of the people."""
+        return self.form == "reference"
+
     def __post_init__(self) -> None:
         if not 0 <= self.adversarial_after < 1:
             raise ValueError(f"adversarial_after is {self.adversarial_after}; it must be at least 0 and less than 1")
@@ -260,6 +265,13 @@ class Generator(Watched):
     ) -> Float[Array, "batch n 2"]:
         """As `convert`, wherever they lie: Ψ_t(Φ(L))."""
         return self.converter.convert(state.params["converter"], landmarks, target)
+
+    def clamped(self, state: State, landmarks: Float[Array, "batch n 2"], target: Any) -> Float[Array, " batch"]:
+        """How much of anybody's landmarks, converted, the constraint takes away; see `shape_model.clamped`."""
+        if not self.settings.constraint:
+            return jnp.zeros(len(landmarks))
+        converted = self.unconstrained(state, landmarks, target)
+        return shape_model.clamped(state.shape, converted, target, self.settings.constraint)
 
     def to_all(self, state: State, landmarks: Float[Array, "batch n 2"]) -> Landmarks:
         """`convert` to every identity."""

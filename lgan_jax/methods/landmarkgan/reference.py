@@ -96,8 +96,7 @@ class ReferenceGenerator(Generator):
 
         Landmarks are converted to this person in closed form. Raises `ValueError` for a run with a trained converter.
         """
-        if self.converter is not None:
-            raise ValueError("this run converts landmarks by a trained network, which knows no further person")
+        self.check_closed_form()
         new = self._chosen(state, image[:, None], landmarks[:, None])
         known = jax.tree.map(lambda old, one: jnp.concatenate([old, one]), state.references, new)
         return state.replace(references=known, shape=shape_model.with_person(state.shape, landmarks))
@@ -112,6 +111,28 @@ class ReferenceGenerator(Generator):
         return references.chosen(
             image, landmarks, settings.references, self.faces.scheme, detect, settings.detector_share
         )
+
+    def check_closed_form(self) -> None:
+        """Raises `ValueError` for a run with a trained converter: nobody can be added to it, nobody taken from it."""
+        if self.converter is not None:
+            raise ValueError("this run converts landmarks by a trained network, which knows no further person")
+
+    def without_people(self, state: State, blank: int = 0) -> State:
+        """The state without anybody's frames, mean face and statistics; what is common to all stays as it was.
+
+        In their place are so many blank people, of whom everything is 0: checkpoints hold no empty arrays.
+
+        Raises `ValueError` for a run with a trained converter.
+        """
+        self.check_closed_form()
+
+        def nobody(tree: Any) -> Any:
+            return jax.tree.map(lambda x: jnp.zeros((blank, *x.shape[1:]), x.dtype), tree)
+
+        own = {name: nobody(getattr(state.shape, name)) for name in shape_model.OF_PEOPLE}
+        if state.watch is not None:
+            state = state.replace(watch=state.watch.replace(mean_face=nobody(state.watch.mean_face)))
+        return state.replace(references=nobody(state.references), shape=state.shape.replace(**own))
 
     def _make_converter(self, earlier: Mapping[str, Finished]) -> tuple[Converter | None, Any]:
         """The converter where the config has that phase; otherwise landmarks are converted in closed form."""
