@@ -1,9 +1,10 @@
-"""LandmarkGAN on people whom a run was not trained on: each is given by training frames alone, none of them by training.
+"""LandmarkGAN on people whom a run was not trained on: each is given by frames alone.
 
   python studies/reference_only.py --workdir RUN --data.dir=FOLDER --out REPORT
 
-evaluates the run on the test split of FOLDER (as `lgan_jax.data.prepare` writes it) over all ordered pairs of the people
-there, as `evaluate.py` does for the people of a run, and writes a report with the same rows.
+evaluates the run on the test split of FOLDER (as `lgan_jax.data.prepare` writes it) over all ordered pairs of the
+people there, as `evaluate.py` does for the people of a run, and writes a report with the same rows. The frames are those
+of the training split.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ class LandmarkGAN:
           ValueError: for a name that is taken, frames of another shape, fewer than two, or a run whose generator has
             the form "landmarks", which makes only the people that it was trained on.
         """
-self.check_takes_people()
+        self.check_takes_people()
         size = self.info.size
         images = checks.images(images, None, size, size, 3, what="frames")
         landmarks = self._checked_landmarks(landmarks)
