@@ -3,8 +3,8 @@
   python studies/reference_only.py --workdir RUN --data.dir=FOLDER --out REPORT
 
 evaluates the run on the test split of FOLDER (as `lgan_jax.data.prepare` writes it) over all ordered pairs of the
-people there, as `evaluate.py` does for the people of a run, and writes a report with the same rows. The frames are those
-of the training split.
+people there, as `evaluate.py` does for the people of a run, and writes a report with the same rows. The frames are
+those of the training split.
 """
 
 from __future__ import annotations
