@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from lgan_jax import files
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.dataset import FaceData
 
@@ -40,10 +42,9 @@ def landmarks(faces: FaceData, identity: int | None = None) -> Float32[np.ndarra
 
 def write(folder: Path, of_each: Sequence[np.ndarray]) -> None:
     """Keeps landmarks, one array for each identity, in a run's folder: the whole file or nothing."""
-    temporary = folder / f".{_FILE}"
-    with temporary.open("wb") as file:
-        np.savez_compressed(file, **{str(i): points.astype(np.float32) for i, points in enumerate(of_each)})
-    temporary.replace(folder / _FILE)
+    data = io.BytesIO()
+    np.savez_compressed(data, **{str(i): points.astype(np.float32) for i, points in enumerate(of_each)})
+    files.write_bytes(folder / _FILE, data.getvalue())
 
 
 def is_there(folder: Path) -> bool:

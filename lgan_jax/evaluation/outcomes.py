@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from lgan_jax.training.workdir import write_text
+from lgan_jax.files import write_text
 
 T = TypeVar("T", bound="Outcome")
 

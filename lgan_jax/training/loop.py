@@ -115,6 +115,8 @@ class _Training:
     def run(self, workdir: Path, record: Mapping[str, Any], console: Console) -> State:
         """Trains the phase to its end, from where it stands."""
         phase, start = self.phase, self.checkpoints.newest or 0
+        for line in self.checkpoints.skipped:
+            console.print(f"NOTE: {line}", highlight=False, markup=False, soft_wrap=True)
         init = jax.jit(lambda seed, batch: self.method.init(phase.keys(seed)[0], batch))
         abstract = init.eval_shape(self.settings.seed, as_arrays(phase.example))  # traced, which takes seconds, once
         if start >= phase.steps:

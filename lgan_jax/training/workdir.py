@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from lgan_jax import files
 from lgan_jax.training import parallel
 
 FORMAT = 1  # of the run's folder and its checkpoints; grows when an older library could not read them
@@ -110,14 +111,7 @@ def _start(workdir: Path, record: Mapping[str, Any]) -> None:
 
 
 def _write(workdir: Path, stored: Mapping[str, Any]) -> None:
-    write_text(workdir / _NAME, json.dumps(stored, indent=2) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a file so that a reader, or a run killed meanwhile, sees the old text or the new, never a part."""
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(text)
-    temporary.replace(path)
+    files.write_text(workdir / _NAME, json.dumps(stored, indent=2) + "\n")
 
 
 def differences(was: Any, now: Any, place: str = "") -> Iterator[Difference]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lgan_jax.training.workdir import write_text
+from lgan_jax.files import write_text
 
 
 def read(path: Path) -> list[dict[str, Any]]:
