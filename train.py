@@ -22,8 +22,8 @@ PROCESS = flags.DEFINE_integer("process", None, "Which of them this is, from 0."
 
 
 def main() -> int:
-    together = ["coordinator", "processes", "process"] if "--coordinator" in " ".join(sys.argv) else []
-    cli.parse_flags(sys.argv, required=["config", *together])
+    cli.parse_flags(sys.argv, required=["config"])
+    cli.require_together("coordinator", "processes", "process")
     from lgan_jax import experiment  # after the flags: --help need not wait for JAX
     from lgan_jax.training import parallel
 

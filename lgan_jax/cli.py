@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import pathlib
+import signal
+import stat
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
 from absl import flags
@@ -17,6 +22,14 @@ INTERRUPTED = 130
 _QUOTES = "'\"\\"
 
 
+class Ended(KeyboardInterrupt):
+    """SIGTERM, or the end of the terminal: as Ctrl-C, so that nothing unfinished is left behind."""
+
+    def __init__(self, number: int):
+        super().__init__()
+        self.status = 128 + number
+
+
 def run(main: Callable[[], int | None], program: str) -> int:
     """Calls `main` and returns the exit status.
 
@@ -25,15 +38,46 @@ def run(main: Callable[[], int | None], program: str) -> int:
     traceback.
     """
     try:
-        return main() or 0
-    except KeyboardInterrupt:
+        with _ended_by_signals():
+            return main() or 0
+    except KeyboardInterrupt as error:
         print(f"{program}: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return getattr(error, "status", INTERRUPTED)
     except (OSError, ValueError, ImportError, FloatingPointError) as error:
         if not isinstance(error, OSError) and not _raised_here(error):
             raise
         print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
         return USER_ERROR
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Makes SIGTERM and SIGHUP raise `Ended`, where they would end the process at once."""
+
+    def end(number: int, _) -> None:
+        if number == signal.SIGHUP:
+            leave_terminal()
+        raise Ended(number)
+
+    numbers = (signal.SIGTERM, signal.SIGHUP) if threading.current_thread() is threading.main_thread() else ()
+    caught = [number for number in numbers if signal.getsignal(number) == signal.SIG_DFL]
+    for number in caught:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in caught:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def leave_terminal() -> None:
+    """Lets what is still printed go nowhere, except to a file: to write to a closed terminal or pipe is an error."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for number in (1, 2):
+        with contextlib.suppress(OSError):  # it is closed already
+            if not stat.S_ISREG(os.fstat(number).st_mode):
+                os.dup2(nowhere, number)
+    os.close(nowhere)
 
 
 def _raised_here(error: BaseException) -> bool:
@@ -87,6 +131,14 @@ def parse_flags(argv: Sequence[str], required: Sequence[str]) -> None:
     for name in required:
         if flags.FLAGS[name].value is None:
             raise ValueError(f"--{name} is not given; --help lists the flags")
+
+
+def require_together(*names: str) -> None:
+    """Raises `ValueError` where some of the flags are given and others are not."""
+    given = [name for name in names if flags.FLAGS[name].value is not None]
+    missing = [name for name in names if name not in given]
+    if given and missing:
+        raise ValueError(f"--{missing[0]} is not given, and --{given[0]} needs it; --help lists the flags")
 
 
 def _last_words(error: Exception) -> str:

@@ -125,7 +125,7 @@ def sync_entries(folder: Path) -> None:
 def seal(folder: Path) -> None:
     """Adds `checksums.json` with size and SHA-256 of every file in a folder, and flushes all of it to the disk."""
     found = {path.relative_to(folder).as_posix(): _size_and_sum(path) for path in _files(folder)}
-    (folder / CHECKSUMS).write_text(json.dumps(found, indent=1))
+    write_text(folder / CHECKSUMS, json.dumps(found, indent=1))
     sync(folder)
 
 

@@ -111,7 +111,9 @@ def test_the_detector_of_another_run_is_taken_over(run, tmp_path, monkeypatch):
     theirs, ours = (lgan_jax.load(folder)._state.detector for folder in (run, tmp_path / "run"))
     jax.tree.map(np.testing.assert_array_equal, ours, theirs)
     with pytest.raises(ValueError, match=r"the detector of .* is for scheme wflw98, not ibug68"):
-        experiment.train(small_config("celebv:quick", detector_run=str(run), **{"data.scheme": "ibug68"}), tmp_path)
+        experiment.train(
+            small_config("celebv:quick", detector_run=str(run), **{"data.scheme": "ibug68"}), tmp_path / "x"
+        )
 
 
 def test_data_without_action_units_are_refused_before_a_run_is_begun(tmp_path):

@@ -65,10 +65,15 @@ def test_file_is_replaced_and_nothing_else_is_left(tmp_path):
 @pytest.mark.parametrize("folder", [False, True])
 def test_what_is_not_committed_is_removed(tmp_path, error, folder):
     (tmp_path / "a.mp4").write_text("old")
-    with pytest.raises(error), files.Replacement(tmp_path / "a.mp4", folder) as new:
-        (new.part / "x" if folder else new.part).write_text("new")
-        assert new.part.suffix == ("" if folder else ".mp4")
-        raise error
+
+    def write():
+        with files.Replacement(tmp_path / "a.mp4", folder) as new:
+            (new.part / "x" if folder else new.part).write_text("new")
+            assert new.part.suffix == ("" if folder else ".mp4")
+            raise error
+
+    with pytest.raises(error):
+        write()
     assert names(tmp_path) == ["a.mp4"]
     assert (tmp_path / "a.mp4").read_text() == "old"
 
@@ -109,18 +114,18 @@ def test_what_a_killed_process_left_is_removed_but_not_what_one_is_at_work_on(tm
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
 def test_an_error_of_the_disk_names_the_file_that_was_asked_for(tmp_path, number):
-    def full(*_):
-        raise OSError(number, os.strerror(number))
+    def write():
+        with files.Replacement(tmp_path / "out.mp4") as new, new.named():
+            raise OSError(number, os.strerror(number))
 
     with pytest.raises(OSError, match=f"{os.strerror(number)}: '{tmp_path / 'out.mp4'}'") as caught:
-        with files.Replacement(tmp_path / "out.mp4") as new, new.named():
-            full()
+        write()
     assert caught.value.errno == number
     assert names(tmp_path) == []
 
 
 def test_an_error_of_another_file_keeps_its_name(tmp_path):
-    with pytest.raises(FileNotFoundError, match="input.mp4"), files.named(tmp_path / "out.mp4"):
+    with pytest.raises(FileNotFoundError, match=r"input\.mp4"), files.named(tmp_path / "out.mp4"):
         (tmp_path / "input.mp4").read_bytes()
 
 

@@ -66,8 +66,8 @@ def run(
     its newest checkpoint and its data's position, and a finished run only says that it is finished. `record` is
     what must stay the same for that (see `workdir.open_run`); `notes` are lines to print at the start.
 
-    Raises `Stopped` after SIGTERM or Ctrl-C, with everything saved; `FloatingPointError` for a metric that is not
-    finite; `OSError` where the disk is full; `ValueError` or `FileExistsError` for a folder of something else.
+    Raises `Stopped` after SIGTERM, SIGHUP or Ctrl-C, with everything saved; `FloatingPointError` for a metric that is
+    not finite; `OSError` where the disk is full; `ValueError` or `FileExistsError` for a folder of something else.
     """
     compilation.use_cache()
     workdir = open_run(workdir, record)
@@ -98,7 +98,9 @@ class _Training:
     ):
         self.phase, self.settings, self.method = phase, settings, phase.build(earlier)
         self.checkpoints, self.interrupts, self.steps_before = checkpoints, interrupts, steps_before
-        spread = parallel.on_host if getattr(self.method, "on_host", False) else parallel.spread
+        on_host = getattr(self.method, "on_host", False)
+        self.checkpoint_every = 1 if on_host else settings.checkpoint_every
+        spread = parallel.on_host if on_host else parallel.spread
         self.turn = getattr(self.method, "turn", lambda _: None)
         self.recover = getattr(self.method, "recover", None)
         self.identities = self.method.faces.identities if hasattr(self.method, "worst") else ()
@@ -160,8 +162,13 @@ class _Training:
             if log:
                 log.advance(step)
             stop = self.interrupts.requested(self.steps_before + step)
+<<<<<<< HEAD
             state = self._report(step, state, log)
             if stop or self._due(step, self.settings.checkpoint_every):
+=======
+            self._report(step, state, log)
+            if stop or self._due(step, self.checkpoint_every):
+>>>>>>> 5c4d875 (Nothing is drawn before a run is refused; one run a folder; cached sets with checksums; SIGHUP saves)
                 self._measure()
                 host = parallel.to_host(state)
                 self.checkpoints.save(step, host, data, record)

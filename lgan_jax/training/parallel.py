@@ -6,7 +6,9 @@ A batch is cut along its leading axis, device by device, process by process. One
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -14,6 +16,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from lgan_jax import locks
 from lgan_jax.core import DATA_AXIS
 
 
@@ -30,6 +33,18 @@ def initialize(coordinator: str, count: int, index: int) -> None:
 def is_first() -> bool:
     """Whether this is the process that logs, evaluates and writes the run's record."""
     return jax.process_index() == 0
+
+
+@contextlib.contextmanager
+def alone(workdir: str | os.PathLike) -> Iterator[None]:
+    """Keeps other runs out of a run's folder while entered; the first process holds the lock for all.
+
+    Raises `BlockingIOError` where another run is at work in it.
+    """
+    with contextlib.ExitStack() as stack:
+        if is_first():
+            stack.enter_context(locks.held(workdir, f"--workdir {workdir}", inside=True))
+        yield
 
 
 def barrier(name: str) -> None:
