@@ -37,16 +37,21 @@ def evaluate(
       data_dir: where the run's data set lies now, if it was moved.
       faces: the run's faces, if they are open already.
 
-    Raises `BlockingIOError` where another process evaluates the run; `ValueError` where the data is not what the run was trained on, or this evaluation has no such field.
+    Raises `BlockingIOError` where another process evaluates the run, `ValueError` where the data is not what the run
+    was trained on, or this evaluation has no such field.
     """
+    stored = workdir.read_run(folder)
     with locks.held(folder / "report", f"the report of {folder}"):
-        return _evaluate(folder, dict(overrides or {}), data_dir, faces)
+        return _evaluate(folder, stored, dict(overrides or {}), data_dir, faces)
 
 
 def _evaluate(
-    folder: pathlib.Path, overrides: Mapping[str, Any], data_dir: str | None, faces: data.FaceData | None
+    folder: pathlib.Path,
+    stored: Mapping[str, Any],
+    overrides: Mapping[str, Any],
+    data_dir: str | None,
+    faces: data.FaceData | None,
 ) -> report.Report:
-    stored = workdir.read_run(folder)
     experiment = Experiment.read(stored["config"])
     method, settings = experiment.settings.method, experiment.evaluation
     whole = dataclasses.asdict(settings) | overrides
@@ -78,7 +83,7 @@ def _evaluate(
 
 
 def check_weights(settings: Any) -> None:
-    """Raises what `evaluate` will for the files of weights that its settings name, so that no training is for nothing."""
+    """Raises what `evaluate` will for the file of weights that its settings name: before training, not after it."""
     if path := getattr(settings, "inception", ""):
         interop.network("inception-fid", path)
 

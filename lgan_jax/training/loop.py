@@ -162,13 +162,8 @@ class _Training:
             if log:
                 log.advance(step)
             stop = self.interrupts.requested(self.steps_before + step)
-<<<<<<< HEAD
             state = self._report(step, state, log)
-            if stop or self._due(step, self.settings.checkpoint_every):
-=======
-            self._report(step, state, log)
             if stop or self._due(step, self.checkpoint_every):
->>>>>>> 5c4d875 (Nothing is drawn before a run is refused; one run a folder; cached sets with checksums; SIGHUP saves)
                 self._measure()
                 host = parallel.to_host(state)
                 self.checkpoints.save(step, host, data, record)
