@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 import lgan_jax
-from lgan_jax import action_units, experiment
+from lgan_jax import action_units, experiment, locks
 from lgan_jax.apps import device, output, provenance
 from lgan_jax.apps.driving import FROM_IBUG68, Locator
 from lgan_jax.apps.express import photo as photos
@@ -136,7 +136,8 @@ def express(options: Options) -> int:
     faces = Faces()
     locator = Locator(known(options.workdir), model.info, faces, follow=False)
     locator.load()
-    return (run_labelled if labelled else run)(options, model, locator, faces.measure)
+    with locks.held(options.place, f"--out {options.place}"):
+        return (run_labelled if labelled else run)(options, model, locator, faces.measure)
 
 
 def load(workdir: Path) -> ExpressionEditor | ExpressionSynthesizer:

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 import lgan_jax
-from lgan_jax import experiment
+from lgan_jax import experiment, files, locks
 from lgan_jax.apps import device, output, provenance, video
 from lgan_jax.apps.driving import Locator
 from lgan_jax.apps.express import photo as photos
@@ -93,7 +93,8 @@ def invert(options: Options) -> int:
     if not isinstance(model, LandmarkedFaces):
         raise ValueError(f"--workdir {options.workdir} is no run of BEGAN with landmarks (configs/celeba.py)")
     print(device.line(), flush=True)
-    run(options, model, framed(options, model.info, print))
+    with locks.held(options.out, f"--out {options.out}"):
+        run(options, model, framed(options, model.info, print))
     return 0
 
 
@@ -124,9 +125,8 @@ def run(options: Options, model: Model, faces: Faces, say: Say = print) -> None:
     targets = np.concatenate([faces, faces[:, :, ::-1]]) if options.mirror else faces
     found = model.invert(to_floats(targets))
     name = options.workdir.resolve().name
-    folder = output.PngFolder(options.out, [], name)
-    try:
-        part = folder.part
+    with files.Replacement(options.out, folder=True) as new, new.named():
+        part = new.part
         for i, path in enumerate(options.files):
             say(f"{path.name}: error {found.error[i] / 2:.2%} after {int(found.updates[i])} updates")
             _write(part / path.stem, found, i, name)
@@ -136,9 +136,7 @@ def run(options: Options, model: Model, faces: Faces, say: Say = print) -> None:
             picture = way_picture(model, z, (np.ascontiguousarray(targets[0]), np.ascontiguousarray(targets[1])))
             provenance.write_png(part / f"{_OWN[1]}.png", picture, name)
             _write_video(part / f"{_OWN[1]}.mp4", options, model, z, name)
-        folder.commit(options.out)
-    finally:
-        folder.discard()
+        new.commit()
     say(f"{options.out} is written")
 
 

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import Float32
 
+from lgan_jax import locks
 from lgan_jax.apps import device, driving, video
 from lgan_jax.apps.project import aligned, frames, networks, reports, wanted, writing
 from lgan_jax.apps.project.aligned import Face, Framing
@@ -136,7 +137,8 @@ def project(options: Options) -> int:
         files = options.network, options.fan, options.vgg, options.lpips
         projector = networks.projector(*files, options.weights, options.settings)
         framing = Framing(Faces(), projector.generator.size)
-    return (frames.run if moving else run)(options, projector, framing)
+    with locks.held(options.out, f"--out {options.out}"):
+        return (frames.run if moving else run)(options, projector, framing)
 
 
 def run(options: Options, projector: Projector, framing: Framing, say: Say = print) -> int:

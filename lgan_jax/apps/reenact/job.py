@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 import lgan_jax
-from lgan_jax import experiment
+from lgan_jax import experiment, locks
 from lgan_jax.apps import device, output, video
 from lgan_jax.apps.driving import FaceReader, Reader
 from lgan_jax.apps.neutral import most_neutral, neutral_frame
@@ -80,7 +80,8 @@ def reenact(options: Options) -> int:
     known = experiment.training_landmarks(options.workdir)
     reader = FaceReader(model, known, options.landmarks)
     reader.load()
-    return run(options, source, model, reader, known, targets)
+    with locks.held(options.out, f"--out {options.out}"):
+        return run(options, source, model, reader, known, targets)
 
 
 def load(workdir: Path, target: str) -> tuple[Model, tuple[str, ...]]:
