@@ -54,9 +54,8 @@ def _acquired(file: Path, what: str, make_folder: bool, wait: bool) -> int:
             holder = _holder(descriptor)
             os.close(descriptor)
             if not wait:
-                raise BlockingIOError(
-                    f"{what} is in use by {holder}: wait until it ends, or give another place"
-                ) from None
+                line = f"{what} is in use by {holder}: wait until it ends, or give another place"
+                raise BlockingIOError(line) from None
             if not said:
                 print(f"waiting for {what}, which is in use by {holder}", file=sys.stderr, flush=True)
             said = True
