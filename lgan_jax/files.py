@@ -93,6 +93,15 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def make_folder(path: str | os.PathLike) -> None:
+    """Makes a folder, and those around it, where they are missing, and flushes them to the disk."""
+    path = Path(path)
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        sync_entries(folder.parent)
+
+
 def move(source: Path, place: Path) -> None:
     """Flushes a file or folder to the disk, then renames it to `place`, where a file or an empty folder may be."""
     sync(source)

@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from lgan_jax import files
+
 NAME = ".lock"
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 _SHOWN = 200  # characters of a command
@@ -77,7 +79,7 @@ def _acquired(file: Path, what: str, make_folder: bool, wait: bool) -> int:
 def _opened(file: Path, make_folder: bool) -> int:
     while True:
         if make_folder:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            files.make_folder(file.parent)
         try:
             return os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
         except FileNotFoundError:

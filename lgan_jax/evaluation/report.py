@@ -153,7 +153,7 @@ def write(report: Report, out: Path) -> Path:
     A file is replaced at once, so that a report that cannot be finished leaves no half-written file behind.
     Raises `OSError` where the disk refuses.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    files.make_folder(out)
     for sheet in report.sheets:
         files.write_bytes(out / f"{sheet.name}.png", encode_png(sheet.image))
     text = json.dumps(report.as_json(), indent=2, ensure_ascii=False, allow_nan=False)

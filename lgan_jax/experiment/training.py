@@ -102,7 +102,7 @@ def _copy_detector(other: pathlib.Path, folder: pathlib.Path) -> None:
     """Copies the checkpoints of a finished detector, whole or not at all; the run needs `other` no more then."""
     source, target = (checkpoints.folder_of(run, "detector") for run in (other, folder))
     if parallel.is_first() and not target.exists():
-        target.parent.mkdir(exist_ok=True)
+        files.make_folder(target.parent)
         with files.Replacement(target, folder=True) as new:
             shutil.copytree(source, new.part, dirs_exist_ok=True)
             new.commit()

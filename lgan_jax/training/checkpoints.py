@@ -53,6 +53,8 @@ class Checkpoints:
         self.folder = folder_of(workdir, phase)
         self.phase = phase
         self._keep = keep
+        if not read_only and parallel.is_first():
+            files.make_folder(self.folder)
         self._saving: int | None = None
         self._newest, damaged = _newest_whole(self.folder)
         self.skipped = self._set_aside(damaged, read_only)
@@ -138,7 +140,7 @@ class Checkpoints:
         for step, fault in damaged.items():
             aside = self.folder.parents[1] / "damaged" / f"{self.phase}-{step}"
             if not read_only and parallel.is_first():
-                aside.parent.mkdir(exist_ok=True)
+                files.make_folder(aside.parent)
                 shutil.rmtree(aside, ignore_errors=True)
                 (self.folder / str(step)).rename(aside)
             where = "skipped" if read_only else f"moved to {aside}"

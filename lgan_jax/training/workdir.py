@@ -49,7 +49,7 @@ def open_run(
     workdir = Path(workdir)
     record = json.loads(json.dumps(record))
     if parallel.is_first():
-        workdir.mkdir(parents=True, exist_ok=True)
+        files.make_folder(workdir)
         if not (workdir / _NAME).exists():
             _start(workdir, record)
     parallel.barrier("run folder opened")

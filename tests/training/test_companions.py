@@ -54,7 +54,6 @@ def dies(companion):
 
 
 def test_the_first_notices_that_another_died(three):
-    three[0]._left.clear()
     dies(three[2])
     assert three[0].noticed.wait(20)
     assert three[0].gone == [2]

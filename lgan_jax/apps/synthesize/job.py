@@ -153,7 +153,7 @@ def _begin(out: Path, about: dict[str, Any]) -> None:
             changed = "; ".join(map(str, changes))
             raise ValueError(f"--out {out} holds faces made otherwise: {changed}; choose another folder")
         return
-    out.mkdir(exist_ok=True)
+    files.make_folder(out)
     files.write_text(out / made.RECORD, json.dumps(about, indent=2) + "\n")
 
 
@@ -162,7 +162,7 @@ def _make(
 ) -> list[Face]:
     """Makes a shard. The next faces are made while threads write those before."""
     folder = out / made.PICTURES / f"{shard:05d}"
-    folder.parent.mkdir(exist_ok=True)
+    files.make_folder(folder.parent)
     known, faces = set(seen), []
     with (
         files.Replacement(folder, folder=True) as new,

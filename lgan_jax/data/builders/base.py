@@ -125,7 +125,7 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         """Builds the set unless it is there. Of several processes one does, and the others wait. Raises `OSError`."""
         if self.is_built:
             return
-        self._entry.parent.mkdir(parents=True, exist_ok=True)
+        files.make_folder(self._entry.parent)
         with self._locked():
             for unfinished in self._entry.parent.glob(f"{self._entry.name}.incomplete*"):
                 shutil.rmtree(unfinished)

@@ -62,14 +62,14 @@ class Job:
         elif out.exists() and any(path.name not in (WORK, locks.NAME) for path in out.iterdir()):
             raise FileExistsError(f"{out} holds something that was not prepared here: choose a new or an empty folder")
         self._begun, self._done = self._work / "begun", self._work / "done"
-        self._begun.mkdir(parents=True, exist_ok=True)
-        self._done.mkdir(exist_ok=True)
+        files.make_folder(self._begun)
+        files.make_folder(self._done)
         write_json(file, wanted)
 
     def place(self, person: str) -> Path:
         """The folder in which a person's data set grows; `finish` moves it to the output."""
         folder = self._begun / person / "set"
-        folder.mkdir(parents=True, exist_ok=True)
+        files.make_folder(folder)
         return folder
 
     def summary(self, person: str) -> dict[str, Any] | None:
@@ -100,7 +100,7 @@ class Job:
         data = io.BytesIO()
         np.savez(data, finished=np.bool_(finished), **stack(seen)._asdict())
         file = self._piece(person, source, piece)
-        file.parent.mkdir(exist_ok=True)
+        files.make_folder(file.parent)
         files.write_bytes(file, data.getvalue())
 
     def crops(self, person: str) -> Crops:
@@ -127,7 +127,7 @@ class Crops:
 
     def __init__(self, folder: Path, names: Path):
         """`folder` is made if missing; `names` is the list."""
-        folder.mkdir(exist_ok=True)
+        files.make_folder(folder)
         self._folder, self._list = folder, names
         self._names = set(names.read_text().splitlines()) if names.exists() else set()
         self._new: list[str] = []

@@ -30,7 +30,7 @@ def sheet(images: np.ndarray) -> np.ndarray:
 
 def save(folder: Path, step: int, picture: np.ndarray) -> None:
     """Writes one uint8 RGB picture of the history in `folder`. Raises `OSError` if it cannot be written."""
-    folder.mkdir(parents=True, exist_ok=True)
+    files.make_folder(folder)
     _, png = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     files.write_bytes(folder / f"{step:08d}.png", png.tobytes())
 
