@@ -42,7 +42,7 @@ class Checkpoints:
 
     Every method that writes raises `NotSavedError` (an `OSError`) where the disk is full or cannot be written;
     what was saved before is untouched by that. `keep`: how many of the newest stay; `read_only` makes and removes
-    nothing in the folder.
+    nothing in the folder. Raises `ValueError` where there are checkpoints, and none is whole.
 
     Attributes:
       skipped: a line for each checkpoint that is newer than the newest whole one: what is wrong with it, and where it
@@ -57,6 +57,9 @@ class Checkpoints:
             files.make_folder(self.folder)
         self._saving: int | None = None
         self._newest, damaged = _newest_whole(self.folder)
+        if damaged and self._newest is None:
+            faults = "; ".join(f"step {step:,}: {fault}" for step, fault in damaged.items())
+            raise ValueError(f"no checkpoint in {self.folder} is whole ({faults}); delete it to start {phase} over")
         self.skipped = self._set_aside(damaged, read_only)
         self._manager = ocp.CheckpointManager(
             self.folder,
@@ -127,6 +130,7 @@ class Checkpoints:
         """Waits until the last save is on disk, and only then removes what is older than those to keep."""
         self._manager.wait_until_finished()
         if self._saving is not None and parallel.is_first():
+            files.sync(self.folder / str(self._saving))
             files.sync_entries(self.folder)
             for step in _steps(self.folder)[: -self._keep] if self._keep else ():
                 shutil.rmtree(self.folder / str(step))
@@ -150,11 +154,8 @@ class Checkpoints:
     def restore(self, abstract: State, data: Iterator | None = None) -> State:
         """The newest state, as host arrays of the abstract state's shapes and dtypes; sets `data` to its position.
 
-        Raises `ValueError` if no checkpoint is whole, or it is of a newer format, another program or number of
-        processes.
+        Raises `ValueError` if the checkpoint is of a newer format, or of another program or number of processes.
         """
-        if self._newest is None:
-            raise ValueError(f"no checkpoint in {self.folder} is whole: {'; '.join(self.skipped)}")
         where = self.folder / str(self._newest)
         record = self._manager.restore(self._newest, args=ocp.args.Composite(record=ocp.args.JsonRestore())).record
         check_format(record, where)

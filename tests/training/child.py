@@ -134,7 +134,7 @@ _MOMENTS = {
     "kill_at_batch": lambda number: _at_batch(number, _kill),
     "kill_in_save": _kill_in_save,
     "kill_after_save": _kill_after_save,
-    "terminate_at_batch": lambda number: _at_batch(number, lambda: os.kill(os.getpid(), signal.SIGTERM)),
+    "signal_at_batch": lambda argument: _at_batch(argument[0], lambda: os.kill(os.getpid(), argument[1])),
     "limit_files_at_batch": lambda argument: _at_batch(argument[0], lambda: _limit_file_size(argument[1])),
     "fill_disk_at_batch": lambda argument: _at_batch(argument[0], lambda: _fill(*argument[1:])),
 }

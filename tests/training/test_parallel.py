@@ -1,6 +1,7 @@
 """Spreading over devices and processes: the same losses, donated states, clear errors."""
 
 import json
+import signal
 import socket
 
 import child
@@ -48,7 +49,7 @@ def run_two(workdir, cache, **moment):
 
 def test_two_processes_stop_together_continue_and_give_the_losses_of_one(tmp_path, cache, undisturbed):
     workdir = tmp_path / "run"
-    codes, outputs = run_two(workdir, cache, terminate_at_batch=2)
+    codes, outputs = run_two(workdir, cache, signal_at_batch=(2, signal.SIGTERM))
     assert codes == (143, 143), outputs
     saved = [line for line in outputs[0].splitlines() if "saved at step" in line]
     assert saved
