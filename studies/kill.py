@@ -2,7 +2,7 @@
 
   python studies/kill.py --kills 100 --folder /tmp/kills
 
-Training, evaluation, building the cache of faces, `prepare` and `synthesize` are each run once undisturbed. Then each is
+Training, evaluation, building the cache of faces, `prepare` and `synthesize` are run once undisturbed. Each is then
 run in a folder of its own, killed (SIGKILL, the whole process group) at a moment drawn uniformly from the undisturbed
 run's time, started again, killed again, `--chain` times; the last start runs to its end. What it leaves must be what
 the undisturbed run left: the same weights to the bit, the same files. Exit status: 0, or 1 where something differs.

@@ -14,7 +14,7 @@ from readme import example
 from small_configs import ROOT, small_config
 
 import lgan_jax
-from lgan_jax import experiment
+from lgan_jax import experiment, locks
 from lgan_jax.methods import PHASES
 from lgan_jax.training import workdir
 
@@ -159,6 +159,54 @@ def test_phases_that_do_not_suit_each_other_are_refused_before_the_first(name, c
     assert not (tmp_path / "run").exists()
 
 
+def refuse_to_draw(monkeypatch):
+    def drawn(*_):
+        pytest.fail("faces are drawn before the run is refused")
+
+    monkeypatch.setattr("lgan_jax.data.builders.synthetic.drawn", drawn)
+    monkeypatch.setenv("LGAN_JAX_CACHE", "/nowhere")
+
+
+@pytest.mark.parametrize("changes", [{"converter.width": 8}, {"generator.adversarial": "minimax"}])
+def test_a_run_of_another_config_is_refused_by_name_before_faces_are_drawn(run, changes, monkeypatch):
+    refuse_to_draw(monkeypatch)
+    ((place, value),) = changes.items()
+    with pytest.raises(ValueError, match=rf"another config: config\.{place} was .*, is {value!r}\. Choose"):
+        experiment.train(small_config("celebv:quick", **changes), run)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"data.size": 48}, "pictures are 48 pixels wide"),
+        ({"detector_run": "nowhere"}, "there is no run in nowhere"),
+        ({"phases": ("detector", "generator")}, "needs a finished 'converter' phase"),
+    ],
+)
+def test_what_can_be_refused_is_refused_before_faces_are_drawn(changes, said, monkeypatch, tmp_path):
+    refuse_to_draw(monkeypatch)
+    with pytest.raises((ValueError, OSError), match=said):
+        experiment.train(small_config("celebv:quick", **changes), tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_for_the_evaluation_are_looked_for_before_training(monkeypatch, tmp_path):
+    refuse_to_draw(monkeypatch)
+    config = small_config("celeba:quick", **{"evaluation.frames": 2, "evaluation.inception": str(tmp_path / "none")})
+    with pytest.raises((ValueError, OSError), match="none"):
+        experiment.train(config, tmp_path / "run")
+
+
+def test_a_run_at_work_and_its_report_are_left_alone(run):
+    with locks.held(run, "the run", inside=True), pytest.raises(BlockingIOError, match="is in use by process"):
+        experiment.train(small_config("celebv:quick"), run)
+    with (
+        locks.held(run / "report", "the report"),
+        pytest.raises(BlockingIOError, match="the report of .* is in use by"),
+    ):
+        experiment.evaluate(run)
+
+
 def test_a_run_that_has_no_generator_yet_cannot_be_loaded(run, tmp_path):
     config = small_config("celebv:quick", phases=("detector",), detector_run=str(run))
     with pytest.raises(ValueError, match="has not reached its generator or joint phase"):
@@ -183,6 +231,11 @@ def test_a_run_that_has_no_generator_yet_cannot_be_loaded(run, tmp_path):
         ("--config configs/none.py", "configs/none.py"),
         ("", "--config is not given"),
         ("--confg x", "confg"),
+        ("--config configs/celebv.py:quick --processes 2", "--coordinator is not given, and --processes needs it"),
+        ("--config configs/celebv.py:quick --coordinator here:1", "--processes is not given, and --coordinator needs"),
+        ("--config configs/celebv.py --config.data.dir=no--coordinator", "no--coordinator"),
+        ("--config configs/celebv.py --coordinator here --processes 2 --process 0", "here is no host:port"),
+        ("--config configs/celebv.py --config.data.size=48", "pictures are 48 pixels wide"),
     ],
 )
 def test_a_mistake_on_the_command_line_is_one_line(arguments, said, tmp_path):
