@@ -202,7 +202,7 @@ def test_a_run_at_work_and_its_report_are_left_alone(run):
         experiment.train(small_config("celebv:quick"), run)
     with (
         locks.held(run / "report", "the report"),
-        pytest.raises(BlockingIOError, match="the report of .* is in use by"),
+        pytest.raises(BlockingIOError, match=r"the report of .* is in use by process"),
     ):
         experiment.evaluate(run)
 

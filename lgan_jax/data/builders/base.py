@@ -14,6 +14,7 @@ import contextlib
 import errno
 import functools
 import hashlib
+import importlib.metadata
 import itertools
 import json
 import os
@@ -29,7 +30,6 @@ import rich.progress
 import tensorflow_datasets as tfds
 from jaxtyping import Float, UInt8
 
-import lgan_jax
 from lgan_jax import files, locks
 from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.data import images
@@ -331,8 +331,8 @@ def _fault(entry: Path) -> str | None:
 @functools.cache
 def _code() -> bytes:
     """A digest of the code that makes records of a folder: two versions of it have no entry of the cache in common."""
-    package = Path(lgan_jax.__file__).parent
-    digest = hashlib.sha256(lgan_jax.__version__.encode())
+    package = Path(__file__).parents[2]
+    digest = hashlib.sha256(importlib.metadata.version("lgan_jax").encode())
     for path in sorted([*package.glob("*.py"), *package.glob("data/*.py"), *package.glob("data/builders/*.py")]):
         digest.update(path.read_bytes())
     return digest.digest()
