@@ -55,7 +55,7 @@ class Checkpoints:
         self._keep = keep
         if not read_only and parallel.is_first():
             files.make_folder(self.folder)
-        self._saving: int | None = None
+        self._saving = self._unsettled = None  # the step that is being saved, and that was not seen on disk yet
         self._newest, damaged = _newest_whole(self.folder)
         if damaged and self._newest is None:
             faults = "; ".join(f"step {step:,}: {fault}" for step, fault in damaged.items())
@@ -103,7 +103,7 @@ class Checkpoints:
             raise ValueError(f"{self.phase}: train_step left the state's `step` at {state.step} after step {step}")
         with self.explained(f"step {step}"):
             self._settle()
-            self._saving = step
+            self._saving = self._unsettled = step
             self._manager.save(
                 step,
                 args=ocp.args.Composite(
@@ -128,13 +128,13 @@ class Checkpoints:
 
     def _settle(self) -> None:
         """Waits until the last save is on disk, and only then removes what is older than those to keep."""
+        saved, self._unsettled = self._unsettled, None
         self._manager.wait_until_finished()
-        if self._saving is not None and parallel.is_first():
-            files.sync(self.folder / str(self._saving))
+        if saved is not None and parallel.is_first():
+            files.sync(self.folder / str(saved))
             files.sync_entries(self.folder)
             for step in _steps(self.folder)[: -self._keep] if self._keep else ():
                 shutil.rmtree(self.folder / str(step))
-        self._saving = None
 
     def _set_aside(self, damaged: Mapping[int, str], read_only: bool) -> list[str]:
         """Moves damaged checkpoints out of the way, if they may be; a line for each."""
