@@ -1,11 +1,9 @@
 import contextlib
-import fcntl
 import os
 import pty
 import signal
 import subprocess
 import sys
-import termios
 
 import jax.numpy as jnp
 import numpy as np
@@ -66,7 +64,8 @@ def test_control_c(capsys):
 
 
 ENDED = """
-import sys, time
+import os, sys, time
+os.close(os.open(os.ttyname(0), os.O_RDWR))  # becomes the terminal of this session
 from lgan_jax import cli, files
 def main():
     with files.Replacement(sys.argv[1]) as new:
@@ -81,14 +80,9 @@ sys.exit(cli.run(main, "program"))
 def on_a_terminal(place):
     """A command that is writing `place`, on a terminal of its own."""
     ours, its = pty.openpty()
-
-    def take():
-        os.setsid()
-        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-c", ENDED, str(place)]
-    process = subprocess.Popen(command, stdin=its, stdout=its, stderr=its, env=environment, preexec_fn=take)
+    process = subprocess.Popen(command, stdin=its, stdout=its, stderr=its, env=environment, start_new_session=True)
     os.close(its)
     try:
         assert os.read(ours, 100).strip() == b"ready"

@@ -113,7 +113,7 @@ class Job:
     def _publish(self, person: str) -> None:
         """Moves a finished person's data set to the output, where an earlier run has not, and forgets the rest."""
         folder = self._begun / person
-        if (folder / "set" / ANNOTATIONS).exists():
+        if (folder / "set" / ANNOTATIONS).exists() and not (self.out / person).exists():
             files.move(folder / "set", self.out / person)
         if folder.exists():
             shutil.rmtree(folder)
