@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import pathlib
-import signal
-import stat
 import sys
-import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from absl import flags
+
+from lgan_jax import signals
 
 _PACKAGE = pathlib.Path(__file__).resolve().parent
 USER_ERROR = 2
 INTERRUPTED = 130
 _QUOTES = "'\"\\"
-
-
-class Ended(KeyboardInterrupt):
-    """SIGTERM, or the end of the terminal: as Ctrl-C, so that nothing unfinished is left behind."""
-
-    def __init__(self, number: int):
-        super().__init__()
-        self.status = 128 + number
 
 
 def run(main: Callable[[], int | None], program: str) -> int:
@@ -38,7 +27,7 @@ def run(main: Callable[[], int | None], program: str) -> int:
     traceback.
     """
     try:
-        with _ended_by_signals():
+        with signals.ending():
             return main() or 0
     except KeyboardInterrupt as error:
         print(f"{program}: interrupted", file=sys.stderr)
@@ -48,36 +37,6 @@ def run(main: Callable[[], int | None], program: str) -> int:
             raise
         print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
         return USER_ERROR
-
-
-@contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Makes SIGTERM and SIGHUP raise `Ended`, where they would end the process at once."""
-
-    def end(number: int, _) -> None:
-        if number == signal.SIGHUP:
-            leave_terminal()
-        raise Ended(number)
-
-    numbers = (signal.SIGTERM, signal.SIGHUP) if threading.current_thread() is threading.main_thread() else ()
-    caught = [number for number in numbers if signal.getsignal(number) == signal.SIG_DFL]
-    for number in caught:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number in caught:
-            signal.signal(number, signal.SIG_DFL)
-
-
-def leave_terminal() -> None:
-    """Lets what is still printed go nowhere, except to a file: to write to a closed terminal or pipe is an error."""
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for number in (1, 2):
-        with contextlib.suppress(OSError):  # it is closed already
-            if not stat.S_ISREG(os.fstat(number).st_mode):
-                os.dup2(nowhere, number)
-    os.close(nowhere)
 
 
 def _raised_here(error: BaseException) -> bool:
@@ -136,9 +95,8 @@ def parse_flags(argv: Sequence[str], required: Sequence[str]) -> None:
 def require_together(*names: str) -> None:
     """Raises `ValueError` where some of the flags are given and others are not."""
     given = [name for name in names if flags.FLAGS[name].value is not None]
-    missing = [name for name in names if name not in given]
-    if given and missing:
-        raise ValueError(f"--{missing[0]} is not given, and --{given[0]} needs it; --help lists the flags")
+    if 0 < len(given) < len(names):
+        raise ValueError(f"--{given[0]} alone does nothing: give {', '.join(f'--{name}' for name in names)} together")
 
 
 def _last_words(error: Exception) -> str:

@@ -17,7 +17,6 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-CACHE_VARIABLE = "LGAN_JAX_CACHE"
 CHECKSUMS = "checksums.json"  # of a sealed folder, in it
 _PART = ".lgan_jax-"  # how the names of unfinished files and folders begin
 _SMALL = 2**20  # bytes up to which a quick check reads a file
@@ -161,18 +160,6 @@ def damage(folder: Path, quick: bool = False) -> str | None:
     except (OSError, ValueError, AttributeError, TypeError) as error:
         return f"it cannot be read ({error})"
     return None
-
-
-def cache_folder(configured: str = "") -> Path:
-    """The folder for what can be made again: `configured`, `$LGAN_JAX_CACHE`, or `~/.cache/lgan_jax`; it may not exist.
-
-    Raises `FileNotFoundError` where there is no home folder.
-    """
-    path = configured or os.environ.get(CACHE_VARIABLE) or "~/.cache/lgan_jax"
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        raise FileNotFoundError(f"there is no home folder for {path}: set ${CACHE_VARIABLE} to a folder") from None
 
 
 def _new(place: Path, folder: bool) -> tuple[Path, int]:

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -245,19 +244,3 @@ def test_without_locks_it_goes_on_and_says_so(tmp_path, monkeypatch, capsys):
         files.write_text(tmp_path / "run" / "a", "…")
     assert names(tmp_path / "run") == ["a"]
     assert "has no locks (No locks available)" in capsys.readouterr().err
-
-
-def test_the_cache_folder(monkeypatch, tmp_path):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv(files.CACHE_VARIABLE, "~/faces")
-    assert files.cache_folder() == tmp_path / "faces"
-    assert files.cache_folder("~/other") == tmp_path / "other"
-    monkeypatch.delenv(files.CACHE_VARIABLE)
-    assert files.cache_folder() == tmp_path / ".cache" / "lgan_jax"
-
-    def homeless(self):
-        raise RuntimeError("Could not determine home directory.")
-
-    monkeypatch.setattr(Path, "expanduser", homeless)
-    with pytest.raises(FileNotFoundError, match=r"no home folder .*: set \$LGAN_JAX_CACHE to a folder"):
-        files.cache_folder()

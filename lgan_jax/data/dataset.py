@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from jaxtyping import Int
 
-from lgan_jax import files
+from lgan_jax import cache as caches
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import builders, images, partners, synthetic
 from lgan_jax.data.builders import base, made
@@ -253,7 +253,7 @@ def open_faces(settings: Settings, check: Callable[[FaceInfo], None] = lambda _:
         damaged.
       OSError: the cache cannot be written.
     """
-    cache = files.cache_folder(settings.cache)
+    cache = caches.folder(settings.cache)
     if not settings.dir:
         builder, name = builders.Synthetic(settings.built_in, settings.size, cache), "built-in faces"
         points = _BUILT_IN_SCHEMES[settings.scheme]
@@ -321,7 +321,7 @@ def _built(builder: base.FaceBuilder, cache: Path) -> tfds.core.DatasetBuilder:
     except OSError as error:
         raise OSError(
             f"the faces cannot be cached in {cache}: {error.strerror or error}; make room there, or set "
-            f"config.data.cache or ${files.CACHE_VARIABLE} to another folder"
+            f"config.data.cache or ${caches.VARIABLE} to another folder"
         ) from error
     return tfds.builder_from_directory(builder.data_dir)
 

@@ -6,18 +6,19 @@ import os
 
 import jax
 
-from lgan_jax import files
+from lgan_jax import cache
 
 
 def use_cache() -> None:
     """Keeps compiled programs (and GPU autotuning) in `$LGAN_JAX_CACHE/xla`, by default `~/.cache/lgan_jax/xla`.
 
-    Where nothing can be written there, nothing is kept: programs are compiled anew.
+    Where no such folder can be made and written, nothing is kept: that costs time alone, and JAX would warn of every
+    program.
     """
     try:
-        folder = files.cache_folder() / "xla"
+        folder = cache.folder() / "xla"
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
+    except (OSError, ValueError):
         return
     if os.access(folder, os.W_OK):
         jax.config.update("jax_compilation_cache_dir", str(folder))

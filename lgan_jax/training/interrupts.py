@@ -8,7 +8,7 @@ import threading
 import jax
 from jax.experimental import multihost_utils
 
-from lgan_jax import cli
+from lgan_jax import signals
 
 
 class Stopped(Exception):
@@ -61,7 +61,7 @@ class Interrupts:
         if number == signal.SIGINT:
             signal.signal(signal.SIGINT, self._previous[signal.SIGINT])
         if number == signal.SIGHUP:
-            cli.leave_terminal()
+            signals.leave_terminal()
         if jax.process_count() == 1:
             self.signal_number = number
         else:

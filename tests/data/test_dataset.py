@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tiny_sets
 
-from lgan_jax import data, files
+from lgan_jax import cache, data
 from lgan_jax.data import dataset, images
 from lgan_jax.data.builders import base
 
@@ -106,10 +106,10 @@ def test_another_version_of_the_code_has_entries_of_its_own(root, tmp_path, monk
 
 
 def test_the_cache_folder(root, tmp_path, monkeypatch):
-    monkeypatch.setenv(files.CACHE_VARIABLE, str(tmp_path / "from variable"))
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "from variable"))
     data.open_faces(settings(root, ""))
     assert (tmp_path / "from variable").is_dir()
-    monkeypatch.delenv(files.CACHE_VARIABLE)
+    monkeypatch.delenv(cache.VARIABLE)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     data.open_faces(settings(root, ""))
     assert (tmp_path / "home" / ".cache" / "lgan_jax").is_dir()
