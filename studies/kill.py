@@ -25,7 +25,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-_BUILT_IN = {"identities": 2, "train_per_identity": 60, "test_per_identity": 4}
+_BUILT_IN = {"identities": 2, "train_per_identity": 60, "validation_per_identity": 4, "test_per_identity": 4}
 _FACES = """
 import hashlib, sys
 from lgan_jax import data
@@ -33,7 +33,7 @@ from lgan_jax.data import synthetic
 built_in = synthetic.Settings(identities=2, train_per_identity=200, test_per_identity=20)
 faces = data.open_faces(data.Settings(name="celebv", size=48, cache=sys.argv[1], built_in=built_in))
 digest = hashlib.sha256(faces.fingerprint.encode())
-for split in (faces.train, faces.test):
+for split in (faces.train, faces.validation, faces.test):
     for record in split:
         for name in sorted(record):
             digest.update(record[name].tobytes())

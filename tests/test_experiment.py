@@ -167,7 +167,7 @@ def refuse_to_draw(monkeypatch):
     monkeypatch.setenv("LGAN_JAX_CACHE", "/nowhere")
 
 
-@pytest.mark.parametrize("changes", [{"converter.width": 8}, {"generator.adversarial": "minimax"}])
+@pytest.mark.parametrize("changes", [{"converter.width": 8}, {"generator.form": "reference"}])
 def test_a_run_of_another_config_is_refused_by_name_before_faces_are_drawn(run, changes, monkeypatch):
     refuse_to_draw(monkeypatch)
     ((place, value),) = changes.items()
