@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lgan_jax import config as configs
-from lgan_jax import data, files
+from lgan_jax import data, files, locks
 from lgan_jax.core import FaceInfo, Finished, blank_batch
 from lgan_jax.data import kept, synthetic
 from lgan_jax.interop.released import Release
@@ -66,7 +66,7 @@ def write(
     info = FaceInfo(release.scheme, release.size, people)
     finished = _finished(release, info, detector_run)
     record = json.loads(json.dumps({"config": _config(settings, finished), "data": kept.described(faces, info)}))
-    with files.Replacement(out, folder=True) as new, new.named():
+    with locks.held(out, f"--out {out}"), files.Replacement(out, folder=True) as new, new.named():
         workdir.open_run(new.part, record)
         for name, phase in finished.items():
             _save(new.part, name, phase, record)

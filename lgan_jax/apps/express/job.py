@@ -129,6 +129,11 @@ def express(options: Options) -> int:
     for flag, path in (("--image", options.image), *others):
         if path is not None:
             output.check(options.place, photos.open_photo(path, flag), kinds)
+    with locks.held(options.place, f"--out {options.place}"):
+        return _express(options)
+
+
+def _express(options: Options) -> int:
     print(device.line(), flush=True)
     model = load(options.workdir)
     labelled = isinstance(model, ExpressionSynthesizer)
@@ -136,8 +141,7 @@ def express(options: Options) -> int:
     faces = Faces()
     locator = Locator(known(options.workdir), model.info, faces, follow=False)
     locator.load()
-    with locks.held(options.place, f"--out {options.place}"):
-        return (run_labelled if labelled else run)(options, model, locator, faces.measure)
+    return (run_labelled if labelled else run)(options, model, locator, faces.measure)
 
 
 def load(workdir: Path) -> ExpressionEditor | ExpressionSynthesizer:

@@ -89,12 +89,16 @@ def invert(options: Options) -> int:
     """Does what `options` ask for; returns the exit status. Raises a one-line error for what a user can mend."""
     sources = [photos.open_photo(path, options.flag) for path in options.files]
     output.check(options.out, sources[0], ("",))
+    with locks.held(options.out, f"--out {options.out}"):
+        return _invert(options)
+
+
+def _invert(options: Options) -> int:
     model = lgan_jax.load(options.workdir)
     if not isinstance(model, LandmarkedFaces):
         raise ValueError(f"--workdir {options.workdir} is no run of BEGAN with landmarks (configs/celeba.py)")
     print(device.line(), flush=True)
-    with locks.held(options.out, f"--out {options.out}"):
-        run(options, model, framed(options, model.info, print))
+    run(options, model, framed(options, model.info, print))
     return 0
 
 

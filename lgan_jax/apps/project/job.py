@@ -128,6 +128,11 @@ def project(options: Options) -> int:
     else:
         paired(photos(options.look, "--look"), photos(options.landmarks, "--landmarks"))
     options.at_rest(moving)  # raises for what cannot be meant
+    with locks.held(options.out, f"--out {options.out}"):
+        return _project(options, moving)
+
+
+def _project(options: Options, moving: bool) -> int:
     print(device.line(), flush=True)
     if options.workdir is not None:
         projector, known = networks.of_run(options.workdir, options.weights, options.settings)
@@ -137,8 +142,7 @@ def project(options: Options) -> int:
         files = options.network, options.fan, options.vgg, options.lpips
         projector = networks.projector(*files, options.weights, options.settings)
         framing = Framing(Faces(), projector.generator.size)
-    with locks.held(options.out, f"--out {options.out}"):
-        return (frames.run if moving else run)(options, projector, framing)
+    return (frames.run if moving else run)(options, projector, framing)
 
 
 def run(options: Options, projector: Projector, framing: Framing, say: Say = print) -> int:

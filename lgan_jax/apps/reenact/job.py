@@ -75,13 +75,17 @@ def reenact(options: Options) -> int:
     output.check(options.out, source)
     if options.relative and source.kind == "image":
         raise ValueError("--relative drives by a change over time: --driving must be a video or a folder of images")
+    with locks.held(options.out, f"--out {options.out}"):
+        return _reenact(options, source)
+
+
+def _reenact(options: Options, source: Source) -> int:
     print(device.line(), flush=True)
     model, targets = load(options.workdir, options.target)
     known = experiment.training_landmarks(options.workdir)
     reader = FaceReader(model, known, options.landmarks)
     reader.load()
-    with locks.held(options.out, f"--out {options.out}"):
-        return run(options, source, model, reader, known, targets)
+    return run(options, source, model, reader, known, targets)
 
 
 def load(workdir: Path, target: str) -> tuple[Model, tuple[str, ...]]:

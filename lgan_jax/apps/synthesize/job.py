@@ -76,12 +76,16 @@ class Face(NamedTuple):
 def synthesize(options: Options) -> int:
     """Does what `options` ask for; returns the exit status. Raises a one-line error for what a user can mend."""
     check(options.out)
+    with locks.held(options.out, f"--out {options.out}", inside=True):
+        return _synthesize(options)
+
+
+def _synthesize(options: Options) -> int:
     model = lgan_jax.load(options.workdir)
     if not isinstance(model, LandmarkedFaces):
         raise ValueError(f"--workdir {options.workdir} is no run of BEGAN with landmarks (configs/celeba.py)")
     print(device.line(), flush=True)
-    with locks.held(options.out, f"--out {options.out}", inside=True):
-        run(options, model, record(options, model.info))
+    run(options, model, record(options, model.info))
     return 0
 
 
@@ -232,7 +236,8 @@ def _dataset(out: Path) -> str:
     for old in (out / made.STORED).glob("made-*"):
         if old.name != builder.key and old.is_dir():
             shutil.rmtree(old)
-    builder.build()
+    with files.named(out / made.STORED):
+        builder.build()
     lost = "; ".join(skipped_lines(builder.skipped))
     return f"TFDS data set: {builder.data_dir}" + (f"; left out: {lost}" if lost else "")
 
