@@ -242,7 +242,7 @@ def _videos(folder: Path) -> Path:
         from small_videos import moving, write_video
 
         for person, name in enumerate(("ada", "ben")):
-            write_video(folder / "videos-unfinished" / f"{name}.mp4", moving(person, 60))
+            write_video(folder / "videos-unfinished" / f"{name}.mp4", moving(person, 36))
         (folder / "videos-unfinished").rename(place)
     return place
 
