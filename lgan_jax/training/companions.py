@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 
 _BYE = b"bye\n"
-_TOKEN = 8  # bytes that say that a connection is one of the run's
+TOKEN = 8  # bytes that say that a connection is one of the run's
 _PATIENCE = 300.0  # seconds in which all others must have connected
 GRACE = 2.0  # seconds in which this process, too, may fail, and say why itself
 _KEEP_ALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}  # seconds, seconds, attempts
@@ -38,8 +38,10 @@ class Companions:
 
     def listen(self) -> tuple[int, bytes]:
         """Of process 0: the port that it listens at, and what connections must begin with."""
-        self._server = socket.create_server(("", 0))
-        self._token = os.urandom(_TOKEN)
+        dual = socket.has_dualstack_ipv6()
+        family = socket.AF_INET6 if dual else socket.AF_INET
+        self._server = socket.create_server(("", 0), family=family, dualstack_ipv6=dual)
+        self._token = os.urandom(TOKEN)
         return self._server.getsockname()[1], self._token
 
     def accept(self, count: int) -> None:
@@ -49,9 +51,9 @@ class Companions:
             connection, _ = self._server.accept()
             connection.settimeout(_PATIENCE)
             with contextlib.suppress(OSError):
-                hello = connection.recv(_TOKEN + 4, socket.MSG_WAITALL)
-                index = int.from_bytes(hello[_TOKEN:])
-                if hello[:_TOKEN] == self._token and 0 < index < count:
+                hello = connection.recv(TOKEN + 4, socket.MSG_WAITALL)
+                index = int.from_bytes(hello[TOKEN:])
+                if hello[:TOKEN] == self._token and 0 < index < count:
                     self._sockets[index] = connection
                     continue
             connection.close()

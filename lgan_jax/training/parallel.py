@@ -54,13 +54,7 @@ def initialize(coordinator: str, count: int, index: int) -> None:
 def joined(coordinator: str, count: int, index: int) -> Iterator[None]:
     """A run of several processes, see `initialize`, while entered: where one of them dies or fails, all of them end."""
     initialize(coordinator, count, index)
-    others = companions.Companions()
-    port, token = others.listen() if index == 0 else (0, bytes(8))
-    known = multihost_utils.broadcast_one_to_all(np.frombuffer(port.to_bytes(4) + token, np.uint8)).tobytes()
-    if index == 0:
-        others.accept(count)
-    else:
-        others.connect(coordinator.rpartition(":")[0].strip("[]"), int.from_bytes(known[:4]), known[4:], index)
+    others = _met(coordinator.rpartition(":")[0].strip("[]"), count, index)
     try:
         yield
     except BaseException as error:
@@ -70,6 +64,21 @@ def joined(coordinator: str, count: int, index: int) -> Iterator[None]:
         atexit.register(_end_at_once)
         raise
     others.leave(well=True)
+
+
+def _met(host: str, count: int, index: int) -> companions.Companions:
+    """The connections of this process to the others; `host` is that of process 0. Raises `ConnectionError`."""
+    others = companions.Companions()
+    port, token = others.listen() if index == 0 else (0, bytes(companions.TOKEN))
+    known = multihost_utils.broadcast_one_to_all(np.frombuffer(port.to_bytes(4) + token, np.uint8)).tobytes()
+    try:
+        if index == 0:
+            others.accept(count)
+        else:
+            others.connect(host, int.from_bytes(known[:4]), known[4:], index)
+    except OSError as error:
+        raise ConnectionError(f"process {index} of {count} and the first, on {host}, did not meet: {error}") from None
+    return others
 
 
 def _end_at_once() -> None:
