@@ -163,7 +163,9 @@ def scenarios(folder: Path) -> list[Scenario]:
         small = {"detector.width": 8, "detector.depth": 1, "converter.width": 16, "generator.width": 0.02}
         small |= {"detector.steps": 20, "converter.steps": 20, "generator.steps": 20, "data.size": 32}
         small |= {"generator.discriminator_width": 4, "evaluation.frames": 2, "held_out": 2}
-        return trained("configs/celebv.py:quick", place, *(f"--config.{name}={x}" for name, x in small.items()))
+        return trained(
+            "configs/celebv.py:quick,paper_generator", place, *(f"--config.{name}={x}" for name, x in small.items())
+        )
 
     def copied(source: str, place: Path) -> None:
         shutil.copytree(folder / source, place)
