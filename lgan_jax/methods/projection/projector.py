@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Float32
 
-from lgan_jax import checks, inversion, optimizers
+from lgan_jax import checks, config, inversion, optimizers
 from lgan_jax.landmarks import IBUG68, Scheme
 from lgan_jax.methods.projection import losses, styles
 from lgan_jax.methods.projection.networks import Generator, noise_sides, noisy
@@ -53,9 +53,7 @@ class Seer(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """The published tool's, but for `landmarks`, for which it gives 0.05 to 0.1, and what it does not have.
-
-    These are `prior`, `candidates` and `space`.
+    """The published tool's, where `landmarks` is 0.05 to 0.1, and `prior`, `candidates` and `space` beside.
 
     Attributes:
       steps: how many.
@@ -93,23 +91,13 @@ class Settings:
     every: int = 10
 
     def __post_init__(self) -> None:
-        for name in ("steps", "samples", "slots", "every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("look", "landmarks", "regularity", "noise", "prior", "candidates"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be a number from 0 on")
-        if not 0 < self.learning_rate < math.inf:
-            raise ValueError(f"learning_rate is {self.learning_rate}; it must be above 0")
-        for name in ("rise", "fall", "quiet"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it is a share of the steps, from 0 to 1")
+        config.within(self, 1, math.inf, "steps", "samples", "slots", "every")
+        config.within(self, 0, math.inf, "look", "landmarks", "regularity", "noise", "prior", "candidates")
+        config.within(self, 0, 1, "rise", "fall", "quiet")  # shares of the steps
+        optimizers.Settings(learning_rate=self.learning_rate)  # which refuses what is none
 
     def rate(self, step: Any) -> Any:
-        """The learning rate of the step after `step` others: ramps are shares of all steps, not whole numbers of them.
-
-        As the published tool has it, the first step's is 0.
-        """
+        """The learning rate of the step after `step` others, by the tool's formula: ramps are shares of the steps."""
         done = step / self.steps
         risen = jnp.minimum(done / self.rise, 1) if self.rise else 1.0
         left = jnp.minimum((1 - done) / self.fall, 1) if self.fall else 1.0
@@ -382,17 +370,10 @@ class Projector:
 
     def _checked(self, look: Pictures, landmarks: Pictures | Points) -> tuple[Pictures, Pictures | Points]:
         """Both in range, images clipped to it where they are outside by a rounding error."""
-        wanted, count = (len(look), *self._shape), len(self._shared["weights"])
-        theirs = wanted if landmarks.ndim == 4 else (len(look), count, 2)
-        if look.shape != wanted or landmarks.shape != theirs:
-            raise ValueError(
-                f"pairs of pictures of {self.generator.size} pixels a side are needed, or such pictures and {count} "
-                f"landmarks each, not {look.shape} and {landmarks.shape}"
-            )
-        look = checks.images(look, *wanted, what="images of the look")
+        look = checks.images(look, None, *self._shape, what="images of the look")
         if landmarks.ndim == 4:
-            return look, checks.images(landmarks, *wanted, what="images of the landmarks")
-        return look, checks.landmarks(landmarks, *theirs, scheme=self.scheme.name)
+            return look, checks.images(landmarks, len(look), *self._shape, what="images of the landmarks")
+        return look, checks.landmarks(landmarks, len(look), len(self._shared["weights"]), 2, scheme=self.scheme.name)
 
 
 def flat(heatmaps: Float[np.ndarray, "n height width points"], inner: np.ndarray) -> np.ndarray:
