@@ -53,7 +53,7 @@ class Seer(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """The published tool's, where `landmarks` is 0.05 to 0.1, and `prior`, `candidates` and `space` beside.
+    """The published tool's, where `landmarks` is 0.05 to 0.1; `prior`, `candidates` and `space` are ours.
 
     Attributes:
       steps: how many.
