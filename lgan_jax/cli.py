@@ -19,6 +19,8 @@ import types
 from collections.abc import Callable
 from typing import NoReturn
 
+from lgan_jax import signals
+
 _PACKAGE = pathlib.Path(__file__).resolve().parent
 _CONSOLE_SCRIPT = "lgan-jax"
 USER_ERROR = 2
@@ -36,10 +38,11 @@ def run(main: Callable[[], int | None], program: str) -> int:
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="replace")
     try:
-        return main() or 0
-    except KeyboardInterrupt:
+        with signals.ending():
+            return main() or 0
+    except KeyboardInterrupt as error:
         print(f"{program}: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return getattr(error, "status", INTERRUPTED)
     except Exception as error:
         if (said := sentence(error)) is None:
             raise

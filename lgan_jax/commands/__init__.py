@@ -32,6 +32,7 @@ COMMANDS = {
     "synthesize": Command("lgan_jax.apps.synthesize.__main__", "sample faces with landmarks as a data set"),
     "invert": Command("lgan_jax.apps.invert.__main__", "find the latent of the face in a photo"),
     "project": Command("lgan_jax.apps.project.__main__", "a face with one photo's look and another's expression"),
+    "strip_references": Command("lgan_jax.apps.strip_references", "write a run without the frames of its people"),
     "interop": Command("lgan_jax.interop.__main__", "make a run of released weights"),
     "synthetic": Command("lgan_jax.data.synthetic.__main__", "draw a sheet of the built-in faces"),
 }
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _other(name: str) -> int:
     """What is no command: help, the version, or a mistake."""
     if name in ("--help", "-h", "help"):
-        lines = (f"  {each:11s} {command.what}" for each, command in COMMANDS.items())
+        lines = (f"  {each:16s} {command.what}" for each, command in COMMANDS.items())
         print("\n".join([f"usage: {_PROGRAM} COMMAND …\n", *lines, f"\n{_PROGRAM} COMMAND --help explains a command."]))
         return 0
     if name == "--version":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from lgan_jax import experiment  # after the flags: --help need not wait for JAX
     from lgan_jax.training import parallel
 
-    if together:
-        parallel.initialize(given.coordinator, given.processes, given.process)
     workdir = given.workdir or Path("runs") / configs.run_name(given.config)
-    return experiment.train(config.to_dict(), workdir)
+    with contextlib.ExitStack() as stack:
+        if together:
+            stack.enter_context(parallel.joined(given.coordinator, given.processes, given.process))
+        return experiment.train(config.to_dict(), workdir)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import fcntl
 import functools
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, SupportsIndex
 
@@ -243,8 +241,11 @@ class FaceData:
                 )
 
 
-def open_faces(settings: Settings) -> FaceData:
+def open_faces(settings: Settings, check: Callable[[FaceInfo], None] = lambda _: None) -> FaceData:
     """Opens the faces, building them into the cache first where they are not there or their folder has changed.
+
+    Before they are built, which takes a while, `check` is called with what is known of them already, all but the number
+    of pictures; it may raise.
 
     Raises:
       FileNotFoundError: the folder is not there.
@@ -259,6 +260,9 @@ def open_faces(settings: Settings) -> FaceData:
     else:
         points = None
         builder, name = _reader(settings, Path(settings.dir).expanduser(), cache)
+    if not builder.is_built:
+        known = scheme(builder.scheme) if points is None else scheme_of_count(len(points))
+        check(FaceInfo(known, settings.size, builder.identities))
     stored = _built(builder, cache)
     about = stored.info.metadata
     info = FaceInfo(
@@ -308,27 +312,18 @@ def _folder_name(root: Path, identities: tuple[str, ...]) -> str:
 
 
 def _built(builder: base.FaceBuilder, cache: Path) -> tfds.core.DatasetBuilder:
-    """The set as stored, built first unless it is there; of several processes, one builds it and the others wait.
+    """The set as stored, built first unless it is there.
 
     What comes back knows nothing of the original folder, so that it can be pickled.
     """
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with _lock(cache / f"{builder.key}.lock"):
-            builder.download_and_prepare()
+        builder.build()
     except OSError as error:
         raise OSError(
             f"the faces cannot be cached in {cache}: {error.strerror or error}; make room there, or set "
             f"config.data.cache or ${caches.VARIABLE} to another folder"
         ) from error
     return tfds.builder_from_directory(builder.data_dir)
-
-
-@contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _notes(stored: tfds.core.DatasetBuilder) -> tuple[str, ...]:

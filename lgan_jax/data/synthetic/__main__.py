@@ -10,10 +10,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lgan_jax import cli
+from lgan_jax import cli, files
 from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.data.synthetic import Sample, Settings, draw, sample
 from lgan_jax.data.synthetic.canvas import fixed
+from lgan_jax.frames import to_pixels
 
 _PROGRAM = "synthetic"
 _DESCRIPTION = """\
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _, data = cv2.imencode(suffix, _sheet(settings, given.size, given.landmarks)[..., ::-1])
     if line := cli.keep_earlier(given.out, given.overwrite):
         print(line)
-    given.out.write_bytes(data.tobytes())
+    files.write_bytes(given.out, data.tobytes())
     return 0
 
 
@@ -61,7 +62,7 @@ def _picture(face: Sample, size: int, landmarks: bool) -> np.ndarray:
     drawn = draw(face, size)
     image = drawn["image"]
     if landmarks:
-        for x, y in fixed(drawn["landmarks"] * size - 0.5):
+        for x, y in fixed(to_pixels(drawn["landmarks"], size, size)):
             cv2.circle(image, (int(x), int(y)), max(16, size // 8), (80, 255, 80), -1, cv2.LINE_AA, 4)
     return image
 
