@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from lgan_jax import untrusted
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.dataset import FaceData
 
@@ -52,12 +53,19 @@ def is_there(folder: Path) -> bool:
 
 
 def read(folder: Path, identities: Sequence[str]) -> Mapping[str, Float32[np.ndarray, "k N 2"]]:
-    """The landmarks in a run's folder by identity. Raises `FileNotFoundError` where there are none."""
+    """The landmarks in a run's folder by identity.
+
+    Raises `FileNotFoundError` where there are none, `ValueError` where the file is damaged or of other people.
+    """
     path = folder / _FILE
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; give the command that trained the run again to write it")
-    with np.load(path, allow_pickle=False) as stored:
-        return {name: stored[str(i)] for i, name in enumerate(identities)}
+    stored = untrusted.read_npz(path)
+    found = {name: stored.get(str(i)) for i, name in enumerate(identities)}
+    for name, points in found.items():
+        if points is None or points.ndim != 3 or points.shape[-1] != 2 or not np.isfinite(points).all():
+            raise ValueError(f"{path} has no landmarks of {name}; give the command that trained the run again")
+    return found
 
 
 def evenly(items: Sequence[int] | np.ndarray, most: int) -> np.ndarray:

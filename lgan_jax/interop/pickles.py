@@ -1,9 +1,9 @@
 """Pickles of unknown origin as inert trees: nothing that they name is imported, nothing that they call is called.
 
-A pickle is a program for a small machine. This one knows the opcodes that files of weights need. It makes numbers, text,
-bytes, tuples, lists (of sets too), dictionaries, and three records: `Name`, what the pickle would import; `Call`, what it
-would make by calling a name; `Persistent`, what lies outside of the pickle. What those mean is up to the readers of each
-format. An opcode that is not known, and a name that the reader does not allow, is refused.
+A pickle is a program for a small machine. This one knows the opcodes that files of weights need. It makes numbers,
+text, bytes, tuples, lists (of sets too), dictionaries, and three records: `Name`, what the pickle would import; `Call`,
+what it would make by calling a name; `Persistent`, what lies outside of the pickle. What those mean is up to the
+readers of each format. An opcode that is not known, and a name that the reader does not allow, is refused.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The tensors of PyTorch's files, without PyTorch: `torch.save`'s of both forms, and `torch.jit.save`'s archives.
 
 A file is a pickle that names tensors, and the bytes of their storages: in the newer form and in TorchScript's members
-of a zip archive, in the older one behind the pickle. The pickle is read as an inert tree (see `pickles`); offsets, shapes
-and strides are checked against the storages before there is an array.
+of a zip archive, in the older one behind the pickle. The pickle is read as an inert tree (see `pickles`); offsets,
+shapes and strides are checked against the storages before there is an array.
 """
 
 from __future__ import annotations

@@ -53,13 +53,13 @@ class Made(base.FaceBuilder, skip_registration=True):
 
     def _record(self, numbered: tuple[int, dict[str, str]]) -> tuple[str, base.Record]:
         place, row = numbered
-        data = base.read_bytes(self.root / row["file"])
-        base.decoded(data)
         count = scheme_of(self.scheme).count
         try:
             points = [[float(row[f"{axis}_{i}"]) for axis in "xy"] for i in range(count)]
         except (KeyError, TypeError, ValueError):
             raise base.Unusable(f"row without {count} landmarks") from None
+        data = base.read_bytes(base.below(self.root, row["file"]))
+        base.decoded(data)
         landmarks = ((np.array(points) + 0.5) / self.size).astype(np.float32)
         base.check_landmarks(landmarks)
         split = _SPLITS.get(place % _TURNS, TRAIN)
@@ -69,12 +69,21 @@ class Made(base.FaceBuilder, skip_registration=True):
 def read_record(root: Path) -> dict[str, Any]:
     """What the faces of a folder were made with. Raises `ValueError` where that cannot be read."""
     try:
-        return json.loads((root / RECORD).read_text())
-    except (OSError, ValueError) as error:
+        about = json.loads(base.read_text(root / RECORD))
+        if not isinstance(about, dict) or not isinstance(about.get("size"), int) or about["size"] < 1:
+            raise ValueError("it is no record of such faces")
+        scheme_of(about["scheme"])
+        return {"run": "?", "weights": "?", "seed": "?", **about}
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{root / RECORD} cannot be read ({error}); make the faces again in a new folder") from None
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
-    """The rows of a table of made faces."""
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+    """The rows of a table of made faces. Raises `ValueError` where it cannot be read."""
+    try:
+        rows = list(csv.DictReader(base.read_text(path).splitlines()))
+    except csv.Error as error:
+        raise ValueError(f"{path} is no CSV table: {error}") from None
+    if rows and not {"file", "number"} <= rows[0].keys():
+        raise ValueError(f"{path} has no columns file and number: make the faces again in a new folder")
+    return [row for row in rows if row["file"]]

@@ -25,6 +25,9 @@ from lgan_jax.data.builders import base
 HIGHEST = 5.0  # of OpenFace's intensities
 PICTURE_COLUMNS = ("image", "image_name", "file", "file_name", "filename", "img", "name", "path")
 _POINTS = 68
+_MOST_ROWS = 2_000_000  # of a table
+_NO_UNITS = np.zeros(len(action_units.NUMBERS), np.float32)
+_NO_UNITS.setflags(write=False)
 
 Kind = Literal["picture", "sequence", "merged"]
 
@@ -38,7 +41,7 @@ class NoUnits(ValueError):
     """A table without any column of action units: it is about something else."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Row:
     """What a table says of one face.
 
@@ -89,6 +92,8 @@ def read_table(path: Path, confidence: float = 0.0, required: Collection[int] = 
             kind = NoUnits if len(missing) == len(required) else ValueError
             raise kind(f"{path} is no whole table of OpenFace's action units: it has no {', '.join(missing)}")
         reader = _Reader(path.name, header, confidence)
+        if len(lines) > _MOST_ROWS:
+            raise ValueError(f"{path} has more than {_MOST_ROWS:,} rows: divide it")
         return Table(path, reader.kind, [reader.row(lines[rows.line_num - 1][0], fields) for fields in rows])
     except csv.Error as error:
         raise ValueError(f"{path} is no CSV table: {error}") from error
@@ -108,7 +113,7 @@ class _Reader:
 
     def row(self, line: int, fields: Sequence[str]) -> Row:
         """The row of these fields, with a fault where it cannot be used."""
-        units, landmarks, fault = np.zeros(len(self._units), np.float32), None, ""
+        units, landmarks, fault = _NO_UNITS, None, ""
         try:
             self._check(fields)
             units = self._intensities(fields)
