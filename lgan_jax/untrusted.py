@@ -7,18 +7,21 @@ shape and length of arrays. Nothing is unpickled.
 from __future__ import annotations
 
 import io
+import json
 import math
 import os
 import stat
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
 PLAIN = 256 * 2**20  # bytes that any file may unpack to
+_RECORD = 64 * 2**20  # bytes of a JSON file
 _RATIO = 10  # times its own size that a larger file may unpack to
 _COMPRESSION = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
@@ -46,6 +49,26 @@ def read_bytes(path: str | os.PathLike, most: int) -> bytes:
         if size > most:
             raise ValueError(f"{path} has {size / 2**20:,.0f} MB, more than the {most / 2**20:,.0f} that are read")
         return file.read()
+
+
+def read_record(path: str | os.PathLike, fields: Mapping[str, type]) -> dict[str, Any]:
+    """A JSON file that holds an object with at least `fields`, each of its type.
+
+    Raises `ValueError`, one line that names the file, for anything else; `OSError` where it cannot be read.
+    """
+    try:
+        record = json.loads(read_bytes(path, _RECORD))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
+    check_fields(record, fields, str(path))
+    return record
+
+
+def check_fields(record: Any, fields: Mapping[str, type], what: str) -> None:
+    """Raises `ValueError` where `record` is no dictionary, or lacks one of `fields`, or has one of another type."""
+    for name, kind in fields.items():
+        if not isinstance(record, dict) or not isinstance(record.get(name), kind):
+            raise ValueError(f"{what} cannot be read: its field {name!r} is missing or damaged")
 
 
 def most_unpacked(size: int) -> int:

@@ -39,7 +39,7 @@ def evaluate(
 
     Raises `ValueError` where the data is not what the run was trained on, or this evaluation has no such field.
     """
-    stored = workdir.read_run(folder)
+    stored = workdir.read_experiment(folder)
     experiment = Experiment.read(stored["config"])
     method, settings = experiment.settings.method, experiment.evaluation
     whole = dataclasses.asdict(settings) | dict(overrides or {})
@@ -77,7 +77,7 @@ def _others(folders: Sequence[str], stored: Mapping[str, Any], faces: data.FaceD
     """
     others = {}
     for path in map(pathlib.Path, folders):
-        other = workdir.read_run(path)
+        other = workdir.read_experiment(path)
         if other["data"]["fingerprint"] != faces.fingerprint or other["config"]["method"] != stored["config"]["method"]:
             raise ValueError(f"--compare {path}: this run has another method or other data, and cannot be compared")
         configs_of_both = ({k: v for k, v in each["config"].items() if k != "evaluation"} for each in (stored, other))

@@ -21,7 +21,7 @@ def load(folder: str | pathlib.Path) -> Any:
     reached the phase that a model needs.
     """
     folder = pathlib.Path(folder)
-    stored = workdir.read_run(folder)
+    stored = workdir.read_experiment(folder)
     experiment = Experiment.read(stored["config"])
     about = stored["data"]
     scheme, people = landmarks.scheme(about["scheme"]), tuple(about["identities"])
@@ -36,4 +36,4 @@ def training_landmarks(folder: str | pathlib.Path) -> dict[str, np.ndarray]:
     kept none.
     """
     folder = pathlib.Path(folder)
-    return dict(kept.read(folder, workdir.read_run(folder)["data"]["identities"]))
+    return dict(kept.read(folder, workdir.read_experiment(folder)["data"]["identities"]))

@@ -20,7 +20,7 @@ import orbax.checkpoint as ocp
 
 from lgan_jax.core import Finished, State
 from lgan_jax.training.phase import Phase
-from lgan_jax.training.workdir import about, check_format, read_run
+from lgan_jax.training.workdir import about, check_format, read_experiment, read_run
 
 # How the system says that a file cannot be written, wherever it is quoted.
 _DISK = ("No space left", "Disk quota", "File too large", "Read-only file system", "Permission denied", "I/O error")
@@ -175,7 +175,7 @@ def finished_section(workdir: str | os.PathLike, phase: str, data: Mapping[str, 
     Raises `ValueError`, one line, where the run has no such phase, has not finished it, or its record of the data
     differs from `data` in one of the fields there.
     """
-    stored = read_run(workdir)
+    stored = read_experiment(workdir)
     if phase not in stored["config"]["phases"]:
         raise ValueError(f"{workdir} has no {phase} phase")
     theirs = stored["data"]

@@ -9,17 +9,18 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lgan_jax import untrusted
 from lgan_jax.data.builders import base
 from lgan_jax.data.split import TEST, TRAIN, VALIDATION
 from lgan_jax.landmarks import scheme as scheme_of
 
 RECORD, TABLE, PICTURES, STORED = "made.json", "landmarks.csv", "images", "tfds"
+_FIELDS = {"run": str, "weights": str, "seed": int, "size": int, "scheme": str}
 _TURNS = 10  # of as many faces, one validates and one tests
 _SPLITS = {1: TEST, 2: VALIDATION}  # by the place in a turn; the others train
 
@@ -69,13 +70,11 @@ class Made(base.FaceBuilder, skip_registration=True):
 def read_record(root: Path) -> dict[str, Any]:
     """What the faces of a folder were made with. Raises `ValueError` where that cannot be read."""
     try:
-        about = json.loads(base.read_text(root / RECORD))
-        if not isinstance(about, dict) or not isinstance(about.get("size"), int) or about["size"] < 1:
-            raise ValueError("it is no record of such faces")
+        about = untrusted.read_record(root / RECORD, _FIELDS)
         scheme_of(about["scheme"])
-        return {"run": "?", "weights": "?", "seed": "?", **about}
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"{root / RECORD} cannot be read ({error}); make the faces again in a new folder") from None
+        return about
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{error}; make the faces again in a new folder") from None
 
 
 def read_table(path: Path) -> list[dict[str, str]]:

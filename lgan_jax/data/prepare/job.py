@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from lgan_jax import untrusted
 from lgan_jax.data.prepare.options import Options
 from lgan_jax.data.prepare.sources import Person
 from lgan_jax.data.prepare.tracking import Observation, stack
@@ -27,6 +28,7 @@ from lgan_jax.data.prepare.tracking import Observation, stack
 VERSION = 1
 WORK = ".prepare"
 SUMMARY = "prepared.json"
+_FIELDS = {"version": int, "options": dict, "inputs": dict}
 ANNOTATIONS = "all_68pt.txt"
 
 
@@ -66,7 +68,7 @@ class Job:
         wanted = {"version": VERSION, "options": dataclasses.asdict(options), "inputs": inputs}
         file = self._work / "job.json"
         if file.exists():
-            _check_same(out, json.loads(file.read_text()), wanted)
+            _check_same(out, untrusted.read_record(file, _FIELDS), wanted)
         elif out.exists() and (not out.is_dir() or any(path.name != WORK for path in out.iterdir())):
             raise FileExistsError(f"{out} holds something that was not prepared here: choose a new or an empty folder")
         self._begun, self._done = self._work / "begun", self._work / "done"
@@ -86,7 +88,7 @@ class Job:
         if not file.exists():
             return None
         self._publish(person)
-        return json.loads(file.read_text())
+        return untrusted.read_record(file, {"kept": int, "frames": int, "sources": list, "dropped": dict})
 
     def finish(self, person: str, summary: Mapping[str, Any]) -> None:
         """Records a person's summary and moves the crops to their place in the output."""
@@ -98,9 +100,11 @@ class Job:
         pieces: list[Observation] = []
         finished = False
         while not finished and (file := self._piece(person, source, len(pieces))).exists():
-            with np.load(file) as arrays:
-                pieces.append(Observation(*(arrays[name] for name in Observation._fields)))
-                finished = bool(arrays["finished"])
+            arrays = untrusted.read_npz(file)
+            if arrays.keys() != {"finished", *Observation._fields} or arrays["finished"].size != 1:
+                raise ValueError(f"{file} is damaged: delete {file.parent} and give the same command again")
+            pieces.append(Observation(*(arrays[name] for name in Observation._fields)))
+            finished = bool(arrays["finished"])
         return pieces, finished
 
     def save(self, person: str, source: int, piece: int, seen: list[Observation], finished: bool) -> None:
