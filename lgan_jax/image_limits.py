@@ -9,6 +9,7 @@ import functools
 import io
 import re
 import struct
+import warnings
 from collections.abc import Iterator
 
 from PIL import Image
@@ -17,6 +18,8 @@ MOST_BYTES = 512 * 2**20  # of a file
 MOST_PIXELS = 1024**3 // 4 // 3  # 89 megapixels, where Pillow warns of decompression bombs
 MOST_SCANS = 100  # of a progressive JPEG, each as costly as a whole image; encoders write about 10
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM", "SUN", "JPEG2000")
+# Pillow warns at the same limit; `check` says it in one line.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 _TIFF = {b"II*\0": "<", b"MM\0*": ">"}  # how it begins, and the order of its bytes
 _TIFF_SIDES = (256, 257)  # tags of width and height
 _TIFF_NUMBERS = {3: "H", 4: "I"}  # types of a tag's value
