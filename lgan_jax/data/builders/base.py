@@ -280,10 +280,10 @@ def below(folder: Path, name: str) -> Path:
 
 
 def read_text(path: Path) -> str:
-    """An annotation file's text, taken for UTF-8. Raises `ValueError`, one line, where it cannot be read, or is larger
+    """An annotation file's text, taken for UTF-8, without a byte order mark. Raises `ValueError`, one line, where it cannot be read, or is larger
     than such files are."""
     try:
-        return untrusted.read_bytes(path, MOST_TEXT).decode(errors="replace")
+        return untrusted.read_bytes(path, MOST_TEXT).decode("utf-8-sig", errors="replace")
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from error
 

@@ -69,20 +69,15 @@ def _recordings(pictures: Path, emotions: Path, left_out: list[tuple[str, str]])
     for subject in posed.folders(pictures):
         for path in posed.folders(subject):
             name = f"{subject.name}/{path.name}"
-            files = _label_files(labels.pop(name)) if name in labels else []
+            files = sorted(labels.pop(name).glob("*_emotion.txt")) if name in labels else []
             try:
                 expression = _label(files, f"{subject.name}_{path.name}")
             except base.Unusable as error:
                 left_out.append((str(error), name))
             else:
                 yield posed.Recording(subject.name, name, posed.frames(path), expression)
-    lonely = [name for name, path in labels.items() if _label_files(path)]
+    lonely = [name for name, path in labels.items() if any(path.glob("*_emotion.txt"))]
     left_out += [("label without its sequence", name) for name in lonely]
-
-
-def _label_files(folder: Path) -> list[Path]:
-    """The files of labels in a folder, sorted, without hidden ones, such as a Mac's ._ files."""
-    return sorted(path for path in folder.glob("*_emotion.txt") if not path.name.startswith("."))
 
 
 def _label(files: list[Path], name: str) -> int:
