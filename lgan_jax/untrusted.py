@@ -110,13 +110,13 @@ class Archive:
         try:
             return self._zip.read(name)
         except _FAULTS as error:
-            raise ValueError(f"its member {name!r} cannot be read: {error}") from None
+            raise ValueError(f"its member {name!r:.80} cannot be read: {error}") from None
 
     def _checked(self) -> tuple[str, ...]:
         members = self._zip.infolist()
         for member in members:
             if member.flag_bits & _ENCRYPTED or member.compress_type not in _COMPRESSION:
-                raise ValueError(f"its member {member.filename!r} is encrypted, or compressed in an unusual way")
+                raise ValueError(f"its member {member.filename!r:.80} is encrypted, or compressed in an unusual way")
         if (unpacked := sum(member.file_size for member in members)) > self.most:
             raise ValueError(f"it unpacks to {unpacked:,} bytes, more than the {self.most:,} that are read")
         return tuple(dict.fromkeys(member.filename for member in members))
@@ -132,7 +132,7 @@ def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
         with Archive(path) as archive:
             return arrays(archive)
     except ValueError as error:
-        raise ValueError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+        raise ValueError(f"{path} cannot be read: {' '.join(str(error).split()):.300}") from None
 
 
 def arrays(archive: Archive) -> dict[str, np.ndarray]:

@@ -85,7 +85,7 @@ def attack(read, examples, words, count, start=None):
     def attempt(data):
         began = time.perf_counter()
         with no_code():
-            message = _read(read, data)
+            message = outcome(read, data)
         assert "\n" not in message
         assert time.perf_counter() - began < SLOWEST
 
@@ -93,7 +93,8 @@ def attack(read, examples, words, count, start=None):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MOST_MEMORY
 
 
-def _read(read, data):
+def outcome(read, data):
+    """What `read` says against a file; nothing where it reads it."""
     try:
         read(data)
     except (ValueError, OSError) as error:

@@ -173,4 +173,4 @@ def _numbers(name: str, value: Any) -> np.ndarray:
 
 def _listed(names: Collection[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(itertools.islice(names, _SHOWN)) + more
+    return ", ".join(f"{name:.120}" for name in itertools.islice(names, _SHOWN)) + more

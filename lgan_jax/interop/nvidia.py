@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from lgan_jax import untrusted
 from lgan_jax.interop import files, nvidia_tf, torchfiles
-from lgan_jax.interop.pickles import Call, Name, RefusedError, fields, load
+from lgan_jax.interop.pickles import Call, Name, RefusedError, fields, load, walk
 
 CLAMP = "conv_clamp"  # among the arrays: the limit of what layers put out, where the network has one
 _START = b"\x80"
@@ -35,7 +35,6 @@ _KNOWN = {
 _NUMPY = ("numpy.core.multiarray", "numpy._core.multiarray")
 _NUMBERS = re.compile("f[248]|[iu][1248]|b1")  # NumPy's names of types
 _ORDERS = ("<", ">", "=", "|")  # of bytes
-_DEEPEST, _MOST_MODULES = 64, 10_000
 
 
 def is_pickle(path: Path) -> bool:
@@ -137,31 +136,21 @@ def _state(root: Call, arrays: _Arrays) -> dict[str, np.ndarray]:
     """The state dict of PyTorch's form."""
     state: dict[str, np.ndarray] = {}
     limit = None
-    for path, members in _modules(root):
-        limit = members.get(CLAMP) if limit is None else limit
-        for kind in ("_parameters", "_buffers"):
-            for name, value in _members(members, kind).items():
-                if (array := arrays.of(value)) is not None:
-                    state[".".join((*path, str(name)))] = array
+    for path, module, members in walk(root, _look):
+        limit = _attributes(module).get(CLAMP) if limit is None else limit
+        for name, value in members.items():
+            if (array := arrays.of(value)) is not None:
+                state[".".join((*path, str(name)))] = array
     if not isinstance(limit, int | float | None):
         raise ValueError(f"its {CLAMP} is no number")
     return state if limit is None else state | {CLAMP: np.float32(limit)}
 
 
-def _modules(root: Call) -> Iterator[tuple[tuple[str, ...], Mapping[Any, Any]]]:
-    """Each module with its path: the attributes that it would have."""
-    waiting: list[tuple[tuple[str, ...], Any]] = [((), root)]
-    for _ in range(_MOST_MODULES):
-        if not waiting:
-            return
-        path, module = waiting.pop()
-        if len(path) > _DEEPEST:
-            break
-        members = _attributes(module)
-        yield path, members
-        inner = [((*path, str(name)), each) for name, each in _members(members, "_modules").items() if each is not None]
-        waiting += reversed(inner)
-    raise ValueError("its modules are nested without end")
+def _look(module: Any) -> tuple[Mapping[Any, Any], Mapping[Any, Any]]:
+    """The parameters and buffers of a module, and its modules."""
+    state = _attributes(module)
+    inner = {name: each for name, each in _members(state, "_modules").items() if each is not None}
+    return {**_members(state, "_parameters"), **_members(state, "_buffers")}, inner
 
 
 def _attributes(module: Any) -> Mapping[Any, Any]:

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from lgan_jax.interop.pickles import Call, fields
+from lgan_jax.interop.pickles import Call, fields, walk
 
 _NONE = "it is a pickle, but not of NVIDIA's networks"
-_MOST_COMPONENTS = 100
+_LONGEST = 1000  # characters of a variable's name
 _LEAST = 4  # version of the pickles that StyleGAN2 came with
 _FILTER = [1, 3, 3, 1]
 _LEAVES = {"mod_weight": "affine.weight", "mod_bias": "affine.bias"}
@@ -69,22 +69,21 @@ def _attributes(network: Any) -> Mapping[Any, Any]:
 
 def _variables(root: Call) -> Iterator[tuple[str, Any]]:
     """The name of each variable, of those of components too, and what stands for its array."""
-    waiting: list[tuple[str, Any]] = [("", root)]
-    for _ in range(_MOST_COMPONENTS):
-        if not waiting:
-            return
-        prefix, network = waiting.pop()
-        attributes = _attributes(network)
-        variables, components = attributes.get("variables"), fields(attributes.get("components"))
-        if not isinstance(variables, list) or components is None or not all(map(_is_variable, variables)):
-            raise ValueError(_NONE)
-        yield from ((prefix + name, array) for name, array in variables)
-        waiting += [(f"{prefix}{name}/", inner) for name, inner in components.items()]
-    raise ValueError("its components are nested without end")
+    for path, _, variables in walk(root, _look):
+        yield from (("/".join((*path, name)), array) for name, array in variables)
+
+
+def _look(network: Any) -> tuple[list[Any], Mapping[Any, Any]]:
+    """The variables of a network, and its components."""
+    attributes = _attributes(network)
+    variables, components = attributes.get("variables"), fields(attributes.get("components"))
+    if not isinstance(variables, list) or components is None or not all(map(_is_variable, variables)):
+        raise ValueError(_NONE)
+    return variables, components
 
 
 def _is_variable(pair: Any) -> bool:
-    return isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[0], str)
+    return isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[0], str) and len(pair[0]) < _LONGEST
 
 
 def _ours(name: str) -> str | None:

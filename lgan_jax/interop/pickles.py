@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import dataclasses
 import pickletools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
 _MOST_OPCODES = 2_000_000  # some seconds; a large network's weights take 100,000
 _MOST_BITS = 128  # of a whole number; PyTorch begins its files with one of 77
+_LONGEST_KEY = 1000  # characters
+_DEEPEST, _MOST_MEMBERS = 64, 1_000_000  # of modules in each other, and of what is in them
 _MARK = object()
 _VALUES = {  # the opcode's argument is the value
     *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
@@ -93,6 +95,24 @@ def fields(value: Any) -> Mapping[Any, Any] | None:
     return value if isinstance(value, dict) else None
 
 
+def walk(
+    root: Any, look: Callable[[Any], tuple[Collection[Any], Mapping[Any, Any]]]
+) -> Iterator[tuple[tuple[str, ...], Any, Collection[Any]]]:
+    """Path, node, and members of each node of a tree of modules; `look` gives a node's members and its inner nodes.
+
+    Raises `ValueError` for a tree without end: nodes may be shared, and may hold themselves.
+    """
+    waiting, left = [((), root)], _MOST_MEMBERS
+    while waiting:
+        path, node = waiting.pop()
+        members, inner = look(node)
+        left -= 1 + len(members)
+        if left < 0 or len(path) > _DEEPEST:
+            raise ValueError("its modules are nested without end")
+        yield path, node, members
+        waiting += [((*path, str(name)), each) for name, each in reversed(inner.items())]
+
+
 def _pairs(arguments: tuple[Any, ...]) -> dict[Any, Any]:
     """The pairs that an `OrderedDict` of Python 2 is made of."""
     pairs = arguments[0] if len(arguments) == 1 and isinstance(arguments[0], list) else []
@@ -100,7 +120,11 @@ def _pairs(arguments: tuple[Any, ...]) -> dict[Any, Any]:
 
 
 def _is_pair(pair: Any) -> bool:
-    return len(pair) == 2 and isinstance(pair[0], _KEYS)
+    return len(pair) == 2 and _is_key(pair[0])
+
+
+def _is_key(value: Any) -> bool:
+    return isinstance(value, _KEYS) and not (isinstance(value, str | bytes) and len(value) > _LONGEST_KEY)
 
 
 class _Machine:
@@ -181,7 +205,7 @@ class _Machine:
         """What would set items of a dictionary, or of an object that is one; keys and values in turns."""
         target = self.stack[-1]
         into = target.items if isinstance(target, Call) else target
-        if not isinstance(into, dict) or not all(isinstance(key, _KEYS) for key in pairs[::2]):
+        if not isinstance(into, dict) or not all(map(_is_key, pairs[::2])):
             raise RefusedError("items of something that has none")
         into.update(zip(pairs[::2], pairs[1::2], strict=True))
 

@@ -15,7 +15,7 @@ import ml_dtypes
 import numpy as np
 
 from lgan_jax import untrusted
-from lgan_jax.interop.pickles import Call, Name, Persistent, fields, load
+from lgan_jax.interop.pickles import Call, Name, Persistent, fields, load, walk
 
 STORAGES: Mapping[str, np.dtype] = {
     "DoubleStorage": np.dtype(np.float64),
@@ -36,8 +36,7 @@ _TENSORS = {Name("torch._utils", name) for name in ("_rebuild_tensor_v2", "_rebu
 _PARAMETERS = {Name("torch._utils", name) for name in ("_rebuild_parameter", "_rebuild_parameter_with_state")}
 _PLAIN = {*_TENSORS, *_PARAMETERS, _DICTIONARY, Name("torch", "Size"), Name("torch", "device")}
 _DATA = "data.pkl"
-_DEEPEST = 64  # modules, or dictionaries, in each other
-_MOST_MODULES = 100_000
+_DEEPEST = 64  # dictionaries in each other
 
 Storage = Callable[[Any], np.ndarray]  # of what a tensor's call names as its storage
 
@@ -208,20 +207,17 @@ def _is_module(value: Any) -> bool:
 
 def _modules(root: Call, tensors: Tensors) -> dict[str, np.ndarray]:
     """The tensors of nested modules by the names that a state dict would give them."""
-    found: dict[str, np.ndarray] = {}
-    waiting: list[tuple[tuple[str, ...], Call]] = [((), root)]
-    for _ in range(_MOST_MODULES):
-        if not waiting:
-            return found
-        path, module = waiting.pop()
-        if len(path) > _DEEPEST:
-            break
-        members = [((*path, str(name)), value) for name, value in (fields(module.state) or {}).items()]
-        for place, value in members:
-            if (array := tensors.array(value)) is not None:
-                found[".".join(place)] = array
-        waiting += [each for each in reversed(members) if _is_module(each[1])]
-    raise ValueError("its modules are nested without end")
+
+    def look(module: Call) -> tuple[Mapping[Any, Any], Mapping[Any, Any]]:
+        members = fields(module.state) or {}
+        return members, {name: value for name, value in members.items() if _is_module(value)}
+
+    arrays = (
+        (".".join((*path, str(name))), tensors.array(value))
+        for path, _, members in walk(root, look)
+        for name, value in members.items()
+    )
+    return {name: array for name, array in arrays if array is not None}
 
 
 def _dictionary(tree: Any, tensors: Tensors) -> dict[str, Any]:

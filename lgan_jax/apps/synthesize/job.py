@@ -23,7 +23,7 @@ import lgan_jax
 from lgan_jax.apps import device, provenance
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.builders import made
-from lgan_jax.data.builders.base import read_text, skipped_lines
+from lgan_jax.data.builders.base import read_lines, skipped_lines
 from lgan_jax.data.split import FEWEST
 from lgan_jax.evaluation.pictures import to_bytes
 from lgan_jax.methods.began.model import LandmarkedFaces
@@ -203,7 +203,7 @@ def _stored(out: Path, shard: int, numbers: range) -> list[Face] | None:
     if not path.is_file():
         return None
     try:
-        rows = list(csv.reader(read_text(path).splitlines()))[1:]
+        rows = list(csv.reader(read_lines(path)))[1:]
         done = int(rows[-1][1]) + 1 if rows else numbers.start
         faces = [Face(row[0], int(row[1]), row[2], np.array(row[3:], float).reshape(-1, 2)) for row in rows]
     except (ValueError, IndexError, csv.Error):  # the shard is made again

@@ -32,6 +32,7 @@ from lgan_jax.data.split import CALLED, SPLITS, TEST, TRAIN, VALIDATION, subject
 
 SKIPPED_FILE = "skipped.txt"
 MOST_TEXT = 512 * 2**20  # bytes of an annotation file
+_MOST_LINES = 2_000_000
 _CHUNK = 256  # records held in memory at once while writing
 _SHARD = 8192  # records in a file
 _OUTSIDE = 0.5  # landmarks may lie this far outside the picture, in picture widths
@@ -280,12 +281,22 @@ def below(folder: Path, name: str) -> Path:
 
 
 def read_text(path: Path) -> str:
-    """An annotation file's text, taken for UTF-8, without a byte order mark. Raises `ValueError`, one line, where it cannot be read, or is larger
-    than such files are."""
+    """An annotation file's text, taken for UTF-8, without a byte order mark.
+
+    Raises `ValueError`, one line, where it cannot be read, or is larger than such files are.
+    """
     try:
         return untrusted.read_bytes(path, MOST_TEXT).decode("utf-8-sig", errors="replace")
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of an annotation file. Raises `ValueError`, one line, as `read_text`, and for too many."""
+    text = read_text(path).replace("\r\n", "\n").replace("\r", "\n")
+    if text.count("\n") > _MOST_LINES:
+        raise ValueError(f"{path} has more than {_MOST_LINES:,} lines: divide it")
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def listing_key(root: Path, files: Iterable[Path]) -> str:

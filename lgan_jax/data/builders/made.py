@@ -80,7 +80,7 @@ def read_record(root: Path) -> dict[str, Any]:
 def read_table(path: Path) -> list[dict[str, str]]:
     """The rows of a table of made faces. Raises `ValueError` where it cannot be read."""
     try:
-        rows = list(csv.DictReader(base.read_text(path).splitlines()))
+        rows = list(csv.DictReader(base.read_lines(path)))
     except csv.Error as error:
         raise ValueError(f"{path} is no CSV table: {error}") from None
     if rows and not {"file", "number"} <= rows[0].keys():

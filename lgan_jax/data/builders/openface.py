@@ -25,7 +25,6 @@ from lgan_jax.data.builders import base
 HIGHEST = 5.0  # of OpenFace's intensities
 PICTURE_COLUMNS = ("image", "image_name", "file", "file_name", "filename", "img", "name", "path")
 _POINTS = 68
-_MOST_ROWS = 2_000_000  # of a table
 _NO_UNITS = np.zeros(len(action_units.NUMBERS), np.float32)
 _NO_UNITS.setflags(write=False)
 
@@ -82,7 +81,7 @@ def read_table(path: Path, confidence: float = 0.0, required: Collection[int] = 
 
     Raises `ValueError`, one line, for a file that cannot be read or lacks a column, `NoUnits` where it lacks all.
     """
-    lines = enumerate(base.read_text(path).lstrip("\ufeff").splitlines(), 1)
+    lines = enumerate(base.read_lines(path), 1)
     lines = [(number, line) for number, line in lines if line.strip() and not line.startswith("#")]
     rows = csv.reader((line for _, line in lines), skipinitialspace=True)
     try:
@@ -92,8 +91,6 @@ def read_table(path: Path, confidence: float = 0.0, required: Collection[int] = 
             kind = NoUnits if len(missing) == len(required) else ValueError
             raise kind(f"{path} is no whole table of OpenFace's action units: it has no {', '.join(missing)}")
         reader = _Reader(path.name, header, confidence)
-        if len(lines) > _MOST_ROWS:
-            raise ValueError(f"{path} has more than {_MOST_ROWS:,} rows: divide it")
         return Table(path, reader.kind, [reader.row(lines[rows.line_num - 1][0], fields) for fields in rows])
     except csv.Error as error:
         raise ValueError(f"{path} is no CSV table: {error}") from error

@@ -68,7 +68,7 @@ class WFLW(base.FaceBuilder, skip_registration=True):
 
     def _faces(self, split: str) -> list[Face]:
         faces = []
-        for number, line in enumerate(base.read_text(self.lists[split]).splitlines(), 1):
+        for number, line in enumerate(base.read_lines(self.lists[split]), 1):
             fields = line.split()
             try:
                 values = np.array([float(field) for field in fields[:-1]])
