@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 _MOST_OPCODES = 2_000_000  # some seconds; a large network's weights take 100,000
 _MOST_BITS = 128  # of a whole number; PyTorch begins its files with one of 77
 _LONGEST_KEY = 1000  # characters
-_DEEPEST, _MOST_MEMBERS = 64, 1_000_000  # of modules in each other, and of what is in them
+_DEEPEST, _MOST_MEMBERS = 64, 100_000  # of modules in each other, and of what is in them
 _MARK = object()
 _VALUES = {  # the opcode's argument is the value
     *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
