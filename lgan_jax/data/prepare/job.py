@@ -12,6 +12,7 @@ import dataclasses
 import io
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,13 +22,16 @@ import numpy as np
 from jaxtyping import Float32
 
 from lgan_jax import untrusted
+from lgan_jax.data.builders.base import read_lines
 from lgan_jax.data.prepare.options import Options
 from lgan_jax.data.prepare.sources import Person
 from lgan_jax.data.prepare.tracking import Observation, stack
+from lgan_jax.landmarks import IBUG68
 
 VERSION = 1
 WORK = ".prepare"
 SUMMARY = "prepared.json"
+_PICTURE = re.compile(r"\d{1,18}\.jpg")
 _FIELDS = {"version": int, "options": dict, "inputs": dict}
 ANNOTATIONS = "all_68pt.txt"
 
@@ -45,10 +49,19 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def annotated(folder: Path) -> tuple[Float32[np.ndarray, "n 68 2"], list[str]]:
-    """Landmarks of a prepared person's pictures, in pixels with 0 at the center of the first, and the files' names."""
-    lines = [line.rsplit(" ", 1) for line in (folder / ANNOTATIONS).read_text().splitlines()]
-    points = np.array([text.split(" ") for text, _ in lines], np.float32).reshape(len(lines), -1, 2)
-    return points, [name for _, name in lines]
+    """Landmarks of a prepared person's pictures, in pixels with 0 at the center of the first, and the files' names.
+
+    Raises `ValueError`, one line, where the file is damaged.
+    """
+    file = folder / ANNOTATIONS
+    try:
+        names, texts = zip(*(line.rsplit(" ", 1)[::-1] for line in read_lines(file)), strict=True)
+        points = np.array([text.split(" ") for text in texts], np.float32).reshape(-1, IBUG68.count, 2)
+    except ValueError:
+        raise ValueError(f"{file} is damaged: delete the whole output folder and prepare it again") from None
+    if not np.isfinite(points).all() or not all(_PICTURE.fullmatch(name) for name in names):
+        raise ValueError(f"{file} is not as it was prepared: delete the whole output folder and prepare it again")
+    return points, list(names)
 
 
 class Job:
