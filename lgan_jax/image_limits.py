@@ -37,13 +37,19 @@ def check(data: bytes, most: int = MOST_PIXELS) -> None:
     Raises `TooLargeError`, one line, where its header says more than `most` pixels; `ValueError` where it is no image
     of a format that is read, its header is damaged, or it takes far longer to decode than others of its size.
     """
-    pixels = max((width * height for width, height in _sizes(data)), default=0)
-    if pixels > most:
-        raise TooLargeError(f"the image has more than {most / 1e6:.0f} megapixels; make it smaller")
-    if not pixels:
+    sizes = list(_sizes(data))
+    for width, height in sizes:
+        check_size(width, height, most)
+    if not any(width * height for width, height in sizes):
         raise ValueError("no picture can be decoded")
     if data.startswith(b"\xff\xd8") and data.count(b"\xff\xda") > MOST_SCANS:
         raise ValueError("the JPEG file has far more scans than an image needs; save it anew")
+
+
+def check_size(width: int, height: int, most: int = MOST_PIXELS) -> None:
+    """Raises `TooLargeError`, one line, for an image, or a video's frame, of more than `most` pixels."""
+    if width * height > most:
+        raise TooLargeError(f"the image has more than {most / 1e6:.0f} megapixels; make it smaller")
 
 
 def _sizes(data: bytes) -> Iterator[tuple[int, int]]:
