@@ -63,9 +63,14 @@ def read(folder: Path, identities: Sequence[str]) -> Mapping[str, Float32[np.nda
     stored = untrusted.read_npz(path)
     found = {name: stored.get(str(i)) for i, name in enumerate(identities)}
     for name, points in found.items():
-        if points is None or points.ndim != 3 or points.shape[-1] != 2 or not np.isfinite(points).all():
+        if points is None or not _are_landmarks(points):
             raise ValueError(f"{path} has no landmarks of {name}; give the command that trained the run again")
     return found
+
+
+def _are_landmarks(points: np.ndarray) -> bool:
+    shaped = points.dtype == np.float32 and points.ndim == 3 and points.shape[-1] == 2
+    return shaped and bool(np.isfinite(points).all())
 
 
 def evenly(items: Sequence[int] | np.ndarray, most: int) -> np.ndarray:
