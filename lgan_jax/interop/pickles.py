@@ -9,9 +9,10 @@ readers of each format. An opcode that is not known, and a name that the reader 
 from __future__ import annotations
 
 import dataclasses
+import io
 import pickletools
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 _MOST_OPCODES = 2_000_000  # some seconds; a large network's weights take 100,000
 _MOST_BITS = 128  # of a whole number; PyTorch begins its files with one of 77
@@ -69,7 +70,7 @@ class Call:
     items: dict[Any, Any] = dataclasses.field(default_factory=dict)
 
 
-def load(file: BinaryIO, allowed: Callable[[Name], bool]) -> Any:
+def load(file: io.BytesIO, allowed: Callable[[Name], bool]) -> Any:
     """The tree of the next pickle in a file, which is read up to the pickle's end.
 
     Raises `RefusedError` for a name that is not `allowed`, or anything else that files of weights do not do;
