@@ -129,11 +129,11 @@ def of_celebv(at, data):
 
 
 def of_made(at, data):
-    for row in made.read_table(at("landmarks.csv", data)):
+    for numbered in enumerate(made.read_table(at("landmarks.csv", data))):
         builder = made.Made.__new__(made.Made)
         builder.root, builder.scheme, builder.size = at.folder, "inner49", 64
         try:
-            builder._record(row)
+            builder._record(numbered)
         except made.base.Unusable:
             continue
 

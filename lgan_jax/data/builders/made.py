@@ -83,6 +83,6 @@ def read_table(path: Path) -> list[dict[str, str]]:
         rows = list(csv.DictReader(base.read_lines(path)))
     except csv.Error as error:
         raise ValueError(f"{path} is no CSV table: {error}") from None
-    if rows and not {"file", "number"} <= rows[0].keys():
-        raise ValueError(f"{path} has no columns file and number: make the faces again in a new folder")
+    if rows and "file" not in rows[0]:
+        raise ValueError(f"{path} has no column file: make the faces again in a new folder")
     return [row for row in rows if row["file"]]
