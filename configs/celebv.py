@@ -53,37 +53,38 @@ def cpu(config: ConfigDict) -> None:
     config.data.built_in.update({"train_per_identity": 600, "test_per_identity": 60})
     config.detector.update({"steps": 1500, "batch_size": 8, "width": 48, "depth": 3, "optimizer": adam(3e-3)})
     config.loop.update({"log_every": 50, "eval_every": 500, "pictures_every": 500, "checkpoint_every": 250})
-    reference(config, steps=2000, references=128)
+    reference(config, steps=400, references=128)
 
 
 def quick(config: ConfigDict) -> None:
     """64 pixels in minutes on two cores: see `cpu`, smaller still."""
     config.data.size = 64
     config.data.built_in.update({"train_per_identity": 240, "test_per_identity": 24})
-    config.detector.update({"steps": 450, "batch_size": 16, "width": 48, "depth": 3, "optimizer": adam(6e-3)})
+    config.detector.update({"steps": 900, "batch_size": 16, "width": 48, "depth": 3, "optimizer": adam(6e-3)})
     config.detector.augmentation = {  # as little as the faces that it will see differ from those that it trains on
         **{"rotation": 5.0, "scale": 0.05, "shift": 0.02},
         **{"brightness": 0.08, "contrast": 0.15, "saturation": 0.15},
     }
     config.loop.update({"log_every": 50, "eval_every": 200, "pictures_every": 200, "checkpoint_every": 200})
     config.evaluation.frames = 6
-    reference(config, steps=1200, references=64)
+    reference(config, steps=400, references=128)
 
 
 def reference(config: ConfigDict, steps: int, references: int) -> None:
     """The generator's form for short recordings: frames warped to the landmarks, and one network to refine them."""
     config.phases = ("detector", "generator")
     config.generator.update({"form": "reference", "references": references, "steps": steps, "width": 0.25})
-    config.generator.update({"discriminator_width": 8, "adversarial_after": 0.7, "average": 0.99})
-    config.generator.update({"optimizer": adam(2e-3), "discriminator_optimizer": adam(2e-4)})
-    config.generator.weights = {"features": 4.0, "i2l": 0.5}
+    config.generator.update({"constraint": 5.0, "discriminator_width": 8, "adversarial_after": 0.7, "average": 0.99})
+    config.generator.update({"optimizer": adam(1e-3), "discriminator_optimizer": adam(2e-4)})
+    config.generator.weights = {"features": 4.0}
 
 
 def paper_generator(config: ConfigDict) -> None:
     """The paper's form of converter and generator in the place of `reference`, at the size of `cpu` or `quick`."""
     config.phases = ("detector", "converter", "generator")
-    config.generator.update({"form": "landmarks", "weights": {"i2l": 0.1}})
+    config.generator.update({"form": "landmarks", "constraint": 0.0})
     if config.data.size == 64:
+        config.detector.steps = 450
         config.converter.update({"steps": 800, "batch_size": 16, "width": 256, "optimizer": adam(2e-4)})
         config.converter.start = "shift"  # the built-in people all show the same expressions and poses
         config.generator.update({"steps": 1600, "batch_size": 2, "width": 0.1875, "discriminator_width": 4})
@@ -99,6 +100,8 @@ def paper_generator(config: ConfigDict) -> None:
 
 def joint(config: ConfigDict) -> None:
     """One joint phase in the place of converter and generator, in the paper's form."""
+    if config.generator.form != "landmarks":
+        paper_generator(config)
     shared = [name for name in ("optimizer", "width", "start") if name in config.converter]
     config.joint = {**config.generator, **{f"converter_{name}": config.converter[name] for name in shared}}
     config.phases = ("detector", "joint")

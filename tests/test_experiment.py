@@ -42,6 +42,8 @@ def test_a_run_leaves_a_report_a_preview_and_what_it_was_trained_on(run):
     assert (run / "preview.html").is_file()
     record = json.loads((run / "run.json").read_text())
     assert record["data"]["name"] == "built-in faces"
+    assert record["holds_frames_of"] == record["data"]["identities"]
+    assert report["facts"]["Holds frames of"] == ", ".join(record["data"]["identities"])
     assert record["config"]["generator"]["steps"] == 2
     phases = {json.loads(line)["phase"] for line in (run / "metrics.jsonl").read_text().splitlines()}
     assert phases == {"detector", "converter", "generator"}
@@ -214,7 +216,7 @@ def test_a_run_is_evaluated_as_another_config_says(arguments, said, tmp_path):
     assert said in result.stderr
 
 
-def test_every_field_of_a_config_is_read():
+def test_unknown_fields_and_phases_are_refused():
     config = small_config("celebv:quick")
     config["generator"]["optimiser"] = {}
     with pytest.raises(ValueError, match=r"config.generator has no field 'optimiser'; did you mean 'optimizer'"):

@@ -14,6 +14,7 @@ from lgan_jax.core import FaceInfo
 from lgan_jax.data.dataset import FaceData
 
 _FILE = "landmarks.npz"
+_MEAN = "mean"  # the name in the file of a run that keeps nobody's
 _MOST = 500  # landmark sets of each identity
 
 
@@ -41,9 +42,18 @@ def landmarks(faces: FaceData, identity: int | None = None) -> Float32[np.ndarra
 
 def write(folder: Path, of_each: Sequence[np.ndarray]) -> None:
     """Keeps landmarks, one array for each identity, in a run's folder: the whole file or nothing."""
+    _write(folder, {str(i): points for i, points in enumerate(of_each)})
+
+
+def write_mean(folder: Path, of_each: Sequence[np.ndarray]) -> None:
+    """Keeps the mean of all identities' mean landmarks alone, which says how faces are framed, and nobody's."""
+    _write(folder, {_MEAN: np.mean([points.mean(0, dtype=np.float64) for points in of_each], axis=0)[None]})
+
+
+def _write(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
     temporary = folder / f".{_FILE}"
     with temporary.open("wb") as file:
-        np.savez_compressed(file, **{str(i): points.astype(np.float32) for i, points in enumerate(of_each)})
+        np.savez_compressed(file, **{name: points.astype(np.float32) for name, points in arrays.items()})
     temporary.replace(folder / _FILE)
 
 
@@ -53,7 +63,7 @@ def is_there(folder: Path) -> bool:
 
 
 def read(folder: Path, identities: Sequence[str]) -> Mapping[str, Float32[np.ndarray, "k N 2"]]:
-    """The landmarks in a run's folder by identity.
+    """The landmarks in a run's folder by identity; of a run without anybody's, `mean`, `(1, N, 2)`.
 
     Raises `FileNotFoundError` where there are none, `ValueError` where the file is damaged or of other people.
     """
@@ -61,7 +71,8 @@ def read(folder: Path, identities: Sequence[str]) -> Mapping[str, Float32[np.nda
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; give the command that trained the run again to write it")
     stored = untrusted.read_npz(path)
-    found = {name: stored.get(str(i)) for i, name in enumerate(identities)}
+    keys = {_MEAN: _MEAN} if _MEAN in stored else {name: str(i) for i, name in enumerate(identities)}
+    found = {name: stored.get(key) for name, key in keys.items()}
     for name, points in found.items():
         if points is None or not _are_landmarks(points):
             raise ValueError(f"{path} has no landmarks of {name}; give the command that trained the run again")

@@ -40,6 +40,8 @@ def evaluate(
     Raises `ValueError` where the data is not what the run was trained on, or this evaluation has no such field.
     """
     stored = workdir.read_experiment(folder)
+    if workdir.is_stripped(stored):
+        raise ValueError(f"{folder} was stripped of its people: there is nobody whom an evaluation could measure")
     experiment = Experiment.read(stored["config"])
     method, settings = experiment.settings.method, experiment.evaluation
     whole = dataclasses.asdict(settings) | dict(overrides or {})
@@ -55,6 +57,8 @@ def evaluate(
         note for each in finished.values() for note in getattr(each.method, "notes", lambda _: ())(each.state)
     ]:
         about["While training"] = "; ".join(notes)
+    if held := stored.get(workdir.HOLDS):
+        about["Holds frames of"] = ", ".join(held)
     if changed := stored.get(workdir.CHANGES):
         about["Changed since the start"] = "; ".join(changed)
     more: dict[str, Any] = {}

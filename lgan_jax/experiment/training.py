@@ -36,6 +36,8 @@ def train(config: Mapping[str, Any], folder: pathlib.Path) -> int:
     record = {"config": _plain(config), "data": experiment.described(faces)}
     if experiment.left_out:
         record["left_out"] = list(experiment.left_out)
+    if experiment.holds_frames:
+        record[workdir.HOLDS] = list(faces.info.identities)
     run = workdir.open_run(folder, record, _may_change(folder, experiment.settings.phases))
     if other:
         _copy_detector(pathlib.Path(other), run)
@@ -105,6 +107,9 @@ def _notes(faces: data.FaceData, experiment: Experiment, folder: pathlib.Path) -
         lines.append("NOTE: no data folder was given: this run trains on the BUILT-IN FACES, drawn by this library.")
         lines.append("      Give your own with --config.data.dir=FOLDER.")
     lines += [*faces.notes, *(f"NOTE: trained without {each}." for each in experiment.left_out)]
+    if experiment.holds_frames:
+        lines.append(f"NOTE: this run's folder will hold frames of {', '.join(info.identities)}.")
+        lines.append("      Who gets the folder gets them; lgan_jax.apps.strip_references writes a run without.")
     lines += [f"WARNING: {each}" for each in experiment.warnings(faces)]
     return lines + [f"NOTE: since the start {each}." for each in workdir.read_run(folder).get(workdir.CHANGES, ())]
 

@@ -23,6 +23,7 @@ from lgan_jax import config as configs
 from lgan_jax import data
 from lgan_jax.core import FaceInfo, Finished, blank_batch
 from lgan_jax.data import kept, synthetic
+from lgan_jax.interop import landmarkgan
 from lgan_jax.interop.released import Release
 from lgan_jax.methods.detector.method import Detector
 from lgan_jax.methods.landmarkgan.converter import Converter
@@ -71,7 +72,7 @@ def write(
     shutil.rmtree(temporary, ignore_errors=True)
     workdir.open_run(temporary, record)
     for name, phase in finished.items():
-        _save(temporary, name, phase, record)
+        save_phase(temporary, name, phase, record)
     kept.write(temporary, _landmarks(faces, release, finished["converter"].method))
     temporary.rename(out)
     return info
@@ -115,7 +116,7 @@ def _finished(release: Release, info: FaceInfo, detector_run: Path | None) -> di
     """Each phase's method and last state, host arrays."""
     widths = release.widths
     detector = _detector(release, info, detector_run)
-    converter = Converter(Converter.Settings(width=widths["converter"]), info, jnp.float32, {})
+    converter = Converter(_converter_settings(widths["converter"]), info, jnp.float32, {})
     finished = {"detector": detector, "converter": _last(converter, info, params=release.converter)}
     settings = Generator.Settings(
         width=widths["generator"],
@@ -131,6 +132,13 @@ def _finished(release: Release, info: FaceInfo, detector_run: Path | None) -> di
     watch = last.state.watch.replace(good=good, good_step=last.state.watch.good_step + last.state.step)
     finished["generator"] = Finished(generator, last.state.replace(watch=watch))
     return finished
+
+
+def _converter_settings(width: int) -> Converter.Settings:
+    """Settings whose loss is the published one in the published frame, so that training on starts where it stopped."""
+    weights = Converter.Settings.weights
+    weights = dataclasses.replace(weights, distance=weights.distance * landmarkgan.PUBLISHED_SCALE)
+    return Converter.Settings(width=width, weights=weights, origin=landmarkgan.PUBLISHED_ORIGIN)
 
 
 def _detector(release: Release, info: FaceInfo, run: Path | None) -> Finished:
@@ -182,7 +190,8 @@ def _config(settings: data.Settings, finished: Mapping[str, Finished]) -> dict[s
     }
 
 
-def _save(folder: Path, name: str, phase: Finished, record: Mapping[str, Any]) -> None:
+def save_phase(folder: Path, name: str, phase: Finished, record: Mapping[str, Any]) -> None:
+    """Writes a phase's last state as training would have: its checkpoint in a run's folder, with the run's record."""
     nothing = iter(grain.MapDataset.range(1).to_iter_dataset())  # a position in data, which a checkpoint must have
     with checkpoints.Checkpoints(folder, name) as saving:
         saving.save(int(phase.state.step), phase.state, nothing, record)

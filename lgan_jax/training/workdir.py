@@ -17,6 +17,8 @@ from lgan_jax.training import parallel
 FORMAT = 1  # of the run's folder and its checkpoints; grows when an older library could not read them
 _NAME = "run.json"
 CHANGES = "changes"  # the field of `run.json` with what was changed since the run was started, a line each
+STRIPPED = {"references": "stripped"}  # in the record of a run whose people's frames were taken out
+HOLDS = "holds_frames_of"  # the field with the people whose frames lie in the run's checkpoints, where there are any
 _ABOUT = ("format", "lgan_jax", "jax", "devices", CHANGES)  # fields that may differ when a run is continued
 _VERSIONS = {"format": int, "lgan_jax": str}
 _PARTS: Mapping[str, Mapping[str, type]] = {  # of an experiment's record: what is read of them
@@ -98,6 +100,11 @@ def read_experiment(workdir: str | os.PathLike) -> dict[str, Any]:
         untrusted.check_fields(stored, {part: dict}, where)
         untrusted.check_fields(stored[part], fields, f"{part} in {where}")
     return stored
+
+
+def is_stripped(stored: Mapping[str, Any]) -> bool:
+    """Whether a run's people's frames were taken out, so that it knows nobody."""
+    return stored.items() >= STRIPPED.items()
 
 
 def check_format(stored: Mapping[str, Any], where: str | os.PathLike) -> None:

@@ -52,7 +52,7 @@ def test_a_blob_is_moved_to_its_landmark(landmarks):
     y, x = np.mgrid[:40, :40] / 40
     here, there = np.asarray(landmarks[7]), np.asarray(landmarks[7]) + (0.1, 0.0)
     blob = np.exp(-((x - here[0]) ** 2 + (y - here[1]) ** 2) / 0.002)[..., None].repeat(3, -1)
-    flow = thin_plate_flow(landmarks[None] + jnp.array([[0.1, 0.0]]), landmarks[None, None], 40, 40)
+    flow = thin_plate_flow(landmarks[None] + jnp.array([[[0.1, 0.0]]]), landmarks[None, None], 40, 40)
     moved = np.asarray(warp_to_landmarks(jnp.asarray(blob, jnp.float32)[None, None], flow))[0, 0, ..., 0]
     row, column = np.unravel_index(moved.argmax(), moved.shape)
     np.testing.assert_allclose((column / 40, row / 40), there, atol=0.04)

@@ -24,6 +24,7 @@ from lgan_jax.evaluation.began.measures import way
 from lgan_jax.evaluation.began.sheets import way_picture
 from lgan_jax.evaluation.pictures import to_bytes, to_floats
 from lgan_jax.evaluation.sheets import Row, draw_landmarks, sheet
+from lgan_jax.frames import to_pixels
 from lgan_jax.methods.began.model import LandmarkedFaces
 
 Say = Callable[[str], None]
@@ -146,7 +147,7 @@ def _write(path: Path, found: Any, i: int, run: str) -> None:
     """Face number i: picture, landmarks, and all that was found of it."""
     picture, points = to_bytes(found.image[i]), np.asarray(found.landmarks[i], np.float64)
     provenance.write_png(path.with_name(f"{path.name}.png"), picture, run)
-    path.with_name(f"{path.name}.pts").write_text(pts(points * len(picture) - 0.5))
+    path.with_name(f"{path.name}.pts").write_text(pts(to_pixels(points, *picture.shape[1::-1])))
     about = {
         "made_by": provenance.sentence(run),
         "source_type": provenance.SOURCE_TYPE,

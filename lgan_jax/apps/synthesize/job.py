@@ -26,6 +26,7 @@ from lgan_jax.data.builders import made
 from lgan_jax.data.builders.base import read_lines, skipped_lines
 from lgan_jax.data.split import FEWEST
 from lgan_jax.evaluation.pictures import to_bytes
+from lgan_jax.frames import to_pixels
 from lgan_jax.methods.began.model import LandmarkedFaces
 from lgan_jax.training import workdir
 
@@ -176,7 +177,7 @@ def _make(
                 known.add(digest)
                 name = f"{first + i:07d}"
                 file = f"{made.PICTURES}/{folder.name}/{name}.png"
-                faces.append(Face(file, first + i, digest, points * model.info.size - 0.5))
+                faces.append(Face(file, first + i, digest, to_pixels(points, model.info.size, model.info.size)))
                 writing.append(threads.submit(_write_face, part / name, picture, faces[-1].points, run))
         for each in writing:
             each.result()

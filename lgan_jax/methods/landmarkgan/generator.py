@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
 
@@ -16,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lgan_jax import optimizers
+from lgan_jax import config, optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics
 from lgan_jax.landmarks import inter_ocular
 from lgan_jax.losses.reconstruction import feature_matching, pixel_weights
@@ -66,6 +67,8 @@ class Settings:
         (see `reference.ReferenceGenerator`). With the second, landmarks are converted in closed form where the config
         lists no converter phase (see `shape_model`).
       references: frames of each identity that the form "reference" keeps in its state.
+      detector_share: how far the form "reference" moves the anchors of its frames from the data's landmarks (0) to
+        where the detector finds them (1): see `references.chosen`.
       constraint: converted landmarks are held within so many standard deviations of the identity's training frames
         (see `shape_model.constrain`); 0 leaves them as converted.
       steps: how many.
@@ -84,6 +87,7 @@ class Settings:
 
     form: Literal["landmarks", "reference"] = "landmarks"
     references: int = 64
+    detector_share: float = 0.5
     constraint: float = 0.0
     steps: int = 400_000
     batch_size: int = 1
@@ -97,13 +101,23 @@ class Settings:
     sigma: float = 1.0
     average: float = 0.999
 
+    @property
+    def holds_frames(self) -> bool:
+        """Whether the state holds frames of the people."""
+        return self.form == "reference"
+
     def __post_init__(self) -> None:
         if not 0 <= self.adversarial_after < 1:
             raise ValueError(f"adversarial_after is {self.adversarial_after}; it must be at least 0 and less than 1")
         if self.references < 2:
             raise ValueError(f"references is {self.references}; it must be at least 2")
+        if not 0 <= self.detector_share <= 1:
+            raise ValueError(f"detector_share is {self.detector_share}; it must be between 0 and 1")
         if self.constraint < 0:
             raise ValueError(f"constraint is {self.constraint}; it must be 0 (none) or more standard deviations")
+        config.within(self, 1, math.inf, "steps", "batch_size", "discriminator_width")
+        config.within(self, 1e-3, math.inf, "width", "sigma")
+        config.within(self, 0, 1, "average")
 
 
 class LandmarkDetector(Protocol):
@@ -251,6 +265,13 @@ class Generator(Watched):
     ) -> Float[Array, "batch n 2"]:
         """As `convert`, wherever they lie: Ψ_t(Φ(L))."""
         return self.converter.convert(state.params["converter"], landmarks, target)
+
+    def clamped(self, state: State, landmarks: Float[Array, "batch n 2"], target: Any) -> Float[Array, " batch"]:
+        """How much of anybody's landmarks, converted, the constraint takes away; see `shape_model.clamped`."""
+        if not self.settings.constraint:
+            return jnp.zeros(len(landmarks))
+        converted = self.unconstrained(state, landmarks, target)
+        return shape_model.clamped(state.shape, converted, target, self.settings.constraint)
 
     def to_all(self, state: State, landmarks: Float[Array, "batch n 2"]) -> Landmarks:
         """`convert` to every identity."""

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from lgan_jax.core import Batch, FaceInfo, Finished, Metrics, example_keys
+from lgan_jax.core import Batch, FaceInfo, Finished, Metrics, example_keys, folded
 from lgan_jax.landmarks import mirrored
 from lgan_jax.methods.landmarkgan import references, shape_model
 from lgan_jax.methods.landmarkgan.converter import Converter, partner_shift
@@ -50,7 +50,7 @@ class ReferenceGenerator(Generator):
         """See `core.Method`. Reference frames and statistics are those of `batch`, some frames of each identity."""
         keys = jax.random.split(key)
         image, landmarks = jnp.asarray(batch["image"]), jnp.asarray(batch["landmarks"])
-        blank, scheme = jnp.zeros((1, *image.shape[2:])), self.faces.scheme
+        blank = jnp.zeros((1, *image.shape[2:]))
         generator = initial_variables(self._generator, keys[0], blank, blank, landmarks[0, :1])["params"]
         generator["head"] = jax.tree.map(jnp.zeros_like, generator["head"])
         params = {
@@ -58,8 +58,8 @@ class ReferenceGenerator(Generator):
             "discriminators": initial_variables(self._discriminator, keys[1], blank)["params"],
             "converter": self._converter_params,
         }
-        known = references.chosen(image, landmarks, self.settings.references, scheme)
-        return self._beginning(params, batch).replace(references=known)
+        state = self._beginning(params, batch)
+        return state.replace(references=self._chosen(state, image, landmarks))
 
     @property
     def _owners(self) -> Sequence[str]:
@@ -96,12 +96,43 @@ class ReferenceGenerator(Generator):
 
         Landmarks are converted to this person in closed form. Raises `ValueError` for a run with a trained converter.
         """
-        if self.converter is not None:
-            raise ValueError("this run converts landmarks by a trained network, which knows no further person")
-        count = state.references.landmarks.shape[1]
-        new = references.chosen(image[:, None], landmarks[:, None], count, self.faces.scheme)
+        self.check_closed_form()
+        new = self._chosen(state, image[:, None], landmarks[:, None])
         known = jax.tree.map(lambda old, one: jnp.concatenate([old, one]), state.references, new)
         return state.replace(references=known, shape=shape_model.with_person(state.shape, landmarks))
+
+    def _chosen(self, state: State, image: Array, landmarks: Array) -> references.References:
+        """References from frames `(frames, people, …)`."""
+
+        def detect(image: Array) -> Array:
+            return self.detect(state, image)
+
+        settings = self.settings
+        return references.chosen(
+            image, landmarks, settings.references, self.faces.scheme, detect, settings.detector_share
+        )
+
+    def check_closed_form(self) -> None:
+        """Raises `ValueError` for a run with a trained converter: nobody can be added to it, nobody taken from it."""
+        if self.converter is not None:
+            raise ValueError("this run converts landmarks by a trained network, which knows no further person")
+
+    def without_people(self, state: State, blank: int = 0) -> State:
+        """The state without anybody's frames, mean face and statistics; what is common to all stays as it was.
+
+        In their place are so many blank people, of whom everything is 0: checkpoints hold no empty arrays.
+
+        Raises `ValueError` for a run with a trained converter.
+        """
+        self.check_closed_form()
+
+        def nobody(tree: Any) -> Any:
+            return jax.tree.map(lambda x: jnp.zeros((blank, *x.shape[1:]), x.dtype), tree)
+
+        own = {name: nobody(getattr(state.shape, name)) for name in shape_model.OF_PEOPLE}
+        if state.watch is not None:
+            state = state.replace(watch=state.watch.replace(mean_face=nobody(state.watch.mean_face)))
+        return state.replace(references=nobody(state.references), shape=state.shape.replace(**own))
 
     def _make_converter(self, earlier: Mapping[str, Finished]) -> tuple[Converter | None, Any]:
         """The converter where the config has that phase; otherwise landmarks are converted in closed form."""
@@ -145,18 +176,20 @@ class ReferenceGenerator(Generator):
         keys, landmarks, own = self._keys(key, own), _flat(landmarks), _flat(own)
         person = jnp.tile(jnp.arange(lead[1]), lead[0])
         known = state.references.landmarks[person]
-        kept = jax.vmap(lambda each: _subset(each, known.shape[1]))(keys)
-        blend = self._blend(state, landmarks, person, kept & jnp.any(known != own[:, None], (-2, -1)))
+        kept = jax.vmap(lambda each: _subset(each, known.shape[1]))(folded(keys, 0))
+        other = jnp.any(known != own[:, None], (-2, -1))
+        allowed = jnp.where((kept & other).any(1, keepdims=True), kept & other, other)
+        blend = self._blend(state, landmarks, person, allowed)
         if image is not None:
             stacked = jnp.stack([_flat(image), *blend], 1)
-            stacked, landmarks, own = jax.vmap(self._augmented)(keys, stacked, landmarks, own)
+            stacked, landmarks, own = jax.vmap(self._augmented)(folded(keys, 1), stacked, landmarks, own)
             image, blend = stacked[:, 0].reshape(image.shape), Blended(stacked[:, 1], stacked[:, 2])
         made = self._refined(params, blend, landmarks)
         return made.reshape(*lead, *made.shape[1:]), image, own.reshape(*lead, *own.shape[1:])
 
     def _augmented(self, key: jax.Array, images: Array, landmarks: Array, own: Array) -> tuple[Array, Array, Array]:
         """Images `(k, H, W, 3)` of one example and its landmarks, mirrored or not, with another color."""
-        keys = jax.random.split(jax.random.fold_in(key, 1), 3)
+        keys = jax.random.split(key, 3)
         flip = jax.random.bernoulli(keys[0])
         images = jnp.where(flip, images[:, :, ::-1], images)
         landmarks, own = (jnp.where(flip, mirrored(x, self.faces.scheme), x) for x in (landmarks, own))

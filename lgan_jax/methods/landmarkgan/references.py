@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import flax.struct
@@ -13,7 +14,7 @@ from jaxtyping import Array, Float, Int
 from lgan_jax.landmarks import Scheme
 from lgan_jax.ops.thin_plate import thin_plate_flow, warp_to_landmarks
 
-NEAREST = 12  # reference frames that are blended
+NEAREST = 8  # reference frames that are blended
 _SHARP = 4  # exponent on the blend's weights that leaves the nearest frames
 _LEAST_DISTANCE = 1e-4  # image widths
 _EXCLUDED = 1e3  # a distance beyond all others
@@ -25,11 +26,13 @@ class References:
 
     Attributes:
       images: uint8 `(I, K, H, W, 3)`.
-      landmarks: `(I, K, N, 2)` in [0, 1].
+      landmarks: `(I, K, N, 2)` in [0, 1], by which frames are chosen.
+      anchors: `(I, K, N, 2)` in [0, 1], the points of the frames that a warp moves to the wanted landmarks.
     """
 
     images: Any
     landmarks: Any
+    anchors: Any
 
 
 class Blended(NamedTuple):
@@ -70,13 +73,30 @@ def chosen(
     landmarks: Float[Array, "frames people n 2"],
     count: int,
     scheme: Scheme,
+    detect: Callable[[Array], Array],
+    share: float,
 ) -> References:
-    """References from some frames of each person; images in [-1, 1]."""
+    """References from some frames of each person.
+
+    The generated face is to have the wanted landmarks as the detector Ω finds them (Eq. 3). Ω is off by much the same
+    in a frame and in its warp. So a warp that moves the points where Ω finds them, Ω(I), meets Eq. 3 better than one
+    that moves the landmarks L of the data, which meets L better. The anchors lie between: L + share · (Ω(I) − L).
+
+    Args:
+      images: `(frames, people, H, W, 3)` in [-1, 1].
+      landmarks: theirs, L.
+      count: K, how many frames of each person are kept.
+      scheme: of the landmarks.
+      detect: Ω, images `(batch, H, W, 3)` in [-1, 1] to landmarks.
+      share: in [0, 1].
+    """
     stored = jnp.round((images + 1) * 127.5).astype(jnp.uint8)
 
-    def of_one(person: int) -> tuple[Array, Array]:
+    def of_one(person: int) -> tuple[Array, Array, Array]:
         places = select(landmarks[:, person], count, scheme)
-        return stored[:, person][places], landmarks[:, person][places]
+        own = landmarks[:, person][places]
+        found = detect(images[:, person][places])
+        return stored[:, person][places], own, own + share * (found - own)
 
     people = [of_one(person) for person in range(images.shape[1])]
     return References(*(jnp.stack(each) for each in zip(*people)))
@@ -129,7 +149,7 @@ def blend(
     nearest = min(NEAREST, known.shape[1] - 1)
     places, weights = jax.vmap(lambda *each: shepard_weights(*each, scheme, nearest))(landmarks, known, allowed)
     images = references.images[person[:, None], places].astype(jnp.float32) / 127.5 - 1
-    sources = jnp.take_along_axis(known, places[:, :, None, None], 1)
+    sources = references.anchors[person[:, None], places]
     warped = warp_to_landmarks(images, thin_plate_flow(landmarks, sources, *images.shape[2:4]))
     sharp = weights**_SHARP
     sharp = sharp / sharp.sum(-1, keepdims=True)
