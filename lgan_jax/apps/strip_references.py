@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lgan_jax import cli
+from lgan_jax import cli, files
 
 _PROGRAM = "strip_references"
 _DESCRIPTION = """\
@@ -61,13 +60,12 @@ def strip(workdir: Path, out: Path) -> tuple[str, ...]:
     record = {**_anonymous(stored), **folders.STRIPPED, folders.HOLDS: []}
     generator = finished["generator"]
     finished["generator"] = generator._replace(state=generator.method.without_people(generator.state, blank=1))
-    part = out.with_name(f".{out.name}.unfinished")
-    shutil.rmtree(part, ignore_errors=True)
-    folders.open_run(part, record)
-    for name, phase in finished.items():
-        save_phase(part, name, phase, record)
-    kept.write_mean(part, list(known.values()))
-    part.rename(out)
+    with files.Replacement(out, folder=True) as new, new.named():
+        folders.open_run(new.part, record)
+        for name, phase in finished.items():
+            save_phase(new.part, name, phase, record)
+        kept.write_mean(new.part, list(known.values()))
+        new.commit()
     return tuple(known)
 
 

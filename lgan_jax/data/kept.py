@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from lgan_jax import untrusted
+from lgan_jax import files, untrusted
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.dataset import FaceData
 
@@ -51,10 +52,9 @@ def write_mean(folder: Path, of_each: Sequence[np.ndarray]) -> None:
 
 
 def _write(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    temporary = folder / f".{_FILE}"
-    with temporary.open("wb") as file:
-        np.savez_compressed(file, **{name: points.astype(np.float32) for name, points in arrays.items()})
-    temporary.replace(folder / _FILE)
+    data = io.BytesIO()
+    np.savez_compressed(data, **{name: points.astype(np.float32) for name, points in arrays.items()})
+    files.write_bytes(folder / _FILE, data.getvalue())
 
 
 def is_there(folder: Path) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lgan_jax import config as configs
-from lgan_jax import data
+from lgan_jax import data, files, locks
 from lgan_jax.core import FaceInfo, Finished, blank_batch
 from lgan_jax.data import kept, synthetic
 from lgan_jax.interop import landmarkgan
@@ -68,13 +67,12 @@ def write(
     info = FaceInfo(release.scheme, release.size, people)
     finished = _finished(release, info, detector_run)
     record = json.loads(json.dumps({"config": _config(settings, finished), "data": kept.described(faces, info)}))
-    temporary = out.with_name(f".{out.name}.unfinished")
-    shutil.rmtree(temporary, ignore_errors=True)
-    workdir.open_run(temporary, record)
-    for name, phase in finished.items():
-        save_phase(temporary, name, phase, record)
-    kept.write(temporary, _landmarks(faces, release, finished["converter"].method))
-    temporary.rename(out)
+    with locks.held(out, f"--out {out}"), files.Replacement(out, folder=True) as new, new.named():
+        workdir.open_run(new.part, record)
+        for name, phase in finished.items():
+            save_phase(new.part, name, phase, record)
+        kept.write(new.part, _landmarks(faces, release, finished["converter"].method))
+        new.commit()
     return info
 
 

@@ -69,8 +69,8 @@ def run(
     its newest checkpoint and its data's position, and a finished run only says that it is finished. `record` is
     what must stay the same for that (see `workdir.open_run`); `notes` are lines to print at the start.
 
-    Raises `Stopped` after SIGTERM or Ctrl-C, with everything saved; `FloatingPointError` for a metric that is not
-    finite; `OSError` where the disk is full; `ValueError` or `FileExistsError` for a folder of something else.
+    Raises `Stopped` after SIGTERM, SIGHUP or Ctrl-C, with everything saved; `FloatingPointError` for a metric that is
+    not finite; `OSError` where the disk is full; `ValueError` or `FileExistsError` for a folder of something else.
     """
     compilation.use_cache()
     workdir = open_run(workdir, record)
@@ -101,7 +101,9 @@ class _Training:
     ):
         self.phase, self.settings, self.method = phase, settings, phase.build(earlier)
         self.checkpoints, self.interrupts, self.steps_before = checkpoints, interrupts, steps_before
-        spread = parallel.on_host if getattr(self.method, "on_host", False) else parallel.spread
+        on_host = getattr(self.method, "on_host", False)
+        self.checkpoint_every = 1 if on_host else settings.checkpoint_every
+        spread = parallel.on_host if on_host else parallel.spread
         self.turn = getattr(self.method, "turn", lambda _: None)
         self.recover = getattr(self.method, "recover", None)
         self.identities = self.method.faces.identities if hasattr(self.method, "worst") else ()
@@ -118,6 +120,8 @@ class _Training:
     def run(self, workdir: Path, record: Mapping[str, Any], console: Console) -> State:
         """Trains the phase to its end, from where it stands."""
         phase, start = self.phase, self.checkpoints.newest or 0
+        for line in self.checkpoints.skipped:
+            console.print(f"NOTE: {line}", highlight=False, markup=False, soft_wrap=True)
         init = jax.jit(lambda seed, batch: self.method.init(phase.keys(seed)[0], batch))
         abstract = init.eval_shape(self.settings.seed, as_arrays(phase.example))  # traced, which takes seconds, once
         if start >= phase.steps:
@@ -172,7 +176,7 @@ class _Training:
                 log.advance(step)
             stop = self.interrupts.requested(self.steps_before + step)
             state = self._report(step, state, log)
-            if stop or self._due(step, self.settings.checkpoint_every):
+            if stop or self._due(step, self.checkpoint_every):
                 self._measure()
                 host = parallel.to_host(state)
                 self.checkpoints.save(step, host, data, record)

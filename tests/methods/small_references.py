@@ -7,9 +7,10 @@ from lgan_jax.core import FaceInfo, Finished
 from lgan_jax.data.align import MEAN_FACE
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.methods.landmarkgan import health, references, shape_model
-from lgan_jax.methods.landmarkgan.generator import Settings, State
+from lgan_jax.methods.landmarkgan.generator import State
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
 from lgan_jax.methods.landmarkgan.reference import ReferenceGenerator
+from lgan_jax.methods.landmarkgan.settings import Settings
 
 SIZE = 64
 FACE = (0.5 + (MEAN_FACE - 0.5) * 0.86).astype(np.float32)

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 import lgan_jax
-from lgan_jax import experiment
+from lgan_jax import experiment, files, locks
 from lgan_jax.apps import device, output, provenance, video
 from lgan_jax.apps.driving import Locator
 from lgan_jax.apps.express import photo as photos
@@ -90,6 +90,11 @@ def invert(options: Options) -> int:
     """Does what `options` ask for; returns the exit status. Raises a one-line error for what a user can mend."""
     sources = [photos.open_photo(path, options.flag) for path in options.files]
     output.check(options.out, sources[0], ("",))
+    with locks.held(options.out, f"--out {options.out}"):
+        return _invert(options)
+
+
+def _invert(options: Options) -> int:
     model = lgan_jax.load(options.workdir)
     if not isinstance(model, LandmarkedFaces):
         raise ValueError(f"--workdir {options.workdir} is no run of BEGAN with landmarks (configs/celeba.py)")
@@ -125,9 +130,8 @@ def run(options: Options, model: Model, faces: Faces, say: Say = print) -> None:
     targets = np.concatenate([faces, faces[:, :, ::-1]]) if options.mirror else faces
     found = model.invert(to_floats(targets))
     name = options.workdir.resolve().name
-    folder = output.PngFolder(options.out, [], name)
-    try:
-        part = folder.part
+    with files.Replacement(options.out, folder=True) as new, new.named():
+        part = new.part
         for i, path in enumerate(options.files):
             say(f"{path.name}: error {found.error[i] / 2:.2%} after {int(found.updates[i])} updates")
             _write(part / path.stem, found, i, name)
@@ -137,9 +141,7 @@ def run(options: Options, model: Model, faces: Faces, say: Say = print) -> None:
             picture = way_picture(model, z, (np.ascontiguousarray(targets[0]), np.ascontiguousarray(targets[1])))
             provenance.write_png(part / f"{_OWN[1]}.png", picture, name)
             _write_video(part / f"{_OWN[1]}.mp4", options, model, z, name)
-        folder.commit(options.out)
-    finally:
-        folder.discard()
+        new.commit()
     say(f"{options.out} is written")
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 import lgan_jax
-from lgan_jax import experiment
+from lgan_jax import experiment, locks
 from lgan_jax.apps import device, output, references, sampling, video
 from lgan_jax.apps.driving import FaceReader, Reader
 from lgan_jax.apps.neutral import most_neutral, neutral_frame
@@ -80,6 +80,11 @@ def reenact(options: Options) -> int:
     output.check(options.out, source)
     if options.relative and source.kind == "image":
         raise ValueError("--relative drives by a change over time: --driving must be a video or a folder of images")
+    with locks.held(options.out, f"--out {options.out}"):
+        return _reenact(options, source)
+
+
+def _reenact(options: Options, source: Source) -> int:
     print(device.line(), flush=True)
     known = framing = experiment.training_landmarks(options.workdir)
     if options.reference is None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from lgan_jax import files
 from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.data.synthetic import Sample, Settings, draw, sample
 from lgan_jax.data.synthetic.canvas import fixed
@@ -40,7 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
         encoded, data = cv2.imencode(chosen.out.suffix or ".png", sheet[..., ::-1])
         if not encoded:
             raise ValueError(f"cannot write pictures as {chosen.out.suffix!r}; use .png or .jpg")
-        chosen.out.write_bytes(data.tobytes())
+        files.write_bytes(chosen.out, data.tobytes())
     except (ValueError, OSError, cv2.error) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

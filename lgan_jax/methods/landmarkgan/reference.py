@@ -19,9 +19,10 @@ from lgan_jax.core import Batch, FaceInfo, Finished, Metrics, example_keys, fold
 from lgan_jax.landmarks import mirrored
 from lgan_jax.methods.landmarkgan import references, shape_model
 from lgan_jax.methods.landmarkgan.converter import Converter, partner_shift
-from lgan_jax.methods.landmarkgan.generator import Generator, Images, Landmarks, Settings, State
+from lgan_jax.methods.landmarkgan.generator import Generator, Images, Landmarks, State
 from lgan_jax.methods.landmarkgan.networks import ReferenceRefiner
 from lgan_jax.methods.landmarkgan.references import Blended
+from lgan_jax.methods.landmarkgan.settings import Settings
 from lgan_jax.nn.initialisers import initial_variables
 from lgan_jax.nn.patch_discriminator import PatchDiscriminator
 from lgan_jax.ops import dsnt
