@@ -6,12 +6,19 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from lgan_jax import image_limits
+
 
 def decode(data: bytes) -> UInt8[np.ndarray, "H W 3"]:
-    """The picture in an image file's bytes. Raises `ValueError` for what is no picture or ends too early."""
+    """The picture in an image file's bytes. Raises `ValueError` for what is no picture, ends too early, or is beyond
+    `image_limits`."""
+    image_limits.check(data)
     if not _complete(data):
         raise ValueError("the picture is truncated")
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        image = None
     if image is None:
         raise ValueError("no picture can be decoded")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

@@ -40,7 +40,7 @@ def evaluate(
     Raises `BlockingIOError` where another process evaluates the run, `ValueError` where the data is not what the run
     was trained on, or this evaluation has no such field.
     """
-    stored = workdir.read_run(folder)
+    stored = workdir.read_experiment(folder)
     if workdir.is_stripped(stored):
         raise ValueError(f"{folder} was stripped of its people: there is nobody whom an evaluation could measure")
     with locks.held(folder / "report", f"the report of {folder}"):
@@ -99,7 +99,7 @@ def _others(folders: Sequence[str], stored: Mapping[str, Any], faces: data.FaceD
     """
     others = {}
     for path in map(pathlib.Path, folders):
-        other = workdir.read_run(path)
+        other = workdir.read_experiment(path)
         if other["data"]["fingerprint"] != faces.fingerprint or other["config"]["method"] != stored["config"]["method"]:
             raise ValueError(f"--compare {path}: this run has another method or other data, and cannot be compared")
         configs_of_both = ({k: v for k, v in each["config"].items() if k != "evaluation"} for each in (stored, other))

@@ -23,7 +23,7 @@ def load(folder: str | pathlib.Path) -> Any:
     reached the phase that a model needs.
     """
     folder = pathlib.Path(folder)
-    stored = workdir.read_run(folder)
+    stored = workdir.read_experiment(folder)
     experiment, info = Experiment.read(stored["config"]), information(stored)
     stripped = workdir.is_stripped(stored)
     if stripped:  # its checkpoints hold one blank person
@@ -47,4 +47,4 @@ def training_landmarks(folder: str | pathlib.Path) -> dict[str, np.ndarray]:
     one that kept none.
     """
     folder = pathlib.Path(folder)
-    return dict(kept.read(folder, workdir.read_run(folder)["data"]["identities"]))
+    return dict(kept.read(folder, workdir.read_experiment(folder)["data"]["identities"]))

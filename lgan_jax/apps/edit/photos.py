@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
+from lgan_jax import image_limits
+
 MOST_BYTES = 32 * 2**20
 MOST_PIXELS = 40_000_000
 _FORMATS = ("JPEG", "PNG", "WEBP")
@@ -42,12 +44,11 @@ def decode(data: bytes) -> UInt8[np.ndarray, "H W 3"]:
     Raises `ValueError`, one line, for what is no JPEG, PNG or WebP, is cut short, or has more than 40 megapixels.
     """
     try:
+        image_limits.check(data, MOST_PIXELS)
         with Image.open(io.BytesIO(data), formats=_FORMATS) as photo:
-            if photo.width * photo.height > MOST_PIXELS:
-                raise Image.DecompressionBombError
             photo.draft("RGB", (_SIDE, _SIDE))  # JPEG is decoded at a fraction of its size where that is enough
             upright = ImageOps.exif_transpose(photo.convert("RGB"))
-    except Image.DecompressionBombError:
+    except image_limits.TooLargeError:
         most = MOST_PIXELS // 10**6
         raise TooLarge(f"the photo has more than {most} megapixels; make it smaller first") from None
     except (OSError, ValueError, SyntaxError):

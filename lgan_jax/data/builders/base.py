@@ -21,7 +21,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -30,12 +30,14 @@ import rich.progress
 import tensorflow_datasets as tfds
 from jaxtyping import Float, UInt8
 
-from lgan_jax import files, locks
+from lgan_jax import files, image_limits, locks, untrusted
 from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.data import images
 from lgan_jax.data.split import CALLED, SPLITS, TEST, TRAIN, VALIDATION, subjects_note
 
 SKIPPED_FILE = "skipped.txt"
+MOST_TEXT = 512 * 2**20  # bytes of an annotation file
+_MOST_LINES = 2_000_000
 _CHUNK = 256  # records held in memory at once while writing
 _TFDS_INFO = "dataset_info.json"
 _SHARD = 8192  # records in a file
@@ -299,21 +301,41 @@ def decoded(data: bytes) -> UInt8[np.ndarray, "H W 3"]:
 
 
 def read_bytes(path: Path) -> bytes:
-    """A picture's file. Raises `Unusable` where it is missing or cannot be read."""
+    """A picture's file. Raises `Unusable` where it is missing, cannot be read, or is larger than pictures are."""
     try:
-        return path.read_bytes()
+        return untrusted.read_bytes(path, image_limits.MOST_BYTES)
     except FileNotFoundError:
         raise Unusable("annotation without its picture") from None
     except OSError as error:
         raise Unusable(f"the file cannot be read: {error.strerror}") from None
+    except ValueError:  # also of a name that no file can have
+        raise Unusable(f"no file, or one of more than {image_limits.MOST_BYTES >> 20} MB") from None
+
+
+def below(folder: Path, name: str) -> Path:
+    """The file that an annotation calls `name`, below a folder. Raises `Unusable` for one that lies elsewhere."""
+    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\0" in name:
+        raise Unusable("annotation of a file outside of the folder")
+    return folder / name
 
 
 def read_text(path: Path) -> str:
-    """An annotation file's text. Raises `ValueError` where it cannot be read."""
+    """An annotation file's text, taken for UTF-8, without a byte order mark.
+
+    Raises `ValueError`, one line, where it cannot be read, or is larger than such files are.
+    """
     try:
-        return path.read_text(errors="replace")
+        return untrusted.read_bytes(path, MOST_TEXT).decode("utf-8-sig", errors="replace")
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of an annotation file. Raises `ValueError`, one line, as `read_text`, and for too many."""
+    text = read_text(path).replace("\r\n", "\n").replace("\r", "\n")
+    if text.count("\n") > _MOST_LINES:
+        raise ValueError(f"{path} has more than {_MOST_LINES:,} lines: divide it")
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def _fault(entry: Path) -> str | None:

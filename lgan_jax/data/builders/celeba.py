@@ -188,7 +188,7 @@ def photos(root: Path) -> list[Path]:
 def partition(path: Path) -> dict[str, str]:
     """The part, "0" to "2", of each file of a list. Raises `ValueError` for a line that is something else."""
     parts = {}
-    for number, line in enumerate(base.read_text(path).splitlines(), 1):
+    for number, line in enumerate(base.read_lines(path), 1):
         fields = line.replace(",", " ").split()
         if not fields or fields[0] == "image_id":  # the heading of a copy of the list as a table
             continue

@@ -96,7 +96,7 @@ class CelebV(base.FaceBuilder, skip_registration=True):
     def frames(self, name: str) -> list[Frame]:
         """The pictures of one person that have a whole line, in the order of the recording; the others are skipped."""
         annotation, identity = self.annotations[name], self.identities.index(name)
-        lines = [line.split() for line in base.read_text(annotation).splitlines() if line.strip()]
+        lines = [line.split() for line in base.read_lines(annotation) if line.strip()]
         usual = collections.Counter(map(len, lines)).most_common(1)
         pictures = _pictures(annotation)
         numbers = dict(zip(pictures, _frame_numbers(pictures), strict=True))
