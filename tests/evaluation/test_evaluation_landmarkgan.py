@@ -141,7 +141,7 @@ def test_one_identity_and_no_dlib(tmp_path, without_dlib):
 class Blind(Oracle):
     """Draws the first picture it knows of everybody, whatever the landmarks."""
 
-    def synthesize(self, landmarks, target, convert=True):
+    def synthesize(self, landmarks, target, convert=True, constrain=True):
         first = [next(i for i, s in enumerate(self.samples) if s.identity == who) for who in target]
         return np.stack([self.pictures[i] for i in first]).astype(np.float32) / 127.5 - 1
 
@@ -173,7 +173,7 @@ def test_bad_input(tmp_path, without_dlib):
     model = Oracle(data, samples)
     with pytest.raises(ValueError, match="picture size"):
         landmarkgan.evaluate(model, other, landmarkgan.Settings(), tmp_path)
-    model.synthesize = lambda landmarks, target, convert=True: np.full((len(landmarks), 32, 32, 3), np.nan, np.float32)
+    model.synthesize = lambda landmarks, target, *_: np.full((len(landmarks), 32, 32, 3), np.nan, np.float32)
     with pytest.raises(ValueError, match="not finite"):
         landmarkgan.evaluate(model, data, landmarkgan.Settings(), tmp_path)
     data.test.__init__([])
