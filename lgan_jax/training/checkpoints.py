@@ -130,7 +130,9 @@ class Checkpoints:
         """Waits until the last save is on disk, and only then removes what is older than those to keep."""
         saved, self._unsettled = self._unsettled, None
         self._manager.wait_until_finished()
-        if saved is not None and parallel.is_first():
+        self._manager.check_for_errors()
+        # A save that failed leaves no such folder; where Orbax has not raised its error yet, it does when it is closed.
+        if saved is not None and parallel.is_first() and (self.folder / str(saved)).is_dir():
             files.sync(self.folder / str(saved))
             files.sync_entries(self.folder)
             for step in _steps(self.folder)[: -self._keep] if self._keep else ():
