@@ -28,6 +28,8 @@ from jaxtyping import Float, UInt8
 from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.data import images
 from lgan_jax.data.split import CALLED, SPLITS, TEST, TRAIN, VALIDATION, subjects_note
+from lgan_jax.media import photos
+from lgan_jax.media.files import shown
 
 SKIPPED_FILE = "skipped.txt"
 _CHUNK = 256  # records held in memory at once while writing
@@ -67,6 +69,8 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
     url_infos: ClassVar[dict] = {}
 
     def __init__(self, cache: Path, key: str, identities: tuple[str, ...], scheme: str):
+        if strange := [shown(name) for name in identities if shown(name) != name]:
+            raise ValueError(f"the name of {strange[0]} is not UTF-8: rename it")
         self.key = key
         self.identities = identities
         self.scheme = scheme
@@ -89,7 +93,7 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
 
     def skip(self, reason: str, name: str) -> None:
         """Notes that `name` is left out."""
-        self.skipped.setdefault(reason, []).append(name)
+        self.skipped.setdefault(reason, []).append(shown(name))
 
     def usable(self, make: Callable[[Given], Made], items: Iterable[tuple[str, Given]]) -> Iterator[Made]:
         """Yields `make(item)` of each (name, item), in order; those that raise `Unusable` are skipped and noted."""
@@ -155,7 +159,7 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
             skipped=self.skipped,
         )
         lines = [f"{name}\t{reason}\n" for reason, names in self.skipped.items() for name in names]
-        (Path(self.data_dir) / SKIPPED_FILE).write_text("".join(lines))
+        (Path(self.data_dir) / SKIPPED_FILE).write_text("".join(lines), encoding="utf-8")
 
     def _check(self, identity: Mapping[str, list[int]]) -> None:
         """Raises `ValueError` where a person is in another split than there should be pictures of the person."""
@@ -258,6 +262,11 @@ def decoded(data: bytes) -> UInt8[np.ndarray, "H W 3"]:
         raise Unusable(str(error)) from None
 
 
+def stored(data: bytes, image: UInt8[np.ndarray, "H W 3"]) -> bytes:
+    """What a record keeps of a picture: the file's bytes where they decode fast and alike everywhere, else PNG."""
+    return data if photos.plain(data) else images.encode_png(image)
+
+
 def read_bytes(path: Path) -> bytes:
     """A picture's file. Raises `Unusable` where it is missing or cannot be read."""
     try:
@@ -269,9 +278,9 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_text(path: Path) -> str:
-    """An annotation file's text. Raises `ValueError` where it cannot be read."""
+    """An annotation file's text, without a byte order mark. Raises `ValueError` where it cannot be read."""
     try:
-        return path.read_text(errors="replace")
+        return path.read_text("utf-8-sig", errors="replace")
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from error
 
@@ -282,7 +291,11 @@ def listing_key(root: Path, files: Iterable[Path]) -> str:
     for path in sorted(files):
         if path.exists():
             stat = path.stat()
-            digest.update(f"{path.relative_to(root).as_posix()}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+            digest.update(
+                f"{path.relative_to(root).as_posix()}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode(
+                    errors="surrogateescape"
+                )
+            )
     return digest.hexdigest()[:16]
 
 

@@ -79,7 +79,7 @@ def read_table(path: Path, confidence: float = 0.0, required: Collection[int] = 
 
     Raises `ValueError`, one line, for a file that cannot be read or lacks a column, `NoUnits` where it lacks all.
     """
-    lines = enumerate(base.read_text(path).lstrip("\ufeff").splitlines(), 1)
+    lines = enumerate(base.read_text(path).splitlines(), 1)
     lines = [(number, line) for number, line in lines if line.strip() and not line.startswith("#")]
     rows = csv.reader((line for _, line in lines), skipinitialspace=True)
     try:

@@ -13,6 +13,7 @@ from lgan_jax import cli
 from lgan_jax.data import prepare
 from lgan_jax.data.coverage import ALONE
 from lgan_jax.data.prepare import console
+from lgan_jax.media.files import summary as listing
 
 _PROGRAM = "prepare"
 _DESCRIPTION = """\
@@ -92,11 +93,13 @@ def _report(out: Path, result: dict[str, Any]) -> int:
         for source in summary["sources"]:
             if "fault" in source:
                 terminal.print(f"{name}: {source.get('video', 'photos')} {source['fault']}", markup=False)
+            for note in source.get("notes", ()):
+                terminal.print(f"{name}: {source.get('video', 'photos')}: {note}", markup=False)
         if summary["skipped_files"]:
             files = summary["skipped_files"]
-            terminal.print(f"{name}: not taken for photos or videos: {_listed(files)}", markup=False)
+            terminal.print(f"{name}: not taken for photos or videos: {listing(files)}", markup=False)
     if result["not_people"]:
-        terminal.print(f"Not taken for people: {_listed(result['not_people'])}", markup=False)
+        terminal.print(f"Not taken for people: {listing(result['not_people'])}", markup=False)
     for name, summary in left_out.items():
         terminal.print(f"Left out: {name} ({summary['reason']})", markup=False)
     for warning in _warnings(people):
@@ -113,12 +116,6 @@ def _warnings(people: dict[str, Any]) -> list[str]:
     if len(people) == 1:
         warnings.append(f"{next(iter(people))} {ALONE}")
     return warnings
-
-
-def _listed(names: Sequence[str], most: int = 5) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 if __name__ == "__main__":
