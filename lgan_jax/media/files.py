@@ -154,6 +154,7 @@ def kind(path: Path) -> str:
 
 def _frame_count(path: Path) -> int:
     """How many frames an image has by its header; 1 where that cannot be read."""
+    Image.init()
     try:
         with Image.open(path, formats=_MAY_MOVE) as image:
             return getattr(image, "n_frames", 1)

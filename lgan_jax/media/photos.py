@@ -18,7 +18,7 @@ from lgan_jax.media import files
 
 BACKGROUND = 255  # white
 TRANSPARENT = "transparent parts are shown on white"
-_PILLOW = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "JPEG2000", "PPM")
+_PILLOW = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "JPEG2000", "PPM")
 _HAS_ALPHA = ("RGBA", "RGBa", "LA", "La", "PA")
 _PLAIN_PNG = (b"\x08\x00", b"\x08\x02")  # 8 bits of gray or RGB
 _UNREADABLE = "no picture can be decoded"
@@ -59,6 +59,7 @@ def opened(data: bytes | io.BufferedIOBase) -> Image.Image:
     stream = io.BytesIO(data) if isinstance(data, bytes) else data
     found = files.identify(stream.read(files.HEAD))
     stream.seek(0)
+    Image.init()  # Pillow's own list of formats is short until then
     return Image.open(stream, formats=_PILLOW + _further(found.name if found else ""))
 
 

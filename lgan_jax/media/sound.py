@@ -14,6 +14,8 @@ _COPIED = frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
 _CODEC = "aac"  # for all others
 _RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # that it can have, and every player plays
 _LAYOUTS = frozenset({"mono", "stereo", "5.1", "7.1"})  # that it can have; others become stereo
+# QuickTime's own list of languages has some by other names (ISO 639-2/B in the place of /T).
+_QUICKTIME = {"deu": "ger", "ell": "gre", "isl": "ice", "nld": "dut", "swe": "sve", "zho": "chi"}
 _TOLD = ("language", "title", "handler_name")  # tags of a track that are taken over
 
 
@@ -58,7 +60,8 @@ class Sound:
         track = (_Copied if fits else _Encoded)(stream, self._output)
         for name in _TOLD:
             if value := stream.metadata.get(name):
-                track.stream.metadata[name] = value
+                named = _QUICKTIME.get(value, value) if self._output.format.name == "mov" else value
+                track.stream.metadata[name] = named
         return track
 
     def _demuxed(self) -> Iterator[Any]:
