@@ -47,6 +47,19 @@ def check_encoders() -> None:
         )
 
 
+def damaged() -> tuple[type[Exception], ...]:
+    """What decoders raise for damaged parts of a file; not what a disk that cannot be read or a full memory raises."""
+    error = pyav().error
+    return (
+        error.InvalidDataError,
+        error.ArgumentError,
+        error.BugError,
+        error.ExternalError,
+        error.PatchWelcomeError,
+        error.UnknownError,
+    )
+
+
 def reason(error: Exception) -> str:
     """What an error of FFmpeg says, in a few words."""
     return getattr(error, "strerror", None) or str(error)

@@ -73,7 +73,7 @@ class Sound:
         while True:
             try:
                 packet = next(packets)
-            except (StopIteration, ffmpeg.pyav().error.InvalidDataError):  # the end, or where the file is cut off
+            except (StopIteration, *ffmpeg.damaged()):  # the end, or where the file is cut off
                 return
             before = last.get(packet.stream.index)
             if packet.dts is not None and (before is None or packet.dts > before):  # a damaged file may step back
@@ -111,7 +111,7 @@ class _Encoded:
     def taken(self, packet: Any) -> list[Any]:
         try:
             frames = packet.decode()
-        except ffmpeg.pyav().error.InvalidDataError:
+        except ffmpeg.damaged():
             return []
         resampled = [made for frame in frames for made in self._resampler.resample(frame)]
         return [coded for frame in resampled for coded in self.stream.encode(frame)]

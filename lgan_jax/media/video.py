@@ -215,14 +215,13 @@ def picture_track(container: Any) -> Any:
 
 def _decoded(container: Any, stream: Any) -> Iterator[Any]:
     """The frames of a track of an open PyAV container; damaged parts are passed over."""
-    av = ffmpeg.pyav()
     packets = container.demux(stream)
     while True:
         try:
             yield from next(packets).decode()
         except StopIteration:
             return
-        except av.error.InvalidDataError:
+        except ffmpeg.damaged():
             continue
 
 

@@ -138,6 +138,7 @@ def test_photos_come_in_the_order_of_their_numbers_and_unreadable_ones_keep_thei
     (folder / "f11.png").write_bytes(b"none")
     (folder / "notes.txt").write_text("none")
     source = video.open_source(folder)
+    assert source.notes == ["not read, for they are no photos: notes.txt"]
     frames = list(source.frames())
     assert [frame.image is None for frame in frames] == [False, False, True]
     assert [round(frame.image.mean(), -1) for frame in frames[:2]] == [100, 200]
@@ -177,7 +178,8 @@ def test_a_video_that_is_cut_off_gives_what_it_has(tmp_path):
         ("cut.mp4", "half", "cut off or damaged"),
         ("sound.mp4", "sound", "no picture track"),
         ("a.txt", b"words", "neither a video nor a photo"),
-        ("a.png", b"PK\x03\x04", "a.png: no picture"),
+        ("a.png", b"PK\x03\x04", "a.png is neither a video nor a photo that can be read: it is a ZIP archive"),
+        ("b.png", b"\x89PNG\r\n\x1a\n", "b.png: the picture is truncated"),
         ("folder", "empty", "holds no photos"),
     ],
 )

@@ -61,6 +61,7 @@ class CelebA(base.FaceBuilder, skip_registration=True):
         self.root, self.crops = root, crops
         self.files = photos(root)
         lists = partition_lists(root)[:1]
+        self.list = lists[0].name if lists else ""
         self.parts = partition(lists[0]) if lists else None
         digest = hashlib.sha256(repr((base.listing_key(root, [*lists, *self.files]), crops)).encode())
         super().__init__(cache, f"celeba-{digest.hexdigest()[:16]}", ("CelebA",), "inner49")
@@ -84,7 +85,7 @@ class CelebA(base.FaceBuilder, skip_registration=True):
             return {path: splits[self._name(path)][0] for path in self.files}
         for path in self.files:
             if path.name not in self.parts:
-                self.skip(f"photo that is not in {LIST}", self._name(path))
+                self.skip(f"photo that is not in {self.list}", self._name(path))
         return {path: base.SPLITS[int(self.parts[path.name])] for path in self.files if path.name in self.parts}
 
     def _name(self, path: Path) -> str:
@@ -189,9 +190,9 @@ def pictures_folder(root: Path) -> Path:
 
 def partition_lists(root: Path) -> list[Path]:
     """The lists of parts in a data set's folder, or one folder deeper."""
-    places = (root, *(place for place in files.listed(root) if place.is_dir() and place.name != PICTURES))
-    deeper = [place / "Eval" for place in places]
-    return [path for place in (*places, *deeper) for path in files.listed(place, f"{LIST}.[tc][xs][tv]")]
+    folders = [place for place in files.listed(root) if place.is_dir() and place.name != PICTURES]
+    places = [root, *folders, *(place / "Eval" for place in folders)]
+    return [path for place in places for path in files.listed(place, f"{LIST}.[tc][xs][tv]")]
 
 
 def photos(root: Path) -> list[Path]:
