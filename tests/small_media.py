@@ -1,8 +1,9 @@
-"""Tiny videos with sound of any format, for the tests of `lgan_jax.media`."""
+"""Tiny videos with sound of any format, for tests."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def corner(level: int = 90, width: int = 48, height: int = 32) -> np.ndarray:
 
 def write(
     path: Path,
-    frames: Sequence[np.ndarray],
+    frames: Iterable[np.ndarray],
     codec: str = "libx264",
     sounds: Sequence[str] = (),
     form: str | None = None,
@@ -39,7 +40,9 @@ def write(
     matrix, options = settings.pop("matrix", None), settings.pop("options", {})
     with av.open(str(path), "w", format=form) as container:
         stream = container.add_stream(codec, rate=25, options=options)
-        stream.height, stream.width = frames[0].shape[:2]
+        frames = iter(frames)
+        first = next(frames)
+        stream.height, stream.width = first.shape[:2]
         stream.pix_fmt = settings.pop("pix_fmt", "yuv420p")
         for name, value in settings.items():
             setattr(stream.codec_context, name, value)
@@ -48,7 +51,7 @@ def write(
         tracks = [container.add_stream(name, rate=RATE, layout=layout) for name in sounds]
         for track, language in zip(tracks, ("fra", "deu", "jpn")):
             track.metadata["language"] = language
-        for index, image in enumerate(frames):
+        for index, image in enumerate(itertools.chain([first], frames)):
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame.pts, frame.time_base = index, Fraction(1, 25)
             container.mux(stream.encode(frame))
