@@ -195,7 +195,7 @@ def test_people_of_a_folder(tmp_path):
 def test_what_is_no_person_is_named_with_the_reason(tmp_path):
     write_photo(tmp_path / "ada" / "2024" / "1.jpg", face(0)[0])
     (tmp_path / "notes.txt").write_text("x")
-    with pytest.raises(ValueError, match=r"no folder with photos or videos; it has ada \(its photos or videos lie a"):
+    with pytest.raises(ValueError, match=r"no folder with photos or videos; it has ada/ \(its photos or videos lie a"):
         sources.people(tmp_path)
     write_photo(tmp_path / "bo" / "camera.bin", face(0)[0])
     (tmp_path / "bo" / "old").mkdir()
@@ -203,7 +203,7 @@ def test_what_is_no_person_is_named_with_the_reason(tmp_path):
     (person,), others = sources.people(tmp_path)
     assert (person.name, [file.name for file in person.files]) == ("bo", ["camera.bin"])
     assert person.skipped == ("old/", "page.jpg")
-    assert others == ["ada (its photos or videos lie a folder too deep)", "notes.txt"]
+    assert others == ["ada/ (its photos or videos lie a folder too deep)", "notes.txt"]
 
 
 def test_people_whose_names_cannot_be_told_apart_or_written(tmp_path):
