@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,14 +90,8 @@ def _report(out: Path, result: dict[str, Any]) -> int:
     if people:
         terminal.print(console.coverage({name: summary["coverage"] for name, summary in people.items()}))
     for name, summary in {**people, **left_out}.items():
-        for source in summary["sources"]:
-            if "fault" in source:
-                terminal.print(f"{name}: {source.get('video', 'photos')} {source['fault']}", markup=False)
-            for note in source.get("notes", ()):
-                terminal.print(f"{name}: {source.get('video', 'photos')}: {note}", markup=False)
-        if summary["skipped_files"]:
-            files = summary["skipped_files"]
-            terminal.print(f"{name}: not taken for photos or videos: {listing(files)}", markup=False)
+        for line in _remarks(summary):
+            terminal.print(f"{name}: {line}", markup=False)
     if result["not_people"]:
         terminal.print(f"Not taken for people: {listing(result['not_people'])}", markup=False)
     for name, summary in left_out.items():
@@ -108,6 +102,17 @@ def _report(out: Path, result: dict[str, Any]) -> int:
         raise ValueError(f"nobody is left of the people in VIDEOS ({len(left_out)} left out)")
     terminal.print(f"{out} holds {len(people)} of {len(people) + len(left_out)} people", markup=False)
     return 0
+
+
+def _remarks(summary: dict[str, Any]) -> Iterator[str]:
+    """What a user should know of a person's files: what is wrong with them, how they were read, what was not."""
+    for source in summary["sources"]:
+        named = source.get("video", "photos")
+        if "fault" in source:
+            yield f"{named} {source['fault']}"
+        yield from (f"{named}: {note}" for note in source.get("notes", ()))
+    if summary["skipped_files"]:
+        yield f"not taken for photos or videos: {listing(summary['skipped_files'])}"
 
 
 def _warnings(people: dict[str, Any]) -> list[str]:
