@@ -76,7 +76,7 @@ def _others(folders: Sequence[str], stored: Mapping[str, Any], faces: data.FaceD
     Raises `ValueError` for a run of another method or of other data.
     """
     others = {}
-    for path in map(pathlib.Path, folders):
+    for path in map(given, folders):
         other = workdir.read_run(path)
         if other["data"]["fingerprint"] != faces.fingerprint or other["config"]["method"] != stored["config"]["method"]:
             raise ValueError(f"--compare {path}: this run has another method or other data, and cannot be compared")

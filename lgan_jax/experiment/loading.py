@@ -11,6 +11,7 @@ from lgan_jax import landmarks, methods
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import kept
 from lgan_jax.experiment.settings import Experiment
+from lgan_jax.media.files import given
 from lgan_jax.training import workdir
 
 
@@ -20,7 +21,7 @@ def load(folder: str | pathlib.Path) -> Any:
     Raises `FileNotFoundError` where there is no run or nothing saved yet, `ValueError` where the run has not yet
     reached the phase that a model needs.
     """
-    folder = pathlib.Path(folder)
+    folder = given(folder)
     stored = workdir.read_run(folder)
     experiment = Experiment.read(stored["config"])
     about = stored["data"]
@@ -35,5 +36,5 @@ def training_landmarks(folder: str | pathlib.Path) -> dict[str, np.ndarray]:
     They show which faces the run knows, without its data. Raises `FileNotFoundError` where there is no run, or one that
     kept none.
     """
-    folder = pathlib.Path(folder)
+    folder = given(folder)
     return dict(kept.read(folder, workdir.read_run(folder)["data"]["identities"]))

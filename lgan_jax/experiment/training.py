@@ -14,6 +14,7 @@ from lgan_jax.core import FaceInfo
 from lgan_jax.data import kept
 from lgan_jax.experiment.evaluating import evaluate
 from lgan_jax.experiment.settings import Experiment
+from lgan_jax.media.files import given
 from lgan_jax.training import checkpoints, loop, memory, parallel, workdir
 from lgan_jax.training.interrupts import Stopped
 
@@ -28,7 +29,8 @@ def train(config: Mapping[str, Any], folder: pathlib.Path) -> int:
     experiment = Experiment.read(config)
     faces = data.open_faces(experiment.settings.data)
     experiment.check(faces)
-    if other := experiment.settings.detector_run:
+    other = given(experiment.settings.detector_run) if experiment.settings.detector_run else None
+    if other:
         config = {**config, "detector": _detector_section(other, config, faces.info)}
         experiment = Experiment.read(config)
     published = experiment.published()
@@ -38,7 +40,7 @@ def train(config: Mapping[str, Any], folder: pathlib.Path) -> int:
         record["left_out"] = list(experiment.left_out)
     run = workdir.open_run(folder, record, _may_change(folder, experiment.settings.phases))
     if other:
-        _copy_detector(pathlib.Path(other), run)
+        _copy_detector(other, run)
     if parallel.is_first():
         _keep_landmarks(faces, run)
     try:
@@ -80,7 +82,7 @@ def _keep_landmarks(faces: data.FaceData, folder: pathlib.Path) -> None:
         kept.write(folder, [kept.landmarks(faces, i) for i in range(len(faces.info.identities))])
 
 
-def _detector_section(other: str, config: Mapping[str, Any], info: FaceInfo) -> dict[str, Any]:
+def _detector_section(other: pathlib.Path, config: Mapping[str, Any], info: FaceInfo) -> dict[str, Any]:
     """The detector section of the config of the run in `other`, whose detector must be finished and fit `info`."""
     if "detector" not in config["phases"]:
         raise ValueError("detector_run: this config has no detector phase that could be taken over")

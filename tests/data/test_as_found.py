@@ -11,6 +11,7 @@ import tiny_sets
 
 from lgan_jax.data.builders import base, celebv, ck_plus, emotionet, openface, posed, wflw
 from lgan_jax.data.builders.celeba import partition, partition_lists, photos, pictures_folder, top
+from lgan_jax.data.split import HeldOut
 
 PICTURE = np.full((40, 50, 3), 120, np.uint8)
 
@@ -126,3 +127,9 @@ def test_pictures_of_any_format_are_stored_as_what_decodes_fast(tmp_path):
     frame.path.write_bytes(data)  # a photo is what its contents are, whatever it is called
     _, record = celebv._record(frame)
     assert record["image"].startswith(b"\x89PNG")
+
+
+def test_people_held_out_by_name_whichever_way_their_accents_are_written():
+    one, two = unicodedata.normalize("NFC", "Zoë"), unicodedata.normalize("NFD", "Zoë")
+    splits = HeldOut(names=(one,), validation=("bo",)).of([two, "ada", "bo", "cy"])
+    assert (splits[two], splits["bo"]) == (("test",), ("validation",))
