@@ -11,6 +11,7 @@ from lgan_jax.media import ffmpeg
 
 # Codecs whose packets MP4 and QuickTime hold, and players of both play. FFmpeg's own list is longer than its muxers.
 _COPIED = frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
+_PCM = frozenset(f"pcm_{form}" for form in ("s16le", "s16be", "s24le", "s24be", "s32le", "f32le", "mulaw", "alaw"))
 _CODEC = "aac"  # for all others
 _RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # that it can have, and every player plays
 _LAYOUTS = frozenset({"mono", "stereo", "5.1", "7.1"})  # that it can have; others become stereo
@@ -21,6 +22,8 @@ _TOLD = ("language", "title", "handler_name")  # tags of a track that are taken 
 
 class Sound:
     """Copies every sound track, packet by packet; one that does not fit into the container is encoded as AAC.
+
+    MP4 holds compressed sound, QuickTime PCM too.
 
     Attributes:
       notes: tracks that could not be taken over, one line each.
@@ -56,7 +59,8 @@ class Sound:
         self._input.close()
 
     def _track(self, stream: Any) -> _Copied | _Encoded:
-        fits = stream.codec_context.codec.canonical_name in _COPIED and stream.codec_context.sample_rate > 0
+        copied = _COPIED | _PCM if self._output.format.name == "mov" else _COPIED
+        fits = stream.codec_context.codec.canonical_name in copied and stream.codec_context.sample_rate > 0
         track = (_Copied if fits else _Encoded)(stream, self._output)
         for name in _TOLD:
             if value := stream.metadata.get(name):

@@ -39,7 +39,7 @@ def heard(path, track=0):
         for frame in container.decode(stream):
             first = frame.time if first is None else first
             samples = frame.to_ndarray()[0, :: 1 if frame.format.is_planar else frame.layout.nb_channels]
-            pieces.append(samples / (32768 if samples.dtype == np.int16 else 1.0))
+            pieces.append(samples / (np.iinfo(samples.dtype).max if samples.dtype.kind == "i" else 1.0))
         context = stream.codec_context
         return context.name, context.layout.name, stream.language, first, np.concatenate(pieces)
 
@@ -62,6 +62,7 @@ def test_sound_is_whole_in_every_container(tmp_path, codec, container, copied, o
     write(source, [corner()] * 10, "libvpx" if container == "webm" else "mpeg4", [codec])
     assert taken_over(source, tmp_path / f"out.{out}") == []
     name, _, language, first, samples = heard(tmp_path / f"out.{out}")
+    copied = copied or (out == "mov" and codec.startswith("pcm"))
     assert (name == "aac") == (not copied or codec == "aac")
     assert language == "fra"
     assert abs(first) < 0.06
