@@ -34,16 +34,19 @@ def hdr(frame: Any) -> str:
     return {HLG: "HLG", PQ: "PQ"}.get(int(frame.color_trc), "")
 
 
-def has_alpha(frame: Any) -> bool:
-    """Whether a PyAV frame has an alpha channel."""
-    return any(component.is_alpha for component in frame.format.components)
+def is_transparent(frame: Any) -> bool:
+    """Whether a PyAV frame is transparent in places. Alpha that is 0 everywhere is a byte that nobody filled in."""
+    if not any(component.is_alpha for component in frame.format.components):
+        return False
+    alpha = _converted(frame, frame.width, frame.height, "rgba")[..., 3]
+    return bool(alpha.any() and alpha.min() < 255)
 
 
 def rgb(frame: Any, width: int, height: int) -> UInt8[np.ndarray, "height width 3"]:
     """A PyAV frame scaled to `width`×`height`, as uint8 RGB in sRGB; transparent parts are white."""
     if hdr(frame):
         return to_sdr(_converted(frame, width, height, "rgb48le"), int(frame.color_trc))
-    if has_alpha(frame):
+    if is_transparent(frame):
         return photos.composited(_converted(frame, width, height, "rgba")).image
     return _converted(frame, width, height, "rgb24")
 

@@ -186,7 +186,7 @@ def _notes(frame: Any, aspect: Fraction, size: tuple[int, int]) -> list[str]:
     notes = []
     if color.hdr(frame):
         notes.append(f"HDR ({color.hdr(frame)}) is tone-mapped to SDR")
-    if color.has_alpha(frame):
+    if color.is_transparent(frame):
         notes.append(photos.TRANSPARENT)
     if frame.interlaced_frame:
         notes.append("interlaced frames are deinterlaced")

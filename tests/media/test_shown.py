@@ -140,6 +140,17 @@ def test_videos_that_do_not_say_their_matrix_are_taken_as_players_take_them(heig
     assert np.abs(color.rgb(bare, 64, height).astype(int) - image).max() < 6
 
 
+@pytest.mark.parametrize(("alpha", "wanted"), [(255, 90), (0, 90), (51, 222)])
+def test_alpha_of_a_video(alpha, wanted):
+    image = np.dstack([corner(), np.full((32, 48), alpha, np.uint8)])
+    image[:16, :16, 3] = min(alpha, 60)
+    frame = av.VideoFrame.from_ndarray(image, format="rgba")
+    assert color.is_transparent(frame) == (alpha > 0)
+    shown = color.rgb(frame, 48, 32)
+    np.testing.assert_allclose(shown[30, 3], wanted, atol=1)
+    assert shown[3, 3, 0] == (240 if alpha == 0 else pytest.approx(252, abs=1))
+
+
 def bt2100(image, curve):
     """sRGB bytes as HDR: SDR's white at 203 cd/m², coded 16-bit RGB in BT.2020."""
     linear = np.where(image <= 10, image / 255 / 12.92, ((image / 255 + 0.055) / 1.055) ** 2.4)
