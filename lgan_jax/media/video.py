@@ -112,7 +112,7 @@ class Video:
             yield from (frame for index, frame in frames if index in indices)
             return
         step = max(round(1 / (self.rate * self.time_base)), 1)
-        time = -step
+        time = self.begin - step
         with ffmpeg.open_input(self.path) as container:
             stream = picture_track(container)
             stream.thread_type = "AUTO"
