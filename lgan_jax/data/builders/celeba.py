@@ -203,7 +203,8 @@ def photos(root: Path) -> list[Path]:
     found = sorted(path for path in files.walk(folder) if files.is_photo(path))
     if len(found) < _FEWEST:
         raise ValueError(
-            f"{folder} holds {len(found)} photos; at least {_FEWEST} are needed, to train, to validate and to test with"
+            f"{folder} holds {len(found)} photos ({', '.join(files.PHOTO_ENDINGS)}); at least {_FEWEST} are needed, to "
+            "train, to validate and to test with"
         )
     return found
 
