@@ -6,6 +6,7 @@
 Started again with the same command, a run continues where it was.
 """
 
+import contextlib
 import pathlib
 import sys
 
@@ -22,16 +23,17 @@ PROCESS = flags.DEFINE_integer("process", None, "Which of them this is, from 0."
 
 
 def main() -> int:
-    together = ["coordinator", "processes", "process"] if "--coordinator" in " ".join(sys.argv) else []
-    cli.parse_flags(sys.argv, required=["config", *together])
+    cli.parse_flags(sys.argv, required=["config"])
+    cli.require_together("coordinator", "processes", "process")
     from lgan_jax import experiment  # after the flags: --help need not wait for JAX
     from lgan_jax.training import parallel
 
-    if COORDINATOR.value is not None:
-        parallel.initialize(COORDINATOR.value, PROCESSES.value, PROCESS.value)
     name = pathlib.Path(config_flags.get_config_filename(flags.FLAGS["config"]).replace(":", "-").replace(".py", ""))
     workdir = pathlib.Path(WORKDIR.value or pathlib.Path("runs") / name.name)
-    return experiment.train(CONFIG.value.to_dict(), workdir)
+    with contextlib.ExitStack() as stack:
+        if COORDINATOR.value is not None:
+            stack.enter_context(parallel.joined(COORDINATOR.value, PROCESSES.value, PROCESS.value))
+        return experiment.train(CONFIG.value.to_dict(), workdir)
 
 
 if __name__ == "__main__":

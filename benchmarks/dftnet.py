@@ -24,6 +24,7 @@ import numpy as np
 
 from benchmarks.sides import SIDES, Work, alternate, disagreement, peak, peak_memory, summary, table
 from benchmarks.sizes import EditorSizes
+from lgan_jax import files
 from lgan_jax.core import Batch, FaceInfo
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.methods import PHASES
@@ -181,7 +182,7 @@ def main() -> int:
     report = compare(arguments)
     show(report)
     if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=2) + "\n")
+        files.write_text(arguments.json, json.dumps(report, indent=2) + "\n")
     return 0
 
 

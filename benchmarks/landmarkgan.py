@@ -22,6 +22,7 @@ import numpy as np
 
 from benchmarks.sides import SIDES, Work, alternate, disagreement, peak, peak_memory, summary, table
 from benchmarks.sizes import Sizes
+from lgan_jax import files
 from lgan_jax.core import Batch, FaceInfo, Finished
 from lgan_jax.landmarks import WFLW98
 from lgan_jax.methods import PHASES
@@ -154,7 +155,7 @@ def main() -> int:
     report = compare(arguments)
     show(report)
     if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=2) + "\n")
+        files.write_text(arguments.json, json.dumps(report, indent=2) + "\n")
     return 0
 
 

@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.sides import alternate
+from lgan_jax import files
 from lgan_jax.apps.project.networks import SMALLEST, assembled
 from lgan_jax.interop.names import Network
 from lgan_jax.landmarks import IBUG68
@@ -85,7 +86,7 @@ def main() -> int:
     share = "{median:.2f} ({min:.2f} to {max:.2f})".format(**found["share"])
     print(f"{f'{arguments.batch} at once':12}{1e3 * found['batch seconds']:>9.1f} ms   {share} of that")
     if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=2) + "\n")
+        files.write_text(arguments.json, json.dumps(report, indent=2) + "\n")
     return 0
 
 

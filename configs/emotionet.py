@@ -13,7 +13,7 @@ What to expect: docs/results.md.
 from ml_collections import ConfigDict
 
 from lgan_jax import experiment
-from lgan_jax.optimizers import cosine
+from lgan_jax.optimizers import cosine, section
 
 ADAM = {"name": "adam", "b1": 0.5, "b2": 0.999, "schedule": "linear", "hold": 2 / 3}  # falls in epochs 21 to 30
 AUGMENTATION = {  # of what D is shown: else it learns a small data set by heart
@@ -83,7 +83,7 @@ def unpaired(config: ConfigDict) -> None:
     regressor_first(config, 3000)
     config.flow = {"steps": 3000, **generator, "optimizer": cosine(1.5e-3)}
     config.editor.update({"steps": 2000, **generator, "optimizer": cosine(1e-3)})
-    config.editor.update({"discriminator_updates": 1, "discriminator_optimizer": {"learning_rate": 2e-4}})
+    config.editor.update({"discriminator_updates": 1, "discriminator_optimizer": section(**ADAM, learning_rate=2e-4)})
 
 
 def baseline(config: ConfigDict) -> None:

@@ -13,7 +13,7 @@ What to expect: docs/results.md.
 from ml_collections import ConfigDict
 
 from lgan_jax import experiment
-from lgan_jax.optimizers import cosine
+from lgan_jax.optimizers import cosine, section
 
 ADAM = {"name": "adam", "b1": 0.0, "b2": 0.99}  # Karras et al.'s
 
@@ -24,7 +24,13 @@ def get_config(variants: str = "") -> ConfigDict:
 
 
 def paper() -> dict:
-    """256 pixels, 25 million pictures: the settings of Karras et al. (2020) for that size."""
+    """256 pixels, 25 million images: the values of `paper256` in NVIDIA's stylegan2-ada-pytorch.
+
+    That is batch 64, half of the channels, γ 1, learning rate 0.0025, an average of 20,000 images without ramp-up, 8
+    mapping layers, and minibatch statistics over groups of 8. There a group lies on one of eight GPUs; here it is of
+    the whole batch, so that it does not change with the number of devices. (NVIDIA's "auto" has groups of 4 at most,
+    and an average that ramps up: 0.05.)
+    """
     return {
         "method": "projection",
         "phases": ("detector", "stylegan2"),
@@ -44,7 +50,7 @@ def paper() -> dict:
             **{"steps": 390_000, "batch_size": 64, "optimizer": {**ADAM, "learning_rate": 2.5e-3}},
             **{"base": 16_384, "most": 512, "latent": 512, "style": 512, "layers": 8, "reduced": 4},
             **{"mirror": True, "mixing": 0.9, "r1": 1.0, "r1_every": 16, "path": 2.0, "path_every": 4},
-            **{"average": 20_000, "ramp": 0.05},
+            **{"group": 8, "average": 20_000, "ramp": None},
         },
         "loop": {"log_every": 100, "eval_every": 2500, "pictures_every": 2500, "checkpoint_every": 2500},
     }
@@ -89,6 +95,6 @@ def small(config: ConfigDict) -> None:
     config.detector.update({"batch_size": 16, "width": 48, "depth": 3})
     config.detector.optimizer = cosine(6e-3)
     config.stylegan2.update({"batch_size": 4, "base": 1024, "most": 128, "latent": 64, "style": 64, "layers": 4})
-    config.stylegan2.update({"reduced": 0, "noise": False, "average": 2000})
+    config.stylegan2.update({"group": 4, "reduced": 0, "noise": False, "average": 2000, "ramp": 0.05})
     config.stylegan2.update({"loss": "relativistic", "r1": 2.0, "mixing": 0.0, "path_every": 0})
-    config.stylegan2.optimizer.update({"learning_rate": 0.012, "schedule": "linear", "hold": 0.5})
+    config.stylegan2.optimizer = section(**ADAM, learning_rate=0.012, schedule="linear", hold=0.5)

@@ -11,6 +11,8 @@ from typing import NoReturn
 
 from absl import flags
 
+from lgan_jax import signals
+
 _PACKAGE = pathlib.Path(__file__).resolve().parent
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -25,10 +27,11 @@ def run(main: Callable[[], int | None], program: str) -> int:
     traceback.
     """
     try:
-        return main() or 0
-    except KeyboardInterrupt:
+        with signals.ending():
+            return main() or 0
+    except KeyboardInterrupt as error:
         print(f"{program}: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return getattr(error, "status", INTERRUPTED)
     except (OSError, ValueError, ImportError, FloatingPointError) as error:
         if not isinstance(error, OSError) and not _raised_here(error):
             raise
@@ -95,6 +98,13 @@ def parse_flags(argv: Sequence[str], required: Sequence[str]) -> None:
     for name in required:
         if flags.FLAGS[name].value is None:
             raise ValueError(f"--{name} is not given; --help lists the flags")
+
+
+def require_together(*names: str) -> None:
+    """Raises `ValueError` where some of the flags are given and others are not."""
+    given = [name for name in names if flags.FLAGS[name].value is not None]
+    if 0 < len(given) < len(names):
+        raise ValueError(f"--{given[0]} alone does nothing: give {', '.join(f'--{name}' for name in names)} together")
 
 
 def _last_words(error: Exception) -> str:

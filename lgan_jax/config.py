@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -41,22 +42,46 @@ def read(settings: type[T], values: Mapping[str, Any], where: str = "config") ->
 
 def defaults(settings: type) -> dict[str, Any]:
     """The fields of `settings` that have a default, nested dataclasses as nested dicts."""
+    return completed(settings, {})
+
+
+def completed(settings: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` with the other fields of `settings` (a dataclass) that have a default, nested ones too.
+
+    What a nested section does not say is as in the default of its field; but of a dataclass that is `WHOLE`, such as an
+    optimizer's settings, as in that dataclass: a section replaces another whole. Unknown fields stay, for `read` to
+    refuse.
+    """
     made = {}
     for field in dataclasses.fields(settings):
         if field.default_factory is not dataclasses.MISSING:
             made[field.name] = field.default_factory()
         elif field.default is not dataclasses.MISSING:
             made[field.name] = field.default
-    return {k: dataclasses.asdict(v) if dataclasses.is_dataclass(v) else v for k, v in made.items()}
+    return _completed(made, values)
 
 
-def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `changes`, field by field where both hold fields of their own."""
-    both = dict(base)
-    for name, value in changes.items():
-        nested = isinstance(value, Mapping) and isinstance(base.get(name), Mapping)
-        both[name] = merged(base[name], value) if nested else value
+def _completed(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """`base`, whose values may be dataclasses, with `values` in their place."""
+    both = {**base, **values}
+    for name, default in base.items():
+        if not dataclasses.is_dataclass(default):
+            continue
+        if name not in values:
+            both[name] = dataclasses.asdict(default)
+        elif isinstance(values[name], Mapping):
+            whole = getattr(type(default), "WHOLE", False)
+            fields = vars(type(default)()) if whole else vars(default)
+            both[name] = _completed(fields, values[name])
     return both
+
+
+def within(settings: Any, low: float | int, high: float | int, *names: str) -> None:
+    """Raises `ValueError` for a field of `settings` that is no number from `low` to `high`; for `__post_init__`."""
+    for name in names:
+        if not low <= getattr(settings, name) <= high:
+            bounds = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
+            raise ValueError(f"{name} is {getattr(settings, name)}; it must be {bounds}")
 
 
 def _nearest(name: str, known) -> str:

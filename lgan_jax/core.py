@@ -34,10 +34,10 @@ class Method(Protocol):
     It may have `looks_at`, "train", where it is evaluated on training pictures while it trains, in the place of
     validation ones; `on_host`, True,
     where its `train_step` compiles what it does by itself: it is called with the state's arrays on the host and, on
-    every process, the whole batch, without a mapped axis; `remarks(figures)`: what a user should know of `eval_step`'s
-    figures; `length(settings, pictures)`: the steps, where they follow from the number of training pictures; and
-    `turn(step)`: what the step after `step` others does, where they are not all alike. `train_step` is given it as a
-    fourth argument, and compiled for each.
+    every process, the whole batch, without a mapped axis, and a checkpoint follows each step, which is long;
+    `remarks(figures)`: what a user should know of `eval_step`'s figures; `length(settings, pictures)`: the steps,
+    where they follow from the number of training pictures; and `turn(step)`: what the step after `step` others does,
+    where they are not all alike. `train_step` is given it as a fourth argument, and compiled for each.
 
     Where it trains networks of several identities, metrics of `eval_step` may have one value for each, in the order of
     `faces.identities`, `faces` being its `FaceInfo`; `worst` has of some of them which value is the worst, `max` or

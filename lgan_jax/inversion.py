@@ -17,6 +17,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jaxtyping import Array, Float, Float32, Int
 
 from lgan_jax import optimizers
@@ -72,6 +73,7 @@ class Settings:
         for name in ("tolerance", "best_from"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it is a share, from 0 to 1")
+        optimizers.learning_rate(self.optimizer, self.steps)  # which refuses what leaves no step to fall in
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,13 +159,20 @@ class Inverter:
     """
 
     def __init__(
-        self, objective: Objective, settings: Settings, project: Callable[[Parameters], Parameters] | None = None
+        self,
+        objective: Objective,
+        settings: Settings,
+        project: Callable[[Parameters], Parameters] | None = None,
+        rate: optax.Schedule | None = None,
     ) -> None:
-        """`project` moves parameters back to where they may be, after every update; none where it is None."""
+        """`project` moves parameters back to where they may be, after every update; none where it is None.
+
+        `rate` is the learning rate at each step, in the place of the schedule of `settings.optimizer`.
+        """
         self.settings = settings
         self._objective = objective
         self._project = project or (lambda parameters: parameters)
-        self._optimizer = optimizers.make(settings.optimizer, settings.steps)
+        self._optimizer = optimizers.make(settings.optimizer, settings.steps, rate)
         self._advance = jax.jit(self._advanced, donate_argnums=1)
         self._fill = jax.jit(self._filled)
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
+from lgan_jax import config
 from lgan_jax.nn import stacked
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """One optimizer.
+    """One optimizer. A config's section of one replaces another whole: what it does not say is the default here.
 
     Attributes:
       name: "rmsprop", as PyTorch's: p ← p − η·g / (√v + ε) with v ← decay·v + (1 − decay)·g² from v = 0; or "adam".
@@ -49,28 +51,50 @@ class Settings:
     hold: float = 0.0
     warmup: int = 0
 
+    WHOLE: ClassVar[bool] = True  # see `config.completed`
+
     def __post_init__(self) -> None:
+        for name in ("learning_rate", "factor"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0")
+        config.within(self, 0, math.inf, "eps", "weight_decay", "minimum", "warmup")
+        config.within(self, 1, math.inf, "every")
+        for name in ("decay", "b1", "b2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0 and less than 1")
         if self.learning_rate < self.minimum:
             raise ValueError(f"minimum is {self.minimum}, above the learning rate {self.learning_rate}")
-        if self.clip < 0:
+        if not self.clip >= 0:
             raise ValueError(f"clip is {self.clip}; it is a norm of gradients, or 0 to clip none")
         if not 0 <= self.hold < 1:
             raise ValueError(f"hold is {self.hold}; it is a share of the phase, at least 0 and less than 1")
 
 
+def section(**fields: Any) -> dict[str, Any]:
+    """An optimizer's section of a config, whole: every field, so that nothing of another section is left in it.
+
+    Raises `ValueError` for values that `Settings` refuses, `TypeError` for a field that it has not.
+    """
+    return dataclasses.asdict(Settings(**fields))
+
+
 def cosine(learning_rate: float, **more: Any) -> dict[str, Any]:
     """An optimizer's section of a config, for little time: Adam, after 50 steps' rise down to zero with a cosine.
 
-    `more` fields add to these or change them.
+    `more` fields change these. It is whole: see `section`.
     """
-    adam = {"name": "adam", "learning_rate": learning_rate, "b1": 0.9}
-    return {**adam, "schedule": "cosine", "hold": 0.0, "warmup": 50, **more}
+    return section(**{"name": "adam", "learning_rate": learning_rate, "schedule": "cosine", "warmup": 50, **more})
 
 
 def learning_rate(settings: Settings, steps: int) -> optax.Schedule:
-    """The learning rate at a step (counted from 0) of a phase of `steps` steps."""
+    """The learning rate at a step (counted from 0) of a phase of `steps` steps.
+
+    Raises `ValueError` where `hold` leaves it no step to fall in.
+    """
     highest, left = settings.learning_rate, max(1, steps - settings.warmup)
     held = round(settings.hold * left)
+    if held == left and settings.schedule in ("cosine", "linear"):
+        raise ValueError(f"hold is {settings.hold}: of {left} steps none is left to fall in; lower hold or add steps")
     match settings.schedule:
         case "constant":
             schedule = optax.constant_schedule(highest)
@@ -90,15 +114,15 @@ def learning_rate(settings: Settings, steps: int) -> optax.Schedule:
     return optax.join_schedules([rise, schedule], [settings.warmup])
 
 
-def make(settings: Settings, steps: int) -> optax.GradientTransformation:
-    """The optimizer for a phase of `steps` steps."""
+def make(settings: Settings, steps: int, rate: optax.Schedule | None = None) -> optax.GradientTransformation:
+    """The optimizer for a phase of `steps` steps; `rate` takes the place of the schedule of `settings`."""
     if settings.name == "rmsprop":
         scale = optax.scale_by_rms(settings.decay, settings.eps, eps_in_sqrt=False)
     else:
         scale = optax.scale_by_adam(settings.b1, settings.b2, settings.eps)
     clip = [optax.clip_by_global_norm(settings.clip)] if settings.clip else []
-    rate = optax.scale_by_learning_rate(learning_rate(settings, steps))
-    return optax.chain(*clip, optax.add_decayed_weights(settings.weight_decay), scale, rate)
+    falling = optax.scale_by_learning_rate(rate or learning_rate(settings, steps))
+    return optax.chain(*clip, optax.add_decayed_weights(settings.weight_decay), scale, falling)
 
 
 def make_stacked(settings: Settings, steps: int) -> optax.GradientTransformation:

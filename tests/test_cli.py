@@ -1,4 +1,10 @@
+import contextlib
+import os
 import pathlib
+import pty
+import signal
+import subprocess
+import sys
 
 import jax.numpy as jnp
 import numpy as np
@@ -66,3 +72,49 @@ def test_control_c(capsys):
         raise KeyboardInterrupt
 
     assert run(main, capsys) == (130, "program: interrupted\n")
+
+
+ENDED = """
+import os, sys, time
+os.close(os.open(os.ttyname(0), os.O_RDWR))  # becomes the terminal of this session
+from lgan_jax import cli, files
+def main():
+    with files.Replacement(sys.argv[1]) as new:
+        new.part.write_text("half")
+        print("ready", flush=True)
+        time.sleep(100)
+sys.exit(cli.run(main, "program"))
+"""
+
+
+@contextlib.contextmanager
+def on_a_terminal(place):
+    """A command that is writing `place`, on a terminal of its own."""
+    ours, its = pty.openpty()
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", ENDED, str(place)]
+    process = subprocess.Popen(command, stdin=its, stdout=its, stderr=its, env=environment, start_new_session=True)
+    os.close(its)
+    try:
+        assert os.read(ours, 100).strip() == b"ready"
+        assert len(list(place.parent.iterdir())) == 1
+        yield process, ours
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_command_that_is_ended_leaves_nothing_unfinished(tmp_path):
+    with on_a_terminal(tmp_path / "a") as (process, terminal):
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 128 + signal.SIGTERM
+        assert os.read(terminal, 100).strip() == b"program: interrupted"
+        os.close(terminal)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_terminal_that_is_closed_ends_a_command_in_order(tmp_path):
+    with on_a_terminal(tmp_path / "a") as (process, terminal):
+        os.close(terminal)
+        assert process.wait(60) == 128 + signal.SIGHUP
+    assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,6 @@
 import dataclasses
-from typing import Literal
+import math
+from typing import ClassVar, Literal
 
 import pytest
 
@@ -58,6 +59,51 @@ def test_one_line_says_what_is_wrong(change, message):
 
 def test_defaults_are_what_read_would_fill_in():
     assert config.defaults(Outer) == {"steps": 3, "limit": None, "flag": False}
-    filled = config.merged(config.defaults(Outer), {"inner": config.merged(config.defaults(Inner), {"rate": 1.0})})
+    filled = config.completed(Outer, {"inner": config.completed(Inner, {"rate": 1.0})})
     assert filled == {"steps": 3, "limit": None, "flag": False, "inner": {"rate": 1.0, "kind": "a"}}
     assert config.read(Outer, {**filled, "names": ()}) == Outer(Inner(1.0), ())
+
+
+@dataclasses.dataclass(frozen=True)
+class Rates:
+    WHOLE: ClassVar[bool] = True
+    high: float = 1.0
+    low: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    rates: Rates = Rates(5.0, 3.0)
+    inner: Inner = Inner(7.0, "b")
+    steps: int = 9
+
+
+def test_a_section_that_is_whole_inherits_nothing_from_the_default_that_it_replaces():
+    assert config.completed(Phase, {}) == {
+        "rates": {"high": 5.0, "low": 3.0},
+        "inner": {"rate": 7.0, "kind": "b"},
+        "steps": 9,
+    }
+    given = {"rates": {"high": 4.0}, "inner": {"kind": "a"}}
+    assert config.completed(Phase, given) == {
+        "rates": {"high": 4.0, "low": 0.0},
+        "inner": {"rate": 7.0, "kind": "a"},
+        "steps": 9,
+    }
+    assert config.completed(Phase, {"rates": {"hi": 4.0}})["rates"]["hi"] == 4.0  # for `read` to refuse
+    assert config.completed(Phase, {"rates": 3})["rates"] == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "message"),
+    [
+        (0.5, 1, math.inf, "low is 0.5; it must be at least 1"),
+        (-0.1, 0, 1, "low is -0.1; it must be between 0 and 1"),
+        (math.nan, 0, math.inf, "low is nan; it must be at least 0"),
+    ],
+)
+def test_bounds_of_numbers(value, low, high, message):
+    config.within(Rates(low=0.75), 0, 1, "high", "low")
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 (the whole message is compared below)
+        config.within(Rates(low=value), low, high, "low")
+    assert str(caught.value) == message

@@ -1,15 +1,24 @@
 """Every config: at its own size without compiling it, and the different ones shrunk, trained and evaluated."""
 
+import ast
+import dataclasses
+import functools
 import json
+import typing
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
+from recorded import fields_of, recording
 from small_configs import ROOT, config_of, small_config
 
-from lgan_jax import experiment, landmarks
+from lgan_jax import config as configs
+from lgan_jax import data, experiment, inversion, landmarks, optimizers
 from lgan_jax.core import FaceInfo, Finished, blank_batch
 from lgan_jax.methods import PHASES
+from lgan_jax.methods.expression.method import Synthesizer
+from lgan_jax.training import loop
 
 VARIANTS = {
     "celebv": ["", "cpu", "quick", "joint", "cpu,joint", "quick,joint"],
@@ -38,18 +47,44 @@ def test_gradients_are_clipped_where_rates_are_high_but_not_in_the_schedule_of_t
             assert phase.optimizer.clip == phase.discriminator_optimizer.clip == limit
 
 
-@pytest.mark.parametrize("name", ["celebv", "wflw", "emotionet", "emotionet:cpu,unpaired", "ck_plus", "celeba"])
-def test_a_config_takes_a_step_at_its_own_size(name):
-    """Abstractly: a step of each phase that is compiled keeps the shapes of its state, and gives numbers.
+def test_short_trainings_end_at_no_rate():
+    """Those of a cosine, but for BEGAN's, whose config says so; no section has anything of the one that it replaced."""
+    ends = {}
+    for name, variants in VARIANTS.items():
+        for variant in variants:
+            config = config_of(f"{name}:{variant}").to_dict()
+            for phase in config["phases"]:
+                for field, section in config[phase].items():
+                    if "optimizer" in field and section["schedule"] == "cosine":
+                        ends[name, phase, field] = ends.get((name, phase, field), set()) | {section["minimum"]}
+                        assert section["weight_decay"] <= 3e-6
+                        assert section["every"] == optimizers.Settings.every
+    assert len(ends) >= 12
+    assert {place: end for place, end in ends.items() if end != {0.0}} == {("celeba", "began", "optimizer"): {3e-5}}
 
-    What a step has once more for each person, or each update of a discriminator, it has twice. (The detector of ffhq is
-    celebv's.)
-    """
-    config = config_of(name).to_dict()
+
+def test_a_learning_rate_without_a_step_to_fall_in_is_refused_with_its_place():
+    with pytest.raises(ValueError, match=r"config\.detector\.optimizer: hold is 0\.9: of 1 steps none is left to fall"):
+        experiment.Experiment.read(small_config("wflw:quick", **{"detector.optimizer.hold": 0.9}))
+
+
+# The figures of one network are those of another config's; of each class of settings one at least is here.
+TRACED = ["celebv", "wflw", "emotionet", "emotionet:cpu,unpaired", "emotionet:quick", "ck_plus", "celeba:quick"]
+SHRUNK = ["celebv:quick", "celebv:joint", "ffhq"]  # for these the size of their networks costs too long
+READS = set()  # (class, field) of the settings that the steps traced so far have read
+
+
+@functools.cache
+def traced(name):
+    """Shapes of the metrics of a step of each phase, on the phases before, and of what is watched."""
+    config = small_config(name) if name in SHRUNK else config_of(name).to_dict()
     for section in map(config.get, config["phases"]):
         if (updates := section.get("discriminator_updates", 1)) > 2:
             section.update(discriminator_updates=2, batch_size=section["batch_size"] // updates * 2)
     read = experiment.Experiment.read(config)
+    sizes = {phase: settings.batch_size for phase, settings in read.phases.items()}
+    phases = {phase: recording(settings, READS) for phase, settings in read.phases.items()}
+    read = dataclasses.replace(read, phases=phases)
     settings = read.settings.data
     people = tuple(f"person {i}" for i in range(min(settings.built_in.identities, 2)))
     info = FaceInfo(landmarks.scheme(settings.scheme), settings.size, people, settings.built_in.count("train"))
@@ -59,19 +94,93 @@ def test_a_config_takes_a_step_at_its_own_size(name):
         for phase in read.settings.phases:
             method, key = read.build(phase, info, earlier), jax.random.key(0)
             blank = blank_batch(PHASES[read.settings.method][phase], info)
-            batch = {k: jnp.repeat(jnp.asarray(x), read.phases[phase].batch_size, 0) for k, x in blank.items()}
+            batch = {k: jnp.repeat(jnp.asarray(x), sizes[phase], 0) for k, x in blank.items()}
             state = method.init(key, batch)
             earlier[phase] = Finished(method, state)
+            method.eval_step(state, batch)
             if getattr(method, "on_host", False):
                 continue
-            step = jax.vmap(method.train_step, in_axes=(0, 0, None), axis_name="data")
+            turn = getattr(method, "turn", lambda step: None)(0)
+            train_step = method.train_step if turn is None else functools.partial(method.train_step, turn=turn)
+            step = jax.vmap(train_step, in_axes=(0, 0, None), axis_name="data")
             after, metrics[phase] = step(*jax.tree.map(lambda x: x[None], (state, batch)), key)
             assert jax.tree.map(lambda x: (1, *x.shape), state) == jax.tree.map(lambda x: x.shape, after)
         return metrics
 
-    metrics = jax.eval_shape(steps)
-    assert set(metrics) == set(read.settings.phases) - {"inverse"}
+    return read.settings.phases, jax.eval_shape(steps)
+
+
+@pytest.mark.parametrize("name", [*TRACED, *SHRUNK])
+def test_a_config_takes_a_step_at_its_own_size(name):
+    """Abstractly: a step of each phase that is compiled keeps the shapes of its state, and gives numbers.
+
+    What a step has once more for each person, or each update of a discriminator, it has twice. (The detector of ffhq is
+    celebv's.)
+    """
+    phases, metrics = traced(name)
+    assert set(metrics) == set(phases) - {"inverse"}
     assert all(x.shape == (1,) for x in jax.tree.leaves(metrics))
+
+
+def test_every_field_of_a_phase_is_read_by_its_step():
+    """Or by what builds it, or watches it: a field that nothing reads would say what is not so.
+
+    Each must be read by one config at least: an optimizer's `decay` is RMSProp's alone.
+    """
+    for name in [*TRACED, *SHRUNK]:
+        traced(name)
+    kinds = {method.Settings for phases in PHASES.values() for method in phases.values()}
+    by_the_run = {(kind, name) for kind in kinds for name in ("steps", "batch_size")}  # see `Experiment`
+    by_the_search = {(inversion.Settings, field.name) for field in dataclasses.fields(inversion.Settings)}
+    elsewhere = {(Synthesizer.Settings, "vgg19")}  # a file: `Experiment.published`
+    unread = fields_of(*kinds) - READS - by_the_run - by_the_search - elsewhere
+    assert not sorted(f"{kind.__module__}.{kind.__qualname__}.{name}" for kind, name in unread)
+
+
+BROKEN = {"width": 0, "batch_size": 0, "steps": -1, "average": 1.5, "discriminator_width": -1, "sigma": 0.0, "group": 0}
+
+
+@pytest.mark.parametrize("field", BROKEN)
+def test_a_number_that_no_phase_can_use_is_refused_with_its_place(field):
+    """By every phase that has the field, when a config is read."""
+    kinds = {method.Settings for phases in PHASES.values() for method in phases.values()}
+    types = (type(BROKEN[field]), float)
+    having = [kind for kind in kinds if typing.get_type_hints(kind).get(field) in types]
+    assert having
+    for kind in having:
+        with pytest.raises(ValueError, match=rf"^config\.it: {field} is {BROKEN[field]}(\.0)?; it must be "):
+            configs.read(kind, {field: BROKEN[field]}, "config.it")
+
+
+def test_every_field_of_a_search_is_read():
+    reads = set()
+    settings = recording(inversion.Settings(steps=2, slots=2, every=1), reads)
+    search = inversion.Inverter(lambda shared, x, target, moment: ((x - target) ** 2, {}), settings)
+    search(None, np.zeros(3, np.float32), np.ones(3, np.float32))
+    assert {name for kind, name in reads if kind is inversion.Settings} == {
+        field.name for field in dataclasses.fields(inversion.Settings)
+    }
+
+
+def test_every_other_field_of_a_config_is_named_where_it_is_used():
+    """Those of the data, of the loop, of evaluations and of the whole, whose use needs files or a run.
+
+    An attribute of that name is read, or the name is in a list of names, outside of the class itself.
+    """
+    kinds = [experiment.settings.Settings, data.Settings, loop.Settings]
+    kinds += [module.Settings for module in experiment.settings.EVALUATIONS.values()]
+    for kind, name in sorted(fields_of(*kinds), key=str):
+        assert name in names_used(), f"{kind.__module__}.{kind.__qualname__}.{name} is read nowhere"
+
+
+@functools.cache
+def names_used():
+    """Attributes that the package reads."""
+    trees = [ast.parse(path.read_text()) for path in (ROOT / "lgan_jax").rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    found = {node.attr for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)}
+    calls = [node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "getattr"]
+    return found | {each.args[1].value for each in calls if isinstance(each.args[1], ast.Constant)}
 
 
 # Elsewhere: celebv:quick and :quick,joint in test_experiment.py; and in apps/ emotionet:quick,baseline in

@@ -14,7 +14,7 @@ from readme import example
 from small_configs import ROOT, small_config
 
 import lgan_jax
-from lgan_jax import experiment
+from lgan_jax import experiment, locks
 from lgan_jax.methods import PHASES
 from lgan_jax.training import workdir
 
@@ -42,6 +42,8 @@ def test_a_run_leaves_a_report_a_preview_and_what_it_was_trained_on(run):
     assert (run / "preview.html").is_file()
     record = json.loads((run / "run.json").read_text())
     assert record["data"]["name"] == "built-in faces"
+    assert record["holds_frames_of"] == record["data"]["identities"]
+    assert report["facts"]["Holds frames of"] == ", ".join(record["data"]["identities"])
     assert record["config"]["generator"]["steps"] == 2
     phases = {json.loads(line)["phase"] for line in (run / "metrics.jsonl").read_text().splitlines()}
     assert phases == {"detector", "converter", "generator"}
@@ -111,7 +113,9 @@ def test_the_detector_of_another_run_is_taken_over(run, tmp_path, monkeypatch):
     theirs, ours = (lgan_jax.load(folder)._state.detector for folder in (run, tmp_path / "run"))
     jax.tree.map(np.testing.assert_array_equal, ours, theirs)
     with pytest.raises(ValueError, match=r"the detector of .* is for scheme wflw98, not ibug68"):
-        experiment.train(small_config("celebv:quick", detector_run=str(run), **{"data.scheme": "ibug68"}), tmp_path)
+        experiment.train(
+            small_config("celebv:quick", detector_run=str(run), **{"data.scheme": "ibug68"}), tmp_path / "x"
+        )
 
 
 def test_data_without_action_units_are_refused_before_a_run_is_begun(tmp_path):
@@ -157,6 +161,57 @@ def test_phases_that_do_not_suit_each_other_are_refused_before_the_first(name, c
     assert not (tmp_path / "run").exists()
 
 
+def refuse_to_draw(monkeypatch, cache):
+    def drawn(*_):
+        pytest.fail("faces are drawn before the run is refused")
+
+    monkeypatch.setattr("lgan_jax.data.builders.synthetic.drawn", drawn)
+    monkeypatch.setenv("LGAN_JAX_CACHE", str(cache))
+
+
+def test_a_run_of_another_config_is_refused_by_name_before_faces_are_drawn(run, monkeypatch, tmp_path):
+    refuse_to_draw(monkeypatch, tmp_path / "cache")
+    stored = workdir.read_run(run)["config"]
+    form = "landmarks" if stored["generator"]["form"] == "reference" else "reference"
+    for section, field, value in (("detector", "width", 16), ("generator", "form", form)):
+        config = {**stored, section: {**stored[section], field: value}}
+        expected = rf"another config: config\.{section}\.{field} was .*, is {value!r}\. Choose"
+        with pytest.raises(ValueError, match=expected):
+            experiment.train(config, run)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"data.size": 48}, "pictures are 48 pixels wide"),
+        ({"detector_run": "nowhere"}, "there is no run in nowhere"),
+        ({"phases": ("generator",)}, "needs a finished 'detector' phase"),
+    ],
+)
+def test_what_can_be_refused_is_refused_before_faces_are_drawn(changes, said, monkeypatch, tmp_path):
+    refuse_to_draw(monkeypatch, tmp_path / "cache")
+    with pytest.raises((ValueError, OSError), match=said):
+        experiment.train(small_config("celebv:quick", **changes), tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_for_the_evaluation_are_looked_for_before_training(monkeypatch, tmp_path):
+    refuse_to_draw(monkeypatch, tmp_path / "cache")
+    config = small_config("celeba:quick", **{"evaluation.frames": 2, "evaluation.inception": str(tmp_path / "none")})
+    with pytest.raises((ValueError, OSError), match="none"):
+        experiment.train(config, tmp_path / "run")
+
+
+def test_a_run_at_work_and_its_report_are_left_alone(run):
+    with locks.held(run, "the run", inside=True), pytest.raises(BlockingIOError, match="is in use by process"):
+        experiment.train(workdir.read_run(run)["config"], run)
+    with (
+        locks.held(run / "report", "the report"),
+        pytest.raises(BlockingIOError, match=r"the report of .* is in use by process"),
+    ):
+        experiment.evaluate(run)
+
+
 def test_a_run_that_has_no_generator_yet_cannot_be_loaded(run, tmp_path):
     config = small_config("celebv:quick", phases=("detector",), detector_run=str(run))
     with pytest.raises(ValueError, match="has not reached its generator or joint phase"):
@@ -181,6 +236,11 @@ def test_a_run_that_has_no_generator_yet_cannot_be_loaded(run, tmp_path):
         ("--config configs/none.py", "configs/none.py"),
         ("", "--config is not given"),
         ("--confg x", "confg"),
+        ("--config configs/celebv.py:quick --processes 2", "--processes alone does nothing: give --coordinator"),
+        ("--config configs/celebv.py:quick --coordinator here:1", "--coordinator alone does nothing: give"),
+        ("--config configs/celebv.py --config.data.dir=no--coordinator", "no--coordinator"),
+        ("--config configs/celebv.py --coordinator here --processes 2 --process 0", "here is no host:port"),
+        ("--config configs/celebv.py --config.data.size=48", "pictures are 48 pixels wide"),
     ],
 )
 def test_a_mistake_on_the_command_line_is_one_line(arguments, said, tmp_path):
@@ -214,7 +274,7 @@ def test_a_run_is_evaluated_as_another_config_says(arguments, said, tmp_path):
     assert said in result.stderr
 
 
-def test_every_field_of_a_config_is_read():
+def test_unknown_fields_and_phases_are_refused():
     config = small_config("celebv:quick")
     config["generator"]["optimiser"] = {}
     with pytest.raises(ValueError, match=r"config.generator has no field 'optimiser'; did you mean 'optimizer'"):

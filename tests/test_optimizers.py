@@ -1,7 +1,10 @@
+import dataclasses
+
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from ml_collections import ConfigDict
 
 from lgan_jax import optimizers
 
@@ -60,14 +63,28 @@ def test_schedules(fields, step, expected):
     assert float(schedule(step)) == pytest.approx(expected, abs=1e-8)
 
 
-def test_a_minimum_above_the_learning_rate_is_an_error():
-    with pytest.raises(ValueError, match="above the learning rate"):
-        optimizers.Settings(learning_rate=1e-4, minimum=1e-3)
-
-
-def test_a_share_that_is_none_is_an_error():
-    with pytest.raises(ValueError, match=r"hold is 1\.0; it is a share"):
-        optimizers.Settings(hold=1.0)
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"learning_rate": 1e-4, "minimum": 1e-3}, "minimum is 0.001, above the learning rate 0.0001"),
+        ({"learning_rate": 0.0, "schedule": "cosine"}, "learning_rate is 0.0; it must be above 0"),
+        ({"learning_rate": -1e-3}, "learning_rate is -0.001; it must be above 0"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan; it must be above 0"),
+        ({"learning_rate": float("inf")}, "learning_rate is inf; it must be above 0"),
+        ({"factor": 0.0}, "factor is 0.0; it must be above 0"),
+        ({"every": 0}, "every is 0; it must be at least 1"),
+        ({"warmup": -1}, "warmup is -1; it must be at least 0"),
+        ({"eps": -1e-8}, "eps is -1e-08; it must be at least 0"),
+        ({"weight_decay": float("nan")}, "weight_decay is nan; it must be at least 0"),
+        ({"b2": 1.0}, "b2 is 1.0; it must be at least 0 and less than 1"),
+        ({"decay": 1.5}, "decay is 1.5; it must be at least 0 and less than 1"),
+        ({"hold": 1.0}, "hold is 1.0; it is a share of the phase, at least 0 and less than 1"),
+    ],
+)
+def test_what_would_fail_later_is_refused_in_one_line(fields, message):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 (the whole message is compared below)
+        optimizers.Settings(**fields)
+    assert str(caught.value) == message
 
 
 def test_a_clipped_gradient_keeps_its_direction():
@@ -115,3 +132,26 @@ def test_moments_are_given_to_chosen_identities_and_the_schedule_goes_on():
 def test_a_negative_norm_is_an_error():
     with pytest.raises(ValueError, match=r"clip is -1\.0; it is a norm of gradients"):
         optimizers.Settings(clip=-1.0)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "linear"])
+def test_a_hold_that_leaves_no_step_to_fall_in_is_refused(schedule):
+    held = optimizers.Settings(schedule=schedule, hold=0.999, warmup=20)
+    with pytest.raises(ValueError, match=r"hold is 0\.999: of 80 steps none is left to fall in; lower hold or add"):
+        optimizers.make(held, 100)
+    assert float(optimizers.learning_rate(held, 1020)(1019)) > float(optimizers.learning_rate(held, 1020)(1020)) == 0
+    optimizers.make(optimizers.Settings(hold=0.999), 100)  # a constant rate has nothing to hold
+
+
+def test_a_section_is_whole():
+    """So a variant that puts it in another's place, even by an update, leaves nothing of that."""
+    fields = {field.name for field in dataclasses.fields(optimizers.Settings)}
+    assert set(optimizers.cosine(1e-3)) == set(optimizers.section()) == fields
+    assert optimizers.Settings(**optimizers.cosine(1e-3, b1=0.5)) == optimizers.Settings(
+        name="adam", learning_rate=1e-3, b1=0.5, schedule="cosine", warmup=50
+    )
+    config = ConfigDict({"optimizer": {"name": "rmsprop", "minimum": 1e-5, "weight_decay": 0.1, "hold": 0.5}})
+    config.update({"optimizer": optimizers.cosine(1e-3)})
+    assert config.optimizer.to_dict() == optimizers.cosine(1e-3)
+    with pytest.raises(ValueError, match="learning_rate is 0"):
+        optimizers.section(learning_rate=0.0)

@@ -138,6 +138,7 @@ class FaceReader(Locator):
         known: Mapping[str, np.ndarray],
         landmarks: Literal["auto", "dlib", "detector"] = "auto",
         faces: Faces | None = None,
+        follow: bool = True,
     ) -> None:
         """See `Locator`. Raises `ValueError` where dlib's points do not make up the run's scheme but are asked for."""
         scheme = model.info.scheme
@@ -145,7 +146,7 @@ class FaceReader(Locator):
         self._by_dlib = landmarks == "dlib" or (landmarks == "auto" and scheme.name in FROM_IBUG68)
         if self._by_dlib and scheme.name not in FROM_IBUG68:
             raise ValueError(f"dlib has no {scheme.name} points, which this run needs: use its own detector instead")
-        super().__init__(known, model.info, faces)
+        super().__init__(known, model.info, faces, follow)
 
     def read(self, image: UInt8[np.ndarray, "H W 3"]) -> Seen | None:
         """The face in the next picture; None where there is none."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
+from lgan_jax.apps import sampling
 from lgan_jax.apps.driving import Reader
 from lgan_jax.apps.video import Source
 from lgan_jax.landmarks import Scheme, inter_ocular, mirrored
 
 _LOOKED_AT = 64  # frames of a video, evenly spaced, among which the neutral one is chosen
-_STRIDE = 25  # frames between two of them where the video does not say how long it is
-_WITHOUT_END = 1 << 62
 
 
 def most_neutral(landmarks: Float[np.ndarray, "k N 2"], scheme: Scheme) -> int:
@@ -35,16 +34,9 @@ def neutral_frame(
 
     Raises `ValueError` where there is no such frame, or no face in it.
     """
-    if index is not None:
-        wanted = range(index, index + 1)
-    else:
-        wanted = range(0, _WITHOUT_END, max(source.count // _LOOKED_AT, 1) if source.count else _STRIDE)
-    found = []
-    for number, image in source.some(wanted):
-        located = reader.locate(image)
-        if located is not None:
-            found.append((number, reader.points([located])[0]))
-    reader.reset()
+    wanted = sampling.evenly(source, _LOOKED_AT) if index is None else range(index, index + 1)
+    located = [(number, face) for number, face in sampling.faces(source, reader, wanted) if face is not None]
+    found = [(number, reader.points([face])[0]) for number, face in located]
     if not found:
         where = f"frame {index}" if index is not None else "any frame"
         raise ValueError(f"--relative: there is no face in {where} of {source.path}")

@@ -6,15 +6,17 @@ a job that fails never touches what was there before. Everything carries the mar
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
-import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from lgan_jax import files
 from lgan_jax.apps import provenance
 from lgan_jax.apps.video import Source
 from lgan_jax.media import ffmpeg
@@ -80,6 +82,17 @@ def open_output(out: Path, source: Source, run: str) -> Output:
     return PngFile(out, run) if out.suffix.lower() == ".png" else Video(out, source, run)
 
 
+def _naming_the_place(method: Callable) -> Callable:
+    """Makes the errors of a disk that is full, in a method of an output, name the file that was asked for."""
+
+    @functools.wraps(method)
+    def named(self, *given, **more):
+        with self._new.named():
+            return method(self, *given, **more)
+
+    return named
+
+
 class Video:
     """H.264 at the times of the source's frames, with its sound and its display matrix, in the colours of BT.709.
 
@@ -87,11 +100,13 @@ class Video:
     """
 
     def __init__(self, out: Path, source: Source, run: str) -> None:
-        self._part, self._source, self._run = _hidden(out), source, run
+        self._new, self._source, self._run = files.Replacement(out), source, run
+        self._part = self._new.part
         self._orientation = source.video.orientation if source.video else UPRIGHT
         self._container: Any = None
         self._time = Fraction(0)
 
+    @_naming_the_place
     def write(self, image: np.ndarray, time: int) -> None:
         """See `Output`. The first picture's size is the video's."""
         turned = self._orientation.stored(image)
@@ -107,6 +122,7 @@ class Video:
         if self._sound:
             self._sound.until(self._time)
 
+    @_naming_the_place
     def finish(self, complete: bool) -> None:
         """See `Output`. Sound that goes on after the last picture is kept where the job is complete."""
         if self._container is None:
@@ -120,13 +136,14 @@ class Video:
 
     def commit(self, path: Path) -> None:
         """See `Output`."""
-        self._part.replace(path)
+        self._new.commit(path)
 
     def discard(self) -> None:
         """See `Output`."""
         if self._container is not None:
-            self._container.close()
-        self._part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # on a full disk it cannot be closed in order, and need not be
+                self._container.close()
+        self._new.discard()
 
     def _open(self, width: int, height: int) -> None:
         self._container = ffmpeg.open_output(self._part)
@@ -150,22 +167,17 @@ class Video:
 
 
 class PngFolder:
-    """A PNG file for each picture, named like the photo that drove it, or numbered.
-
-    Attributes:
-      part: the folder until it is committed, for what else belongs into it.
-    """
+    """A PNG file for each picture, named like the photo that drove it, or numbered."""
 
     def __init__(self, out: Path, names: Sequence[str] | None, run: str) -> None:
-        self.part, self._names, self._run = _hidden(out), names, run
+        self._new, self._names, self._run = files.Replacement(out, folder=True), names, run
         self._written = 0
-        shutil.rmtree(self.part, ignore_errors=True)  # of a job that was killed
-        self.part.mkdir()
 
+    @_naming_the_place
     def write(self, image: np.ndarray, time: int) -> None:
         """See `Output`."""
         name = self._names[self._written] if self._names else f"{self._written:06d}"
-        provenance.write_png(self.part / f"{name}.png", image, self._run)
+        provenance.write_png(self._new.part / f"{name}.png", image, self._run)
         self._written += 1
 
     def finish(self, complete: bool) -> None:
@@ -173,46 +185,39 @@ class PngFolder:
 
     def commit(self, path: Path) -> None:
         """See `Output`."""
-        if path.exists():
-            path.rmdir()
-        self.part.rename(path)
+        self._new.commit(path)
 
     def discard(self) -> None:
         """See `Output`."""
-        shutil.rmtree(self.part, ignore_errors=True)
+        self._new.discard()
 
 
 class PngFile:
     """One PNG file."""
 
     def __init__(self, out: Path, run: str) -> None:
-        self._part, self._run = _hidden(out), run
+        self._new, self._run = files.Replacement(out), run
 
+    @_naming_the_place
     def write(self, image: np.ndarray, time: int) -> None:
         """See `Output`."""
-        provenance.write_png(self._part, image, self._run)
+        provenance.write_png(self._new.part, image, self._run)
 
     def finish(self, complete: bool) -> None:
         """See `Output`."""
 
     def commit(self, path: Path) -> None:
         """See `Output`."""
-        self._part.replace(path)
+        self._new.commit(path)
 
     def discard(self) -> None:
         """See `Output`."""
-        self._part.unlink(missing_ok=True)
-
-
-def _hidden(out: Path) -> Path:
-    return out.with_name(f".{out.stem}.part{out.suffix}")
+        self._new.discard()
 
 
 def _check_writable(out: Path) -> None:
-    probe = out.with_name(f".{out.stem}.probe")
     try:
-        probe.touch()
-        probe.unlink()
+        files.Replacement(out).discard()
     except OSError as error:
         raise OSError(f"--out {out} cannot be written: {os.strerror(error.errno or 0).lower()}") from error
 

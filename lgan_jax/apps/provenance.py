@@ -70,11 +70,8 @@ def png_bytes(image: UInt8[np.ndarray, "H W channels"], run: str) -> bytes:
 
 
 def write_png(path: str | os.PathLike, image: UInt8[np.ndarray, "H W channels"], run: str) -> None:
-    """Writes a PNG file with the packet, as a whole or not at all."""
-    path = Path(path)
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(png_bytes(image, run))
-    part.replace(path)
+    """Writes a PNG file with the packet, in a place that is not finished yet (see `files.Replacement`)."""
+    Path(path).write_bytes(png_bytes(image, run))
 
 
 def mark_mp4(path: Path, run: str) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import fcntl
 import functools
 import hashlib
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, SupportsIndex
 
@@ -16,6 +13,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from jaxtyping import Int
 
+from lgan_jax import cache as caches
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import builders, images, partners, synthetic
 from lgan_jax.data.builders import base, made
@@ -24,7 +22,6 @@ from lgan_jax.data.split import CALLED, SPLITS, TRAIN, HeldOut
 from lgan_jax.landmarks import IBUG68_TO_INNER49, WFLW98_TO_IBUG68, scheme, scheme_of_count
 from lgan_jax.media.files import given
 
-CACHE_VARIABLE = "LGAN_JAX_CACHE"
 MEMORY = 2**30  # bytes of decoded pictures that a split keeps; the records beyond are decoded at every reading
 _CELEBV = ("Donald_Trump", "Emmanuel_Macron", "Jack_Ma", "Kathleen", "Theresa_May")
 _PREPARED = "prepared.json"
@@ -245,8 +242,11 @@ class FaceData:
                 )
 
 
-def open_faces(settings: Settings) -> FaceData:
+def open_faces(settings: Settings, check: Callable[[FaceInfo], None] = lambda _: None) -> FaceData:
     """Opens the faces, building them into the cache first where they are not there or their folder has changed.
+
+    Before they are built, which takes a while, `check` is called with what is known of them already, all but the number
+    of pictures; it may raise.
 
     Raises:
       FileNotFoundError: the folder is not there.
@@ -254,13 +254,16 @@ def open_faces(settings: Settings) -> FaceData:
         damaged.
       OSError: the cache cannot be written.
     """
-    cache = _cache(settings)
+    cache = caches.folder(settings.cache)
     if not settings.dir:
         builder, name = builders.Synthetic(settings.built_in, settings.size, cache), "built-in faces"
         points = _BUILT_IN_SCHEMES[settings.scheme]
     else:
         points = None
         builder, name = _reader(settings, given(settings.dir), cache)
+    if not builder.is_built:
+        known = scheme(builder.scheme) if points is None else scheme_of_count(len(points))
+        check(FaceInfo(known, settings.size, builder.identities))
     stored = _built(builder, cache)
     about = stored.info.metadata
     info = FaceInfo(
@@ -280,10 +283,6 @@ def open_faces(settings: Settings) -> FaceData:
         **{split: _split(stored, split, info, points, pairs) for split in SPLITS},
         drawn=None if settings.dir else settings.built_in,
     )
-
-
-def _cache(settings: Settings) -> Path:
-    return Path(settings.cache or os.environ.get(CACHE_VARIABLE) or "~/.cache/lgan_jax").expanduser()
 
 
 def _reader(settings: Settings, root: Path, cache: Path) -> tuple[base.FaceBuilder, str]:
@@ -314,27 +313,18 @@ def _folder_name(root: Path, identities: tuple[str, ...]) -> str:
 
 
 def _built(builder: base.FaceBuilder, cache: Path) -> tfds.core.DatasetBuilder:
-    """The set as stored, built first unless it is there; of several processes, one builds it and the others wait.
+    """The set as stored, built first unless it is there.
 
     What comes back knows nothing of the original folder, so that it can be pickled.
     """
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with _lock(cache / f"{builder.key}.lock"):
-            builder.download_and_prepare()
+        builder.build()
     except OSError as error:
         raise OSError(
             f"the faces cannot be cached in {cache}: {error.strerror or error}; make room there, or set "
-            f"config.data.cache or ${CACHE_VARIABLE} to another folder"
+            f"config.data.cache or ${caches.VARIABLE} to another folder"
         ) from error
     return tfds.builder_from_directory(builder.data_dir)
-
-
-@contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _notes(stored: tfds.core.DatasetBuilder) -> tuple[str, ...]:

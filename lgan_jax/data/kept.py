@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from lgan_jax import files
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.dataset import FaceData
 
 _FILE = "landmarks.npz"
+_MEAN = "mean"  # the name in the file of a run that keeps nobody's
 _MOST = 500  # landmark sets of each identity
 
 
@@ -40,10 +43,18 @@ def landmarks(faces: FaceData, identity: int | None = None) -> Float32[np.ndarra
 
 def write(folder: Path, of_each: Sequence[np.ndarray]) -> None:
     """Keeps landmarks, one array for each identity, in a run's folder: the whole file or nothing."""
-    temporary = folder / f".{_FILE}"
-    with temporary.open("wb") as file:
-        np.savez_compressed(file, **{str(i): points.astype(np.float32) for i, points in enumerate(of_each)})
-    temporary.replace(folder / _FILE)
+    _write(folder, {str(i): points for i, points in enumerate(of_each)})
+
+
+def write_mean(folder: Path, of_each: Sequence[np.ndarray]) -> None:
+    """Keeps the mean of all identities' mean landmarks alone, which says how faces are framed, and nobody's."""
+    _write(folder, {_MEAN: np.mean([points.mean(0, dtype=np.float64) for points in of_each], axis=0)[None]})
+
+
+def _write(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    data = io.BytesIO()
+    np.savez_compressed(data, **{name: points.astype(np.float32) for name, points in arrays.items()})
+    files.write_bytes(folder / _FILE, data.getvalue())
 
 
 def is_there(folder: Path) -> bool:
@@ -52,11 +63,16 @@ def is_there(folder: Path) -> bool:
 
 
 def read(folder: Path, identities: Sequence[str]) -> Mapping[str, Float32[np.ndarray, "k N 2"]]:
-    """The landmarks in a run's folder by identity. Raises `FileNotFoundError` where there are none."""
+    """The landmarks in a run's folder by identity; of a run without anybody's, `mean`, `(1, N, 2)`.
+
+    Raises `FileNotFoundError` where there are none.
+    """
     path = folder / _FILE
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; give the command that trained the run again to write it")
     with np.load(path, allow_pickle=False) as stored:
+        if _MEAN in stored:
+            return {_MEAN: stored[_MEAN]}
         return {name: stored[str(i)] for i, name in enumerate(identities)}
 
 

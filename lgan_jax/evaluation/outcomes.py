@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from lgan_jax.training.workdir import write_text
+from lgan_jax import files
 
 T = TypeVar("T", bound="Outcome")
 
@@ -39,8 +39,8 @@ class Outcome:
 
 def write(outcome: Outcome, out: Path) -> None:
     """Writes the file into the folder of the report, made if missing: the whole file or nothing."""
-    out.mkdir(parents=True, exist_ok=True)
-    write_text(out / outcome.file, json.dumps(outcome.as_json(), indent=2) + "\n")
+    files.make_folder(out)
+    files.write_text(out / outcome.file, json.dumps(outcome.as_json(), indent=2) + "\n")
 
 
 def read(kind: type[T], out: Path, weights: str, fingerprint: str) -> tuple[T | None, list[str]]:

@@ -19,6 +19,7 @@ import rich.text
 from jaxtyping import UInt8
 from numpy import ndarray
 
+from lgan_jax import files
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import FaceData, kept
 from lgan_jax.data.images import encode_png
@@ -152,12 +153,12 @@ def write(report: Report, out: Path) -> Path:
     A file is replaced at once, so that a report that cannot be finished leaves no half-written file behind.
     Raises `OSError` where the disk refuses.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    files.make_folder(out)
     for sheet in report.sheets:
-        _replace(out / f"{sheet.name}.png", encode_png(sheet.image))
+        files.write_bytes(out / f"{sheet.name}.png", encode_png(sheet.image))
     text = json.dumps(report.as_json(), indent=2, ensure_ascii=False, allow_nan=False)
-    _replace(out / FIGURES, text.encode() + b"\n")
-    _replace(out / PAGE, page(report).encode())
+    files.write_bytes(out / FIGURES, text.encode() + b"\n")
+    files.write_bytes(out / PAGE, page(report).encode())
     return out / PAGE
 
 
@@ -210,12 +211,3 @@ def surroundings() -> dict[str, str]:
         "Library": f"lgan_jax {importlib.metadata.version('lgan_jax')}, JAX {jax.__version__}",
         "Date": datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
     }
-
-
-def _replace(path: Path, data: bytes) -> None:
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

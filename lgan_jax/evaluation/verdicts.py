@@ -45,15 +45,23 @@ def compared(
     return Compared(measure, float(mine[both].mean()), float(theirs[both].mean()), int(both.sum()), better, interval)
 
 
-def verdict(ours: str, rival: str, measures: Sequence[Compared], lost_means: str = "") -> tuple[str, bool]:
-    """The sentence, and whether ours is better in every measure. `lost_means` ends the sentence where it is not."""
+def verdict(ours: str, rival: str, measures: Sequence[Compared], lost_means: str = "") -> tuple[str, bool | None]:
+    """The sentence, and whether ours is better in every measure; None where nothing was measured for both.
+
+    `lost_means` ends the sentence where ours is not better. A measure that nothing was measured by is left out.
+    """
     won, lost = [], []
     for each in measures:
+        if not each.count:
+            continue
         over = f"over {each.count}"
         if each.interval:
             over += "; 95 % interval of the difference over people {:+.3f} to {:+.3f}".format(*each.interval)
         text = f"{each.measure} ({each.mine:.3f} against {each.theirs:.3f}, {over})"
         (won if each.won else lost).append(text)
+    if not (won or lost):
+        names = f": {', '.join(each.measure for each in measures)}" if measures else ""
+        return f"{ours} cannot be compared with the {rival}: nothing was measured for both{names}.", None
     if not lost:
         return f"{ours} beats the {rival} in {' and '.join(won)}.", True
     if not won:

@@ -12,7 +12,7 @@ import numpy as np
 import rich.console
 
 from lgan_jax import config as configs
-from lgan_jax import data, interop, methods
+from lgan_jax import data, interop, locks, methods
 from lgan_jax.evaluation import report
 from lgan_jax.evaluation.expression.evaluate import Other
 from lgan_jax.evaluation.pictures import to_floats
@@ -38,12 +38,26 @@ def evaluate(
       data_dir: where the run's data set lies now, if it was moved.
       faces: the run's faces, if they are open already.
 
-    Raises `ValueError` where the data is not what the run was trained on, or this evaluation has no such field.
+    Raises `BlockingIOError` where another process evaluates the run, `ValueError` where the data is not what the run
+    was trained on, or this evaluation has no such field.
     """
     stored = workdir.read_run(folder)
+    if workdir.is_stripped(stored):
+        raise ValueError(f"{folder} was stripped of its people: there is nobody whom an evaluation could measure")
+    with locks.held(folder / "report", f"the report of {folder}"):
+        return _evaluate(folder, stored, dict(overrides or {}), data_dir, faces)
+
+
+def _evaluate(
+    folder: pathlib.Path,
+    stored: Mapping[str, Any],
+    overrides: Mapping[str, Any],
+    data_dir: str | None,
+    faces: data.FaceData | None,
+) -> report.Report:
     experiment = Experiment.read(stored["config"])
     method, settings = experiment.settings.method, experiment.evaluation
-    whole = dataclasses.asdict(settings) | dict(overrides or {})
+    whole = dataclasses.asdict(settings) | overrides
     settings = configs.read(type(settings), whole, f"the evaluation of {method}")
     if faces is None:
         where = experiment.settings.data
@@ -56,6 +70,8 @@ def evaluate(
         note for each in finished.values() for note in getattr(each.method, "notes", lambda _: ())(each.state)
     ]:
         about["While training"] = "; ".join(notes)
+    if held := stored.get(workdir.HOLDS):
+        about["Holds frames of"] = ", ".join(held)
     if changed := stored.get(workdir.CHANGES):
         about["Changed since the start"] = "; ".join(changed)
     more: dict[str, Any] = {}
@@ -69,6 +85,12 @@ def evaluate(
     made = EVALUATIONS[method].evaluate(model, faces, settings, folder / "report", about, **more)
     report.show_report(made, rich.console.Console())
     return made
+
+
+def check_weights(settings: Any) -> None:
+    """Raises what `evaluate` will for the file of weights that its settings name: before training, not after it."""
+    if path := getattr(settings, "inception", ""):
+        interop.network("inception-fid", path)
 
 
 def _others(folders: Sequence[str], stored: Mapping[str, Any], faces: data.FaceData) -> dict[str, Other]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,18 +25,27 @@ def load(folder: str | pathlib.Path) -> Any:
     """
     folder = given(folder)
     stored = workdir.read_run(folder)
-    experiment = Experiment.read(stored["config"])
+    experiment, info = Experiment.read(stored["config"]), information(stored)
+    stripped = workdir.is_stripped(stored)
+    if stripped:  # its checkpoints hold one blank person
+        info = dataclasses.replace(info, identities=("nobody",))
+    model = methods.model(experiment.settings.method, info, experiment.restored(info, folder))
+    return model.without_people() if stripped else model
+
+
+def information(stored: Mapping[str, Any]) -> FaceInfo:
+    """What a run's record says of its faces."""
     about = stored["data"]
     scheme, people = landmarks.scheme(about["scheme"]), tuple(about["identities"])
-    info = FaceInfo(scheme, about["size"], people, about.get("pictures", 0))
-    return methods.model(experiment.settings.method, info, experiment.restored(info, folder))
+    return FaceInfo(scheme, about["size"], people, about.get("pictures", 0))
 
 
 def training_landmarks(folder: str | pathlib.Path) -> dict[str, np.ndarray]:
     """Landmarks that a run was trained on, by identity: `(at most 500, N, 2)` in [0, 1], evenly spaced over its frames.
 
-    They show which faces the run knows, without its data. Raises `FileNotFoundError` where there is no run, or one that
-    kept none.
+    They show which faces the run knows, without its data. Of a run that was stripped of its people they are `mean`, the
+    mean face `(1, N, 2)` alone, which says how faces are framed. Raises `FileNotFoundError` where there is no run, or
+    one that kept none.
     """
     folder = given(folder)
     return dict(kept.read(folder, workdir.read_run(folder)["data"]["identities"]))

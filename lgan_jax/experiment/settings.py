@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from lgan_jax import config as configs
-from lgan_jax import data, interop
+from lgan_jax import data, interop, optimizers
 from lgan_jax.core import FaceInfo, Finished, blank_batch
 from lgan_jax.data import coverage, kept, pipelines
 from lgan_jax.evaluation import detector as detector_evaluation
@@ -93,10 +93,15 @@ class Experiment:
             config.pop(unlisted, None)
         settings = configs.read(Settings, config)
         classes = {name: PHASES[settings.method][name] for name in settings.phases}
+        phases = {
+            name: configs.read(phase.Settings, sections[name], f"config.{name}") for name, phase in classes.items()
+        }
+        for name, phase in phases.items():
+            _check_rates(f"config.{name}", phase)
         return cls(
             settings,
             classes,
-            {name: configs.read(method.Settings, sections[name], f"config.{name}") for name, method in classes.items()},
+            phases,
             configs.read(EVALUATIONS[settings.method].Settings, sections["evaluation"], "config.evaluation"),
         )
 
@@ -104,6 +109,11 @@ class Experiment:
     def left_out(self) -> tuple[str, ...]:
         """What a run of these settings is trained without, and why."""
         return tuple(line for phase in self.phases.values() for line in getattr(phase, "left_out", ()))
+
+    @property
+    def holds_frames(self) -> bool:
+        """Whether checkpoints of such a run hold frames of the people that it is trained on."""
+        return any(getattr(phase, "holds_frames", False) for phase in self.phases.values())
 
     def published(self) -> dict[str, dict[str, Any]]:
         """Of each phase that takes some, the published networks that its settings name, by kind.
@@ -223,6 +233,16 @@ class Experiment:
         return jnp.dtype(self.settings.precision)
 
 
+def _check_rates(where: str, settings: Any) -> None:
+    """Raises `ValueError` for an optimizer of a phase whose learning rate has no step to fall in."""
+    for field in dataclasses.fields(settings):
+        if isinstance(optimizer := getattr(settings, field.name), optimizers.Settings):
+            try:
+                optimizers.learning_rate(optimizer, settings.steps)
+            except ValueError as error:
+                raise ValueError(f"{where}.{field.name}: {error}") from None
+
+
 def chosen(config: Mapping[str, Any], variants: str, known: Sequence[Callable[[ConfigDict], None]]) -> ConfigDict:
     """The config, changed by the variants named, which commas separate, in the order of `known`; then `completed`.
 
@@ -241,10 +261,9 @@ def chosen(config: Mapping[str, Any], variants: str, known: Sequence[Callable[[C
 def completed(config: Mapping[str, Any]) -> ConfigDict:
     """A config that says what is not a default, with every other field added: the command line can then set each."""
     known = PHASES[config["method"]]
-    whole = configs.merged({**configs.defaults(Settings), "data": configs.defaults(data.Settings)}, config)
-    sections = {name: known[name].Settings for name in config["phases"]}
-    sections["evaluation"] = EVALUATIONS[config["method"]].Settings
+    whole = configs.completed(Settings, config)
+    sections = {"data": data.Settings, "loop": loop.Settings, "evaluation": EVALUATIONS[config["method"]].Settings}
+    sections |= {name: known[name].Settings for name in config["phases"]}
     for name, settings in sections.items():
-        whole[name] = configs.merged(configs.defaults(settings), config.get(name, {}))
-    whole["loop"] = configs.merged(configs.defaults(loop.Settings), config.get("loop", {}))
+        whole[name] = configs.completed(settings, config.get(name, {}))
     return ConfigDict(whole)

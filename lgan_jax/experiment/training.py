@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lgan_jax import data
-from lgan_jax.core import FaceInfo
+from lgan_jax import data, files
 from lgan_jax.data import kept
-from lgan_jax.experiment.evaluating import evaluate
+from lgan_jax.experiment.evaluating import check_weights, evaluate
 from lgan_jax.experiment.settings import Experiment
 from lgan_jax.media.files import given
 from lgan_jax.training import checkpoints, loop, memory, parallel, workdir
@@ -23,24 +23,36 @@ def train(config: Mapping[str, Any], folder: pathlib.Path) -> int:
     """Trains what `config` describes in the run's folder `folder`, then evaluates it. Returns an exit status.
 
     Called again it continues; a finished run is evaluated again. See `_may_change` for what may be another then. Raises
-    `ValueError` or `OSError`, one line, for what a user can mend.
+    `ValueError` or `OSError`, one line, for what a user can mend; what can be known without the faces, before they are
+    drawn or read.
     """
     memory.keep_freed()
     experiment = Experiment.read(config)
-    faces = data.open_faces(experiment.settings.data)
-    experiment.check(faces)
-    other = given(experiment.settings.detector_run) if experiment.settings.detector_run else None
-    if other:
-        config = {**config, "detector": _detector_section(other, config, faces.info)}
+    if other := experiment.settings.detector_run:
+        config = {**config, "detector": _detector_section(given(other), config)}
         experiment = Experiment.read(config)
+    with parallel.alone(folder):
+        workdir.check_run(folder, _plain(config), _may_change(folder, experiment.settings.phases))
+        return _train(config, experiment, folder)
+
+
+def _train(config: Mapping[str, Any], experiment: Experiment, folder: pathlib.Path) -> int:
     published = experiment.published()
-    experiment.rehearse(faces.info, published)
+    check_weights(experiment.evaluation)
+    rehearse = functools.partial(experiment.rehearse, published=published)
+    faces = data.open_faces(experiment.settings.data, rehearse)
+    experiment.check(faces)
+    if other := experiment.settings.detector_run:
+        _detector_section(given(other), config, {"scheme": faces.info.scheme.name, "size": faces.info.size})
+    rehearse(faces.info)
     record = {"config": _plain(config), "data": experiment.described(faces)}
     if experiment.left_out:
         record["left_out"] = list(experiment.left_out)
+    if experiment.holds_frames:
+        record[workdir.HOLDS] = list(faces.info.identities)
     run = workdir.open_run(folder, record, _may_change(folder, experiment.settings.phases))
     if other:
-        _copy_detector(other, run)
+        _copy_detector(given(other), run)
     if parallel.is_first():
         _keep_landmarks(faces, run)
     try:
@@ -82,20 +94,22 @@ def _keep_landmarks(faces: data.FaceData, folder: pathlib.Path) -> None:
         kept.write(folder, [kept.landmarks(faces, i) for i in range(len(faces.info.identities))])
 
 
-def _detector_section(other: pathlib.Path, config: Mapping[str, Any], info: FaceInfo) -> dict[str, Any]:
-    """The detector section of the config of the run in `other`, whose detector must be finished and fit `info`."""
+def _detector_section(other: pathlib.Path, config: Mapping[str, Any], about: Mapping[str, Any] = {}) -> dict[str, Any]:
+    """The detector section of the config of the run in `other`, whose detector must be finished, for such data."""
     if "detector" not in config["phases"]:
         raise ValueError("detector_run: this config has no detector phase that could be taken over")
-    return checkpoints.finished_section(other, "detector", {"scheme": info.scheme.name, "size": info.size})
+    return checkpoints.finished_section(other, "detector", about)
 
 
 def _copy_detector(other: pathlib.Path, folder: pathlib.Path) -> None:
     """Copies the checkpoints of a finished detector, whole or not at all; the run needs `other` no more then."""
     source, target = (checkpoints.folder_of(run, "detector") for run in (other, folder))
-    if not target.exists():
-        temporary = target.with_name(".detector")
-        shutil.copytree(source, temporary, dirs_exist_ok=True)
-        temporary.rename(target)
+    if parallel.is_first() and not target.exists():
+        files.make_folder(target.parent)
+        with files.Replacement(target, folder=True) as new:
+            shutil.copytree(source, new.part, dirs_exist_ok=True)
+            new.commit()
+    parallel.barrier("detector taken over")
 
 
 def _notes(faces: data.FaceData, experiment: Experiment, folder: pathlib.Path) -> Sequence[str]:
@@ -107,6 +121,9 @@ def _notes(faces: data.FaceData, experiment: Experiment, folder: pathlib.Path) -
         lines.append("NOTE: no data folder was given: this run trains on the BUILT-IN FACES, drawn by this library.")
         lines.append("      Give your own with --config.data.dir=FOLDER.")
     lines += [*faces.notes, *(f"NOTE: trained without {each}." for each in experiment.left_out)]
+    if experiment.holds_frames:
+        lines.append(f"NOTE: this run's folder will hold frames of {', '.join(info.identities)}.")
+        lines.append("      Who gets the folder gets them; lgan_jax.apps.strip_references writes a run without.")
     lines += [f"WARNING: {each}" for each in experiment.warnings(faces)]
     return lines + [f"NOTE: since the start {each}." for each in workdir.read_run(folder).get(workdir.CHANGES, ())]
 

@@ -7,8 +7,12 @@ Two things differ between theirs and ours, and both are folded into the first an
 - order: of WFLW's 98 points they put the 33 of the face's outline last, here they come first. Networks for another
   number of points keep their order.
 
-The latent between encoder and decoder, which has no meaning outside, stays as it is. The generator's picture s in
-[0, 1] becomes 2s − 1; detector and discriminator take pictures in [0, 1] as the originals do.
+The latent between encoder and decoder takes our order of points too, so that the second term of Eq. 4 compares each
+point with its own. It stays normalised in their frame, which no affine change of ours makes another; so the loss that
+trains them on subtracts `PUBLISHED_ORIGIN` first, and weights distances by `PUBLISHED_SCALE`.
+
+The generator's picture s in [0, 1] becomes 2s − 1; detector and discriminator take pictures in [0, 1] as the originals
+do.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from lgan_jax import frames
 from lgan_jax.interop import hourglass, names
 from lgan_jax.interop.names import Network, Path, Tensors
 from lgan_jax.landmarks import WFLW98
@@ -26,7 +31,9 @@ from lgan_jax.methods.detector.networks import HeatmapDetector
 from lgan_jax.methods.landmarkgan.networks import SIZES, LandmarkMLP, LandmarkToFace
 from lgan_jax.nn.patch_discriminator import PatchDiscriminator
 
-_HEATMAP = 64  # pixels a side, that their frame is made of
+_SHIFT, _END = frames.to_released(np.array([0.0, 1.0])).tolist()  # of their frame: where ours begins and ends
+PUBLISHED_ORIGIN = float(frames.from_released(np.zeros(1))[0])  # where their frame has its 0, in ours
+PUBLISHED_SCALE = _END - _SHIFT  # their units of distance in a unit of ours
 _CODE = 4  # pixels a side of the map that the generator starts from
 _FULL = 1024  # its channels, at width 1
 
@@ -37,6 +44,7 @@ def encoder(tensors: Tensors) -> Network:
     needed = _mlp_needs("lm_encoder", module, points)
     variables = names.read(needed, tensors)
     _take_ours(variables["params"]["layer_0"], points)
+    _order_outputs(variables["params"]["layer_4"], points)
     return Network(module, variables)
 
 
@@ -49,6 +57,7 @@ def decoder(tensors: Tensors) -> Network:
     names.check([one for each in needed for one in each.values()], tensors)
     variables = [names.variables(each, tensors) for each in needed]
     for each in variables:
+        _order_inputs(each["params"]["layer_0"], points)
         _give_ours(each["params"]["layer_4"], points)
     return Network(module, jax.tree.map(lambda *of_each: np.stack(of_each), *variables))
 
@@ -149,17 +158,28 @@ def _order(points: int) -> np.ndarray:
 def _take_ours(layer: dict[str, np.ndarray], points: int) -> None:
     """Makes a first layer for their landmarks one for ours."""
     kernel = layer["kernel"].astype(np.float64)
-    layer["bias"] = (layer["bias"] - kernel.sum(0) * 0.5 / (_HEATMAP - 1)).astype(np.float32)
-    kernel = kernel.reshape(points, 2, -1)[_order(points)].reshape(kernel.shape)
-    layer["kernel"] = (kernel * _HEATMAP / (_HEATMAP - 1)).astype(np.float32)
+    layer["bias"] = (layer["bias"] + kernel.sum(0) * _SHIFT).astype(np.float32)
+    layer["kernel"] = (kernel * PUBLISHED_SCALE).astype(np.float32)
+    _order_inputs(layer, points)
 
 
 def _give_ours(layer: dict[str, np.ndarray], points: int) -> None:
     """Makes a last layer that gives their landmarks one that gives ours."""
-    scale, order = (_HEATMAP - 1) / _HEATMAP, _order(points)
-    kernel, bias = layer["kernel"].astype(np.float64) * scale, layer["bias"] * scale + 0.5 / _HEATMAP
-    layer["kernel"] = kernel.reshape(-1, points, 2)[:, order].reshape(kernel.shape).astype(np.float32)
-    layer["bias"] = bias.reshape(points, 2)[order].reshape(-1).astype(np.float32)
+    layer["kernel"] = (layer["kernel"].astype(np.float64) / PUBLISHED_SCALE).astype(np.float32)
+    layer["bias"] = frames.from_released(layer["bias"].astype(np.float64)).astype(np.float32)
+    _order_outputs(layer, points)
+
+
+def _order_inputs(layer: dict[str, np.ndarray], points: int) -> None:
+    """Makes a layer that takes a number pair for each point take them in our order."""
+    kernel = layer["kernel"]
+    layer["kernel"] = kernel.reshape(points, 2, -1)[_order(points)].reshape(kernel.shape)
+
+
+def _order_outputs(layer: dict[str, np.ndarray], points: int) -> None:
+    """Makes a layer that gives a number pair for each point give them in our order."""
+    for name, values in layer.items():
+        layer[name] = values.reshape(-1, points, 2)[:, _order(points)].reshape(values.shape)
 
 
 def _rows_first(values: np.ndarray) -> np.ndarray:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from lgan_jax import config as configs
-from lgan_jax import data
+from lgan_jax import data, files, locks
 from lgan_jax.core import FaceInfo, Finished, blank_batch
 from lgan_jax.data import kept, synthetic
+from lgan_jax.interop import landmarkgan
 from lgan_jax.interop.released import Release
 from lgan_jax.methods.detector.method import Detector
 from lgan_jax.methods.landmarkgan.converter import Converter
@@ -67,13 +67,12 @@ def write(
     info = FaceInfo(release.scheme, release.size, people)
     finished = _finished(release, info, detector_run)
     record = json.loads(json.dumps({"config": _config(settings, finished), "data": kept.described(faces, info)}))
-    temporary = out.with_name(f".{out.name}.unfinished")
-    shutil.rmtree(temporary, ignore_errors=True)
-    workdir.open_run(temporary, record)
-    for name, phase in finished.items():
-        _save(temporary, name, phase, record)
-    kept.write(temporary, _landmarks(faces, release, finished["converter"].method))
-    temporary.rename(out)
+    with locks.held(out, f"--out {out}"), files.Replacement(out, folder=True) as new, new.named():
+        workdir.open_run(new.part, record)
+        for name, phase in finished.items():
+            save_phase(new.part, name, phase, record)
+        kept.write(new.part, _landmarks(faces, release, finished["converter"].method))
+        new.commit()
     return info
 
 
@@ -115,7 +114,7 @@ def _finished(release: Release, info: FaceInfo, detector_run: Path | None) -> di
     """Each phase's method and last state, host arrays."""
     widths = release.widths
     detector = _detector(release, info, detector_run)
-    converter = Converter(Converter.Settings(width=widths["converter"]), info, jnp.float32, {})
+    converter = Converter(_converter_settings(widths["converter"]), info, jnp.float32, {})
     finished = {"detector": detector, "converter": _last(converter, info, params=release.converter)}
     settings = Generator.Settings(
         width=widths["generator"],
@@ -131,6 +130,13 @@ def _finished(release: Release, info: FaceInfo, detector_run: Path | None) -> di
     watch = last.state.watch.replace(good=good, good_step=last.state.watch.good_step + last.state.step)
     finished["generator"] = Finished(generator, last.state.replace(watch=watch))
     return finished
+
+
+def _converter_settings(width: int) -> Converter.Settings:
+    """Settings whose loss is the published one in the published frame, so that training on starts where it stopped."""
+    weights = Converter.Settings.weights
+    weights = dataclasses.replace(weights, distance=weights.distance * landmarkgan.PUBLISHED_SCALE)
+    return Converter.Settings(width=width, weights=weights, origin=landmarkgan.PUBLISHED_ORIGIN)
 
 
 def _detector(release: Release, info: FaceInfo, run: Path | None) -> Finished:
@@ -182,7 +188,8 @@ def _config(settings: data.Settings, finished: Mapping[str, Finished]) -> dict[s
     }
 
 
-def _save(folder: Path, name: str, phase: Finished, record: Mapping[str, Any]) -> None:
+def save_phase(folder: Path, name: str, phase: Finished, record: Mapping[str, Any]) -> None:
+    """Writes a phase's last state as training would have: its checkpoint in a run's folder, with the run's record."""
     nothing = iter(grain.MapDataset.range(1).to_iter_dataset())  # a position in data, which a checkpoint must have
     with checkpoints.Checkpoints(folder, name) as saving:
         saving.save(int(phase.state.step), phase.state, nothing, record)

@@ -7,7 +7,7 @@ generator minimises, given those of its own.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -70,16 +70,23 @@ def gradient_penalty(
     real: Pictures,
     made: Pictures,
     share: Float[Array, " batch"],
+    over_map: Literal["mean", "sum"] = "mean",
 ) -> Scalar:
     """E[(‖∇D(x̃)‖₂ − 1)²] at x̃ = share·real + (1 − share)·made (Gulrajani et al. 2017, "WGAN-GP").
 
-    D of a picture is the mean of what `critic` says of it. `critic` must judge every picture on its own (without batch
-    norm): then the gradient of the sum over the batch is each picture's own, and takes one pass.
+    D of an image is the mean of what `critic` says of it, which is what the Wasserstein losses compare; with `over_map`
+    "sum" the sum of its map, as GANimation's code takes it here alone: each gradient is as many times larger as the map
+    has places. `critic` must judge every image on its own (without batch norm): then the gradient of the sum over the
+    batch is each image's own, and takes one pass.
     """
     share = share[:, None, None, None]
     between = share * real + (1 - share) * made
-    count = between.shape[0]
-    slopes = jax.grad(lambda pictures: jnp.sum(critic(pictures).reshape(count, -1).mean(1)))(between)
+
+    def total(images: Pictures) -> Scalar:
+        judged = critic(images).reshape(len(images), -1)
+        return jnp.sum(judged.mean(1) if over_map == "mean" else judged)
+
+    slopes = jax.grad(total)(between)
     return jnp.mean((safe_norm(slopes, (1, 2, 3)) - 1) ** 2)
 
 

@@ -89,7 +89,11 @@ class Classifier:
         self._params, self._logits = params, _compiled(settings)[1]
 
     def __call__(self, faces: Grey) -> Int[np.ndarray, " n"]:
-        """The expressions of `prepared` faces."""
+        """The expressions of `prepared` faces. Raises `ValueError` for what are no bytes."""
+        if faces.dtype != np.uint8 or faces.shape[1:] != (SIDE, SIDE):
+            raise ValueError(
+                f"faces are {faces.dtype} {faces.shape}; expected bytes, (B, {SIDE}, {SIDE}), as `prepared` makes them"
+            )
         return in_chunks(lambda chunk: self._logits(self._params, chunk), faces).argmax(-1)
 
 
@@ -117,9 +121,9 @@ def train(
     if count < 1:
         raise ValueError("the expression classifier has no face to learn from")
     step, _ = _compiled(settings)
-    key = jax.random.key(seed)
+    first, key = jax.random.split(jax.random.key(seed))
     start = jnp.zeros((1, SIDE, SIDE, 1))
-    params = initial_variables(Network(settings.width), key, start)["params"]
+    params = initial_variables(Network(settings.width), first, start)["params"]
     moments = _optimizer(settings).init(params)
     order = _order(count, np.random.default_rng(seed))
     for number in range(settings.steps):

@@ -12,10 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from lgan_jax import checks
+
 WINDOW = 11  # side of SSIM's Gaussian window in pixels
 _SIGMA = 1.5  # pixels
 MOST_PSNR = 100.0  # dB; what identical pictures get instead of infinity
-_TOLERANCE = 1e-3  # a network's half-precision rounding outside [-1, 1]; clipped
 
 Pictures = Float[np.ndarray | jax.Array, "_ _ _ _"]  # (B, H, W, C); equal shapes are checked when measuring
 Values = Float[np.ndarray, " _"]  # (B,)
@@ -78,11 +79,5 @@ def _checked(one: Pictures, other: Pictures) -> tuple[np.ndarray, np.ndarray]:
     """Both pictures as float32 in [0, 1]."""
     if one.shape != other.shape:
         raise ValueError(f"pictures of one shape can be compared, not {one.shape} with {other.shape}")
-    return _unit_range(np.asarray(one, np.float32)), _unit_range(np.asarray(other, np.float32))
-
-
-def _unit_range(pictures: np.ndarray) -> np.ndarray:
-    low, high = float(pictures.min(initial=0.0)), float(pictures.max(initial=0.0))
-    if not (low >= -1 - _TOLERANCE and high <= 1 + _TOLERANCE):  # NaN fails this too
-        raise ValueError(f"pictures must be in [-1, 1]; these reach from {low:.4g} to {high:.4g}")
-    return np.clip((pictures + 1) / 2, 0, 1)
+    one, other = (checks.images(pictures, *pictures.shape) for pictures in (one, other))
+    return (one + 1) / 2, (other + 1) / 2

@@ -1,7 +1,7 @@
 """Differences between two sets of landmarks.
 
 Landmarks are `(..., N, 2)`, (x, y), fractions of the image in [0, 1]. A little outside is allowed (a chin below the
-crop), pixels are not: `FARTHEST` is where a coordinate is no longer taken for a fraction.
+crop), pixels are not: see `checks.landmarks`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
+from lgan_jax import checks
 from lgan_jax.landmarks import Scheme, inter_ocular
-
-FARTHEST = 2.0
 
 
 def lmk(one: Float[np.ndarray, "*batch N 2"], other: Float[np.ndarray, "*batch N 2"]) -> Float[np.ndarray, "*batch"]:
@@ -60,6 +59,4 @@ def check_landmarks(landmarks: np.ndarray, scheme: Scheme | None = None) -> None
         raise ValueError(f"{scheme.name} has {scheme.count} landmarks, these are {landmarks.shape[-2]}")
     if not np.isfinite(landmarks).all():
         raise ValueError("landmarks hold values that are not finite; leave those faces out before measuring")
-    farthest = float(np.abs(landmarks).max(initial=0.0))
-    if farthest > FARTHEST:
-        raise ValueError(f"landmarks must be fractions of the image, in [0, 1]; one is {farthest:.4g} (pixels?)")
+    checks.landmarks(landmarks, *landmarks.shape[-2:], leading=True)

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Float64
 
+from lgan_jax import checks
+
 
 class Agreement(NamedTuple):
     """Of each unit, over `count` faces.
@@ -23,7 +25,8 @@ class Agreement(NamedTuple):
 
 
 def agreement(found: Float[np.ndarray, "n units"], true: Float[np.ndarray, "n units"]) -> Agreement:
-    """Agreement of intensities in [0, 1]. Raises `ValueError` for fewer than two faces."""
+    """Agreement of intensities in [0, 1]. Raises `ValueError` for fewer than two faces, and for what is outside."""
+    found, true = (checks.ranged("action units", x, np.shape(x), 0.0, 1.0) for x in (found, true))
     if len(found) < 2:
         raise ValueError(f"a correlation needs at least 2 faces, not {len(found)}")
     x, y = (np.asarray(values, np.float64) - np.mean(values, 0, np.float64) for values in (found, true))

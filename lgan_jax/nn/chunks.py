@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import ArrayLike, Float32
 
+from lgan_jax import checks
 from lgan_jax.core import FaceInfo
 
 
@@ -39,12 +40,10 @@ def in_chunks(apply: Callable, *inputs: np.ndarray) -> Any:
 def detect_in_chunks(detect: Callable, images: ArrayLike, info: FaceInfo) -> Float32[np.ndarray, "*batch n 2"]:
     """`detect(pictures)` of faces `(..., size, size, 3)` in [-1, 1]: landmarks in [0, 1].
 
-    Raises `ValueError` for pictures of another size than `info` says, and where what is found is not finite: a run made
-    of published weights without a detector has NaN in its place.
+    Raises `ValueError` for images of another size than `info` says or outside [-1, 1], and where what is found is not
+    finite: a run made of published weights without a detector has NaN in its place.
     """
-    images = np.asarray(images, np.float32)
-    if images.shape[-3:] != (info.size, info.size, 3):
-        raise ValueError(f"pictures have the shape {images.shape}; expected (..., {info.size}, {info.size}, 3)")
+    images = checks.images(images, info.size, info.size, 3, leading=True)
     found = in_chunks(detect, images.reshape(-1, *images.shape[-3:]))
     if not np.isfinite(found).all():
         raise ValueError("this run has no landmark detector; make it again with one (--detector RUN), or train one")

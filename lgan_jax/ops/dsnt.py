@@ -1,11 +1,11 @@
 """The differentiable spatial-to-numerical transform (Nibali et al. 2018, arXiv 1801.07372) and its losses.
 
-A heatmap set is float32 `(*batch, height, width, n)`, each of the n maps summing to 1. Two frames:
+A heatmap set is float32 `(*batch, height, width, n)`, each of the n maps summing to 1. Two frames (see `frames`):
   Nibali's: (x, y) with the centre of column j = 1 … w at (2j − (w + 1)) / w, so −1 and 1 are the map's edges;
   the library's landmarks u in [0, 1] from edge to edge: u = (c + 1) / 2 of that.
-Losses are for each landmark, `(*batch, n)`, in Nibali's frame; σ is in pixels of the heatmap. ε = 1e-24, inside
-logarithms and in the Gaussian's normalisation, is that of the public implementation; it decides the value of a target
-off the map.
+Losses are for each landmark, `(*batch, n)`, in Nibali's frame, and `average` is their mean; σ is in pixels of the
+heatmap. ε = 1e-24, inside logarithms and in the Gaussian's normalisation, is that of the public implementation; it
+decides the value of a target off the map.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
+from lgan_jax import frames
 from lgan_jax.ops.heatmaps import gaussians
 from lgan_jax.ops.norms import safe_norm
 
@@ -44,19 +45,42 @@ def dsnt(heatmaps: Heatmaps) -> Points:
     return jnp.stack([x, y], -1)
 
 
-def to_landmarks(coordinates: Points) -> Points:
-    """From Nibali's frame to landmarks in [0, 1]."""
-    return (coordinates + 1) / 2
-
-
-def from_landmarks(landmarks: Points) -> Points:
-    """From landmarks in [0, 1] to Nibali's frame."""
-    return 2 * landmarks - 1
+to_landmarks, from_landmarks = frames.from_dsnt, frames.to_dsnt  # between Nibali's frame and landmarks in [0, 1]
 
 
 def euclidean_loss(coordinates: Points, target: Points) -> PerPoint:
     """Distance between two sets of points of the same frame; gradient 0 where they agree."""
     return safe_norm(coordinates - target)
+
+
+def l1_loss(coordinates: Points, target: Points) -> PerPoint:
+    """Absolute difference between two sets of points of the same frame, averaged over x and y."""
+    return jnp.abs(coordinates - target).mean(-1)
+
+
+def mse_loss(coordinates: Points, target: Points) -> PerPoint:
+    """Squared difference between two sets of points of the same frame, averaged over x and y."""
+    return ((coordinates - target) ** 2).mean(-1)
+
+
+DISTANCES: dict[str, Callable[[Points, Points], PerPoint]] = {
+    "euclidean": euclidean_loss,
+    "l1": l1_loss,
+    "mse": mse_loss,
+}
+
+
+def average(losses: PerPoint, mask: Bool[Array, "*batch n"] | None = None, axis: str | None = None) -> Float[Array, ""]:
+    """The mean of losses, over the landmarks that `mask` counts; 0 where it counts none (dsntnn's `average_loss`).
+
+    What the mask leaves out may be any number, NaN too. Under the mapped axis `axis` of devices, landmarks are counted
+    on all of them: the mean over devices of what is returned is the mean over the landmarks of the whole batch.
+    """
+    if mask is None:
+        return losses.mean()
+    count = mask.sum().astype(jnp.float32)
+    count = count if axis is None else jax.lax.pmean(count, axis)
+    return jnp.sum(jnp.where(mask, losses, 0)) / jnp.where(count > 0, count, 1)
 
 
 def js_regulariser(heatmaps: Heatmaps, target: Points, sigma: float) -> PerPoint:
@@ -72,14 +96,18 @@ def kl_regulariser(heatmaps: Heatmaps, target: Points, sigma: float) -> PerPoint
 
 
 def variance_regulariser(heatmaps: Heatmaps, target: Points, sigma: float) -> PerPoint:
-    """Squared difference between each map's variance and σ², in x and in y, summed; the target plays no part."""
-    height, width = heatmaps.shape[-3:-1]
-    mean = dsnt(heatmaps)
-    dx = _column(pixel_coordinates(width), heatmaps.ndim - 2) - mean[..., None, :, 0]
-    dy = _column(pixel_coordinates(height), heatmaps.ndim - 2) - mean[..., None, :, 1]
-    x = jnp.einsum("...hwn,...wn->...n", heatmaps, dx**2)
-    y = jnp.einsum("...hwn,...hn->...n", heatmaps, dy**2)
-    return (x - (2 * sigma / width) ** 2) ** 2 + (y - (2 * sigma / height) ** 2) ** 2
+    """Squared difference between each map's variance and σ², both in pixels², of x plus of y; `target` plays no part.
+
+    In pixels as dsntnn has it: in Nibali's frame, as in the paper's text, it is (size / 2)⁴ times smaller, a millionth
+    at 64 pixels, and does nothing at λ = 1.
+    """
+    mean, total = dsnt(heatmaps), jnp.zeros(())
+    for axis, pattern in ((0, "...hwn,...wn->...n"), (1, "...hwn,...hn->...n")):
+        size = heatmaps.shape[-2 - axis]
+        apart = _column(pixel_coordinates(size), heatmaps.ndim - 2) - mean[..., None, :, axis]
+        variance = jnp.einsum(pattern, heatmaps, apart**2) * (size / 2) ** 2
+        total = total + (variance - sigma**2) ** 2
+    return total
 
 
 REGULARISERS: dict[str, Callable[[Heatmaps, Points, float], PerPoint]] = {

@@ -81,19 +81,18 @@ def peaks(
 ) -> tuple[Float[Array, "*batch n 2"], Float[Array, "*batch n"]]:
     """Where each map is highest, and how high.
 
-    A quarter of a pixel towards the higher neighbour on each axis, as face-alignment reads its maps; not rounded, as it
-    does in the end.
+    A quarter of a pixel towards the higher neighbour on each axis, where neither coordinate of the highest pixel is on
+    the border of the map; else its center. So face-alignment reads its maps; not rounded, as it does in the end.
     """
     height, width, n = heatmaps.shape[-3:]
     maps = jnp.moveaxis(heatmaps, -1, -3).reshape(-1, height, width)
     index = maps.reshape(len(maps), -1).argmax(1)
+    every, row, column = jnp.arange(len(maps)), index // width, index % width
+    inside = (row > 0) & (row < height - 1) & (column > 0) & (column < width - 1)
     places = []
-    for axis, at, size in ((2, index % width, width), (1, index // width, height)):
-        line = (
-            maps[jnp.arange(len(maps)), index // width] if axis == 2 else maps[jnp.arange(len(maps)), :, index % width]
-        )
-        before, after = (jnp.take_along_axis(line, (at + i).clip(0, size - 1)[:, None], 1)[:, 0] for i in (-1, 1))
-        inside = (at > 0) & (at < size - 1)
+    for line, at in ((maps[every, row], column), (maps[every, :, column], row)):
+        size = line.shape[1]
+        before, after = (line[every, (at + i).clip(0, size - 1)] for i in (-1, 1))
         places.append((at + 0.5 + 0.25 * inside * jnp.sign(after - before)) / size)
     lead = heatmaps.shape[:-3]
     return jnp.stack(places, -1).reshape(*lead, n, 2), maps.max((1, 2)).reshape(*lead, n)

@@ -1,13 +1,16 @@
 """Checkpoints of a phase: the whole state and the data's position, saved together, asynchronously and atomically.
 
-They lie in `checkpoints/<phase>/<step>/` of the run's folder. The state is saved once, not once a device.
+They lie in `checkpoints/<phase>/<step>/` of the run's folder, with checksums that are verified before one is restored.
+The state is saved once, not once a device.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,10 +21,14 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from lgan_jax import files
 from lgan_jax.core import Finished, State
+from lgan_jax.training import parallel
 from lgan_jax.training.phase import Phase
 from lgan_jax.training.workdir import about, check_format, read_run
 
+_ITEMS = ("state", "data", "record")  # of a checkpoint, a folder each
+_SEALED = "checksums"  # field of the record of a checkpoint that has checksums; those of older versions have none
 # How the system says that a file cannot be written, wherever it is quoted.
 _DISK = ("No space left", "Disk quota", "File too large", "Read-only file system", "Permission denied", "I/O error")
 
@@ -35,13 +42,25 @@ class Checkpoints:
 
     Every method that writes raises `NotSavedError` (an `OSError`) where the disk is full or cannot be written;
     what was saved before is untouched by that. `keep`: how many of the newest stay; `read_only` makes and removes
-    nothing in the folder.
+    nothing in the folder. Raises `ValueError` where there are checkpoints, and none is whole.
+
+    Attributes:
+      skipped: a line for each checkpoint that is newer than the newest whole one: what is wrong with it, and where it
+        was moved to.
     """
 
     def __init__(self, workdir: str | os.PathLike, phase: str, keep: int | None = None, read_only: bool = False):
         self.folder = folder_of(workdir, phase)
         self.phase = phase
-        self._newest = newest_step(self.folder)
+        self._keep = keep
+        if not read_only and parallel.is_first():
+            files.make_folder(self.folder)
+        self._saving = self._unsettled = None  # the step that is being saved, and that was not seen on disk yet
+        self._newest, damaged = _newest_whole(self.folder)
+        if damaged and self._newest is None:
+            faults = "; ".join(f"step {step:,}: {fault}" for step, fault in damaged.items())
+            raise ValueError(f"no checkpoint in {self.folder} is whole ({faults}); delete it to start {phase} over")
+        self.skipped = self._set_aside(damaged, read_only)
         self._manager = ocp.CheckpointManager(
             self.folder,
             item_handlers={
@@ -50,7 +69,9 @@ class Checkpoints:
                 "record": ocp.JsonCheckpointHandler(),
             },
             options=ocp.CheckpointManagerOptions(
-                max_to_keep=keep, create=not read_only, cleanup_tmp_directories=not read_only
+                create=not read_only,
+                cleanup_tmp_directories=not read_only,
+                async_options=ocp.AsyncOptions(post_finalization_callback=self._seal),
             ),
         )
 
@@ -63,6 +84,7 @@ class Checkpoints:
         with self._quiet:
             try:
                 with self.explained(f"step {self._newest}"):
+                    self._settle()
                     self._manager.close()
             except NotSavedError:
                 if error is None:  # an error on its way out has its own line to say
@@ -70,7 +92,7 @@ class Checkpoints:
 
     @property
     def newest(self) -> int | None:
-        """The newest step that has been saved, or is being saved."""
+        """The newest step that has been saved whole, or is being saved."""
         return self._newest
 
     def save(self, step: int, state: State, data: Iterator, record: Mapping[str, Any]) -> None:
@@ -80,12 +102,14 @@ class Checkpoints:
         if int(state.step) != step:
             raise ValueError(f"{self.phase}: train_step left the state's `step` at {state.step} after step {step}")
         with self.explained(f"step {step}"):
+            self._settle()
+            self._saving = self._unsettled = step
             self._manager.save(
                 step,
                 args=ocp.args.Composite(
                     state=ocp.args.StandardSave(state),
                     data=grain.checkpoint.CheckpointSave(data),
-                    record=ocp.args.JsonSave({"phase": self.phase, "step": step, **about(), **record}),
+                    record=ocp.args.JsonSave({"phase": self.phase, "step": step, _SEALED: True, **about(), **record}),
                 ),
             )
         self._newest = step
@@ -93,7 +117,39 @@ class Checkpoints:
     def wait(self) -> None:
         """Waits until everything is on disk."""
         with self.explained(f"step {self._newest}"):
-            self._manager.wait_until_finished()
+            self._settle()
+
+    def _seal(self) -> None:
+        """Adds the checksums of what was saved, and flushes it, before it gets its final name."""
+        if parallel.is_first():
+            for unfinished in self.folder.glob(f"{self._saving}.*tmp*"):
+                for item in _ITEMS:
+                    files.seal(unfinished / item)
+
+    def _settle(self) -> None:
+        """Waits until the last save is on disk, and only then removes what is older than those to keep."""
+        saved, self._unsettled = self._unsettled, None
+        self._manager.wait_until_finished()
+        if saved is not None and parallel.is_first():
+            files.sync(self.folder / str(saved))
+            files.sync_entries(self.folder)
+            for step in _steps(self.folder)[: -self._keep] if self._keep else ():
+                shutil.rmtree(self.folder / str(step))
+
+    def _set_aside(self, damaged: Mapping[int, str], read_only: bool) -> list[str]:
+        """Moves damaged checkpoints out of the way, if they may be; a line for each."""
+        lines = []
+        if not read_only:
+            parallel.barrier(f"checkpoints of {self.phase} checked")
+        for step, fault in damaged.items():
+            aside = self.folder.parents[1] / "damaged" / f"{self.phase}-{step}"
+            if not read_only and parallel.is_first():
+                files.make_folder(aside.parent)
+                shutil.rmtree(aside, ignore_errors=True)
+                (self.folder / str(step)).rename(aside)
+            where = "skipped" if read_only else f"moved to {aside}"
+            lines.append(f"the checkpoint of step {step:,} of {self.phase} is damaged ({fault}) and was {where}")
+        return lines
 
     def restore(self, abstract: State, data: Iterator | None = None) -> State:
         """The newest state, as host arrays of the abstract state's shapes and dtypes; sets `data` to its position.
@@ -164,9 +220,44 @@ def folder_of(workdir: str | os.PathLike, phase: str) -> Path:
 
 
 def newest_step(folder: Path) -> int | None:
-    """The newest step that is completely on disk in a phase's folder. Unfinished saves have longer names."""
-    steps = [int(entry.name) for entry in folder.iterdir() if entry.name.isdigit()] if folder.is_dir() else []
-    return max(steps, default=None)
+    """The newest step in a phase's folder that was saved to its end; whether it is still whole is not looked at."""
+    return max(_steps(folder), default=None)
+
+
+def _steps(folder: Path) -> list[int]:
+    """All steps in a phase's folder that were saved to their end. Unfinished saves have longer names."""
+    return sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdigit()) if folder.is_dir() else []
+
+
+def _newest_whole(folder: Path) -> tuple[int | None, dict[int, str]]:
+    """The newest step that is as it was saved, and what is wrong with those after it."""
+    damaged: dict[int, str] = {}
+    for step in reversed(_steps(folder)):
+        fault = _damage(folder / str(step))
+        if fault is None:
+            return step, damaged
+        damaged[step] = fault
+    return None, damaged
+
+
+def _damage(checkpoint: Path) -> str | None:
+    """What is wrong with a checkpoint, if anything."""
+    for item in _ITEMS:
+        if files.is_sealed(checkpoint / item):
+            fault = files.damage(checkpoint / item)
+        else:
+            fault = None if _older(checkpoint) else "it has no checksums"
+        if fault is not None:
+            return f"{item}: {fault}"
+    return None
+
+
+def _older(checkpoint: Path) -> bool:
+    """Whether a checkpoint's record says that a version wrote it that knew no checksums."""
+    try:
+        return _SEALED not in json.loads((checkpoint / "record" / "metadata").read_text())
+    except (OSError, ValueError):
+        return False
 
 
 def finished_section(workdir: str | os.PathLike, phase: str, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -202,6 +293,8 @@ def restore_finished(phases: Sequence[Phase], workdir: str | os.PathLike) -> dic
             break
         method = phase.build(restored)
         with Checkpoints(workdir, phase.name, read_only=True) as checkpoints:
+            for line in checkpoints.skipped:
+                print(f"NOTE: {line}", file=sys.stderr)
             state = checkpoints.restore(phase.abstract_state(method.init))
         restored[phase.name] = Finished(method, jax.device_put(state))
     if not restored:

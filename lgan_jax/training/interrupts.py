@@ -1,4 +1,4 @@
-"""Stopping when asked to: SIGTERM and Ctrl-C end a run after the step that it is in, with everything saved."""
+"""Stopping when asked to: SIGTERM, Ctrl-C and the end of the terminal end a run after its step, with all saved."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import threading
 
 import jax
 from jax.experimental import multihost_utils
+
+from lgan_jax import signals
 
 
 class Stopped(Exception):
@@ -22,19 +24,23 @@ class Stopped(Exception):
 
 
 class Interrupts:
-    """While entered, SIGTERM and the first SIGINT are remembered; a second SIGINT interrupts at once.
+    """While entered, SIGTERM, SIGHUP and the first SIGINT are remembered; a second SIGINT interrupts at once.
 
-    With several processes JAX itself listens for SIGTERM and brings all of them to stop after the same step.
+    A signal that is ignored, as SIGHUP is under nohup, stays so. With several processes JAX itself listens for SIGTERM
+    and brings all of them to stop after the same step; the other signals are passed on to it.
     """
 
     def __init__(self):
         self.signal_number: int | None = None
+        self._passed_on: int | None = None
         self._previous = {}
 
     def __enter__(self) -> Interrupts:
-        if jax.process_count() == 1 and threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._previous[number] = signal.signal(number, self._remember)
+        if threading.current_thread() is threading.main_thread():
+            of_jax = {signal.SIGTERM} if jax.process_count() > 1 else set()
+            for number in {signal.SIGTERM, signal.SIGINT, signal.SIGHUP} - of_jax:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._previous[number] = signal.signal(number, self._remember)
         return self
 
     def __exit__(self, *_) -> None:
@@ -44,11 +50,20 @@ class Interrupts:
 
     def requested(self, step: int) -> bool:
         """Whether to stop after this step; all processes call it at every step, with steps that only grow."""
-        if jax.process_count() > 1 and multihost_utils.reached_preemption_sync_point(step):
-            self.signal_number = signal.SIGTERM
+        if jax.process_count() > 1:
+            reached = multihost_utils.reached_preemption_sync_point(step)
+            if reached:
+                self.signal_number = self._passed_on or signal.SIGTERM
+            return reached
         return self.signal_number is not None
 
     def _remember(self, number: int, _) -> None:
-        self.signal_number = number
         if number == signal.SIGINT:
             signal.signal(signal.SIGINT, self._previous[signal.SIGINT])
+        if number == signal.SIGHUP:
+            signals.leave_terminal()
+        if jax.process_count() == 1:
+            self.signal_number = number
+        else:
+            self._passed_on = number
+            signal.raise_signal(signal.SIGTERM)

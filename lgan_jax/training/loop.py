@@ -24,6 +24,7 @@ from lgan_jax.training.logs import Log
 from lgan_jax.training.logs.identities import means
 from lgan_jax.training.pace import Pace
 from lgan_jax.training.phase import HostBatch, Phase, as_arrays
+from lgan_jax.training.profile import Profile
 from lgan_jax.training.workdir import open_run
 
 _AHEAD = 2  # steps that the host may be ahead of the devices
@@ -34,7 +35,7 @@ class Settings:
     """How a run is trained and watched; all intervals in steps.
 
     `keep`: how many of a phase's newest checkpoints stay. `profile`: the first and last step of every phase that
-    `jax.profiler` records into the run's folder; none by default.
+    `jax.profiler` records into the run's folder, as far as the phase has them; none by default.
     """
 
     seed: int = 0
@@ -51,6 +52,8 @@ class Settings:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if len(self.profile) not in (0, 2):
             raise ValueError(f"profile must name a first and a last step, not {self.profile}")
+        if self.profile and not 1 <= self.profile[0] <= self.profile[1]:
+            raise ValueError(f"profile is {self.profile}; the first step is 1, and the last is not before the first")
 
 
 def run(
@@ -66,8 +69,8 @@ def run(
     its newest checkpoint and its data's position, and a finished run only says that it is finished. `record` is
     what must stay the same for that (see `workdir.open_run`); `notes` are lines to print at the start.
 
-    Raises `Stopped` after SIGTERM or Ctrl-C, with everything saved; `FloatingPointError` for a metric that is not
-    finite; `OSError` where the disk is full; `ValueError` or `FileExistsError` for a folder of something else.
+    Raises `Stopped` after SIGTERM, SIGHUP or Ctrl-C, with everything saved; `FloatingPointError` for a metric that is
+    not finite; `OSError` where the disk is full; `ValueError` or `FileExistsError` for a folder of something else.
     """
     compilation.use_cache()
     workdir = open_run(workdir, record)
@@ -98,7 +101,9 @@ class _Training:
     ):
         self.phase, self.settings, self.method = phase, settings, phase.build(earlier)
         self.checkpoints, self.interrupts, self.steps_before = checkpoints, interrupts, steps_before
-        spread = parallel.on_host if getattr(self.method, "on_host", False) else parallel.spread
+        on_host = getattr(self.method, "on_host", False)
+        self.checkpoint_every = 1 if on_host else settings.checkpoint_every
+        spread = parallel.on_host if on_host else parallel.spread
         self.turn = getattr(self.method, "turn", lambda _: None)
         self.recover = getattr(self.method, "recover", None)
         self.identities = self.method.faces.identities if hasattr(self.method, "worst") else ()
@@ -115,6 +120,8 @@ class _Training:
     def run(self, workdir: Path, record: Mapping[str, Any], console: Console) -> State:
         """Trains the phase to its end, from where it stands."""
         phase, start = self.phase, self.checkpoints.newest or 0
+        for line in self.checkpoints.skipped:
+            console.print(f"NOTE: {line}", highlight=False, markup=False, soft_wrap=True)
         init = jax.jit(lambda seed, batch: self.method.init(phase.keys(seed)[0], batch))
         abstract = init.eval_shape(self.settings.seed, as_arrays(phase.example))  # traced, which takes seconds, once
         if start >= phase.steps:
@@ -136,14 +143,24 @@ class _Training:
             log = None
             if parallel.is_first():
                 log = stack.enter_context(Log(workdir, phase.name, start, phase.steps, console))
-            return self._train(state, data, start, log, record)
+            steps = self.settings.profile if log else ()
+            profile = stack.enter_context(Profile(workdir / "profile" / phase.name, steps, self._wait))
+            return self._train(state, data, start, log, record, profile)
 
-    def _train(self, state: State, data: Iterator, start: int, log: Log | None, record: Mapping[str, Any]) -> State:
+    def _train(
+        self,
+        state: State,
+        data: Iterator,
+        start: int,
+        log: Log | None,
+        record: Mapping[str, Any],
+        profile: Profile,
+    ) -> State:
         seed = parallel.replicate(np.int32(self.settings.seed))
         if log and not start:
             log.pictures(0, jax.device_get(self.pictures(state, self.phase.pictures)))
         for step in range(start + 1, self.phase.steps + 1):
-            self._profile(step, log, done=False)
+            profile.before(step)
             batch = parallel.shard(self._next(data, step))
             turn = self.turn(step - 1)
             if compiles := turn not in self.compiled:
@@ -154,12 +171,12 @@ class _Training:
             except FloatingPointError as error:  # of a phase that works on the host
                 raise self._failure(f"{error}, at step {step}") from None
             self._keep_pace(step, metrics, compiles)
-            self._profile(step, log, done=True)
+            profile.after(step)
             if log:
                 log.advance(step)
             stop = self.interrupts.requested(self.steps_before + step)
             state = self._report(step, state, log)
-            if stop or self._due(step, self.settings.checkpoint_every):
+            if stop or self._due(step, self.checkpoint_every):
                 self._measure()
                 host = parallel.to_host(state)
                 self.checkpoints.save(step, host, data, record)
@@ -184,9 +201,13 @@ class _Training:
 
     def _hold_pace(self) -> None:
         """Stops the clock when all steps are done: the next one is compiled, which is no measure of speed."""
+        self._wait()
+        self.pace.pause()
+
+    def _wait(self) -> None:
+        """Until the devices have computed the steps under way."""
         if self.underway:
             parallel.wait(self.underway[-1][1])
-        self.pace.pause()
 
     def _keep_pace(self, step: int, metrics: Metrics, compiled: bool) -> None:
         """Lets the host prepare and send the next batches while the devices compute, but not more than a few."""
@@ -263,13 +284,3 @@ class _Training:
         """Means over the held-out batches."""
         figures = jax.device_get([self.eval_step(state, batch) for batch in self.phase.held_out])
         return {name: np.asarray(np.mean([batch[name] for batch in figures], 0)) for name in figures[0]}
-
-    def _profile(self, step: int, log: Log | None, done: bool) -> None:
-        """Starts `jax.profiler` before the first step of its range and stops it after the last."""
-        if log and self.settings.profile:
-            first, last = self.settings.profile
-            if step == first and not done:
-                jax.profiler.start_trace(str(log.workdir / "profile" / self.phase.name))
-            if step == last and done:
-                parallel.wait(self.underway[-1][1])
-                jax.profiler.stop_trace()

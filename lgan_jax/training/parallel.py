@@ -6,7 +6,12 @@ A batch is cut along its leading axis, device by device, process by process. One
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import atexit
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -14,22 +19,90 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from lgan_jax import cli, locks
 from lgan_jax.core import DATA_AXIS
+from lgan_jax.training import companions
+
+_HEARTBEAT = 40  # seconds without a sign of life after which JAX takes a process for dead
+_EVALUATED = 7 * 24 * 3600  # seconds that the others wait at the end for the first, which evaluates
 
 
 def initialize(coordinator: str, count: int, index: int) -> None:
     """Joins this process to a run of `count` processes; call it before anything else touches JAX.
 
-    `coordinator` is `host:port` of process 0, `index` this process's number from 0. Raises `ValueError`.
+    `coordinator` is `host:port` of process 0, `index` this process's number from 0. Raises `ValueError`, and `OSError`
+    where the others cannot be reached.
     """
     if not 0 <= index < count:
         raise ValueError(f"process {index} of {count}: the index must be from 0 to {count - 1}")
-    jax.distributed.initialize(coordinator, count, index)
+    host, _, port = coordinator.rpartition(":")
+    if not host or not port.isdecimal():
+        raise ValueError(f"{coordinator} is no host:port of process 0, such as 10.0.0.1:1234")
+    try:
+        jax.distributed.initialize(
+            coordinator,
+            count,
+            index,
+            heartbeat_timeout_seconds=_HEARTBEAT,
+            shutdown_timeout_seconds=_EVALUATED,
+        )
+    except jax.errors.JaxRuntimeError as error:
+        raise ConnectionError(f"the {count} processes of {coordinator} did not meet: {error}") from None
+
+
+@contextlib.contextmanager
+def joined(coordinator: str, count: int, index: int) -> Iterator[None]:
+    """A run of several processes, see `initialize`, while entered: where one of them dies or fails, all of them end."""
+    initialize(coordinator, count, index)
+    others = _met(coordinator.rpartition(":")[0].strip("[]"), count, index)
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, jax.errors.JaxRuntimeError):  # as when another process died: that is said then
+            time.sleep(3 * companions.GRACE)
+        others.leave(well=False)
+        atexit.register(_end_at_once)
+        raise
+    others.leave(well=True)
+
+
+def _met(host: str, count: int, index: int) -> companions.Companions:
+    """The connections of this process to the others; `host` is that of process 0. Raises `ConnectionError`."""
+    others = companions.Companions()
+    port, token = others.listen() if index == 0 else (0, bytes(companions.TOKEN))
+    known = multihost_utils.broadcast_one_to_all(np.frombuffer(port.to_bytes(4) + token, np.uint8)).tobytes()
+    try:
+        if index == 0:
+            others.accept(count)
+        else:
+            others.connect(host, int.from_bytes(known[:4]), known[4:], index)
+    except OSError as error:
+        raise ConnectionError(f"process {index} of {count} and the first, on {host}, did not meet: {error}") from None
+    return others
+
+
+def _end_at_once() -> None:
+    """Before JAX, at the end of a process that failed, waits for the others."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(cli.USER_ERROR)
 
 
 def is_first() -> bool:
     """Whether this is the process that logs, evaluates and writes the run's record."""
     return jax.process_index() == 0
+
+
+@contextlib.contextmanager
+def alone(workdir: str | os.PathLike) -> Iterator[None]:
+    """Keeps other runs out of a run's folder while entered; the first process holds the lock for all.
+
+    Raises `BlockingIOError` where another run is at work in it.
+    """
+    with contextlib.ExitStack() as stack:
+        if is_first():
+            stack.enter_context(locks.held(workdir, f"--workdir {workdir}", inside=True))
+        yield
 
 
 def barrier(name: str) -> None:

@@ -11,11 +11,14 @@ from typing import Any, NamedTuple
 
 import jax
 
+from lgan_jax import files
 from lgan_jax.training import parallel
 
 FORMAT = 1  # of the run's folder and its checkpoints; grows when an older library could not read them
 _NAME = "run.json"
 CHANGES = "changes"  # the field of `run.json` with what was changed since the run was started, a line each
+STRIPPED = {"references": "stripped"}  # in the record of a run whose people's frames were taken out
+HOLDS = "holds_frames_of"  # the field with the people whose frames lie in the run's checkpoints, where there are any
 _ABOUT = ("format", "lgan_jax", "jax", "devices", CHANGES)  # fields that may differ when a run is continued
 _SHOWN = 4  # of the fields that differ
 
@@ -48,25 +51,42 @@ def open_run(
     workdir = Path(workdir).expanduser()
     record = json.loads(json.dumps(record))
     if parallel.is_first():
-        workdir.mkdir(parents=True, exist_ok=True)
+        files.make_folder(workdir)
         if not (workdir / _NAME).exists():
             _start(workdir, record)
     parallel.barrier("run folder opened")
     stored = read_run(workdir)
-    changes = list(differences({k: v for k, v in stored.items() if k not in _ABOUT}, record))
-    if refused := [str(change) for change in changes if not may_change(change)]:
-        more = f"; and {len(refused) - _SHOWN} more" if len(refused) > _SHOWN else ""
-        raise ValueError(
-            f"{workdir} holds a run of another config: {'; '.join(refused[:_SHOWN])}{more}. "
-            f"Choose another --workdir, or delete {workdir} to start over"
-        )
-    if changes:
+    if changes := _changes(workdir, {k: v for k, v in stored.items() if k not in _ABOUT}, record, may_change):
         parallel.barrier("run folder read")
         if parallel.is_first():
             since = [*stored.get(CHANGES, []), *map(str, changes)]
             _write(workdir, {**{k: stored[k] for k in _ABOUT if k in stored}, CHANGES: since, **record})
         parallel.barrier("run folder changed")
     return workdir.resolve()
+
+
+def check_run(workdir: str | os.PathLike, config: Mapping[str, Any], may_change: Callable[[Difference], bool]) -> None:
+    """Raises what `open_run` will raise for this config, while the data are not known yet. Makes nothing."""
+    workdir = Path(workdir)
+    if (workdir / _NAME).exists():
+        stored = {"config": read_run(workdir)["config"]}
+        _changes(workdir, stored, json.loads(json.dumps({"config": config})), may_change)
+    elif workdir.exists():
+        _check_empty(workdir)
+
+
+def _changes(
+    workdir: Path, stored: Mapping[str, Any], record: Mapping[str, Any], may_change: Callable[[Difference], bool]
+) -> list[Difference]:
+    """Where two records differ. Raises `ValueError` where they may not."""
+    changes = list(differences(stored, record))
+    if refused := [str(change) for change in changes if not may_change(change)]:
+        more = f"; and {len(refused) - _SHOWN} more" if len(refused) > _SHOWN else ""
+        raise ValueError(
+            f"{workdir} holds a run of another config: {'; '.join(refused[:_SHOWN])}{more}. "
+            f"Choose another --workdir, or delete {workdir} to start over"
+        )
+    return changes
 
 
 def read_run(workdir: str | os.PathLike) -> dict[str, Any]:
@@ -85,6 +105,11 @@ def read_run(workdir: str | os.PathLike) -> dict[str, Any]:
     return stored
 
 
+def is_stripped(stored: Mapping[str, Any]) -> bool:
+    """Whether a run's people's frames were taken out, so that it knows nobody."""
+    return stored.items() >= STRIPPED.items()
+
+
 def check_format(stored: Mapping[str, Any], where: str | os.PathLike) -> None:
     """Raises `ValueError` if `stored` was written by a library whose format this one does not know."""
     if stored["format"] > FORMAT:
@@ -99,25 +124,22 @@ def about() -> dict[str, Any]:
     return {"format": FORMAT, "lgan_jax": importlib.metadata.version("lgan_jax"), "jax": jax.__version__}
 
 
-def _start(workdir: Path, record: Mapping[str, Any]) -> None:
+def _check_empty(workdir: Path) -> None:
     strangers = sorted(entry.name for entry in workdir.iterdir() if not entry.name.startswith("."))
     if strangers:
         raise FileExistsError(
             f"{workdir} holds files that belong to no run ({', '.join(strangers[:3])}); choose another --workdir"
         )
+
+
+def _start(workdir: Path, record: Mapping[str, Any]) -> None:
+    _check_empty(workdir)
     devices = [f"{device.device_kind} {device.id}" for device in jax.devices()]
     _write(workdir, {**about(), "devices": devices, **record})
 
 
 def _write(workdir: Path, stored: Mapping[str, Any]) -> None:
-    write_text(workdir / _NAME, json.dumps(stored, indent=2) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a file so that a reader, or a run killed meanwhile, sees the old text or the new, never a part."""
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(text)
-    temporary.replace(path)
+    files.write_text(workdir / _NAME, json.dumps(stored, indent=2) + "\n")
 
 
 def differences(was: Any, now: Any, place: str = "") -> Iterator[Difference]:

@@ -31,6 +31,7 @@ class Stub:
     """A model whose pictures show the mean of the landmarks, and which can be held up."""
 
     info = FaceInfo(WFLW98, 32, small_editor.NAMES)
+    constraint = 2.5
 
     def __init__(self):
         self.go = threading.Event()
@@ -38,7 +39,7 @@ class Stub:
         self.began = threading.Semaphore(0)
         self.seen = []
 
-    def convert(self, landmarks, target):
+    def convert(self, landmarks, target, constrain=True):
         return landmarks
 
     def synthesize(self, landmarks, target, convert=True):
@@ -47,6 +48,9 @@ class Stub:
         self.seen.append(round(float(landmarks[0].mean()), 3))
         value = 2 * landmarks.mean((1, 2)) - 1
         return np.broadcast_to(value[:, None, None, None], (len(value), 32, 32, 3)).astype(np.float32)
+
+    def clamped(self, landmarks, target):
+        return np.linspace(0.25, 0.5, len(landmarks))
 
     def detect(self, images):
         raise NotImplementedError
@@ -100,6 +104,7 @@ def test_a_picture_comes_back_with_its_landmarks(address):
     }
     assert header["network_ms"] > 0
     assert header["distance"] > 1  # all points in one place
+    assert header["clamped"] == [0.25]
     np.testing.assert_array_equal(np.frombuffer(payload, "<f4", 196), 0.25)
     pixels = np.frombuffer(payload, np.uint8, offset=784).reshape(32, 32, 4)
     assert pixels[..., :3].tolist() == np.full((32, 32, 3), 64).tolist()
@@ -243,6 +248,7 @@ def test_what_the_page_is_told(address):
     told = told["landmarks"]
     assert told["identities"] == list(small_editor.NAMES)
     assert np.shape(told["resting"]) == (196,)
+    assert told["constraint"] == 2.5
     assert [slider["name"] for slider in told["sliders"]] == list(shapes.MEASURES)
 
 

@@ -16,14 +16,18 @@ class Stub:
     """Converted landmarks tell the person, pictures the person and the landmarks."""
 
     info = FaceInfo(WFLW98, 32, small_editor.NAMES)
+    constraint = 2.5
 
-    def convert(self, landmarks, target):
+    def convert(self, landmarks, target, constrain=True):
         return landmarks + 0.1 * np.array(target, np.float32)[:, None, None]
 
     def synthesize(self, landmarks, target, convert=True):
         assert not convert
         value = landmarks.mean((1, 2)) - 0.5 * np.array(target)
         return np.broadcast_to(value[:, None, None, None], (len(value), 32, 32, 3)).astype(np.float32)
+
+    def clamped(self, landmarks, target):
+        return np.linspace(0.25, 0.5, len(landmarks))
 
     def detect(self, images):
         raise NotImplementedError
@@ -38,7 +42,7 @@ POINTS = np.full((98, 2), 0.2, np.float32)
 
 
 def test_pictures_of_several_people(made):
-    pictures, landmarks, seconds = made.make(POINTS, Look((2, 0)))
+    pictures, landmarks, _, seconds = made.make(POINTS, Look((2, 0)))
     np.testing.assert_allclose(landmarks[:, 7, 1], [0.4, 0.2], atol=1e-6)
     np.testing.assert_array_equal(pictures[:, 3, 5, 1], np.rint((np.array([0.4 - 1, 0.2]) + 1) * 127.5))
     assert 0 < seconds < 5
@@ -52,6 +56,19 @@ def test_a_blend_mixes_landmarks_and_pictures_but_no_networks(made):
     assert (blended.pictures == 127).all() or (blended.pictures == 128).all()
     whole = made.make(POINTS, Look((0,), True, 2, 1.0)).pictures
     np.testing.assert_array_equal(whole, made.make(POINTS, Look((2,))).pictures)
+
+
+@pytest.mark.parametrize(
+    ("look", "clamped"),
+    [
+        (Look((2, 0)), [0.25, 0.5]),
+        (Look((2, 0), constrain=False), [0, 0]),
+        (Look((2, 0), convert=False), [0, 0]),
+        (Look((2, 0), True, 1, 0.5), [0.25, 0.5]),
+    ],
+)
+def test_how_much_of_an_edit_is_clamped(made, look, clamped):
+    np.testing.assert_array_equal(made.make(POINTS, look).clamped, np.array(clamped, np.float32))
 
 
 def test_png_says_what_made_it(made):

@@ -50,11 +50,29 @@ def test_faces_are_made_and_seen(model):
     mean = model.sample(3, 2, truncation=0.0).image
     np.testing.assert_allclose(mean[0], mean[1], atol=1e-5)
     assert model.mean_style.shape == (6,)
+    whole, part, none = (model.sample(3, 2, 0.0, cutoff).image for cutoff in (model.places, 1, 0))
+    np.testing.assert_allclose(whole, mean, atol=1e-6)
+    np.testing.assert_allclose(none, made.image[:2], atol=1e-6)
+    assert min(np.abs(part - whole).max(), np.abs(part - none).max()) > 1e-4
     assert model.detect(made.image).shape == (5, 68, 2)
     distance = model.look_distance(made.image, np.roll(made.image, 1, 0))
     assert (distance > 0).all()
     assert (distance <= 4).all()
     np.testing.assert_allclose(model.look_distance(made.image, made.image), 0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m: m.generate(np.zeros((2, 4))), r"the numbers z have the shape \(2, 4\); expected \(B, 5\)"),
+        (lambda m: m.sample(0, 1, 0.7, 99), "truncation_cutoff is 99; it must be from 0 to 6, the places of styles"),
+        (lambda m: m.detect(np.zeros((SIZE, SIZE, 3), np.uint8)), r"images are uint8; expected .* in \[-1, 1\]"),
+        (lambda m: m.look_distance(*[np.full((1, SIZE, SIZE, 3), 2.0)] * 2), r"images must be in \[-1, 1\]"),
+    ],
+)
+def test_what_is_wrong_is_said(model, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(model)
 
 
 def test_the_readme_example_runs(run):

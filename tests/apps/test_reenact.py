@@ -30,11 +30,19 @@ class _Model:
     """Faces as bright as the landmarks' first coordinate; "bo" is bluer."""
 
     info = FaceInfo(IBUG68, SIZE, ("ada", "bo", "cy"))
+    constraint = 0.0
+    in_closed_form = False
 
     def __init__(self, seconds=0.0):
         self.seconds = seconds
 
-    def convert(self, landmarks, target):
+    def with_driver(self, landmarks):
+        raise NotImplementedError
+
+    def clamped(self, landmarks, target):
+        raise NotImplementedError
+
+    def convert(self, landmarks, target, constrain=True):
         return np.asarray(landmarks, np.float32)
 
     def synthesize(self, landmarks, target, convert=True):
@@ -230,7 +238,7 @@ def test_memory_does_not_grow_with_a_videos_length(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--out", "o.mp4"], "required: --workdir, --driving, --target"),
+        (["--out", "o.mp4"], "required: --workdir, --driving"),
         (["--driving", "none.mp4"], "there is no file"),
         (["--out", "in.mp4"], "is the input itself"),
         (["--size", "33"], "--size must be even"),
@@ -257,6 +265,39 @@ def test_mistakes_are_one_line(tmp_path, monkeypatch, capsys, flags, message):
     assert lines[0].startswith("reenact: ")
     assert message in lines[0]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jpg", "in.mp4"]
+
+
+def test_a_drivers_frames_are_sampled_where_conversion_is_in_closed_form(tmp_path):
+    class Closed(_Model):
+        in_closed_form = True
+        known = None
+
+        def with_driver(self, landmarks):
+            Closed.known = landmarks
+            return self
+
+    levels = [60, 0, 100, 140]
+    driving = _shades(tmp_path / "in.mp4", levels)
+    _, said = _run(tmp_path, driving, "out.mp4", model=Closed())
+    assert "the shape of the driver's face is known from 3 frames" in said
+    np.testing.assert_allclose(255 * Closed.known[:, 0, 0], [60, 100, 140], atol=6)
+    Closed.known = None
+    _run(tmp_path, driving, "out.mp4", model=Closed(), relative=True, neutral=0)
+    assert Closed.known is None
+
+
+def test_how_many_frames_were_held_is_reported(tmp_path):
+    class Held(_Model):
+        constraint = 2.0
+
+        def clamped(self, landmarks, target):
+            return np.maximum(landmarks[:, 0, 0] - 0.5, 0)
+
+    driving = _shades(tmp_path / "in.mp4", [60, 0, 100, 140, 200])
+    _, said = _run(tmp_path, driving, "out", "all", model=Held(), steady=False)
+    assert "landmarks of 2 of 4 frames were held where bo's training frames have been" in said
+    _, said = _run(tmp_path, driving, "out.mp4", model=Held(), constrain=False)
+    assert "were held" not in said
 
 
 def test_unknown_targets_and_runs_that_make_no_faces_are_named(monkeypatch):

@@ -102,11 +102,19 @@ class _Model:
     """Converts by adding 0.1 for "bo"; a face's red is its landmarks' mean x, its blue 0.5 for bo."""
 
     info = FaceInfo(IBUG68, 32, ("ada", "bo"))
+    constraint = 0.0
+    in_closed_form = False
 
     def __init__(self):
         self.counts = []
 
-    def convert(self, landmarks, target):
+    def with_driver(self, landmarks):
+        raise NotImplementedError
+
+    def clamped(self, landmarks, target):
+        raise NotImplementedError
+
+    def convert(self, landmarks, target, constrain=True):
         return np.asarray(landmarks, np.float32) + 0.1 * (target == "bo")
 
     def synthesize(self, landmarks, target, convert=True):
@@ -153,6 +161,29 @@ def test_every_target_is_made_from_its_own_landmarks_in_order():
             red = m.faces[:, 3, 4, 0].astype(float) / 127.5 - 1
             np.testing.assert_allclose(red, [value, value + 0.1], atol=0.005)
             assert m.faces[:, 0, 0, 2].tolist() == [128, 191]
+
+
+class _Constrained(_Model):
+    """Holds x below 0.35, where "ada" has been, or 0.5, where "bo" has."""
+
+    constraint = 2.0
+
+    def convert(self, landmarks, target, constrain=True):
+        free = super().convert(landmarks, target)
+        return np.minimum(free, 0.35 if target == "ada" else 0.5) if constrain else free
+
+    def clamped(self, landmarks, target):
+        free, held = (self.convert(landmarks, target, constrain).mean((1, 2)) for constrain in (False, True))
+        return free - held
+
+
+@pytest.mark.parametrize(("constrain", "held", "last"), [(True, (2, 1), (0.35, 0.5)), (False, (0, 0), (0.45, 0.55))])
+def test_frames_that_the_constraint_changed_are_counted(constrain, held, last):
+    driver = Driver(_Constrained(), _Reader(), ("ada", "bo"), Fraction(1, 25), 4, steady=False, constrain=constrain)
+    driver.warm_up()
+    *_, made = driver(_found(value, time) for time, value in enumerate([0.1, None, 0.3, 0.4, 0.2, 0.45]))
+    assert driver.held == dict(zip(("ada", "bo"), held))
+    np.testing.assert_allclose(made.landmarks[:, 3, 0], last, atol=1e-6)
 
 
 def test_a_lone_last_frame_needs_no_other_compiled_shape():

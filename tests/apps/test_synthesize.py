@@ -2,12 +2,13 @@
 
 import csv
 import dataclasses
+import os
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from lgan_jax import cli, data
+from lgan_jax import cli, data, locks
 from lgan_jax.apps import provenance
 from lgan_jax.apps.synthesize import __main__ as command
 from lgan_jax.apps.synthesize import job
@@ -178,6 +179,13 @@ def test_one_clear_line_for_what_is_wrong(tmp_path, capsys, monkeypatch):
     assert "is a file; give a folder" in _command(capsys, *none, "--out", tmp_path / "out" / "letter.txt")
     monkeypatch.setattr("lgan_jax.load", lambda folder: object())
     assert "is no run of BEGAN with landmarks" in _command(capsys, *none, "--out", tmp_path / "new")
+
+
+def test_a_folder_that_another_process_writes_is_left_alone(tmp_path, capsys):
+    given = ("--workdir", tmp_path / "run", "--count", 5, "--out", tmp_path / "out")
+    with locks.held(tmp_path / "out", "out", inside=True):
+        said = _command(capsys, *given)
+    assert said.startswith(f"synthesize: --out {tmp_path / 'out'} is in use by process {os.getpid()} on ")
 
 
 def test_a_folder_of_other_faces_is_not_added_to(tmp_path):

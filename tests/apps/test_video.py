@@ -1,3 +1,4 @@
+import re
 import resource
 from fractions import Fraction
 from pathlib import Path
@@ -71,6 +72,37 @@ def test_uneven_times_size_and_pictures_are_kept(tmp_path):
     assert [frame.pts * frame.time_base for frame in frames] == [time * TICKS for time in TIMES]
     for index, frame in enumerate(frames):
         assert np.abs(frame.to_ndarray(format="rgb24").astype(int) - _shade(20 * index)).mean() < 4
+
+
+@pytest.fixture
+def no_room():
+    """No file can grow beyond 60 kB."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.png", "folder"])
+def test_a_disk_without_room_is_a_line_that_names_the_file_and_nothing_is_left(tmp_path, no_room, name):
+    (tmp_path / "in").mkdir()
+    source = video.Source(tmp_path / "in", "folder", (), 400, Fraction(25), Fraction(1, 25))
+    if name != "folder":
+        (tmp_path / name).write_text("an earlier result")
+    made, noise = output.open_output(tmp_path / name, source, "run"), np.random.default_rng(0)
+
+    def write():
+        for time in range(400):
+            made.write(noise.integers(0, 256, (160, 240, 3), np.uint8), time)
+        made.finish(complete=True)
+        made.commit(tmp_path / name)
+
+    with pytest.raises(OSError, match=re.escape(f"File too large: '{tmp_path / name}")):
+        write()
+    made.discard()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted({"in", name} - {"folder"})
+    if name != "folder":
+        assert (tmp_path / name).read_text() == "an earlier result"
 
 
 @pytest.mark.parametrize("rotation", [90, -90, 180])

@@ -1,16 +1,19 @@
 import concurrent.futures
+import errno
 import os
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import forked
 import numpy as np
 import pytest
 import tiny_sets
 
-from lgan_jax import data
+from lgan_jax import cache, data
 from lgan_jax.data import dataset, images
+from lgan_jax.data.builders import base
 
 
 def settings(root, cache, size=48):
@@ -57,21 +60,56 @@ def test_a_cache_that_cannot_be_made(root, tmp_path):
         data.open_faces(settings(root, tmp_path / "file" / "cache"))
 
 
-def test_a_damaged_cache(root, tmp_path):
+def test_a_damaged_cache(root, tmp_path, capsys):
     data.open_faces(settings(root, tmp_path / "cache"))
     (shard,) = (tmp_path / "cache").rglob("*-train.array_record-*")
     whole = shard.read_bytes()
     for broken in (whole[:30_000], b"", None):
         shard.write_bytes(broken) if broken is not None else shard.unlink()
-        with pytest.raises(ValueError, match=r"the cached faces in .* are damaged: delete this folder"):
-            data.open_faces(settings(root, tmp_path / "cache"))
+        assert len(data.open_faces(settings(root, tmp_path / "cache")).train) > 0
+        assert "array_record" in capsys.readouterr().err.split("is damaged (")[1]
+        assert shard.read_bytes() == whole
+
+
+@pytest.mark.parametrize("name", ["dataset_info.json", "features.json", "metadata.json", "checksums.json"])
+@pytest.mark.parametrize("text", ["", '{"name": "cel'])
+def test_damaged_metadata_are_built_again(root, tmp_path, capsys, name, text):
+    before = data.open_faces(settings(root, tmp_path / "cache"))
+    (path,) = (tmp_path / "cache").rglob(name)
+    path.write_text(text)
+    after = data.open_faces(settings(root, tmp_path / "cache"))
+    assert (after.fingerprint, len(after.train)) == (before.fingerprint, len(before.train))
+    assert "and is built again" in capsys.readouterr().err
+    assert path.stat().st_size > len(text)
+
+
+def test_a_whole_cache_that_cannot_be_written_is_used(root, tmp_path, monkeypatch):
+    before = data.open_faces(settings(root, tmp_path / "cache"))
+
+    def refused(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    for name in ("mkdir", "write_bytes", "write_text", "touch"):
+        monkeypatch.setattr(Path, name, refused)
+    for name in ("mkdir", "replace", "rename", "unlink"):
+        monkeypatch.setattr(os, name, refused)
+    after = data.open_faces(settings(root, tmp_path / "cache"))
+    assert after.fingerprint == before.fingerprint
+    assert after.train[0].keys() == before.train[0].keys()
+
+
+def test_another_version_of_the_code_has_entries_of_its_own(root, tmp_path, monkeypatch):
+    data.open_faces(settings(root, tmp_path / "cache"))
+    monkeypatch.setattr(base, "_code", lambda: b"another")
+    data.open_faces(settings(root, tmp_path / "cache"))
+    assert len(list((tmp_path / "cache").rglob("metadata.json"))) == 2
 
 
 def test_the_cache_folder(root, tmp_path, monkeypatch):
-    monkeypatch.setenv(dataset.CACHE_VARIABLE, str(tmp_path / "from variable"))
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "from variable"))
     data.open_faces(settings(root, ""))
     assert (tmp_path / "from variable").is_dir()
-    monkeypatch.delenv(dataset.CACHE_VARIABLE)
+    monkeypatch.delenv(cache.VARIABLE)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     data.open_faces(settings(root, ""))
     assert (tmp_path / "home" / ".cache" / "lgan_jax").is_dir()

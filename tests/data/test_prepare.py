@@ -27,8 +27,8 @@ from lgan_jax.ops.unit_estimate import ESTIMATED
 # A program that kills itself when it is about to give its n-th file or folder its final name.
 KILLED = """
 import os, signal, sys
-from lgan_jax.data.prepare import __main__ as command, person
-person._PIECE = 5
+from lgan_jax.data.prepare import __main__ as command, job, person
+person.PIECE = job.PIECE = 5
 left, rename = int(sys.argv[1]), os.replace
 def replace(*names):
     global left
@@ -163,8 +163,8 @@ def test_the_reader_of_celebv_reads_it(prepared, tmp_path):
 def test_killed_at_any_moment_it_goes_on_to_the_same_files(prepared, videos, tmp_path, faces):
     undisturbed, _ = prepared
     out = tmp_path / "out"
-    # Writing the second piece of what is seen; the fourth crop; moving Ada's finished folder to the output.
-    for moment, there in ((3, "seen-0-0.npz"), (7, "set/Image/000002.jpg"), (11, "set/all_68pt.txt")):
+    # Writing the second piece of what is seen; that five crops are written; moving Ada's finished folder to the output.
+    for moment, there in ((3, "seen-0-0.npz"), (4, "set/Image/000002.jpg"), (6, "set/all_68pt.txt")):
         arguments = [str(moment), str(videos), str(out), "--size", "128"]
         killed = forked.run("-c", KILLED, *arguments)
         assert killed.returncode == -9, killed.stderr
@@ -191,7 +191,7 @@ class Interrupting(Faces):
 
 def test_what_is_done_is_not_done_again(videos, prepared, tmp_path, monkeypatch):
     out = tmp_path / "out"
-    monkeypatch.setattr(prepare.person, "_PIECE", 4)
+    monkeypatch.setattr(prepare.person, "PIECE", 4)
     status = cli.run(lambda: prepare.prepare(videos, out, prepare.Options(size=128), Interrupting(10)), "prepare")
     assert status == 130
     assert len(list((out / ".prepare" / "begun" / "Ada").glob("seen-*.npz"))) == 2

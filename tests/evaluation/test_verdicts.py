@@ -14,6 +14,24 @@ def test_only_what_both_have_is_compared():
     assert not nothing.won
 
 
+def test_nothing_measured_is_no_verdict():
+    nothing = compared("error", np.array([NAN, 1.0]), np.array([1.0, NAN]), "lower")
+    text, good = verdict("Ours", "rival", [nothing, nothing._replace(measure="SSIM")], ": alas")
+    assert text == "Ours cannot be compared with the rival: nothing was measured for both: error, SSIM."
+    assert good is None
+    assert verdict("Ours", "rival", [])[1] is None
+    assert "beat" not in verdict("Ours", "rival", [])[0]
+
+
+def test_what_was_not_measured_decides_nothing():
+    nothing = compared("error", np.array([NAN]), np.array([1.0]), "lower")
+    better = compared("SSIM", np.array([0.9, 0.8]), np.array([0.5, 0.4]), "higher")
+    assert verdict("Ours", "rival", [nothing, better]) == (
+        "Ours beats the rival in SSIM (0.850 against 0.450, over 2).",
+        True,
+    )
+
+
 @pytest.mark.parametrize(
     ("error", "ssim", "sentence", "good"),
     [

@@ -83,6 +83,12 @@ def test_gradient_penalty_worked_by_hand():
     assert float(jax.grad(penalty)(real)[0, 0, 0, 0]) == pytest.approx(0.5)
 
 
+def test_gradient_penalty_of_the_sum_over_the_map():
+    """The same x̃ = 1: D = 2x + x², its slope 2 + 2x = 4, (4 − 1)² = 9."""
+    real, made = jnp.full((1, 1, 1, 1), 4.0), jnp.zeros((1, 1, 1, 1))
+    assert float(gradient_penalty(weighed, real, made, jnp.array([0.25]), "sum")) == pytest.approx(9)
+
+
 def test_gradient_penalty_of_each_picture_is_its_own():
     real, made = jax.random.normal(jax.random.key(0), (2, 5, 4, 3, 2))
     share = jnp.linspace(0.1, 0.9, 5)

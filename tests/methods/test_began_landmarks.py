@@ -85,6 +85,31 @@ def test_the_landmark_generator_learns_from_each_pictures_own_z(phases):
     assert sheet.shape == (6, 2, 16, 16, 3)
 
 
+def test_images_whose_z_was_not_found_teach_nothing(phases):
+    """Also where devices have different numbers of them: the loss is over those that were found, whoever has them."""
+    _, inverse = phases["inverse"]
+    known = np.array([True, False, False, True, False, True, False])
+    half = inverse.replace(error=np.where(known, inverse.error, -1), z=np.where(known[:, None], inverse.z, 0))
+    phases = {**phases, "inverse": phases["inverse"]._replace(state=half)}
+    method = Landmarks(Landmarks.Settings(steps=20, batch_size=6), FACES, jnp.float32, phases)
+    batch = pictures(6)
+    there = known[batch["index"]]
+    assert there.reshape(2, 3).sum(1).tolist() == [2, 1]
+    state = started(method, batch)
+    found = np.asarray(method.landmarks(state, jnp.asarray(half.z[batch["index"]])))
+    expected = ((found - batch["landmarks"]) ** 2).mean((1, 2))[there].mean()
+    after, metrics = compiled(method)(state, batch, jax.random.key(0))
+    assert float(metrics["squares"]) == pytest.approx(expected, rel=1e-5)
+    two, of_two = on_two_devices(method, state, batch, jax.random.key(0))
+    np.testing.assert_allclose(of_two["squares"], expected, rtol=1e-5)
+    assert max(largest_change(after.params, jax.tree.map(lambda x: x[1], two.params))) < 1e-4
+    moved = {**batch, "landmarks": np.where(there[:, None, None], batch["landmarks"], 0.9).astype(np.float32)}
+    assert max(largest_change(after.params, compiled(method)(state, moved, jax.random.key(0))[0].params)) == 0
+    figures = jax.jit(method.eval_step)(state, batch)
+    assert float(figures["squares"]) == pytest.approx(expected, rel=1e-5)
+    assert figures == jax.jit(method.eval_step)(state, moved)
+
+
 def test_noise_is_added_to_z_while_it_trains(phases):
     """Its loss is that of other z, by another noise at each step, and where it is measured there is none."""
     method, first = phases["landmark_generator"]
@@ -161,10 +186,16 @@ def test_a_generator_whose_pictures_are_not_finite_is_said(faces, phases, monkey
 
 
 def test_what_is_wrong_is_said(faces, phases):
-    with pytest.raises(ValueError, match=r"pictures have the shape \(2, 8, 8, 3\); expected \(B, 16, 16, 3\)"):
+    with pytest.raises(ValueError, match=r"images have the shape \(2, 8, 8, 3\); expected \(B, 16, 16, 3\)"):
         faces.invert(np.zeros((2, 8, 8, 3)))
-    with pytest.raises(ValueError, match=r"z has the shape \(3, 63\); expected \(B, 64\)"):
+    with pytest.raises(ValueError, match=r"z have the shape \(3, 63\); expected \(B, 64\)"):
         faces.generate(np.zeros((3, 63)))
+    with pytest.raises(ValueError, match=r"the numbers z must be in \[-1, 1\]; these are from 1\.5 to 1\.5"):
+        faces.landmarks(np.full((3, 64), 1.5))
+    with pytest.raises(ValueError, match=r"images must be in \[-1, 1\]; these are from 1\.05 to 1\.05"):
+        faces.invert(np.full((2, 16, 16, 3), 1.05))
+    with pytest.raises(ValueError, match="there are no images to invert"):
+        faces.invert(np.zeros((0, 16, 16, 3)))
     with pytest.raises(ValueError, match="the inverse phase needs a generator: list began before it"):
         Inverse(Inverse.Settings(), FACES, jnp.float32, {})
     with pytest.raises(ValueError, match="the landmark_generator phase needs inverse before it"):

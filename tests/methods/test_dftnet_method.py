@@ -9,6 +9,7 @@ from small_methods import abstract_step, compiled, largest_change, started
 
 from lgan_jax.core import FaceInfo, Finished
 from lgan_jax.landmarks import IBUG68
+from lgan_jax.losses import adversarial
 from lgan_jax.methods.dftnet.editing import targets
 from lgan_jax.methods.dftnet.method import Baseline, Editor
 from lgan_jax.ops import augment
@@ -199,3 +200,11 @@ def test_what_cannot_be_trained_is_said():
         Editor.Settings(**{**SMALL, "batch_size": 7})
     with pytest.raises(ValueError, match="share of the batch, 4, cannot be dealt out over 5"):
         abstract_step(small_editor(), faces(4))
+
+
+@pytest.mark.parametrize(("phase", "expected"), [(Editor, "mean"), (Baseline, "sum")])
+def test_only_ganimations_gradient_penalty_sums_the_critics_map(phase, expected, monkeypatch):
+    seen = []
+    monkeypatch.setattr(adversarial, "gradient_penalty", lambda *args: seen.append(args[-1]) or jnp.zeros(()))
+    abstract_step(small_editor(phase), faces(5))
+    assert seen == [expected] * SMALL.get("discriminator_updates", 5)

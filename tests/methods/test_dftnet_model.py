@@ -51,9 +51,16 @@ def test_the_baseline_comes_along_where_there_is_one(editor, finished):
 
 def test_what_cannot_be_edited_is_said(editor):
     image, units = faces(2).values()
-    with pytest.raises(ValueError, match=r"pictures have the shape \(2, 32, 64, 3\); expected \(B, 64, 64, 3\)"):
+    with pytest.raises(ValueError, match=r"images have the shape \(2, 32, 64, 3\); expected \(B, 64, 64, 3\)"):
         editor.edit(image[:, ::2], units)
     with pytest.raises(ValueError, match=r"action units have the shape \(1, 17\); expected \(2, 17\)"):
         editor.edit(image, units[:1])
     with pytest.raises(ValueError, match=r"must be in \[0, 1\]; these are from 0\.\d+ to 4\.\d+"):
         editor.edit(image, 5 * units)
+    with pytest.raises(ValueError, match=r"action units hold values that are not finite; they must be in \[0, 1\]"):
+        editor.edit(image, np.nan * units)
+    for method, more in ((editor.edit, [units]), (editor.estimate, [])):
+        with pytest.raises(ValueError, match=r"images must be in \[-1, 1\]; these are from 1\.05 to 1\.05"):
+            method(np.full_like(image, 1.05), *more)
+        with pytest.raises(ValueError, match="images are uint8; expected floating-point numbers"):
+            method(np.full(image.shape, 200, np.uint8), *more)

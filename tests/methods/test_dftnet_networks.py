@@ -5,7 +5,7 @@ import pytest
 from small_editors import faces
 
 from lgan_jax.losses.adversarial import gradient_penalty
-from lgan_jax.methods.dftnet.networks import DFTNet, Discriminator, GANimation
+from lgan_jax.methods.dftnet.networks import DFTNet, Discriminator, GANimation, _coloured
 
 
 def random_weights(module, *inputs):
@@ -98,3 +98,10 @@ def test_its_gradient_penalty_is_each_faces_own(judged, batch):
     alone = [float(penalty(*(x[i : i + 1] for x in (real, other, share)))) for i in range(4)]
     assert np.ptp(alone) > 1e-6
     assert float(penalty(real, other, share)) == pytest.approx(np.mean(alone), rel=1e-4)
+
+
+def test_colors_outside_the_range_make_no_nan():
+    """arctanh(0.98 · 1.05) is none."""
+    image = jnp.array([[[[1.05, -1.05, 0.5]]]])
+    made = _coloured(image, jnp.zeros_like(image))
+    np.testing.assert_allclose(made, [[[[0.98, -0.98, 0.49]]]], rtol=1e-5)

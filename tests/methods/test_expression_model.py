@@ -40,10 +40,14 @@ def test_it_knows_what_it_takes_and_what_it_went_without(synthesizer, finished):
 
 def test_what_cannot_be_made_is_said(synthesizer):
     image, landmarks, expression = wanted(2)
-    with pytest.raises(ValueError, match=r"pictures have the shape \(2, 16, 32, 3\); expected \(B, 32, 32, 3\)"):
+    with pytest.raises(ValueError, match=r"images have the shape \(2, 16, 32, 3\); expected \(B, 32, 32, 3\)"):
         synthesizer.synthesize(image[:, ::2], landmarks, expression)
-    with pytest.raises(ValueError, match=r"landmarks have the shape \(2, 49, 2\); expected \(2, 68, 2\), the points"):
+    with pytest.raises(ValueError, match=r"ibug68 landmarks have the shape \(2, 49, 2\); expected \(2, 68, 2\)"):
         synthesizer.synthesize(image, landmarks[:, :49], expression)
+    with pytest.raises(ValueError, match=r"landmarks must be fractions of the image, in \[0, 1\]; these are from"):
+        synthesizer.synthesize(image, landmarks * 32, expression)
+    with pytest.raises(ValueError, match="images are uint8; expected floating-point numbers"):
+        synthesizer.synthesize((127 * image + 128).astype(np.uint8), landmarks, expression)
     for wrong in ([8, 1], [1], [-1, 0], [0.5, 1]):
-        with pytest.raises(ValueError, match="expected 2 indices from 0 to 7, of neutral, anger"):
+        with pytest.raises(ValueError, match=r"expected \(2\) whole numbers from 0 to 7, of neutral, anger"):
             synthesizer.synthesize(image, landmarks, np.array(wrong))

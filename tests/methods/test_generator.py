@@ -20,9 +20,10 @@ from small_methods import (
 from lgan_jax.core import FaceInfo, Finished
 from lgan_jax.landmarks import WFLW98
 from lgan_jax.methods.landmarkgan.converter import Weights as ConverterWeights
-from lgan_jax.methods.landmarkgan.generator import Generator, Weights
+from lgan_jax.methods.landmarkgan.generator import Generator
 from lgan_jax.methods.landmarkgan.joint import Joint
 from lgan_jax.methods.landmarkgan.reference import ReferenceGenerator
+from lgan_jax.methods.landmarkgan.settings import Weights
 
 SMALL = {
     "steps": 20,

@@ -89,3 +89,9 @@ def test_equation_6(kind, generator, discriminator):
     real = jnp.ones((1, 2, 3, 1))
     judged = losses.l2i_gan_discriminator(kind, real, jnp.ones((1, 2, 3, 1)))
     assert judged == pytest.approx(discriminator, abs=1e-3)
+
+
+def test_equation_4_right_about_another_origin():
+    """(0.1, 0.1) taken off gives the landmarks above."""
+    landmarks, latent = jnp.array([[[1.3, 0.1], [0.1, 1.7]]]), jnp.zeros((1, 2, 2))
+    assert losses.l2l_norm(landmarks, latent, 3.5 * ONE, 0.1) == pytest.approx(4.9)

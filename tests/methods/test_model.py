@@ -74,7 +74,16 @@ def test_nothing_gives_nothing(model):
         (lambda m: m.synthesize(faces(1), 2), "no target 2"),
         (lambda m: m.synthesize(faces(1), -1), "no target -1"),
         (lambda m: m.convert(faces(3), [0, 1]), "2 targets for 3 landmark sets"),
-        (lambda m: m.convert(faces(1)[:, :60], 0), r"shape \(1, 60, 2\); expected \(..., 68, 2\), the points of"),
+        (lambda m: m.convert(faces(1)[:, :60], 0), r"ibug68 .* shape \(1, 60, 2\); expected \(\.\.\., 68, 2\)"),
+        (
+            lambda m: m.convert(32 * faces(1), 0),
+            r"landmarks must be fractions of the image, in \[0, 1\]; these",
+        ),
+        (lambda m: m.synthesize(32 * faces(1), 0), r"landmarks must be fractions of the image, in \[0, 1\]"),
+        (lambda m: m.synthesize(32 * faces(1), 0, convert=False), r"landmarks must be fractions of the image"),
+        (lambda m: m.convert(np.nan * faces(1), 0), "landmarks hold values that are not finite"),
+        (lambda m: m.detect(np.zeros((32, 32, 3), np.uint8)), r"images are uint8; .* in \[-1, 1\]"),
+        (lambda m: m.detect(np.full((32, 32, 3), 255.0)), r"images must be in \[-1, 1\]; these are from 255"),
         (lambda m: m.detect(np.zeros((2, 64, 64, 3))), r"expected \(..., 32, 32, 3\)"),
     ],
 )

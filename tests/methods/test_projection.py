@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from lgan_jax import inversion, optimizers
+from lgan_jax import inversion
 from lgan_jax.methods.projection import projector as projectors
 from lgan_jax.methods.projection import styles
 from lgan_jax.methods.projection.losses import for_landmarks
 from lgan_jax.methods.projection.networks import Generator
 from lgan_jax.methods.projection.projector import Projector, Seer, Settings, flat
 from lgan_jax.ops.heatmaps import gaussians
+
+LOOK = 10.0  # weight of the look's features, and how much smaller colors are than StyleGAN2's at its start
 
 
 def looks(variables, image):
@@ -30,8 +32,15 @@ def maps(variables, image):
 @pytest.fixture(scope="module")
 def generator():
     module = Generator((4, 3), latent=5, style=6, layers=1)
-    variables = jax.jit(module.init)(jax.random.key(2), jnp.zeros((1, 5)))
+    variables = within(jax.jit(module.init)(jax.random.key(2), jnp.zeros((1, 5))))
     return module, with_noise(variables, 1e-6)
+
+
+def within(variables):
+    """With colors that stay in [-1, 1]."""
+    params = flatten_dict(variables["params"])
+    params = {path: x / LOOK if path[-2:] == ("torgb", "kernel") else x for path, x in params.items()}
+    return {**variables, "params": unflatten_dict(params)}
 
 
 def with_noise(variables, strength):
@@ -44,7 +53,7 @@ def with_noise(variables, strength):
 def made(generator, **settings):
     settings = {"steps": 40, "samples": 300, "every": 20, "regularity": 1.0, "slots": 2, **settings}
     weights = np.array([1.0, 0.5], np.float32)
-    seers = Seer(looks, jnp.float32(1)), Seer(maps, jnp.float32(1))
+    seers = Seer(looks, jnp.float32(LOOK)), Seer(maps, jnp.float32(1))
     return Projector(generator, *seers, weights, Settings(**settings))
 
 
@@ -63,10 +72,28 @@ def pictures(generator):
 
 def test_mean_and_deviation_of_styles(generator, projector):
     module, variables = generator
-    latents = np.random.default_rng(123).normal(size=(300, 5)).astype(np.float32)
+    latents = np.random.RandomState(123).randn(300, 5).astype(np.float32)
     mapped = np.asarray(module.apply(variables, jnp.asarray(latents), method="map"), np.float64)
     np.testing.assert_allclose(projector.mean, mapped.mean(0), atol=1e-5)
     np.testing.assert_allclose(projector.deviation, np.sqrt(mapped.var(0).sum()), rtol=1e-5)
+
+
+def test_the_first_places_are_truncated(generator):
+    """Of four: none, two, all; a share of the way from the mean style."""
+    module, variables = generator
+    mean = np.arange(6, dtype=np.float32)
+    variables = {**variables, "buffers": {**variables["buffers"], "mapping": {"w_avg": jnp.asarray(mean)}}}
+    z = jax.random.normal(jax.random.key(1), (3, 5))
+    own = np.asarray(module.apply(variables, z, method="map"))
+    near = mean + 0.25 * (own - mean)
+    np.testing.assert_allclose(module.apply(variables, z, None, 0.25, method="map"), near, atol=1e-5)
+    for cutoff in (0, 2, 4):
+        styles = np.asarray(module.apply(variables, z, None, 0.25, cutoff, method="map"))
+        assert styles.shape == (3, 4, 6)
+        expected = np.where(np.arange(4)[None, :, None] < cutoff, near[:, None], own[:, None])
+        np.testing.assert_allclose(styles, expected, atol=1e-5)
+    alike = [module.apply(variables, z, None, 0.25, None, cutoff) for cutoff in (None, 4)]
+    np.testing.assert_allclose(*alike, atol=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -101,11 +128,11 @@ def test_restarts_begin_at_the_best_candidates_near_the_look(generator, pictures
 
     found = projector(pictures[:3], pictures[1:4], 2, jax.random.key(1), report)
     module, variables = generator
-    latents = np.random.default_rng(124).normal(size=(250, 5)).astype(np.float32)
+    latents = np.random.RandomState(124).randn(250, 5).astype(np.float32)
     candidates = np.asarray(module.apply(variables, jnp.asarray(latents), method="map"))
     drawn = projector.draw(candidates, [np.zeros((250, *x.shape[1:]), np.float32) for x in found.noise])
     for i in range(3):
-        seen = np.sum((np.asarray(looks(1, drawn)[0]) - looks(1, pictures[i : i + 1])[0]) ** 2, (1, 2, 3))
+        seen = np.sum((np.asarray(looks(LOOK, drawn)[0]) - looks(LOOK, pictures[i : i + 1])[0]) ** 2, (1, 2, 3))
         heat = projector.heatmap_distance(drawn, np.repeat(pictures[i + 1 : i + 2], 250, 0))
         near = np.argsort(seen)[:5] if look else np.arange(250)
         loss = look * seen + projector.settings.landmarks * heat
@@ -124,7 +151,8 @@ def test_a_style_for_each_place_reaches_what_one_for_all_cannot(generator, proje
 
 def test_the_prior_keeps_styles_usual(generator, pictures):
     """For a picture that the generator cannot make."""
-    target = np.where(np.indices((8, 8)).sum(0)[None, ..., None] % 2, 1.0, -1.0).astype(np.float32).repeat(3, -1)
+    signs = np.where(np.indices((8, 8)).sum(0)[None, ..., None] % 2, 1.0, -1.0).repeat(3, -1)
+    target = (signs / LOOK).astype(np.float32)
     far, near = (made(generator, prior=prior)(target, target) for prior in (0.0, 10.0))
     measure = jax.device_put(styles.spread(made(generator)._sampled(300, 123)).measure)
     distances = [float(styles.unusual(jnp.asarray(found.style), measure)[0]) for found in (far, near)]
@@ -172,14 +200,31 @@ def test_it_can_start_from_what_was_found(projector, pictures, found, reports):
     assert again[-1].loss.mean() < found.loss.mean()
 
 
-def test_the_schedule_is_the_published_one():
-    """At some steps of 1,000, by the tool's own formula."""
-    search = Settings().search
-    rate = optimizers.learning_rate(search.optimizer, search.steps)
-    for step in (0, 1, 25, 50, 500, 750, 751, 900, 999):
-        t = step / 1000
+@pytest.mark.parametrize("steps", [1000, 250, 30, 7])
+def test_the_schedule_is_the_published_one(steps):
+    """By the tool's own formula: ramps are shares of the steps, also where these are no whole numbers."""
+    for step in range(steps):
+        t = step / steps
         expected = 0.1 * (0.5 - 0.5 * np.cos(np.pi * min(1, (1 - t) / 0.25))) * min(1, t / 0.05)
-        np.testing.assert_allclose(rate(step), expected, atol=1e-6)
+        np.testing.assert_allclose(Settings(steps=steps).rate(np.int32(step)), expected, atol=1e-7)
+
+
+def test_without_ramps_the_rate_is_constant():
+    calm = Settings(steps=9, rise=0.0, fall=0.0)
+    assert [float(calm.rate(step)) for step in (0, 4, 8)] == pytest.approx([0.1] * 3)
+    with pytest.raises(ValueError, match=r"rise is 1\.5; it is a share of the steps"):
+        Settings(rise=1.5)
+
+
+def test_searching_again_compiles_nothing_again(generator, pictures):
+    """Candidates are drawn in every call, by one compiled function."""
+    each = made(generator, candidates=40, steps=1)
+    counts = []
+    for _ in range(2):
+        each(pictures[:1], pictures[:1])
+        counts.append([f._cache_size() for f in (each._map, each._look, each._heatmaps, each._draw, each._compare)])
+    assert counts[0] == counts[1]
+    assert counts[0][0] == 2  # 300 samples, 40 candidates
 
 
 def test_with_too_little_memory_fewer_are_worked_on(generator, pictures, monkeypatch):
@@ -223,6 +268,12 @@ def test_what_it_cannot_be_given(generator, projector, pictures):
         match=r"pictures of 8 pixels a side are needed, .* and 2 landmarks each, not \(5, 8, 8, 3\) and \(2,",
     ):
         projector(pictures, pictures[:2])
+    with pytest.raises(ValueError, match=r"images of the look must be in \[-1, 1\]; these are from .* to"):
+        projector(pictures[:1] + 2, pictures[:1])
+    with pytest.raises(ValueError, match="images of the landmarks hold values that are not finite"):
+        projector(pictures[:1], pictures[:1] * np.float32("nan"))
+    with pytest.raises(ValueError, match=r"landmarks must be fractions of the image, .* from 7 to 7"):
+        projector(pictures[:1], np.full((1, 2, 2), 7, np.float32))
     with pytest.raises(ValueError, match=r"each, not \(1, 4, 4, 3\)"):
         projector(pictures[:1, :4, :4], pictures[:1, :4, :4])
     with pytest.raises(ValueError, match="samples is 6; a prior needs more than the 6 features of a style"):

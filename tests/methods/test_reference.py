@@ -6,10 +6,10 @@ from small_methods import ADAM, INFO, compiled, largest_change, on_two_devices, 
 
 from lgan_jax.core import Finished
 from lgan_jax.methods.landmarkgan.forms import GeneratorPhase
-from lgan_jax.methods.landmarkgan.generator import Settings
 from lgan_jax.methods.landmarkgan.joint import Joint
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
 from lgan_jax.methods.landmarkgan.reference import ReferenceGenerator
+from lgan_jax.methods.landmarkgan.settings import Settings
 
 OPTIONS = {"form": "reference", "references": 3, "steps": 4, "batch_size": 2, "width": 0.125, "discriminator_width": 2}
 

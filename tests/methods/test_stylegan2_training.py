@@ -16,7 +16,7 @@ from lgan_jax.methods.projection.losses import path_lengths
 from lgan_jax.methods.projection.stylegan2 import PATH, R1, Settings, StyleGAN2
 
 FACES = FaceInfo(INNER49, 8, ("somebody",))
-SMALL = {"base": 24, "most": 3, "latent": 5, "style": 6, "layers": 1, "batch_size": 4}
+SMALL = {"base": 24, "most": 3, "latent": 5, "style": 6, "layers": 1, "batch_size": 4, "ramp": 0.05}
 
 
 def small(dtype=jnp.float32, **changes):
@@ -180,6 +180,8 @@ def test_what_cannot_be_trained_is_said():
         ({"mixing": 1.5}, r"mixing is 1\.5; it must be between 0 and 1"),
         ({"r1": -1.0}, r"r1 is -1\.0; it must be at least 0"),
         ({"layers": 0}, "layers is 0; it must be at least 1"),
+        ({"group": 0}, "group is 0; it must be at least 1"),
+        ({"batch_size": 6, "group": 4}, "batch_size is 6; it must be a multiple of group, which is 4"),
     ):
         with pytest.raises(ValueError, match=message):
             small(**changes)

@@ -15,3 +15,5 @@ def test_agreement_worked_by_hand():
     assert result.count == 3
     with pytest.raises(ValueError, match="at least 2 faces, not 1"):
         agreement(found[:1], true[:1])
+    with pytest.raises(ValueError, match=r"action units must be in \[0, 1\]; these are from 0 to 2\.5"):
+        agreement(found, true * 5)

@@ -97,13 +97,47 @@ def test_values_and_gradients_stay_finite_when_the_target_is_off_the_map(name):
     assert np.isfinite(gradient).all()
 
 
-def test_variance_worked_by_hand():
-    """Two of four columns share the map: variance 1/16 in x, 0 in y; σ = 0.5 pixels asks for 1/16 and 1."""
+@pytest.mark.parametrize(("sigma", "expected"), [(0.5, 0.0625), (1.0, 0.75**2 + 1), (2.0, 3.75**2 + 16)])
+def test_variance_worked_by_hand(sigma, expected):
+    """Two of four columns share the only row: a variance of 1/4 pixel² in x and 0 in y, against σ² for each."""
     heatmap = jnp.zeros((1, 4, 1)).at[0, 1:3, 0].set(0.5)
-    np.testing.assert_allclose(dsnt.variance_regulariser(heatmap, jnp.zeros((1, 2)), 0.5), [1.0], atol=1e-6)
+    found = dsnt.variance_regulariser(heatmap, jnp.zeros((1, 2)), sigma)
+    np.testing.assert_allclose(found, [expected], atol=1e-5)
+
+
+def test_variance_of_a_map_that_is_not_square():
+    """A quarter of the mass on each corner of 3 × 5 pixels: 4 pixels² in x and 1 in y, whatever their number."""
+    heatmap = jnp.zeros((3, 5, 1)).at[::2, ::4, 0].set(0.25)
+    found = dsnt.variance_regulariser(heatmap, jnp.zeros((1, 2)), 1.5)
+    np.testing.assert_allclose(found, [(4 - 2.25) ** 2 + (1 - 2.25) ** 2], rtol=1e-5)
+
+
+def test_the_other_distances_are_means_over_x_and_y():
+    target = jnp.array([[0.1, 0.2], [0.5, 0.5]])
+    found = target + jnp.array([[0.3, -0.4], [0.0, 0.2]])
+    np.testing.assert_allclose(dsnt.l1_loss(found, target), [0.35, 0.1], atol=1e-6)
+    np.testing.assert_allclose(dsnt.mse_loss(found, target), [0.125, 0.02], atol=1e-6)
+
+
+def test_the_average_leaves_out_what_the_mask_does():
+    losses = jnp.array([[1.0, jnp.nan, 4.0], [jnp.inf, 7.0, jnp.nan]])
+    mask = jnp.array([[True, False, True], [False, True, False]])
+    assert float(dsnt.average(losses, mask)) == 4.0
+    assert float(dsnt.average(losses, jnp.zeros((2, 3), bool))) == 0.0
+    assert float(dsnt.average(jnp.array([[1.0, 2.0, 6.0]]))) == 3.0
+    gradient = jax.grad(lambda x: dsnt.average(jnp.sqrt(x), x > 0))(jnp.array([0.0, 4.0, 1.0]))
+    assert np.isfinite(gradient[1:]).all()
+
+
+def test_the_average_over_devices_counts_landmarks_not_devices():
+    """Three landmarks on one device and one on the other: 2.5 = (1 + 2 + 3 + 4) / 4, not (2 + 4) / 2."""
+    losses = jnp.array([[1.0, 2.0, 3.0], [4.0, 9.0, 9.0]])
+    mask = jnp.array([[True, True, True], [True, False, False]])
+    shares = jax.vmap(lambda *of_one: dsnt.average(*of_one, "data"), axis_name="data")(losses, mask)
+    np.testing.assert_allclose(shares.mean(), 2.5)
 
 
 def test_variance_of_the_right_gaussian_is_small():
     heatmap = jnp.asarray(gauss((0.1, -0.2), 30, 40, 2.0), jnp.float32)[..., None]
-    assert dsnt.variance_regulariser(heatmap, jnp.zeros((1, 2)), 2.0)[0] < 1e-8
-    assert dsnt.variance_regulariser(heatmap, jnp.zeros((1, 2)), 4.0)[0] > 1e-4
+    assert dsnt.variance_regulariser(heatmap, jnp.zeros((1, 2)), 2.0)[0] < 1e-4
+    np.testing.assert_allclose(dsnt.variance_regulariser(heatmap, jnp.zeros((1, 2)), 4.0), 2 * 12**2, rtol=1e-3)

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lgan_jax.ops.heatmaps import convolved_gaussians, gaussians, with_dots
+from lgan_jax.ops.heatmaps import convolved_gaussians, gaussians, peaks, with_dots
 
 
 def test_gaussian_on_a_pixel_and_beside_it():
@@ -34,3 +34,27 @@ def test_convolved_without_the_maps(size, stride, padding, mirrored):
     expected = jax.lax.conv_general_dilated(maps, kernel, (stride, stride), "VALID", dimension_numbers=layout)
     made = convolved_gaussians(landmarks, kernel, (12, 16), 1.5, stride, padding, mirrored)
     np.testing.assert_allclose(made, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("place", "moved"),
+    [
+        ((2, 3), (0.25, -0.25)),  # row, column of the maximum; what x and y move by
+        ((0, 3), (0.0, 0.0)),  # on the upper border: x is not moved either, as in face-alignment
+        ((4, 3), (0.0, 0.0)),
+        ((2, 0), (0.0, 0.0)),
+        ((2, 5), (0.0, 0.0)),
+        ((0, 0), (0.0, 0.0)),
+    ],
+)
+def test_a_peak_moves_a_quarter_pixel_where_both_coordinates_are_off_the_border(place, moved):
+    """Of a map 5 high and 6 wide that rises to the right and upwards around its maximum."""
+    row, column = place
+    values = np.zeros((5, 6), np.float32)
+    values[:, min(column + 1, 5)] = 0.5
+    values[max(row - 1, 0)] = 0.5
+    values[row, column] = 1.0
+    found, height = peaks(jnp.asarray(values)[None, :, :, None])
+    expected = [(column + 0.5 + moved[0]) / 6, (row + 0.5 + moved[1]) / 5]
+    np.testing.assert_allclose(found[0, 0], expected, rtol=1e-6)
+    assert float(height[0, 0]) == 1.0

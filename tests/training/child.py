@@ -1,5 +1,6 @@
 """Tiny runs in processes of their own, which can be killed."""
 
+import contextlib
 import dataclasses
 import os
 import resource
@@ -44,8 +45,14 @@ def _main(workdir, options, cache, devices, process, settings, moment):
     os.environ["LGAN_JAX_CACHE"] = cache
     os.environ["XLA_FLAGS"] += f" --xla_force_host_platform_device_count={devices}"  # beside conftest's
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-    if process is not None:
-        parallel.initialize(process[0], 2, process[1])
+    together = contextlib.nullcontext() if process is None else parallel.joined(process[0], 2, process[1])
+    with together:
+        status = _run(workdir, options, settings, moment)
+    sys.exit(status)
+
+
+def _run(workdir, options, settings, moment):
+    """The exit status of the run, whose states are written."""
     for name, argument in moment.items():
         _MOMENTS[name](argument)
     settings = dataclasses.replace(tiny_run.SETTINGS, **settings)
@@ -53,11 +60,12 @@ def _main(workdir, options, cache, devices, process, settings, moment):
         finished = tiny_run.run(Path(workdir), settings, {"config": "tiny"}, **options)
     except Stopped as stopped:
         print(stopped)
-        sys.exit(stopped.status)
+        return stopped.status
     except (OSError, ValueError, ArithmeticError) as error:
         print("ERROR", error)
-        sys.exit(2)
+        return 2
     np.savez(f"{workdir}.npz" if parallel.is_first() else f"{workdir}.other.npz", **tiny_run.leaves(finished))
+    return 0
 
 
 def _at_batch(number, action):
@@ -134,7 +142,7 @@ _MOMENTS = {
     "kill_at_batch": lambda number: _at_batch(number, _kill),
     "kill_in_save": _kill_in_save,
     "kill_after_save": _kill_after_save,
-    "terminate_at_batch": lambda number: _at_batch(number, lambda: os.kill(os.getpid(), signal.SIGTERM)),
+    "signal_at_batch": lambda argument: _at_batch(argument[0], lambda: os.kill(os.getpid(), argument[1])),
     "limit_files_at_batch": lambda argument: _at_batch(argument[0], lambda: _limit_file_size(argument[1])),
     "fill_disk_at_batch": lambda argument: _at_batch(argument[0], lambda: _fill(*argument[1:])),
 }

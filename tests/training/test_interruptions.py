@@ -51,10 +51,11 @@ def test_killed_again_and_again_gives_the_same_bits(tmp_path, cache, undisturbed
         assert (workdir / path).read_bytes() == (undisturbed / path).read_bytes()
 
 
-def test_sigterm_saves_and_stops(tmp_path, cache, undisturbed):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_saves_and_stops(tmp_path, cache, undisturbed, number):
     workdir = tmp_path / "run"
-    code, output = child.run(workdir, cache=cache, terminate_at_batch=3)
-    assert code == 128 + signal.SIGTERM
+    code, output = child.run(workdir, cache=cache, signal_at_batch=(3, number))
+    assert code == 128 + number
     assert output.splitlines()[-1] == "first: saved at step 3; run the same command to continue"
     assert newest_step(folder_of(workdir, "first")) == 3
     code, output = child.run(workdir, cache=cache)

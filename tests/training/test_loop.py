@@ -236,6 +236,8 @@ def test_file_missing_in_the_data_is_not_taken_for_a_full_disk(tmp_path):
         ("keep", 0, "keep must be at least 1"),
         ("log_every", 0, "log_every must be"),
         ("profile", (3,), "a first and a last"),
+        ("profile", (5, 4), "the last is not before the first"),
+        ("profile", (0, 4), "the first step is 1"),
     ],
 )
 def test_settings_are_checked(field, value, message):

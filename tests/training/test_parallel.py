@@ -1,6 +1,7 @@
 """Spreading over devices and processes: the same losses, donated states, clear errors."""
 
 import json
+import signal
 import socket
 
 import child
@@ -48,7 +49,7 @@ def run_two(workdir, cache, **moment):
 
 def test_two_processes_stop_together_continue_and_give_the_losses_of_one(tmp_path, cache, undisturbed):
     workdir = tmp_path / "run"
-    codes, outputs = run_two(workdir, cache, terminate_at_batch=2)
+    codes, outputs = run_two(workdir, cache, signal_at_batch=(2, signal.SIGTERM))
     assert codes == (143, 143), outputs
     saved = [line for line in outputs[0].splitlines() if "saved at step" in line]
     assert saved
@@ -61,6 +62,13 @@ def test_two_processes_stop_together_continue_and_give_the_losses_of_one(tmp_pat
     ours, its = child.result(workdir), dict(np.load(f"{workdir}.other.npz"))
     for name, value in ours.items():
         np.testing.assert_array_equal(value, its[name])
+
+
+def test_a_process_that_dies_ends_the_other_with_one_line(tmp_path, cache):
+    codes, outputs = run_two(tmp_path / "run", cache, kill_at_batch=3)
+    assert codes == (1, -signal.SIGKILL)
+    assert "stopped: process 1 of this run has ended; start all of them again to continue" in outputs[0]
+    assert "Traceback" not in outputs[0]
 
 
 def test_spread_step_donates_its_state():
@@ -97,6 +105,12 @@ def test_batch_that_cannot_be_divided_names_the_field(monkeypatch):
     monkeypatch.setattr(jax, "local_device_count", lambda: 4)
     with pytest.raises(ValueError, match=r"batch of 6 .* over 4 devices; .*batch_size to a multiple of 4"):
         parallel.shard({"image": np.zeros((6, 2, 3))})
+
+
+@pytest.mark.parametrize("address", ["localhost", ":1", "localhost:", "localhost:port"])
+def test_address_of_the_first_process_is_checked(address):
+    with pytest.raises(ValueError, match=f"{address} is no host:port of process 0"):
+        parallel.initialize(address, 2, 1)
 
 
 def test_process_index_is_checked():

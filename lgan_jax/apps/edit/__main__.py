@@ -39,6 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="RUN",
         help="folder of a trained LandmarkGAN or DFT-Net run; may be given again, for the other",
     )
+    parser.add_argument(
+        "--reference",
+        type=Path,
+        metavar="IN",
+        help="a person who was in no training, shown by a clip or a folder of photos, as in lgan_jax.apps.reenact",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to serve on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=_PORT, help="0 takes any that is free (default: %(default)s)")
     parser.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
@@ -46,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     _need_server()
     with _listening(given.host, given.port) as listener:
-        studios = _studios(given.workdir, not given.no_visible_mark)
+        studios = _studios(given.workdir, not given.no_visible_mark, given.reference)
         return _serve(listener, given.host, studios, not given.no_browser)
 
 
@@ -69,25 +75,31 @@ def _listening(host: str, port: int) -> socket.socket:
         raise OSError(f"cannot serve on {host}, port {port}: {error.strerror or error}") from None
 
 
-def _studios(workdirs: Sequence[Path], marked: bool) -> Mapping[str, Any]:
-    """The studio of each tab. Raises `ValueError` for a run that no tab has use for, or two for one tab."""
+def _studios(workdirs: Sequence[Path], marked: bool, reference: Path | None = None) -> Mapping[str, Any]:
+    """The studio of each tab, that of landmarks with the person whom `reference` shows.
+
+    Raises `ValueError` for a run that no tab has use for, two for one tab, or a reference without a LandmarkGAN run.
+    """
     from lgan_jax.training.compilation import use_cache
 
     use_cache()
     found: dict[str, Any] = {}
     for workdir in workdirs:
         print(f"Loading {workdir} …", flush=True)
-        tab, studio = _studio(workdir, marked)
+        tab, studio = _studio(workdir, marked, reference)
         if tab in found:
             raise ValueError(f"--workdir {workdir} is a second run for the tab {tab}; give one of each kind")
         found[tab] = studio
+    if reference is not None and "landmarks" not in found:
+        raise ValueError(f"--reference {reference} is for a LandmarkGAN run, and no --workdir is one")
     return found
 
 
-def _studio(workdir: Path, marked: bool) -> tuple[str, Any]:
+def _studio(workdir: Path, marked: bool, reference: Path | None) -> tuple[str, Any]:
     """The run, loaded and warm, so that the first drag need not wait for the compiler; and the tab that it is for."""
     import lgan_jax
     from lgan_jax import experiment
+    from lgan_jax.apps import references
     from lgan_jax.apps.edit import protocol, shapes
     from lgan_jax.apps.edit.expression_studio import ExpressionStudio
     from lgan_jax.apps.edit.studio import Studio
@@ -102,8 +114,15 @@ def _studio(workdir: Path, marked: bool) -> tuple[str, Any]:
         return "expression", ExpressionStudio(model, name, job.known(workdir))
     if not isinstance(model, LandmarkGAN):
         raise ValueError(f"{workdir} is a run that the editor has no tab for; it needs one of LandmarkGAN or DFT-Net")
-    known = experiment.training_landmarks(workdir)
-    studio = Studio.of(model, name, known, marked)
+    framing = experiment.training_landmarks(workdir)
+    known = {person: framing[person] for person in model.info.identities}
+    if reference is None:
+        references.need(model, workdir)
+    else:
+        model, person = references.add(model, reference, None, framing)
+        print("\n".join(person.lines), flush=True)
+        known[person.name] = person.landmarks
+    studio = Studio.of(model, name, known, marked, framing)
     studio.make(shapes.resting(known), protocol.Look((0,)))
     return "landmarks", studio
 

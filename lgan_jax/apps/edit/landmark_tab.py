@@ -34,7 +34,7 @@ class LandmarkTab:
         ]
 
     def _new_reader(self) -> FaceReader:
-        return FaceReader(self._studio.model, self._studio.known, faces=self._workers.seeing)
+        return FaceReader(self._studio.model, self._studio.framing, faces=self._workers.seeing)
 
     def about(self) -> Mapping[str, Any]:
         """What the page must know of the run, as JSON holds it."""
@@ -54,6 +54,7 @@ class LandmarkTab:
                 for s in studio.sliders
             ],
             "most_frames": protocol.MOST_FRAMES,
+            "constraint": float(studio.model.constraint),
         }
 
     def enter(self, session: str) -> Mapping[str, Answer]:
@@ -135,6 +136,7 @@ def rendered(studio: Studio, number: int, header: Mapping[str, Any], payload: by
         "encoding": encoding,
         "sizes": sizes,
         "distance": round(studio.coverage.distance(landmarks), 4),
+        "clamped": [round(float(share), 4) for share in made.clamped],
         "network_ms": round(made.seconds * 1000, 3),
     }
     return protocol.pack(answer, made.landmarks.astype("<f4").tobytes(), *encoded)

@@ -3,12 +3,13 @@
 A frame is a little-endian uint32 with the header's length in bytes (a multiple of 4, padded with spaces), the header,
 UTF-8 JSON, and the payload. Landmarks are float32 `(N, 2)` in [0, 1], little-endian.
 
-Requests: `{"kind": "render", "id", "people": [index …], "convert", "encoding", "blend": {"to", "amount"} or absent}`
-with landmarks; `{"kind": "camera", "id"}` with a JPEG file; `{"kind": "express", "id", "view"}` with action units,
-float32 `(17,)`. Answers: `picture` with the converted landmarks `(people, N, 2)` and then one picture for each of
-people; `face` with the landmarks found; `no_face`; `expression` with `photo`, the number of the photo that it is of,
-and a picture file; `error` with `message` and `of`, the request's kind. The server's first word is `welcome` with
-`session`, which uploads for this page repeat. Uploads and exports use the same frames over HTTP.
+Requests: `{"kind": "render", "id", "people": [index …], "convert", "constrain", "encoding", "blend": {"to", "amount"}
+or absent}` with landmarks; `{"kind": "camera", "id"}` with a JPEG file; `{"kind": "express", "id", "view"}` with action
+units, float32 `(17,)`. Answers: `picture` with `clamped`, the share of the edit that was held back for each of people,
+the converted landmarks `(people, N, 2)` and then one picture for each; `face` with the landmarks found; `no_face`;
+`expression` with `photo`, the number of the photo that it is of, and a picture file; `error` with `message` and `of`,
+the request's kind. The server's first word is `welcome` with `session`, which uploads for this page repeat. Uploads and
+exports use the same frames over HTTP.
 """
 
 from __future__ import annotations
@@ -41,12 +42,14 @@ class Look:
       convert: whether landmarks are brought to each person's face first.
       to: index of a second person that each picture is blended with, or None.
       amount: how much of the second person, in [0, 1].
+      constrain: whether converted landmarks are held where each person's training frames have been, by a run that can.
     """
 
     people: tuple[int, ...]
     convert: bool = True
     to: int | None = None
     amount: float = 0.0
+    constrain: bool = True
 
 
 def pack(header: Mapping[str, Any], *payload: bytes) -> bytes:
@@ -79,14 +82,15 @@ def look(header: Mapping[str, Any], info: FaceInfo) -> Look:
     if not isinstance(people, list) or not 1 <= len(people) <= count or not all(_index(p, count) for p in people):
         raise ValueError(f"people must be a list of 1 to {count} indices below {count}")
     blend = header.get("blend")
+    convert, constrain = (header.get(name, True) is not False for name in ("convert", "constrain"))
     if blend is None:
-        return Look(tuple(people), header.get("convert", True) is not False)
+        return Look(tuple(people), convert, constrain=constrain)
     if not isinstance(blend, dict) or not _index(blend.get("to"), count):
         raise ValueError(f"blend must name another person: to, an index below {count}")
     amount = blend.get("amount")
     if not isinstance(amount, int | float) or isinstance(amount, bool) or not 0 <= amount <= 1:
         raise ValueError("blend needs an amount in [0, 1]")
-    return Look(tuple(people), header.get("convert", True) is not False, blend["to"], float(amount))
+    return Look(tuple(people), convert, blend["to"], float(amount), constrain)
 
 
 def encoding(header: Mapping[str, Any]) -> str:

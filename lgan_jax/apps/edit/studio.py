@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -19,7 +19,7 @@ from lgan_jax.apps.edit.protocol import Look
 from lgan_jax.apps.video import Source
 from lgan_jax.data import images
 from lgan_jax.evaluation import sheets
-from lgan_jax.evaluation.landmarkgan.makers import Model
+from lgan_jax.evaluation.landmarkgan import makers
 from lgan_jax.evaluation.pictures import to_bytes
 
 Maker = Callable[[np.ndarray], np.ndarray]  # landmarks (N, 2) to the pictures (people, size, size, 3) of a look
@@ -29,11 +29,23 @@ _HOLD, _MOVE = 10, 20  # frames, at 25 a second, that an edit is held, and that 
 _LEAST_SIDE = 256  # of a video's pictures in pixels
 
 
+@runtime_checkable
+class Model(makers.Model, Protocol):
+    """What the editor needs of a trained LandmarkGAN beside what an evaluation does."""
+
+    def clamped(self, landmarks: Any, target: Any) -> Any:
+        """How much of landmarks, converted to the targets, the constraint takes away: `(n,)` in [0, 1]."""
+
+
 class Made(NamedTuple):
-    """Pictures of each of n people, the landmarks that their generators were given, and the networks' time."""
+    """Pictures of each of n people, the landmarks that their generators were given, and the networks' time.
+
+    `clamped` is the share in [0, 1] of the edit that the constraint took away, 0 where it is off or there is none.
+    """
 
     pictures: UInt8[np.ndarray, "n size size 3"]
     landmarks: Float32[np.ndarray, "n N 2"]
+    clamped: Float32[np.ndarray, " n"]
     seconds: float
 
 
@@ -48,6 +60,7 @@ class Studio:
       sliders: learned from them.
       coverage: likewise.
       marked: whether videos carry a small visible mark.
+      framing: landmarks that say how the run's faces are framed; those of `known` where there are no others.
     """
 
     model: Model
@@ -55,13 +68,21 @@ class Studio:
     known: Mapping[str, np.ndarray]
     sliders: tuple[shapes.Slider, ...]
     coverage: shapes.Coverage
-    marked: bool = True
+    marked: bool
+    framing: Mapping[str, np.ndarray]
 
     @classmethod
-    def of(cls, model: Any, name: str, known: Mapping[str, np.ndarray], marked: bool = True) -> Studio:
+    def of(
+        cls,
+        model: Any,
+        name: str,
+        known: Mapping[str, np.ndarray],
+        marked: bool = True,
+        framing: Mapping[str, np.ndarray] | None = None,
+    ) -> Studio:
         """Learns from the training landmarks `known`. Raises `ValueError` where they are too few."""
         learned = shapes.learn_sliders(known, model.info.scheme)
-        return cls(model, name, known, learned, shapes.Coverage(known), marked)
+        return cls(model, name, known, learned, shapes.Coverage(known), marked, framing or known)
 
     def make(self, landmarks: Float32[np.ndarray, "N 2"], look: Look) -> Made:
         """One picture for each of `look.people`.
@@ -72,21 +93,26 @@ class Studio:
         """
         start = time.perf_counter()
         people = list(look.people)
-        points = self._converted(landmarks, people, look.convert)
+        points, clamped = self._converted(landmarks, people, look)
         blended = look.to is not None and look.amount > 0
         if blended:
-            second = self._converted(landmarks, [look.to], look.convert)
+            second, _ = self._converted(landmarks, [look.to], look)
             points = ((1 - look.amount) * points + look.amount * second).astype(np.float32)
         floats = np.asarray(self.model.synthesize(points, people, convert=False))
         if blended:
             others = self.model.synthesize(points, [look.to] * len(people), convert=False)
             floats = (1 - look.amount) * floats + look.amount * np.asarray(others)
         seconds = time.perf_counter() - start
-        return Made(to_bytes(floats), points, seconds)
+        return Made(to_bytes(floats), points, clamped, seconds)
 
-    def _converted(self, landmarks: np.ndarray, people: list[int], convert: bool) -> np.ndarray:
-        repeated = np.repeat(landmarks[None], len(people), axis=0)
-        return np.asarray(self.model.convert(repeated, people)) if convert else repeated
+    def _converted(self, landmarks: np.ndarray, people: list[int], look: Look) -> tuple[np.ndarray, np.ndarray]:
+        """Landmarks for each of these people, and how much of the edit the constraint took away."""
+        repeated, free = np.repeat(landmarks[None], len(people), axis=0), np.zeros(len(people), np.float32)
+        if not look.convert:
+            return repeated, free
+        constrain = look.constrain and bool(self.model.constraint)
+        clamped = np.asarray(self.model.clamped(repeated, people), np.float32) if constrain else free
+        return np.asarray(self.model.convert(repeated, people, constrain)), clamped
 
     def png(self, landmarks: Float32[np.ndarray, "N 2"], look: Look) -> bytes:
         """The pictures side by side, as a PNG file that says what made it."""

@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 import lgan_jax
-from lgan_jax import action_units, experiment
+from lgan_jax import action_units, experiment, locks
 from lgan_jax.apps import device, output, provenance
 from lgan_jax.apps.driving import FROM_IBUG68, Locator
 from lgan_jax.apps.express import photo as photos
@@ -130,6 +130,11 @@ def express(options: Options) -> int:
     for flag, path in (("--image", options.image), *others):
         if path is not None:
             output.check(options.place, photos.open_photo(path, flag), kinds)
+    with locks.held(options.place, f"--out {options.place}"):
+        return _express(options)
+
+
+def _express(options: Options) -> int:
     print(device.line(), flush=True)
     model = load(options.workdir)
     labelled = isinstance(model, ExpressionSynthesizer)

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 import lgan_jax
-from lgan_jax import experiment
+from lgan_jax import experiment, files, locks
 from lgan_jax.apps import device, output, provenance, video
 from lgan_jax.apps.driving import Locator
 from lgan_jax.apps.express import photo as photos
@@ -24,6 +24,7 @@ from lgan_jax.evaluation.began.measures import way
 from lgan_jax.evaluation.began.sheets import way_picture
 from lgan_jax.evaluation.pictures import to_bytes, to_floats
 from lgan_jax.evaluation.sheets import Row, draw_landmarks, sheet
+from lgan_jax.frames import to_pixels
 from lgan_jax.methods.began.model import LandmarkedFaces
 
 Say = Callable[[str], None]
@@ -89,6 +90,11 @@ def invert(options: Options) -> int:
     """Does what `options` ask for; returns the exit status. Raises a one-line error for what a user can mend."""
     sources = [photos.open_photo(path, options.flag) for path in options.files]
     output.check(options.out, sources[0], ("",))
+    with locks.held(options.out, f"--out {options.out}"):
+        return _invert(options)
+
+
+def _invert(options: Options) -> int:
     model = lgan_jax.load(options.workdir)
     if not isinstance(model, LandmarkedFaces):
         raise ValueError(f"--workdir {options.workdir} is no run of BEGAN with landmarks (configs/celeba.py)")
@@ -124,9 +130,8 @@ def run(options: Options, model: Model, faces: Faces, say: Say = print) -> None:
     targets = np.concatenate([faces, faces[:, :, ::-1]]) if options.mirror else faces
     found = model.invert(to_floats(targets))
     name = options.workdir.resolve().name
-    folder = output.PngFolder(options.out, [], name)
-    try:
-        part = folder.part
+    with files.Replacement(options.out, folder=True) as new, new.named():
+        part = new.part
         for i, path in enumerate(options.files):
             say(f"{path.name}: error {found.error[i] / 2:.2%} after {int(found.updates[i])} updates")
             _write(part / path.stem, found, i, name)
@@ -136,9 +141,7 @@ def run(options: Options, model: Model, faces: Faces, say: Say = print) -> None:
             picture = way_picture(model, z, (np.ascontiguousarray(targets[0]), np.ascontiguousarray(targets[1])))
             provenance.write_png(part / f"{_OWN[1]}.png", picture, name)
             _write_video(part / f"{_OWN[1]}.mp4", options, model, z, name)
-        folder.commit(options.out)
-    finally:
-        folder.discard()
+        new.commit()
     say(f"{options.out} is written")
 
 
@@ -146,7 +149,7 @@ def _write(path: Path, found: Any, i: int, run: str) -> None:
     """Face number i: picture, landmarks, and all that was found of it."""
     picture, points = to_bytes(found.image[i]), np.asarray(found.landmarks[i], np.float64)
     provenance.write_png(path.with_name(f"{path.name}.png"), picture, run)
-    path.with_name(f"{path.name}.pts").write_text(pts(points * len(picture) - 0.5))
+    path.with_name(f"{path.name}.pts").write_text(pts(to_pixels(points, *picture.shape[1::-1])))
     about = {
         "made_by": provenance.sentence(run),
         "source_type": provenance.SOURCE_TYPE,

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import Float32
 
+from lgan_jax import locks
 from lgan_jax.apps import device, driving, video
 from lgan_jax.apps.project import aligned, frames, networks, reports, wanted, writing
 from lgan_jax.apps.project.aligned import Face, Framing
@@ -127,6 +128,11 @@ def project(options: Options) -> int:
     else:
         paired(photos(options.look, "--look"), photos(options.landmarks, "--landmarks"))
     options.at_rest(moving)  # raises for what cannot be meant
+    with locks.held(options.out, f"--out {options.out}"):
+        return _project(options, moving)
+
+
+def _project(options: Options, moving: bool) -> int:
     print(device.line(), flush=True)
     if options.workdir is not None:
         projector, known = networks.of_run(options.workdir, options.weights, options.settings)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from lgan_jax import files
 from lgan_jax.apps import output, provenance
 from lgan_jax.apps.project.aligned import Face
 from lgan_jax.apps.video import Source
@@ -43,16 +43,9 @@ def check(out: Path) -> None:
 @contextlib.contextmanager
 def folder(out: Path) -> Iterator[Path]:
     """A hidden folder to write into, which becomes `out` at the end; nothing is left of it after an exception."""
-    part = out.with_name(f".{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)  # of a job that was killed
-    part.mkdir()
-    try:
-        yield part
-        if out.exists():
-            out.rmdir()
-        part.rename(out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    with files.Replacement(out, folder=True) as new, new.named():
+        yield new.part
+        new.commit()
 
 
 def write(

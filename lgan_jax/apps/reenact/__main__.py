@@ -9,6 +9,9 @@ from pathlib import Path
 from lgan_jax import cli
 
 _PROGRAM = "reenact"
+_REFERENCE = """\
+a person who was in no training: a clip or a folder of photos, of which up to 128 frames, evenly spaced, are used; the
+run's generator must have the form "reference", as configs/celebv.py:cpu and :quick have"""
 _DESCRIPTION = """\
 Makes a trained person's face follow the face in a video, in photos or in one photo.
 
@@ -34,7 +37,8 @@ def _parser() -> cli.Parser:
     add = parser.add_argument
     add("--workdir", required=True, metavar="RUN", type=Path, help="folder of a trained LandmarkGAN run")
     add("--driving", required=True, metavar="IN", type=Path, help="video, folder of images, or image with the face")
-    add("--target", required=True, metavar="NAME", help="whose face to make; all: a grid of everybody in the run")
+    add("--target", metavar="NAME", help="whose face to make; all: a grid of everybody; with --reference: a new name")
+    add("--reference", metavar="IN", type=Path, help=_REFERENCE)
     add("--out", required=True, metavar="OUT", type=Path, help=".mp4, .m4v, .mov or .png file, or a new folder")
     add("--size", type=int, metavar="N", help="side of each made face in pixels (default: the run's)")
     add("--side-by-side", action="store_true", help="show what drives beside what is made")
@@ -47,6 +51,12 @@ def _parser() -> cli.Parser:
     )
     add("--relative", action="store_true", help="drive by the change from a neutral frame, not by absolute landmarks")
     add("--neutral", type=int, metavar="FRAME", help="with --relative: number of that frame (default: found)")
+    add(
+        "--no-constraint",
+        dest="constrain",
+        action="store_false",
+        help="do not hold the landmarks within the poses and expressions that the target's frames show",
+    )
     add("--no-steady", dest="steady", action="store_false", help="do not steady the landmarks over time (One-Euro)")
     add(
         "--landmarks",

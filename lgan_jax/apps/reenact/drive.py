@@ -26,9 +26,17 @@ class Model(Protocol):
     """What is needed of a trained model; see `LandmarkGAN`."""
 
     info: FaceInfo
+    constraint: float
+    in_closed_form: bool
 
-    def convert(self, landmarks: ArrayLike, target: str) -> Float32[np.ndarray, "*batch n 2"]:
-        """Ψ_t(Φ(L))."""
+    def with_driver(self, landmarks: ArrayLike) -> Model:
+        """A model that knows some frames `(k, N, 2)` of the driver; where conversion is `in_closed_form`."""
+
+    def convert(self, landmarks: ArrayLike, target: str, constrain: bool = True) -> Float32[np.ndarray, "*batch n 2"]:
+        """Ψ_t(Φ(L)), or in closed form; held where the target has been."""
+
+    def clamped(self, landmarks: ArrayLike, target: str) -> Float32[np.ndarray, "*batch"]:
+        """How much of converted landmarks the constraint takes away, in [0, 1]."""
 
     def synthesize(
         self, landmarks: ArrayLike, target: str, convert: bool = True
@@ -77,6 +85,10 @@ class Driver:
     """The stage of the networks: landmarks are read and steadied, and every target's face is made from them.
 
     Frames go through in batches. What comes out is a `Made`, or for a frame without a face its time alone.
+
+    Attributes:
+      targets: whose faces are made.
+      held: for each, in how many frames the constraint changed the landmarks.
     """
 
     def __init__(
@@ -88,17 +100,24 @@ class Driver:
         batch: int,
         steady: bool = True,
         shifts: Mapping[str, Float[np.ndarray, "N 2"]] | None = None,
+        constrain: bool = True,
     ) -> None:
-        """`shifts` are added to the driving landmarks of each target: its neutral face less the driver's."""
+        """`shifts` are added to the driving landmarks of each target: its neutral face less the driver's.
+
+        `constrain` off leaves converted landmarks where they lie.
+        """
         self._model, self._reader, self.targets = model, reader, tuple(targets)
         self._time_base, self._batch, self._shifts = time_base, batch, shifts
         self._steady = _Steady(model.info.size) if steady else None
+        self._constrain = constrain and bool(model.constraint)
+        self.held = dict.fromkeys(self.targets, 0)
 
     def warm_up(self) -> None:
         """Compiles the networks."""
         info = self._model.info
         located = Located(np.zeros((68, 2), np.float32), np.eye(2, 3), np.zeros((info.size, info.size, 3), np.uint8))
         self._faces(self._reader.points([located] * self._batch), self.targets[0])
+        self.held = dict.fromkeys(self.targets, 0)
 
     def __call__(self, found: Iterator[Found]) -> Iterator[Made | int]:
         """The stage."""
@@ -129,7 +148,9 @@ class Driver:
         driving = points if self._shifts is None else points + self._shifts[target][None].astype(np.float32)
         padding = min(self._batch, 2) - count
         driving = np.concatenate([driving, driving[-1:].repeat(max(padding, 0), axis=0)])
-        landmarks = self._model.convert(driving, target)
+        landmarks = self._model.convert(driving, target, self._constrain)
+        if self._constrain:
+            self.held[target] += int((self._model.clamped(driving, target)[:count] > 0).sum())
         pictures = self._model.synthesize(landmarks, target, convert=False)[:count]
         return np.clip((pictures + 1) * 127.5 + 0.5, 0, 255).astype(np.uint8), landmarks[:count]
 

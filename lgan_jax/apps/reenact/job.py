@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 
 import lgan_jax
-from lgan_jax import experiment
-from lgan_jax.apps import device, output, video
+from lgan_jax import experiment, locks
+from lgan_jax.apps import device, output, references, sampling, video
 from lgan_jax.apps.driving import FaceReader, Reader
 from lgan_jax.apps.neutral import most_neutral, neutral_frame
 from lgan_jax.apps.output import Output
@@ -28,6 +28,7 @@ from lgan_jax.nn import chunks
 from lgan_jax.training.interrupts import Interrupts
 
 EVERYBODY = "all"
+_DRIVER_FRAMES = 64  # by which pose and expression are told apart from the shape of the driver's face
 _WHOLE = 0.98  # of the frames that a video says it has; with fewer, it is cut off or damaged
 
 Say = Callable[[str], None]
@@ -43,12 +44,14 @@ class Options:
 
     workdir: Path
     driving: Path
-    target: str
+    target: str | None
     out: Path
+    reference: Path | None = None
     landmarks: Literal["auto", "dlib", "detector"] = "auto"
     relative: bool = False
     neutral: int | None = None
     steady: bool = True
+    constrain: bool = True
     size: int | None = None
     side_by_side: bool = False
     paste_back: bool = False
@@ -56,6 +59,8 @@ class Options:
     visible_mark: bool = True
 
     def __post_init__(self) -> None:
+        if self.target is None and self.reference is None:
+            raise ValueError("--target is not given; only with --reference it may be left out")
         if self.size is not None and (self.size % 2 or not 32 <= self.size <= 4096):
             raise ValueError(f"--size must be even and between 32 and 4096 pixels, not {self.size}")
         if self.neutral is not None and not self.relative:
@@ -76,19 +81,38 @@ def reenact(options: Options) -> int:
     output.check(options.out, source)
     if options.relative and source.kind == "image":
         raise ValueError("--relative drives by a change over time: --driving must be a video or a folder of images")
+    with locks.held(options.out, f"--out {options.out}"):
+        return _reenact(options, source)
+
+
+def _reenact(options: Options, source: Source) -> int:
     print(device.line(), flush=True)
-    model, targets = load(options.workdir, options.target)
-    known = experiment.training_landmarks(options.workdir)
-    reader = FaceReader(model, known, options.landmarks)
+    known = framing = experiment.training_landmarks(options.workdir)
+    if options.reference is None:
+        model, targets = load(options.workdir, options.target)
+    else:
+        new = None if options.target == EVERYBODY else options.target
+        model, person = references.add(opened(options.workdir), options.reference, new, framing, options.landmarks)
+        print("\n".join(person.lines), flush=True)
+        known = {**known, person.name: person.landmarks}
+        targets = model.info.identities if options.target == EVERYBODY else (person.name,)
+    reader = FaceReader(model, framing, options.landmarks)
     reader.load()
     return run(options, source, model, reader, known, targets)
 
 
-def load(workdir: Path, target: str) -> tuple[Model, tuple[str, ...]]:
-    """The model of a run, and the identities that `target` means. Raises `ValueError` where either is not there."""
+def opened(workdir: Path) -> LandmarkGAN:
+    """The model of a run. Raises `ValueError` where it is not LandmarkGAN's."""
     model = lgan_jax.load(workdir)
     if not isinstance(model, LandmarkGAN):
         raise ValueError(f"--workdir {workdir} is no LandmarkGAN run: it has no generator that could make faces")
+    return model
+
+
+def load(workdir: Path, target: str) -> tuple[Model, tuple[str, ...]]:
+    """The model of a run, and the identities that `target` means. Raises `ValueError` where either is not there."""
+    model = opened(workdir)
+    references.need(model, workdir)
     names = model.info.identities
     if target == EVERYBODY:
         return model, names
@@ -109,8 +133,11 @@ def run(
 ) -> int:
     """Makes the faces of `targets` with a model and a reader that are ready, and writes them. See `reenact`."""
     shifts = _shifts(options, source, model, reader, known, targets, say) if options.relative else None
+    if source.kind == "video" and shifts is None and model.in_closed_form:
+        model = _knowing_driver(source, model, reader, say)
     batch = 1 if source.kind == "image" else chunks.largest()
-    driver = Driver(model, reader, targets, source.time_base, batch, options.steady and batch > 1, shifts)
+    steady = options.steady and batch > 1
+    driver = Driver(model, reader, targets, source.time_base, batch, steady, shifts, options.constrain)
     begun = time.perf_counter()
     driver.warm_up()
     say(f"networks compiled in {time.perf_counter() - begun:.1f} s")
@@ -148,7 +175,7 @@ def _write(
     pipeline = Pipeline(stages)
     begun = time.perf_counter()
     with Progress(source.count) as progress, Interrupts() as interrupts, pipeline:
-        progress.name(options.target)
+        progress.name(options.target or driver.targets[0])
         _follow(pipeline, progress, interrupts)
     seconds = time.perf_counter() - begun
     stopped = pipeline.stopped
@@ -156,7 +183,7 @@ def _write(
         raise ValueError(_nothing(writer.faceless, stopped, source))
     out = _unused(options.out) if stopped and options.out.exists() else options.out
     made.commit(out)
-    for line in _report(writer, source, stages, seconds, stopped):
+    for line in [*_report(writer, source, stages, seconds, stopped), *_held(driver, writer, model, options)]:
         say(line)
     if layout.side_by_side + len(driver.targets) > 2 and not layout.paste_back:
         cells = ["what drives"] * layout.side_by_side + list(driver.targets)
@@ -192,6 +219,16 @@ def _shifts(
     return {name: known[name][most_neutral(known[name], scheme)] - driving for name in targets}
 
 
+def _knowing_driver(source: Source, model: Model, reader: Reader, say: Say) -> Model:
+    """The model that knows some frames of the driver, where any shows the face; see `LandmarkGAN.with_driver`."""
+    wanted = sampling.evenly(source, _DRIVER_FRAMES)
+    seen = [face for _, face in sampling.faces(source, reader, wanted) if face is not None]
+    if not seen:
+        return model
+    say(f"the shape of the driver's face is known from {len(seen)} frames")
+    return model.with_driver(np.concatenate([reader.points([face]) for face in seen]))
+
+
 def _report(writer: Writer, source: Source, stages: Sequence[Stage], seconds: float, stopped: bool) -> list[str]:
     """Lines on where the time went, and on what a user should know of the result."""
     count = writer.written
@@ -211,6 +248,19 @@ def _report(writer: Writer, source: Source, stages: Sequence[Stage], seconds: fl
     if source.kind == "video" and not stopped and count < _WHOLE * source.count:
         lines.append(f"{source.path} is cut off or damaged: {count} of about {source.count} frames can be read")
     return lines
+
+
+def _held(driver: Driver, writer: Writer, model: Model, options: Options) -> list[str]:
+    """In how many frames the constraint changed the landmarks of each target, where there is one."""
+    if not (model.constraint and options.constrain):
+        return []
+    new = model.info.identities[-1] if options.reference else None
+    count = writer.written - writer.faceless
+    return [
+        f"landmarks of {held} of {count} frames were held where {name}'s {'reference' if name == new else 'training'} "
+        "frames have been"
+        for name, held in driver.held.items()
+    ]
 
 
 def _nothing(faceless: int, stopped: bool, source: Source) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -20,14 +21,16 @@ import rich.console
 import rich.progress
 
 import lgan_jax
+from lgan_jax import files, locks
 from lgan_jax.apps import device, provenance
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.builders import made
 from lgan_jax.data.builders.base import skipped_lines
 from lgan_jax.data.split import FEWEST
 from lgan_jax.evaluation.pictures import to_bytes
+from lgan_jax.frames import to_pixels
 from lgan_jax.methods.began.model import LandmarkedFaces
-from lgan_jax.training import workdir
+from lgan_jax.training import checkpoints, workdir
 
 Say = Callable[[str], None]
 
@@ -74,6 +77,11 @@ class Face(NamedTuple):
 def synthesize(options: Options) -> int:
     """Does what `options` ask for; returns the exit status. Raises a one-line error for what a user can mend."""
     check(options.out)
+    with locks.held(options.out, f"--out {options.out}", inside=True):
+        return _synthesize(options)
+
+
+def _synthesize(options: Options) -> int:
     model = lgan_jax.load(options.workdir)
     if not isinstance(model, LandmarkedFaces):
         raise ValueError(f"--workdir {options.workdir} is no run of BEGAN with landmarks (configs/celeba.py)")
@@ -88,15 +96,15 @@ def check(out: Path) -> None:
         raise FileExistsError(f"--out {out} is a file; give a folder")
     if not out.resolve().parent.is_dir():
         raise FileNotFoundError(f"there is no folder {out.parent} for --out {out.name}")
-    if out.is_dir() and any(out.iterdir()) and not (out / made.RECORD).exists():
+    others = out.is_dir() and any(path.name != locks.NAME for path in out.iterdir())
+    if others and not (out / made.RECORD).exists():
         raise FileExistsError(f"--out {out} holds something else: choose a new or an empty folder")
 
 
 def record(options: Options, info: FaceInfo) -> dict[str, Any]:
     """What must stay the same while a folder is added to."""
-    folders = (options.workdir / "checkpoints").iterdir()
-    newest = {each.name: max(int(step.name) for step in each.iterdir() if step.name.isdigit()) for each in folders}
-    weights = ", ".join(f"{name} of step {step:,}" for name, step in sorted(newest.items()))
+    newest = {each.name: checkpoints.newest_step(each) for each in (options.workdir / "checkpoints").iterdir()}
+    weights = ", ".join(f"{name} of step {step:,}" for name, step in sorted(newest.items()) if step is not None)
     stored = workdir.read_run(options.workdir)
     return {
         "run": options.workdir.resolve().name,
@@ -150,8 +158,8 @@ def _begin(out: Path, about: dict[str, Any]) -> None:
             changed = "; ".join(map(str, changes))
             raise ValueError(f"--out {out} holds faces made otherwise: {changed}; choose another folder")
         return
-    out.mkdir(exist_ok=True)
-    workdir.write_text(out / made.RECORD, json.dumps(about, indent=2) + "\n")
+    files.make_folder(out)
+    files.write_text(out / made.RECORD, json.dumps(about, indent=2) + "\n")
 
 
 def _make(
@@ -159,11 +167,13 @@ def _make(
 ) -> list[Face]:
     """Makes a shard. The next faces are made while threads write those before."""
     folder = out / made.PICTURES / f"{shard:05d}"
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)  # of a job that was killed
-    part.mkdir(parents=True)
+    files.make_folder(folder.parent)
     known, faces = set(seen), []
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with (
+        files.Replacement(folder, folder=True) as new,
+        new.named(),
+        ThreadPoolExecutor(os.cpu_count()) as threads,
+    ):
         writing = []
         for first in range(numbers.start, numbers.stop, _BATCH):
             count = min(_BATCH, numbers.stop - first)
@@ -176,13 +186,13 @@ def _make(
                 known.add(digest)
                 name = f"{first + i:07d}"
                 file = f"{made.PICTURES}/{folder.name}/{name}.png"
-                faces.append(Face(file, first + i, digest, points * model.info.size - 0.5))
-                writing.append(threads.submit(_write_face, part / name, picture, faces[-1].points, run))
+                faces.append(Face(file, first + i, digest, to_pixels(points, model.info.size, model.info.size)))
+                writing.append(threads.submit(_write_face, new.part / name, picture, faces[-1].points, run))
         for each in writing:
             each.result()
-    _write_table(part / made.TABLE, faces)
-    shutil.rmtree(folder, ignore_errors=True)  # a shard of fewer faces
-    part.rename(folder)
+        _write_table(new.part / made.TABLE, faces)
+        shutil.rmtree(folder, ignore_errors=True)  # a shard of fewer faces
+        new.commit()
     return faces
 
 
@@ -212,14 +222,13 @@ def _stored(out: Path, shard: int, numbers: range) -> list[Face] | None:
 
 
 def _write_table(path: Path, faces: Sequence[Face]) -> None:
-    part = path.with_name(f".{path.name}.part")
     count = len(faces[0].points) if faces else 0
-    with part.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["file", "number", "digest", *(f"{axis}_{i}" for i in range(count) for axis in "xy")])
-        for face in faces:
-            writer.writerow([face.file, face.number, face.digest, *(f"{x:.3f}" for x in np.ravel(face.points))])
-    part.replace(path)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["file", "number", "digest", *(f"{axis}_{i}" for i in range(count) for axis in "xy")])
+    for face in faces:
+        writer.writerow([face.file, face.number, face.digest, *(f"{x:.3f}" for x in np.ravel(face.points))])
+    files.write_text(path, text.getvalue())
 
 
 def _dataset(out: Path) -> str:
@@ -228,7 +237,8 @@ def _dataset(out: Path) -> str:
     for old in (out / made.STORED).glob("made-*"):
         if old.name != builder.key and old.is_dir():
             shutil.rmtree(old)
-    builder.download_and_prepare()
+    with files.named(out / made.STORED):
+        builder.build()
     lost = "; ".join(skipped_lines(builder.skipped))
     return f"TFDS data set: {builder.data_dir}" + (f"; left out: {lost}" if lost else "")
 

@@ -12,9 +12,14 @@ import abc
 import concurrent.futures
 import contextlib
 import errno
+import functools
 import hashlib
+import importlib.metadata
 import itertools
+import json
 import os
+import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -25,6 +30,7 @@ import rich.progress
 import tensorflow_datasets as tfds
 from jaxtyping import Float, UInt8
 
+from lgan_jax import files, locks
 from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.data import images
 from lgan_jax.data.split import CALLED, SPLITS, TEST, TRAIN, VALIDATION, subjects_note
@@ -33,6 +39,7 @@ from lgan_jax.media.files import shown
 
 SKIPPED_FILE = "skipped.txt"
 _CHUNK = 256  # records held in memory at once while writing
+_TFDS_INFO = "dataset_info.json"
 _SHARD = 8192  # records in a file
 _OUTSIDE = 0.5  # landmarks may lie this far outside the picture, in picture widths
 _EXTENT = 0.02  # landmarks that span less than this share of the picture are no face
@@ -80,6 +87,8 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         self.total = 0
         self.notes: list[str] = []
         self.skipped: dict[str, list[str]] = {}
+        self._entry = cache / key / self.name / str(self.VERSION)
+        self._remove_damaged()
         super().__init__(data_dir=os.fspath(cache / key))
         self.info.set_file_format("array_record")
 
@@ -110,6 +119,35 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
                 yield made
             else:
                 self.skip(str(error), name)
+
+    @property
+    def is_built(self) -> bool:
+        """Whether the set is there, and whole as far as a quick look tells."""
+        return self._entry.is_dir() and _fault(self._entry) is None
+
+    def build(self) -> None:
+        """Builds the set unless it is there. Of several processes one does, and the others wait. Raises `OSError`."""
+        if self.is_built:
+            return
+        files.make_folder(self._entry.parent)
+        with self._locked():
+            for unfinished in self._entry.parent.glob(f"{self._entry.name}.incomplete*"):
+                shutil.rmtree(unfinished)
+            if not self._entry.is_dir():
+                self.download_and_prepare()
+                files.seal(self._entry)
+                files.sync_entries(self._entry.parent)
+
+    def _locked(self) -> contextlib.AbstractContextManager[None]:
+        return locks.held(self._entry, f"the cache {self._entry}", wait=True)
+
+    def _remove_damaged(self) -> None:
+        """Removes a set that is damaged, which TFDS could not open: it is built again."""
+        if self._entry.is_dir() and not self.is_built:
+            with self._locked():
+                if self._entry.is_dir() and (fault := _fault(self._entry)):
+                    print(f"NOTE: {self._entry} is damaged ({fault}) and is built again", file=sys.stderr, flush=True)
+                    shutil.rmtree(self._entry)
 
     def _info(self) -> tfds.core.DatasetInfo:
         features = {
@@ -160,6 +198,8 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         )
         lines = [f"{name}\t{reason}\n" for reason, names in self.skipped.items() for name in names]
         (Path(self.data_dir) / SKIPPED_FILE).write_text("".join(lines), encoding="utf-8")
+        with _disk_errors():
+            files.seal(Path(self.data_dir))  # before it gets its final name; `build` adds what TFDS writes besides
 
     def _check(self, identity: Mapping[str, list[int]]) -> None:
         """Raises `ValueError` where a person is in another split than there should be pictures of the person."""
@@ -285,10 +325,39 @@ def read_text(path: Path) -> str:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def listing_key(root: Path, files: Iterable[Path]) -> str:
-    """A key that changes when a file below `root` is added, removed, resized or written to."""
-    digest = hashlib.sha256()
-    for path in sorted(files):
+def _fault(entry: Path) -> str | None:
+    """What is wrong with a built set, as far as a quick look tells; those of older versions have no checksums."""
+    if files.is_sealed(entry) and (fault := files.damage(entry, quick=True)):
+        return fault
+    for path in entry.glob("*.json"):
+        try:
+            json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            return f"{path.name} cannot be read: {error}"
+    return None if (entry / _TFDS_INFO).is_file() else f"{_TFDS_INFO} is missing"
+
+
+@functools.cache
+def _code() -> bytes:
+    """A digest of the code that makes records of a folder: two versions of it have no entry of the cache in common."""
+    package = Path(__file__).parents[2]
+    digest = hashlib.sha256(importlib.metadata.version("lgan_jax").encode())
+    for path in sorted(
+        [
+            *package.glob("*.py"),
+            *package.glob("media/*.py"),
+            *package.glob("data/*.py"),
+            *package.glob("data/builders/*.py"),
+        ]
+    ):
+        digest.update(path.read_bytes())
+    return digest.digest()
+
+
+def listing_key(root: Path, listed: Iterable[Path]) -> str:
+    """A key that changes when a file below `root` is added, removed, resized or written to, or the code that reads."""
+    digest = hashlib.sha256(_code())
+    for path in sorted(listed):
         if path.exists():
             stat = path.stat()
             digest.update(

@@ -23,6 +23,7 @@ import tensorflow_datasets as tfds
 from lgan_jax import action_units
 from lgan_jax.data.builders import base, openface
 from lgan_jax.data.split import FEWEST, contiguous_blocks
+from lgan_jax.frames import from_pixels
 from lgan_jax.landmarks import scheme_of_count
 from lgan_jax.media import files
 from lgan_jax.ops.unit_estimate import ESTIMATED
@@ -178,7 +179,7 @@ def _record(frame: Frame) -> tuple[str, base.Record]:
         raise base.Unusable(f"smaller than {_SMALLEST} pixels")
     if abs(height - width) > _SQUARE * max(height, width):
         raise base.Unusable("not square, so no face crop")
-    landmarks = ((frame.points + 0.5) / (width, height)).astype(np.float32)
+    landmarks = from_pixels(frame.points, width, height).astype(np.float32)
     base.check_landmarks(landmarks)
     record = {"image": base.stored(data, image), "landmarks": landmarks, "identity": frame.identity}
     besides = {"action_units": frame.units, "expression": frame.expression}

@@ -25,6 +25,7 @@ import tensorflow_datasets as tfds
 from lgan_jax import action_units
 from lgan_jax.data.builders import base, openface
 from lgan_jax.data.split import FEWEST, TRAIN, by_subject, contiguous_blocks, subjects_note
+from lgan_jax.frames import from_pixels
 from lgan_jax.media import files
 
 EVERYBODY = "everybody"  # the one identity
@@ -255,7 +256,7 @@ def _fault(rows: Sequence[openface.Row]) -> str:
 
 
 def _scaled(face: Face, image: np.ndarray) -> np.ndarray:
-    return ((face.row.landmarks + 0.5) / image.shape[1::-1]).astype(np.float32)
+    return from_pixels(face.row.landmarks, *image.shape[1::-1]).astype(np.float32)
 
 
 def _on_pictures(faces: Sequence[Face]) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 
 from lgan_jax.data.builders import base
 from lgan_jax.data.split import TEST, TRAIN, VALIDATION
+from lgan_jax.frames import from_pixels
 from lgan_jax.landmarks import scheme as scheme_of
 
 RECORD, TABLE, PICTURES, STORED = "made.json", "landmarks.csv", "images", "tfds"
@@ -60,7 +61,7 @@ class Made(base.FaceBuilder, skip_registration=True):
             points = [[float(row[f"{axis}_{i}"]) for axis in "xy"] for i in range(count)]
         except (KeyError, TypeError, ValueError):
             raise base.Unusable(f"row without {count} landmarks") from None
-        landmarks = ((np.array(points) + 0.5) / self.size).astype(np.float32)
+        landmarks = from_pixels(np.array(points), self.size, self.size).astype(np.float32)
         base.check_landmarks(landmarks)
         split = _SPLITS.get(place % _TURNS, TRAIN)
         return split, {"image": data, "landmarks": landmarks, "identity": 0}

@@ -19,6 +19,7 @@ from jaxtyping import Float, UInt8
 from lgan_jax.data import images
 from lgan_jax.data.builders import base
 from lgan_jax.data.split import TEST, TRAIN, VALIDATION, by_subject
+from lgan_jax.frames import from_pixels
 from lgan_jax.media.files import walk
 
 ATTRIBUTES = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")
@@ -136,7 +137,7 @@ def crop(
 
 def _record(face: Face) -> tuple[str, base.Record]:
     image = base.decoded(base.read_bytes(face.path))
-    scaled = (face.points + 0.5) / (image.shape[1], image.shape[0])
+    scaled = from_pixels(face.points, *image.shape[1::-1])
     if np.isfinite(scaled).all() and (scaled.min() < -0.5 or scaled.max() > 1.5):
         raise base.Unusable("landmarks lie more than half a picture outside")
     square, landmarks = crop(image, face.points)

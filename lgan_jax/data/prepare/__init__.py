@@ -12,18 +12,20 @@ was dropped.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lgan_jax import locks
 from lgan_jax.data import split
 from lgan_jax.data.prepare import seen
 from lgan_jax.data.prepare.console import Progress
-from lgan_jax.data.prepare.job import SUMMARY, VERSION, Job, annotated, write_json
+from lgan_jax.data.prepare.job import SUMMARY, VERSION, Job, annotated, check_places, write_json
 from lgan_jax.data.prepare.options import Options
 from lgan_jax.data.prepare.person import prepare_person
-from lgan_jax.data.prepare.sources import people
+from lgan_jax.data.prepare.sources import Person, people
 from lgan_jax.data.prepare.units import add_units
 from lgan_jax.faces import Faces
 from lgan_jax.landmarks import IBUG68
@@ -44,12 +46,18 @@ def prepare(videos: Path, out: Path, options: Options, faces: Faces | None = Non
     Raises:
       FileNotFoundError, NotADirectoryError: `videos` isn't there or is no folder.
       FileExistsError: `out` holds something else.
+      BlockingIOError: another process is preparing into `out`.
       ValueError: nobody in `videos`; folders inside each other; `out` was made with other options or other files.
       ModuleNotFoundError: dlib, its models or PyAV are not installed.
     """
     found, others = people(videos)
-    job = Job(videos, out, options, found)
-    faces = faces or Faces()
+    check_places(videos, out)
+    with locks.held(out, f"OUT {out}", inside=True):
+        return _prepare(Job(videos, out, options, found), found, others, options, faces or Faces())
+
+
+def _prepare(job: Job, found: Sequence[Person], others: list[str], options: Options, faces: Faces) -> dict[str, Any]:
+    out = job.out
     kept, left_out = {}, {}
     with Progress(sum(source.frames for person in found for source in person.sources)) as progress:
         for person in found:

@@ -2,8 +2,7 @@
 
 `OUT/.prepare/job.json` says from what and how the folder is made. `OUT/.prepare/begun/<person>/` holds what has been
 seen so far and the crops written so far; when a person is finished, the crops become `OUT/<person>` in one step and the
-person's summary stays in `OUT/.prepare/done/<person>.json`. Each file is written beside its place and then renamed, so
-that a run that is killed leaves no half of a file behind.
+person's summary stays in `OUT/.prepare/done/<person>.json`. What counts as done is flushed to the disk.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,27 +18,22 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from lgan_jax import files, locks
 from lgan_jax.data.prepare.options import Options
 from lgan_jax.data.prepare.sources import Person
 from lgan_jax.data.prepare.tracking import Observation, stack
 from lgan_jax.media.files import shown
 
 VERSION = 1
+PIECE = 100  # frames, and crops, between two savings
 WORK = ".prepare"
 SUMMARY = "prepared.json"
 ANNOTATIONS = "all_68pt.txt"
 
 
-def write(path: Path, data: bytes) -> None:
-    """Writes a file so that it is there as a whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    os.replace(part, path)
-
-
 def write_json(path: Path, value: Any) -> None:
-    """`write` for JSON, indented."""
-    write(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+    """Writes JSON, indented: the whole file or nothing."""
+    files.write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def annotated(folder: Path) -> tuple[Float32[np.ndarray, "n 68 2"], list[str]]:
@@ -57,10 +50,9 @@ class Job:
         """Opens a new or an earlier job.
 
         Raises:
-          ValueError: the folders lie in each other, or `out` was made with other options or from other files.
-          FileExistsError: `out` holds something else, or is a file.
+          ValueError: `out` was made with other options or from other files.
+          FileExistsError: `out` holds something else.
         """
-        _check_places(videos, out)
         self.out = out
         self._work = out / WORK
         inputs = {person.name: _stamps(person, videos) for person in people}
@@ -68,17 +60,17 @@ class Job:
         file = self._work / "job.json"
         if file.exists():
             _check_same(out, json.loads(file.read_text()), wanted)
-        elif out.exists() and (not out.is_dir() or any(path.name != WORK for path in out.iterdir())):
+        elif out.exists() and any(path.name not in (WORK, locks.NAME) for path in out.iterdir()):
             raise FileExistsError(f"{out} holds something that was not prepared here: choose a new or an empty folder")
         self._begun, self._done = self._work / "begun", self._work / "done"
-        self._begun.mkdir(parents=True, exist_ok=True)
-        self._done.mkdir(exist_ok=True)
+        files.make_folder(self._begun)
+        files.make_folder(self._done)
         write_json(file, wanted)
 
     def place(self, person: str) -> Path:
         """The folder in which a person's data set grows; `finish` moves it to the output."""
         folder = self._begun / person / "set"
-        folder.mkdir(parents=True, exist_ok=True)
+        files.make_folder(folder)
         return folder
 
     def summary(self, person: str) -> dict[str, Any] | None:
@@ -109,8 +101,12 @@ class Job:
         data = io.BytesIO()
         np.savez(data, finished=np.bool_(finished), **stack(seen)._asdict())
         file = self._piece(person, source, piece)
-        file.parent.mkdir(exist_ok=True)
-        write(file, data.getvalue())
+        files.make_folder(file.parent)
+        files.write_bytes(file, data.getvalue())
+
+    def crops(self, person: str) -> Crops:
+        """The crops of a person that are written already, to add to."""
+        return Crops(self.place(person) / "Image", self._begun / person / "crops.txt")
 
     def _piece(self, person: str, source: int, piece: int) -> Path:
         return self._begun / person / f"seen-{source}-{piece}.npz"
@@ -118,10 +114,50 @@ class Job:
     def _publish(self, person: str) -> None:
         """Moves a finished person's data set to the output, where an earlier run has not, and forgets the rest."""
         folder = self._begun / person
-        if (folder / "set" / ANNOTATIONS).exists():
-            os.replace(folder / "set", self.out / person)
+        if (folder / "set" / ANNOTATIONS).exists() and not (self.out / person).exists():
+            files.move(folder / "set", self.out / person)
         if folder.exists():
             shutil.rmtree(folder)
+
+
+class Crops:
+    """The crops of a person that are on the disk. Use as a context manager: leaving it flushes the last of them.
+
+    A list beside them names those that were flushed; others, which a crash may have spoilt, are written again.
+    """
+
+    def __init__(self, folder: Path, names: Path):
+        """`folder` is made if missing; `names` is the list."""
+        files.make_folder(folder)
+        self._folder, self._list = folder, names
+        self._names = set(names.read_text().splitlines()) if names.exists() else set()
+        self._new: list[str] = []
+
+    def __enter__(self) -> Crops:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._flush()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
+
+    def add(self, name: str, data: bytes) -> None:
+        """Writes a crop. Raises `OSError` that names it."""
+        with files.named(self._folder / name):
+            (self._folder / name).write_bytes(data)
+        self._new.append(name)
+        if len(self._new) == PIECE:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._new:
+            for name in self._new:
+                files.sync(self._folder / name)
+            files.sync_entries(self._folder)
+            self._names.update(self._new)
+            self._new = []
+            files.write_text(self._list, "".join(f"{name}\n" for name in sorted(self._names)))
 
 
 def _stamps(person: Person, videos: Path) -> dict[str, list[int]]:
@@ -130,7 +166,8 @@ def _stamps(person: Person, videos: Path) -> dict[str, list[int]]:
     return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
 
 
-def _check_places(videos: Path, out: Path) -> None:
+def check_places(videos: Path, out: Path) -> None:
+    """Raises `ValueError` where the folders lie in each other, `FileExistsError` where `out` is a file."""
     videos, out = videos.resolve(), out.resolve()
     if out == videos or videos in out.parents:
         raise ValueError(f"OUT {out} must not lie in VIDEOS {videos}: the next run would take it for a person")

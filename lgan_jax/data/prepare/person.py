@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lgan_jax import files
 from lgan_jax.data import align, images
 from lgan_jax.data.prepare import quality, sources, tracking
 from lgan_jax.data.prepare.console import Progress
-from lgan_jax.data.prepare.job import ANNOTATIONS, Job, write
+from lgan_jax.data.prepare.job import ANNOTATIONS, PIECE, Crops, Job
 from lgan_jax.data.prepare.options import Options
 from lgan_jax.data.prepare.sources import Person, Source
 from lgan_jax.data.prepare.tracking import Observation, Tracker
@@ -22,7 +22,6 @@ from lgan_jax.media.files import shown
 from lgan_jax.ops import procrustes
 
 _LOOKING = 0.85  # of the work on a frame is finding the face, the rest is writing the crop
-_PIECE = 100  # frames between two savings
 _APART = 100  # numbers between two photos, and at least between two videos: more than any guard between sets
 _WHOLE = 0.98  # of the frames that a file says it has; below, it is damaged
 
@@ -50,13 +49,12 @@ def prepare_person(person: Person, job: Job, options: Options, faces: Faces, pro
     looked = [_look(person, i, job, options, faces, progress) for i in range(len(person.sources))]
     parts = _judge(person, looked, options)
     lines: list[str] = []
-    pictures = job.place(person.name) / "Image"
-    pictures.mkdir(exist_ok=True)
-    for part in parts:
-        lines += _write(part, pictures, options, progress)
+    with job.crops(person.name) as crops:
+        for part in parts:
+            lines += _write(part, crops, options, progress)
     summary = _summary(person, parts)
     if lines:
-        write(job.place(person.name) / ANNOTATIONS, "".join(line + "\n" for line in lines).encode())
+        files.write_text(job.place(person.name) / ANNOTATIONS, "".join(line + "\n" for line in lines))
     job.finish(person.name, summary)
     return summary
 
@@ -88,11 +86,11 @@ def _observations(tracker: Tracker, source: Source, start: int, progress: Progre
 
 
 def _in_pieces(observations: Iterator[Observation]) -> Iterator[tuple[list[Observation], bool]]:
-    """Groups of `_PIECE` observations, and whether one is the last (it may be empty)."""
+    """Groups of `PIECE` observations, and whether one is the last (it may be empty)."""
     piece: list[Observation] = []
     for observation in observations:
         piece.append(observation)
-        if len(piece) == _PIECE:
+        if len(piece) == PIECE:
             yield piece, False
             piece = []
     yield piece, True
@@ -116,7 +114,7 @@ def _judge(person: Person, looked: list[Observation | None], options: Options) -
     return [_Seen(source, n, seen, v) for (source, seen), n, v in zip(present, numbers, np.split(verdicts, ends))]
 
 
-def _write(part: _Seen, folder: Path, options: Options, progress: Progress) -> list[str]:
+def _write(part: _Seen, crops: Crops, options: Options, progress: Progress) -> list[str]:
     """Writes the crops of a source that are kept and not written yet; returns a line for each that is kept."""
     keep = part.verdicts == quality.KEPT
     use = part.seen.found & (part.verdicts != quality.JUMP)
@@ -128,15 +126,15 @@ def _write(part: _Seen, folder: Path, options: Options, progress: Progress) -> l
         name = f"{part.numbers[index]:06d}.jpg"
         in_crop = procrustes.apply(transforms[index], points[index]) - 0.5
         lines[int(index)] = " ".join([*(f"{value:.3f}" for value in in_crop.ravel()), name])
-    missing = [i for i, line in lines.items() if not (folder / line.rsplit(" ", 1)[1]).exists()]
+    missing = [i for i, line in lines.items() if line.rsplit(" ", 1)[1] not in crops]
     progress.skip((1 - _LOOKING) * (len(keep) - len(missing)))
     if not missing:
         return list(lines.values())
     for index, image in sources.frames(part.source, missing[0]):
         if index in lines and image is not None:
-            path = folder / lines[index].rsplit(" ", 1)[1]
-            if not path.exists():
-                write(path, images.encode_jpeg(align.crop(image, transforms[index], options.size), 95))
+            name = lines[index].rsplit(" ", 1)[1]
+            if name not in crops:
+                crops.add(name, images.encode_jpeg(align.crop(image, transforms[index], options.size), 95))
                 progress.advance(1 - _LOOKING)
     return list(lines.values())
 

@@ -82,7 +82,7 @@ class Tracker:
             found=np.bool_(True),
             landmarks=landmarks,
             agreement=np.float32(box_of(points).overlap(seen)),
-            sharpness=np.float32(cv2.Laplacian(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.CV_32F).var()),
+            sharpness=np.float32(sharpness(crop)),
             size=np.array(size, np.int32),
         )
 
@@ -132,6 +132,11 @@ class Tracker:
         x, y = image.shape[1] / scaled.shape[1], image.shape[0] / scaled.shape[0]
         boxes = self._faces.find(scaled, threshold=threshold)
         return [Box(b.left * x, b.top * y, b.right * x, b.bottom * y, b.score) for b in boxes]
+
+
+def sharpness(crop: np.ndarray) -> float:
+    """The variance of the Laplacian of an aligned crop's gray levels; see `Observation`."""
+    return float(cv2.Laplacian(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.CV_32F).var())
 
 
 def box_of(points: np.ndarray) -> Box:

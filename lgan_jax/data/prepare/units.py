@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lgan_jax import files
 from lgan_jax.data.builders import openface
-from lgan_jax.data.prepare.job import annotated, write
+from lgan_jax.data.prepare.job import annotated
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.ops.unit_estimate import ESTIMATED, estimate, neutral_head
 
@@ -23,4 +24,4 @@ def add_units(folder: Path) -> None:
         return
     points, names = annotated(folder)
     units = estimate(points, neutral_head(points, IBUG68), IBUG68)
-    write(file, openface.table_text(names, units, ESTIMATED, _NOTE).encode())
+    files.write_bytes(file, openface.table_text(names, units, ESTIMATED, _NOTE).encode())

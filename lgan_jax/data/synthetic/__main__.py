@@ -14,9 +14,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from lgan_jax import files
 from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.data.synthetic import Sample, Settings, draw, sample
 from lgan_jax.data.synthetic.canvas import fixed
+from lgan_jax.frames import to_pixels
 
 _POSES = ((-35, 0, 0), (-18, 8, -8), (18, -12, 8), (35, 0, 0))  # yaw, pitch, roll
 
@@ -39,7 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
         encoded, data = cv2.imencode(chosen.out.suffix or ".png", sheet[..., ::-1])
         if not encoded:
             raise ValueError(f"cannot write pictures as {chosen.out.suffix!r}; use .png or .jpg")
-        chosen.out.write_bytes(data.tobytes())
+        files.write_bytes(chosen.out, data.tobytes())
     except (ValueError, OSError, cv2.error) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
@@ -61,7 +63,7 @@ def _picture(face: Sample, size: int, landmarks: bool) -> np.ndarray:
     drawn = draw(face, size)
     image = drawn["image"]
     if landmarks:
-        for x, y in fixed(drawn["landmarks"] * size - 0.5):
+        for x, y in fixed(to_pixels(drawn["landmarks"], size, size)):
             cv2.circle(image, (int(x), int(y)), max(16, size // 8), (80, 255, 80), -1, cv2.LINE_AA, 4)
     return image
 

@@ -85,14 +85,14 @@ def smoothness(rows: Mapping[str, Mapping[str, Values]], steps: int) -> Table:
     )
 
 
-def verdict(rows: Mapping[str, Mapping[str, Values]]) -> tuple[str, bool]:
+def verdict(rows: Mapping[str, Mapping[str, Values]]) -> tuple[str, bool | None]:
     """Whether the landmark generator beats both baselines: of each measure the better one is its rival."""
     measures = [
         _against(rows, "held_out", "landmark error on test pictures"),
         _against(rows, "made", "landmark error on made faces by dlib"),
     ]
-    measured = [each for each in measures if each is not None and each.count]
-    return verdicts.verdict("The landmark generator", "better of mean shape and linear map", measured)
+    there = [each for each in measures if each is not None]
+    return verdicts.verdict("The landmark generator", "better of mean shape and linear map", there)
 
 
 def _against(rows: Mapping[str, Mapping[str, Values]], key: str, name: str) -> Compared | None:

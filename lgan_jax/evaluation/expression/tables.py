@@ -146,7 +146,7 @@ def published(table: str, on_ck_plus: bool, more: str) -> str:
     return f"As published (Li et al., {table}), {where} {more}"
 
 
-def verdict(rows: Mapping[str, Measured], others: Mapping[str, Measured]) -> tuple[str, bool]:
+def verdict(rows: Mapping[str, Measured], others: Mapping[str, Measured]) -> tuple[str, bool | None]:
     """Whether this run beats copying the source in SSIM, landmarks and expressions, and each other run in FID or SSIM.
 
     Landmarks are left out where dlib saw none.
@@ -157,7 +157,7 @@ def verdict(rows: Mapping[str, Measured], others: Mapping[str, Measured]) -> tup
         compared("landmark error", ours.landmarks, copy.landmarks, "lower"),
         compared("share of right expressions", ours.expression * 1.0, copy.expression * 1.0, "higher"),
     ]
-    text, good = verdicts.verdict("The run", COPY, [each for each in measures if each.count])
+    text, good = verdicts.verdict("The run", COPY, measures)
     for name, other in others.items():
         beaten, won = verdicts.verdict("it", f"run {name}", _against(ours, other))
         text += f" {beaten[0].upper()}{beaten[1:]}"

@@ -154,7 +154,7 @@ def _published() -> list[Row]:
     ]
 
 
-def verdict(rows: Mapping[str, Pairs] | Mapping[str, Redrawn], ours: str, rival: str) -> tuple[str, bool]:
+def verdict(rows: Mapping[str, Pairs] | Mapping[str, Redrawn], ours: str, rival: str) -> tuple[str, bool | None]:
     """Whether the model beats the rival in landmarks and in SSIM, over what was measured for both; and if it does.
 
     Landmarks are dlib's where it found any face for both, the own detector's otherwise.

@@ -66,7 +66,7 @@ def expressions(rows: Mapping[str, Values]) -> Table:
     )  # fmt: skip
 
 
-def verdict(rows: Mapping[str, Values], weight: str) -> tuple[str, bool]:
+def verdict(rows: Mapping[str, Values], weight: str) -> tuple[str, bool | None]:
     """Whether a weight brings landmarks nearer than the look alone does, and a look that landmarks alone do not.
 
     Nearer to what should come out, and mouths too, where that is known; or else to the other's landmarks, which the

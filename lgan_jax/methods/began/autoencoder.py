@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from lgan_jax import optimizers
+from lgan_jax import config, optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics
 from lgan_jax.losses.reconstruction import pixel_weights
 from lgan_jax.methods.began import losses
@@ -52,10 +52,8 @@ class Settings:
     features: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.width < 1:
-            raise ValueError(f"width is {self.width}; it must be at least 1")
-        if not self.features >= 0:
-            raise ValueError(f"features is {self.features}; it must be at least 0")
+        config.within(self, 1, math.inf, "steps", "batch_size", "width")
+        config.within(self, 0, math.inf, "features")
 
 
 @flax.struct.dataclass

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from lgan_jax import inversion
+from lgan_jax import config, inversion
 from lgan_jax.core import Batch, FaceInfo, Finished, Metrics
 from lgan_jax.inversion import Diverged, Found, Inverter, Moment, Progress
 from lgan_jax.methods.began import losses
@@ -45,6 +45,10 @@ class Settings:
     steps: int = 0
     batch_size: int = 256
     search: inversion.Settings = dataclasses.field(default_factory=inversion.Settings)
+
+    def __post_init__(self) -> None:
+        config.within(self, 0, math.inf, "steps")
+        config.within(self, 1, math.inf, "batch_size")
 
 
 @flax.struct.dataclass

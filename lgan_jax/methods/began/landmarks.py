@@ -7,6 +7,7 @@ that it was not trained on is measured by the evaluation, which inverts them.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,15 +15,16 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
-from lgan_jax import optimizers
+from lgan_jax import config, optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys
 from lgan_jax.landmarks import inter_ocular
 from lgan_jax.methods.began import losses
 from lgan_jax.methods.began.inverse import generator_of
 from lgan_jax.methods.began.networks import LATENT, LandmarkGenerator, Latent
 from lgan_jax.nn.initialisers import initial_variables
+from lgan_jax.ops import dsnt
 from lgan_jax.ops.heatmaps import with_dots
 from lgan_jax.ops.norms import safe_norm
 
@@ -48,8 +50,8 @@ class Settings:
     noise: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.noise >= 0:
-            raise ValueError(f"noise is {self.noise}; it must be at least 0")
+        config.within(self, 1, math.inf, "steps", "batch_size")
+        config.within(self, 0, math.inf, "noise")
 
 
 @flax.struct.dataclass
@@ -75,7 +77,8 @@ class Landmarks:
         if missing := [name for name in ("began", "inverse") if name not in earlier]:
             raise ValueError(f"the landmark_generator phase needs {missing[0]} before it in config.phases")
         self.settings, self.faces = settings, faces
-        self._z = jnp.asarray(earlier["inverse"].state.z)
+        self._z, error = (jnp.asarray(x) for x in (earlier["inverse"].state.z, earlier["inverse"].state.error))
+        self._known = error >= 0  # of the others no z was found: theirs are 0, and teach nothing
         self._began, self._generator = earlier["began"].method, generator_of(earlier["began"])
         self._network = LandmarkGenerator(faces.scheme.count)
         self._optimizer = optimizers.make(settings.optimizer, settings.steps)
@@ -87,14 +90,15 @@ class Landmarks:
         return State(jnp.zeros((), jnp.int32), params, self._optimizer.init(params))
 
     def train_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
-        """See `core.Method`. Metrics: squares (Eq. 4)."""
-        z = self._z[jnp.asarray(batch["index"])]
+        """See `core.Method`. Metrics: squares (Eq. 4), over the images whose z was found, on whichever device."""
+        z, known = self._of(batch)
         if self.settings.noise:
             keys = example_keys(key, len(z))
             z = z + self.settings.noise * jax.vmap(lambda key: jax.random.normal(key, (LATENT,)))(keys)
 
         def loss(params: Any):
-            squares = losses.landmarks(self._network.apply({"params": params}, z), jnp.asarray(batch["landmarks"]))
+            found = self._network.apply({"params": params}, z)
+            squares = dsnt.average(losses.landmarks(found, jnp.asarray(batch["landmarks"])), known, DATA_AXIS)
             return squares, {"squares": squares}
 
         gradients, metrics = jax.lax.pmean(jax.grad(loss, has_aux=True)(state.params), DATA_AXIS)
@@ -104,22 +108,27 @@ class Landmarks:
     def eval_step(self, state: State, batch: Batch) -> Metrics:
         """See `core.Method`. Metrics: nme (mean distance over the distance between the eyes' outer corners), squares.
 
-        Of training pictures: see the module.
+        Of training images whose z was found: see the module.
         """
-        found, true = self._found(state.params, batch), jnp.asarray(batch["landmarks"])
+        z, known = self._of(batch)
+        found, true = self.landmarks(state, z), jnp.asarray(batch["landmarks"])
         error = safe_norm(found - true).mean(-1) / inter_ocular(true, self.faces.scheme)
-        return {"nme": error.mean(), "squares": losses.landmarks(found, true)}
+        figures = {"nme": error, "squares": losses.landmarks(found, true)}
+        return {name: dsnt.average(values, known) for name, values in figures.items()}
 
     def pictures(self, state: State, batch: Batch) -> Mapping[str, Array]:
         """See `core.Method`: a training picture with its landmarks (green), the made face of its z with those made."""
         batch = {name: jnp.asarray(batch[name])[:_ROWS] for name in self.keys}
-        made = jnp.clip(self._began.generate(self._generator, self._z[batch["index"]]), -1, 1)
-        made = with_dots(made, self._found(state.params, batch), (1.0, 1.0, -1.0))
+        z, _ = self._of(batch)
+        made = jnp.clip(self._began.generate(self._generator, z), -1, 1)
+        made = with_dots(made, self.landmarks(state, z), (1.0, 1.0, -1.0))
         return {"landmarks": jnp.stack([with_dots(batch["image"], batch["landmarks"]), made], 1)}
 
     def landmarks(self, state: State, z: Latent) -> Float[Array, "batch n 2"]:
         """Landmarks in [0, 1] of the faces that the generator makes of z."""
         return self._network.apply({"params": state.params}, z)
 
-    def _found(self, params: Any, batch: Batch) -> Array:
-        return self._network.apply({"params": params}, self._z[jnp.asarray(batch["index"])])
+    def _of(self, batch: Batch) -> tuple[Latent, Bool[Array, " batch"]]:
+        """The z of training images, and whether they were found."""
+        index = jnp.asarray(batch["index"])
+        return self._z[index], self._known[index]

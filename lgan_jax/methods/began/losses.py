@@ -41,6 +41,6 @@ def inversion(image: Float[Array, "batch height width 3"], made: Float[Array, "b
     return jnp.mean(jnp.abs(image - made.astype(jnp.float32)), (1, 2, 3))
 
 
-def landmarks(found: Float[Array, "batch n 2"], true: Float[Array, "batch n 2"]) -> Scalar:
-    """Eq. 4: the mean squared difference over all 2N coordinates and the batch; in [0, 1] across the picture."""
-    return jnp.mean((found - true) ** 2)
+def landmarks(found: Float[Array, "batch n 2"], true: Float[Array, "batch n 2"]) -> Float[Array, " batch"]:
+    """Eq. 4 of each face: the mean squared difference over all 2N coordinates; in [0, 1] across the image."""
+    return jnp.mean((found - true) ** 2, (1, 2))

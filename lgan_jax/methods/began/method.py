@@ -6,6 +6,7 @@ The discriminator is an auto-encoder, and what it judges by is how well it decod
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from lgan_jax import optimizers
+from lgan_jax import config, optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys
 from lgan_jax.methods.began import losses
 from lgan_jax.methods.began.autoencoder import check_size, started_from
@@ -59,10 +60,9 @@ class Settings:
     def __post_init__(self) -> None:
         if not 0 < self.gamma <= 1:
             raise ValueError(f"gamma is {self.gamma}; it must be above 0 and at most 1")
-        if not 0 <= self.k <= 1:
-            raise ValueError(f"k is {self.k}; it must be between 0 and 1")
-        if self.width < 1:
-            raise ValueError(f"width is {self.width}; it must be at least 1")
+        config.within(self, 0, 1, "k", "average")
+        config.within(self, 1, math.inf, "steps", "batch_size", "width")
+        config.within(self, 0, math.inf, "lambda_k")
 
 
 @flax.struct.dataclass
@@ -141,7 +141,7 @@ class Began:
             real_error = losses.reconstruction(norm, image, self._decoded(params["autoencoder"], image))
             against = _with_gradient(params["autoencoder"], -state.k)
             made_error = losses.reconstruction(norm, made, self._decoded(against, made))
-            return real_error + made_error, {"real": real_error, "made": made_error, **_varied(image, made)}
+            return real_error + made_error, {"real": real_error, "made": made_error, **_varied(image, made, DATA_AXIS)}
 
         gradients, metrics = jax.grad(loss, has_aux=True)(state.params)
         gradients, metrics = jax.lax.pmean((gradients, metrics), DATA_AXIS)
@@ -236,7 +236,15 @@ def _with_gradient(tree: Any, factor: Array) -> Any:
     return jax.tree.map(lambda x: factor * x + jax.lax.stop_gradient(x - factor * x), tree)
 
 
-def _varied(real: Image, made: Image) -> Metrics:
-    """variation: the standard deviation of made faces' pixels over the batch, as a share of that of real ones'."""
-    spread = [jnp.std(jax.lax.stop_gradient(image), 0).mean() for image in (made, real)]
+def _varied(real: Image, made: Image, axis: str | None = None) -> Metrics:
+    """variation: the standard deviation of made faces' pixels over the batch, as a share of that of real ones'.
+
+    With the mapped axis `axis` of devices, over the batch of all of them.
+    """
+
+    def mean(image: Image) -> Array:
+        return image.mean(0) if axis is None else jax.lax.pmean(image.mean(0), axis)
+
+    images = jax.lax.stop_gradient((made, real))
+    spread = [jnp.sqrt(mean((image - mean(image)[None]) ** 2)).mean() for image in images]
     return {"variation": spread[0] / jnp.maximum(spread[1], 1e-6)}

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, Float32, Int
 
+from lgan_jax import checks
 from lgan_jax.core import FaceInfo, Finished
 from lgan_jax.inversion import Progress
 from lgan_jax.landmarks import Scheme
@@ -89,29 +90,26 @@ class LandmarkedFaces:
         return Sampled(z, self.generate(z), self.landmarks(z))
 
     def generate(self, z: ArrayLike) -> Float32[np.ndarray, "batch size size 3"]:
-        """Faces in [-1, 1] of `(B, 64)` numbers in [-1, 1]. Raises `ValueError` for another shape."""
+        """Faces in [-1, 1] of `(B, 64)` numbers in [-1, 1]. Raises `ValueError` for another shape or range."""
         return in_chunks(lambda chunk: self._generate(self._generator, chunk), _checked(z))
 
     def landmarks(self, z: ArrayLike) -> Float32[np.ndarray, "batch n 2"]:
-        """Landmarks in [0, 1] of the faces that `generate` makes. Raises `ValueError` for another shape."""
+        """Landmarks in [0, 1] of the faces that `generate` makes. Raises `ValueError` for another shape or range."""
         return in_chunks(lambda chunk: self._landmarks(self._points, chunk), _checked(z))
 
     def invert(self, image: ArrayLike, progress: Callable[[Progress], None] | None = None) -> Inverted:
         """The z of faces `(B, size, size, 3)` in [-1, 1], searched for as in training; `progress` as in `inversion`.
 
-        Raises `ValueError` for pictures of another size, or none, `FloatingPointError` where the generator's are not
-        finite.
+        Raises `ValueError` for images of another size or outside [-1, 1], or none; `FloatingPointError` where the
+        generator's are not finite.
         """
-        image = np.asarray(image, np.float32)
-        if image.ndim != 4 or image.shape[1:] != (self.size, self.size, 3) or not len(image):
-            raise ValueError(f"pictures have the shape {image.shape}; expected (B, {self.size}, {self.size}, 3)")
+        image = checks.images(image, None, self.size, self.size, 3)
+        if not len(image):
+            raise ValueError("there are no images to invert; give at least one")
         found = self._search(image, progress=progress)
         z = found.parameters
         return Inverted(z, self.generate(z), self.landmarks(z), found.loss, found.steps)
 
 
 def _checked(z: ArrayLike) -> np.ndarray:
-    z = np.asarray(z, np.float32)
-    if z.ndim != 2 or z.shape[1] != LATENT:
-        raise ValueError(f"z has the shape {z.shape}; expected (B, {LATENT})")
-    return z
+    return checks.ranged("the numbers z", z, (None, LATENT), -1.0, 1.0)

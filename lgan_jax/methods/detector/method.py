@@ -6,6 +6,7 @@ LandmarkGAN trains it on WFLW and freezes it. Batches of single pictures or of o
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from lgan_jax import optimizers
+from lgan_jax import config, optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys
 from lgan_jax.landmarks import inter_ocular
 from lgan_jax.methods.detector.networks import HeatmapDetector
@@ -37,6 +38,7 @@ class Settings:
       optimizer: its fields.
       width: channels of the hourglass, a multiple of 8.
       depth: halvings inside the hourglass (fewer where the map would go below 4 pixels).
+      distance: of found from true landmarks: "euclidean", "l1" or "mse"; see `dsnt.DISTANCES`.
       regulariser: of the heatmaps' shape: "js", "kl" or "variance".
       regulariser_weight: λ.
       sigma: the regulariser's σ, in heatmap pixels.
@@ -48,6 +50,7 @@ class Settings:
     optimizer: optimizers.Settings = _OPTIMIZER
     width: int = 256
     depth: int = 4
+    distance: Literal["euclidean", "l1", "mse"] = "euclidean"
     regulariser: Literal["js", "kl", "variance"] = "js"
     regulariser_weight: float = 1.0
     sigma: float = 1.0
@@ -56,6 +59,9 @@ class Settings:
     def __post_init__(self) -> None:
         if self.width < 8 or self.width % 8:
             raise ValueError(f"width is {self.width}; it must be a multiple of 8")
+        config.within(self, 1, math.inf, "steps", "batch_size", "depth")
+        config.within(self, 1e-3, math.inf, "sigma")
+        config.within(self, 0, math.inf, "regulariser_weight")
 
 
 @flax.struct.dataclass
@@ -95,7 +101,7 @@ class Detector:
             heatmaps, changed = self._network.apply(
                 {**state.weights, "params": params}, image, train=True, mutable=["batch_stats"]
             )
-            metrics = self._losses(heatmaps, landmarks)
+            metrics = self._losses(heatmaps, landmarks, DATA_AXIS)
             return metrics["total"], (metrics, changed["batch_stats"])
 
         gradients, (metrics, statistics) = jax.grad(loss, has_aux=True)(state.weights["params"])
@@ -141,15 +147,13 @@ class Detector:
 
         return jax.vmap(one)(example_keys(key, image.shape[0]), image, landmarks)
 
-    def _losses(self, heatmaps: Array, landmarks: Array) -> Metrics:
-        """Means over the landmarks that lie in the picture."""
+    def _losses(self, heatmaps: Array, landmarks: Array, axis: str | None = None) -> Metrics:
+        """Means over the landmarks that lie in the picture; see `dsnt.average` for `axis`."""
         target = dsnt.from_landmarks(landmarks)
         inside = jnp.all(jnp.abs(target) <= 1, -1)
-        distance = dsnt.euclidean_loss(dsnt.dsnt(heatmaps), target)
+        distance = dsnt.DISTANCES[self.settings.distance](dsnt.dsnt(heatmaps), target)
         regulariser = dsnt.REGULARISERS[self.settings.regulariser](heatmaps, target, self.settings.sigma)
-        distance, regulariser = (
-            jnp.sum(jnp.where(inside, x, 0)) / jnp.maximum(inside.sum(), 1) for x in (distance, regulariser)
-        )
+        distance, regulariser = (dsnt.average(x, inside, axis) for x in (distance, regulariser))
         total = distance + self.settings.regulariser_weight * regulariser
         return {"distance": distance, "regulariser": regulariser, "total": total}
 

@@ -28,6 +28,6 @@ class LandmarkDetector:
         """Landmarks in [0, 1] of faces `(..., size, size, 3)` in [-1, 1].
 
         Raises:
-          ValueError: for pictures of another size.
+          ValueError: for images of another size, or outside [-1, 1].
         """
         return detect_in_chunks(lambda chunk: self._detect(self._weights, chunk), images, self.info)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from lgan_jax import optimizers
+from lgan_jax import config, optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, folded
 from lgan_jax.losses import adversarial
 from lgan_jax.losses.reconstruction import l1
@@ -78,6 +79,11 @@ class Settings:
     discriminator_width: int = 64
     weights: Weights = Weights()
     average: float = 0.999
+
+    def __post_init__(self) -> None:
+        config.within(self, 1, math.inf, "steps", "batch_size", "width", "discriminator_width")
+        config.within(self, 0, math.inf, "blocks")
+        config.within(self, 0, 1, "average")
 
 
 @flax.struct.dataclass

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -35,6 +35,7 @@ class Settings(editing.Settings):
     discriminator_optimizer: optimizers.Settings = OPTIMIZER
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.discriminator_updates < 1 or self.batch_size % self.discriminator_updates:
             raise ValueError(
                 f"batch_size is {self.batch_size}; it must be a multiple of discriminator_updates, which is "
@@ -47,6 +48,7 @@ class Editor(Editing):
 
     Settings = Settings
     before: tuple[str, ...] = ("flow", "pairs")  # the generator starts as the last of these left it, if any is there
+    over_map: Literal["mean", "sum"] = "mean"  # see `adversarial.gradient_penalty`
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
         """See `Editing`; of `earlier` phases the regressor and the last of those `before` are taken up."""
@@ -99,7 +101,9 @@ class Editor(Editing):
         def loss(params: Any):
             critic, estimated = self._judged(params, jnp.concatenate([image, made]))
             real_critic, made_critic = jnp.split(critic, 2)
-            penalty = adversarial.gradient_penalty(lambda x: self._judged(params, x)[0], image, made, share)
+            penalty = adversarial.gradient_penalty(
+                lambda x: self._judged(params, x)[0], image, made, share, self.over_map
+            )
             distance = adversarial.wasserstein_discriminator(real_critic, made_critic)
             condition = losses.condition(estimated[: len(image)], units)
             total = weights.adversarial * distance + weights.gradient_penalty * penalty
@@ -110,7 +114,11 @@ class Editor(Editing):
 
 
 class Baseline(Editor):
-    """The phase that trains GANimation's generator, with a discriminator of its own, on the same losses."""
+    """The phase that trains GANimation's generator, with a discriminator of its own, on the same losses.
+
+    Its gradient penalty is that of GANimation's code, which sums D_A's map; see `adversarial.gradient_penalty`.
+    """
 
     network = GANimation
     before = ("baseline_pairs",)
+    over_map = "sum"

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from jaxtyping import ArrayLike, Float32
 
-from lgan_jax import action_units
+from lgan_jax import action_units, checks
 from lgan_jax.core import FaceInfo, Finished
 from lgan_jax.methods.dftnet.editing import Editing, State
 from lgan_jax.methods.dftnet.networks import Edited
@@ -40,26 +40,20 @@ class ExpressionEditor:
         """Faces `(B, size, size, 3)` in [-1, 1] with the expressions of action units `(B, 17)` in [0, 1].
 
         Raises:
-          ValueError: for arrays of another shape, or action units outside [0, 1].
+          ValueError: for arrays of another shape, images outside [-1, 1], or action units outside [0, 1].
         """
-        image, units = self._faces(image), np.asarray(action_units, np.float32)
-        if units.shape != (len(image), _UNITS):
-            raise ValueError(f"action units have the shape {units.shape}; expected {(len(image), _UNITS)}")
-        if not np.all((units >= 0) & (units <= 1)):
-            raise ValueError(f"action units must be in [0, 1]; these are from {units.min():g} to {units.max():g}")
+        image = self._faces(image)
+        units = checks.ranged("action units", action_units, (len(image), _UNITS), 0.0, 1.0)
         return in_chunks(lambda *chunk: self._edit(self._state, *chunk), image, units)
 
     def estimate(self, image: ArrayLike) -> Float32[np.ndarray, "batch 17"]:
         """Action units of faces `(B, size, size, 3)` in [-1, 1], by D_C, within [0, 1].
 
         Raises:
-          ValueError: for arrays of another shape.
+          ValueError: for images of another shape, or outside [-1, 1].
         """
         found = in_chunks(lambda chunk: self._estimate(self._state, chunk), self._faces(image))
         return np.clip(found, 0, 1)
 
     def _faces(self, image: ArrayLike) -> Float32[np.ndarray, "batch size size 3"]:
-        image, size = np.asarray(image, np.float32), self.info.size
-        if image.ndim != 4 or image.shape[1:] != (size, size, 3):
-            raise ValueError(f"pictures have the shape {image.shape}; expected (B, {size}, {size}, 3)")
-        return image
+        return checks.images(image, None, self.info.size, self.info.size, 3)

@@ -160,8 +160,11 @@ class Discriminator(nn.Module):
 
 
 def _coloured(image: Image, change: Image) -> Image:
-    """A texture in [-1, 1] from what its head says: at 0 the picture, but for what tanh cannot reach."""
-    return nn.tanh(change + jnp.arctanh(0.98 * image))
+    """A texture in [-1, 1] from what its head says: at 0 the picture, but for what tanh cannot reach.
+
+    What is outside [-1, 1] counts as on its border: from 1.02 on arctanh is NaN.
+    """
+    return nn.tanh(change + jnp.arctanh(0.98 * jnp.clip(image, -1, 1)))
 
 
 def _conv(features: int, kernel_size: Any, name: str, dtype: Any, **options: Any) -> Conv:

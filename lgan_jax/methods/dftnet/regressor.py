@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from lgan_jax import action_units, optimizers
+from lgan_jax import action_units, config, optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys, folded
 from lgan_jax.losses.reconstruction import l1
 from lgan_jax.methods.dftnet import losses
@@ -61,6 +62,11 @@ class Settings:
     perturbation: float = 0.0
     perturbation_after: float = 0.6
     average: float = 0.99
+
+    def __post_init__(self) -> None:
+        config.within(self, 1, math.inf, "steps", "batch_size", "discriminator_width")
+        config.within(self, 0, math.inf, "perturbation")
+        config.within(self, 0, 1, "perturbation_after", "average")
 
 
 @flax.struct.dataclass

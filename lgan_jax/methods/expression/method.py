@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from lgan_jax import optimizers
+from lgan_jax import config, optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys, folded
 from lgan_jax.losses.reconstruction import l1, pixel_weights
 from lgan_jax.methods.expression import losses
@@ -99,6 +100,8 @@ class Settings:
             raise ValueError(f"dropout is {self.dropout}; it is a share, at least 0 and less than 1")
         if not 0 <= self.adversarial_after < 1:
             raise ValueError(f"adversarial_after is {self.adversarial_after}; it must be at least 0 and less than 1")
+        config.within(self, 1, math.inf, "steps", "batch_size", "width", "discriminator_width")
+        config.within(self, 0, 1, "average")
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -275,7 +278,7 @@ class Synthesizer:
         source, target, landmarks, expression = self._example(batch)
         made, changed = self._generator.apply(
             {"params": params, "batch_stats": state.statistics},
-            *(source, landmarks, expression, example_keys(key, len(source))),
+            *(source, landmarks, expression, folded(example_keys(key, len(source)), 0)),
             mutable=["batch_stats"],
         )
         weights, pixels = self.settings.weights, None

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 from jaxtyping import ArrayLike, Float32
 
+from lgan_jax import checks
 from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.core import FaceInfo
 from lgan_jax.landmarks import Scheme
@@ -52,22 +53,11 @@ class ExpressionSynthesizer:
           expression: `(B,)` indices into `action_units.EXPRESSIONS`.
 
         Raises:
-          ValueError: for arrays of another shape, or an expression that is none.
+          ValueError: for arrays of another shape, images outside [-1, 1], landmarks in pixels, or an expression that is
+            none.
         """
-        image, landmarks = np.asarray(image, np.float32), np.asarray(landmarks, np.float32)
-        expression, size, points = np.asarray(expression), self.size, self.scheme.count
-        if image.ndim != 4 or image.shape[1:] != (size, size, 3):
-            raise ValueError(f"pictures have the shape {image.shape}; expected (B, {size}, {size}, 3)")
-        if landmarks.shape != (len(image), points, 2):
-            raise ValueError(
-                f"landmarks have the shape {landmarks.shape}; expected {(len(image), points, 2)}, the points of "
-                f"{self.scheme.name}"
-            )
-        if expression.shape != (len(image),) or not np.isin(expression, np.arange(len(EXPRESSIONS))).all():
-            raise ValueError(
-                f"expressions are {expression.tolist()}; expected {len(image)} indices from 0 to "
-                f"{len(EXPRESSIONS) - 1}, of {', '.join(EXPRESSIONS)}"
-            )
-        return in_chunks(
-            lambda *chunk: self._synthesize(self._state, *chunk), image, landmarks, expression.astype(np.int32)
-        )
+        image = checks.images(image, None, self.size, self.size, 3)
+        count, scheme = len(image), self.scheme
+        landmarks = checks.landmarks(landmarks, count, scheme.count, 2, scheme=scheme.name)
+        expression = checks.indices("expressions", expression, (count,), EXPRESSIONS)
+        return in_chunks(lambda *chunk: self._synthesize(self._state, *chunk), image, landmarks, expression)

@@ -113,7 +113,7 @@ class MigrationUnit(nn.Module):
     @nn.compact
     def __call__(self, face: Face, geometry: Geometry, keys: Keys) -> tuple[Face, Geometry]:
         features = face.shape[-1]
-        seen = self._path("face", face, features, keys)
+        seen = self._path("face", face, features, _of(keys, 0))
         seen = batch_norm(keys is not None, self.dtype, "face_norm_1")(seen)
         shape = self._path("geometry", geometry, features, _of(keys, 1), use_bias=True)
         mask = nn.sigmoid(shape)  # Eq. 1

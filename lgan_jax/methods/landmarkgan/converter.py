@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
@@ -12,7 +13,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from lgan_jax import optimizers
+from lgan_jax import config, optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics
 from lgan_jax.landmarks import inter_ocular
 from lgan_jax.methods.landmarkgan import losses, starts
@@ -57,6 +58,8 @@ class Settings:
         shifting keeps the driving expression, also where the target never showed it; the other draws it towards what
         the target did show. So "shift" is for people whose recordings show the same expressions and poses.
       weights: of the losses.
+      origin: where the frame of Φ's landmarks has its 0, in [0, 1] across the image; see `losses.l2l_norm`. That of the
+        published weights lies at 1/128, the center of the first of 64 heatmap pixels.
     """
 
     steps: int = 45_000
@@ -65,10 +68,12 @@ class Settings:
     width: int = 512
     start: Literal["kaiming", "shift"] = "kaiming"
     weights: Weights = Weights()
+    origin: float = 0.0
 
     def __post_init__(self) -> None:
         if self.width % 2:
             raise ValueError(f"the converter's width is {self.width}; it must be even")
+        config.within(self, 1, math.inf, "steps", "batch_size", "width")
 
 
 @flax.struct.dataclass
@@ -169,13 +174,13 @@ class Converter:
         every = jnp.full((self.faces.scheme.count,), weights.norm)
         latent = self._encoded(params, landmarks)
         rec = losses.l2l(landmarks, self._decoded(params, latent), distances)
-        norm = losses.l2l_norm(landmarks, latent, every)
+        norm = losses.l2l_norm(landmarks, latent, every, self.settings.origin)
         total = weights.own * (weights.distance * rec + norm)
         metrics = {"l2l": rec, "norm": norm}
         if len(self.faces.identities) > 1:
             back, converted, latent_converted = self._there_and_back(params, landmarks, shift)
             cycle = losses.x_l2l(landmarks, back, distances)
-            norm_cycle = losses.l2l_norm(converted, latent_converted, every)
+            norm_cycle = losses.l2l_norm(converted, latent_converted, every, self.settings.origin)
             total = total + weights.cross * (weights.distance * cycle + norm_cycle)
             metrics |= {"x_l2l": cycle, "norm_cycle": norm_cycle}
         return total * len(self.faces.identities), {**metrics, "total": total}

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from lgan_jax.core import FaceInfo, Finished
-from lgan_jax.methods.landmarkgan.generator import Generator, Settings
+from lgan_jax.methods.landmarkgan.generator import Generator
 from lgan_jax.methods.landmarkgan.reference import ReferenceGenerator
+from lgan_jax.methods.landmarkgan.settings import Settings
 
 FORMS = {"landmarks": Generator, "reference": ReferenceGenerator}
 

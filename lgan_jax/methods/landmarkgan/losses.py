@@ -56,11 +56,13 @@ def l2l(landmarks: Landmarks, reconstructed: Landmarks, weights: Weights) -> Sca
     return jnp.mean(jnp.sum(distance * _along(weights, distance), -1))
 
 
-def l2l_norm(landmarks: Landmarks, latent: Landmarks, weights: Weights) -> Scalar:
+def l2l_norm(landmarks: Landmarks, latent: Landmarks, weights: Weights, origin: float = 0.0) -> Scalar:
     """Eq. 4, second term: ‖L′_t − Φ(L_t)‖₂ with L′ = L / ‖L‖₂ over all of a face's coordinates; summed like the first.
 
-    L′ is not detached: where L is itself a network's output, gradients reach it through both sides.
+    L′ is not detached: where L is itself a network's output, gradients reach it through both sides. `origin` is
+    subtracted from every coordinate of L first: where 0 lies in the frame of the network's landmarks.
     """
+    landmarks = landmarks - origin
     unit = landmarks / safe_norm(landmarks, (-2, -1), keepdims=True)
     return l2l(unit, latent, weights)
 

@@ -12,7 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, Float32
 
+from lgan_jax import checks
 from lgan_jax.core import FaceInfo
+from lgan_jax.methods.landmarkgan import shape_model
 from lgan_jax.methods.landmarkgan.generator import Generator, State
 from lgan_jax.methods.landmarkgan.reference import ReferenceGenerator
 from lgan_jax.nn.chunks import detect_in_chunks, in_chunks
@@ -41,6 +43,7 @@ class LandmarkGAN:
         self.constraint = method.settings.constraint
         self._synthesize, self._detect = jax.jit(method.synthesize), jax.jit(method.detect)
         self._conversions = {True: jax.jit(method.convert), False: jax.jit(method.unconstrained)}
+        self._clamped = jax.jit(method.clamped)
 
     def convert(
         self, landmarks: ArrayLike, target: Target, constrain: bool = True
@@ -50,9 +53,20 @@ class LandmarkGAN:
         They are held where the target's training frames have been (see `constraint`) unless `constrain` is off.
 
         Raises:
-          ValueError: for landmarks of another shape than the scheme's, or a target that is not known.
+          ValueError: for landmarks of another shape than the scheme's or in pixels, or a target that is not known.
         """
         return self._for_targets(self._conversions[bool(constrain)], self._checked_landmarks(landmarks), target)
+
+    def clamped(self, landmarks: ArrayLike, target: Target) -> Float32[np.ndarray, "*batch"]:
+        """How much of anybody's landmarks, converted to `target`, the constraint takes away: a share in [0, 1].
+
+        It is 0 where they lie within the target's training frames, or the run has no constraint. See
+        `shape_model.clamped`.
+
+        Raises:
+          ValueError: for landmarks of another shape than the scheme's, or a target that is not known.
+        """
+        return self._for_targets(self._clamped, self._checked_landmarks(landmarks), target)
 
     def synthesize(
         self, landmarks: ArrayLike, target: Target, convert: bool = True, constrain: bool = True
@@ -63,9 +77,9 @@ class LandmarkGAN:
         `constrain`; without it they are taken as they are.
 
         Raises:
-          ValueError: for landmarks of another shape than the scheme's, or a target that is not known.
+          ValueError: for landmarks of another shape than the scheme's or in pixels, or a target that is not known.
         """
-        landmarks = self._checked_landmarks(landmarks)
+        landmarks = self._checked_landmarks(landmarks, checks.REACH if convert else checks.FAR)
         if convert:
             landmarks = self.convert(landmarks, target, constrain)
         return self._for_targets(self._synthesize, landmarks, target)
@@ -82,16 +96,13 @@ class LandmarkGAN:
           ValueError: for a name that is taken, frames of another shape, fewer than two, or a run whose generator has
             the form "landmarks", which makes only the people that it was trained on.
         """
-        images, landmarks = np.asarray(images, np.float32), self._checked_landmarks(landmarks)
-        if not isinstance(self._method, ReferenceGenerator):
-            raise ValueError(
-                "this run's generator makes only the people it was trained on: train one with "
-                "--config.generator.form=reference (as configs/celebv.py:cpu and :quick do) to add a person"
-            )
+        self.check_takes_people()
+        size = self.info.size
+        images = checks.images(images, None, size, size, 3, what="frames")
+        landmarks = self._checked_landmarks(landmarks)
         if name in self.info.identities:
             raise ValueError(f"there is a {name!r} in this run already: give the new person another name")
-        size = self.info.size
-        if images.shape != (len(landmarks), size, size, 3) or landmarks.ndim != 3 or len(landmarks) < 2:
+        if len(images) != len(landmarks) or landmarks.ndim != 3 or len(landmarks) < 2:
             raise ValueError(
                 f"frames have the shape {images.shape} and landmarks {landmarks.shape}; expected "
                 f"(k, {size}, {size}, 3) and (k, {self.info.scheme.count}, 2), k at least 2"
@@ -101,11 +112,51 @@ class LandmarkGAN:
         other._state = self._method.with_person(self._state, jnp.asarray(images), jnp.asarray(landmarks))
         return other
 
+    def without_people(self) -> LandmarkGAN:
+        """A model that knows nobody, until `with_person` adds somebody. Raises `ValueError` as that does."""
+        self.check_takes_people()
+        other = copy.copy(self)
+        other.info = dataclasses.replace(self.info, identities=())
+        other._state = self._method.without_people(self._state)
+        return other
+
+    def check_takes_people(self) -> None:
+        """Raises `ValueError`, one line, for a run whose people are fixed: `with_person` would refuse any frames."""
+        if not isinstance(self._method, ReferenceGenerator):
+            raise ValueError(
+                "this run's generator makes only the people it was trained on: train one with "
+                "--config.generator.form=reference (as configs/celebv.py:cpu and :quick do) to add a person"
+            )
+        self._method.check_closed_form()
+
+    @property
+    def in_closed_form(self) -> bool:
+        """Whether landmarks are converted by statistics of shape, as `with_driver` needs, not by a trained network."""
+        return self._method.converter is None
+
+    def with_driver(self, landmarks: ArrayLike) -> LandmarkGAN:
+        """A model for the landmarks of one driver, known or not, of whom some frames `(k, N, 2)` are given.
+
+        Its conversions tell the driver's shape from pose and expression by all of these frames, not by each alone; see
+        `shape_model.with_driver`.
+
+        Raises:
+          ValueError: for landmarks of another shape, or a run with a trained converter.
+        """
+        landmarks = self._checked_landmarks(landmarks)
+        if not self.in_closed_form:
+            raise ValueError("this run converts landmarks by a trained network, which takes each frame alone")
+        if landmarks.ndim != 3 or not len(landmarks):
+            raise ValueError(f"a driver's landmarks have the shape {landmarks.shape}; expected (k, N, 2), k at least 1")
+        other = copy.copy(self)
+        other._state = self._state.replace(shape=shape_model.with_driver(self._state.shape, jnp.asarray(landmarks)))
+        return other
+
     def detect(self, images: ArrayLike) -> Float32[np.ndarray, "*batch n 2"]:
         """Landmarks in [0, 1] of faces `(..., size, size, 3)` in [-1, 1], by the detector that training used.
 
         Raises:
-          ValueError: for pictures of another size.
+          ValueError: for images of another size, or outside [-1, 1].
         """
         return detect_in_chunks(lambda chunk: self._detect(self._state, chunk), images, self.info)
 
@@ -121,13 +172,9 @@ class LandmarkGAN:
             made[those] = in_chunks(lambda chunk, index=index: apply(self._state, chunk, jnp.int32(index)), flat[those])
         return made.reshape(*leading, *shape[1:])
 
-    def _checked_landmarks(self, landmarks: ArrayLike) -> np.ndarray:
-        landmarks = np.asarray(landmarks, np.float32)
+    def _checked_landmarks(self, landmarks: ArrayLike, reach: float = checks.REACH) -> np.ndarray:
         scheme = self.info.scheme
-        if landmarks.shape[-2:] != (scheme.count, 2):
-            expected = f"(..., {scheme.count}, 2), the points of {scheme.name}"
-            raise ValueError(f"landmarks have the shape {landmarks.shape}; expected {expected}")
-        return landmarks
+        return checks.landmarks(landmarks, scheme.count, 2, scheme=scheme.name, leading=True, reach=reach)
 
     def _indices(self, target: Target, count: int) -> np.ndarray:
         """One index `(count,)` for each landmark set."""
@@ -140,6 +187,8 @@ class LandmarkGAN:
 
     def _index(self, target: Any) -> int:
         names = self.info.identities
+        if not names:
+            raise ValueError("this run knows nobody, as its frames were stripped: add a person by `with_person`")
         if isinstance(target, str) and target in names:
             return names.index(target)
         if isinstance(target, int | np.integer) and 0 <= target < len(names):

@@ -15,13 +15,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from lgan_jax.core import Batch, FaceInfo, Finished, Metrics, example_keys
+from lgan_jax.core import Batch, FaceInfo, Finished, Metrics, example_keys, folded
 from lgan_jax.landmarks import mirrored
 from lgan_jax.methods.landmarkgan import references, shape_model
 from lgan_jax.methods.landmarkgan.converter import Converter, partner_shift
-from lgan_jax.methods.landmarkgan.generator import Generator, Images, Landmarks, Settings, State
+from lgan_jax.methods.landmarkgan.generator import Generator, Images, Landmarks, State
 from lgan_jax.methods.landmarkgan.networks import ReferenceRefiner
 from lgan_jax.methods.landmarkgan.references import Blended
+from lgan_jax.methods.landmarkgan.settings import Settings
 from lgan_jax.nn.initialisers import initial_variables
 from lgan_jax.nn.patch_discriminator import PatchDiscriminator
 from lgan_jax.ops import dsnt
@@ -96,8 +97,7 @@ class ReferenceGenerator(Generator):
 
         Landmarks are converted to this person in closed form. Raises `ValueError` for a run with a trained converter.
         """
-        if self.converter is not None:
-            raise ValueError("this run converts landmarks by a trained network, which knows no further person")
+        self.check_closed_form()
         new = self._chosen(state, image[:, None], landmarks[:, None])
         known = jax.tree.map(lambda old, one: jnp.concatenate([old, one]), state.references, new)
         return state.replace(references=known, shape=shape_model.with_person(state.shape, landmarks))
@@ -112,6 +112,28 @@ class ReferenceGenerator(Generator):
         return references.chosen(
             image, landmarks, settings.references, self.faces.scheme, detect, settings.detector_share
         )
+
+    def check_closed_form(self) -> None:
+        """Raises `ValueError` for a run with a trained converter: nobody can be added to it, nobody taken from it."""
+        if self.converter is not None:
+            raise ValueError("this run converts landmarks by a trained network, which knows no further person")
+
+    def without_people(self, state: State, blank: int = 0) -> State:
+        """The state without anybody's frames, mean face and statistics; what is common to all stays as it was.
+
+        In their place are so many blank people, of whom everything is 0: checkpoints hold no empty arrays.
+
+        Raises `ValueError` for a run with a trained converter.
+        """
+        self.check_closed_form()
+
+        def nobody(tree: Any) -> Any:
+            return jax.tree.map(lambda x: jnp.zeros((blank, *x.shape[1:]), x.dtype), tree)
+
+        own = {name: nobody(getattr(state.shape, name)) for name in shape_model.OF_PEOPLE}
+        if state.watch is not None:
+            state = state.replace(watch=state.watch.replace(mean_face=nobody(state.watch.mean_face)))
+        return state.replace(references=nobody(state.references), shape=state.shape.replace(**own))
 
     def _make_converter(self, earlier: Mapping[str, Finished]) -> tuple[Converter | None, Any]:
         """The converter where the config has that phase; otherwise landmarks are converted in closed form."""
@@ -155,20 +177,20 @@ class ReferenceGenerator(Generator):
         keys, landmarks, own = self._keys(key, own), _flat(landmarks), _flat(own)
         person = jnp.tile(jnp.arange(lead[1]), lead[0])
         known = state.references.landmarks[person]
-        kept = jax.vmap(lambda each: _subset(each, known.shape[1]))(keys)
+        kept = jax.vmap(lambda each: _subset(each, known.shape[1]))(folded(keys, 0))
         other = jnp.any(known != own[:, None], (-2, -1))
         allowed = jnp.where((kept & other).any(1, keepdims=True), kept & other, other)
         blend = self._blend(state, landmarks, person, allowed)
         if image is not None:
             stacked = jnp.stack([_flat(image), *blend], 1)
-            stacked, landmarks, own = jax.vmap(self._augmented)(keys, stacked, landmarks, own)
+            stacked, landmarks, own = jax.vmap(self._augmented)(folded(keys, 1), stacked, landmarks, own)
             image, blend = stacked[:, 0].reshape(image.shape), Blended(stacked[:, 1], stacked[:, 2])
         made = self._refined(params, blend, landmarks)
         return made.reshape(*lead, *made.shape[1:]), image, own.reshape(*lead, *own.shape[1:])
 
     def _augmented(self, key: jax.Array, images: Array, landmarks: Array, own: Array) -> tuple[Array, Array, Array]:
         """Images `(k, H, W, 3)` of one example and its landmarks, mirrored or not, with another color."""
-        keys = jax.random.split(jax.random.fold_in(key, 1), 3)
+        keys = jax.random.split(key, 3)
         flip = jax.random.bernoulli(keys[0])
         images = jnp.where(flip, images[:, :, ::-1], images)
         landmarks, own = (jnp.where(flip, mirrored(x, self.faces.scheme), x) for x in (landmarks, own))

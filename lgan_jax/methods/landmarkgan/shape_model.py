@@ -4,7 +4,8 @@ Landmarks of one frame are modeled as x = μ + b + e: the mean face μ of everyb
 pose and expression e ~ N(0, W) (probabilistic linear discriminant analysis; Prince & Elder, ICCV 2007). So one frame of
 anybody, known or not, tells pose and expression apart from the shape of the face: E[e | x] = W (W + B)⁻¹ (x − μ). The
 converted landmarks are those of the target's mean face plus e. MarioNETte's landmark transformer (Ha et al., AAAI 2020)
-has the same decomposition with e found by a network.
+has the same decomposition with e found by a network. Several frames of one driver tell b better than one does
+(`with_driver`).
 
 The constraint is that of active shape models (Cootes et al., CVIU 1995): landmarks are projected onto the principal
 directions of the target's own frames, and each coefficient is held within a multiple of its standard deviation.
@@ -25,6 +26,8 @@ _PERSON_DEVIATION = 5e-3  # a person's shape deviates at least so much (in image
 _NOISE = 6e-3  # standard deviation of W, in image widths, in directions that no frame shows
 _POOLED = 30  # frames that the pooled covariance counts for beside a person's own
 _DIRECTIONS = 40  # principal directions of a person that are kept
+OF_PEOPLE = ("people", "directions", "deviations")  # fields that hold something of each person
+_INDEPENDENT = 8  # frames of a recording count for so many independent ones at most: neighbors are alike
 
 
 @flax.struct.dataclass
@@ -89,14 +92,48 @@ def convert(model: ShapeModel, landmarks: Float[Array, "batch n 2"], target: Any
     return (model.people[target][None] + change).reshape(landmarks.shape)
 
 
+def with_driver(model: ShapeModel, landmarks: Float[Array, "frames n 2"]) -> ShapeModel:
+    """The model for one driver, of whom some frames are known: `convert` then subtracts this person's own shape.
+
+    The posterior mean of the shape given the mean d of x − μ over k independent frames is B (B + W/k)⁻¹ d. With
+    E = W (W + B)⁻¹, which the model keeps, it is (I − E) (I − (1 − 1/k) E)⁻¹ d; at k = 1, b = (I − E) d, the conversion
+    is that of a single frame. What is left of each frame, e = x − μ − b, is pose and expression. k is the number of
+    frames, and 8 at most, as neighboring frames are alike.
+    """
+    identity = jnp.eye(len(model.mean))
+    deviation = landmarks.reshape(len(landmarks), -1).mean(0) - model.mean
+    share = 1 - 1 / min(len(landmarks), _INDEPENDENT)
+    shape = (identity - model.expression) @ jnp.linalg.solve(identity - share * model.expression, deviation)
+    return model.replace(mean=model.mean + shape, expression=identity)
+
+
 def constrain(
     model: ShapeModel, landmarks: Float[Array, "batch n 2"], target: Any, limit: float
 ) -> Float[Array, "batch n 2"]:
     """Landmarks held where the person of index `target` has been: ±`limit` standard deviations in every direction."""
-    mean, directions, bound = model.people[target], model.directions[target], limit * model.deviations[target]
-    coefficients = (landmarks.reshape(len(landmarks), -1) - mean[None]) @ directions
-    held = jnp.clip(coefficients, -bound[None], bound[None])
-    return (mean[None] + held @ directions.T).reshape(landmarks.shape)
+    _, held = _coefficients(model, landmarks, target, limit)
+    return (model.people[target][None] + held @ model.directions[target].T).reshape(landmarks.shape)
+
+
+def clamped(
+    model: ShapeModel, landmarks: Float[Array, "batch n 2"], target: Any, limit: float
+) -> Float[Array, " batch"]:
+    """How much of the landmarks' deviation from the target's mean face `constrain` takes away, as a share in [0, 1].
+
+    The length of what is cut off from the coefficients, over their length. It is 0 for landmarks that lie within the
+    limit in every direction.
+    """
+    coefficients, held = _coefficients(model, landmarks, target, limit)
+    length = jnp.linalg.norm(coefficients, axis=-1)
+    return jnp.linalg.norm(coefficients - held, axis=-1) / jnp.maximum(length, jnp.finfo(length.dtype).tiny)
+
+
+def _coefficients(model: ShapeModel, landmarks: Array, target: Any, limit: float) -> tuple[Array, Array]:
+    """Coefficients `(batch, D)` along the target's principal directions, and the same within the limit."""
+    deviation = landmarks.reshape(len(landmarks), -1) - model.people[target][None]
+    coefficients = deviation @ model.directions[target]
+    bound = limit * model.deviations[target][None]
+    return coefficients, jnp.clip(coefficients, -bound, bound)
 
 
 def _principal(covariance: Array, within: Array, frames: int) -> tuple[Array, Array]:

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -42,7 +43,9 @@ class Discriminator(nn.Module):
       layers: of the network that maps labels.
       reduced: how many blocks of the highest sizes compute in bfloat16.
       clamp: limit of what layers put out, where the network was trained with one.
-      group: over how many pictures statistics are taken; the batch must be a multiple of it, or smaller.
+      group: over how many images statistics are taken; the batch must be a multiple of it, or smaller.
+      axis: the mapped axis of devices over which a batch is spread: its groups are those of the whole batch. None:
+        what is given is the whole batch.
     """
 
     channels: tuple[int, ...]
@@ -51,6 +54,7 @@ class Discriminator(nn.Module):
     reduced: int = 0
     clamp: float | None = None
     group: int = 4
+    axis: str | None = None
 
     @nn.compact
     def __call__(
@@ -65,7 +69,7 @@ class Discriminator(nn.Module):
         for level in range(levels - 1, 0, -1):
             how = {"dtype": self._dtype(level), "clamp": self.clamp, "name": f"b{SMALLEST << level}"}
             x = ResidualBlock(self.channels[level - 1], **how)(x)
-        x = with_deviation(x.astype(jnp.float32), self.group)
+        x = with_deviation(x.astype(jnp.float32), self.group, self.axis)
         x = activated(EqualConv(self.channels[0], name="b4_conv")(x), clamp=self.clamp)
         x = activated(EqualDense(self.channels[0], name="b4_fc")(x.transpose(0, 3, 1, 2).reshape(len(x), -1)))
         x = EqualDense(self.channels[0] if self.labels else 1, name="b4_out")(x)
@@ -78,16 +82,26 @@ class Discriminator(nn.Module):
         return REDUCED if level >= len(self.channels) - self.reduced else jnp.float32
 
 
-def with_deviation(x: Maps, group: int) -> Float[Array, "batch height width more"]:
+def with_deviation(x: Maps, group: int, axis: str | None = None) -> Float[Array, "batch height width more"]:
     """Maps and one more: the standard deviation over a group, averaged over places and channels.
 
-    Of n groups, example i belongs to number i mod n. Raises `ValueError` where the batch cannot be grouped.
+    Of n groups of a batch, example i belongs to number i mod n. With a mapped `axis` the batch is that of all devices,
+    in their order, so that any number of them gives what one does; NVIDIA's code has groups on each GPU alone, whose
+    statistics change with their number. Raises `ValueError` where the batch cannot be grouped.
     """
-    count = len(x)
+    own = len(x)
+    batch = x if axis is None else jax.lax.all_gather(x, axis, tiled=True)
+    count = len(batch)
     group = min(group, count)
     if count % group:
         raise ValueError(f"a batch of {count} cannot be split into groups of {group}")
-    grouped = x.reshape(group, count // group, *x.shape[1:])
+    grouped = batch.reshape(group, count // group, *x.shape[1:])
     deviation = jnp.sqrt(jnp.var(grouped, 0) + 1e-8).mean((1, 2, 3))
-    spread = jnp.broadcast_to(jnp.tile(deviation, group).reshape(count, 1, 1, 1), (*x.shape[:3], 1))
-    return jnp.concatenate([x, spread], -1)
+    first = 0 if axis is None else jax.lax.axis_index(axis) * own
+    deviation = deviation[(first + jnp.arange(own)) % (count // group)]
+    return jnp.concatenate([x, jnp.broadcast_to(deviation.reshape(own, 1, 1, 1), (*x.shape[:3], 1))], -1)
+
+
+def group_for(count: int, most: int) -> int:
+    """The largest group of at most `most` that a batch of `count` can be split into."""
+    return next(group for group in range(min(most, count), 0, -1) if count % group == 0)

@@ -82,7 +82,12 @@ def _at(image: Image, index: Int[Array, " batch"]) -> Float[Array, "batch 1 1 1"
 
 
 def heatmap_distance(made: Maps, target: Maps, weights: Float[Array, " points"]) -> Scalar:
-    """‖w·(FAN(x) − FAN(x_landmarks))‖₂: one root over all maps and places; weights are squared with the difference."""
+    """‖w·(FAN(x) − FAN(x_landmarks))‖₂: one root over all maps and places; weights are squared with the difference.
+
+    The published text writes Σ w·√(Δ²), each place's own root, which is a sum of absolute values; its code takes one
+    root over the sum of all squares, and its weights in the loss, 0.05 to 0.1, are meant for that. So the gradient has
+    the same length however near the maps are, where that of squares without a root would fade; at 0 it is 0.
+    """
     return safe_norm((made - target) * weights.reshape(1, 1, 1, -1), (1, 2, 3))
 
 

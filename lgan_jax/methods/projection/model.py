@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float32
 
+from lgan_jax import checks
 from lgan_jax.core import FaceInfo, Finished
 from lgan_jax.landmarks import Scheme
 from lgan_jax.methods.projection.discriminator import ResidualBlock
@@ -75,27 +76,51 @@ class StyledFaces:
         """The mean of w while it trained, which truncation leads to."""
         return np.asarray(self._variables["buffers"]["mapping"]["w_avg"])
 
-    def sample(self, seed: int, count: int, truncation: float = 1.0) -> Sampled:
-        """The first `count` faces of a seed; each depends on the seed and its own number alone."""
+    @property
+    def places(self) -> int:
+        """How many places of the generator take a style."""
+        return self._method.generator.places
+
+    def sample(self, seed: int, count: int, truncation: float = 1.0, truncation_cutoff: int | None = None) -> Sampled:
+        """The first `count` faces of a seed; each depends on the seed and its own number alone. See `generate`."""
         key, latent = jax.random.key(seed), self._method.settings.latent
         keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(count, dtype=jnp.uint32))
         z = np.asarray(jax.vmap(lambda key: jax.random.normal(key, (latent,)))(keys))
-        return Sampled(z, self.generate(z, truncation))
+        return Sampled(z, self.generate(z, truncation, truncation_cutoff))
 
-    def generate(self, z: ArrayLike, truncation: float = 1.0) -> Float32[np.ndarray, "batch size size 3"]:
-        """Faces in [-1, 1] of numbers `(B, latent)`, with the generator's own noise maps."""
-        z, share = np.asarray(z, np.float32), jnp.float32(truncation)
-        made = in_chunks(lambda chunk: self._generate(self._variables, chunk, None, share), z)
+    def generate(
+        self, z: ArrayLike, truncation: float = 1.0, truncation_cutoff: int | None = None
+    ) -> Float32[np.ndarray, "batch size size 3"]:
+        """Faces in [-1, 1] of numbers `(B, latent)`, with the generator's own noise maps.
+
+        Args:
+          z: normally distributed.
+          truncation: ψ, the share of the way from the mean style to the own one.
+          truncation_cutoff: how many of the `places`, from the lowest resolution on, are truncated; all where it is
+            None.
+
+        Raises `ValueError` for z of another shape or not finite, and for a cutoff that is no number of places.
+        """
+        z = checks.array("the numbers z", z, (None, self._method.settings.latent))
+        cutoff = self.places if truncation_cutoff is None else truncation_cutoff
+        if not 0 <= cutoff <= self.places:
+            raise ValueError(f"truncation_cutoff is {cutoff}; it must be from 0 to {self.places}, the places of styles")
+        share, cutoff = jnp.float32(truncation), jnp.int32(cutoff)
+        made = in_chunks(lambda chunk: self._generate(self._variables, chunk, None, share, None, cutoff), z)
         return np.clip(made, -1, 1)
 
     def detect(self, images: ArrayLike) -> Float32[np.ndarray, "*batch n 2"]:
-        """Landmarks in [0, 1] of faces `(..., size, size, 3)` in [-1, 1]. Raises `ValueError` for another size."""
+        """Landmarks in [0, 1] of faces `(..., size, size, 3)` in [-1, 1]; else a `ValueError`."""
         return detect_in_chunks(lambda chunk: self._detect(self._detector, chunk), images, self.info)
 
     def look_distance(self, images: ArrayLike, others: ArrayLike) -> Float32[np.ndarray, " batch"]:
-        """How far apart faces of the two are in the discriminator's features, by LPIPS's formula; from 0 on."""
+        """How far apart faces of the two are in the discriminator's features, by LPIPS's formula; from 0 on.
+
+        Both `(B, size, size, 3)` in [-1, 1]; else a `ValueError`.
+        """
         apply = functools.partial(self._look, self._discriminator)
-        seen = [jax.tree.map(jnp.asarray, in_chunks(apply, np.asarray(x, np.float32))) for x in (images, others)]
+        images, others = (checks.images(x, None, self.size, self.size, 3) for x in (images, others))
+        seen = [jax.tree.map(jnp.asarray, in_chunks(apply, x)) for x in (images, others)]
         return np.asarray(lpips.distance(*seen))
 
     def projector(

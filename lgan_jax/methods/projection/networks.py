@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from lgan_jax.methods.projection.layers import EqualDense, activated, clamped, normalized
 from lgan_jax.ops.modulated import modulated_convolve
@@ -67,10 +67,11 @@ class Mapping(nn.Module):
         self,
         z: Float[Array, "batch latent"] | None,
         labels: Float[Array, "batch classes"] | None = None,
-        truncation: float | Float[Array, ""] = 1.0,
-    ) -> Style:
+        truncation: float | Float[Array, ""] | Float[Array, " places"] = 1.0,
+    ) -> Style | Styles:
         """`labels` are one-hot. `truncation` ψ is the share of the way from the mean style to the latent's own.
 
+        With one ψ for each place there is a style for each place.
         Raises `ValueError` for labels that the network has no use for, or lacks.
         """
         if (labels is not None) != bool(self.labels):
@@ -85,7 +86,9 @@ class Mapping(nn.Module):
         if not self.averaged:
             return x
         mean = self.variable("buffers", "w_avg", jnp.zeros, (self.features,)).value[None]
-        return mean + truncation * (x - mean)
+        if jnp.ndim(truncation) == 0:
+            return mean + truncation * (x - mean)
+        return mean[None] + truncation[None, :, None] * (x - mean)[:, None]
 
 
 class StyledConv(nn.Module):
@@ -224,18 +227,25 @@ class Generator(nn.Module):
         labels: Float[Array, "batch classes"] | None = None,
         truncation: float | Float[Array, ""] = 1.0,
         noise: Noise | None = None,
+        truncation_cutoff: int | Int[Array, ""] | None = None,
     ) -> Image:
-        """See `Mapping` and `Synthesis`."""
-        return self.draw(self.map(z, labels, truncation), noise)
+        """See `map` and `Synthesis`."""
+        return self.draw(self.map(z, labels, truncation, truncation_cutoff), noise)
 
     def map(
         self,
         z: Float[Array, "batch latent"],
         labels: Float[Array, "batch classes"] | None = None,
         truncation: float | Float[Array, ""] = 1.0,
-    ) -> Style:
-        """One style for each latent."""
-        return self.mapping(z, labels, truncation)
+        truncation_cutoff: int | Int[Array, ""] | None = None,
+    ) -> Style | Styles:
+        """One style for each latent; with `truncation_cutoff` one for each place, of which so many are truncated.
+
+        Those are the first, of the lowest resolutions: a small number changes pose and shape and leaves the colors.
+        """
+        if truncation_cutoff is None:
+            return self.mapping(z, labels, truncation)
+        return self.mapping(z, labels, jnp.where(jnp.arange(self.places) < truncation_cutoff, truncation, 1.0))
 
     def draw(self, styles: Style | Styles, noise: Noise | None = None) -> Image:
         """Pictures of styles, one for all places or one for each."""

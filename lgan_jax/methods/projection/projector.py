@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -19,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Float32
 
-from lgan_jax import inversion, optimizers
+from lgan_jax import checks, inversion, optimizers
 from lgan_jax.landmarks import IBUG68, Scheme
 from lgan_jax.methods.projection import losses, styles
 from lgan_jax.methods.projection.networks import Generator, noise_sides, noisy
@@ -62,7 +63,7 @@ class Settings:
       rise: share of the steps in which it rises linearly from 0.
       fall: share of the steps at the end in which it falls to 0, by a cosine.
       noise: on the style, times the deviation of styles, at the start.
-      quiet: share of the steps at which that noise, falling quadratically, has come to 0.
+      quiet: share of the steps at which that noise, falling quadratically, has come to 0; 0 for none.
       look: weight of LPIPS.
       landmarks: weight of the heatmaps' distance.
       regularity: weight of the noise maps' regularity, where the generator makes anything of noise.
@@ -98,16 +99,26 @@ class Settings:
         for name in ("look", "landmarks", "regularity", "noise", "prior", "candidates"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be a number from 0 on")
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"learning_rate is {self.learning_rate}; it must be above 0")
+        for name in ("rise", "fall", "quiet"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it is a share of the steps, from 0 to 1")
+
+    def rate(self, step: Any) -> Any:
+        """The learning rate of the step after `step` others: ramps are shares of all steps, not whole numbers of them.
+
+        As the published tool has it, the first step's is 0.
+        """
+        done = step / self.steps
+        risen = jnp.minimum(done / self.rise, 1) if self.rise else 1.0
+        left = jnp.minimum((1 - done) / self.fall, 1) if self.fall else 1.0
+        return self.learning_rate * risen * (0.5 - 0.5 * jnp.cos(math.pi * left))
 
     @property
     def search(self) -> inversion.Settings:
-        """How `inversion` is to search: the last step's parameters count."""
-        warmup = min(max(1, round(self.rise * self.steps)), self.steps - 1)  # the first step has no rate
-        left = self.steps - warmup
-        held = max(0, min(round((1 - self.fall) * self.steps) - warmup, left - 1))
-        optimizer = optimizers.Settings(
-            name="adam", learning_rate=self.learning_rate, schedule="cosine", hold=held / left, warmup=warmup
-        )
+        """How `inversion` is to search, at `rate`: the last step's parameters count."""
+        optimizer = optimizers.Settings(name="adam", learning_rate=self.learning_rate)
         last = 1 - 0.5 / self.steps  # less than 1, to which shares are rounded
         how = {"tolerance": 0.0, "best_from": last, "slots": self.slots, "every": min(self.every, self.steps)}
         return inversion.Settings(steps=self.steps, optimizer=optimizer, **how)
@@ -186,6 +197,7 @@ class Projector:
         sides = jax.eval_shape(landmarks.see, landmarks.variables, one).shape[1:3]
         self._render = jax.jit(lambda points: gaussians(points, *sides, sigma))
         self._draw = jax.jit(lambda v, style, noise: self.generator.apply(v, style, noise, method="draw"))
+        self._map = jax.jit(lambda v, z: self.generator.apply(v, z, method="map"))
         self._inverters: dict[int, inversion.Inverter] = {}  # by the number of slots
         self._compare = jax.jit(self._compared)
         self.mean, self.deviation, measure = styles.spread(self._sampled(settings.samples, _SEED))
@@ -214,11 +226,11 @@ class Projector:
           shares: weights of look and landmarks for each pair, where they are not the settings'.
 
         Raises:
-          ValueError: pictures of another size, another number of landmarks, fewer candidates than restarts, or memory
-            too small for one picture.
+          ValueError: images of another size or outside [-1, 1], another number of landmarks or landmarks in pixels,
+            fewer candidates than restarts, or memory too small for one image.
           inversion.Diverged: with the `Projection` of all pairs.
         """
-        self._check(look, landmarks)
+        look, landmarks = self._checked(look, landmarks)
         if 0 < self.settings.candidates < restarts:
             raise ValueError(f"{restarts} restarts need as many candidates; there are {self.settings.candidates}")
         key = jax.random.key(0) if key is None else key
@@ -269,7 +281,8 @@ class Projector:
     ) -> tuple[Float[Array, " rows"], dict[str, Float[Array, " rows"]]]:
         """The loss of each row, and its terms, weighted; see `inversion`."""
         settings, style = self.settings, parameters["style"]
-        scale = shared["deviation"] * settings.noise * jax.nn.relu(1 - moment.share / settings.quiet) ** 2
+        loud = jax.nn.relu(1 - moment.share / settings.quiet) if settings.quiet else jnp.zeros_like(moment.share)
+        scale = shared["deviation"] * settings.noise * loud**2
         drawn = jax.vmap(lambda key: jax.random.normal(key, style.shape[1:]))(moment.keys)
         moved = style + jnp.expand_dims(scale, range(1, style.ndim)) * drawn
         image = self._draw(shared["generator"], moved, parameters["noise"])
@@ -310,7 +323,7 @@ class Projector:
     def _inverter(self, slots: int) -> inversion.Inverter:
         if slots not in self._inverters:
             search = dataclasses.replace(self.settings.search, slots=slots)
-            self._inverters[slots] = inversion.Inverter(self.objective, search, _renormalized)
+            self._inverters[slots] = inversion.Inverter(self.objective, search, _renormalized, self.settings.rate)
         return self._inverters[slots]
 
     def _start(self, targets: Any, key: Array, start: Projection | None, restarts: int) -> dict[str, Any]:
@@ -357,17 +370,18 @@ class Projector:
         return jax.vmap(terms, out_axes=2)(targets)
 
     def _sampled(self, count: int, seed: int) -> Float32[np.ndarray, "count features"]:
-        """Styles of normally distributed numbers."""
-        latents = np.random.default_rng(seed).normal(size=(count, self.generator.latent)).astype(np.float32)
-        styled = jax.jit(lambda v, z: self.generator.apply(v, z, method="map"))
-        return np.concatenate([np.asarray(styled(self._shared["generator"], z)) for z in _parts(latents, _AT_ONCE)])
+        """Styles of normally distributed numbers, drawn as the published tool draws them."""
+        draw = np.random.RandomState(seed)
+        parts = _parts(draw.randn(count, self.generator.latent).astype(np.float32), _AT_ONCE)
+        return np.concatenate([np.asarray(self._map(self._shared["generator"], z)) for z in parts])
 
     @property
     def _shape(self) -> tuple[int, int, int]:
         """Of a picture."""
         return self.generator.size, self.generator.size, 3
 
-    def _check(self, look: Pictures, landmarks: Pictures | Points) -> None:
+    def _checked(self, look: Pictures, landmarks: Pictures | Points) -> tuple[Pictures, Pictures | Points]:
+        """Both in range, images clipped to it where they are outside by a rounding error."""
         wanted, count = (len(look), *self._shape), len(self._shared["weights"])
         theirs = wanted if landmarks.ndim == 4 else (len(look), count, 2)
         if look.shape != wanted or landmarks.shape != theirs:
@@ -375,6 +389,10 @@ class Projector:
                 f"pairs of pictures of {self.generator.size} pixels a side are needed, or such pictures and {count} "
                 f"landmarks each, not {look.shape} and {landmarks.shape}"
             )
+        look = checks.images(look, *wanted, what="images of the look")
+        if landmarks.ndim == 4:
+            return look, checks.images(landmarks, *wanted, what="images of the landmarks")
+        return look, checks.landmarks(landmarks, *theirs, scheme=self.scheme.name)
 
 
 def flat(heatmaps: Float[np.ndarray, "n height width points"], inner: np.ndarray) -> np.ndarray:

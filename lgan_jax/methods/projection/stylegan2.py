@@ -18,11 +18,11 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from lgan_jax import optimizers
+from lgan_jax import config, optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys, folded
 from lgan_jax.losses import adversarial
 from lgan_jax.methods.projection import losses
-from lgan_jax.methods.projection.discriminator import Discriminator
+from lgan_jax.methods.projection.discriminator import Discriminator, group_for
 from lgan_jax.methods.projection.networks import REDUCED, Generator, Image, Style, Styles, channels, noise_sides
 
 R1, PATH = "r1", "path"  # what a step can do beside
@@ -40,7 +40,8 @@ class Settings:
 
     Attributes:
       steps: how many.
-      batch_size: pictures a step, over all devices; four times the devices, or a multiple of that.
+      batch_size: images a step, over all devices; a multiple of `group`, or smaller.
+      group: images of the batch, on whichever devices, over which the discriminator takes the standard deviation.
       optimizer: its fields, for both networks.
       base, most: channels of maps of n pixels: `base` / n, at most `most`.
       latent, style: numbers of z and of w.
@@ -56,11 +57,12 @@ class Settings:
       path: weight of path-length regularisation; `path_every` so many steps, 0 for never.
       average: the generator that is used is an exponential average of the one that is trained, of which half is gone
         after so many pictures, at the start after `ramp` times those seen.
-      ramp: see `average`.
+      ramp: see `average`; None: from the start after as many.
     """
 
     steps: int = 390_000
     batch_size: int = 64
+    group: int = 8
     optimizer: optimizers.Settings = _ADAM
     base: int = 16_384
     most: int = 512
@@ -77,17 +79,17 @@ class Settings:
     path: float = 2.0
     path_every: int = 4
     average: int = 20_000
-    ramp: float = 0.05
+    ramp: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("base", "most", "latent", "style", "layers", "average"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("reduced", "r1", "r1_every", "path", "path_every", "ramp"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
-        if not 0 <= self.mixing <= 1:
-            raise ValueError(f"mixing is {self.mixing}; it must be between 0 and 1")
+        sizes = ("base", "most", "latent", "style", "layers")
+        config.within(self, 1, math.inf, "steps", "batch_size", "group", "average", *sizes)
+        config.within(self, 0, math.inf, "reduced", "r1", "r1_every", "path", "path_every")
+        config.within(self, 0, 1, "mixing")
+        if self.ramp is not None:
+            config.within(self, 0, math.inf, "ramp")
+        if self.batch_size > self.group and self.batch_size % self.group:
+            raise ValueError(f"batch_size is {self.batch_size}; it must be a multiple of group, which is {self.group}")
 
 
 @flax.struct.dataclass
@@ -132,7 +134,7 @@ class StyleGAN2:
         how = {"reduced": reduced, "clamp": _CLAMP if settings.reduced else None}
         maps = channels(faces.size, settings.base, settings.most)
         self.generator = Generator(maps, settings.latent, settings.style, layers=settings.layers, **how)
-        self.discriminator = Discriminator(maps, **how)
+        self.discriminator = Discriminator(maps, group=settings.group, **how)
         self._optimizers = {
             "generator": _lazy(settings, settings.path_every),
             "discriminator": _lazy(settings, settings.r1_every),
@@ -172,13 +174,14 @@ class StyleGAN2:
         Metrics: generator and discriminator (losses), real and made (mean logits), r1 and path (penalties without their
         weights, when last computed).
         """
-        keys = example_keys(key, len(batch["image"]))
+        keys = example_keys(jax.random.fold_in(key, 0), len(batch["image"]))
         image = self._mirrored(jnp.asarray(batch["image"]), folded(keys, 0))
         state, metrics = self._adversarial(state, image, folded(keys, 1))
         if PATH in turn:
-            state = self._regularised_path(state, folded(keys, 2)[: max(1, len(image) // 2)])
+            half = example_keys(jax.random.fold_in(key, 1), max(1, len(image) // 2))
+            state = self._regularised_path(state, half)
         if R1 in turn:
-            state = self._regularised_r1(state, image, folded(keys, 3))
+            state = self._regularised_r1(state, image, folded(keys, 2))
         kept = self._kept(state.step)
         average = optax.incremental_update(state.params["generator"], state.average, 1 - kept)
         return state.replace(step=state.step + 1, average=average), {**metrics, "r1": state.r1, "path": state.path}
@@ -187,7 +190,9 @@ class StyleGAN2:
         """See `core.Method`. Mean logits: real, of validation faces; made, of the averaged generator's."""
         image = jnp.asarray(batch["image"])
         made = self.shown(state, len(image))
-        return {name: self._judged(state.params, x).mean() for name, x in (("real", image), ("made", made))}
+        whole = self.discriminator.clone(group=group_for(len(image), self.settings.group))
+        variables = {"params": state.params["discriminator"]}
+        return {name: whole.apply(variables, x).mean() for name, x in (("real", image), ("made", made))}
 
     def pictures(self, state: State, batch: Batch) -> Mapping[str, Array]:
         """See `core.Method`: a real face, a made one, and the same nearer to the mean style, in a row."""
@@ -293,7 +298,7 @@ class StyleGAN2:
         sides = noise_sides(self.generator.channels)
         noise = [side**2 * settings.noise for side in sides]
         counts = [settings.latent, settings.latent * (settings.mixing > 0), *noise, more]
-        numbers = jax.vmap(lambda key: jax.random.normal(key, (sum(counts),)))(keys)
+        numbers = jax.vmap(lambda key: jax.random.normal(key, (sum(counts),)))(folded(keys, 0))
         one, other, *noise, rest = jnp.split(numbers, list(_sums(counts))[:-1], 1)
         maps = [
             x.reshape(-1, side, side) if settings.noise else jnp.zeros((1, side, side)) for x, side in zip(noise, sides)
@@ -313,7 +318,8 @@ class StyleGAN2:
         return self.generator.apply(variables, styles, noise, method="draw")
 
     def _judged(self, params: Mapping[str, Any], image: Image) -> Float[Array, " batch"]:
-        return self.discriminator.apply({"params": params["discriminator"]}, image)
+        """Logits while it trains: of this device's images, with statistics of the whole batch."""
+        return self.discriminator.clone(axis=DATA_AXIS).apply({"params": params["discriminator"]}, image)
 
     def _mirrored(self, image: Image, keys: jax.Array) -> Image:
         if not self.settings.mirror:
@@ -324,7 +330,9 @@ class StyleGAN2:
     def _kept(self, step: Array) -> Array:
         """How much of the average is kept at the step after `step` others."""
         settings = self.settings
-        half = jnp.minimum(settings.average, step * settings.batch_size * settings.ramp)
+        half = jnp.float32(settings.average)
+        if settings.ramp is not None:
+            half = jnp.minimum(half, step * settings.batch_size * settings.ramp)
         return 0.5 ** (settings.batch_size / jnp.maximum(half, 1e-8))
 
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lgan_jax.training.workdir import write_text
+from lgan_jax.files import write_text
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -32,6 +33,8 @@ def append(path: Path, line: Mapping[str, Any]) -> None:
     """Adds one line. JSON knows no NaN: a number that is not finite is written as null."""
     with path.open("a") as file:
         file.write(json.dumps(_finite(line)) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _finite(tree: Any) -> Any:

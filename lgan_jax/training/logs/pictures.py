@@ -7,6 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from lgan_jax import files
+
 _GUTTER = 2  # pixels between the cells of a sheet
 _PAPER = 250  # its grey
 
@@ -28,9 +30,9 @@ def sheet(images: np.ndarray) -> np.ndarray:
 
 def save(folder: Path, step: int, picture: np.ndarray) -> None:
     """Writes one uint8 RGB picture of the history in `folder`. Raises `OSError` if it cannot be written."""
-    folder.mkdir(parents=True, exist_ok=True)
+    files.make_folder(folder)
     _, png = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    (folder / f"{step:08d}.png").write_bytes(png.tobytes())
+    files.write_bytes(folder / f"{step:08d}.png", png.tobytes())
 
 
 def rewind(folder: Path, step: int) -> None:

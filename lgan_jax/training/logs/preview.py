@@ -12,8 +12,8 @@ from typing import Any
 
 import jinja2
 
+from lgan_jax.files import write_text
 from lgan_jax.training.logs import pictures
-from lgan_jax.training.workdir import write_text
 
 _WIDTH, _HEIGHT = 240.0, 72.0  # of a curve, in SVG units
 _POINTS = 240  # drawn of a curve at most

@@ -24,6 +24,7 @@ const COMMANDS = {
     ["number", "1", "First person (2 the second, and so on)"],
     ["all", "0", "All people side by side"],
     ["convert", "F", "Fit landmarks to the person, or not"],
+    ["constrain", ".", "Hold fitted landmarks where the person has been, or not"],
     ["other", "D", "Person to blend with"],
     ["first", "A", "Remember as edit A"],
     ["second", "B", "Remember as edit B"],

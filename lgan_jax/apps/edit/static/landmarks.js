@@ -71,7 +71,7 @@ export class Landmarks {
     const other = find("other").value;
     const amount = Number(find("amount").value);
     const blend = other === "" || !amount ? null : { to: Number(other), amount };
-    return { people, convert: find("convert").checked, blend };
+    return { people, convert: find("convert").checked, constrain: find("constrain").checked, blend };
   }
 
   ask() {
@@ -89,7 +89,7 @@ export class Landmarks {
     this.stage.fitted = wanted ? new Float32Array(buffer, offset + row * length * 4, length) : null;
     this.backdrop();
     this.stage.paint();
-    showDistance(header.distance);
+    showDistance(header.distance, header.clamped[Math.max(row, 0)]);
     this.page.timed(header, started);
   }
 
@@ -210,6 +210,7 @@ export class Landmarks {
       number: (index) => this.choosePerson(index),
       all: () => this.toggle("all"),
       convert: () => this.toggle("convert"),
+      constrain: () => this.run.constraint && this.toggle("constrain"),
       other: () => find("other").focus(),
       first: () => this.remember("first"),
       second: () => this.remember("second"),
@@ -239,7 +240,7 @@ export class Landmarks {
 
   listen() {
     const on = (id, name, work) => find(id).addEventListener(name, work);
-    for (const id of ["all", "convert", "converted"]) on(id, "change", () => this.ask());
+    for (const id of ["all", "convert", "constrain", "converted"]) on(id, "change", () => this.ask());
     on("opacity", "input", (event) => this.fadeTo(Number(event.target.value)));
     on("other", "change", () => this.blendPeople());
     on("amount", "input", () => this.blendPeople());

@@ -87,20 +87,27 @@ export function fillPeople(run, choose) {
   find("other").add(new Option("nobody", "", true, true), 0);
   find("blend-people").hidden = run.identities.length < 2;
   find("all").closest("label").hidden = run.identities.length < 2;
+  find("constrain").closest("label").hidden = !run.constraint;
 }
 
-/** The bar that says how far the landmarks are from those of the training. */
-export function showDistance(distance) {
+/**
+ * The bar that says how far the landmarks are from those of the training; its hatched part is the share `clamped` of
+ * the edit that was held back.
+ */
+export function showDistance(distance, clamped) {
   const bar = find("coverage");
   const level = distance > EDGE ? "outside" : distance > NEAR_EDGE ? "edge" : "inside";
   bar.dataset.level = level;
   bar.querySelector(".fill").style.width = `${Math.min(distance / 2, 1) * 100}%`;
   bar.setAttribute("aria-valuenow", Math.min(distance, 2).toFixed(2));
-  const words = {
+  bar.querySelector(".clamped").style.width = `${clamped * 100}%`;
+  const place = {
     inside: "Like the training faces",
     edge: "At the edge of the training faces",
     outside: "Beyond the training faces: the made face may fail here",
   }[level];
+  const held = Math.round(clamped * 100);
+  const words = held ? `${place}; ${held} % of the edit is held back` : place;
   bar.setAttribute("aria-valuetext", words);
   if (find("coverage-words").textContent !== words) find("coverage-words").textContent = words;
 }

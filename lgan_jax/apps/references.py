@@ -1,0 +1,137 @@
+"""A person who was in no training, shown to a run by a clip or some photos: the apps' `--reference`."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from lgan_jax.apps import driving, sampling, video
+from lgan_jax.apps.driving import FaceReader, Located, Reader
+from lgan_jax.apps.video import Source
+from lgan_jax.data import coverage
+from lgan_jax.data.prepare.options import Options
+from lgan_jax.data.prepare.sources import PHOTOS, VIDEOS
+from lgan_jax.data.prepare.tracking import sharpness
+from lgan_jax.faces import Faces
+from lgan_jax.landmarks import Scheme
+
+MOST = 128  # frames that are looked at
+FEWEST = 2  # usable frames
+EVERYBODY = "all"  # no name of one person
+_PIECE = 16  # frames whose landmarks are read at once
+
+
+@runtime_checkable
+class Model(driving.Model, Protocol):
+    """What is needed of a trained model; see `LandmarkGAN`."""
+
+    def check_takes_people(self) -> None:
+        """Raises `ValueError` for a run that knows its people by its weights."""
+
+    def with_person(self, name: str, images: np.ndarray, landmarks: np.ndarray) -> Any:
+        """A model that knows one more person."""
+
+
+class Person(NamedTuple):
+    """Usable frames of one person.
+
+    Attributes:
+      name: the person's.
+      images: aligned as the run's frames are.
+      landmarks: of these, in [0, 1].
+      lines: how many frames were used, and what may go wrong with them.
+    """
+
+    name: str
+    images: UInt8[np.ndarray, "k size size 3"]
+    landmarks: Float32[np.ndarray, "k N 2"]
+    lines: tuple[str, ...]
+
+
+def add(
+    model: Model,
+    path: Path,
+    name: str | None,
+    framing: Mapping[str, np.ndarray],
+    landmarks: str = "auto",
+    faces: Faces | None = None,
+) -> tuple[Any, Person]:
+    """The model with one more person, the last of its identities, of whom `path` shows some frames.
+
+    Args:
+      model: of a run of the form "reference".
+      path: a clip, a folder of photos, or a folder with one of these in it.
+      name: of the person; None for that of the file or folder.
+      framing: landmarks that say what the run's frame is; see `driving.template`.
+      landmarks: who gives the points; see `driving.FaceReader`.
+      faces: shares models that are already loaded.
+
+    Raises:
+      ValueError, FileNotFoundError: one line, for a run that takes nobody, a name that is taken, nothing that can be
+        read, or fewer than two usable frames.
+    """
+    model.check_takes_people()
+    source = _opened(path)
+    where = source.path.resolve()
+    name = name or (where.name if source.kind == "folder" else where.stem)
+    if name in (*model.info.identities, EVERYBODY):
+        raise ValueError(
+            f"--reference {path}: the name {name!r} is taken in this run; rename the file, or give another"
+        )
+    reader = FaceReader(model, framing, landmarks, faces, follow=source.kind == "video")
+    person = _read(source, reader, name, model.info.scheme)
+    return model.with_person(name, person.images.astype(np.float32) / 127.5 - 1, person.landmarks), person
+
+
+def need(model: Model, run: Path) -> None:
+    """Raises `ValueError`, one line, for a run that knows nobody, where no `--reference` shows somebody."""
+    if not model.info.identities:
+        raise ValueError(f"{run} knows nobody, as its frames were stripped: give somebody's frames with --reference")
+
+
+def usable(found: list[Located]) -> tuple[list[Located], int]:
+    """Those that are not blurred, as `prepare` judges it, and how many are."""
+    sharp = np.array([sharpness(face.crop) for face in found])
+    clear = sharp >= Options.blur * np.median(sharp) if found else sharp
+    return [face for face, good in zip(found, clear) if good], int(len(found) - clear.sum())
+
+
+def _read(source: Source, reader: Reader, name: str, scheme: Scheme) -> Person:
+    wanted = sampling.evenly(source, MOST)
+    seen = [face for _, face in itertools.islice(sampling.faces(source, reader, wanted), MOST)]
+    found = [face for face in seen if face is not None]
+    kept, blurred = usable(found)
+    counts = f"{len(seen) - len(found)} show no face, {blurred} are blurred"
+    if source.kind == "folder" and (damaged := len(source.files[:: wanted.step]) - len(seen)):
+        counts += f", {damaged} more cannot be read"
+    if len(kept) < FEWEST:
+        raise ValueError(
+            f"--reference {source.path}: {len(kept)} of {len(seen)} frames can be used ({counts}); "
+            f"at least {FEWEST} are needed"
+        )
+    points = [reader.points(kept[start : start + _PIECE]) for start in range(0, len(kept), _PIECE)]
+    points = np.concatenate(points).astype(np.float32)
+    covered = dataclasses.replace(coverage.coverage(points, scheme), frames=coverage.FEW)  # a few do, if they differ
+    lines = [f"{name}: {len(kept)} of {len(seen)} frames of {source.path} are used; {counts}"]
+    lines += [f"WARNING: {name} {each}" for each in covered.warnings]
+    return Person(name, np.stack([face.crop for face in kept]), points, tuple(lines))
+
+
+def _opened(path: Path) -> Source:
+    """The clip or photos at `path`, or in the one folder or clip of a folder without photos."""
+    if not path.is_dir():
+        return video.open_source(path)
+    shown = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
+    inside = [entry for entry in shown if entry.is_dir() or entry.suffix.lower() in VIDEOS]
+    if any(entry.suffix.lower() in PHOTOS for entry in shown) or not inside:
+        return video.open_source(path)
+    if len(inside) > 1:
+        names = ", ".join(entry.name for entry in inside[:3])
+        raise ValueError(f"--reference {path} holds more than one person ({names} …): give the one that is meant")
+    return video.open_source(inside[0])

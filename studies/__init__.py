@@ -1,0 +1,1 @@
+"""The scripts behind figures of the docs that no plain command gives; runnable, not part of the library."""

@@ -1,0 +1,73 @@
+"""LandmarkGAN on people whom a run was not trained on: each is given by frames alone.
+
+  python studies/reference_only.py --workdir RUN --data.dir=FOLDER --out REPORT
+
+evaluates the run on the test split of FOLDER (as `lgan_jax.data.prepare` writes it) over all ordered pairs of the
+people there, as `evaluate.py` does for the people of a run, and writes a report with the same rows. The frames are
+those of the training split.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import lgan_jax
+from lgan_jax import data
+from lgan_jax.core import FaceInfo
+from lgan_jax.data.kept import evenly
+from lgan_jax.evaluation import report
+from lgan_jax.evaluation.landmarkgan import evaluate as evaluation
+from lgan_jax.evaluation.pictures import to_floats
+from lgan_jax.methods.landmarkgan.model import LandmarkGAN
+
+
+class Strangers:
+    """A model that knows the people of a data set by frames alone, as an evaluation needs it."""
+
+    def __init__(self, model: LandmarkGAN, faces: data.FaceData, frames: int) -> None:
+        """At most `frames` training frames of each person, evenly spaced."""
+        self._first = len(model.info.identities)
+        for index, name in enumerate(faces.info.identities):
+            places = evenly(np.flatnonzero(faces.train.identity == index), frames)
+            records = [faces.train[int(place)] for place in places]
+            images = to_floats(np.stack([record["image"] for record in records]))
+            model = model.with_person(f"{name} (frames)", images, np.stack([record["landmarks"] for record in records]))
+        self._model, self.constraint = model, model.constraint
+        self.info: FaceInfo = dataclasses.replace(model.info, identities=faces.info.identities)
+
+    def convert(self, landmarks: Any, target: Any, constrain: bool = True) -> Any:
+        """See `LandmarkGAN.convert`."""
+        return self._model.convert(landmarks, np.asarray(target) + self._first, constrain)
+
+    def synthesize(self, landmarks: Any, target: Any, convert: bool = True, constrain: bool = True) -> Any:
+        """See `LandmarkGAN.synthesize`."""
+        return self._model.synthesize(landmarks, np.asarray(target) + self._first, convert, constrain)
+
+    def detect(self, images: Any) -> Any:
+        """See `LandmarkGAN.detect`."""
+        return self._model.detect(images)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workdir", required=True, help="folder of a trained run")
+    parser.add_argument("--data.dir", dest="folder", required=True, help="prepared folder of other people")
+    parser.add_argument("--out", required=True, type=Path, help="folder of the report")
+    parser.add_argument("--split", default="test", choices=("test", "validation"))
+    parser.add_argument("--frames", type=int, default=8, help="of each person, that drive all others")
+    given = parser.parse_args()
+    model = lgan_jax.load(given.workdir)
+    faces = data.open_faces(data.Settings(name="celebv", size=model.info.size, dir=given.folder))
+    strangers = Strangers(model, faces, frames=500)
+    settings = evaluation.Settings(split=given.split, frames=given.frames)
+    about = {"Weights": f"of {given.workdir}; the people are known by frames alone"}
+    report.show_report(evaluation.evaluate(strangers, faces, settings, given.out, about))
+
+
+if __name__ == "__main__":
+    main()
