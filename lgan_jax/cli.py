@@ -55,9 +55,17 @@ class Parser(argparse.ArgumentParser):
             description=description,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+        self.register("type", pathlib.Path, _path)
 
     def error(self, message: str) -> NoReturn:
         raise ValueError(f"{message}; --help explains the arguments")
+
+
+def _path(text: str) -> pathlib.Path:
+    """What `type=Path` makes of an argument: see `files.given`."""
+    from lgan_jax.media import files  # --help need not wait for it
+
+    return files.given(text)
 
 
 class _Integers(flags.ArgumentParser):

@@ -1,5 +1,6 @@
 import contextlib
 import os
+import pathlib
 import pty
 import signal
 import subprocess
@@ -38,6 +39,16 @@ def test_a_missing_file_is_one_line(capsys, tmp_path):
     status, said = run(lambda: (tmp_path / "nothing").read_text(), capsys)
     assert status == 2
     assert "No such file" in said
+
+
+def test_the_home_folder_in_a_path(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    parser = cli.Parser("lgan_jax.apps.none", "None.")
+    parser.add_argument("files", nargs="+", type=pathlib.Path)
+    parser.add_argument("--out", type=pathlib.Path)
+    given = parser.parse_args(["~/a.mp4", "b~.mp4", "--out=~/out"])
+    assert given.files == [tmp_path / "a.mp4", pathlib.Path("b~.mp4")]
+    assert given.out == tmp_path / "out"
 
 
 def test_a_fault_of_the_program_keeps_its_traceback():

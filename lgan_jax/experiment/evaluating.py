@@ -18,6 +18,7 @@ from lgan_jax.evaluation.expression.evaluate import Other
 from lgan_jax.evaluation.pictures import to_floats
 from lgan_jax.experiment.loading import load
 from lgan_jax.experiment.settings import EVALUATIONS, Experiment
+from lgan_jax.media.files import given
 from lgan_jax.nn.chunks import in_chunks
 from lgan_jax.training import workdir
 from lgan_jax.training.logs import metrics_file
@@ -98,7 +99,7 @@ def _others(folders: Sequence[str], stored: Mapping[str, Any], faces: data.FaceD
     Raises `ValueError` for a run of another method or of other data.
     """
     others = {}
-    for path in map(pathlib.Path, folders):
+    for path in map(given, folders):
         other = workdir.read_experiment(path)
         if other["data"]["fingerprint"] != faces.fingerprint or other["config"]["method"] != stored["config"]["method"]:
             raise ValueError(f"--compare {path}: this run has another method or other data, and cannot be compared")

@@ -53,7 +53,7 @@ def open_run(
     Raises `ValueError` if the folder belongs to another record or a newer format, `FileExistsError` if it holds
     files but no run, and `OSError` where it cannot be written.
     """
-    workdir = Path(workdir)
+    workdir = Path(workdir).expanduser()
     record = json.loads(json.dumps(record))
     if parallel.is_first():
         files.make_folder(workdir)
@@ -99,7 +99,7 @@ def read_run(workdir: str | os.PathLike) -> dict[str, Any]:
 
     Raises `FileNotFoundError` where there is no run, `ValueError` for a newer format or a file that is damaged.
     """
-    path = Path(workdir) / _NAME
+    path = Path(workdir).expanduser() / _NAME
     if not path.is_file():
         raise FileNotFoundError(f"there is no run in {workdir}: {path} does not exist; train.py writes it")
     try:

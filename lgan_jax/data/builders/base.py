@@ -34,6 +34,8 @@ from lgan_jax import files, image_limits, locks, untrusted
 from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.data import images
 from lgan_jax.data.split import CALLED, SPLITS, TEST, TRAIN, VALIDATION, subjects_note
+from lgan_jax.media import photos
+from lgan_jax.media.files import shown
 
 SKIPPED_FILE = "skipped.txt"
 MOST_TEXT = 512 * 2**20  # bytes of an annotation file
@@ -76,6 +78,8 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
     url_infos: ClassVar[dict] = {}
 
     def __init__(self, cache: Path, key: str, identities: tuple[str, ...], scheme: str):
+        if strange := [shown(name) for name in identities if shown(name) != name]:
+            raise ValueError(f"the name of {strange[0]} is not UTF-8: rename it")
         self.key = key
         self.identities = identities
         self.scheme = scheme
@@ -100,7 +104,7 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
 
     def skip(self, reason: str, name: str) -> None:
         """Notes that `name` is left out."""
-        self.skipped.setdefault(reason, []).append(name)
+        self.skipped.setdefault(reason, []).append(shown(name))
 
     def usable(self, make: Callable[[Given], Made], items: Iterable[tuple[str, Given]]) -> Iterator[Made]:
         """Yields `make(item)` of each (name, item), in order; those that raise `Unusable` are skipped and noted."""
@@ -195,7 +199,7 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
             skipped=self.skipped,
         )
         lines = [f"{name}\t{reason}\n" for reason, names in self.skipped.items() for name in names]
-        (Path(self.data_dir) / SKIPPED_FILE).write_text("".join(lines))
+        (Path(self.data_dir) / SKIPPED_FILE).write_text("".join(lines), encoding="utf-8")
         with _disk_errors():
             files.seal(Path(self.data_dir))  # before it gets its final name; `build` adds what TFDS writes besides
 
@@ -300,6 +304,11 @@ def decoded(data: bytes) -> UInt8[np.ndarray, "H W 3"]:
         raise Unusable(str(error)) from None
 
 
+def stored(data: bytes, image: UInt8[np.ndarray, "H W 3"]) -> bytes:
+    """What a record keeps of a picture: the file's bytes where they decode fast and alike everywhere, else PNG."""
+    return data if photos.plain(data) else images.encode_png(image)
+
+
 def read_bytes(path: Path) -> bytes:
     """A picture's file. Raises `Unusable` where it is missing, cannot be read, or is larger than pictures are."""
     try:
@@ -355,7 +364,14 @@ def _code() -> bytes:
     """A digest of the code that makes records of a folder: two versions of it have no entry of the cache in common."""
     package = Path(__file__).parents[2]
     digest = hashlib.sha256(importlib.metadata.version("lgan_jax").encode())
-    for path in sorted([*package.glob("*.py"), *package.glob("data/*.py"), *package.glob("data/builders/*.py")]):
+    for path in sorted(
+        [
+            *package.glob("*.py"),
+            *package.glob("media/*.py"),
+            *package.glob("data/*.py"),
+            *package.glob("data/builders/*.py"),
+        ]
+    ):
         digest.update(path.read_bytes())
     return digest.digest()
 
@@ -366,7 +382,11 @@ def listing_key(root: Path, listed: Iterable[Path]) -> str:
     for path in sorted(listed):
         if path.exists():
             stat = path.stat()
-            digest.update(f"{path.relative_to(root).as_posix()}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+            digest.update(
+                f"{path.relative_to(root).as_posix()}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode(
+                    errors="surrogateescape"
+                )
+            )
     return digest.hexdigest()[:16]
 
 

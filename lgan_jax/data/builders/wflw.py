@@ -20,6 +20,7 @@ from lgan_jax.data import images
 from lgan_jax.data.builders import base
 from lgan_jax.data.split import TEST, TRAIN, VALIDATION, by_subject
 from lgan_jax.frames import from_pixels
+from lgan_jax.media.files import walk
 
 ATTRIBUTES = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")
 PICTURES = "WFLW_images"
@@ -56,7 +57,7 @@ class WFLW(base.FaceBuilder, skip_registration=True):
     def __init__(self, root: Path, cache: Path):
         self.root = root
         self.lists = lists(root)
-        files = [*self.lists.values(), *(path for path in (root / PICTURES).rglob("*") if path.is_file())]
+        files = [*self.lists.values(), *walk(root / PICTURES)]
         super().__init__(cache, f"wflw-{base.listing_key(root, files)}", ("WFLW",), "wflw98")
 
     def features(self):
@@ -71,6 +72,8 @@ class WFLW(base.FaceBuilder, skip_registration=True):
         faces = []
         for number, line in enumerate(base.read_lines(self.lists[split]), 1):
             fields = line.split()
+            if not fields:
+                continue
             try:
                 values = np.array([float(field) for field in fields[:-1]])
             except ValueError:

@@ -25,6 +25,7 @@ from lgan_jax.data.prepare.options import Options
 from lgan_jax.data.prepare.sources import Person
 from lgan_jax.data.prepare.tracking import Observation, stack
 from lgan_jax.landmarks import IBUG68
+from lgan_jax.media.files import shown
 
 VERSION = 1
 PIECE = 100  # frames, and crops, between two savings
@@ -177,7 +178,7 @@ class Crops:
 
 def _stamps(person: Person, videos: Path) -> dict[str, list[int]]:
     """Size and time of change of a person's files, by their place in the input folder."""
-    stats = {file.relative_to(videos).as_posix(): file.stat() for file in person.files}
+    stats = {shown(file.relative_to(videos).as_posix()): file.stat() for file in person.files}
     return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
 
 
