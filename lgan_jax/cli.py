@@ -189,9 +189,17 @@ class Parser(argparse.ArgumentParser):
             description=description,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+        self.register("type", pathlib.Path, _path)
 
     def error(self, message: str) -> NoReturn:
         invalid = re.fullmatch(r"argument (\S+): invalid (\w+) value: (.*)", message)
         if invalid and invalid[2] in _KINDS:
             message = f"{invalid[1]} is {invalid[3]}; it must be {_KINDS[invalid[2]]}"
         raise ValueError(f"{message}; --help explains the arguments")
+
+
+def _path(text: str) -> pathlib.Path:
+    """What `type=Path` makes of an argument: see `files.given`."""
+    from lgan_jax.media import files  # --help need not wait for it
+
+    return files.given(text)

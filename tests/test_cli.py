@@ -47,6 +47,16 @@ def test_a_missing_file_is_one_line(capsys, tmp_path):
     assert "No such file" in said
 
 
+def test_the_home_folder_in_a_path(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    parser = cli.Parser("lgan_jax.apps.none", "None.")
+    parser.add_argument("files", nargs="+", type=pathlib.Path)
+    parser.add_argument("--out", type=pathlib.Path)
+    given = parser.parse_args(["~/a.mp4", "b~.mp4", "--out=~/out"])
+    assert given.files == [tmp_path / "a.mp4", pathlib.Path("b~.mp4")]
+    assert given.out == tmp_path / "out"
+
+
 def test_a_fault_of_the_program_keeps_its_traceback():
     with pytest.raises(ValueError, match="could not be broadcast"):
         cli.run(lambda: np.zeros(3) + np.zeros(4), "program")

@@ -18,9 +18,10 @@ import numpy as np
 
 from lgan_jax import files
 from lgan_jax.apps import provenance
-from lgan_jax.apps.sound import Sound
 from lgan_jax.apps.video import Source
-from lgan_jax.data.prepare.sources import pyav
+from lgan_jax.media import ffmpeg
+from lgan_jax.media.sound import Sound
+from lgan_jax.media.video import UPRIGHT
 
 VIDEO_OUT = (".mp4", ".m4v", ".mov")  # containers that carry the XMP box
 _BT709 = 1  # the number of this colour space, its primaries, its transfer curve, in ffmpeg and H.264 alike
@@ -63,6 +64,8 @@ def check(out: Path, source: Source, kinds: Sequence[str] | None = None) -> None
         raise ValueError(f"--out {out}: from {what} comes one of: {names}")
     if not out.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {out.parent} for --out {out.name}")
+    if suffix in VIDEO_OUT:
+        ffmpeg.check_encoders()
     if suffix and out.is_dir():
         raise FileExistsError(f"--out {out} is a folder")
     if not suffix and out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -91,7 +94,7 @@ def _naming_the_place(method: Callable) -> Callable:
 
 
 class Video:
-    """H.264 at the times of the source's frames, with its sound and its rotation flag, in the colours of BT.709.
+    """H.264 at the times of the source's frames, with its sound and its display matrix, in the colours of BT.709.
 
     Odd widths or heights are kept by not halving the colours' resolution (4:4:4), which not every player shows.
     """
@@ -99,18 +102,19 @@ class Video:
     def __init__(self, out: Path, source: Source, run: str) -> None:
         self._new, self._source, self._run = files.Replacement(out), source, run
         self._part = self._new.part
+        self._orientation = source.video.orientation if source.video else UPRIGHT
         self._container: Any = None
         self._time = Fraction(0)
 
     @_naming_the_place
     def write(self, image: np.ndarray, time: int) -> None:
         """See `Output`. The first picture's size is the video's."""
-        turned = np.ascontiguousarray(np.rot90(image, -round(self._source.rotation / 90)))
+        turned = self._orientation.stored(image)
         if self._container is None:
             self._open(turned.shape[1], turned.shape[0])
         if turned.shape[:2] != (self._stream.height, self._stream.width):
             raise ValueError("pictures change their size, which a video cannot: give a folder as --out")
-        frame = pyav().VideoFrame.from_ndarray(turned, format="rgb24")
+        frame = ffmpeg.pyav().VideoFrame.from_ndarray(turned, format="rgb24")
         frame = frame.reformat(format=self._stream.pix_fmt, dst_colorspace="itu709", dst_color_range="MPEG")
         frame.pts, frame.time_base = time, self._source.time_base
         self._container.mux(self._stream.encode(frame))
@@ -142,7 +146,7 @@ class Video:
         self._new.discard()
 
     def _open(self, width: int, height: int) -> None:
-        self._container = pyav().open(str(self._part), "w")
+        self._container = ffmpeg.open_output(self._part)
         self._container.metadata.update(
             comment=provenance.sentence(self._run), description=provenance.sentence(self._run)
         )
@@ -153,10 +157,13 @@ class Video:
         context.time_base = self._source.time_base
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _LIMITED
-        if self._source.rotation:
-            self._stream.set_display_rotation(self._source.rotation)
-        has_sound = self._source.kind == "video"
-        self._sound = Sound(self._source.path, self._container) if has_sound else None
+        if self._orientation != UPRIGHT:
+            self._stream.set_display_matrix(self._orientation.matrix)
+        video = self._source.video
+        self._sound = None
+        if video is not None and not video.animated:
+            self._sound = Sound(video.path, self._container, video.begin * video.time_base)
+            self._source.notes.extend(self._sound.notes)
 
 
 class PngFolder:

@@ -59,8 +59,8 @@ def xmp(run: str) -> bytes:
     return packet.encode()
 
 
-def png_bytes(image: UInt8[np.ndarray, "H W 3"], run: str) -> bytes:
-    """A PNG file's bytes, with the packet."""
+def png_bytes(image: UInt8[np.ndarray, "H W channels"], run: str) -> bytes:
+    """The bytes of a PNG file of an RGB or RGBA image, with the packet."""
     information = PngInfo()
     information.add_itxt(_PNG_KEY, xmp(run).decode())
     information.add_itxt("Description", sentence(run))
@@ -69,7 +69,7 @@ def png_bytes(image: UInt8[np.ndarray, "H W 3"], run: str) -> bytes:
     return data.getvalue()
 
 
-def write_png(path: str | os.PathLike, image: UInt8[np.ndarray, "H W 3"], run: str) -> None:
+def write_png(path: str | os.PathLike, image: UInt8[np.ndarray, "H W channels"], run: str) -> None:
     """Writes a PNG file with the packet, in a place that is not finished yet (see `files.Replacement`)."""
     Path(path).write_bytes(png_bytes(image, run))
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lgan_jax import cli, files
+from lgan_jax import cli, files, locks
 
 _PROGRAM = "strip_references"
 _DESCRIPTION = """\
@@ -60,7 +60,7 @@ def strip(workdir: Path, out: Path) -> tuple[str, ...]:
     record = {**_anonymous(stored), **folders.STRIPPED, folders.HOLDS: []}
     generator = finished["generator"]
     finished["generator"] = generator._replace(state=generator.method.without_people(generator.state, blank=1))
-    with files.Replacement(out, folder=True) as new, new.named():
+    with locks.held(out, f"--out {out}"), files.Replacement(out, folder=True) as new, new.named():
         folders.open_run(new.part, record)
         for name, phase in finished.items():
             save_phase(new.part, name, phase, record)

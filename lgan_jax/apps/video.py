@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
 from lgan_jax.data import images
-from lgan_jax.data.prepare.sources import PHOTOS, VIDEOS, decoded, length, pyav, reduced, upright
+from lgan_jax.media import files as media
+from lgan_jax.media import photos
+from lgan_jax.media.video import RATE, Frame, Video, open_video
 
-_RATE = Fraction(25)  # frames a second of photos, and of videos that do not say
-
-
-class Frame(NamedTuple):
-    """One picture of a source.
-
-    Attributes:
-      image: uint8 RGB `(H, W, 3)`, upright; None where a photo cannot be read.
-      time: in ticks of the source's `time_base`; it grows from frame to frame.
-    """
-
-    image: np.ndarray | None
-    time: int
+__all__ = ["Frame", "Source", "open_source"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,56 +24,55 @@ class Source:
 
     Attributes:
       path: as the user named it.
-      kind: a "video", a "folder" of photos, which are taken as frames in the order of their names, or one "image".
+      kind: a "video" (or an animated image), a "folder" of photos, which are taken as frames in the order of their
+        names, or one "image".
       files: the video, or the photos in order.
       count: frames that the file says it has, roughly; 0 where it does not say.
       rate: frames a second, on average.
       time_base: seconds in a tick.
-      rotation: of the video's flag, degrees counter-clockwise; `frames` has undone it.
+      video: the video; None for photos.
+      notes: what a user should know, one line each; reading the frames may add to it.
     """
 
     path: Path
     kind: Literal["video", "folder", "image"]
     files: tuple[Path, ...]
     count: int
-    rate: Fraction = _RATE
-    time_base: Fraction = 1 / _RATE
-    rotation: int = 0
+    rate: Fraction = RATE
+    time_base: Fraction = 1 / RATE
+    video: Video | None = None
+    notes: list[str] = dataclasses.field(default_factory=list)
 
     def frames(self) -> Iterator[Frame]:
         """All frames, one after the other; damaged parts of a video are passed over."""
-        if self.kind == "video":
-            yield from self._video_frames(range(0, 1 << 62))
+        if self.video is not None:
+            yield from self.video.frames()
         else:
             for index in range(len(self.files)):
-                yield Frame(_photo(self.files[index]), index)
+                yield Frame(self._photo(index), index)
 
     def some(self, indices: range) -> Iterator[tuple[int, np.ndarray]]:
         """The frames whose indices are in a range, with their indices; what cannot be read is left out."""
-        if self.kind == "video":
-            for index, frame in zip(indices, self._video_frames(indices)):
+        if self.video is not None:
+            for index, frame in zip(indices, self.video.frames(indices)):
                 yield index, frame.image
         else:
             for index in range(len(self.files))[indices.start : indices.stop : indices.step]:
-                if (image := _photo(self.files[index])) is not None:
+                if (image := self._photo(index)) is not None:
                     yield index, image
 
-    def _video_frames(self, indices: range) -> Iterator[Frame]:
-        step = max(round(1 / (self.rate * self.time_base)), 1)
-        time = -step
-        with pyav().open(str(self.path)) as container:
-            container.streams.video[0].thread_type = "AUTO"
-            for index, frame in enumerate(decoded(container)):
-                if index >= indices.stop:
-                    return
-                nominal = time + step
-                time = nominal if frame.pts is None else max(frame.pts, time + 1) if index else frame.pts
-                if index in indices:
-                    yield Frame(upright(frame.to_ndarray(format="rgb24"), frame.rotation), time)
+    def _photo(self, index: int) -> np.ndarray | None:
+        try:
+            photo = images.read(self.files[index])
+        except (ValueError, OSError):
+            return None
+        if photo.alpha is not None and photos.TRANSPARENT not in self.notes:
+            self.notes.append(photos.TRANSPARENT)
+        return photo.image
 
 
 def open_source(path: Path) -> Source:
-    """What lies at `path`.
+    """What lies at `path`, by its contents.
 
     Raises:
       FileNotFoundError: nothing.
@@ -94,47 +82,33 @@ def open_source(path: Path) -> Source:
     if not path.exists():
         raise FileNotFoundError(f"there is no file or folder {path}")
     if path.is_dir():
-        files = tuple(sorted((file for file in path.iterdir() if _suffix(file) in PHOTOS), key=_numbered))
-        if not files:
-            raise ValueError(f"{path} holds no photos ({', '.join(sorted(PHOTOS))})")
-        return Source(path, "folder", files, len(files))
-    if _suffix(path) in PHOTOS:
+        return _open_folder(path)
+    found = media.format_of(path)
+    if media.kind(path) == "photo":
         try:
-            images.decode(path.read_bytes())
+            images.read(path)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
         return Source(path, "image", (path,), 1)
-    return _open_video(path)
-
-
-def _open_video(path: Path) -> Source:
-    av = pyav()
+    if found is not None and found.kind == "other":
+        raise ValueError(f"{path} is neither a video nor a photo that can be read: it is {found.name}")
     try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise ValueError(f"{path} has no picture track")
-            stream = container.streams.video[0]
-            first: Any = next(decoded(container), None)
-            if first is None:
-                raise ValueError(f"no picture of {path} can be decoded: the file is damaged or cut off")
-            rate = stream.average_rate or stream.guessed_rate or _RATE
-            return Source(path, "video", (path,), length(container), rate, stream.time_base, first.rotation)
-    except av.error.FFmpegError as error:
-        why = "it is cut off or damaged" if _suffix(path) in VIDEOS else "it is neither a video nor a photo"
-        raise ValueError(f"{path} cannot be read: {why} ({error.strerror or error})") from error
+        video = open_video(path)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    return Source(path, "video", (path,), video.count, video.rate, video.time_base, video, video.notes)
 
 
-def _photo(file: Path) -> np.ndarray | None:
-    try:
-        return reduced(images.decode(file.read_bytes()))
-    except (ValueError, OSError):
-        return None
+def _open_folder(path: Path) -> Source:
+    listed = media.listed(path)
+    files = tuple(sorted((file for file in listed if media.kind(file) == "photo"), key=media.natural))
+    others = [media.shown(file.name) + "/" * file.is_dir() for file in listed if file not in files]
+    if not files:
+        deeper = " itself, only in folders below: give one of these" if any(map(_has_photo, listed)) else ""
+        raise ValueError(f"{path} holds no photos{deeper} ({', '.join(media.PHOTO_ENDINGS)})")
+    notes = [f"not read, for they are no photos: {media.summary(others)}"] if others else []
+    return Source(path, "folder", files, len(files), notes=notes)
 
 
-def _suffix(file: Path) -> str:
-    return file.suffix.lower() if file.is_file() and not file.name.startswith(".") else ""
-
-
-def _numbered(file: Path) -> list[Any]:
-    """A key that sorts frame2 before frame10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", file.name)]
+def _has_photo(folder: Path) -> bool:
+    return any(media.kind(file) == "photo" for file in media.listed(folder))

@@ -20,6 +20,7 @@ from lgan_jax.data.builders import base, made
 from lgan_jax.data.builders.emotionet import EVERYBODY
 from lgan_jax.data.split import CALLED, SPLITS, TRAIN, HeldOut
 from lgan_jax.landmarks import IBUG68_TO_INNER49, WFLW98_TO_IBUG68, scheme, scheme_of_count
+from lgan_jax.media.files import given
 
 MEMORY = 2**30  # bytes of decoded pictures that a split keeps; the records beyond are decoded at every reading
 _CELEBV = ("Donald_Trump", "Emmanuel_Macron", "Jack_Ma", "Kathleen", "Theresa_May")
@@ -259,7 +260,7 @@ def open_faces(settings: Settings, check: Callable[[FaceInfo], None] = lambda _:
         points = _BUILT_IN_SCHEMES[settings.scheme]
     else:
         points = None
-        builder, name = _reader(settings, Path(settings.dir).expanduser(), cache)
+        builder, name = _reader(settings, given(settings.dir), cache)
     if not builder.is_built:
         known = scheme(builder.scheme) if points is None else scheme_of_count(len(points))
         check(FaceInfo(known, settings.size, builder.identities))

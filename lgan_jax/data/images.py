@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from lgan_jax import image_limits, untrusted
+from lgan_jax.media import photos
+from lgan_jax.media.photos import Photo
+
+_LONGEST = 8192  # pixels; larger photos are reduced to it when they are read
+
 
 def decode(data: bytes) -> UInt8[np.ndarray, "H W 3"]:
-    """The picture in an image file's bytes. Raises `ValueError` for what is no picture or ends too early."""
-    if not _complete(data):
-        raise ValueError("the picture is truncated")
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    if image is None:
-        raise ValueError("no picture can be decoded")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    """The picture in an image file's bytes, as `decode_photo` reads it."""
+    return decode_photo(data).image
+
+
+def decode_photo(data: bytes) -> Photo:
+    """The picture in an image file's bytes, upright, with its alpha channel where it is transparent.
+
+    Reads the photos of `media.files.FORMATS`. Raises `ValueError`, one line, for what is no picture or ends too early,
+    or is beyond `image_limits`.
+    """
+    image_limits.check(data)
+    return photos.decode(data)
+
+
+def read(path: Path) -> Photo:
+    """A photo's file, reduced to 8,192 pixels where it is longer. Raises `ValueError` as `decode_photo`, `OSError`."""
+    image, alpha = decode_photo(untrusted.read_bytes(path, image_limits.MOST_BYTES))
+    return Photo(_reduced(image), None if alpha is None else _reduced(alpha))
 
 
 def encode_png(image: UInt8[np.ndarray, "H W 3"]) -> bytes:
@@ -35,10 +54,9 @@ def resized(image: UInt8[np.ndarray, "H W 3"], size: int) -> UInt8[np.ndarray, "
     return cv2.resize(image, (size, size), interpolation=interpolation)
 
 
-def _complete(data: bytes) -> bool:
-    """Whether a JPEG or PNG file has its end mark; some decoders fill the rest with grey and say nothing."""
-    if data.startswith(b"\xff\xd8"):  # after the last start of scan there must be an end of image
-        return data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")
-    if data.startswith(b"\x89PNG"):
-        return b"IEND" in data[-64:]
-    return True
+def _reduced(image: np.ndarray) -> np.ndarray:
+    scale = _LONGEST / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)

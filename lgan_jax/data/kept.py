@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from lgan_jax import files
+from lgan_jax import files, untrusted
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.dataset import FaceData
 
@@ -65,15 +65,23 @@ def is_there(folder: Path) -> bool:
 def read(folder: Path, identities: Sequence[str]) -> Mapping[str, Float32[np.ndarray, "k N 2"]]:
     """The landmarks in a run's folder by identity; of a run without anybody's, `mean`, `(1, N, 2)`.
 
-    Raises `FileNotFoundError` where there are none.
+    Raises `FileNotFoundError` where there are none, `ValueError` where the file is damaged or of other people.
     """
     path = folder / _FILE
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; give the command that trained the run again to write it")
-    with np.load(path, allow_pickle=False) as stored:
-        if _MEAN in stored:
-            return {_MEAN: stored[_MEAN]}
-        return {name: stored[str(i)] for i, name in enumerate(identities)}
+    stored = untrusted.read_npz(path)
+    keys = {_MEAN: _MEAN} if _MEAN in stored else {name: str(i) for i, name in enumerate(identities)}
+    found = {name: stored.get(key) for name, key in keys.items()}
+    for name, points in found.items():
+        if points is None or not _are_landmarks(points):
+            raise ValueError(f"{path} has no landmarks of {name}; give the command that trained the run again")
+    return found
+
+
+def _are_landmarks(points: np.ndarray) -> bool:
+    shaped = points.dtype == np.float32 and points.ndim == 3 and points.shape[-1] == 2
+    return shaped and bool(np.isfinite(points).all())
 
 
 def evenly(items: Sequence[int] | np.ndarray, most: int) -> np.ndarray:

@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
+from lgan_jax.media import files
+
 SPLITS = TRAIN, VALIDATION, TEST = ("train", "validation", "test")
 CALLED = {TRAIN: "training", VALIDATION: "validation", TEST: "test"}  # "the … split" in messages
 
@@ -51,12 +53,15 @@ class HeldOut:
         Raises `ValueError` for fewer than two people, or names that cannot be.
         """
         counts = dict.fromkeys(sorted(set(people)), 1)
-        named = {*self.names, *self.validation}
+        test, validation = (
+            {files.named(name, counts) or name for name in names} for names in (self.names, self.validation)
+        )
+        named = test | validation
         if unknown := sorted(named - set(counts)):
             raise ValueError(f"{unknown[0]!r} cannot be held out; the people are {', '.join(counts)}")
         if named and len(named) == len(counts):
             raise ValueError("everybody is held out and nobody is left to train on: name fewer people")
-        return _parts(counts, self.share, set(self.names), set(self.validation))
+        return _parts(counts, self.share, test, validation)
 
 
 class Blocks(NamedTuple):

@@ -18,6 +18,7 @@ from lgan_jax.evaluation.expression.evaluate import Other
 from lgan_jax.evaluation.pictures import to_floats
 from lgan_jax.experiment.loading import load
 from lgan_jax.experiment.settings import EVALUATIONS, Experiment
+from lgan_jax.media.files import given
 from lgan_jax.nn.chunks import in_chunks
 from lgan_jax.training import workdir
 from lgan_jax.training.logs import metrics_file
@@ -40,7 +41,7 @@ def evaluate(
     Raises `BlockingIOError` where another process evaluates the run, `ValueError` where the data is not what the run
     was trained on, or this evaluation has no such field.
     """
-    stored = workdir.read_run(folder)
+    stored = workdir.read_experiment(folder)
     if workdir.is_stripped(stored):
         raise ValueError(f"{folder} was stripped of its people: there is nobody whom an evaluation could measure")
     with locks.held(folder / "report", f"the report of {folder}"):
@@ -98,8 +99,8 @@ def _others(folders: Sequence[str], stored: Mapping[str, Any], faces: data.FaceD
     Raises `ValueError` for a run of another method or of other data.
     """
     others = {}
-    for path in map(pathlib.Path, folders):
-        other = workdir.read_run(path)
+    for path in map(given, folders):
+        other = workdir.read_experiment(path)
         if other["data"]["fingerprint"] != faces.fingerprint or other["config"]["method"] != stored["config"]["method"]:
             raise ValueError(f"--compare {path}: this run has another method or other data, and cannot be compared")
         configs_of_both = ({k: v for k, v in each["config"].items() if k != "evaluation"} for each in (stored, other))

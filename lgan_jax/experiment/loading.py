@@ -13,6 +13,7 @@ from lgan_jax import landmarks, methods
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import kept
 from lgan_jax.experiment.settings import Experiment
+from lgan_jax.media.files import given
 from lgan_jax.training import workdir
 
 
@@ -22,8 +23,8 @@ def load(folder: str | pathlib.Path) -> Any:
     Raises `FileNotFoundError` where there is no run or nothing saved yet, `ValueError` where the run has not yet
     reached the phase that a model needs.
     """
-    folder = pathlib.Path(folder)
-    stored = workdir.read_run(folder)
+    folder = given(folder)
+    stored = workdir.read_experiment(folder)
     experiment, info = Experiment.read(stored["config"]), information(stored)
     stripped = workdir.is_stripped(stored)
     if stripped:  # its checkpoints hold one blank person
@@ -46,5 +47,5 @@ def training_landmarks(folder: str | pathlib.Path) -> dict[str, np.ndarray]:
     mean face `(1, N, 2)` alone, which says how faces are framed. Raises `FileNotFoundError` where there is no run, or
     one that kept none.
     """
-    folder = pathlib.Path(folder)
-    return dict(kept.read(folder, workdir.read_run(folder)["data"]["identities"]))
+    folder = given(folder)
+    return dict(kept.read(folder, workdir.read_experiment(folder)["data"]["identities"]))

@@ -14,6 +14,7 @@ from lgan_jax import data, files
 from lgan_jax.data import kept
 from lgan_jax.experiment.evaluating import check_weights, evaluate
 from lgan_jax.experiment.settings import Experiment
+from lgan_jax.media.files import given
 from lgan_jax.training import checkpoints, loop, memory, parallel, workdir
 from lgan_jax.training.interrupts import Stopped
 
@@ -28,7 +29,7 @@ def train(config: Mapping[str, Any], folder: pathlib.Path) -> int:
     memory.keep_freed()
     experiment = Experiment.read(config)
     if other := experiment.settings.detector_run:
-        config = {**config, "detector": _detector_section(other, config)}
+        config = {**config, "detector": _detector_section(given(other), config)}
         experiment = Experiment.read(config)
     with parallel.alone(folder):
         workdir.check_run(folder, _plain(config), _may_change(folder, experiment.settings.phases))
@@ -42,7 +43,7 @@ def _train(config: Mapping[str, Any], experiment: Experiment, folder: pathlib.Pa
     faces = data.open_faces(experiment.settings.data, rehearse)
     experiment.check(faces)
     if other := experiment.settings.detector_run:
-        _detector_section(other, config, {"scheme": faces.info.scheme.name, "size": faces.info.size})
+        _detector_section(given(other), config, {"scheme": faces.info.scheme.name, "size": faces.info.size})
     rehearse(faces.info)
     record = {"config": _plain(config), "data": experiment.described(faces)}
     if experiment.left_out:
@@ -51,7 +52,7 @@ def _train(config: Mapping[str, Any], experiment: Experiment, folder: pathlib.Pa
         record[workdir.HOLDS] = list(faces.info.identities)
     run = workdir.open_run(folder, record, _may_change(folder, experiment.settings.phases))
     if other:
-        _copy_detector(pathlib.Path(other), run)
+        _copy_detector(given(other), run)
     if parallel.is_first():
         _keep_landmarks(faces, run)
     try:
@@ -93,7 +94,7 @@ def _keep_landmarks(faces: data.FaceData, folder: pathlib.Path) -> None:
         kept.write(folder, [kept.landmarks(faces, i) for i in range(len(faces.info.identities))])
 
 
-def _detector_section(other: str, config: Mapping[str, Any], about: Mapping[str, Any] = {}) -> dict[str, Any]:
+def _detector_section(other: pathlib.Path, config: Mapping[str, Any], about: Mapping[str, Any] = {}) -> dict[str, Any]:
     """The detector section of the config of the run in `other`, whose detector must be finished, for such data."""
     if "detector" not in config["phases"]:
         raise ValueError("detector_run: this config has no detector phase that could be taken over")

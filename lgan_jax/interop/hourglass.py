@@ -14,6 +14,7 @@ from lgan_jax.interop.names import Path, Tensors
 
 _PLACES = {"upper": "b1", "down": "b2", "bottom": "b2_plus", "up": "b3"}
 _ENDS = {"top_conv": "conv_last", "top_norm": "bn_end", "heatmaps": "l", "features_back": "bl", "heatmaps_back": "al"}
+_DEEPEST, _MOST_STACKS = 8, 16
 _STEM = {"stem": "conv1", "stem_norm": "bn1", "block_0": "conv2", "block_1": "conv3", "block_2": "conv4"}
 
 
@@ -31,10 +32,12 @@ def sizes(tensors: Tensors, number: str = "") -> Sizes:
 
     Raises `ValueError` where it is none.
     """
-    levels = [int(found[1]) for name in tensors if (found := re.match(rf"m0\.b1_(\d+){number}\.", name))]
-    stacks = {found[1] for name in tensors if (found := re.match(r"(?:conv_last|bn_end|l)(\d+)\.", name))}
+    levels = [int(found[1]) for name in tensors if (found := re.match(rf"m0\.b1_(\d{{1,2}}){number}\.", name))]
+    stacks = {found[1] for name in tensors if (found := re.match(r"(?:conv_last|bn_end|l)(\d{1,2})\.", name))}
     if not levels:
         raise ValueError(f"missing: m0.b1_4{number}.conv1.weight")
+    if max(levels) > _DEEPEST or len(stacks) > _MOST_STACKS:
+        raise ValueError(f"it has {max(levels)} levels and {len(stacks)} stacks; no network here is that large")
     return Sizes(
         points=names.usual(
             tensors,

@@ -53,7 +53,11 @@ def decoder(tensors: Tensors) -> Network:
     numbers = {found[1] for name in tensors if (found := re.match(r"lm_decoder_list\.(\d+)\.", name))}
     prefixes = [f"lm_decoder_list.{i}" for i in range(max(1, len(numbers)))]
     module, points = _mlp(prefixes[0], tensors)
-    needed = [_mlp_needs(prefix, module, points) for prefix in prefixes]
+    first = _mlp_needs(prefixes[0], module, points)
+    needed = [
+        {path: one._replace(name=prefix + one.name.removeprefix(prefixes[0])) for path, one in first.items()}
+        for prefix in prefixes
+    ]
     names.check([one for each in needed for one in each.values()], tensors)
     variables = [names.variables(each, tensors) for each in needed]
     for each in variables:
@@ -64,7 +68,7 @@ def decoder(tensors: Tensors) -> Network:
 
 def generator(tensors: Tensors) -> Network:
     """Θ_t of one identity, a `LandmarkToFace`; as many upscale blocks as there are make the picture's size."""
-    steps = [int(found[1]) for name in tensors if (found := re.match(r"decoder_list\.0\.(\d+)\.", name))]
+    steps = [int(found[1]) for name in tensors if (found := re.match(r"decoder_list\.0\.(\d{1,3})\.", name))]
     pairs = (max(steps, default=9) + 1) // 2  # of an upscale block and a convolution, before the last convolution
     if (size := 2 * _CODE * 2**pairs) not in SIZES:
         raise ValueError(f"{pairs} upscale blocks after the first make {size} pixels; the sizes are {SIZES}")

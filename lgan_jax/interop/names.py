@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
+import flax.errors
 import flax.linen as nn
 import flax.traverse_util
 import jax
@@ -26,6 +27,16 @@ _PARALLEL = "module."  # before every name that PyTorch's DataParallel saved
 _LEAVES = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"}  # others have one name
 _COUNTER = ".num_batches_tracked"  # batch normalisation keeps it; nothing uses it
 _SHOWN = 3  # names of one kind in an error
+_MOST = 8192  # channels, features or points of any network here
+_NO_NETWORK = (
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    AssertionError,
+    IndexError,
+    NotImplementedError,
+    flax.errors.FlaxError,
+)
 
 
 class Network(NamedTuple):
@@ -68,7 +79,10 @@ def usual(tensors: Tensors, *candidates: tuple[str, int]) -> int:
     if len(ranked) == 2 and ranked[0][1] == ranked[1][1]:
         shapes = " and ".join(f"{name} {tensors[name].shape}" for name, _ in there)
         raise ValueError(f"misshapen: {shapes} do not fit together")
-    return ranked[0][0]
+    length = ranked[0][0]
+    if not 0 < length <= _MOST:
+        raise ValueError(f"misshapen: {there[0][0]} {tensors[there[0][0]].shape}; no network here is of that size")
+    return length
 
 
 def wanted(
@@ -84,10 +98,15 @@ def wanted(
       example: shape, or a list of them.
       original: from the path of a layer in the module to its published name.
       pointwise: whether the dense layer of a published name was a 1×1 convolution there.
+
+    Raises `ValueError` where the sizes of `module` make no network.
     """
     shapes = example if isinstance(example, list) else [example]
     inputs = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
-    abstract = jax.eval_shape(module.init, jax.random.key(0), *inputs)
+    try:
+        abstract = jax.eval_shape(module.init, jax.random.key(0), *inputs)
+    except _NO_NETWORK as error:  # the sizes are a file's
+        raise ValueError(f"misshapen: its sizes make no {type(module).__name__}") from error
     needed = {}
     for path, leaf in flax.traverse_util.flatten_dict(abstract).items():
         layer, shape = original(path[1:-1]), leaf.shape
@@ -154,4 +173,4 @@ def _numbers(name: str, value: Any) -> np.ndarray:
 
 def _listed(names: Collection[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(itertools.islice(names, _SHOWN)) + more
+    return ", ".join(f"{name:.120}" for name in itertools.islice(names, _SHOWN)) + more

@@ -2,35 +2,44 @@
 
 There are two forms. PyTorch's (`torch_utils.persistence`) holds for every network the text of its program, which
 NVIDIA's own loader runs, and its modules with their parameters; TensorFlow's (`dnnlib.tflib`) holds networks with lists
-of names and NumPy arrays. Both are read with stand-ins for what belongs there; whatever else a file asks for is
-refused.
+of names and NumPy arrays. Both are read as inert trees (see `pickles`); whatever else a file asks for is refused.
 """
 
 from __future__ import annotations
 
 import io
-import pickle
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lgan_jax.interop import nvidia_tf, torchscript
+from lgan_jax import untrusted
+from lgan_jax.interop import files, nvidia_tf, torchfiles
+from lgan_jax.interop.pickles import Call, Name, RefusedError, fields, load, walk
 
 CLAMP = "conv_clamp"  # among the arrays: the limit of what layers put out, where the network has one
 _START = b"\x80"
 _TORCH = bytes.fromhex("8a0a6cfc9c46f9206aa85019")  # the number after the first opcode of PyTorch's own pickles
 _IN_TUPLE = {"G": 0, "D": 1, "G_ema": 2}  # of TensorFlow's form
-_FAULTS = (
-    *(pickle.UnpicklingError, EOFError, KeyError, IndexError, AttributeError, TypeError, ValueError),
-    *(RecursionError, UnicodeDecodeError, OverflowError, MemoryError),
-)
+_NETWORK = Name("dnnlib.tflib.network", "Network")  # TensorFlow's: static_kwargs, variables and components
+_MODULE = Name("torch_utils.persistence", "_reconstruct_persistent_obj")  # PyTorch's: its argument's "state"
+_STORED = Name("torch.storage", "_load_from_bytes")  # a storage, as a file of the older form
+_ARRAY, _TYPE, _SCALAR = Name("numpy", "_reconstruct"), Name("numpy", "dtype"), Name("numpy", "scalar")
+_CONTAINERS = {Name("dnnlib.util", "EasyDict"), Name("builtins", "set"), Name("numpy", "ndarray")}
+_KNOWN = {
+    *(_NETWORK, _MODULE, _STORED, _ARRAY, _TYPE, _SCALAR, *_CONTAINERS),
+    *(Name("torch", name) for name in ("float16", "float32", "float64")),
+}
+_NUMPY = ("numpy.core.multiarray", "numpy._core.multiarray")
+_NUMBERS = re.compile("f[248]|[iu][1248]|b1")  # NumPy's names of types
+_ORDERS = ("<", ">", "=", "|")  # of bytes
 
 
 def is_pickle(path: Path) -> bool:
     """Whether a file is a pickle, but none that PyTorch made itself."""
-    with path.open("rb") as file:
+    with untrusted.opened(path) as file:
         start = file.read(2 + len(_TORCH))
     return start.startswith(_START) and start[2:] != _TORCH
 
@@ -41,176 +50,119 @@ def read(path: Path, network: str) -> dict[str, np.ndarray]:
     Raises `ValueError` for a file that is cut off or damaged, that asks for anything but arrays, containers and
     NVIDIA's networks, or that has no such network.
     """
-    loaded = _unpickled(path)
+    data = untrusted.read_bytes(path, files.MOST_BYTES)
     try:
-        found = _chosen(loaded, network)
-        return nvidia_tf.read(found) if isinstance(found, _Network) else _persistent_state(found)
+        found = _chosen(load(io.BytesIO(data), _allowed), network)
+        arrays = _Arrays(untrusted.most_unpacked(len(data)))
+        return nvidia_tf.read(found, arrays.of) if found.name == _NETWORK else _state(found, arrays)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-    except (KeyError, AttributeError, TypeError, IndexError):
-        raise ValueError(f"{path} is a pickle, but not of NVIDIA's networks") from None
+        raise ValueError(f"{path} cannot be read: {error}") from None
 
 
-class _RefusedError(Exception):
-    """A pickle asks for something that does not belong into it."""
+def _plain(name: Name) -> Name:
+    """NumPy's names as one of its versions has them."""
+    return Name("numpy", name.name) if name.module in _NUMPY else name
 
 
-def _unpickled(path: Path) -> Any:
-    try:
-        with path.open("rb") as file:
-            return _Unpickler(file).load()
-    except _RefusedError as error:
-        raise ValueError(
-            f"{path} asks for {error}, which is neither an array nor part of NVIDIA's networks: nothing of it is run"
-        ) from None
-    except _FAULTS as error:
-        raise ValueError(f"{path} is cut off or damaged ({error}); fetch it again") from None
+def _allowed(name: Name) -> bool:
+    return _plain(name) in _KNOWN or torchfiles.allowed(name)
 
 
-class _Fields(dict):
-    """Stands in for an object of any class: its attributes, and its items where it is a dictionary."""
+class _Arrays:
+    """Makes the arrays of what a pickle says of tensors and of NumPy's arrays; `most` bytes together."""
 
-    def __setstate__(self, state: Mapping[str, Any]) -> None:
-        self.update(state)
+    def __init__(self, most: int):
+        self._tensors = torchfiles.Tensors(self._storage, most)
+        self._storages: dict[int, np.ndarray] = {}
 
+    def of(self, value: Any) -> Any:
+        """An array or a number; None for anything else. Raises `ValueError` for one that cannot be."""
+        if not isinstance(value, Call):
+            return value if isinstance(value, int | float) else None
+        name = _plain(value.name)
+        if name == _ARRAY:
+            return self._tensors.counted(_array(value))
+        return _scalar(value) if name == _SCALAR else self._tensors.array(value)
 
-class _Network(_Fields):
-    """TensorFlow's: `version`, `static_kwargs`, `variables` and `components`."""
-
-
-class _Module(_Fields):
-    """PyTorch's: `_parameters`, `_buffers` and `_modules`, among others."""
-
-
-class _Array:
-    """Stands in for a NumPy array while its shape, type and bytes are read."""
-
-    values: np.ndarray
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        _, shape, dtype, fortran, data = state
-        if not isinstance(data, bytes):
-            raise _RefusedError("an array of objects")
-        self.values = np.frombuffer(data, dtype.numpy()).reshape(shape, order="F" if fortran else "C")
-
-
-class _Type:
-    """Stands in for a NumPy type of numbers."""
-
-    def __init__(self, code: str, *_: Any) -> None:
-        self._code, self._order = code, "|"
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self._order = state[1]
-
-    def numpy(self) -> np.dtype:
-        """The type. Raises `_RefusedError` for one of anything but numbers."""
-        if self._code[:1] not in ("b", "i", "u", "f"):
-            raise _RefusedError(f"an array of the type {self._code!r}")
-        return np.dtype(self._code).newbyteorder(self._order)
+    def _storage(self, value: Any) -> np.ndarray:
+        """A storage, which such a pickle holds as a file of PyTorch's older form."""
+        if not isinstance(value, Call) or value.name != _STORED or not isinstance(value.arguments[0], bytes):
+            raise ValueError("a tensor has no storage")
+        if id(value) not in self._storages:
+            tree, storage = torchfiles.older(value.arguments[0])
+            self._storages[id(value)] = storage(tree)
+        return self._storages[id(value)]
 
 
-class _Unpickler(pickle.Unpickler):
-    """Makes stand-ins, containers and arrays only."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-            module = "numpy"
-        if (module, name) in _KNOWN:
-            return _KNOWN[module, name]
-        if module == "torch" and name in torchscript.STORAGES:
-            return name
-        raise _RefusedError(f"{module}.{name}")
+def _array(call: Call) -> np.ndarray:
+    """A NumPy array of numbers: its state is a version, the shape, the type, whether columns come first, the bytes."""
+    _, shape, dtype, fortran, data, *_ = (*(call.state if isinstance(call.state, tuple) else ()), *[None] * 5)
+    if not isinstance(data, bytes):
+        raise RefusedError("an array of objects")
+    return untrusted.shaped(data, _dtype(dtype), shape, "F" if fortran else "C")
 
 
-class _StorageUnpickler(_Unpickler):
-    """Of what PyTorch writes for one storage: `stored` are the arrays that are to be filled, by their keys."""
-
-    def __init__(self, file: io.BytesIO) -> None:
-        super().__init__(file)
-        self.stored: dict[str, np.ndarray] = {}
-
-    def persistent_load(self, pid: Any) -> np.ndarray:
-        _, kind, key, _, count, _ = pid
-        return self.stored.setdefault(key, np.empty(count, torchscript.STORAGES[kind]))
+def _scalar(call: Call) -> Any:
+    dtype, data, *_ = (*call.arguments, None, None)
+    if not isinstance(data, bytes):
+        raise RefusedError("an object in the place of a number")
+    return untrusted.shaped(data, _dtype(dtype), ())[()]
 
 
-def _storage(data: bytes) -> np.ndarray:
-    """One storage: a number, a version, facts about the machine, the storage, the keys, its length, its bytes."""
-    file = io.BytesIO(data)
-    for _ in range(3):
-        _Unpickler(file).load()
-    reading = _StorageUnpickler(file)
-    storage = reading.load()
-    for key in _Unpickler(file).load():
-        into = reading.stored[key]
-        content = file.read(8 + into.nbytes)[8:]
-        into[...] = np.frombuffer(content, into.dtype)
-    return storage
+def _dtype(call: Any) -> np.dtype:
+    """A NumPy type of numbers: called with its name, such as "f4"; second in its state is the order of the bytes."""
+    code = call.arguments[0] if isinstance(call, Call) and _plain(call.name) == _TYPE and call.arguments else None
+    state = call.state if isinstance(code, str) and isinstance(call.state, tuple) else (3, "|")
+    if not isinstance(code, str) or not _NUMBERS.fullmatch(code) or len(state) < 2 or state[1] not in _ORDERS:
+        raise RefusedError("an array of something else than numbers")
+    return np.dtype(code).newbyteorder(state[1])
 
 
-def _persistent(meta: Mapping[str, Any]) -> _Module:
-    return _Module(meta["state"])
-
-
-def _scalar(dtype: _Type, data: bytes) -> Any:
-    return np.frombuffer(data, dtype.numpy())[0]
-
-
-def _parameter(data: np.ndarray, *_: Any) -> np.ndarray:
-    return data
-
-
-def _started(*_: Any) -> _Array:
-    return _Array()
-
-
-_KNOWN: Mapping[tuple[str, str], Callable[..., Any] | str] = {
-    ("collections", "OrderedDict"): dict,
-    ("builtins", "set"): set,
-    ("dnnlib.util", "EasyDict"): _Fields,
-    ("dnnlib.tflib.network", "Network"): _Network,
-    ("torch_utils.persistence", "_reconstruct_persistent_obj"): _persistent,
-    ("torch._utils", "_rebuild_parameter"): _parameter,
-    ("torch._utils", "_rebuild_tensor_v2"): torchscript.strided,
-    ("torch.storage", "_load_from_bytes"): _storage,
-    ("torch", "Size"): tuple,
-    **{("torch", name): name for name in ("float16", "float32", "float64")},
-    ("numpy", "_reconstruct"): _started,
-    ("numpy", "scalar"): _scalar,
-    ("numpy", "ndarray"): "ndarray",
-    ("numpy", "dtype"): _Type,
-}
-
-
-def _chosen(loaded: Any, network: str) -> Any:
+def _chosen(loaded: Any, network: str) -> Call:
     """The network that is wanted, of those that are there. Raises `ValueError` where it is not."""
     if isinstance(loaded, tuple) and len(loaded) == len(_IN_TUPLE):
         loaded = {name: loaded[place] for name, place in _IN_TUPLE.items()}
-    if isinstance(loaded, _Network | _Module):
-        return loaded
-    if not isinstance(loaded, Mapping) or not isinstance(loaded.get(network), _Network | _Module):
+    found = loaded if _is_network(loaded) else (fields(loaded) or {}).get(network)
+    if not _is_network(found):
         raise ValueError(f"it holds no network {network} of NVIDIA's")
-    return loaded[network]
+    return found
 
 
-def _persistent_state(module: _Module) -> dict[str, np.ndarray]:
-    state = dict(_tensors(module, ()))
-    limits = [each[CLAMP] for each in _modules(module) if each.get(CLAMP) is not None]
-    return state | ({CLAMP: np.float32(limits[0])} if limits else {})
+def _is_network(value: Any) -> bool:
+    return isinstance(value, Call) and value.name in (_NETWORK, _MODULE)
 
 
-def _modules(module: _Module) -> Iterator[_Module]:
-    yield module
-    for inner in module["_modules"].values():
-        if inner is not None:
-            yield from _modules(inner)
+def _state(root: Call, arrays: _Arrays) -> dict[str, np.ndarray]:
+    """The state dict of PyTorch's form."""
+    state: dict[str, np.ndarray] = {}
+    limit = None
+    for path, module, members in walk(root, _look):
+        limit = _attributes(module).get(CLAMP) if limit is None else limit
+        for name, value in members.items():
+            if (array := arrays.of(value)) is not None:
+                state[".".join((*path, str(name)))] = array
+    if not isinstance(limit, int | float | None):
+        raise ValueError(f"its {CLAMP} is no number")
+    return state if limit is None else state | {CLAMP: np.float32(limit)}
 
 
-def _tensors(module: _Module, path: tuple[str, ...]) -> Iterator[tuple[str, np.ndarray]]:
-    for name, values in (*module["_parameters"].items(), *module["_buffers"].items()):
-        if values is not None:
-            yield ".".join((*path, name)), values
-    for name, inner in module["_modules"].items():
-        if inner is not None:
-            yield from _tensors(inner, (*path, name))
+def _look(module: Any) -> tuple[Mapping[Any, Any], Mapping[Any, Any]]:
+    """The parameters and buffers of a module, and its modules."""
+    state = _attributes(module)
+    inner = {name: each for name, each in _members(state, "_modules").items() if each is not None}
+    return {**_members(state, "_parameters"), **_members(state, "_buffers")}, inner
+
+
+def _attributes(module: Any) -> Mapping[Any, Any]:
+    meta = fields(module.arguments[0]) if isinstance(module, Call) and len(module.arguments) == 1 else None
+    state = fields((meta or {}).get("state"))
+    if state is None:
+        raise ValueError("it is a pickle, but not of NVIDIA's networks")
+    return state
+
+
+def _members(members: Mapping[Any, Any], kind: str) -> Mapping[Any, Any]:
+    found = fields(members.get(kind))
+    if found is None:
+        raise ValueError(f"a module has no {kind}")
+    return found

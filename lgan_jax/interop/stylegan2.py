@@ -17,6 +17,9 @@ from lgan_jax.methods.projection.networks import SMALLEST, Generator
 from lgan_jax.ops.resample import TAPS
 
 PUBLISHED = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained (ffhq.pkl)"
+_EMBED = "mapping.embed.weight"
+_MOST_BLOCKS = 10  # the largest published ones are of 1024 pixels
+_MOST_LAYERS = 64  # of the mapping network
 _FILTER = ".resample_filter"  # among the buffers of every layer
 _OTHERS = {"synthesis.input.": "StyleGAN3", "synthesis.b4.conv.": "StyleGAN1"}  # how names of theirs begin
 
@@ -32,9 +35,9 @@ def generator(tensors: Tensors) -> Network:
         if any(name.startswith(start) for name in tensors):
             raise ValueError(f"it is a network of {other}, and StyleGAN2's are read")
     clamp, tensors = _without_extras(tensors)
-    sides = _sides(tensors, r"synthesis\.b(\d+)\.")
+    sides = _sides(tensors, r"synthesis\.b(\d{1,5})\.")
     style = names.usual(tensors, ("synthesis.b4.conv1.affine.weight", 1), ("mapping.w_avg", 0))
-    labels = tensors["mapping.embed.weight"].shape[1] if "mapping.embed.weight" in tensors else 0
+    labels = _labels(tensors)
     inputs = names.usual(tensors, ("mapping.fc0.weight", 1))
     module = Generator(
         channels=tuple(
@@ -53,12 +56,12 @@ def generator(tensors: Tensors) -> Network:
 def discriminator(tensors: Tensors) -> Network:
     """A `Discriminator`; `b64.fromrgb.weight`, `b64.conv0.weight`, … `b4.out.weight`."""
     clamp, tensors = _without_extras(tensors)
-    sides = _sides(tensors, r"b(\d+)\.")
+    sides = _sides(tensors, r"b(\d{1,5})\.")
     first = names.usual(tensors, ("b4.conv.weight", 0), ("b4.fc.weight", 0), ("b4.conv.bias", 0))
     rest = [
         names.usual(tensors, *((f"b{side}.{name}", 0) for name in ("conv0.weight", "conv0.bias"))) for side in sides[1:]
     ]
-    labels = tensors["mapping.embed.weight"].shape[1] if "mapping.embed.weight" in tensors else 0
+    labels = _labels(tensors)
     module = Discriminator((first, *rest), labels, _layers(tensors) if labels else 0, clamp=clamp)
     shapes = [(1, sides[-1], sides[-1], 3), *([(1, labels)] if labels else [])]
     needed = names.wanted(module, shapes, lambda path: ".".join(path).replace("_", "."))
@@ -76,15 +79,22 @@ def _without_extras(tensors: Tensors) -> tuple[float | None, Tensors]:
             raise ValueError(f"{name} is not the filter {list(TAPS)}, and no other is known here")
     clamp = tensors.get(nvidia.CLAMP)
     rest = {name: x for name, x in tensors.items() if not name.endswith(_FILTER) and name != nvidia.CLAMP}
-    return None if clamp is None else float(clamp), rest
+    if np.size(0 if clamp is None else clamp) != 1:
+        raise ValueError(f"misshapen: {nvidia.CLAMP} {np.shape(clamp)}, expected one number")
+    return None if clamp is None else float(np.reshape(clamp, ())), rest
+
+
+def _labels(tensors: Tensors) -> int:
+    """How long the labels are that a network is conditioned on; 0 where it is on none."""
+    return names.usual(tensors, (_EMBED, 1)) if _EMBED in tensors else 0
 
 
 def _sides(tensors: Tensors, pattern: str) -> list[int]:
     """The blocks' sizes in pixels, ascending. Raises `ValueError` where they are not 4, 8, 16 …"""
     sides = sorted({int(found[1]) for name in tensors if (found := re.match(pattern, name))})
     expected = [SMALLEST << level for level in range(len(sides))]
-    if len(sides) < 2 or sides != expected:
-        there = ", ".join(map(str, sides)) or "no"
+    if not 2 <= len(sides) <= _MOST_BLOCKS or sides != expected:
+        there = ", ".join(map(str, sides[:_MOST_BLOCKS])) or "no"
         raise ValueError(
             f"its blocks are of {there} pixels; those of StyleGAN2 are of 4, 8, 16 … pixels, none left out"
         )
@@ -92,4 +102,7 @@ def _sides(tensors: Tensors, pattern: str) -> list[int]:
 
 
 def _layers(tensors: Tensors) -> int:
-    return len({found[1] for name in tensors if (found := re.match(r"mapping\.fc(\d+)\.", name))})
+    count = len({found[1] for name in tensors if (found := re.match(r"mapping\.fc(\d+)\.", name))})
+    if count > _MOST_LAYERS:
+        raise ValueError(f"its mapping network has {count:,} layers; no network here is that large")
+    return count

@@ -25,7 +25,7 @@ from lgan_jax import files
 from lgan_jax.core import Finished, State
 from lgan_jax.training import parallel
 from lgan_jax.training.phase import Phase
-from lgan_jax.training.workdir import about, check_format, read_run
+from lgan_jax.training.workdir import about, check_format, read_experiment, read_run
 
 _ITEMS = ("state", "data", "record")  # of a checkpoint, a folder each
 _SEALED = "checksums"  # field of the record of a checkpoint that has checksums; those of older versions have none
@@ -130,7 +130,9 @@ class Checkpoints:
         """Waits until the last save is on disk, and only then removes what is older than those to keep."""
         saved, self._unsettled = self._unsettled, None
         self._manager.wait_until_finished()
-        if saved is not None and parallel.is_first():
+        self._manager.check_for_errors()
+        # A save that failed leaves no such folder; where Orbax has not raised its error yet, it does when it is closed.
+        if saved is not None and parallel.is_first() and (self.folder / str(saved)).is_dir():
             files.sync(self.folder / str(saved))
             files.sync_entries(self.folder)
             for step in _steps(self.folder)[: -self._keep] if self._keep else ():
@@ -266,7 +268,7 @@ def finished_section(workdir: str | os.PathLike, phase: str, data: Mapping[str, 
     Raises `ValueError`, one line, where the run has no such phase, has not finished it, or its record of the data
     differs from `data` in one of the fields there.
     """
-    stored = read_run(workdir)
+    stored = read_experiment(workdir)
     if phase not in stored["config"]["phases"]:
         raise ValueError(f"{workdir} has no {phase} phase")
     theirs = stored["data"]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from lgan_jax import files
+from lgan_jax import files, untrusted
 from lgan_jax.training import parallel
 
 FORMAT = 1  # of the run's folder and its checkpoints; grows when an older library could not read them
@@ -20,6 +20,11 @@ CHANGES = "changes"  # the field of `run.json` with what was changed since the r
 STRIPPED = {"references": "stripped"}  # in the record of a run whose people's frames were taken out
 HOLDS = "holds_frames_of"  # the field with the people whose frames lie in the run's checkpoints, where there are any
 _ABOUT = ("format", "lgan_jax", "jax", "devices", CHANGES)  # fields that may differ when a run is continued
+_VERSIONS = {"format": int, "lgan_jax": str}
+_PARTS: Mapping[str, Mapping[str, type]] = {  # of an experiment's record: what is read of them
+    "config": {"method": str, "phases": list},
+    "data": {"name": str, "fingerprint": str, "scheme": str, "size": int, "identities": list},
+}
 _SHOWN = 4  # of the fields that differ
 
 
@@ -48,7 +53,7 @@ def open_run(
     Raises `ValueError` if the folder belongs to another record or a newer format, `FileExistsError` if it holds
     files but no run, and `OSError` where it cannot be written.
     """
-    workdir = Path(workdir)
+    workdir = Path(workdir).expanduser()
     record = json.loads(json.dumps(record))
     if parallel.is_first():
         files.make_folder(workdir)
@@ -92,16 +97,25 @@ def _changes(
 def read_run(workdir: str | os.PathLike) -> dict[str, Any]:
     """What `run.json` says: the record the run was started with, format, versions and devices.
 
-    Raises `FileNotFoundError` where there is no run, `ValueError` for a newer format or a file that is not JSON.
+    Raises `FileNotFoundError` where there is no run, `ValueError` for a newer format or a file that is damaged.
     """
-    path = Path(workdir) / _NAME
+    path = Path(workdir).expanduser() / _NAME
     if not path.is_file():
         raise FileNotFoundError(f"there is no run in {workdir}: {path} does not exist; train.py writes it")
     try:
-        stored = json.loads(path.read_text())
+        stored = untrusted.read_record(path, _VERSIONS)
     except ValueError as error:
-        raise ValueError(f"{path} cannot be read ({error}); restore it or start in another --workdir") from None
+        raise ValueError(f"{error}; restore it or start in another --workdir") from None
     check_format(stored, path)
+    return stored
+
+
+def read_experiment(workdir: str | os.PathLike) -> dict[str, Any]:
+    """As `read_run`, of a run of an experiment's config with the record of its data, which is checked too."""
+    stored, where = read_run(workdir), str(Path(workdir) / _NAME)
+    for part, fields in _PARTS.items():
+        untrusted.check_fields(stored, {part: dict}, where)
+        untrusted.check_fields(stored[part], fields, f"{part} in {where}")
     return stored
 
 

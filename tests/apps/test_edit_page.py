@@ -226,8 +226,26 @@ def test_json_and_pts_come_back(page, known, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("head", "between", "tail"),
+    [
+        ("version: 1\r\nn_points: 98\r\n{\r\n", "\r\n", "\r\n}\r\n"),
+        ("\ufeffversion: 1\nN_POINTS:98\n\n{", "\n\n", "}"),
+        ("// drawn by hand\nn_points = 98 {\n  ", " \t\n  ", "\n} # end"),
+    ],
+)
+def test_pts_in_all_writings(page, tmp_path, head, between, tail):
+    wanted = points(page) + 0.01
+    rows = between.join(f"{x}\t{y:e}" for x, y in wanted * 32 + 0.5)
+    (tmp_path / "a.pts").write_text(f"{head}{rows}{tail}", encoding="utf-8", newline="")
+    page.locator("#landmark-file").set_input_files(tmp_path / "a.pts")
+    assert says(page, "a.pts opened")
+    np.testing.assert_allclose(points(page), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(
     ("content", "said"),
     [
+        ("version: 1\nn_points: 3\n{\n1 1\n}\n", "the file says 3 points and has 1"),
         ("version: 1\nn_points: 2\n{\n1 1\n2 2\n}\n", "the file has 2 points; this run has 98 (wflw98)"),
         ('{"scheme": "ibug68", "points": [[0, 1]]}', "the file's points are ibug68; this run has wflw98"),
         ('{"points": 3}', "the file holds no points"),

@@ -42,8 +42,8 @@ def test_a_photo_is_turned_upright_and_made_smaller():
     np.testing.assert_allclose(read[100, 100], 0, atol=12)
 
 
-def test_png_and_webp_keep_small_sizes():
-    for kind in ("PNG", "WEBP"):
+def test_all_formats_keep_small_sizes():
+    for kind in ("PNG", "WEBP", "GIF", "TIFF", "AVIF"):
         assert photos.decode(encoded(picture(30, 40), kind)).shape == (40, 30, 3)
 
 
@@ -58,7 +58,7 @@ def test_what_is_no_photo_is_refused():
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("face.png", b"no picture")
     cut = encoded(picture(300, 200), "PNG")[:200]
-    for data in (archive.getvalue(), b"", b"GIF89a", cut, encoded(picture(30, 40), "GIF"), png_header(50, 40)):
+    for data in (archive.getvalue(), b"", b"GIF89a", cut, png_header(50, 40)):
         with pytest.raises(ValueError, match="no photo that can be read"):
             photos.decode(data)
 

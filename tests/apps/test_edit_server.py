@@ -43,7 +43,7 @@ class Stub:
     def convert(self, landmarks, target, constrain=True):
         return landmarks
 
-    def synthesize(self, landmarks, target, convert=True):
+    def synthesize(self, landmarks, target, convert=True, constrain=True):
         self.began.release()
         assert self.go.wait(20)
         self.seen.append(round(float(landmarks[0].mean()), 3))

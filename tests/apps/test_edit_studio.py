@@ -21,7 +21,7 @@ class Stub:
     def convert(self, landmarks, target, constrain=True):
         return landmarks + 0.1 * np.array(target, np.float32)[:, None, None]
 
-    def synthesize(self, landmarks, target, convert=True):
+    def synthesize(self, landmarks, target, convert=True, constrain=True):
         assert not convert
         value = landmarks.mean((1, 2)) - 0.5 * np.array(target)
         return np.broadcast_to(value[:, None, None, None], (len(value), 32, 32, 3)).astype(np.float32)

@@ -5,6 +5,7 @@ import av
 import numpy as np
 import pytest
 import small_videos
+from PIL import Image
 
 from lgan_jax import action_units, cli
 from lgan_jax.apps.driving import Locator
@@ -87,6 +88,22 @@ def test_the_face_is_edited_and_put_back(tmp_path):
     assert b"trainedAlgorithmicMedia" in (tmp_path / "out.png").read_bytes()
     assert b"myrun" in (tmp_path / "out.png").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["face.png", "out.png"]
+
+
+def test_a_cut_out_face_stays_cut_out_and_hides_its_hidden_colors(tmp_path):
+    scene = small_videos.scene((small_videos.face(1)[0], 60, 16))
+    alpha = np.full(scene.shape[:2], 255, np.uint8)
+    alpha[:, :30], scene[:, :30] = 0, (255, 0, 255)
+    Image.fromarray(np.dstack([scene, alpha])).save(tmp_path / "cut.png")
+    said = _run(tmp_path, image=tmp_path / "cut.png", au=["12=1"])
+    with Image.open(tmp_path / "out.png") as made:
+        assert (made.mode, made.size) == ("RGBA", (320, 256))
+        pixels = np.asarray(made)
+    np.testing.assert_array_equal(pixels[..., 3], alpha)
+    assert (pixels[:, :30, :3] == 255).all()
+    assert "white" not in said
+    said = _run(tmp_path, image=tmp_path / "cut.png", sweep=12)
+    assert "cut.png: transparent parts are shown on white" in said
 
 
 def test_expressions_and_other_faces_give_all_units(tmp_path):

@@ -15,8 +15,8 @@ from lgan_jax.apps.invert import job
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import kept
 from lgan_jax.data.align import TEMPLATE
-from lgan_jax.data.prepare.sources import pyav
 from lgan_jax.landmarks import IBUG68_TO_INNER49, INNER49
+from lgan_jax.media.ffmpeg import pyav
 from lgan_jax.methods.began.model import Inverted
 
 SIZE = 32

@@ -45,7 +45,7 @@ class _Model:
     def convert(self, landmarks, target, constrain=True):
         return np.asarray(landmarks, np.float32)
 
-    def synthesize(self, landmarks, target, convert=True):
+    def synthesize(self, landmarks, target, convert=True, constrain=True):
         time.sleep(self.seconds)
         pictures = np.zeros((len(landmarks), SIZE, SIZE, 3), np.float32)
         pictures += (2 * landmarks[:, 0, 0] - 1)[:, None, None, None]
@@ -177,7 +177,7 @@ def test_without_any_face_nothing_is_left_and_an_earlier_file_stays(tmp_path):
 
 def test_a_fault_in_the_middle_leaves_nothing_behind(tmp_path):
     class Broken(_Model):
-        def synthesize(self, landmarks, target, convert=True):
+        def synthesize(self, landmarks, target, convert=True, constrain=True):
             self.seconds += 1
             if self.seconds > 2:
                 raise RuntimeError("out of memory")
@@ -222,7 +222,7 @@ def test_memory_does_not_grow_with_a_videos_length(tmp_path, monkeypatch):
     class Measuring(_Model):
         info = FaceInfo(IBUG68, 96, _Model.info.identities)
 
-        def synthesize(self, landmarks, target, convert=True):
+        def synthesize(self, landmarks, target, convert=True, constrain=True):
             kept.append(int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize())
             return super().synthesize(landmarks, target)
 

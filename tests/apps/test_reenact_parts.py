@@ -118,7 +118,7 @@ class _Model:
     def convert(self, landmarks, target, constrain=True):
         return np.asarray(landmarks, np.float32) + 0.1 * (target == "bo")
 
-    def synthesize(self, landmarks, target, convert=True):
+    def synthesize(self, landmarks, target, convert=True, constrain=True):
         assert not convert
         self.counts.append(len(landmarks))
         pictures = np.zeros((len(landmarks), 32, 32, 3), np.float32) - 1

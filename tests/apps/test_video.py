@@ -6,9 +6,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import small_media
 import small_videos
+from PIL import Image
 
 from lgan_jax.apps import output, video
+from lgan_jax.media.video import Orientation
 
 TICKS = Fraction(1, 12800)
 TIMES = [0, 500, 1500, 1800, 4000, 4512, 7000]
@@ -114,6 +117,66 @@ def test_rotation_is_undone_for_reading_and_kept_in_the_file(tmp_path, rotation)
     np.testing.assert_array_equal(next(video.open_source(tmp_path / "out.mp4").frames()).image > 128, first > 128)
 
 
+def test_a_mirroring_matrix_is_undone_for_reading_and_kept_in_the_file(tmp_path):
+    path = tmp_path / "in.mp4"
+    mirrored = [-(1 << 16), 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30]
+    small_media.write(path, [_shade(60)] * 2, matrix=mirrored)
+    source = video.open_source(path)
+    first = next(source.frames()).image
+    np.testing.assert_array_equal(first > 128, _shade(0)[:, ::-1] > 128)
+    again = video.open_source(_copied(source, tmp_path / "out.mp4"))
+    assert again.video.orientation == source.video.orientation != Orientation()
+    np.testing.assert_array_equal(next(again.frames()).image > 128, first > 128)
+
+
+def test_a_folder_of_folders_says_so(tmp_path):
+    small_videos.write_photo(tmp_path / "in" / "day" / "1.jpg", _shade(80))
+    with pytest.raises(ValueError, match="holds no photos itself, only in folders below"):
+        video.open_source(tmp_path / "in")
+
+
+def test_an_animated_image_drives_as_a_video(tmp_path):
+    stills = [Image.fromarray(_shade(50 * i)) for i in range(3)]
+    stills[0].save(tmp_path / "in.gif", save_all=True, append_images=stills[1:], duration=[100, 200, 100])
+    source = video.open_source(tmp_path / "in.gif")
+    assert (source.kind, source.count) == ("video", 3)
+    with av.open(str(_copied(source, tmp_path / "out.mp4"))) as container:
+        assert [frame.time for frame in container.decode(video=0)] == pytest.approx([0, 0.1, 0.3])
+    stills[0].save(tmp_path / "still.gif")
+    assert video.open_source(tmp_path / "still.gif").kind == "image"
+
+
+def test_transparent_parts_of_photos_are_said(tmp_path):
+    image = np.dstack([_shade(80), np.full((32, 48), 255, np.uint8)])
+    image[:9, :, 3] = 0
+    (tmp_path / "in").mkdir()
+    Image.fromarray(image).save(tmp_path / "in" / "a.png")
+    source = video.open_source(tmp_path / "in")
+    (frame,) = source.frames()
+    assert (frame.image[:9] == 255).all()
+    assert source.notes == ["transparent parts are shown on white"]
+
+
+def _memory() -> int:
+    """Bytes of this process that are in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux says how much memory is used")
+def test_memory_does_not_grow_with_the_length(tmp_path):
+    path, frames = tmp_path / "in.mp4", (_shade(i % 200, 320, 200) for i in range(300))
+    small_media.write(path, frames, options={"preset": "ultrafast"}, sounds=["flac"], seconds=12.0)
+    source, used = video.open_source(path), []
+    made = output.open_output(tmp_path / "out.mp4", source, "run")
+    for frame in source.frames():
+        made.write(frame.image, frame.time)
+        used.append(_memory())
+    made.finish(True)
+    made.discard()
+    assert len(used) == 300
+    assert used[-1] - used[100] < 15e6  # 200 frames are 38 MB
+
+
 def test_sound_that_fits_is_copied_bit_by_bit(tmp_path):
     source = video.open_source(_video(tmp_path / "in.mp4", "aac"))
     sound = _sound(source.path)
@@ -171,6 +234,7 @@ def test_photos_come_in_the_order_of_their_numbers_and_unreadable_ones_keep_thei
     (folder / "f11.png").write_bytes(b"none")
     (folder / "notes.txt").write_text("none")
     source = video.open_source(folder)
+    assert source.notes == ["not read, for they are no photos: notes.txt"]
     frames = list(source.frames())
     assert [frame.image is None for frame in frames] == [False, False, True]
     assert [round(frame.image.mean(), -1) for frame in frames[:2]] == [100, 200]
@@ -210,7 +274,8 @@ def test_a_video_that_is_cut_off_gives_what_it_has(tmp_path):
         ("cut.mp4", "half", "cut off or damaged"),
         ("sound.mp4", "sound", "no picture track"),
         ("a.txt", b"words", "neither a video nor a photo"),
-        ("a.png", b"PK\x03\x04", "a.png: no picture"),
+        ("a.png", b"PK\x03\x04", "a.png is neither a video nor a photo that can be read: it is a ZIP archive"),
+        ("b.png", b"\x89PNG\r\n\x1a\n", "b.png: the picture is truncated"),
         ("folder", "empty", "holds no photos"),
     ],
 )

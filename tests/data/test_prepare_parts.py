@@ -1,5 +1,8 @@
 """The parts of `prepare`: alignment and smoothing, the quality filter, following a face, reading files."""
 
+import os
+import unicodedata
+
 import cv2
 import numpy as np
 import pytest
@@ -187,6 +190,42 @@ def test_people_of_a_folder(tmp_path):
     assert (video.moving, video.frames, [file.name for file in video.files]) == (True, 3, ["2.mp4"])
     assert (photos.moving, photos.frames, [file.name for file in photos.files]) == (False, 1, ["1.JPG"])
     assert people[1].skipped == ("notes.txt",)
+
+
+def test_what_is_no_person_is_named_with_the_reason(tmp_path):
+    write_photo(tmp_path / "ada" / "2024" / "1.jpg", face(0)[0])
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(ValueError, match=r"no folder with photos or videos; it has ada/ \(its photos or videos lie a"):
+        sources.people(tmp_path)
+    write_photo(tmp_path / "bo" / "camera.bin", face(0)[0])
+    (tmp_path / "bo" / "old").mkdir()
+    (tmp_path / "bo" / "page.jpg").write_text("<html>")
+    (person,), others = sources.people(tmp_path)
+    assert (person.name, [file.name for file in person.files]) == ("bo", ["camera.bin"])
+    assert person.skipped == ("old/", "page.jpg")
+    assert others == ["ada/ (its photos or videos lie a folder too deep)", "notes.txt"]
+
+
+def test_people_whose_names_cannot_be_told_apart_or_written(tmp_path):
+    for name in (unicodedata.normalize("NFC", "Zoë"), unicodedata.normalize("NFD", "Zoë")):
+        write_photo(tmp_path / name / "1.jpg", face(0)[0])
+    if len(list(tmp_path.iterdir())) == 2:
+        with pytest.raises(ValueError, match="more than once"):
+            sources.people(tmp_path)
+    write_photo(tmp_path / "n" / os.fsdecode(b"caf\xe9") / "1.jpg", face(0)[0])
+    with pytest.raises(ValueError, match=r"caf\\xe9, whose name is not UTF-8: rename it"):
+        sources.people(tmp_path / "n")
+
+
+def test_transparent_photos_are_said(tmp_path):
+    image = np.dstack([face(0)[0], np.full((224, 224), 255, np.uint8)])
+    image[:40, :, 3] = 0
+    (tmp_path / "p").mkdir()
+    cv2.imwrite(str(tmp_path / "p" / "1.png"), image)
+    (person,), _ = sources.people(tmp_path)
+    ((_, shown),) = sources.frames(person.sources[0])
+    assert (shown[:40] == 255).all()
+    assert person.sources[0].notes == ["transparent parts are shown on white"]
 
 
 def test_frames_from_the_middle_are_those_of_the_whole(tmp_path):

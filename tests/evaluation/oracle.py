@@ -46,6 +46,8 @@ def built_in_faces(size, identities, train, test, variation="video", **options):
 class Oracle:
     """Knows every sample; looks up the one that landmarks or a picture belong to and draws it as the target."""
 
+    constraint = 0.0
+
     def __init__(self, data, samples):
         self.info = data.info
         self.samples, self.points, self.pictures = [], [], []
@@ -54,10 +56,10 @@ class Oracle:
             for sample, record in zip(samples[split], records):
                 self._keep(sample, record)
 
-    def convert(self, landmarks, target):
+    def convert(self, landmarks, target, constrain=True):
         return np.stack([self.points[self._as(points, who)] for points, who in zip(landmarks, target)])
 
-    def synthesize(self, landmarks, target, convert=True):
+    def synthesize(self, landmarks, target, convert=True, constrain=True):
         if convert:
             landmarks = self.convert(landmarks, target)
         found = []

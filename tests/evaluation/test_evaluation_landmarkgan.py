@@ -10,7 +10,10 @@ from oracle import Oracle, built_in_faces
 from lgan_jax.evaluation import report
 from lgan_jax.evaluation.landmarkgan import evaluate as landmarkgan
 
-ROWS = ["LandmarkGAN", "without converter", "nearest training frame", "mean face of the target"]
+ROWS = [
+    *("LandmarkGAN", "without converter", "nearest training frame", "warped nearest frame"),
+    "mean face of the target",
+]
 
 
 class Page(html.parser.HTMLParser):
@@ -58,21 +61,22 @@ def judged(tmp_path_factory):
 def test_an_oracle_beats_every_baseline(judged):
     made, _ = judged
     rows = figures(made, "reenactment")
-    assert list(rows)[:4] == ROWS
-    (worst,) = list(rows)[4:]
+    assert list(rows)[:5] == ROWS
+    (worst,) = list(rows)[5:]
     assert worst.startswith("LandmarkGAN, worst: ")
     assert rows[worst]["ssim"] <= rows[ROWS[0]]["ssim"]
-    ours, nearest, mean = rows[ROWS[0]], rows[ROWS[2]], rows[ROWS[3]]
+    ours, nearest, warped, mean = rows[ROWS[0]], rows[ROWS[2]], rows[ROWS[3]], rows[ROWS[4]]
+    assert ours["ssim"] > warped["ssim"] > nearest["ssim"]
     assert ours["lmk"] < 0.05 < nearest["lmk"]
     assert ours["own_lmk"] < 0.01 < nearest["own_lmk"]
     assert ours["ssim"] > 0.99 > 0.8 > max(nearest["ssim"], mean["ssim"])
     assert ours["identity"] < 0.6
     assert ours["made_found"] >= 0.5
     assert made.good is True
-    assert "beats the nearest training frame in LMK by dlib" in made.verdict
+    assert "beats the warped nearest frame in LMK by dlib" in made.verdict
     again = figures(made, "reconstruction")
-    assert list(again)[:3] == [ROWS[0], *ROWS[2:]]
-    assert len(again) == 4
+    assert list(again)[:4] == [ROWS[0], *ROWS[2:]]
+    assert len(again) == 5
     assert again[ROWS[0]]["psnr"] > 40 > again[ROWS[2]]["psnr"]
     assert again[ROWS[0]]["own_error"] < 1e-6 < again[ROWS[2]]["own_error"]
 
@@ -95,7 +99,7 @@ def test_files_of_the_report(judged):
     assert data["tables"]["reenactment"]["rows"][0]["figures"]["ssim"]["measured"] == 12
     assert data["data"]["built_in"] is True
     assert (data["data"]["size"], data["data"]["train"], data["data"]["test"]) == (128, 12, 6)
-    assert data["settings"] == {"frames": 2, "identity_frames": 1, "gallery_frames": 1000}
+    assert data["settings"] == {"split": "test", "frames": 2, "identity_frames": 1, "gallery_frames": 1000}
     assert data["verdict"] == made.verdict
     page = Page((out / "index.html").read_text())
     assert [image["src"] for image in page.images] == data["pictures"]
@@ -137,7 +141,7 @@ def test_one_identity_and_no_dlib(tmp_path, without_dlib):
 class Blind(Oracle):
     """Draws the first picture it knows of everybody, whatever the landmarks."""
 
-    def synthesize(self, landmarks, target, convert=True):
+    def synthesize(self, landmarks, target, convert=True, constrain=True):
         first = [next(i for i, s in enumerate(self.samples) if s.identity == who) for who in target]
         return np.stack([self.pictures[i] for i in first]).astype(np.float32) / 127.5 - 1
 
@@ -169,7 +173,7 @@ def test_bad_input(tmp_path, without_dlib):
     model = Oracle(data, samples)
     with pytest.raises(ValueError, match="picture size"):
         landmarkgan.evaluate(model, other, landmarkgan.Settings(), tmp_path)
-    model.synthesize = lambda landmarks, target, convert=True: np.full((len(landmarks), 32, 32, 3), np.nan, np.float32)
+    model.synthesize = lambda landmarks, target, *_: np.full((len(landmarks), 32, 32, 3), np.nan, np.float32)
     with pytest.raises(ValueError, match="not finite"):
         landmarkgan.evaluate(model, data, landmarkgan.Settings(), tmp_path)
     data.test.__init__([])

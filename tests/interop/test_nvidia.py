@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from lgan_jax import interop
-from lgan_jax.interop import nvidia
+from lgan_jax.interop import nvidia, torchfiles
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; pip install 'lgan_jax[torch]'")
 import twin_stylegan2 as twin  # noqa: E402  after the skip
@@ -55,12 +55,13 @@ def packages(monkeypatch):
 class Persistent:
     """Is pickled as `torch_utils.persistence` pickles a module: a function, and a program beside the state."""
 
-    def __init__(self, module, clamp):
-        self.module, self.clamp = module, clamp
+    def __init__(self, module, clamp, **more):
+        self.module, self.clamp, self.more = module, clamp, more
 
     def __reduce__(self):
         state = dict(self.module.__dict__)
         state["_modules"] = {name: Persistent(inner, self.clamp) for name, inner in state["_modules"].items()}
+        state["_buffers"] = {**state["_buffers"], **self.more}
         state |= {"conv_clamp": self.clamp, "weight_gain": np.float64(0.5), "_init_kwargs": EasyDict(a=1)}
         meta = {"type": "class", "version": 6, "module_src": SOURCE, "class_name": "Generator", "state": state}
         return _reconstruct_persistent_obj, (meta,)
@@ -190,14 +191,18 @@ def refused(path, kind="stylegan2"):
 
 
 def storage_with(bomb):
-    """A storage's bytes with something else where the storage should be."""
+    """A tensor whose storage's bytes have something else where the storage should be."""
 
     class Loaded:
         def __reduce__(self):
-            data = b"".join(pickle.dumps(part, 2) for part in (0, 1001, {}, bomb))
+            data = b"".join(pickle.dumps(part, 2) for part in (torchfiles.MAGIC, 1001, {}, bomb))
             return torch.storage._load_from_bytes, (data,)
 
-    return Loaded()
+    class Tensor:
+        def __reduce__(self):
+            return torch._utils._rebuild_tensor_v2, (Loaded(), 0, (1,), (1,), False, {})
+
+    return Tensor()
 
 
 def objects_in_an_array(bomb):
@@ -209,7 +214,7 @@ def objects_in_an_array(bomb):
 )
 def test_a_pickle_with_code_is_refused_and_nothing_runs(packages, networks, tmp_path, wrapped):
     trace = tmp_path / "it ran"
-    path = written(tmp_path / "evil.pkl", {"G_ema": Persistent(networks[0], None), "more": wrapped(Bomb(trace))})
+    path = written(tmp_path / "evil.pkl", {"G_ema": Persistent(networks[0], None, more=wrapped(Bomb(trace)))})
     message = refused(path)
     assert "asks for" in message
     assert "nothing of it is run" in message

@@ -6,17 +6,18 @@ What is no photo, or too large, is refused from its first bytes, before it is de
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import AsyncIterable, Mapping
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps
+from PIL import Image
+
+from lgan_jax import image_limits
+from lgan_jax.data import images
 
 MOST_BYTES = 32 * 2**20
 MOST_PIXELS = 40_000_000
 WITHIN = 120.0  # seconds for an upload: 32 MB at 2 Mbit/s
-_FORMATS = ("JPEG", "PNG", "WEBP")
 _SIDE = 1600  # pixels that a photo is made smaller to before a face is looked for
 
 
@@ -49,18 +50,18 @@ async def body(headers: Mapping[str, str], chunks: AsyncIterable[bytes], most: i
 def decode(data: bytes) -> UInt8[np.ndarray, "H W 3"]:
     """The photo, upright as its camera was held, at most 1,600 pixels long.
 
-    Raises `ValueError`, one line, for what is no JPEG, PNG or WebP, is cut short, or has more than 40 megapixels.
+    Raises `ValueError`, one line, for what is no photo of `media.files.FORMATS`, is cut short, or has more than 40
+    megapixels.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as photo:
-            if photo.width * photo.height > MOST_PIXELS:
-                raise Image.DecompressionBombError
-            photo.draft("RGB", (_SIDE, _SIDE))  # JPEG is decoded at a fraction of its size where that is enough
-            upright = ImageOps.exif_transpose(photo.convert("RGB"))
-    except Image.DecompressionBombError:
+        image_limits.check(data, MOST_PIXELS)
+        upright = Image.fromarray(images.decode(data))
+    except image_limits.TooLargeError:
         most = MOST_PIXELS // 10**6
         raise TooLarge(f"the photo has more than {most} megapixels; make it smaller first") from None
-    except (OSError, ValueError, SyntaxError):
-        raise ValueError("this is no photo that can be read; JPEG, PNG and WebP can") from None
+    except ImportError as error:
+        raise ValueError(str(error)) from None
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ValueError(f"this is no photo that can be read ({error})") from None
     upright.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
     return np.asarray(upright)

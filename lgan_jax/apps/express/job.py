@@ -24,6 +24,7 @@ from lgan_jax.evaluation.expression.measures import Model as Synthesizer
 from lgan_jax.evaluation.pictures import to_bytes
 from lgan_jax.evaluation.sheets import Row, sheet
 from lgan_jax.faces import Faces
+from lgan_jax.media.photos import TRANSPARENT, with_alpha
 from lgan_jax.methods.dftnet.model import ExpressionEditor
 from lgan_jax.methods.expression.model import ExpressionSynthesizer
 
@@ -175,9 +176,7 @@ def run(
 
     `find` gives the landmarks of a made face, or None; they say how far the outline moved.
     """
-    photo = photos.read(options.image, locator, "--image")
-    if line := photos.which(photo, options.image.name):
-        say(line)
+    photo = _photo(options, locator, say)
     own = model.estimate(photos.in_range(photo))[0]
     like = None
     if options.like is not None:
@@ -208,9 +207,7 @@ def run_labelled(
     scheme = model.info.scheme.name
     if scheme not in FROM_IBUG68:
         raise ValueError(f"--landmarks-from: dlib has no {scheme} points, which {options.workdir} needs")
-    photo = photos.read(options.image, locator, "--image")
-    if line := photos.which(photo, options.image.name):
-        say(line)
+    photo = _photo(options, locator, say)
     other = _other(options.landmarks_from, locator, "--landmarks-from", say)
     say(f"wanted: {options.expression}, with the landmarks of {options.landmarks_from.name}")
     landmarks = other.face.ibug68[FROM_IBUG68[scheme]]
@@ -218,6 +215,16 @@ def run_labelled(
     _write(options, photo, list(to_bytes(made)), np.ones(1), find, say)
     say(f"{options.place} is written")
     return 0
+
+
+def _photo(options: Options, locator: Locator, say: Say) -> Photo:
+    """The photo to edit; what a user should know of it is said."""
+    photo = photos.read(options.image, locator, "--image")
+    if line := photos.which(photo, options.image.name):
+        say(line)
+    if photo.alpha is not None and (options.moving or options.series):
+        say(f"{options.image.name}: {TRANSPARENT}")
+    return photo
 
 
 def _other(path: Path, locator: Locator, flag: str, say: Say) -> Photo:
@@ -259,6 +266,8 @@ def _write(
         else:
             for time, face in enumerate(faces):
                 picture = face if options.face_only else photos.put_back(photo, face, find(face))
+                if photo.alpha is not None and not options.face_only and not options.moving:
+                    picture = with_alpha(picture, photo.alpha)
                 made.write(provenance.mark(picture) if options.moving and options.visible_mark else picture, time)
         made.finish(complete=True)
         if line := cli.keep_earlier(options.place, options.overwrite):

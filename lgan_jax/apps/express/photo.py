@@ -31,11 +31,13 @@ class Photo(NamedTuple):
       image: uint8 RGB.
       face: the largest face, aligned.
       boxes: of all faces that were seen, the best score first.
+      alpha: uint8, how opaque each pixel of the photo's file is; None where all of them are.
     """
 
     image: Image
     face: Located
     boxes: list[Box]
+    alpha: UInt8[np.ndarray, "_ _"] | None = None
 
 
 def read(path: Path, locator: Locator, flag: str) -> Photo:
@@ -44,7 +46,8 @@ def read(path: Path, locator: Locator, flag: str) -> Photo:
     Raises `FileNotFoundError` without the file, `ValueError` for what is no photo, or has no face that is upright.
     """
     open_photo(path, flag)
-    return search(images.decode(path.read_bytes()), locator, f"{flag} {path}")
+    image, alpha = images.read(path)
+    return search(image, locator, f"{flag} {path}")._replace(alpha=alpha)
 
 
 def search(image: Image, locator: Locator, name: str) -> Photo:

@@ -110,7 +110,7 @@ def framed(options: Options, info: FaceInfo, say: Say) -> Faces:
     """
     locator, faces = None, []
     for path in options.files:
-        image = images.decode(path.read_bytes())
+        image = images.read(path).image
         if image.shape[:2] == (info.size, info.size):
             say(f"{path.name} has the run's size: it is taken as it is")
             faces.append(image)

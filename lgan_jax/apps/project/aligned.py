@@ -84,7 +84,7 @@ def read(path: Path, flag: str, framing: Framing) -> Face:
     Raises `FileNotFoundError` without the file, `ValueError` for what is no photo, or has no face or more than one.
     """
     check(path, flag)
-    image = images.decode(path.read_bytes())
+    image = images.read(path).image
     if framing.as_it_is and image.shape[:2] == (framing.size, framing.size):
         return Face(path.stem, image)
     tracker = framing.tracker(False)

@@ -53,6 +53,8 @@ def run(options: Any, projector: Projector, framing: Framing, say: Callable[[str
         name = f"--landmarks {options.landmarks}, frame {report.written}"
         raise ValueError(f"{name}: {early}; {out} has the frames before it")
     say(f"{out} is written; {report.held} of {report.written} frames show the picture before, for want of a face")
+    for note in source.notes:
+        say(f"{options.landmarks.name}: {note}")
     if early:
         say(f"stopped: it has the first {report.written} frames and is whole")
         return 128 + interrupts.signal_number

@@ -195,6 +195,9 @@ def read_pairs(options: Options, projector: Projector, framing: Framing, say: Sa
     Raises `ValueError` where it is the only one, or none is left.
     """
     paths = paired(photos(options.look, "--look"), photos(options.landmarks, "--landmarks"))
+    for path in dict.fromkeys((options.look, options.landmarks)):
+        for note in video.open_source(path).notes:
+            say(f"{path.name}: {note}")
     pairs = []
     for look, landmarks in paths:
         try:

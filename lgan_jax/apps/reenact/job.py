@@ -22,6 +22,7 @@ from lgan_jax.apps.reenact.drive import Driver, Model, search
 from lgan_jax.apps.reenact.layout import Layout, Writer, columns
 from lgan_jax.apps.reenact.pipeline import Pipeline, Stage
 from lgan_jax.apps.video import Source
+from lgan_jax.media import files
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
 from lgan_jax.nn import chunks
 from lgan_jax.progress import Progress
@@ -115,9 +116,12 @@ def load(workdir: Path, target: str) -> tuple[Model, tuple[str, ...]]:
     model = opened(workdir)
     references.need(model, workdir)
     names = model.info.identities
-    if target != EVERYBODY and target not in names:
+    if target == EVERYBODY:
+        return model, names
+    name = files.named(target, names)
+    if name is None:
         raise ValueError(f"--target {target!r} is not in this run; it has {', '.join(names)}, or {EVERYBODY}")
-    return model, names if target == EVERYBODY else (target,)
+    return model, (name,)
 
 
 def run(
@@ -256,6 +260,7 @@ def _report(writer: Writer, source: Source, stages: Sequence[Stage], seconds: fl
         photos = source.kind == "folder"
         numbers = ", ".join(source.files[i].name if photos else str(i) for i in writer.listed)
         lines.append(f"no face in {writer.faceless} of {count} frames, which repeat another: {numbers}{more}")
+    lines += source.notes
     if source.kind == "video" and not stopped and count < _WHOLE * source.count:
         lines.append(f"{source.path} is cut off or damaged: {count} of about {source.count} frames can be read")
     return lines

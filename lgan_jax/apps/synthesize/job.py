@@ -22,7 +22,7 @@ from lgan_jax import files, locks
 from lgan_jax.apps import device, provenance
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.builders import made
-from lgan_jax.data.builders.base import skipped_lines
+from lgan_jax.data.builders.base import read_lines, skipped_lines
 from lgan_jax.data.split import FEWEST
 from lgan_jax.evaluation.pictures import to_bytes
 from lgan_jax.frames import to_pixels
@@ -103,7 +103,7 @@ def record(options: Options, info: FaceInfo) -> dict[str, Any]:
     """What must stay the same while a folder is added to."""
     newest = {each.name: checkpoints.newest_step(each) for each in (options.workdir / "checkpoints").iterdir()}
     weights = ", ".join(f"{name} of step {step:,}" for name, step in sorted(newest.items()) if step is not None)
-    stored = workdir.read_run(options.workdir)
+    stored = workdir.read_experiment(options.workdir)
     return {
         "run": options.workdir.resolve().name,
         "weights": weights,
@@ -214,16 +214,18 @@ def pts(points: np.ndarray) -> str:
 
 
 def _stored(out: Path, shard: int, numbers: range) -> list[Face] | None:
-    """The faces of a shard that is there with all these numbers; None where it is not."""
+    """The faces of a shard that is there with all these numbers; None where it is not, or its table is damaged."""
     path = out / made.PICTURES / f"{shard:05d}" / made.TABLE
     if not path.is_file():
         return None
-    with path.open(newline="") as file:
-        rows = list(csv.reader(file))[1:]
-    done = int(rows[-1][1]) + 1 if rows else numbers.start
+    try:
+        rows = list(csv.reader(read_lines(path)))[1:]
+        done = int(rows[-1][1]) + 1 if rows else numbers.start
+        faces = [Face(row[0], int(row[1]), row[2], np.array(row[3:], float).reshape(-1, 2)) for row in rows]
+    except (ValueError, IndexError, csv.Error):  # the shard is made again
+        return None
     if done < numbers.stop:
         return None
-    faces = [Face(row[0], int(row[1]), row[2], np.array(row[3:], float).reshape(-1, 2)) for row in rows]
     return [face for face in faces if face.number in numbers]
 
 

@@ -21,20 +21,24 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import tensorflow_datasets as tfds
 from jaxtyping import Float, UInt8
 
-from lgan_jax import files, locks
+from lgan_jax import files, image_limits, locks, untrusted
 from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.data import images
 from lgan_jax.data.split import CALLED, SPLITS, TEST, TRAIN, VALIDATION, subjects_note
+from lgan_jax.media import photos
+from lgan_jax.media.files import shown
 from lgan_jax.progress import Progress
 
 SKIPPED_FILE = "skipped.txt"
+MOST_TEXT = 512 * 2**20  # bytes of an annotation file
+_MOST_LINES = 2_000_000
 _CHUNK = 256  # records held in memory at once while writing
 _TFDS_INFO = "dataset_info.json"
 _SHARD = 8192  # records in a file
@@ -73,6 +77,8 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
     url_infos: ClassVar[dict] = {}
 
     def __init__(self, cache: Path, key: str, identities: tuple[str, ...], scheme: str):
+        if strange := [shown(name) for name in identities if shown(name) != name]:
+            raise ValueError(f"the name of {strange[0]} is not UTF-8: rename it")
         self.key = key
         self.identities = identities
         self.scheme = scheme
@@ -97,7 +103,7 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
 
     def skip(self, reason: str, name: str) -> None:
         """Notes that `name` is left out."""
-        self.skipped.setdefault(reason, []).append(name)
+        self.skipped.setdefault(reason, []).append(shown(name))
 
     def usable(self, make: Callable[[Given], Made], items: Iterable[tuple[str, Given]]) -> Iterator[Made]:
         """Yields `make(item)` of each (name, item), in order; those that raise `Unusable` are skipped and noted."""
@@ -192,7 +198,7 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
             skipped=self.skipped,
         )
         lines = [f"{name}\t{reason}\n" for reason, names in self.skipped.items() for name in names]
-        (Path(self.data_dir) / SKIPPED_FILE).write_bytes("".join(lines).encode(errors="surrogateescape"))
+        (Path(self.data_dir) / SKIPPED_FILE).write_text("".join(lines), encoding="utf-8")
         with _disk_errors():
             files.seal(Path(self.data_dir))  # before it gets its final name; `build` adds what TFDS writes besides
 
@@ -290,22 +296,47 @@ def decoded(data: bytes) -> UInt8[np.ndarray, "H W 3"]:
         raise Unusable(str(error)) from None
 
 
+def stored(data: bytes, image: UInt8[np.ndarray, "H W 3"]) -> bytes:
+    """What a record keeps of a picture: the file's bytes where they decode fast and alike everywhere, else PNG."""
+    return data if photos.plain(data) else images.encode_png(image)
+
+
 def read_bytes(path: Path) -> bytes:
-    """A picture's file. Raises `Unusable` where it is missing or cannot be read."""
+    """A picture's file. Raises `Unusable` where it is missing, cannot be read, or is larger than pictures are."""
     try:
-        return path.read_bytes()
+        return untrusted.read_bytes(path, image_limits.MOST_BYTES)
     except FileNotFoundError:
         raise Unusable("annotation without its picture") from None
     except OSError as error:
         raise Unusable(f"the file cannot be read: {error.strerror}") from None
+    except ValueError:  # also of a name that no file can have
+        raise Unusable(f"no file, or one of more than {image_limits.MOST_BYTES >> 20} MB") from None
+
+
+def below(folder: Path, name: str) -> Path:
+    """The file that an annotation calls `name`, below a folder. Raises `Unusable` for one that lies elsewhere."""
+    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\0" in name:
+        raise Unusable("annotation of a file outside of the folder")
+    return folder / name
 
 
 def read_text(path: Path) -> str:
-    """An annotation file's text. Raises `ValueError` where it cannot be read."""
+    """An annotation file's text, taken for UTF-8, without a byte order mark.
+
+    Raises `ValueError`, one line, where it cannot be read, or is larger than such files are.
+    """
     try:
-        return path.read_text("utf-8", errors="replace")
+        return untrusted.read_bytes(path, MOST_TEXT).decode("utf-8-sig", errors="replace")
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of an annotation file. Raises `ValueError`, one line, as `read_text`, and for too many."""
+    text = read_text(path).replace("\r\n", "\n").replace("\r", "\n")
+    if text.count("\n") > _MOST_LINES:
+        raise ValueError(f"{path} has more than {_MOST_LINES:,} lines: divide it")
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def _fault(entry: Path) -> str | None:
@@ -325,7 +356,14 @@ def _code() -> bytes:
     """A digest of the code that makes records of a folder: two versions of it have no entry of the cache in common."""
     package = Path(__file__).parents[2]
     digest = hashlib.sha256(importlib.metadata.version("lgan_jax").encode())
-    for path in sorted([*package.glob("*.py"), *package.glob("data/*.py"), *package.glob("data/builders/*.py")]):
+    for path in sorted(
+        [
+            *package.glob("*.py"),
+            *package.glob("media/*.py"),
+            *package.glob("data/*.py"),
+            *package.glob("data/builders/*.py"),
+        ]
+    ):
         digest.update(path.read_bytes())
     return digest.digest()
 
@@ -336,7 +374,11 @@ def listing_key(root: Path, listed: Iterable[Path]) -> str:
     for path in sorted(listed):
         if path.exists():
             stat = path.stat()
-            digest.update(f"{path.relative_to(root).as_posix()}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+            digest.update(
+                f"{path.relative_to(root).as_posix()}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode(
+                    errors="surrogateescape"
+                )
+            )
     return digest.hexdigest()[:16]
 
 

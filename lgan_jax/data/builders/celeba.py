@@ -1,8 +1,10 @@
 """CelebA, or any folder of photos: crops of faces with dlib's landmarks (Bazrafkan et al., section IV).
 
     <root>/img_align_celeba/*.jpg
-    <root>/list_eval_partition.txt   or <root>/Eval/…, where it is there: a file's name and 0, 1 or 2 in each line
+    <root>/list_eval_partition.txt   or .csv, or <root>/Eval/…, where it is there: in each line a file's name and 0, 1
+                                     or 2
 
+Both may lie one folder deeper, as torchvision (celeba/…) and Kaggle (img_align_celeba/img_align_celeba/*.jpg) lay them.
 Without a folder img_align_celeba all photos below the root are taken. Source: Liu et al., "Deep Learning Face
 Attributes in the Wild", ICCV 2015, as its authors distribute CelebA.
 """
@@ -25,13 +27,13 @@ from lgan_jax.data.builders import base
 from lgan_jax.data.split import by_subject
 from lgan_jax.faces import Box, Faces
 from lgan_jax.landmarks import IBUG68, to_inner49
+from lgan_jax.media import files
 from lgan_jax.ops import procrustes
 
 Crops = Literal["box", "cascade", "aligned", "ffhq"]
 
-PICTURES, LIST = "img_align_celeba", "list_eval_partition.txt"
+PICTURES, LIST = "img_align_celeba", "list_eval_partition"
 STORED = 256  # pixels a side of the stored crops at most
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _SMALLEST = 32  # pixels; smaller pictures are left out
 _LEAST_FACE = 1 / 5  # of the picture's shorter side, for the cascade
 _ENLARGED = 256  # pixels; dlib's detector is shown pictures with a shorter side at this size
@@ -55,12 +57,16 @@ class CelebA(base.FaceBuilder, skip_registration=True):
     """
 
     def __init__(self, root: Path, cache: Path, crops: Crops):
+        root = top(root)
         self.root, self.crops = root, crops
         self.files = photos(root)
-        lists = [path for path in (root / LIST, root / "Eval" / LIST) if path.is_file()][:1]
+        lists = partition_lists(root)[:1]
+        self.list = lists[0].name if lists else ""
         self.parts = partition(lists[0]) if lists else None
         digest = hashlib.sha256(repr((base.listing_key(root, [*lists, *self.files]), crops)).encode())
         super().__init__(cache, f"celeba-{digest.hexdigest()[:16]}", ("CelebA",), "inner49")
+        if not lists and pictures_folder(root) != root:
+            self.notes.append(f"there is no {LIST}.txt or .csv: the photos are split by their names")
         if crops == "cascade":
             by_cascade(Faces())  # says at once if there is none
         self._finders = threading.local()  # a cascade and dlib's models keep what they work on: one for each thread
@@ -79,7 +85,7 @@ class CelebA(base.FaceBuilder, skip_registration=True):
             return {path: splits[self._name(path)][0] for path in self.files}
         for path in self.files:
             if path.name not in self.parts:
-                self.skip(f"photo that is not in {LIST}", self._name(path))
+                self.skip(f"photo that is not in {self.list}", self._name(path))
         return {path: base.SPLITS[int(self.parts[path.name])] for path in self.files if path.name in self.parts}
 
     def _name(self, path: Path) -> str:
@@ -169,18 +175,36 @@ _CROPS = {
 }
 
 
+def top(root: Path) -> Path:
+    """The folder of the data set where `root` is its folder of pictures."""
+    while root.name == PICTURES:
+        root = root.parent
+    return root
+
+
+def pictures_folder(root: Path) -> Path:
+    """The folder of pictures in a data set's folder, or one folder deeper; the folder itself where there is none."""
+    found = [place / PICTURES for place in (root, *files.listed(root)) if (place / PICTURES).is_dir()]
+    return found[0] if found else root
+
+
+def partition_lists(root: Path) -> list[Path]:
+    """The lists of parts in a data set's folder, or one folder deeper."""
+    folders = [place for place in files.listed(root) if place.is_dir() and place.name != PICTURES]
+    places = [root, *folders, *(place / "Eval" for place in folders)]
+    return [path for place in places for path in files.listed(place, f"{LIST}.[tc][xs][tv]")]
+
+
 def photos(root: Path) -> list[Path]:
     """The photos of a data set, sorted. Raises `FileNotFoundError` or `ValueError` where there are none."""
     if not root.is_dir():
         raise FileNotFoundError(f"there is no folder {root}; give the folder that holds {PICTURES}, or photos")
-    folder = root / PICTURES if (root / PICTURES).is_dir() else root
-    found = sorted(
-        path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
-    )
+    folder = pictures_folder(root)
+    found = sorted(path for path in files.walk(folder) if files.is_photo(path))
     if len(found) < _FEWEST:
         raise ValueError(
-            f"{folder} holds {len(found)} photos ({', '.join(_SUFFIXES)}); at least {_FEWEST} are needed, to train, to "
-            "validate and to test with"
+            f"{folder} holds {len(found)} photos ({', '.join(files.PHOTO_ENDINGS)}); at least {_FEWEST} are needed, to "
+            "train, to validate and to test with"
         )
     return found
 
@@ -188,7 +212,7 @@ def photos(root: Path) -> list[Path]:
 def partition(path: Path) -> dict[str, str]:
     """The part, "0" to "2", of each file of a list. Raises `ValueError` for a line that is something else."""
     parts = {}
-    for number, line in enumerate(base.read_text(path).splitlines(), 1):
+    for number, line in enumerate(base.read_lines(path), 1):
         fields = line.replace(",", " ").split()
         if not fields or fields[0] == "image_id":  # the heading of a copy of the list as a table
             continue

@@ -25,6 +25,7 @@ from lgan_jax.data.builders import base, openface
 from lgan_jax.data.split import FEWEST, contiguous_blocks
 from lgan_jax.frames import from_pixels
 from lgan_jax.landmarks import scheme_of_count
+from lgan_jax.media import files
 from lgan_jax.ops.unit_estimate import ESTIMATED
 
 ANNOTATIONS = ("all_98pt.txt", "all_68pt.txt")
@@ -64,9 +65,9 @@ class CelebV(base.FaceBuilder, skip_registration=True):
         self.annotations = annotations(root)
         self.points = points_of(self.annotations)
         self.tables = tables(self.annotations)
-        files = [file for path in self.annotations.values() for file in (path, *_pictures(path))]
-        files += self.tables.values()
-        key = f"{kind}-{base.listing_key(root, files)}"
+        used = [file for path in self.annotations.values() for file in (path, *_pictures(path))]
+        used += self.tables.values()
+        key = f"{kind}-{base.listing_key(root, used)}"
         super().__init__(cache, key, tuple(self.annotations), scheme_of_count(self.points).name)
 
     def features(self):
@@ -96,13 +97,14 @@ class CelebV(base.FaceBuilder, skip_registration=True):
     def frames(self, name: str) -> list[Frame]:
         """The pictures of one person that have a whole line, in the order of the recording; the others are skipped."""
         annotation, identity = self.annotations[name], self.identities.index(name)
-        lines = [line.split() for line in base.read_text(annotation).splitlines() if line.strip()]
+        lines = [line.split() for line in base.read_lines(annotation) if line.strip()]
         usual = collections.Counter(map(len, lines)).most_common(1)
         pictures = _pictures(annotation)
         numbers = dict(zip(pictures, _frame_numbers(pictures), strict=True))
-        frames = {}
+        frames, by_name = {}, {files.nfc(path.name): path for path in pictures}
         for fields in lines:
-            path = annotation.parent / PICTURES / PurePosixPath(fields[-1]).name
+            named = PurePosixPath(fields[-1]).name
+            path = by_name.get(files.nfc(named), annotation.parent / PICTURES / named)
             points = _floats(fields[: 2 * self.points])
             if len(fields) != usual[0][0] or len(points) != 2 * self.points:
                 self.skip("annotation line with a number missing or too many", _name(path))
@@ -110,9 +112,9 @@ class CelebV(base.FaceBuilder, skip_registration=True):
                 self.skip("annotation without its picture", _name(path))
             else:
                 frames[path] = Frame(path, numbers[path], points.reshape(-1, 2), identity)
-        mentioned = {PurePosixPath(fields[-1]).name for fields in lines}
+        mentioned = {files.nfc(PurePosixPath(fields[-1]).name) for fields in lines}
         for path in pictures:
-            if path.name not in mentioned:
+            if files.nfc(path.name) not in mentioned:
                 self.skip("picture without an annotation", _name(path))
         kept = self._with_units(name, frames.values()) if self.tables else frames.values()
         return sorted(kept, key=lambda frame: (frame.number, frame.path))
@@ -136,7 +138,7 @@ def annotations(root: Path) -> dict[str, Path]:
     if not root.is_dir():
         raise FileNotFoundError(f"there is no folder {root}; give the folder that holds <Identity>/{ANNOTATIONS[0]}")
     found = {}
-    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+    for folder in (path for path in files.listed(root) if path.is_dir()):
         for name in reversed(ANNOTATIONS):
             if (folder / name).is_file():
                 found[folder.name] = folder / name
@@ -145,13 +147,13 @@ def annotations(root: Path) -> dict[str, Path]:
     return found
 
 
-def tables(files: Mapping[str, Path]) -> dict[str, Path]:
+def tables(annotated: Mapping[str, Path]) -> dict[str, Path]:
     """Each person's table of action units, given the annotation files; empty where nobody has one.
 
     Raises `ValueError` where some have one and others do not.
     """
-    found = {name: path.with_name(UNITS) for name, path in files.items() if path.with_name(UNITS).is_file()}
-    if lacking := sorted(files.keys() - found.keys()) if found else []:
+    found = {name: path.with_name(UNITS) for name, path in annotated.items() if path.with_name(UNITS).is_file()}
+    if lacking := sorted(annotated.keys() - found.keys()) if found else []:
         raise ValueError(
             f"{lacking[0]} has no {UNITS} and others have one: give the command that prepared this folder again, "
             f"which adds what is missing, or take all of them out"
@@ -159,9 +161,9 @@ def tables(files: Mapping[str, Path]) -> dict[str, Path]:
     return found
 
 
-def points_of(files: Mapping[str, Path]) -> int:
+def points_of(annotated: Mapping[str, Path]) -> int:
     """How many points all annotation files have, by their names. Raises `ValueError` where they differ."""
-    counts = {path.name: int(re.sub(r"\D", "", path.name)) for path in files.values()}
+    counts = {path.name: int(re.sub(r"\D", "", path.name)) for path in annotated.values()}
     if len(counts) > 1:
         raise ValueError(
             f"all people need the same landmarks, but there are {' and '.join(sorted(counts))}: take one kind out"
@@ -171,14 +173,15 @@ def points_of(files: Mapping[str, Path]) -> int:
 
 def _record(frame: Frame) -> tuple[str, base.Record]:
     data = base.read_bytes(frame.path)
-    height, width = base.decoded(data).shape[:2]
+    image = base.decoded(data)
+    height, width = image.shape[:2]
     if min(height, width) < _SMALLEST:
         raise base.Unusable(f"smaller than {_SMALLEST} pixels")
     if abs(height - width) > _SQUARE * max(height, width):
         raise base.Unusable("not square, so no face crop")
     landmarks = from_pixels(frame.points, width, height).astype(np.float32)
     base.check_landmarks(landmarks)
-    record = {"image": data, "landmarks": landmarks, "identity": frame.identity}
+    record = {"image": base.stored(data, image), "landmarks": landmarks, "identity": frame.identity}
     besides = {"action_units": frame.units, "expression": frame.expression}
     return frame.split, record | {name: value for name, value in besides.items() if value is not None}
 
@@ -193,7 +196,7 @@ def _frame_numbers(paths: list[Path]) -> list[int]:
 
 def _pictures(annotation: Path) -> list[Path]:
     """What lies in the folder of a person's pictures, sorted by name, without hidden files."""
-    return sorted(path for path in (annotation.parent / PICTURES).glob("*") if not path.name.startswith("."))
+    return files.listed(annotation.parent / PICTURES)
 
 
 def _floats(fields: list[str]) -> np.ndarray:

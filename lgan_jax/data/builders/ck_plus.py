@@ -19,9 +19,11 @@ from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.data.builders import base, posed
 from lgan_jax.data.split import HeldOut
 from lgan_jax.landmarks import IBUG68, inter_ocular
+from lgan_jax.media import files
 
 PICTURES, EMOTIONS, LANDMARKS = "cohn-kanade-images", "Emotion", "Landmarks"
 LABELS = EXPRESSIONS  # a label is the place in it: the owners number them in the same order
+_LABELS = "*_emotion.txt"
 _APART = 0.3  # the owners' points and dlib's are at most that far apart on the average, in distances of the eyes
 
 
@@ -42,7 +44,10 @@ class CKPlus(posed.Posed, skip_registration=True):
         self.points = _landmark_folder(root)
         left_out: list[tuple[str, str]] = []
         recordings = list(_recordings(pictures, emotions, left_out))
-        others = [*emotions.glob("*/*/*.txt"), *(self.points.glob("*/*/*.txt") if self.points else ())]
+        others = [
+            *files.listed(emotions, "*/*/*.txt"),
+            *(files.listed(self.points, "*/*/*.txt") if self.points else ()),
+        ]
         super().__init__(root, cache, "ck-plus", recordings, others, held_out)
         for reason, name in left_out:
             self.skip(reason, name)
@@ -69,25 +74,25 @@ def _recordings(pictures: Path, emotions: Path, left_out: list[tuple[str, str]])
     for subject in posed.folders(pictures):
         for path in posed.folders(subject):
             name = f"{subject.name}/{path.name}"
-            files = sorted(labels.pop(name).glob("*_emotion.txt")) if name in labels else []
+            found = files.listed(labels.pop(name), _LABELS) if name in labels else []
             try:
-                expression = _label(files, f"{subject.name}_{path.name}")
+                expression = _label(found, f"{subject.name}_{path.name}")
             except base.Unusable as error:
                 left_out.append((str(error), name))
             else:
                 yield posed.Recording(subject.name, name, posed.frames(path), expression)
-    lonely = [name for name, path in labels.items() if any(path.glob("*_emotion.txt"))]
+    lonely = [name for name, path in labels.items() if files.listed(path, _LABELS)]
     left_out += [("label without its sequence", name) for name in lonely]
 
 
-def _label(files: list[Path], name: str) -> int:
+def _label(found: list[Path], name: str) -> int:
     """The expression in the label files of a sequence. Raises `Unusable` where there is not exactly one good one."""
-    if len(files) != 1:
-        raise base.Unusable("sequence with several labels" if files else "sequence without a label")
-    if not files[0].name.startswith(f"{name}_"):
+    if len(found) != 1:
+        raise base.Unusable("sequence with several labels" if found else "sequence without a label")
+    if not found[0].name.startswith(f"{name}_"):
         raise base.Unusable("sequence with another one's label")
     try:
-        value = float(base.read_text(files[0]))
+        value = float(base.read_text(found[0]))
     except ValueError:
         value = float("nan")
     if value not in range(len(LABELS)):

@@ -23,13 +23,12 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from lgan_jax import action_units
-from lgan_jax.data import images
 from lgan_jax.data.builders import base, openface
 from lgan_jax.data.split import FEWEST, TRAIN, by_subject, contiguous_blocks, subjects_note
 from lgan_jax.frames import from_pixels
+from lgan_jax.media import files
 
 EVERYBODY = "everybody"  # the one identity
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 _ALIGNED = "_aligned"
 _CROP = re.compile(r"(frame|face)_det_(?:(\d+)_)?(\d+)")
 _SMALLEST = 16  # pixels
@@ -103,9 +102,12 @@ class EmotioNet(base.FaceBuilder, skip_registration=True):
         if self.landmarks:
             landmarks = _scaled(face, image)
             base.check_landmarks(landmarks)
-        if face.path.suffix.lower() == ".bmp":
-            data = images.encode_png(image)
-        return face.split, {"image": data, "landmarks": landmarks, "identity": 0, "action_units": face.row.units}
+        return face.split, {
+            "image": base.stored(data, image),
+            "landmarks": landmarks,
+            "identity": 0,
+            "action_units": face.row.units,
+        }
 
     def _faces(self) -> list[Face]:
         """The pictures that have one good row; all others, and rows that are left over, are skipped and noted."""
@@ -183,7 +185,7 @@ class _Rows:
         """The rows of a picture, given its path below the root."""
         crop = _crop(path)
         if crop is None:
-            found = _nearest(path, self._merged[path.stem], _path)
+            found = _nearest(path, self._merged[_stem(path)], _path)
             tables = [table for table in self._tables[path.stem] if table.kind == "picture"]
             found = found or [row for table in _nearest(path, tables, lambda table: table.path) for row in table.rows]
         else:
@@ -204,10 +206,10 @@ def listing(root: Path) -> tuple[list[Path], list[Path]]:
     """
     if not root.is_dir():
         raise FileNotFoundError(f"there is no folder {root}; give the folder that holds pictures and OpenFace's tables")
-    files = [path for path in sorted(root.rglob("*")) if path.is_file() and not path.name.startswith(".")]
-    pictures = [path for path in files if path.suffix.lower() in PICTURES]
-    tables = [path for path in files if path.suffix.lower() == ".csv"]
-    for found, what in ((tables, "CSV tables of OpenFace"), (pictures, f"pictures ({', '.join(PICTURES)})")):
+    everything = sorted(files.walk(root))
+    pictures = [path for path in everything if files.is_photo(path)]
+    tables = [path for path in everything if path.suffix.lower() == ".csv"]
+    for found, what in ((tables, "CSV tables of OpenFace"), (pictures, f"pictures ({', '.join(files.PHOTO_ENDINGS)})")):
         if not found:
             raise ValueError(f"{root} holds no {what}; pictures of faces and OpenFace's output are needed")
     return pictures, tables
@@ -243,7 +245,7 @@ def _path(row: openface.Row) -> PurePosixPath:
 
 def _stem(path: PurePosixPath) -> str:
     """A picture's name without its suffix, where it has one."""
-    return path.stem if path.suffix.lower() in PICTURES else path.name
+    return files.nfc(path.stem if path.suffix.lower() in files.PHOTO_ENDINGS else path.name)
 
 
 def _fault(rows: Sequence[openface.Row]) -> str:

@@ -9,18 +9,19 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lgan_jax import untrusted
 from lgan_jax.data.builders import base
 from lgan_jax.data.split import TEST, TRAIN, VALIDATION
 from lgan_jax.frames import from_pixels
 from lgan_jax.landmarks import scheme as scheme_of
 
 RECORD, TABLE, PICTURES, STORED = "made.json", "landmarks.csv", "images", "tfds"
+_FIELDS = {"run": str, "weights": str, "seed": int, "size": int, "scheme": str}
 _TURNS = 10  # of as many faces, one validates and one tests
 _SPLITS = {1: TEST, 2: VALIDATION}  # by the place in a turn; the others train
 
@@ -54,13 +55,13 @@ class Made(base.FaceBuilder, skip_registration=True):
 
     def _record(self, numbered: tuple[int, dict[str, str]]) -> tuple[str, base.Record]:
         place, row = numbered
-        data = base.read_bytes(self.root / row["file"])
-        base.decoded(data)
         count = scheme_of(self.scheme).count
         try:
             points = [[float(row[f"{axis}_{i}"]) for axis in "xy"] for i in range(count)]
         except (KeyError, TypeError, ValueError):
             raise base.Unusable(f"row without {count} landmarks") from None
+        data = base.read_bytes(base.below(self.root, row["file"]))
+        base.decoded(data)
         landmarks = from_pixels(np.array(points), self.size, self.size).astype(np.float32)
         base.check_landmarks(landmarks)
         split = _SPLITS.get(place % _TURNS, TRAIN)
@@ -70,12 +71,19 @@ class Made(base.FaceBuilder, skip_registration=True):
 def read_record(root: Path) -> dict[str, Any]:
     """What the faces of a folder were made with. Raises `ValueError` where that cannot be read."""
     try:
-        return json.loads((root / RECORD).read_text())
+        about = untrusted.read_record(root / RECORD, _FIELDS)
+        scheme_of(about["scheme"])
+        return about
     except (OSError, ValueError) as error:
-        raise ValueError(f"{root / RECORD} cannot be read ({error}); make the faces again in a new folder") from None
+        raise ValueError(f"{error}; make the faces again in a new folder") from None
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
-    """The rows of a table of made faces."""
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+    """The rows of a table of made faces. Raises `ValueError` where it cannot be read."""
+    try:
+        rows = list(csv.DictReader(base.read_lines(path)))
+    except csv.Error as error:
+        raise ValueError(f"{path} is no CSV table: {error}") from None
+    if rows and "file" not in rows[0]:
+        raise ValueError(f"{path} has no column file: make the faces again in a new folder")
+    return [row for row in rows if row["file"]]

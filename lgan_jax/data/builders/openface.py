@@ -25,6 +25,8 @@ from lgan_jax.data.builders import base
 HIGHEST = 5.0  # of OpenFace's intensities
 PICTURE_COLUMNS = ("image", "image_name", "file", "file_name", "filename", "img", "name", "path")
 _POINTS = 68
+_NO_UNITS = np.zeros(len(action_units.NUMBERS), np.float32)
+_NO_UNITS.setflags(write=False)
 
 Kind = Literal["picture", "sequence", "merged"]
 
@@ -38,7 +40,7 @@ class NoUnits(ValueError):
     """A table without any column of action units: it is about something else."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Row:
     """What a table says of one face.
 
@@ -79,7 +81,7 @@ def read_table(path: Path, confidence: float = 0.0, required: Collection[int] = 
 
     Raises `ValueError`, one line, for a file that cannot be read or lacks a column, `NoUnits` where it lacks all.
     """
-    lines = enumerate(base.read_text(path).lstrip("\ufeff").splitlines(), 1)
+    lines = enumerate(base.read_lines(path), 1)
     lines = [(number, line) for number, line in lines if line.strip() and not line.startswith("#")]
     rows = csv.reader((line for _, line in lines), skipinitialspace=True)
     try:
@@ -108,7 +110,7 @@ class _Reader:
 
     def row(self, line: int, fields: Sequence[str]) -> Row:
         """The row of these fields, with a fault where it cannot be used."""
-        units, landmarks, fault = np.zeros(len(self._units), np.float32), None, ""
+        units, landmarks, fault = _NO_UNITS, None, ""
         try:
             self._check(fields)
             units = self._intensities(fields)

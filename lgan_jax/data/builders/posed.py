@@ -21,6 +21,7 @@ from lgan_jax.data import align, images
 from lgan_jax.data.builders import base
 from lgan_jax.data.split import HeldOut
 from lgan_jax.faces import Faces
+from lgan_jax.media import files
 from lgan_jax.ops import procrustes
 
 SIZE = 128  # pixels a side of a crop, as in the paper
@@ -28,7 +29,6 @@ ENDS = 3  # frames at either end of a sequence
 NEUTRAL = EXPRESSIONS.index("neutral")
 _SMALLEST = 32  # pixels; no face is found in smaller pictures
 _ENLARGED = 480  # pixels; frames with a shorter side are enlarged to it before a face is looked for
-_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,8 +81,8 @@ class Posed(base.FaceBuilder, skip_registration=True):
         held_out: HeldOut,
     ):
         self.root, self.recordings, self.held_out = root, recordings, held_out
-        files = [*others, *(path for recording in recordings for path in recording.frames)]
-        digest = hashlib.sha256(repr((base.listing_key(root, files), held_out)).encode())
+        used = [*others, *(path for recording in recordings for path in recording.frames)]
+        digest = hashlib.sha256(repr((base.listing_key(root, used), held_out)).encode())
         identities = tuple(sorted({recording.subject for recording in recordings}))
         super().__init__(cache, f"{name}-{digest.hexdigest()[:16]}", identities, "ibug68")
         self.disjoint = True
@@ -152,7 +152,7 @@ def folder(root: Path, path: str, name: str) -> Path:
         raise FileNotFoundError(f"there is no folder {root}; give the folder that holds {path}")
     if (root / path).is_dir():
         return root / path
-    found = [each / path for each in folders(root) if (each / path).is_dir() and each.name != "__MACOSX"]
+    found = [each / path for each in folders(root) if (each / path).is_dir()]
     if not found:
         raise ValueError(f"{root} is not {name} as its owners distribute it: it has no {path}")
     if len(found) > 1:
@@ -162,11 +162,9 @@ def folder(root: Path, path: str, name: str) -> Path:
 
 def folders(path: Path) -> list[Path]:
     """The folders in a folder, sorted, without hidden ones; none where it is not there."""
-    return sorted(each for each in path.glob("*") if each.is_dir() and not each.name.startswith("."))
+    return [each for each in files.listed(path) if each.is_dir()]
 
 
 def frames(path: Path) -> tuple[Path, ...]:
     """The pictures in a folder by their names, which are numbers of one width, without hidden ones."""
-    return tuple(
-        sorted(each for each in path.glob("*") if each.suffix.lower() in _PICTURES and not each.name.startswith("."))
-    )
+    return tuple(each for each in files.listed(path) if files.is_photo(each))

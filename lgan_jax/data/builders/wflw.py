@@ -20,6 +20,7 @@ from lgan_jax.data import images
 from lgan_jax.data.builders import base
 from lgan_jax.data.split import TEST, TRAIN, VALIDATION, by_subject
 from lgan_jax.frames import from_pixels
+from lgan_jax.media.files import walk
 
 ATTRIBUTES = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")
 PICTURES = "WFLW_images"
@@ -56,7 +57,7 @@ class WFLW(base.FaceBuilder, skip_registration=True):
     def __init__(self, root: Path, cache: Path):
         self.root = root
         self.lists = lists(root)
-        files = [*self.lists.values(), *(path for path in (root / PICTURES).rglob("*") if path.is_file())]
+        files = [*self.lists.values(), *walk(root / PICTURES)]
         super().__init__(cache, f"wflw-{base.listing_key(root, files)}", ("WFLW",), "wflw98")
 
     def features(self):
@@ -69,8 +70,10 @@ class WFLW(base.FaceBuilder, skip_registration=True):
 
     def _faces(self, split: str) -> list[Face]:
         faces = []
-        for number, line in enumerate(base.read_text(self.lists[split]).splitlines(), 1):
+        for number, line in enumerate(base.read_lines(self.lists[split]), 1):
             fields = line.split()
+            if not fields:
+                continue
             try:
                 values = np.array([float(field) for field in fields[:-1]])
             except ValueError:
@@ -79,7 +82,12 @@ class WFLW(base.FaceBuilder, skip_registration=True):
                 self.skip("annotation line with a number missing or too many", f"{self.lists[split].name}:{number}")
                 continue
             points = values[: 2 * _POINTS].reshape(-1, 2)
-            faces.append(Face(self.root / PICTURES / fields[-1], points, values[-len(ATTRIBUTES) :] != 0, split))
+            try:
+                path = base.below(self.root / PICTURES, fields[-1])
+            except base.Unusable as error:
+                self.skip(str(error), f"{self.lists[split].name}:{number}")
+            else:
+                faces.append(Face(path, points, values[-len(ATTRIBUTES) :] != 0, split))
         return faces
 
     def _validated(self, faces: list[Face]) -> list[Face]:
@@ -120,11 +128,11 @@ def crop(
     if not np.isfinite(points).all():
         raise base.Unusable("landmarks are not finite")
     low, high = points.min(0), points.max(0)
+    if np.abs(points).max() > 4 * max(image.shape[:2]):
+        raise base.Unusable("landmarks lie more than half a picture outside")
     side = int(np.ceil(_MARGIN * (high - low).max()))
     if side < _SMALLEST:
         raise base.Unusable(f"face smaller than {_SMALLEST} pixels")
-    if side > 4 * max(image.shape[:2]):
-        raise base.Unusable("landmarks lie more than half a picture outside")
     left, top = np.round((low + high + 1 - side) / 2).astype(int)
     height, width = image.shape[:2]
     rows, columns = np.arange(top, top + side).clip(0, height - 1), np.arange(left, left + side).clip(0, width - 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from lgan_jax import cli
 from lgan_jax.data import prepare
 from lgan_jax.data.coverage import ALONE
 from lgan_jax.data.prepare import console
+from lgan_jax.media.files import summary as listing
 
 _PROGRAM = "prepare"
 _DESCRIPTION = """\
@@ -89,14 +90,10 @@ def _report(out: Path, result: dict[str, Any]) -> int:
     if people:
         terminal.print(console.coverage({name: summary["coverage"] for name, summary in people.items()}))
     for name, summary in {**people, **left_out}.items():
-        for source in summary["sources"]:
-            if "fault" in source:
-                terminal.print(f"{name}: {source.get('video', 'photos')} {source['fault']}", markup=False)
-        if summary["skipped_files"]:
-            files = summary["skipped_files"]
-            terminal.print(f"{name}: not taken for photos or videos: {_listed(files)}", markup=False)
+        for line in _remarks(summary):
+            terminal.print(f"{name}: {line}", markup=False)
     if result["not_people"]:
-        terminal.print(f"Not taken for people: {_listed(result['not_people'])}", markup=False)
+        terminal.print(f"Not taken for people: {listing(result['not_people'])}", markup=False)
     for name, summary in left_out.items():
         terminal.print(f"Left out: {name} ({summary['reason']})", markup=False)
     for warning in _warnings(people):
@@ -107,18 +104,23 @@ def _report(out: Path, result: dict[str, Any]) -> int:
     return 0
 
 
+def _remarks(summary: dict[str, Any]) -> Iterator[str]:
+    """What a user should know of a person's files: what is wrong with them, how they were read, what was not."""
+    for source in summary["sources"]:
+        named = source.get("video", "photos")
+        if "fault" in source:
+            yield f"{named} {source['fault']}"
+        yield from (f"{named}: {note}" for note in source.get("notes", ()))
+    if summary["skipped_files"]:
+        yield f"not taken for photos or videos: {listing(summary['skipped_files'])}"
+
+
 def _warnings(people: dict[str, Any]) -> list[str]:
     """What lies below what trains well, one line each."""
     warnings = [warning for summary in people.values() for warning in summary["warnings"]]
     if len(people) == 1:
         warnings.append(f"{next(iter(people))} {ALONE}")
     return warnings
-
-
-def _listed(names: Sequence[str], most: int = 5) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,15 +19,20 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from lgan_jax import files, locks
+from lgan_jax import files, locks, untrusted
+from lgan_jax.data.builders.base import read_lines
 from lgan_jax.data.prepare.options import Options
 from lgan_jax.data.prepare.sources import Person
 from lgan_jax.data.prepare.tracking import Observation, stack
+from lgan_jax.landmarks import IBUG68
+from lgan_jax.media.files import shown
 
 VERSION = 1
 PIECE = 100  # frames, and crops, between two savings
 WORK = ".prepare"
 SUMMARY = "prepared.json"
+_PICTURE = re.compile(r"\d{1,18}\.jpg")
+_FIELDS = {"version": int, "options": dict, "inputs": dict}
 ANNOTATIONS = "all_68pt.txt"
 
 
@@ -36,10 +42,19 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def annotated(folder: Path) -> tuple[Float32[np.ndarray, "n 68 2"], list[str]]:
-    """Landmarks of a prepared person's pictures, in pixels with 0 at the center of the first, and the files' names."""
-    lines = [line.rsplit(" ", 1) for line in (folder / ANNOTATIONS).read_text().splitlines()]
-    points = np.array([text.split(" ") for text, _ in lines], np.float32).reshape(len(lines), -1, 2)
-    return points, [name for _, name in lines]
+    """Landmarks of a prepared person's pictures, in pixels with 0 at the center of the first, and the files' names.
+
+    Raises `ValueError`, one line, where the file is damaged.
+    """
+    file = folder / ANNOTATIONS
+    try:
+        names, texts = zip(*(line.rsplit(" ", 1)[::-1] for line in read_lines(file)), strict=True)
+        points = np.array([text.split(" ") for text in texts], np.float32).reshape(-1, IBUG68.count, 2)
+    except ValueError:
+        raise ValueError(f"{file} is damaged: delete the whole output folder and prepare it again") from None
+    if not np.isfinite(points).all() or not all(_PICTURE.fullmatch(name) for name in names):
+        raise ValueError(f"{file} is not as it was prepared: delete the whole output folder and prepare it again")
+    return points, list(names)
 
 
 class Job:
@@ -58,7 +73,7 @@ class Job:
         wanted = {"version": VERSION, "options": dataclasses.asdict(options), "inputs": inputs}
         file = self._work / "job.json"
         if file.exists():
-            _check_same(out, json.loads(file.read_text()), wanted)
+            _check_same(out, untrusted.read_record(file, _FIELDS), wanted)
         elif out.exists() and any(path.name not in (WORK, locks.NAME) for path in out.iterdir()):
             raise FileExistsError(f"{out} holds something that was not prepared here: choose a new or an empty folder")
         self._begun, self._done = self._work / "begun", self._work / "done"
@@ -78,7 +93,7 @@ class Job:
         if not file.exists():
             return None
         self._publish(person)
-        return json.loads(file.read_text())
+        return untrusted.read_record(file, {"kept": int, "frames": int, "sources": list, "dropped": dict})
 
     def finish(self, person: str, summary: Mapping[str, Any]) -> None:
         """Records a person's summary and moves the crops to their place in the output."""
@@ -90,9 +105,11 @@ class Job:
         pieces: list[Observation] = []
         finished = False
         while not finished and (file := self._piece(person, source, len(pieces))).exists():
-            with np.load(file) as arrays:
-                pieces.append(Observation(*(arrays[name] for name in Observation._fields)))
-                finished = bool(arrays["finished"])
+            arrays = untrusted.read_npz(file)
+            if arrays.keys() != {"finished", *Observation._fields} or arrays["finished"].size != 1:
+                raise ValueError(f"{file} is damaged: delete {file.parent} and give the same command again")
+            pieces.append(Observation(*(arrays[name] for name in Observation._fields)))
+            finished = bool(arrays["finished"])
         return pieces, finished
 
     def save(self, person: str, source: int, piece: int, seen: list[Observation], finished: bool) -> None:
@@ -161,7 +178,7 @@ class Crops:
 
 def _stamps(person: Person, videos: Path) -> dict[str, list[int]]:
     """Size and time of change of a person's files, by their place in the input folder."""
-    stats = {file.relative_to(videos).as_posix(): file.stat() for file in person.files}
+    stats = {shown(file.relative_to(videos).as_posix()): file.stat() for file in person.files}
     return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
 
 

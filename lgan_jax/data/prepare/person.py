@@ -17,6 +17,7 @@ from lgan_jax.data.prepare.options import Options
 from lgan_jax.data.prepare.sources import Person, Source
 from lgan_jax.data.prepare.tracking import Observation, Tracker
 from lgan_jax.faces import Faces
+from lgan_jax.media.files import shown
 from lgan_jax.ops import procrustes
 from lgan_jax.progress import Progress
 
@@ -152,7 +153,7 @@ def _summary(person: Person, parts: list[_Seen]) -> dict[str, Any]:
 
 def _source(source: Source, part: _Seen | None) -> dict[str, Any]:
     """How `prepared.json` describes a source: its files, its frames' numbers, and what is wrong with it."""
-    names = [file.name for file in source.files]
+    names = [shown(file.name) for file in source.files]
     seen = len(part.numbers) if part else 0
     summary: dict[str, Any] = {"video": names[0]} if source.moving else {"photos": names, "step": _APART}
     summary |= {"first": int(part.numbers[0]) if part else None, "frames": seen}
@@ -160,4 +161,6 @@ def _source(source: Source, part: _Seen | None) -> dict[str, Any]:
         summary["fault"] = f"cannot be read: {source.fault}"
     elif seen < _WHOLE * source.frames:
         summary["fault"] = f"ends early or is damaged: {seen} of about {source.frames} frames can be read"
+    if source.notes:
+        summary["notes"] = list(source.notes)
     return summary

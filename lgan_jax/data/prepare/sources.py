@@ -6,17 +6,13 @@ import collections
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
-import cv2
 import numpy as np
 
 from lgan_jax.data import images
-
-VIDEOS = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv"})
-PHOTOS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
-_LONGEST = 8192  # pixels; larger photos are reduced to it when they are read
+from lgan_jax.media import photos
+from lgan_jax.media.files import kind, listed, nfc, shown
+from lgan_jax.media.video import Video, open_video
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,12 +24,16 @@ class Source:
       moving: whether frames follow each other in time.
       frames: how many frames the file says it has, roughly; 0 where it doesn't say.
       fault: why it cannot be read, empty if it can.
+      video: the video; None for photos, and where there is a fault.
+      notes: what a user should know, one line each; reading the frames may add to it.
     """
 
     files: tuple[Path, ...]
     moving: bool
     frames: int
     fault: str = ""
+    video: Video | None = None
+    notes: list[str] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,21 +64,40 @@ def people(folder: Path) -> tuple[list[Person], list[str]]:
             f"{folder} is not a folder; it must hold a video or a folder of photos for each person"
         )
     found, others = [], []
-    for path in _listed(folder):
+    for path in listed(folder):
         if path.is_dir():
-            person = _person(path.name, _listed(path))
+            person = _person(path.name, listed(path))
         else:
-            person = _person(path.stem, [path] if _kind(path) == "video" else [])
+            person = _person(path.stem, [path] if kind(path) == "video" else [])
         if person.sources:
             found.append(person)
         else:
-            others.append(path.name)
+            others.append(shown(path.name) + _why_not(path))
     if not found:
-        raise ValueError(f"{folder} holds no video and no folder with photos or videos")
-    twice = [name for name, count in collections.Counter(person.name for person in found).items() if count > 1]
+        raise ValueError(f"{folder} holds no video and no folder with photos or videos{_first(others)}")
+    _check_names(folder, [person.name for person in found])
+    return found, others
+
+
+def _why_not(path: Path) -> str:
+    """Why a folder is no person, where that is known."""
+    deeper = path.is_dir() and any(kind(file) for below in listed(path) for file in listed(below))
+    return "/ (its photos or videos lie a folder too deep)" if deeper else ""
+
+
+def _first(others: list[str]) -> str:
+    return f"; it has {others[0]}" if others else ""
+
+
+def _check_names(folder: Path, names: list[str]) -> None:
+    """Raises `ValueError` where two people have the same name, or a name is no text."""
+    for name in names:
+        if shown(name) != name:
+            raise ValueError(f"{folder} holds {shown(name)}, whose name is not UTF-8: rename it")
+    alike = collections.Counter(nfc(name) for name in names)
+    twice = [name for name, count in alike.items() if count > 1]
     if twice:
         raise ValueError(f"{folder} holds {twice[0]!r} more than once: rename one, or put both into one folder")
-    return found, others
 
 
 def frames(source: Source, start: int = 0) -> Iterator[tuple[int, np.ndarray | None]]:
@@ -86,94 +105,36 @@ def frames(source: Source, start: int = 0) -> Iterator[tuple[int, np.ndarray | N
 
     A damaged part of a video is passed over; what can be decoded before and after it is numbered on.
     """
-    if source.fault:
-        return
-    if source.moving:
-        yield from _video_frames(source.files[0], start)
-        return
-    for index in range(start, len(source.files)):
-        try:
-            yield index, reduced(images.decode(source.files[index].read_bytes()))
-        except (ValueError, OSError):
-            yield index, None
+    if source.video is not None:
+        for index, frame in enumerate(source.video.frames(range(start, 1 << 62)), start):
+            yield index, frame.image
+    elif not source.fault:
+        for index in range(start, len(source.files)):
+            yield index, _photo(source, source.files[index])
 
 
-def _video_frames(file: Path, start: int) -> Iterator[tuple[int, np.ndarray]]:
-    with pyav().open(str(file)) as container:
-        for index, frame in enumerate(decoded(container)):
-            if index >= start:
-                yield index, upright(frame.to_ndarray(format="rgb24"), frame.rotation)
-
-
-def decoded(container: Any) -> Iterator[Any]:
-    """The frames of an open PyAV container's first video track; damaged parts are passed over."""
-    av = pyav()
-    packets = container.demux(container.streams.video[0])
-    while True:
-        try:
-            yield from next(packets).decode()
-        except StopIteration:
-            return
-        except av.error.InvalidDataError:
-            continue
-
-
-def upright(image: np.ndarray, rotation: int) -> np.ndarray:
-    """The picture as a player shows it; `rotation` is in degrees, counter-clockwise, as the file's flag says."""
-    return np.ascontiguousarray(np.rot90(image, round(rotation / 90)))
-
-
-def reduced(image: np.ndarray) -> np.ndarray:
-    """A photo whose longer side is at most `_LONGEST` pixels."""
-    scale = _LONGEST / max(image.shape[:2])
-    if scale >= 1:
-        return image
-    size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+def _photo(source: Source, file: Path) -> np.ndarray | None:
+    try:
+        photo = images.read(file)
+    except (ValueError, OSError):
+        return None
+    if photo.alpha is not None and photos.TRANSPARENT not in source.notes:
+        source.notes.append(photos.TRANSPARENT)
+    return photo.image
 
 
 def _person(name: str, files: list[Path]) -> Person:
-    videos = [_video(file) for file in files if _kind(file) == "video"]
-    photos = tuple(file for file in files if _kind(file) == "photo")
-    skipped = tuple(file.name for file in files if not _kind(file))
-    sources = videos + ([Source(photos, moving=False, frames=len(photos))] if photos else [])
+    kinds = {file: kind(file) for file in files}
+    videos = [_video(file) for file in files if kinds[file] == "video"]
+    stills = tuple(file for file in files if kinds[file] == "photo")
+    skipped = tuple(shown(file.name) + "/" * file.is_dir() for file in files if not kinds[file])
+    sources = videos + ([Source(stills, moving=False, frames=len(stills))] if stills else [])
     return Person(name, tuple(sources), skipped)
 
 
 def _video(file: Path) -> Source:
-    av = pyav()
     try:
-        with av.open(str(file)) as container:
-            if not container.streams.video:
-                return Source((file,), moving=True, frames=0, fault="it has no picture track")
-            return Source((file,), moving=True, frames=length(container))
-    except (av.error.FFmpegError, OSError) as error:
-        return Source((file,), moving=True, frames=0, fault=getattr(error, "strerror", None) or str(error))
-
-
-def length(container: Any) -> int:
-    """How many frames a video's header says it has, or the length in time says; 0 where it says neither."""
-    stream = container.streams.video[0]
-    if stream.frames or not (container.duration and stream.average_rate):
-        return stream.frames
-    return int(container.duration * stream.average_rate / 1_000_000)
-
-
-def _kind(file: Path) -> str:
-    if not file.is_file():
-        return ""
-    suffix = file.suffix.lower()
-    return "video" if suffix in VIDEOS else "photo" if suffix in PHOTOS else ""
-
-
-def _listed(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-
-
-def pyav() -> ModuleType:
-    """The module `av`. Raises `ModuleNotFoundError` that says how to install it."""
-    try:
-        import av
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("reading videos needs PyAV: pip install 'lgan_jax[faces]'", name="av") from error
-    return av
+        video = open_video(file)
+    except (ValueError, OSError) as error:
+        return Source((file,), moving=True, frames=0, fault=str(error))
+    return Source((file,), moving=True, frames=video.count, video=video, notes=video.notes)

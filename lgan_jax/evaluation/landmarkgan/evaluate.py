@@ -19,8 +19,8 @@ from lgan_jax.evaluation.landmarkgan.reenactment import Frames, most_frontal, re
 from lgan_jax.landmarks import Scheme
 
 OURS, UNCONSTRAINED, DIRECT = "LandmarkGAN", "without constraint", "without converter"
-NEAREST, WARPED, MEAN = "nearest training frame", "nearest training frame, warped", "mean face of the target"
-WARPED_CONSTRAINED = "the same, constrained"
+NEAREST, WARPED, MEAN = "nearest training frame", "warped nearest frame", "mean face of the target"
+WARPED_CONSTRAINED = "warped, constrained"
 _FRONTAL_TRIES = 10
 
 

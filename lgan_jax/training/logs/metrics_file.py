@@ -13,13 +13,30 @@ from pathlib import Path
 from typing import Any
 
 from lgan_jax.files import write_text
+from lgan_jax.untrusted import check_fields
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """All lines of the file; a last line that a killed run left unfinished is not counted."""
+    """All lines of the file; a last line that a killed run left unfinished is not counted.
+
+    Raises `ValueError` that names the line for one that is damaged.
+    """
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    return [_read(line, f"{path}, line {i}") for i, line in enumerate(_lines(path), 1)]
+
+
+def _lines(path: Path) -> list[str]:
+    return [line for line in path.read_text(errors="replace").splitlines(keepends=True) if line.endswith("\n")]
+
+
+def _read(text: str, where: str) -> dict[str, Any]:
+    try:
+        line = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{where} is damaged ({error}): take it out") from None
+    check_fields(line, {"phase": str, "step": int, "kind": str, "values": dict}, where)
+    return line
 
 
 def rewind(path: Path, phase: str, step: int) -> None:

@@ -41,9 +41,13 @@ function fromJson(text, run) {
 }
 
 function fromPts(text, run) {
-  const body = /\{([^}]*)\}/.exec(text)?.[1];
-  if (!body || !/n_points/.test(text)) throw new Error("the file is neither JSON nor .pts");
-  return body.trim().split(/\s+/).map((value) => (Number(value) - 0.5) / run.size);
+  const plain = text.replace(/(#|\/\/).*$/gm, "");
+  const [head, body] = /^([^{]*)\{([^}]*)\}?\s*$/.exec(plain)?.slice(1) ?? [];
+  if (body === undefined || !/n_points/i.test(head)) throw new Error("the file is neither JSON nor .pts");
+  const values = body.trim().split(/[\s,;]+/).filter(Boolean).map(Number);
+  const said = Number(/n_points\s*[:=]?\s*(\d+)/i.exec(head)?.[1] ?? NaN);
+  if (2 * said !== values.length) throw new Error(`the file says ${said} points and has ${values.length / 2}`);
+  return values.map((value) => (value - 0.5) / run.size);
 }
 
 /** Hands a file to the user. */
