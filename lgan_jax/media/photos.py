@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps, features
 
+from lgan_jax import image_limits
 from lgan_jax.media import files
 
 BACKGROUND = 255  # white
@@ -37,9 +38,10 @@ class Photo(NamedTuple):
 
 
 def decode(data: bytes) -> Photo:
-    """Decodes an image file's bytes. Raises `ValueError`, one line, for what is no image, or ends too early.
+    """Decodes an image file's bytes.
 
-    The first frame of an animated image is taken.
+    Raises `ValueError`, one line, for what is no image, ends too early, or is beyond `image_limits`. The first frame of
+    an animated image is taken.
     """
     if not _complete(data):
         raise ValueError("the picture is truncated")
@@ -47,7 +49,11 @@ def decode(data: bytes) -> Photo:
     if found is None or found.kind != "photo":
         raise ValueError(f"{_UNREADABLE}{f': it is {found.name}' if found else ''}")
     try:
+        _further(found.name)
+        image_limits.check(data)
         return Photo(_by_opencv(data)) if plain(data) else _by_pillow(data, found.name)
+    except image_limits.TooLargeError:
+        raise
     except ImportError as error:
         raise ValueError(str(error)) from error
     except Exception as error:  # whatever a decoder makes of bytes that anybody may have written

@@ -47,12 +47,12 @@ class Orientation(NamedTuple):
     mirrored: bool = False
     flipped: bool = False
 
-    def shown(self, image: Image) -> Image:
+    def shown(self, image: Image) -> UInt8[np.ndarray, "rows columns 3"]:
         """The image as a player shows it."""
         image = np.swapaxes(image, 0, 1) if self.transposed else image
         return np.ascontiguousarray(self._reversed(image))
 
-    def stored(self, image: Image) -> Image:
+    def stored(self, image: Image) -> UInt8[np.ndarray, "rows columns 3"]:
         """The image as it is stored; undoes `shown`."""
         image = self._reversed(image)
         return np.ascontiguousarray(np.swapaxes(image, 0, 1) if self.transposed else image)
@@ -303,7 +303,7 @@ def _scaled(length: int, factor: Fraction) -> int:
     return round(length * factor) if length % 2 else 2 * round(length * factor / 2)
 
 
-def _fitted(image: Image, size: tuple[int, int]) -> Image:
+def _fitted(image: Image, size: tuple[int, int]) -> UInt8[np.ndarray, "rows columns 3"]:
     """An image at another size; black beside it where the shapes differ."""
     height, width = image.shape[:2]
     scale = min(size[0] / width, size[1] / height)
