@@ -300,7 +300,10 @@ def test_a_zip_called_png_is_refused(address):
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("face.png", bytes(1000))
     answered = post(address, "landmarks/photo", archive.getvalue(), **{"content-type": "image/png"})
-    assert (answered.status_code, answered.text) == (400, "this is no photo that can be read; JPEG, PNG and WebP can")
+    assert (answered.status_code, answered.text) == (
+        400,
+        "this is no photo that can be read (no picture can be decoded)",
+    )
 
 
 def test_uploads_are_for_the_own_page(address):
