@@ -87,7 +87,7 @@ def test_a_stripped_run_knows_nobody_until_somebody_is_given(stripped):
     with pytest.raises(ValueError, match="knows nobody"):
         model.convert(points[0], "beatrix")
     with pytest.raises(ValueError, match="give somebody's frames with --reference"):
-        references.need(model, folder / "bare")
+        references.need(model.info, folder / "bare")
     frames = np.zeros((5, 32, 32, 3), np.float32)
     added = model.with_person("dora", frames, points[1])
     assert added.convert(points[0], "dora").shape == points[0].shape

@@ -129,7 +129,7 @@ def _studio(workdir: Path, marked: bool, reference: Path | None) -> tuple[str, A
     framing = experiment.training_landmarks(workdir)
     known = {person: framing[person] for person in model.info.identities}
     if reference is None:
-        references.need(model, workdir)
+        references.need(model.info, workdir)
     else:
         model, person = references.add(model, reference, None, framing)
         print("\n".join(person.lines), flush=True)

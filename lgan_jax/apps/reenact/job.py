@@ -103,7 +103,7 @@ def _reenact(options: Options, source: Source) -> int:
     return run(options, source, model, reader, known, targets)
 
 
-def opened(workdir: Path) -> LandmarkGAN:
+def opened(workdir: Path) -> Model:
     """The model of a run. Raises `ValueError` where it is not LandmarkGAN's."""
     model = lgan_jax.load(workdir)
     if not isinstance(model, LandmarkGAN):
@@ -114,7 +114,7 @@ def opened(workdir: Path) -> LandmarkGAN:
 def load(workdir: Path, target: str) -> tuple[Model, tuple[str, ...]]:
     """The model of a run, and the identities that `target` means. Raises `ValueError` where either is not there."""
     model = opened(workdir)
-    references.need(model, workdir)
+    references.need(model.info, workdir)
     names = model.info.identities
     if target == EVERYBODY:
         return model, names

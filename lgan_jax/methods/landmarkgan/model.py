@@ -109,7 +109,7 @@ class LandmarkGAN:
             )
         other = copy.copy(self)
         other.info = dataclasses.replace(self.info, identities=(*self.info.identities, name))
-        other._state = self._method.with_person(self._state, jnp.asarray(images), jnp.asarray(landmarks))
+        other._state = jax.jit(self._method.with_person)(self._state, jnp.asarray(images), jnp.asarray(landmarks))
         return other
 
     def without_people(self) -> LandmarkGAN:
