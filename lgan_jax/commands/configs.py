@@ -119,7 +119,7 @@ def overridden(config: ConfigDict, arguments: Sequence[str], known: Sequence[str
     `known` are the command's own flags. Raises `ValueError`, one line, for an argument that is no such field, or a
     value of another type.
     """
-    _refuse_others(arguments, known)
+    refuse_others(arguments, known)
     values = flags.FlagValues()
     argv = ["", *arguments]
     try:
@@ -132,7 +132,8 @@ def overridden(config: ConfigDict, arguments: Sequence[str], known: Sequence[str
     return values["config"].value
 
 
-def _refuse_others(arguments: Sequence[str], known: Sequence[str]) -> None:
+def refuse_others(arguments: Sequence[str], known: Sequence[str]) -> None:
+    """Raises `ValueError`, one line, for a flag that is neither `known` nor one of a config's fields."""
     for argument in arguments:
         if re.match(r"--?[A-Za-z]", argument) and not re.match(r"--(no)?config\.", argument):
             name = argument.partition("=")[0]

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "is wrong with the input; 130 after Ctrl-C and 143 after SIGTERM, with everything saved."
     )
     add = parser.add_argument
-    add("--config", required=True, metavar="NAME[:VARIANTS]", help="a config's name or file; commas between variants")
+    add("--config", metavar="NAME[:VARIANTS]", help="needed: a config's name or file; commas between variants")
     add("--workdir", metavar="RUN", type=Path, help="folder of the run (default: runs/, then the config's name)")
     add("--coordinator", metavar="HOST:PORT", help="of process 0, where several train together")
     add("--processes", metavar="N", type=int, help="how many processes train together")
@@ -40,7 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     together = [name for name in _TOGETHER if getattr(given, name) is not None]
     if together and len(together) < len(_TOGETHER):
         raise ValueError(f"--{together[0]} alone does nothing: give --coordinator, --processes and --process together")
-    config = configs.overridden(configs.load(given.config), fields, list(parser._option_string_actions))
+    known = list(parser._option_string_actions)
+    configs.refuse_others(fields, known)  # first: a flag that is missing may be one that is misspelt
+    if given.config is None:
+        parser.error("the following arguments are required: --config")
+    config = configs.overridden(configs.load(given.config), fields, known)
     from lgan_jax import experiment  # after the flags: --help need not wait for JAX
     from lgan_jax.training import parallel
 
