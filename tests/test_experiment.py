@@ -46,7 +46,7 @@ def test_a_run_leaves_a_report_a_preview_and_what_it_was_trained_on(run):
     assert report["facts"]["Holds frames of"] == ", ".join(record["data"]["identities"])
     assert record["config"]["generator"]["steps"] == 2
     phases = {json.loads(line)["phase"] for line in (run / "metrics.jsonl").read_text().splitlines()}
-    assert phases == {"detector", "converter", "generator"}
+    assert phases == {"detector", "generator"}
 
 
 def test_a_finished_run_is_only_evaluated_again(run, capsys):
@@ -65,9 +65,9 @@ def test_a_finished_run_is_given_more_steps(run, tmp_path, capsys):
     assert "NOTE: since the start config.generator.steps was 2, is 4." in said
     assert "generator: continued at step 2" in said
     report = json.loads((folder / "report" / "metrics.json").read_text())
-    assert report["facts"]["Weights"] == "detector of step 2, converter of step 3, generator of step 4"
+    assert report["facts"]["Weights"] == "detector of step 2, generator of step 4"
     assert "config.generator.steps was 2, is 4" in report["facts"]["Changed since the start"]
-    for refused in ({"generator.steps": 3}, {"generator.steps": 4, "converter.steps": 9}, {**longer, "loop.seed": 1}):
+    for refused in ({"generator.steps": 3}, {"generator.steps": 4, "detector.steps": 9}, {**longer, "loop.seed": 1}):
         with pytest.raises(ValueError, match=r"holds a run of another config: config\.[a-z]+\.(steps|seed) was"):
             experiment.train(small_config("celebv:quick", **(longer | refused)), folder)
 
@@ -120,7 +120,7 @@ def test_the_detector_of_another_run_is_taken_over(run, tmp_path, monkeypatch):
 
 def test_data_without_action_units_are_refused_before_a_run_is_begun(tmp_path):
     root = tiny_sets.celebv(tmp_path / "faces", {"Al": 6})
-    changes = {"data.name": "celebv", "data.dir": str(root), "evaluation.frames": 2}
+    changes = {"data.name": "celebv", "data.size": 64, "data.dir": str(root), "evaluation.frames": 2}
     config = small_config("emotionet:quick", **changes)
     with pytest.raises(ValueError, match="folder: faces has no action units, and this method needs them: give"):
         experiment.train(config, tmp_path / "run")
@@ -128,7 +128,8 @@ def test_data_without_action_units_are_refused_before_a_run_is_begun(tmp_path):
 
 
 def test_faces_that_do_not_come_in_pairs_are_refused_before_a_run_is_begun(tmp_path):
-    changes = {"data.built_in.pairs": False, "data.cache": str(tmp_path / "cache"), "evaluation.frames": 2}
+    changes = {"data.built_in.pairs": False, "data.cache": str(tmp_path / "cache"), "data.size": 64}
+    changes |= {"evaluation.frames": 2}
     with pytest.raises(ValueError, match="built-in faces: the pairs phase needs pictures in pairs"):
         experiment.train(small_config("emotionet:quick", **changes), tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -136,7 +137,8 @@ def test_faces_that_do_not_come_in_pairs_are_refused_before_a_run_is_begun(tmp_p
 
 def test_people_in_both_splits_are_refused_where_they_must_not_be(tmp_path, monkeypatch):
     monkeypatch.setattr(PHASES["dftnet"]["pairs"], "grouping", "expressions")
-    config = small_config("emotionet:quick", **{"data.cache": str(tmp_path / "cache"), "evaluation.frames": 2})
+    changes = {"data.cache": str(tmp_path / "cache"), "data.size": 64, "evaluation.frames": 2}
+    config = small_config("emotionet:quick", **changes)
     with pytest.raises(ValueError, match="built-in faces: ada is in the training split and held out too"):
         experiment.train(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -151,7 +153,11 @@ def test_people_in_both_splits_are_refused_where_they_must_not_be(tmp_path, monk
             "blocks is 2; it must be that of the earlier",
         ),
         ("celeba:quick", {"began.width": 3, "evaluation.frames": 2}, "width and skips of config.began must be as in"),
-        ("celebv:quick", {"phases": ("detector", "generator")}, "needs a finished 'converter' phase before it"),
+        (
+            "celebv:quick,paper_generator",
+            {"phases": ("detector", "generator")},
+            "needs a finished 'converter' phase before it",
+        ),
     ],
 )
 def test_phases_that_do_not_suit_each_other_are_refused_before_the_first(name, changes, said, tmp_path):
@@ -224,7 +230,10 @@ def test_a_run_that_has_no_generator_yet_cannot_be_loaded(run, tmp_path):
     ("arguments", "said"),
     [
         ("--config configs/celebv.py:quick --config.generator.stepz=3", "stepz"),
-        ("--config configs/celebv.py:quik", "the config has no variant 'quik'; it has cpu, quick, joint"),
+        (
+            "--config configs/celebv.py:quik",
+            "the config has no variant 'quik'; it has cpu, quick, paper_generator, joint",
+        ),
         (
             "--config configs/emotionet.py:fast",
             "the config has no variant 'fast'; it has cpu, quick, unpaired, baseline",
@@ -267,7 +276,9 @@ def test_evaluating_what_is_no_run_is_one_line(tmp_path):
     ],
 )
 def test_a_run_is_evaluated_as_another_config_says(arguments, said, tmp_path):
-    workdir.open_run(tmp_path, {"config": small_config("celeba:quick", **{"evaluation.frames": 3})})
+    data = {"name": "x", "fingerprint": "0", "built_in": True, "scheme": "inner49", "size": 32, "identities": ["a"]}
+    config = small_config("celeba:quick", **{"evaluation.frames": 3})
+    workdir.open_run(tmp_path, {"config": config, "data": data})
     given = f"--workdir={tmp_path} --config=configs/celeba.py:quick {arguments}"
     result = forked.run("evaluate.py", *given.split(), folder=ROOT)
     assert (result.returncode, result.stderr.count("\n")) == (2, 1)
