@@ -16,10 +16,10 @@ from lgan_jax.apps.driving import FaceReader, Located, Reader
 from lgan_jax.apps.video import Source
 from lgan_jax.data import coverage
 from lgan_jax.data.prepare.options import Options
-from lgan_jax.data.prepare.sources import PHOTOS, VIDEOS
 from lgan_jax.data.prepare.tracking import sharpness
 from lgan_jax.faces import Faces
 from lgan_jax.landmarks import Scheme
+from lgan_jax.media import files as media
 
 MOST = 128  # frames that are looked at
 FEWEST = 2  # usable frames
@@ -127,11 +127,12 @@ def _opened(path: Path) -> Source:
     """The clip or photos at `path`, or in the one folder or clip of a folder without photos."""
     if not path.is_dir():
         return video.open_source(path)
-    shown = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
-    inside = [entry for entry in shown if entry.is_dir() or entry.suffix.lower() in VIDEOS]
-    if any(entry.suffix.lower() in PHOTOS for entry in shown) or not inside:
+    listed = media.listed(path)
+    kinds = [media.kind(entry) for entry in listed]
+    inside = [entry for entry, kind in zip(listed, kinds) if entry.is_dir() or kind == "video"]
+    if "photo" in kinds or not inside:
         return video.open_source(path)
     if len(inside) > 1:
-        names = ", ".join(entry.name for entry in inside[:3])
+        names = ", ".join(media.shown(entry.name) for entry in inside[:3])
         raise ValueError(f"--reference {path} holds more than one person ({names} …): give the one that is meant")
     return video.open_source(inside[0])
