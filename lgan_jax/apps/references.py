@@ -14,13 +14,12 @@ from jaxtyping import Float32, UInt8
 from lgan_jax.apps import driving, sampling, video
 from lgan_jax.apps.driving import FaceReader, Located, Reader
 from lgan_jax.apps.video import Source
-from lgan_jax.core import FaceInfo
 from lgan_jax.data import coverage
 from lgan_jax.data.prepare.options import Options
 from lgan_jax.data.prepare.tracking import sharpness
 from lgan_jax.faces import Faces
 from lgan_jax.landmarks import Scheme
-from lgan_jax.media import files
+from lgan_jax.media import files as media
 
 MOST = 128  # frames that are looked at
 FEWEST = 2  # usable frames
@@ -90,9 +89,9 @@ def add(
     return model.with_person(name, person.images.astype(np.float32) / 127.5 - 1, person.landmarks), person
 
 
-def need(info: FaceInfo, run: Path) -> None:
+def need(model: Model, run: Path) -> None:
     """Raises `ValueError`, one line, for a run that knows nobody, where no `--reference` shows somebody."""
-    if not info.identities:
+    if not model.info.identities:
         raise ValueError(f"{run} knows nobody, as its frames were stripped: give somebody's frames with --reference")
 
 
@@ -128,11 +127,12 @@ def _opened(path: Path) -> Source:
     """The clip or photos at `path`, or in the one folder or clip of a folder without photos."""
     if not path.is_dir():
         return video.open_source(path)
-    kinds = {entry: files.kind(entry) for entry in files.listed(path)}
-    inside = [entry for entry, kind in kinds.items() if entry.is_dir() or kind == "video"]
-    if "photo" in kinds.values() or not inside:
+    listed = media.listed(path)
+    kinds = [media.kind(entry) for entry in listed]
+    inside = [entry for entry, kind in zip(listed, kinds) if entry.is_dir() or kind == "video"]
+    if "photo" in kinds or not inside:
         return video.open_source(path)
     if len(inside) > 1:
-        names = ", ".join(entry.name for entry in inside[:3])
+        names = ", ".join(media.shown(entry.name) for entry in inside[:3])
         raise ValueError(f"--reference {path} holds more than one person ({names} …): give the one that is meant")
     return video.open_source(inside[0])

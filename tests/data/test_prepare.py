@@ -250,7 +250,10 @@ def test_the_command_reports_every_person(tmp_path, capsys):
     said = capsys.readouterr()
     printed = " ".join(said.out.split())
     assert "Left out: Nobody (none of 3 frames is fit: 3 no face)" in printed
-    assert "Left out: Broken (cannot be read: Invalid data found when processing input)" in printed
+    assert (
+        "Left out: Broken (cannot be read: it is cut off or damaged (Invalid data found when processing input))"
+        in printed
+    )
     assert "Not taken for people: notes.txt" in printed
     assert "holds 1 of 3 people" in printed
     warned = [line.removeprefix("WARNING: job ") for line in said.out.splitlines() if line.startswith("WARNING: ")]

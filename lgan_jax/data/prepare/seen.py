@@ -12,11 +12,12 @@ from jaxtyping import Float
 from lgan_jax.data import images
 from lgan_jax.data.coverage import coverage
 from lgan_jax.data.kept import evenly
-from lgan_jax.data.prepare import quality, sources
+from lgan_jax.data.prepare import quality
 from lgan_jax.data.prepare.job import annotated
 from lgan_jax.data.prepare.sources import Person
 from lgan_jax.faces import Faces
 from lgan_jax.landmarks import IBUG68
+from lgan_jax.media.files import shown
 
 _BLURRED = 1 / 3  # of the frames that show the face
 _COMPARED = 9  # frames, evenly spaced, whose descriptors are compared
@@ -47,10 +48,10 @@ def strangers(descriptors: Float[np.ndarray, "n 128"]) -> int | None:
 
 def _blurred(summary: dict[str, Any]) -> list[str]:
     blurred = summary["dropped"][quality.BLURRED]
-    shown = blurred + summary["kept"] + summary["dropped"][quality.JUMP]
-    if blurred < _BLURRED * shown:
+    faces = blurred + summary["kept"] + summary["dropped"][quality.JUMP]
+    if blurred < _BLURRED * faces:
         return []
-    return [f"is blurred in {blurred} of {shown} frames, which are dropped: film with more light, or hold still"]
+    return [f"is blurred in {blurred} of {faces} frames, which are dropped: film with more light, or hold still"]
 
 
 def _two_people(person: Person, folder: Path, summary: dict[str, Any], faces: Faces) -> list[str]:
@@ -70,10 +71,6 @@ def _where(person: Person, summary: dict[str, Any], number: int) -> str:
     about = [each for each in summary["sources"] if each["first"] is not None and each["first"] <= number][-1]
     if "photos" in about:
         return f"in {about['photos'][(number - about['first']) // about['step']]}"
-    (file,) = (source.files[0] for source in person.sources if source.files[0].name == about["video"])
-    with sources.pyav().open(str(file)) as container:
-        rate = container.streams.video[0].average_rate
-    if not rate:
-        return f"in {about['video']}, about frame {number - about['first']}"
-    seconds = (number - about["first"]) / float(rate)
+    (moving,) = (each.video for each in person.sources if each.video and shown(each.video.path.name) == about["video"])
+    seconds = (number - about["first"]) / float(moving.rate)
     return f"in {about['video']}, about {int(seconds) // 60}:{seconds % 60:04.1f}"
