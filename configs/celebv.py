@@ -100,7 +100,7 @@ def paper_generator(config: ConfigDict) -> None:
 
 def joint(config: ConfigDict) -> None:
     """One joint phase in the place of converter and generator, in the paper's form."""
-    if config.generator.form != "landmarks":
+    if config.generator.get("form", "landmarks") != "landmarks":
         paper_generator(config)
     shared = [name for name in ("optimizer", "width", "start") if name in config.converter]
     config.joint = {**config.generator, **{f"converter_{name}": config.converter[name] for name in shared}}

@@ -16,6 +16,7 @@ from small_configs import ROOT, config_of, small_config
 from lgan_jax import config as configs
 from lgan_jax import data, experiment, inversion, landmarks, optimizers
 from lgan_jax.core import FaceInfo, Finished, blank_batch
+from lgan_jax.data.split import SPLITS
 from lgan_jax.methods import PHASES
 from lgan_jax.methods.expression.method import Synthesizer
 from lgan_jax.methods.landmarkgan.generator import Generator
@@ -79,7 +80,7 @@ READS = set()  # (class, field) of the settings that the steps traced so far hav
 @functools.cache
 def traced(name):
     """Shapes of the metrics of a step of each phase, on the phases before, and of what is watched."""
-    config = small_config(name) if name in SHRUNK else config_of(name).to_dict()
+    config = small_config(name, **{"evaluation.frames": 2}) if name in SHRUNK else config_of(name).to_dict()
     for section in map(config.get, config["phases"]):
         if (updates := section.get("discriminator_updates", 1)) > 2:
             section.update(discriminator_updates=2, batch_size=section["batch_size"] // updates * 2)
@@ -184,7 +185,8 @@ def names_used():
     nodes = [node for tree in trees for node in ast.walk(tree)]
     found = {node.attr for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)}
     calls = [node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "getattr"]
-    return found | {each.args[1].value for each in calls if isinstance(each.args[1], ast.Constant)}
+    found |= {each.args[1].value for each in calls if isinstance(each.args[1], ast.Constant)}
+    return found | {f"{split}_per_identity" for split in SPLITS}  # `synthetic.Settings.count`
 
 
 # Elsewhere: celebv:quick and :quick,joint in test_experiment.py; and in apps/ emotionet:quick,baseline in
