@@ -60,7 +60,7 @@ def quick(config: ConfigDict) -> None:
     """64 pixels in minutes on two cores: see `cpu`, smaller still."""
     config.data.size = 64
     config.data.built_in.update({"train_per_identity": 240, "test_per_identity": 24})
-    config.detector.update({"steps": 900, "batch_size": 16, "width": 48, "depth": 3, "optimizer": adam(6e-3)})
+    config.detector.update({"steps": 450, "batch_size": 16, "width": 48, "depth": 3, "optimizer": adam(6e-3)})
     config.detector.augmentation = {  # as little as the faces that it will see differ from those that it trains on
         **{"rotation": 5.0, "scale": 0.05, "shift": 0.02},
         **{"brightness": 0.08, "contrast": 0.15, "saturation": 0.15},
@@ -84,7 +84,6 @@ def paper_generator(config: ConfigDict) -> None:
     config.phases = ("detector", "converter", "generator")
     config.generator.update({"form": "landmarks", "constraint": 0.0})
     if config.data.size == 64:
-        config.detector.steps = 450
         config.converter.update({"steps": 800, "batch_size": 16, "width": 256, "optimizer": adam(2e-4)})
         config.converter.start = "shift"  # the built-in people all show the same expressions and poses
         config.generator.update({"steps": 1600, "batch_size": 2, "width": 0.1875, "discriminator_width": 4})

@@ -60,7 +60,15 @@ class ReferenceGenerator(Generator):
             "converter": self._converter_params,
         }
         state = self._beginning(params, batch)
-        return state.replace(references=self._chosen(state, image, landmarks))
+
+        def detect(image: Array) -> Array:
+            return self.detect(state, image)
+
+        settings = self.settings
+        known = references.chosen(
+            image, landmarks, settings.references, self.faces.scheme, detect, settings.detector_share
+        )
+        return state.replace(references=known)
 
     @property
     def _owners(self) -> Sequence[str]:
@@ -95,23 +103,15 @@ class ReferenceGenerator(Generator):
     ) -> State:
         """The state with one more person, the last, of whom these frames are known; nothing is trained.
 
+        The frames' anchors are their landmarks: the detector was not trained on this person, and may be far off.
+
         Landmarks are converted to this person in closed form. Raises `ValueError` for a run with a trained converter.
         """
         self.check_closed_form()
-        new = self._chosen(state, image[:, None], landmarks[:, None])
+        count = state.references.landmarks.shape[1]
+        new = references.chosen(image[:, None], landmarks[:, None], count, self.faces.scheme)
         known = jax.tree.map(lambda old, one: jnp.concatenate([old, one]), state.references, new)
         return state.replace(references=known, shape=shape_model.with_person(state.shape, landmarks))
-
-    def _chosen(self, state: State, image: Array, landmarks: Array) -> references.References:
-        """References from frames `(frames, people, …)`."""
-
-        def detect(image: Array) -> Array:
-            return self.detect(state, image)
-
-        settings = self.settings
-        return references.chosen(
-            image, landmarks, settings.references, self.faces.scheme, detect, settings.detector_share
-        )
 
     def check_closed_form(self) -> None:
         """Raises `ValueError` for a run with a trained converter: nobody can be added to it, nobody taken from it."""

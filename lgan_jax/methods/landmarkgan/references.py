@@ -73,8 +73,8 @@ def chosen(
     landmarks: Float[Array, "frames people n 2"],
     count: int,
     scheme: Scheme,
-    detect: Callable[[Array], Array],
-    share: float,
+    detect: Callable[[Array], Array] | None = None,
+    share: float = 0.0,
 ) -> References:
     """References from some frames of each person.
 
@@ -87,7 +87,7 @@ def chosen(
       landmarks: theirs, L.
       count: K, how many frames of each person are kept.
       scheme: of the landmarks.
-      detect: Ω, images `(batch, H, W, 3)` in [-1, 1] to landmarks.
+      detect: Ω, images `(batch, H, W, 3)` in [-1, 1] to landmarks; None: the anchors are the landmarks.
       share: in [0, 1].
     """
     stored = jnp.round((images + 1) * 127.5).astype(jnp.uint8)
@@ -95,7 +95,7 @@ def chosen(
     def of_one(person: int) -> tuple[Array, Array, Array]:
         places = select(landmarks[:, person], count, scheme)
         own = landmarks[:, person][places]
-        found = detect(images[:, person][places])
+        found = own if detect is None else detect(images[:, person][places])
         return stored[:, person][places], own, own + share * (found - own)
 
     people = [of_one(person) for person in range(images.shape[1])]
