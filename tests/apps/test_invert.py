@@ -103,7 +103,10 @@ def test_a_face_in_a_photo_is_framed_as_the_runs_pictures(tmp_path):
     pytest.importorskip("dlib", reason="needs the extra [faces]")
     (tmp_path / "run").mkdir()
     kept.write(tmp_path / "run", [TEMPLATE[None, IBUG68_TO_INNER49]])
-    (tmp_path / "run" / "run.json").write_text(json.dumps({"format": 1, "data": {"identities": ["Ada"]}}))
+    data = {"name": "x", "fingerprint": "ab", "scheme": "inner49", "size": SIZE, "identities": ["Ada"]}
+    config = {"method": "began", "phases": ["began"]}
+    record = {"format": 1, "lgan_jax": "0.1.0", "config": config, "data": data}
+    (tmp_path / "run" / "run.json").write_text(json.dumps(record))
     photo = small_videos.write_photo(tmp_path / "face.jpg", small_videos.scene((small_videos.face(1)[0], 60, 16)))
     (crop,) = job.framed(job.Options(tmp_path / "run", [photo]), Model.info, print)
     assert crop.shape == (SIZE, SIZE, 3)
