@@ -91,6 +91,7 @@ def test_a_person_who_is_done_is_whole(root, tmp_path):
     """With the summary on the disk, the next run only moves the folder: it must be whole by then."""
     job = Job.__new__(Job)
     job.out, job._begun, job._done = root, root / ".prepare" / "begun", root / ".prepare" / "done"
+    summary = {"kept": 3, "frames": 3, "sources": [], "dropped": {}}
     with Disk(root) as disk:
         for folder in (job._begun, job._done):
             files.make_folder(folder)
@@ -98,14 +99,14 @@ def test_a_person_who_is_done_is_whole(root, tmp_path):
             for i in range(3):
                 crops.add(f"{i}.jpg", b"jpeg")
         files.write_text(job.place("Ada") / ANNOTATIONS, "landmarks")
-        job.finish("Ada", {"kept": 3})
+        job.finish("Ada", summary)
     done = 0
     for place in disk.left(tmp_path / "cuts"):
         again = Job.__new__(Job)
         again.out, again._begun, again._done = place, place / ".prepare" / "begun", place / ".prepare" / "done"
         if again.summary("Ada") is not None:
             done += 1
-            assert again.summary("Ada") == {"kept": 3}
+            assert again.summary("Ada") == summary
             assert (place / "Ada" / ANNOTATIONS).read_text() == "landmarks"
             assert [(place / "Ada" / "Image" / f"{i}.jpg").read_bytes() for i in range(3)] == [b"jpeg"] * 3
     assert done

@@ -45,11 +45,12 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch):
     first, second = FOUND[0], dataclasses.replace(FOUND[0], real=9)
     outcomes.write(first, tmp_path)
 
-    def full(path, text):
-        path.write_bytes(text[: len(text) // 2].encode())
+    def full(path, data):
+        with path.open("wb") as file:
+            file.write(data[: len(data) // 2])
         raise OSError("no space left")
 
-    monkeypatch.setattr(pathlib.Path, "write_text", full)
+    monkeypatch.setattr(pathlib.Path, "write_bytes", full)
     with pytest.raises(OSError, match="no space left"):
         outcomes.write(second, tmp_path)
     assert outcomes.read(augmentation.Outcome, tmp_path, "step 7", "f") == (first, [])

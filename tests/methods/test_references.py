@@ -48,7 +48,8 @@ def test_blend_shows_the_person_at_the_wanted_landmarks():
     colors = jnp.asarray([0.5, -0.5]).reshape(1, 2, 1, 1, 1)
     images = jnp.broadcast_to(colors, (6, 2, 16, 20, 3))
     chosen = references.chosen(images, landmarks, 5, IBUG68, lambda image: jnp.full((len(image), 68, 2), 0.5), 0.5)
-    np.testing.assert_allclose(chosen.anchors, (chosen.landmarks + 0.5) / 2, atol=1e-6)
+    nearer = jnp.clip(0.5 - chosen.landmarks, -0.02, 0.02)
+    np.testing.assert_allclose(chosen.anchors, chosen.landmarks + nearer / 2, atol=1e-6)
     chosen = chosen.replace(anchors=chosen.landmarks)
     assert chosen.images.shape == (2, 5, 16, 20, 3)
     assert chosen.images.dtype == jnp.uint8

@@ -17,6 +17,7 @@ from lgan_jax.ops.thin_plate import thin_plate_flow, warp_to_landmarks
 NEAREST = 8  # reference frames that are blended
 _SHARP = 4  # exponent on the blend's weights that leaves the nearest frames
 _LEAST_DISTANCE = 1e-4  # image widths
+_FARTHEST = 0.02  # image widths between a landmark and where the detector finds it, each axis
 _EXCLUDED = 1e3  # a distance beyond all others
 
 
@@ -80,7 +81,8 @@ def chosen(
 
     The generated face is to have the wanted landmarks as the detector Ω finds them (Eq. 3). Ω is off by much the same
     in a frame and in its warp. So a warp that moves the points where Ω finds them, Ω(I), meets Eq. 3 better than one
-    that moves the landmarks L of the data, which meets L better. The anchors lie between: L + share · (Ω(I) − L).
+    that moves the landmarks L of the data, which meets L better. The anchors lie between: L + share · (Ω(I) − L), where
+    Ω(I) − L is held within 0.02 image widths, so that a detector that misses a point does no harm.
 
     Args:
       images: `(frames, people, H, W, 3)` in [-1, 1].
@@ -96,7 +98,7 @@ def chosen(
         places = select(landmarks[:, person], count, scheme)
         own = landmarks[:, person][places]
         found = own if detect is None else detect(images[:, person][places])
-        return stored[:, person][places], own, own + share * (found - own)
+        return stored[:, person][places], own, own + share * jnp.clip(found - own, -_FARTHEST, _FARTHEST)
 
     people = [of_one(person) for person in range(images.shape[1])]
     return References(*(jnp.stack(each) for each in zip(*people)))
