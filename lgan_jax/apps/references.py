@@ -14,6 +14,7 @@ from jaxtyping import Float32, UInt8
 from lgan_jax.apps import driving, sampling, video
 from lgan_jax.apps.driving import FaceReader, Located, Reader
 from lgan_jax.apps.video import Source
+from lgan_jax.core import FaceInfo
 from lgan_jax.data import coverage
 from lgan_jax.data.prepare.options import Options
 from lgan_jax.data.prepare.tracking import sharpness
@@ -89,9 +90,9 @@ def add(
     return model.with_person(name, person.images.astype(np.float32) / 127.5 - 1, person.landmarks), person
 
 
-def need(model: Model, run: Path) -> None:
+def need(info: FaceInfo, run: Path) -> None:
     """Raises `ValueError`, one line, for a run that knows nobody, where no `--reference` shows somebody."""
-    if not model.info.identities:
+    if not info.identities:
         raise ValueError(f"{run} knows nobody, as its frames were stripped: give somebody's frames with --reference")
 
 

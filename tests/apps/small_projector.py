@@ -28,7 +28,7 @@ class Plain(Generator):
     def setup(self):
         self.colours = nn.Dense(12)
 
-    def map(self, z, labels=None, truncation=1.0):
+    def map(self, z, labels=None, truncation=1.0, truncation_cutoff=None):
         return z
 
     def draw(self, styles, noise=None):
