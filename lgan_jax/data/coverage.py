@@ -17,7 +17,7 @@ from lgan_jax.ops.frontal import MEAN_HEAD, RIGID
 
 Range = tuple[float, float]
 
-FEW = 60  # frames; below, expect a face that is learned by heart
+FEW = 60  # frames; below, expect overfitting
 ALONE = "is the only person: a run can reconstruct this face, but has nobody to convert landmarks from or to"
 _STILL = {"yaw": 8.0, "pitch": 8.0, "mouth": 0.06, "lids": 0.02}  # a range below it is hardly one
 _SHARE = (5, 95)  # percentiles
@@ -59,7 +59,7 @@ class Coverage:
         if self.frames < FEWEST:
             found.append(f"has {self.frames} frames, and a run needs {FEWEST}: add some, or take this person out")
         elif self.frames < FEW:
-            found.append(f"has {self.frames} frames; below {FEW} a face is learned by heart: add some")
+            found.append(f"has {self.frames} frames; below {FEW} a generator overfits: add some")
         still = {name for name, least in _STILL.items() if self.spans(name) < least}
         if still == set(_STILL):
             found.append("never moves: only this one pose and expression can be drawn well; add frames that differ")

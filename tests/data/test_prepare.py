@@ -258,7 +258,7 @@ def test_the_command_reports_every_person(tmp_path, capsys):
     assert "holds 1 of 3 people" in printed
     warned = [line.removeprefix("WARNING: job ") for line in said.out.splitlines() if line.startswith("WARNING: ")]
     assert [line.split(":")[0] for line in warned] == [
-        "has 4 frames; below 60 a face is learned by heart",
+        "has 4 frames; below 60 a generator overfits",
         "never moves",
         "is the only person",
     ]

@@ -37,11 +37,9 @@ from lgan_jax.media.files import shown
 from lgan_jax.progress import Progress
 
 SKIPPED_FILE = "skipped.txt"
-MOST_TEXT = 512 * 2**20  # bytes of an annotation file
-_MOST_LINES = 2_000_000
-_CHUNK = 256  # records held in memory at once while writing
+MOST_TEXT, _MOST_LINES = 512 * 2**20, 2_000_000  # bytes and lines of an annotation file
+_CHUNK, _SHARD = 256, 8192  # records held in memory at once while writing; records in a file
 _TFDS_INFO = "dataset_info.json"
-_SHARD = 8192  # records in a file
 _OUTSIDE = 0.5  # landmarks may lie this far outside the picture, in picture widths
 _EXTENT = 0.02  # landmarks that span less than this share of the picture are no face
 
@@ -254,8 +252,7 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
     def _log_download_bytes(self) -> None:
         """TFDS prints a line about downloads here; nothing is downloaded."""
 
-    def _log_download_done(self) -> None:
-        """As above."""
+    _log_download_done = _log_download_bytes
 
 
 @contextlib.contextmanager
