@@ -21,8 +21,8 @@ from lgan_jax import data
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import report
-from lgan_jax.evaluation.landmarkgan import evaluate as evaluation
-from lgan_jax.evaluation.pictures import to_floats
+from lgan_jax.media.images import to_floats
+from lgan_jax.methods.landmarkgan.evaluation import evaluate as evaluation
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
 
 

@@ -16,9 +16,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent / "interop"))
 import pickle_bytes as build
 
 from lgan_jax import action_units, image_limits, untrusted
-from lgan_jax.data import images, kept
+from lgan_jax.data import kept
 from lgan_jax.data.builders import celeba, celebv, ck_plus, made, openface, wflw
 from lgan_jax.interop import files, kinds, nvidia
+from lgan_jax.media import images
 from lgan_jax.training import workdir
 from lgan_jax.training.logs import metrics_file
 

@@ -10,9 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from lgan_jax.data import images
 from lgan_jax.media import files as media
-from lgan_jax.media import photos
+from lgan_jax.media import images, photos
 from lgan_jax.media.video import RATE, Frame, Video, open_video
 
 __all__ = ["Frame", "Source", "open_source"]

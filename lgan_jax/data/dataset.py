@@ -15,11 +15,12 @@ from jaxtyping import Int
 
 from lgan_jax import cache as caches
 from lgan_jax.core import FaceInfo
-from lgan_jax.data import builders, images, partners, synthetic
+from lgan_jax.data import builders, partners, synthetic
 from lgan_jax.data.builders import base, made
 from lgan_jax.data.builders.emotionet import EVERYBODY
 from lgan_jax.data.split import CALLED, SPLITS, TRAIN, HeldOut
 from lgan_jax.landmarks import IBUG68_TO_INNER49, WFLW98_TO_IBUG68, scheme, scheme_of_count
+from lgan_jax.media import images
 from lgan_jax.media.files import given
 
 MEMORY = 2**30  # bytes of decoded pictures that a split keeps; the records beyond are decoded at every reading

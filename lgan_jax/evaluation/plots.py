@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from lgan_jax.evaluation.sheets import FAINT, GROUND, INK, LINE, POINT, TRUE, write
+from lgan_jax.media.image_grid import FAINT, GROUND, INK, LINE, POINT, TRUE, write
 
 _WIDTH, _HEIGHT = 960, 480
 _LEFT, _RIGHT, _TOP, _BOTTOM = 90, 40, 56, 64  # margins in pixels

@@ -22,8 +22,8 @@ from numpy import ndarray
 from lgan_jax import files
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import FaceData, kept
-from lgan_jax.data.images import encode_png
 from lgan_jax.evaluation.tables import Table, show
+from lgan_jax.media.images import encode_png
 
 PAGE, FIGURES = "index.html", "metrics.json"
 BUILT_IN = "Measured on the built-in faces, which the library draws: no figure here is one of real faces."

@@ -14,11 +14,11 @@ import rich.console
 from lgan_jax import config as configs
 from lgan_jax import data, interop, locks, methods
 from lgan_jax.evaluation import report
-from lgan_jax.evaluation.expression.evaluate import Other
-from lgan_jax.evaluation.pictures import to_floats
 from lgan_jax.experiment.loading import load
 from lgan_jax.experiment.settings import EVALUATIONS, Experiment
 from lgan_jax.media.files import given
+from lgan_jax.media.images import to_floats
+from lgan_jax.methods.expression.evaluation.evaluate import Other
 from lgan_jax.nn.chunks import in_chunks
 from lgan_jax.training import workdir
 from lgan_jax.training.logs import metrics_file

@@ -17,13 +17,13 @@ from lgan_jax import config as configs
 from lgan_jax import data, interop, optimizers
 from lgan_jax.core import FaceInfo, Finished, blank_batch
 from lgan_jax.data import coverage, kept, pipelines
-from lgan_jax.evaluation import detector as detector_evaluation
-from lgan_jax.evaluation.began import evaluate as began_evaluation
-from lgan_jax.evaluation.dftnet import evaluate as dftnet_evaluation
-from lgan_jax.evaluation.expression import evaluate as expression_evaluation
-from lgan_jax.evaluation.landmarkgan import evaluate as landmarkgan_evaluation
-from lgan_jax.evaluation.projection import evaluate as projection_evaluation
 from lgan_jax.methods import PHASES
+from lgan_jax.methods.began.evaluation import evaluate as began_evaluation
+from lgan_jax.methods.detector import evaluation as detector_evaluation
+from lgan_jax.methods.dftnet.evaluation import evaluate as dftnet_evaluation
+from lgan_jax.methods.expression.evaluation import evaluate as expression_evaluation
+from lgan_jax.methods.landmarkgan.evaluation import evaluate as landmarkgan_evaluation
+from lgan_jax.methods.projection.evaluation import evaluate as projection_evaluation
 from lgan_jax.training import checkpoints, loop
 from lgan_jax.training.phase import Phase, as_arrays
 

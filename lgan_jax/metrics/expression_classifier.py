@@ -21,7 +21,7 @@ from jaxtyping import Array, Float, Int, UInt8
 
 from lgan_jax import optimizers
 from lgan_jax.action_units import EXPRESSIONS
-from lgan_jax.data.images import resized
+from lgan_jax.media.images import resized
 from lgan_jax.nn.chunks import in_chunks
 from lgan_jax.nn.initialisers import initial_variables
 

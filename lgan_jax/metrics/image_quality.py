@@ -10,12 +10,14 @@ import dm_pix
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from lgan_jax import checks
+from lgan_jax.media.images import to_floats
 
 WINDOW = 11  # side of SSIM's Gaussian window in pixels
 _SIGMA = 1.5  # pixels
+_CHUNK = 32  # images compared at once
 MOST_PSNR = 100.0  # dB; what identical pictures get instead of infinity
 
 Pictures = Float[np.ndarray | jax.Array, "_ _ _ _"]  # (B, H, W, C); equal shapes are checked when measuring
@@ -81,3 +83,12 @@ def _checked(one: Pictures, other: Pictures) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"pictures of one shape can be compared, not {one.shape} with {other.shape}")
     one, other = (checks.images(pictures, *pictures.shape) for pictures in (one, other))
     return (one + 1) / 2, (other + 1) / 2
+
+
+def compare(measure, ones: UInt8[np.ndarray, "n H W 3"], others: UInt8[np.ndarray, "n H W 3"]) -> Values:
+    """One of these metrics on bytes, `(n,)`, in chunks of one shape."""
+    values = []
+    for start in range(0, len(ones), _CHUNK):
+        some = np.arange(start, start + _CHUNK).clip(max=len(ones) - 1)  # the last chunk repeats its last image
+        values.append(measure(to_floats(ones[some]), to_floats(others[some]))[: len(ones) - start])
+    return np.concatenate(values)

@@ -20,8 +20,8 @@ from lgan_jax.apps.edit import protocol
 from lgan_jax.apps.edit.expression_studio import ExpressionStudio
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.align import MEAN_FACE
-from lgan_jax.data.images import decode, encode_png
 from lgan_jax.landmarks import IBUG68
+from lgan_jax.media.images import decode, encode_png
 from lgan_jax.methods.dftnet.networks import Edited
 
 pytest.importorskip("dlib")

@@ -10,7 +10,7 @@ import small_videos
 from small_editor import settled
 
 from lgan_jax import action_units
-from lgan_jax.data.images import decode, encode_png
+from lgan_jax.media.images import decode, encode_png
 
 pytest.importorskip("dlib")
 

@@ -14,9 +14,9 @@ from lgan_jax.apps.express import job, photo
 from lgan_jax.apps.express.wanted import Wanted, interpolated, sweep
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.align import MEAN_FACE
-from lgan_jax.data.images import decode, encode_png
 from lgan_jax.faces import Faces
 from lgan_jax.landmarks import IBUG68
+from lgan_jax.media.images import decode, encode_png
 from lgan_jax.methods.dftnet.networks import Edited
 
 SIZE = 64

@@ -12,7 +12,7 @@ from lgan_jax.apps.express import __main__ as express
 from lgan_jax.apps.invert import __main__ as invert
 from lgan_jax.apps.project import __main__ as project
 from lgan_jax.apps.reenact import __main__ as reenact
-from lgan_jax.data.images import encode_png
+from lgan_jax.media.images import encode_png
 
 COMMANDS = {
     "reenact": (reenact, "--driving {photo} --target ada --out {out}.png", ".png"),

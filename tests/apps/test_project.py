@@ -13,8 +13,8 @@ from lgan_jax.apps import provenance
 from lgan_jax.apps.project import __main__ as command
 from lgan_jax.apps.project import aligned, frames, job, wanted, writing
 from lgan_jax.data import align
-from lgan_jax.data.images import decode, resized
 from lgan_jax.landmarks import IBUG68
+from lgan_jax.media.images import decode, resized
 from lgan_jax.methods.projection.model import SETTINGS
 from lgan_jax.methods.projection.projector import Projector
 

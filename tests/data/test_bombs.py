@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from lgan_jax import image_limits
-from lgan_jax.data import images
 from lgan_jax.data.builders import base, wflw
 from lgan_jax.data.prepare import sources
+from lgan_jax.media import images
 
 
 def picture(kind="PNG", claim=None):

@@ -12,8 +12,9 @@ import pytest
 import tiny_sets
 
 from lgan_jax import cache, data
-from lgan_jax.data import dataset, images
+from lgan_jax.data import dataset
 from lgan_jax.data.builders import base
+from lgan_jax.media import images
 from lgan_jax.training import compilation
 
 

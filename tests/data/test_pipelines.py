@@ -7,7 +7,8 @@ import orbax.checkpoint as ocp
 import pytest
 
 from lgan_jax import data
-from lgan_jax.data import images, partners, pipelines
+from lgan_jax.data import partners, pipelines
+from lgan_jax.media import images
 
 SIZES = (7, 4, 5)  # pictures of each identity
 TOTAL = sum(SIZES)

@@ -8,9 +8,9 @@ import tiny_sets
 
 from lgan_jax import data
 from lgan_jax.action_units import EXPRESSIONS, NUMBERS, expression_units
-from lgan_jax.data import images
 from lgan_jax.data.builders import base, openface
 from lgan_jax.data.split import HeldOut
+from lgan_jax.media import images
 from lgan_jax.ops.unit_estimate import ESTIMATED
 
 EACH = 4  # pictures in a row with the same expression

@@ -9,8 +9,8 @@ from oracle import Memory
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import FaceData
-from lgan_jax.evaluation.began import claim
 from lgan_jax.landmarks import INNER49
+from lgan_jax.methods.began.evaluation import claim
 from lgan_jax.methods.began.model import Sampled
 from lgan_jax.methods.detector import method as detector
 from lgan_jax.ops.dsnt import spatial_softmax

@@ -10,10 +10,10 @@ from oracle import Memory
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import FaceData
 from lgan_jax.evaluation import distances, judge
-from lgan_jax.evaluation.began import claim, measures
-from lgan_jax.evaluation.began import evaluate as evaluation
-from lgan_jax.evaluation.pictures import to_bytes
 from lgan_jax.landmarks import IBUG68, IBUG68_TO_INNER49, INNER49
+from lgan_jax.media.images import to_bytes
+from lgan_jax.methods.began.evaluation import claim, measures
+from lgan_jax.methods.began.evaluation import evaluate as evaluation
 from lgan_jax.methods.began.model import Inverted, Sampled, Searched
 from lgan_jax.metrics.lmk import error_where_known
 

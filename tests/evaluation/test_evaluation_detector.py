@@ -6,8 +6,8 @@ from oracle import Memory, built_in_faces
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import FaceData
-from lgan_jax.evaluation import detector
 from lgan_jax.landmarks import WFLW98, inter_ocular
+from lgan_jax.methods.detector import evaluation as detector
 
 
 class OffBy:

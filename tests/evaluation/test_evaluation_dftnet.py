@@ -9,11 +9,11 @@ from oracle import Memory, built_in_faces, drawn
 
 from lgan_jax import action_units
 from lgan_jax.evaluation import report
-from lgan_jax.evaluation.dftnet import evaluate as dftnet
-from lgan_jax.evaluation.dftnet import sheets as dftnet_sheets
-from lgan_jax.evaluation.dftnet.cases import choose
-from lgan_jax.evaluation.dftnet.editing import Edits, use
-from lgan_jax.evaluation.dftnet.tables import BASELINE, OURS, TRUE, UNCHANGED, verdict
+from lgan_jax.methods.dftnet.evaluation import evaluate as dftnet
+from lgan_jax.methods.dftnet.evaluation import sheets as dftnet_sheets
+from lgan_jax.methods.dftnet.evaluation.cases import choose
+from lgan_jax.methods.dftnet.evaluation.editing import Edits, use
+from lgan_jax.methods.dftnet.evaluation.tables import BASELINE, OURS, TRUE, UNCHANGED, verdict
 from lgan_jax.methods.dftnet.networks import Edited
 
 SIZE = 64

@@ -9,11 +9,11 @@ import pytest
 from oracle import Memory, built_in_faces
 
 from lgan_jax.evaluation import report
-from lgan_jax.evaluation.expression import augmentation
-from lgan_jax.evaluation.expression import evaluate as expression
-from lgan_jax.evaluation.expression.cases import choose, of_each_expression, own_pictures, partners, strangers
-from lgan_jax.evaluation.expression.measures import Measured
-from lgan_jax.evaluation.expression.tables import COPY, OURS, TRUTH, verdict, verification
+from lgan_jax.methods.expression.evaluation import augmentation
+from lgan_jax.methods.expression.evaluation import evaluate as expression
+from lgan_jax.methods.expression.evaluation.cases import choose, of_each_expression, own_pictures, partners, strangers
+from lgan_jax.methods.expression.evaluation.measures import Measured
+from lgan_jax.methods.expression.evaluation.tables import COPY, OURS, TRUTH, verdict, verification
 from lgan_jax.metrics import expression_classifier as classifiers
 from lgan_jax.metrics.verification import Verification
 

@@ -8,7 +8,7 @@ import pytest
 from oracle import Oracle, built_in_faces
 
 from lgan_jax.evaluation import report
-from lgan_jax.evaluation.landmarkgan import evaluate as landmarkgan
+from lgan_jax.methods.landmarkgan.evaluation import evaluate as landmarkgan
 
 ROWS = [
     *("LandmarkGAN", "without converter", "nearest training frame", "warped nearest frame"),

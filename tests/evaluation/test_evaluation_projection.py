@@ -10,9 +10,9 @@ from oracle import Memory, built_in_faces, drawn
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import FaceData, synthetic
 from lgan_jax.evaluation import judge
-from lgan_jax.evaluation.projection import evaluate as evaluation
-from lgan_jax.evaluation.projection import measures, sheets
 from lgan_jax.landmarks import IBUG68
+from lgan_jax.methods.projection.evaluation import evaluate as evaluation
+from lgan_jax.methods.projection.evaluation import measures, sheets
 from lgan_jax.methods.projection.model import Sampled
 from lgan_jax.methods.projection.projector import Projection
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lgan_jax.evaluation.dftnet import flows
+from lgan_jax.methods.dftnet.evaluation import flows
 from lgan_jax.ops import warp
 
 

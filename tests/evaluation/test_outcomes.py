@@ -7,8 +7,8 @@ import pathlib
 import pytest
 
 from lgan_jax.evaluation import outcomes
-from lgan_jax.evaluation.began import claim
-from lgan_jax.evaluation.expression import augmentation
+from lgan_jax.methods.began.evaluation import claim
+from lgan_jax.methods.expression.evaluation import augmentation
 
 OF = {"weights": "step 7", "fingerprint": "f"}
 ERROR = {claim.REAL: {0.1: (0.5,), 1.0: (0.25,)}, claim.BOTH: {0.1: (0.4,), 1.0: (0.2,)}}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lgan_jax.evaluation.plots import COLOURS, Series, plot
-from lgan_jax.evaluation.sheets import GROUND, LINE, TRUE
+from lgan_jax.media.image_grid import GROUND, LINE, TRUE
 
 
 def _places(picture, colour):

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from lgan_jax.evaluation.sheets import CELL, GROUND, TRUE, Row, cell_side, draw_landmarks, plain, sheet, trace
 from lgan_jax.landmarks import IBUG68
+from lgan_jax.media.image_grid import CELL, GROUND, TRUE, Row, cell_side, draw_landmarks, plain, sheet, trace
 
 
 @pytest.mark.parametrize(("size", "side"), [(64, 192), (128, 256), (256, 256), (512, 256), (17, 187)])

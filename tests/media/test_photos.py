@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from lgan_jax.data import images
-from lgan_jax.media import photos
+from lgan_jax.media import images, photos
 
 HEIGHT, WIDTH = 24, 40
 PICTURE = np.zeros((HEIGHT, WIDTH, 3), np.uint8)

@@ -15,9 +15,9 @@ from lgan_jax.apps.edit import photos
 from lgan_jax.apps.express import photo as faces_in
 from lgan_jax.apps.express.job import Model
 from lgan_jax.apps.express.photo import Photo
-from lgan_jax.data import images
-from lgan_jax.evaluation.pictures import to_bytes
 from lgan_jax.faces import Faces
+from lgan_jax.media import images
+from lgan_jax.media.images import to_bytes
 
 Units = Float32[np.ndarray, " 17"]
 

@@ -16,7 +16,7 @@ from lgan_jax.apps.edit import photos, protocol
 from lgan_jax.apps.edit.clients import Answer, Workers, in_thread
 from lgan_jax.apps.edit.expression_studio import ExpressionStudio, Portrait
 from lgan_jax.apps.edit.replies import clear, framed
-from lgan_jax.data import images
+from lgan_jax.media import images
 
 _MOST_EXPORT = 2**12
 

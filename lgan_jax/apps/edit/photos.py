@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from lgan_jax import image_limits
-from lgan_jax.data import images
+from lgan_jax.media import images
 
 MOST_BYTES = 32 * 2**20
 MOST_PIXELS = 40_000_000

@@ -18,10 +18,10 @@ from lgan_jax.apps.coverage import Coverage
 from lgan_jax.apps.edit import shapes
 from lgan_jax.apps.edit.protocol import Look
 from lgan_jax.apps.video import Source
-from lgan_jax.data import images
-from lgan_jax.evaluation import sheets
-from lgan_jax.evaluation.landmarkgan import makers
-from lgan_jax.evaluation.pictures import to_bytes
+from lgan_jax.media import image_grid as sheets
+from lgan_jax.media import images
+from lgan_jax.media.images import to_bytes
+from lgan_jax.methods.landmarkgan.evaluation import makers
 
 Maker = Callable[[np.ndarray], np.ndarray]  # landmarks (N, 2) to the pictures (people, size, size, 3) of a look
 

@@ -20,12 +20,12 @@ from lgan_jax.apps.express.wanted import Units, Wanted
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import kept
 from lgan_jax.data.align import TEMPLATE
-from lgan_jax.evaluation.expression.measures import Model as Synthesizer
-from lgan_jax.evaluation.pictures import to_bytes
-from lgan_jax.evaluation.sheets import Row, sheet
 from lgan_jax.faces import Faces
+from lgan_jax.media.image_grid import Row, sheet
+from lgan_jax.media.images import to_bytes
 from lgan_jax.media.photos import TRANSPARENT, with_alpha
 from lgan_jax.methods.dftnet.model import ExpressionEditor
+from lgan_jax.methods.expression.evaluation.measures import Model as Synthesizer
 from lgan_jax.methods.expression.model import ExpressionSynthesizer
 
 Say = Callable[[str], None]

@@ -13,11 +13,12 @@ from lgan_jax.apps import video
 from lgan_jax.apps.driving import Located, Locator
 from lgan_jax.apps.paste import edge, paste
 from lgan_jax.apps.video import Source
-from lgan_jax.data import align, images
-from lgan_jax.evaluation.dftnet.flows import warped
-from lgan_jax.evaluation.pictures import to_bytes, to_floats
+from lgan_jax.data import align
 from lgan_jax.faces import Box
 from lgan_jax.landmarks import IBUG68
+from lgan_jax.media import images
+from lgan_jax.media.images import to_bytes, to_floats
+from lgan_jax.methods.dftnet.evaluation.flows import warped
 
 _MOST = 1024  # pixels a side of an edited face
 

@@ -19,12 +19,12 @@ from lgan_jax.apps.driving import Locator
 from lgan_jax.apps.express import photo as photos
 from lgan_jax.apps.synthesize.job import pts
 from lgan_jax.core import FaceInfo
-from lgan_jax.data import images
-from lgan_jax.evaluation.began.measures import way
-from lgan_jax.evaluation.began.sheets import way_picture
-from lgan_jax.evaluation.pictures import to_bytes, to_floats
-from lgan_jax.evaluation.sheets import Row, draw_landmarks, sheet
 from lgan_jax.frames import to_pixels
+from lgan_jax.media import images
+from lgan_jax.media.image_grid import Row, draw_landmarks, sheet
+from lgan_jax.media.images import to_bytes, to_floats
+from lgan_jax.methods.began.evaluation.measures import way
+from lgan_jax.methods.began.evaluation.sheets import way_picture
 from lgan_jax.methods.began.model import LandmarkedFaces
 
 Say = Callable[[str], None]

@@ -10,10 +10,11 @@ import numpy as np
 from jaxtyping import Float32, Int, UInt8
 
 from lgan_jax.apps import video
-from lgan_jax.data import align, images
+from lgan_jax.data import align
 from lgan_jax.data.prepare.tracking import Tracker
-from lgan_jax.evaluation.pictures import to_floats
 from lgan_jax.faces import Faces
+from lgan_jax.media import images
+from lgan_jax.media.images import to_floats
 from lgan_jax.methods.projection.projector import Projector, flat
 from lgan_jax.ops import procrustes
 

@@ -14,8 +14,8 @@ from lgan_jax.apps.neutral import neutral_frame
 from lgan_jax.apps.project import aligned, reports, wanted, writing
 from lgan_jax.apps.project.aligned import Face, Follower, Framing
 from lgan_jax.apps.video import Source
-from lgan_jax.evaluation.pictures import to_bytes, to_floats
 from lgan_jax.inversion import Diverged
+from lgan_jax.media.images import to_bytes, to_floats
 from lgan_jax.methods.projection.projector import Projector
 from lgan_jax.training.interrupts import Interrupts
 

@@ -15,10 +15,10 @@ from lgan_jax import locks
 from lgan_jax.apps import device, driving, video
 from lgan_jax.apps.project import aligned, frames, networks, reports, wanted, writing
 from lgan_jax.apps.project.aligned import Face, Framing
-from lgan_jax.evaluation.pictures import to_floats
 from lgan_jax.faces import Faces
 from lgan_jax.inversion import Diverged
 from lgan_jax.landmarks import IBUG68
+from lgan_jax.media.images import to_floats
 from lgan_jax.methods.projection.losses import landmark_weights
 from lgan_jax.methods.projection.model import SETTINGS
 from lgan_jax.methods.projection.projector import Projector, Settings

@@ -9,7 +9,7 @@ from jaxtyping import Float32
 
 from lgan_jax.apps.project import aligned
 from lgan_jax.apps.project.aligned import Face
-from lgan_jax.evaluation.pictures import to_floats
+from lgan_jax.media.images import to_floats
 from lgan_jax.methods.projection.projector import Projector
 
 Points = Float32[np.ndarray, "n N 2"]

@@ -24,8 +24,8 @@ from lgan_jax.core import FaceInfo
 from lgan_jax.data.builders import made
 from lgan_jax.data.builders.base import read_lines, skipped_lines
 from lgan_jax.data.split import FEWEST
-from lgan_jax.evaluation.pictures import to_bytes
 from lgan_jax.frames import to_pixels
+from lgan_jax.media.images import to_bytes
 from lgan_jax.methods.began.model import LandmarkedFaces
 from lgan_jax.progress import Progress
 from lgan_jax.training import checkpoints, workdir

@@ -30,9 +30,8 @@ from jaxtyping import Float, UInt8
 
 from lgan_jax import files, image_limits, locks, untrusted
 from lgan_jax.action_units import EXPRESSIONS
-from lgan_jax.data import images
 from lgan_jax.data.split import CALLED, SPLITS, TEST, TRAIN, VALIDATION, subjects_note
-from lgan_jax.media import photos
+from lgan_jax.media import images, photos
 from lgan_jax.media.files import shown
 from lgan_jax.progress import Progress
 

@@ -22,12 +22,12 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from lgan_jax.data import align, images
+from lgan_jax.data import align
 from lgan_jax.data.builders import base
 from lgan_jax.data.split import by_subject
 from lgan_jax.faces import Box, Faces
 from lgan_jax.landmarks import IBUG68, to_inner49
-from lgan_jax.media import files
+from lgan_jax.media import files, images
 from lgan_jax.ops import procrustes
 
 Crops = Literal["box", "cascade", "aligned", "ffhq"]

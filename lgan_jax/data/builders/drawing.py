@@ -15,8 +15,9 @@ from collections.abc import Iterator, Sequence
 
 import cv2
 
-from lgan_jax.data import images, synthetic
+from lgan_jax.data import synthetic
 from lgan_jax.data.builders.base import Record
+from lgan_jax.media import images
 
 _WORTH = 150  # pictures; fewer are drawn before another process has started
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from lgan_jax.data import images
 from lgan_jax.data.coverage import coverage
 from lgan_jax.data.kept import evenly
 from lgan_jax.data.prepare import quality
@@ -17,6 +16,7 @@ from lgan_jax.data.prepare.job import annotated
 from lgan_jax.data.prepare.sources import Person
 from lgan_jax.faces import Faces
 from lgan_jax.landmarks import IBUG68
+from lgan_jax.media import images
 from lgan_jax.media.files import shown
 
 _BLURRED = 1 / 3  # of the frames that show the face

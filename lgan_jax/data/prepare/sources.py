@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lgan_jax.data import images
-from lgan_jax.media import photos
+from lgan_jax.media import images, photos
 from lgan_jax.media.files import kind, listed, nfc, shown
 from lgan_jax.media.video import Video, open_video
 

@@ -13,14 +13,14 @@ from jaxtyping import Float32, Int
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.evaluation.distances import Features
-from lgan_jax.evaluation.expression.cases import Cases, Pictures, own_pictures
 from lgan_jax.evaluation.judge import Judge
-from lgan_jax.evaluation.pictures import compare, to_bytes, to_floats
 from lgan_jax.landmarks import IBUG68, Scheme, to_ibug68
+from lgan_jax.media.images import to_bytes, to_floats
+from lgan_jax.methods.expression.evaluation.cases import Cases, Pictures, own_pictures
 from lgan_jax.metrics.expression_classifier import Classifier, prepared
 from lgan_jax.metrics.frechet import frechet_distance
 from lgan_jax.metrics.identity import distance_where_known
-from lgan_jax.metrics.image_quality import psnr, ssim
+from lgan_jax.metrics.image_quality import compare, psnr, ssim
 from lgan_jax.metrics.lmk import error_where_known
 from lgan_jax.metrics.verification import Verification, pairwise, people, verify
 

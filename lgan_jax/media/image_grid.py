@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from lgan_jax.data.images import resized
 from lgan_jax.landmarks import Scheme
+from lgan_jax.media.images import resized
 
 Picture = UInt8[np.ndarray, "_ _ 3"]  # of any size, RGB
 

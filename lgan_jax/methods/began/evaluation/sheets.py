@@ -8,11 +8,11 @@ import numpy as np
 
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import plots
-from lgan_jax.evaluation.began.measures import Known, Made, Maker
-from lgan_jax.evaluation.pictures import to_bytes
 from lgan_jax.evaluation.report import Sheet
-from lgan_jax.evaluation.sheets import Picture, Row, draw_landmarks, sheet
 from lgan_jax.landmarks import Scheme
+from lgan_jax.media.image_grid import Picture, Row, draw_landmarks, sheet
+from lgan_jax.media.images import to_bytes
+from lgan_jax.methods.began.evaluation.measures import Known, Made, Maker
 
 _ROWS, _COLUMNS = 3, 8  # of the made faces
 _PLACES = 8  # of the plot

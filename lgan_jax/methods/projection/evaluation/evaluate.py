@@ -15,9 +15,9 @@ from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import distances, report
 from lgan_jax.evaluation.distances import Features
 from lgan_jax.evaluation.judge import find_judge
-from lgan_jax.evaluation.pictures import to_bytes
-from lgan_jax.evaluation.projection import measures, sheets, tables
-from lgan_jax.evaluation.projection.measures import DRAWN, LANDMARKS, LOOK, THE_LANDMARKS, THE_LOOK, Model
+from lgan_jax.media.images import to_bytes
+from lgan_jax.methods.projection.evaluation import measures, sheets, tables
+from lgan_jax.methods.projection.evaluation.measures import DRAWN, LANDMARKS, LOOK, THE_LANDMARKS, THE_LOOK, Model
 from lgan_jax.methods.projection.model import SETTINGS
 
 _SEED = 6  # of the made faces that are measured

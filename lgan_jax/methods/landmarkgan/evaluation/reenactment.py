@@ -14,11 +14,11 @@ from jaxtyping import Float32, Int, UInt8
 
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation.judge import Judge, distinct
-from lgan_jax.evaluation.landmarkgan.makers import Maker, Model
-from lgan_jax.evaluation.pictures import compare, to_floats
 from lgan_jax.landmarks import IBUG68, Scheme
+from lgan_jax.media.images import to_floats
+from lgan_jax.methods.landmarkgan.evaluation.makers import Maker, Model
 from lgan_jax.metrics.identity import identity_distance
-from lgan_jax.metrics.image_quality import l1, psnr, ssim
+from lgan_jax.metrics.image_quality import compare, l1, psnr, ssim
 from lgan_jax.metrics.lmk import error_per_landmark, lmk
 
 _BLOCK = 256  # pairs in memory at once

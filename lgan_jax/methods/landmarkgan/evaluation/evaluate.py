@@ -13,10 +13,10 @@ from lgan_jax.data import FaceData, Split
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import report
 from lgan_jax.evaluation.judge import Judge, find_judge
-from lgan_jax.evaluation.landmarkgan import sheets, tables
-from lgan_jax.evaluation.landmarkgan.makers import Gallery, Generated, Maker, MeanFace, Model, NearestFrame
-from lgan_jax.evaluation.landmarkgan.reenactment import Frames, most_frontal, redraw, reenact
 from lgan_jax.landmarks import Scheme
+from lgan_jax.methods.landmarkgan.evaluation import sheets, tables
+from lgan_jax.methods.landmarkgan.evaluation.makers import Gallery, Generated, Maker, MeanFace, Model, NearestFrame
+from lgan_jax.methods.landmarkgan.evaluation.reenactment import Frames, most_frontal, redraw, reenact
 
 OURS, UNCONSTRAINED, DIRECT = "LandmarkGAN", "without constraint", "without converter"
 NEAREST, WARPED, MEAN = "nearest training frame", "warped nearest frame", "mean face of the target"

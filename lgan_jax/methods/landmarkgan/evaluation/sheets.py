@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import Int
 
 from lgan_jax.core import FaceInfo
-from lgan_jax.evaluation.landmarkgan.makers import Maker, Model
-from lgan_jax.evaluation.landmarkgan.reenactment import Frames, Pairs, detect
 from lgan_jax.evaluation.report import Sheet
-from lgan_jax.evaluation.sheets import Row, draw_landmarks, sheet
 from lgan_jax.landmarks import Scheme
+from lgan_jax.media.image_grid import Row, draw_landmarks, sheet
+from lgan_jax.methods.landmarkgan.evaluation.makers import Maker, Model
+from lgan_jax.methods.landmarkgan.evaluation.reenactment import Frames, Pairs, detect
 
 _MOST_PEOPLE = 8
 _MOST_FAILURES = 8

@@ -8,7 +8,10 @@ import numpy as np
 
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import plots
-from lgan_jax.evaluation.projection.measures import (
+from lgan_jax.evaluation.report import Sheet
+from lgan_jax.landmarks import Scheme
+from lgan_jax.media.image_grid import Row, draw_landmarks, sheet
+from lgan_jax.methods.projection.evaluation.measures import (
     DETECTOR,
     DLIB,
     FEATURES,
@@ -21,9 +24,6 @@ from lgan_jax.evaluation.projection.measures import (
     Pictures,
     Values,
 )
-from lgan_jax.evaluation.report import Sheet
-from lgan_jax.evaluation.sheets import Row, draw_landmarks, sheet
-from lgan_jax.landmarks import Scheme
 
 _ROWS, _COLUMNS = 3, 8  # of the made faces
 _PAIRS = 6  # of the projections

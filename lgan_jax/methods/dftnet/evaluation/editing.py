@@ -14,12 +14,12 @@ from jaxtyping import Float, Float32, Int, UInt8
 
 from lgan_jax import action_units
 from lgan_jax.core import FaceInfo
-from lgan_jax.evaluation.dftnet.cases import Cases, Pictures, Units
 from lgan_jax.evaluation.judge import Judge
-from lgan_jax.evaluation.pictures import compare, to_bytes, to_floats
 from lgan_jax.landmarks import IBUG68
+from lgan_jax.media.images import to_bytes, to_floats
+from lgan_jax.methods.dftnet.evaluation.cases import Cases, Pictures, Units
 from lgan_jax.metrics.identity import identity_distance
-from lgan_jax.metrics.image_quality import l1, psnr, ssim
+from lgan_jax.metrics.image_quality import compare, l1, psnr, ssim
 from lgan_jax.ops.unit_estimate import ESTIMATED, estimate, neutral_head
 
 

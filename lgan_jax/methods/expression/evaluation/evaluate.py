@@ -12,12 +12,12 @@ from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.data import FaceData
 from lgan_jax.evaluation import outcomes, report
 from lgan_jax.evaluation.distances import NO_FID
-from lgan_jax.evaluation.expression import augmentation, sheets, tables
-from lgan_jax.evaluation.expression.cases import Cases, Pictures, choose
-from lgan_jax.evaluation.expression.measures import Features, Judges, Measured, Model, made_by, measure, real
-from lgan_jax.evaluation.expression.tables import COPY, OURS, TRUTH
 from lgan_jax.evaluation.judge import find_judge
 from lgan_jax.evaluation.tables import Table
+from lgan_jax.methods.expression.evaluation import augmentation, sheets, tables
+from lgan_jax.methods.expression.evaluation.cases import Cases, Pictures, choose
+from lgan_jax.methods.expression.evaluation.measures import Features, Judges, Measured, Model, made_by, measure, real
+from lgan_jax.methods.expression.evaluation.tables import COPY, OURS, TRUTH
 from lgan_jax.metrics import expression_classifier as classifiers
 
 _CK_PLUS, _OULU_CASIA = "CK+", "Oulu-CASIA"  # the paper's data, as `FaceData.name` has them

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 
 from lgan_jax.evaluation import verdicts
-from lgan_jax.evaluation.expression.measures import Measured
 from lgan_jax.evaluation.tables import Column, Row, Table
 from lgan_jax.evaluation.verdicts import Compared, compared
+from lgan_jax.methods.expression.evaluation.measures import Measured
 from lgan_jax.metrics.summary import Figure, share, summarize
 from lgan_jax.metrics.verification import RATES, Verification, needed
 

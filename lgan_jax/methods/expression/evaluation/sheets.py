@@ -9,11 +9,11 @@ import numpy as np
 from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.data import FaceData
 from lgan_jax.data.kept import evenly
-from lgan_jax.evaluation.expression.cases import Cases, Pictures, names, of_each_expression, strangers
-from lgan_jax.evaluation.expression.measures import Model, made_by
-from lgan_jax.evaluation.expression.tables import OURS, TRUTH
 from lgan_jax.evaluation.report import Sheet
-from lgan_jax.evaluation.sheets import Row, draw_landmarks, sheet
+from lgan_jax.media.image_grid import Row, draw_landmarks, sheet
+from lgan_jax.methods.expression.evaluation.cases import Cases, Pictures, names, of_each_expression, strangers
+from lgan_jax.methods.expression.evaluation.measures import Model, made_by
+from lgan_jax.methods.expression.evaluation.tables import OURS, TRUTH
 
 _PEOPLE, _COLUMNS, _STRANGERS, _BLOCKS = 3, 8, 12, 2  # of Fig. 7, 9, 8; columns of threes in Fig. 8
 

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Int, UInt8
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.kept import evenly
-from lgan_jax.evaluation.pictures import to_bytes, to_floats
+from lgan_jax.media.images import to_bytes, to_floats
 from lgan_jax.nn.chunks import in_chunks
 from lgan_jax.ops.thin_plate import thin_plate_flow, warp_to_landmarks
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from lgan_jax.data.images import resized
+from lgan_jax.media.images import resized
 
 Flow = Float[np.ndarray, "H W 2"]
 Picture = UInt8[np.ndarray, "_ _ 3"]

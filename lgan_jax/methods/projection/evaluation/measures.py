@@ -17,8 +17,8 @@ from lgan_jax.data import FaceData
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import redrawn
 from lgan_jax.evaluation.judge import Judge
-from lgan_jax.evaluation.pictures import to_bytes, to_floats
 from lgan_jax.landmarks import IBUG68
+from lgan_jax.media.images import to_bytes, to_floats
 from lgan_jax.metrics.identity import distance_where_known
 from lgan_jax.metrics.lmk import error_where_known
 

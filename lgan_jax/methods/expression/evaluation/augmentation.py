@@ -17,10 +17,10 @@ from jaxtyping import Int
 
 from lgan_jax.data import FaceData, Split
 from lgan_jax.evaluation import outcomes, plots
-from lgan_jax.evaluation.expression.measures import Model
-from lgan_jax.evaluation.pictures import to_bytes, to_floats
 from lgan_jax.evaluation.report import Sheet
 from lgan_jax.evaluation.tables import Column, Row, Table
+from lgan_jax.media.images import to_bytes, to_floats
+from lgan_jax.methods.expression.evaluation.measures import Model
 from lgan_jax.metrics import expression_classifier as classifiers
 from lgan_jax.metrics.expression_classifier import Grey, prepared
 from lgan_jax.metrics.summary import Figure

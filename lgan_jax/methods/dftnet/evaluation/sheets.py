@@ -9,14 +9,14 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from lgan_jax.data import FaceData
-from lgan_jax.evaluation.dftnet import flows
-from lgan_jax.evaluation.dftnet.cases import SINGLE, Cases, calmest, drawn, with_units
-from lgan_jax.evaluation.dftnet.editing import Model, squares
-from lgan_jax.evaluation.dftnet.tables import BASELINE, OURS, TRUE
-from lgan_jax.evaluation.pictures import to_bytes, to_floats
 from lgan_jax.evaluation.report import Sheet
-from lgan_jax.evaluation.sheets import Row, cell_side, sheet
 from lgan_jax.landmarks import IBUG68, inter_ocular
+from lgan_jax.media.image_grid import Row, cell_side, sheet
+from lgan_jax.media.images import to_bytes, to_floats
+from lgan_jax.methods.dftnet.evaluation import flows
+from lgan_jax.methods.dftnet.evaluation.cases import SINGLE, Cases, calmest, drawn, with_units
+from lgan_jax.methods.dftnet.evaluation.editing import Model, squares
+from lgan_jax.methods.dftnet.evaluation.tables import BASELINE, OURS, TRUE
 
 LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _ROWS, _FEW, _THREE = 6, 4, 3  # faces of Fig. 4; of single expressions and Fig. 5; of the eyelids and the flow

@@ -20,9 +20,9 @@ from lgan_jax import optimizers
 from lgan_jax.data import FaceData
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import outcomes, plots
-from lgan_jax.evaluation.pictures import to_bytes, to_floats
 from lgan_jax.evaluation.report import Sheet
 from lgan_jax.evaluation.tables import Column, Row, Table
+from lgan_jax.media.images import to_bytes, to_floats
 from lgan_jax.methods.detector.method import Detector
 from lgan_jax.metrics.lmk import error_per_landmark
 from lgan_jax.metrics.summary import summarize

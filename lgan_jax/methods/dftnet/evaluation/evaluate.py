@@ -13,9 +13,12 @@ from lgan_jax.data import FaceData, kept
 from lgan_jax.data.builders.emotionet import EVERYBODY
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import report
-from lgan_jax.evaluation.dftnet import sheets, tables
-from lgan_jax.evaluation.dftnet.cases import SINGLE, Cases, calmest, choose, drawn, neutral, with_units
-from lgan_jax.evaluation.dftnet.editing import (
+from lgan_jax.evaluation.judge import Judge, find_judge
+from lgan_jax.evaluation.tables import Table
+from lgan_jax.media.images import to_floats
+from lgan_jax.methods.dftnet.evaluation import sheets, tables
+from lgan_jax.methods.dftnet.evaluation.cases import SINGLE, Cases, calmest, choose, drawn, neutral, with_units
+from lgan_jax.methods.dftnet.evaluation.editing import (
     Edits,
     Estimator,
     Model,
@@ -28,10 +31,7 @@ from lgan_jax.evaluation.dftnet.editing import (
     unchanged,
     use,
 )
-from lgan_jax.evaluation.dftnet.tables import BASELINE, OURS, TRUE, UNCHANGED
-from lgan_jax.evaluation.judge import Judge, find_judge
-from lgan_jax.evaluation.pictures import to_floats
-from lgan_jax.evaluation.tables import Table
+from lgan_jax.methods.dftnet.evaluation.tables import BASELINE, OURS, TRUE, UNCHANGED
 from lgan_jax.ops.unit_estimate import ESTIMATED, neutral_head
 
 

@@ -1,12 +1,17 @@
-"""Pictures on disk to and from arrays: uint8 `(H, W, 3)` RGB in the program, JPEG or PNG bytes in files."""
+"""Images on disk, in the program and on a screen.
+
+On disk JPEG or PNG bytes; on a screen uint8 RGB `(H, W, 3)`, on which metrics are measured; in the program float RGB in
+[-1, 1].
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from lgan_jax import image_limits, untrusted
 from lgan_jax.media import photos
@@ -59,3 +64,16 @@ def _reduced(image: np.ndarray) -> np.ndarray:
         return image
     size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def to_bytes(images: Any) -> UInt8[np.ndarray, "*batch H W 3"]:
+    """Pictures in [-1, 1] as a screen shows them. Raises `ValueError` where a value is not finite."""
+    images = np.asarray(images, np.float32)
+    if not np.isfinite(images).all():
+        raise ValueError("the model made a picture with values that are not finite; its weights are spoilt")
+    return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
+
+
+def to_floats(pictures: UInt8[np.ndarray, "*batch H W 3"]) -> Float[np.ndarray, "*batch H W 3"]:
+    """Bytes as float32 in [-1, 1]."""
+    return pictures.astype(np.float32) / 127.5 - 1

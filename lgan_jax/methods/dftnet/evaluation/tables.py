@@ -8,10 +8,10 @@ import numpy as np
 
 from lgan_jax import action_units
 from lgan_jax.evaluation import verdicts
-from lgan_jax.evaluation.dftnet.cases import SINGLE
-from lgan_jax.evaluation.dftnet.editing import Edits, Use
 from lgan_jax.evaluation.tables import Column, Row, Table
 from lgan_jax.evaluation.verdicts import Compared, compared
+from lgan_jax.methods.dftnet.evaluation.cases import SINGLE
+from lgan_jax.methods.dftnet.evaluation.editing import Edits, Use
 from lgan_jax.metrics.frechet import frechet_distance
 from lgan_jax.metrics.summary import Figure, share, summarize
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from lgan_jax.evaluation import verdicts
-from lgan_jax.evaluation.projection.measures import (
+from lgan_jax.evaluation.tables import Column, Row, Table
+from lgan_jax.evaluation.verdicts import Compared, compared
+from lgan_jax.methods.projection.evaluation.measures import (
     DETECTOR,
     DLIB,
     DRAWN,
@@ -20,8 +22,6 @@ from lgan_jax.evaluation.projection.measures import (
     WANTED,
     Values,
 )
-from lgan_jax.evaluation.tables import Column, Row, Table
-from lgan_jax.evaluation.verdicts import Compared, compared
 from lgan_jax.metrics.summary import summarize
 
 

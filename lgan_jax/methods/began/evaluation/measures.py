@@ -13,11 +13,10 @@ from jaxtyping import Float, Float32, UInt8
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import FaceData
-from lgan_jax.data.images import resized
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation.distances import seen
 from lgan_jax.evaluation.judge import Judge
-from lgan_jax.evaluation.pictures import to_bytes, to_floats
+from lgan_jax.media.images import resized, to_bytes, to_floats
 
 Pictures = UInt8[np.ndarray, "n H W 3"]
 Landmarks = Float[np.ndarray, "n N 2"]

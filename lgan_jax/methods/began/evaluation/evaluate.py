@@ -11,13 +11,13 @@ import numpy as np
 from lgan_jax.data import FaceData
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import distances, outcomes, report
-from lgan_jax.evaluation.began import claim, measures, sheets, tables
-from lgan_jax.evaluation.began.measures import Known, Made, Model
 from lgan_jax.evaluation.distances import Features
 from lgan_jax.evaluation.judge import Judge, find_judge
-from lgan_jax.evaluation.pictures import to_floats
 from lgan_jax.evaluation.tables import Table
 from lgan_jax.landmarks import INNER49, to_inner49
+from lgan_jax.media.images import to_floats
+from lgan_jax.methods.began.evaluation import claim, measures, sheets, tables
+from lgan_jax.methods.began.evaluation.measures import Known, Made, Model
 from lgan_jax.metrics.lmk import error_where_known
 
 WATCHED = ("began", "convergence")  # the phase and the figure whose history is shown

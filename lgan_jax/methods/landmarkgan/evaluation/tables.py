@@ -10,9 +10,9 @@ import numpy as np
 
 from lgan_jax.data import FaceData
 from lgan_jax.evaluation import verdicts
-from lgan_jax.evaluation.landmarkgan.reenactment import Frames, Pairs, Redrawn
 from lgan_jax.evaluation.tables import Column, Row, Table
 from lgan_jax.evaluation.verdicts import compared
+from lgan_jax.methods.landmarkgan.evaluation.reenactment import Frames, Pairs, Redrawn
 from lgan_jax.metrics.summary import Figure, share, summarize
 
 # Table 1 of Sun et al.: LMK, SSIM, ID.

@@ -13,13 +13,12 @@ from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import FaceData
 from lgan_jax.data.builders.wflw import ATTRIBUTES
-from lgan_jax.data.images import resized
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import report
-from lgan_jax.evaluation.pictures import to_floats
-from lgan_jax.evaluation.sheets import LINE, POINT, TRUE, Row, cell_side, sheet, trace
 from lgan_jax.evaluation.tables import Column, Table
 from lgan_jax.evaluation.tables import Row as Line
+from lgan_jax.media.image_grid import LINE, POINT, TRUE, Row, cell_side, sheet, trace
+from lgan_jax.media.images import resized, to_floats
 from lgan_jax.metrics.alignment import THRESHOLD, Alignment, by_attribute, nme
 from lgan_jax.metrics.summary import Figure
 
