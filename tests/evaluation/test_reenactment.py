@@ -7,11 +7,11 @@ import pytest
 from lgan_jax.data import synthetic
 from lgan_jax.data.kept import evenly
 from lgan_jax.landmarks import WFLW98, mirrored
-from lgan_jax.media.images import compare, to_bytes, to_floats
+from lgan_jax.media.images import to_bytes, to_floats
 from lgan_jax.methods.landmarkgan.evaluation.reenactment import Frames, Pairs, asymmetry, most_frontal
 from lgan_jax.methods.landmarkgan.evaluation.sheets import liveliest, worst
 from lgan_jax.methods.landmarkgan.evaluation.tables import worst_identity
-from lgan_jax.metrics.image_quality import l1
+from lgan_jax.metrics.image_quality import compare, l1
 
 
 def _turned(**pose):
