@@ -5,6 +5,9 @@
 evaluates the run on the test split of FOLDER (as `lgan_jax.data.prepare` writes it) over all ordered pairs of the
 people there, as `evaluate.py` does for the people of a run, and writes a report with the same rows. The frames are
 those of the training split.
+
+The way back goes from the landmarks of a generated face. The run's own detector was not trained on these people, so
+dlib finds them, for all rows alike, as it found the data set's; `--landmarks detector` takes the run's own.
 """
 
 from __future__ import annotations
@@ -21,7 +24,9 @@ from lgan_jax import data
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import report
-from lgan_jax.media.images import to_floats
+from lgan_jax.evaluation.judge import Judge
+from lgan_jax.landmarks import IBUG68
+from lgan_jax.media.images import to_bytes, to_floats
 from lgan_jax.methods.landmarkgan.evaluation import evaluate as evaluation
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
 
@@ -29,15 +34,16 @@ from lgan_jax.methods.landmarkgan.model import LandmarkGAN
 class Strangers:
     """A model that knows the people of a data set by frames alone, as an evaluation needs it."""
 
-    def __init__(self, model: LandmarkGAN, faces: data.FaceData, frames: int) -> None:
-        """At most `frames` training frames of each person, evenly spaced."""
+    def __init__(self, model: LandmarkGAN, faces: data.FaceData, frames: int, dlib: Judge | None) -> None:
+        """At most `frames` training frames of each person, evenly spaced; None: the run's detector finds landmarks."""
         self._first = len(model.info.identities)
         for index, name in enumerate(faces.info.identities):
             places = evenly(np.flatnonzero(faces.train.identity == index), frames)
             records = [faces.train[int(place)] for place in places]
             images = to_floats(np.stack([record["image"] for record in records]))
             model = model.with_person(f"{name} (frames)", images, np.stack([record["landmarks"] for record in records]))
-        self._model, self.constraint = model, model.constraint
+        self._model, self.constraint, self._dlib = model, model.constraint, dlib
+        self.lost = 0  # generated faces in which dlib found no face
         self.info: FaceInfo = dataclasses.replace(model.info, identities=faces.info.identities)
 
     def convert(self, landmarks: Any, target: Any, constrain: bool = True) -> Any:
@@ -49,8 +55,17 @@ class Strangers:
         return self._model.synthesize(landmarks, np.asarray(target) + self._first, convert, constrain)
 
     def detect(self, images: Any) -> Any:
-        """See `LandmarkGAN.detect`."""
-        return self._model.detect(images)
+        """Landmarks `(n, N, 2)` in [0, 1] by dlib, or by the run's detector where dlib finds no face or is not asked.
+
+        `lost` counts the faces that dlib does not find.
+        """
+        found = self._model.detect(images)
+        if self._dlib is None:
+            return found
+        points = self._dlib.landmarks(to_bytes(images))
+        missing = np.isnan(points).any((1, 2), keepdims=True)
+        self.lost += int(missing.sum())
+        return np.where(missing, found, points)
 
 
 def main() -> None:
@@ -60,13 +75,21 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path, help="folder of the report")
     parser.add_argument("--split", default="test", choices=("test", "validation"))
     parser.add_argument("--frames", type=int, default=8, help="of each person, that drive all others")
+    parser.add_argument("--landmarks", default="dlib", choices=("dlib", "detector"), help="of generated faces, by")
     given = parser.parse_args()
     model = lgan_jax.load(given.workdir)
+    if given.landmarks == "dlib" and model.info.scheme is not IBUG68:
+        parser.error(f"the run has the scheme {model.info.scheme.name}, which dlib does not find: --landmarks detector")
     faces = data.open_faces(data.Settings(name="celebv", size=model.info.size, dir=given.folder))
-    strangers = Strangers(model, faces, frames=500)
+    strangers = Strangers(model, faces, frames=500, dlib=Judge() if given.landmarks == "dlib" else None)
     settings = evaluation.Settings(split=given.split, frames=given.frames)
-    about = {"Weights": f"of {given.workdir}; the people are known by frames alone"}
+    about = {
+        "Weights": f"of {given.workdir}; the people are known by frames alone",
+        "Landmarks of generated faces": given.landmarks,
+    }
     report.show_report(evaluation.evaluate(strangers, faces, settings, given.out, about))
+    if strangers.lost:
+        print(f"dlib found no face in {strangers.lost} generated images: the run's detector was used there")
 
 
 if __name__ == "__main__":
