@@ -51,7 +51,7 @@ def paper() -> dict:
             "batch_size": 16,
             "optimizer": {"name": "adam", "learning_rate": 3e-4, "b1": 0.9, "b2": 0.999},
         },
-        "loop": {"log_every": 100, "eval_every": 2500, "pictures_every": 2500, "checkpoint_every": 2500},
+        "loop": {"log_every": 100, "eval_every": 2500, "images_every": 2500, "checkpoint_every": 2500},
     }
 
 
@@ -61,7 +61,7 @@ def cpu(config: ConfigDict) -> None:
     config.autoencoder.steps = 40_000
     config.began.steps = 2000
     config.landmark_generator.steps = 20_000
-    config.loop.update({"log_every": 100, "eval_every": 1000, "pictures_every": 1000, "checkpoint_every": 500})
+    config.loop.update({"log_every": 100, "eval_every": 1000, "images_every": 1000, "checkpoint_every": 500})
 
 
 def quick(config: ConfigDict) -> None:
@@ -76,7 +76,7 @@ def quick(config: ConfigDict) -> None:
     config.began.steps = 600
     config.landmark_generator.steps = 30_000
     config.landmark_generator.optimizer.weight_decay = 1e-6
-    config.loop.update({"log_every": 100, "eval_every": 500, "pictures_every": 500, "checkpoint_every": 500})
+    config.loop.update({"log_every": 100, "eval_every": 500, "images_every": 500, "checkpoint_every": 500})
 
 
 def small(config: ConfigDict) -> None:

@@ -42,7 +42,7 @@ def paper() -> dict:
             "optimizer": {**RMSPROP, **falling},
             "discriminator_optimizer": {**RMSPROP, **falling},
         },
-        "loop": {"log_every": 100, "eval_every": 2500, "pictures_every": 2500, "checkpoint_every": 2500},
+        "loop": {"log_every": 100, "eval_every": 2500, "images_every": 2500, "checkpoint_every": 2500},
         "evaluation": {"frames": 32},
     }
 
@@ -52,7 +52,7 @@ def cpu(config: ConfigDict) -> None:
     config.data.size = 128
     config.data.built_in.update({"train_per_identity": 600, "test_per_identity": 60})
     config.detector.update({"steps": 1500, "batch_size": 8, "width": 48, "depth": 3, "optimizer": adam(3e-3)})
-    config.loop.update({"log_every": 50, "eval_every": 500, "pictures_every": 500, "checkpoint_every": 250})
+    config.loop.update({"log_every": 50, "eval_every": 500, "images_every": 500, "checkpoint_every": 250})
     reference(config, steps=400, references=128)
 
 
@@ -65,7 +65,7 @@ def quick(config: ConfigDict) -> None:
         **{"rotation": 5.0, "scale": 0.05, "shift": 0.02},
         **{"brightness": 0.08, "contrast": 0.15, "saturation": 0.15},
     }
-    config.loop.update({"log_every": 50, "eval_every": 200, "pictures_every": 200, "checkpoint_every": 200})
+    config.loop.update({"log_every": 50, "eval_every": 200, "images_every": 200, "checkpoint_every": 200})
     config.evaluation.frames = 6
     reference(config, steps=400, references=128)
 

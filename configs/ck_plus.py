@@ -46,7 +46,7 @@ def paper(name: str) -> dict:
             "optimizer": {**ADAM, "learning_rate": 2e-4},
             "discriminator_optimizer": {**ADAM, "learning_rate": 2e-4},
         },
-        "loop": {"log_every": 100, "eval_every": 1000, "pictures_every": 1000, "checkpoint_every": 1000},
+        "loop": {"log_every": 100, "eval_every": 1000, "images_every": 1000, "checkpoint_every": 1000},
     }
 
 
@@ -54,7 +54,7 @@ def cpu(config: ConfigDict) -> None:
     """128 pixels on a CPU with narrow networks, and few people. Dropout costs so narrow a network too much."""
     narrow(config)
     config.synthesizer.update({"width": 12, "units": 4, "augmentation": FEW_PEOPLE})
-    config.loop.update({"log_every": 50, "eval_every": 500, "pictures_every": 500, "checkpoint_every": 250})
+    config.loop.update({"log_every": 50, "eval_every": 500, "images_every": 500, "checkpoint_every": 250})
 
 
 def quick(config: ConfigDict) -> None:
@@ -63,7 +63,7 @@ def quick(config: ConfigDict) -> None:
     config.data.built_in.update({"identities": 240, "test_identities": 24, "train_per_identity": 16, "aligned": True})
     narrow(config)
     config.synthesizer.update({"steps": 4200, "width": 16, "units": 3})
-    config.loop.update({"log_every": 50, "eval_every": 250, "pictures_every": 250, "checkpoint_every": 250})
+    config.loop.update({"log_every": 50, "eval_every": 250, "images_every": 250, "checkpoint_every": 250})
 
 
 def narrow(config: ConfigDict) -> None:

@@ -46,7 +46,7 @@ def paper() -> dict:
                 **{"total_variation": 1e-4, "attention": 1.0},
             },
         },
-        "loop": {"log_every": 100, "eval_every": 1000, "pictures_every": 1000, "checkpoint_every": 1000},
+        "loop": {"log_every": 100, "eval_every": 1000, "images_every": 1000, "checkpoint_every": 1000},
     }
 
 
@@ -58,14 +58,14 @@ def cpu(config: ConfigDict) -> None:
     """
     from_pairs(config, 2000, 3000, width=16, blocks=3)
     config.pairs.update({"emphasis": 10.0, "weights": {"attention": 2.0, "total_variation": 1e-3}})
-    config.loop.update({"log_every": 50, "eval_every": 500, "pictures_every": 500, "checkpoint_every": 250})
+    config.loop.update({"log_every": 50, "eval_every": 500, "images_every": 500, "checkpoint_every": 250})
 
 
 def quick(config: ConfigDict) -> None:
     """64 pixels in minutes on two cores, else as on a CPU."""
     config.data.size = 64
     from_pairs(config, 1000, 5000, width=12, blocks=2)
-    config.loop.update({"log_every": 50, "eval_every": 250, "pictures_every": 250, "checkpoint_every": 250})
+    config.loop.update({"log_every": 50, "eval_every": 250, "images_every": 250, "checkpoint_every": 250})
     config.evaluation = {"frames": 48, "identity_frames": 32, "single_frames": 12}
 
 

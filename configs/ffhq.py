@@ -52,7 +52,7 @@ def paper() -> dict:
             **{"mirror": True, "mixing": 0.9, "r1": 1.0, "r1_every": 16, "path": 2.0, "path_every": 4},
             **{"group": 8, "average": 20_000, "ramp": None},
         },
-        "loop": {"log_every": 100, "eval_every": 2500, "pictures_every": 2500, "checkpoint_every": 2500},
+        "loop": {"log_every": 100, "eval_every": 2500, "images_every": 2500, "checkpoint_every": 2500},
     }
 
 
@@ -61,7 +61,7 @@ def cpu(config: ConfigDict) -> None:
     small(config)
     config.stylegan2.update({"steps": 60_000})
     config.detector.update({"steps": 1500})
-    config.loop.update({"log_every": 200, "eval_every": 2000, "pictures_every": 2000, "checkpoint_every": 1000})
+    config.loop.update({"log_every": 200, "eval_every": 2000, "images_every": 2000, "checkpoint_every": 1000})
 
 
 def quick(config: ConfigDict) -> None:
@@ -80,7 +80,7 @@ def quick(config: ConfigDict) -> None:
     }
     config.detector.update({"steps": 450})
     config.stylegan2.update({"steps": 16_000, "most": 64, "mirror": False})
-    config.loop.update({"log_every": 200, "eval_every": 2000, "pictures_every": 1000, "checkpoint_every": 1000})
+    config.loop.update({"log_every": 200, "eval_every": 2000, "images_every": 1000, "checkpoint_every": 1000})
     config.evaluation = {"pairs": 6}
 
 

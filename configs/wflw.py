@@ -38,7 +38,7 @@ def full() -> dict:
             "optimizer": {"name": "adam", "learning_rate": 2.5e-4, "schedule": "step", "factor": 0.1, "every": 20_000},
             "augmentation": {"rotation": 30.0, "scale": 0.2, "shift": 0.06, "mirror": True, "blur": 1.0},
         },
-        "loop": {"log_every": 100, "eval_every": 2500, "pictures_every": 2500, "checkpoint_every": 2500},
+        "loop": {"log_every": 100, "eval_every": 2500, "images_every": 2500, "checkpoint_every": 2500},
         "evaluation": {"frames": 2500},
     }
 
@@ -49,4 +49,4 @@ def quick(config: ConfigDict) -> None:
     config.data.built_in.update({"train_per_identity": 1000, "test_per_identity": 100})
     config.detector.update({"steps": 1500, "width": 64, "depth": 3})
     config.detector.optimizer = cosine(2e-3)
-    config.loop.update({"log_every": 50, "eval_every": 500, "pictures_every": 500, "checkpoint_every": 500})
+    config.loop.update({"log_every": 50, "eval_every": 500, "images_every": 500, "checkpoint_every": 500})

@@ -41,13 +41,13 @@ class Settings:
     seed: int = 0
     log_every: int = 100
     eval_every: int = 1000
-    pictures_every: int = 1000
+    images_every: int = 1000
     checkpoint_every: int = 1000
     keep: int = 2
     profile: tuple[int, ...] = ()
 
     def __post_init__(self):
-        for name in ("log_every", "eval_every", "pictures_every", "checkpoint_every", "keep"):
+        for name in ("log_every", "eval_every", "images_every", "checkpoint_every", "keep"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if len(self.profile) not in (0, 2):
@@ -229,7 +229,7 @@ class _Training:
         """What is due after this step: a line of metrics, an evaluation, which may mend the state, pictures."""
         settings = self.settings
         log_due, eval_due, pictures_due = (
-            self._due(step, every) for every in (settings.log_every, settings.eval_every, settings.pictures_every)
+            self._due(step, every) for every in (settings.log_every, settings.eval_every, settings.images_every)
         )
         if not (log_due or eval_due or pictures_due):
             return state

@@ -89,7 +89,7 @@ def small_disk(request, tmp_path):
 )
 def test_full_disk_is_one_line_and_loses_nothing(small_disk, log_every, cache, undisturbed):
     workdir, moment, make_room = small_disk
-    settings = {"log_every": log_every, "eval_every": 100, "pictures_every": 100}
+    settings = {"log_every": log_every, "eval_every": 100, "images_every": 100}
     code, output = child.run(workdir, cache=cache, settings=settings, **moment)
     assert code == 2, output
     (error,) = [line for line in output.splitlines() if line.startswith("ERROR")]

@@ -131,7 +131,7 @@ class Searching(tiny_run.Tiny):
 
 def test_a_step_on_the_host_that_finds_nothing_finite_says_what_there_is_to_go_back_to(tmp_path):
     phase = dataclasses.replace(tiny_run.phases()[0], build=lambda earlier: Searching())
-    settings = dataclasses.replace(SETTINGS, pictures_every=100, eval_every=100)
+    settings = dataclasses.replace(SETTINGS, images_every=100, eval_every=100)
     line = "^first: the search of 3 of 8 pictures diverged, at step 3; the last good checkpoint is step 2$"
     with pytest.raises(FloatingPointError, match=line):
         loop.run([phase], tmp_path / "run", settings, {})

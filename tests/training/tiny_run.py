@@ -117,7 +117,7 @@ def phases(steps=6, width=8, nan_at=-1, pause=0.0):
     ]
 
 
-SETTINGS = loop.Settings(seed=3, log_every=1, eval_every=4, pictures_every=3, checkpoint_every=2, keep=2)
+SETTINGS = loop.Settings(seed=3, log_every=1, eval_every=4, images_every=3, checkpoint_every=2, keep=2)
 
 
 def run(workdir, settings=SETTINGS, record=None, **options):
