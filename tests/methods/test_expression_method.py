@@ -117,7 +117,7 @@ def test_evaluation_and_pictures_are_of_what_was_asked(trained):
 
 def test_discriminators_can_take_part_later():
     """A quarter of eight steps: not in the first two, then in the third."""
-    method, batch = small_synthesizer(steps=8, adversarial_after=0.25), couples(6)
+    method, batch = small_synthesizer(steps=8, adversarial_start=0.25), couples(6)
     assert [method.turn(step) for step in range(4)] == [False, False, True, True]
     first = started(method, batch)
     after, metrics = compiled(method, turn=False)(first, batch, jax.random.key(0))
@@ -188,7 +188,7 @@ def test_what_cannot_be_trained_is_said():
         Synthesizer.Settings(units=0)
     with pytest.raises(ValueError, match=r"dropout is 1\.0; it is a share"):
         Synthesizer.Settings(dropout=1.0)
-    with pytest.raises(ValueError, match=r"adversarial_after is 1\.0; it must be at least 0 and less than 1"):
-        Synthesizer.Settings(adversarial_after=1.0)
+    with pytest.raises(ValueError, match=r"adversarial_start is 1\.0; it must be at least 0 and less than 1"):
+        Synthesizer.Settings(adversarial_start=1.0)
     with pytest.raises(ValueError, match="without the VGG19 weights"):
         abstract_step(small_synthesizer(vgg19="vgg19.pth"), couples(2))

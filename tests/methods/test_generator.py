@@ -222,7 +222,7 @@ def test_landmarks_of_made_faces_teach_the_generator_through_the_detector(info, 
 
 def test_discriminators_can_take_part_later(info, batch, earlier):
     """A quarter of eight steps: not in the first two, then in the third."""
-    settings = Generator.Settings(**SMALL | {"steps": 8}, adversarial_after=0.25)
+    settings = Generator.Settings(**SMALL | {"steps": 8}, adversarial_start=0.25)
     generator = Generator(settings, info, jnp.float32, earlier)
     assert [generator.turn(step) for step in range(4)] == [False, False, True, True]
     steps = {turn: compiled(generator, turn=turn) for turn in (False, True)}
@@ -238,7 +238,7 @@ def test_discriminators_can_take_part_later(info, batch, earlier):
 
 
 def test_the_joint_phase_without_discriminators_at_first(info, batch, earlier):
-    joint = Joint(Joint.Settings(**SMALL, adversarial_after=0.5), info, jnp.float32, earlier)
+    joint = Joint(Joint.Settings(**SMALL, adversarial_start=0.5), info, jnp.float32, earlier)
     assert not joint.turn(9)
     assert joint.turn(10)
     (state, metrics), (later, others) = (abstract_step(joint, batch, turn=turn) for turn in (False, True))
@@ -249,7 +249,7 @@ def test_the_joint_phase_without_discriminators_at_first(info, batch, earlier):
 @pytest.mark.parametrize("share", [-0.1, 1.0])
 def test_a_share_of_the_steps_is_a_share(share):
     with pytest.raises(ValueError, match="at least 0 and less than 1"):
-        Generator.Settings(**SMALL, adversarial_after=share)
+        Generator.Settings(**SMALL, adversarial_start=share)
 
 
 def test_equation_6_reaches_the_converter_in_the_joint_phase(info, batch, earlier):

@@ -66,7 +66,7 @@ class Settings:
       width, units, dropout, initialise, labels: of the generator; see `networks.Generator`.
       discriminator_width: channels of the discriminators' first convolution.
       adversarial: the loss of Eq. 4: "minimax" (the paper's), "non_saturating" or "hinge".
-      adversarial_after: share of the steps, in [0, 1), after which discriminators take part. Steps before that learn
+      adversarial_start: share of the steps, in [0, 1), after which discriminators take part. Steps before that learn
         from Eq. 5 and 6 alone, and take less time.
       weights: of the losses.
       vgg19: file of torchvision's VGG19 weights; without it (empty) Eq. 6 is left out.
@@ -87,7 +87,7 @@ class Settings:
     labels: bool = True
     discriminator_width: int = 64
     adversarial: Literal["minimax", "non_saturating", "hinge"] = "minimax"
-    adversarial_after: float = 0.0
+    adversarial_start: float = 0.0
     weights: Weights = Weights()
     vgg19: str = ""
     average: float = 0.999
@@ -98,8 +98,8 @@ class Settings:
             raise ValueError(f"units is {self.units}; there must be at least one migration unit")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; it is a share, at least 0 and less than 1")
-        if not 0 <= self.adversarial_after < 1:
-            raise ValueError(f"adversarial_after is {self.adversarial_after}; it must be at least 0 and less than 1")
+        if not 0 <= self.adversarial_start < 1:
+            raise ValueError(f"adversarial_start is {self.adversarial_start}; it must be at least 0 and less than 1")
         config.within(self, 1, math.inf, "steps", "batch_size", "width", "discriminator_width")
         config.within(self, 0, 1, "average")
 
@@ -208,7 +208,7 @@ class Synthesizer:
 
     def turn(self, step: int) -> bool:
         """See `core.Method`: whether discriminators take part in the step after `step` others."""
-        return step >= int(self.settings.adversarial_after * self.settings.steps)
+        return step >= int(self.settings.adversarial_start * self.settings.steps)
 
     def train_step(self, state: State, batch: Batch, key: jax.Array, turn: bool = True) -> tuple[State, Metrics]:
         """See `core.Method`. All three networks take one step, from the same made faces.

@@ -129,7 +129,7 @@ class Generator(Watched):
 
     def turn(self, step: int) -> bool:
         """See `core.Method`: whether discriminators take part in the step after `step` others."""
-        return step >= int(self.settings.adversarial_after * self.settings.steps)
+        return step >= int(self.settings.adversarial_start * self.settings.steps)
 
     def train_step(self, state: State, batch: Batch, key: jax.Array, turn: bool = True) -> tuple[State, Metrics]:
         """See `core.Method`. Generators and discriminators take one step each, from the same made faces.

@@ -52,7 +52,7 @@ class Settings:
       width: factor on the generator's channels.
       discriminator_width: channels of the discriminator's first convolution.
       adversarial: the loss of Eq. 6: "hinge" (published code), "minimax" (paper) or "non_saturating".
-      adversarial_after: share of the steps, in [0, 1), after which discriminators take part. Steps before that learn
+      adversarial_start: share of the steps, in [0, 1), after which discriminators take part. Steps before that learn
         from Eq. 2 and 3 alone and take about half the time.
       weights: of the losses.
       sigma: of Eq. 3's regulariser, in heatmap pixels.
@@ -71,7 +71,7 @@ class Settings:
     width: float = 1.0
     discriminator_width: int = 64
     adversarial: Literal["hinge", "minimax", "non_saturating"] = "hinge"
-    adversarial_after: float = 0.0
+    adversarial_start: float = 0.0
     weights: Weights = Weights()
     sigma: float = 1.0
     average: float = 0.999
@@ -82,8 +82,8 @@ class Settings:
         return self.form == "reference"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.adversarial_after < 1:
-            raise ValueError(f"adversarial_after is {self.adversarial_after}; it must be at least 0 and less than 1")
+        if not 0 <= self.adversarial_start < 1:
+            raise ValueError(f"adversarial_start is {self.adversarial_start}; it must be at least 0 and less than 1")
         if self.references < 2:
             raise ValueError(f"references is {self.references}; it must be at least 2")
         if not 0 <= self.detector_share <= 1:
