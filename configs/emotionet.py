@@ -115,5 +115,5 @@ def regressor_first(config: ConfigDict, steps: int) -> None:
     """D_C on its own before G."""
     config.regressor = {
         **{"steps": steps, "batch_size": 64, "discriminator_width": 16, "augmentation": AUGMENTATION},
-        **{"perturbation": 0.5, "perturbation_after": 0.65, "optimizer": cosine(2e-3)},
+        **{"perturbation": 0.5, "perturbation_start": 0.65, "optimizer": cosine(2e-3)},
     }

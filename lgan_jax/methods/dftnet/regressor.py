@@ -49,7 +49,7 @@ class Settings:
       perturbation: faces are also moved, each by up to so much in ℓ2 (of a picture in [-1, 1]), towards where D_C is
         more wrong. What pleases a D_C that withstands this is seen by people too (Santurkar et al., "Image synthesis
         with a single (robust) classifier", NeurIPS 2019), but it sees less.
-      perturbation_after: share of the steps after which the perturbation grows, for a fifth of them.
+      perturbation_start: share of the steps after which the perturbation grows, for a fifth of them.
       average: the weights that are used and kept are this exponential average of those trained; at step n at most
         (1 + n) / (10 + n).
     """
@@ -60,13 +60,13 @@ class Settings:
     discriminator_width: int = 64
     augmentation: augment.Settings = augment.NONE
     perturbation: float = 0.0
-    perturbation_after: float = 0.6
+    perturbation_start: float = 0.6
     average: float = 0.99
 
     def __post_init__(self) -> None:
         config.within(self, 1, math.inf, "steps", "batch_size", "discriminator_width")
         config.within(self, 0, math.inf, "perturbation")
-        config.within(self, 0, 1, "perturbation_after", "average")
+        config.within(self, 0, 1, "perturbation_start", "average")
 
 
 @flax.struct.dataclass
@@ -146,7 +146,7 @@ class Regressor:
             return image + length.reshape(-1, 1, 1, 1) * slope
 
         done = state.step / self.settings.steps
-        grown = jnp.clip((done - self.settings.perturbation_after) / _GROWTH, 0, 1)
+        grown = jnp.clip((done - self.settings.perturbation_start) / _GROWTH, 0, 1)
         return jax.lax.cond(grown > 0, moved, lambda image: image, image)
 
     def _seen(self, params: Any, image: Image) -> Units:
