@@ -39,7 +39,7 @@ def paper() -> dict:
         },
         "began": {
             **{"steps": 200_000, "batch_size": 16, "width": 64, "skips": False, "norm": "squared"},
-            **{"gamma": 0.5, "lambda_k": 0.001, "k": 0.0, "average": 0.999},
+            **{"gamma": 0.5, "lambda_k": 0.001, "k": 0.0, "ema_decay": 0.999},
             "optimizer": {**ADAM, "learning_rate": 1e-4},
         },
         "inverse": {
@@ -91,7 +91,7 @@ def small(config: ConfigDict) -> None:
     networks = {"batch_size": 4, "width": 12, "skips": True, "norm": "absolute"}
     config.phases = ("autoencoder", *config.phases)
     config.autoencoder = {**networks, "optimizer": cosine(4e-3)}
-    config.began.update({**networks, "gamma": 1.0, "lambda_k": 0.1, "k": 0.05, "average": 0.99})
+    config.began.update({**networks, "gamma": 1.0, "lambda_k": 0.1, "k": 0.05, "ema_decay": 0.99})
     config.began.optimizer = cosine(3e-4, b1=0.5, minimum=3e-5)
     config.inverse.update({"batch_size": 64})
     config.inverse.search.update({"steps": 80, "tolerance": 0.02, "patience": 10, "slots": 8, "every": 10})

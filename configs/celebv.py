@@ -74,7 +74,7 @@ def reference(config: ConfigDict, steps: int, references: int) -> None:
     """The generator's form for short recordings: frames warped to the landmarks, and one network to refine them."""
     config.phases = ("detector", "generator")
     config.generator.update({"form": "reference", "references": references, "steps": steps, "width": 0.25})
-    config.generator.update({"constraint": 5.0, "discriminator_width": 8, "adversarial_start": 0.7, "average": 0.99})
+    config.generator.update({"constraint": 5.0, "discriminator_width": 8, "adversarial_start": 0.7, "ema_decay": 0.99})
     config.generator.update({"optimizer": adam(1e-3), "discriminator_optimizer": adam(2e-4)})
     config.generator.weights = {"features": 4.0}
 
@@ -87,12 +87,12 @@ def paper_generator(config: ConfigDict) -> None:
         config.converter.update({"steps": 800, "batch_size": 16, "width": 256, "optimizer": adam(2e-4)})
         config.converter.start = "shift"  # the built-in people all show the same expressions and poses
         config.generator.update({"steps": 1600, "batch_size": 2, "width": 0.1875, "discriminator_width": 4})
-        config.generator.update({"average": 0.98, "adversarial_start": 0.86, "optimizer": adam(4e-3, clip=CLIP)})
+        config.generator.update({"ema_decay": 0.98, "adversarial_start": 0.86, "optimizer": adam(4e-3, clip=CLIP)})
         config.generator.discriminator_optimizer.clip = CLIP
         config.generator.weights = {"features": 4.0}
     elif config.data.size == 128:
         config.converter.update({"steps": 5000, "batch_size": 16, "width": 256, "optimizer": adam(1e-3)})
-        config.generator.update({"steps": 4000, "width": 0.25, "discriminator_width": 4, "average": 0.995})
+        config.generator.update({"steps": 4000, "width": 0.25, "discriminator_width": 4, "ema_decay": 0.995})
         config.generator.update({"optimizer": adam(1e-3, clip=CLIP), "weights": {"features": 0.0}})
         config.generator.discriminator_optimizer.clip = CLIP
 

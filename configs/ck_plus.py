@@ -69,7 +69,7 @@ def quick(config: ConfigDict) -> None:
 def narrow(config: ConfigDict) -> None:
     """What is the same in both."""
     config.synthesizer.update({"steps": 4000, "batch_size": 8, "discriminator_width": 12, "dropout": 0.0})
-    config.synthesizer.update({"average": 0.98, "optimizer": cosine(2e-3, b1=0.5)})
+    config.synthesizer.update({"ema_decay": 0.98, "optimizer": cosine(2e-3, b1=0.5)})
     config.synthesizer.adversarial_start = 0.85
     config.synthesizer.weights.update({"adversarial": 0.5, "features": 4.0})
 

@@ -76,7 +76,7 @@ def unpaired(config: ConfigDict) -> None:
     One update of the discriminator is made for one of G.
     """
     generator = {
-        **{"batch_size": 8, "width": 16, "blocks": 3, "discriminator_width": 16, "average": 0.98},
+        **{"batch_size": 8, "width": 16, "blocks": 3, "discriminator_width": 16, "ema_decay": 0.98},
         **{"augmentation": AUGMENTATION, "weights": {"total_variation": 2e-3, "attention": 20.0}},
     }
     config.phases = ("regressor", "flow", "editor")
@@ -106,7 +106,7 @@ def from_pairs(config: ConfigDict, regressor_steps: int, steps: int, width: int,
     regressor_first(config, regressor_steps)
     config.pairs = {
         **{"steps": steps, "batch_size": 8, "width": width, "blocks": blocks, "discriminator_width": 16},
-        **{"augmentation": {"mirror": True}, "emphasis": 20.0, "weights": {"attention": 0.0}, "average": 0.98},
+        **{"augmentation": {"mirror": True}, "emphasis": 20.0, "weights": {"attention": 0.0}, "ema_decay": 0.98},
         "optimizer": cosine(4e-3),
     }
 

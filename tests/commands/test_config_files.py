@@ -79,7 +79,7 @@ def test_fields_are_set_by_the_command_line():
     ("argument", "said"),
     [
         ("--config.loop.seed=abc", r"--config\.loop\.seed is 'abc'; it must be a whole number"),
-        ("--config.generator.average=x", r"average is 'x'; it must be a number"),
+        ("--config.generator.ema_decay=x", r"ema_decay is 'x'; it must be a number"),
         ("--config.data=4", r"--config\.data is '4'; it must be a section"),
         ("--config.data.sise=3", r"the config has no field 'sise'. Did you mean"),
         ("--config.data.dir", r"Missing value for flag"),

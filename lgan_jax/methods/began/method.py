@@ -42,8 +42,8 @@ class Settings:
       gamma, lambda_k: γ and λ_k of Eq. 2.
       k: of Eq. 2, to start with.
       norm: of Eq. 1: "squared" (the paper's) or "absolute" (Berthelot et al.).
-      average: the generator that is used is this exponential average of the one that is trained; at step n at most
-        (1 + n) / (10 + n).
+      ema_decay: of the exponential moving average (EMA) of the weights, which is what is used and evaluated; at step n
+        at most (1 + n) / (10 + n).
     """
 
     steps: int = 200_000
@@ -55,12 +55,12 @@ class Settings:
     lambda_k: float = 0.001
     k: float = 0.0
     norm: losses.Norm = "squared"
-    average: float = 0.999
+    ema_decay: float = 0.999
 
     def __post_init__(self) -> None:
         if not 0 < self.gamma <= 1:
             raise ValueError(f"gamma is {self.gamma}; it must be above 0 and at most 1")
-        config.within(self, 0, 1, "k", "average")
+        config.within(self, 0, 1, "k", "ema_decay")
         config.within(self, 1, math.inf, "steps", "batch_size", "width")
         config.within(self, 0, math.inf, "lambda_k")
 
@@ -155,7 +155,7 @@ class Began:
             step=state.step + 1,
             params=params,
             optimizer=optimizer,
-            average=optimizers.averaged(self.settings.average, state.step, state.average, params["generator"]),
+            average=optimizers.averaged(self.settings.ema_decay, state.step, state.average, params["generator"]),
             k=k,
             convergence=smoothed,
             lowest=jnp.minimum(state.lowest, smoothed),

@@ -66,7 +66,7 @@ class Settings:
       blocks: residual blocks of its encoder.
       discriminator_width: channels of the discriminator's first convolution.
       weights: of the losses.
-      average: the generator's weights that are used and kept are this exponential average of those trained; at step n
+      ema_decay: of the exponential moving average (EMA) of the weights, which is what is used and evaluated; at step n
         at most (1 + n) / (10 + n).
     """
 
@@ -78,12 +78,12 @@ class Settings:
     blocks: int = 6
     discriminator_width: int = 64
     weights: Weights = Weights()
-    average: float = 0.999
+    ema_decay: float = 0.999
 
     def __post_init__(self) -> None:
         config.within(self, 1, math.inf, "steps", "batch_size", "width", "discriminator_width")
         config.within(self, 0, math.inf, "blocks")
-        config.within(self, 0, 1, "average")
+        config.within(self, 0, 1, "ema_decay")
 
 
 @flax.struct.dataclass
@@ -227,7 +227,7 @@ class Editing:
         """One step of the generator's optimizer, and of the average."""
         state, metrics = self._updated(state, "generator", loss)
         generator = state.params["generator"]
-        average = optimizers.averaged(self.settings.average, state.step, state.average, generator)
+        average = optimizers.averaged(self.settings.ema_decay, state.step, state.average, generator)
         return state.replace(average=average), metrics
 
     def _updated(self, state: State, name: str, loss: Callable) -> tuple[State, Metrics]:

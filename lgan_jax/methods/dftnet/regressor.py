@@ -50,8 +50,8 @@ class Settings:
         more wrong. What pleases a D_C that withstands this is seen by people too (Santurkar et al., "Image synthesis
         with a single (robust) classifier", NeurIPS 2019), but it sees less.
       perturbation_start: share of the steps after which the perturbation grows, for a fifth of them.
-      average: the weights that are used and kept are this exponential average of those trained; at step n at most
-        (1 + n) / (10 + n).
+      ema_decay: of the exponential moving average (EMA) of the weights, which is what is used and evaluated; at step n
+        at most (1 + n) / (10 + n).
     """
 
     steps: int = 20_000
@@ -61,12 +61,12 @@ class Settings:
     augmentation: augment.Settings = augment.NONE
     perturbation: float = 0.0
     perturbation_start: float = 0.6
-    average: float = 0.99
+    ema_decay: float = 0.99
 
     def __post_init__(self) -> None:
         config.within(self, 1, math.inf, "steps", "batch_size", "discriminator_width")
         config.within(self, 0, math.inf, "perturbation")
-        config.within(self, 0, 1, "perturbation_start", "average")
+        config.within(self, 0, 1, "perturbation_start", "ema_decay")
 
 
 @flax.struct.dataclass
@@ -114,7 +114,7 @@ class Regressor:
         gradients, metrics = jax.lax.pmean(jax.grad(loss, has_aux=True)(state.params), DATA_AXIS)
         updates, moments = self._optimizer.update(gradients, state.optimizer, state.params)
         params = optax.apply_updates(state.params, updates)
-        average = optimizers.averaged(self.settings.average, state.step, state.average, params)
+        average = optimizers.averaged(self.settings.ema_decay, state.step, state.average, params)
         return State(state.step + 1, params, average, moments), metrics
 
     def eval_step(self, state: State, batch: Batch) -> Metrics:

@@ -70,8 +70,8 @@ class Settings:
         from Eq. 5 and 6 alone, and take less time.
       weights: of the losses.
       vgg19: file of torchvision's VGG19 weights; without it (empty) Eq. 6 is left out.
-      average: the generator that is used and kept, its batch norm's statistics included, is this exponential average of
-        the one that is trained; at step n at most (1 + n) / (10 + n).
+      ema_decay: of the exponential moving average (EMA) of the weights and of the batch norm statistics, which is what is used and
+        evaluated; at step n at most (1 + n) / (10 + n).
       augmentation: how far both pictures of an example may be changed, alike, with their landmarks: where there are few
         people, a generator learns them by heart, and those whom it has not met become them.
     """
@@ -90,7 +90,7 @@ class Settings:
     adversarial_start: float = 0.0
     weights: Weights = Weights()
     vgg19: str = ""
-    average: float = 0.999
+    ema_decay: float = 0.999
     augmentation: augment.Settings = augment.NONE
 
     def __post_init__(self) -> None:
@@ -101,7 +101,7 @@ class Settings:
         if not 0 <= self.adversarial_start < 1:
             raise ValueError(f"adversarial_start is {self.adversarial_start}; it must be at least 0 and less than 1")
         config.within(self, 1, math.inf, "steps", "batch_size", "width", "discriminator_width")
-        config.within(self, 0, 1, "average")
+        config.within(self, 0, 1, "ema_decay")
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -326,7 +326,7 @@ class Synthesizer:
             updates, moments[name] = self._optimizers[name].update(gradient, state.optimizers[name], params[name])
             params[name] = optax.apply_updates(params[name], updates)
         averages = optimizers.averaged(
-            self.settings.average,
+            self.settings.ema_decay,
             state.step,
             (state.average, state.average_statistics),
             (params["generator"], statistics),

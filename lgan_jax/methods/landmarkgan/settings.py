@@ -56,7 +56,7 @@ class Settings:
         from Eq. 2 and 3 alone and take about half the time.
       weights: of the losses.
       sigma: of Eq. 3's regulariser, in heatmap pixels.
-      average: the generator's weights that are used and kept are this exponential average of those trained; at step n
+      ema_decay: of the exponential moving average (EMA) of the weights, which is what is used and evaluated; at step n
         at most (1 + n) / (10 + n).
     """
 
@@ -74,7 +74,7 @@ class Settings:
     adversarial_start: float = 0.0
     weights: Weights = Weights()
     sigma: float = 1.0
-    average: float = 0.999
+    ema_decay: float = 0.999
 
     @property
     def holds_frames(self) -> bool:
@@ -92,4 +92,4 @@ class Settings:
             raise ValueError(f"constraint is {self.constraint}; it must be 0 (none) or more standard deviations")
         config.within(self, 1, math.inf, "steps", "batch_size", "discriminator_width")
         config.within(self, 1e-3, math.inf, "width", "sigma")
-        config.within(self, 0, 1, "average")
+        config.within(self, 0, 1, "ema_decay")

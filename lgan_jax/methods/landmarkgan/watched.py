@@ -79,7 +79,7 @@ class Watched:
                 moments[name] = optimizers.with_moments(moments[name], ~finite, old)
             now = optax.apply_updates(now, updates)
             params[name] = self._unstack(now) if name in own else now
-        average = optimizers.averaged(self.settings.average, state.step, state.average, params["generators"])
+        average = optimizers.averaged(self.settings.ema_decay, state.step, state.average, params["generators"])
         watch = state.watch.replace(skipped=state.watch.skipped + (~finite).astype(jnp.int32))
         state = state.replace(step=state.step + 1, params=params, optimizers=moments, average=average, watch=watch)
         return state, health.summarized(metrics, finite)
