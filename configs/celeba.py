@@ -29,7 +29,7 @@ def paper() -> dict:
     return {
         "method": "began",
         "phases": ("began", "inverse", "landmark_generator"),
-        "held_out": 64,
+        "eval_images": 64,
         "data": {
             **{"name": "celeba", "size": 128, "scheme": "inner49", "crops": "box"},
             "built_in": {
@@ -70,7 +70,7 @@ def quick(config: ConfigDict) -> None:
     config.data.built_in.update({"identities": 8, "train_per_identity": 125})
     config.data.built_in.update({"validation_per_identity": 4, "test_per_identity": 12})
     config.data.built_in.update({"variation": "video", "turning": 0.5, "aligned": True})
-    config.held_out = 4
+    config.eval_images = 4
     config.evaluation = {"claim": {"seeds": 2, "steps": 350, "width": 48}}
     config.autoencoder.update({"steps": 12_000, "features": 4.0})
     config.began.steps = 600
@@ -87,7 +87,7 @@ def small(config: ConfigDict) -> None:
     which D finds easy. Berthelot et al.'s norm and skip connections make them sharper soon.
     """
     config.data.size = 64
-    config.held_out = 32
+    config.eval_images = 32
     networks = {"batch_size": 4, "width": 12, "skips": True, "norm": "absolute"}
     config.phases = ("autoencoder", *config.phases)
     config.autoencoder = {**networks, "optimizer": cosine(4e-3)}

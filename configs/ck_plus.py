@@ -59,7 +59,7 @@ def cpu(config: ConfigDict) -> None:
 
 def quick(config: ConfigDict) -> None:
     """64 pixels in minutes on two cores, of many built-in people: else as on a CPU."""
-    config.data.size, config.held_out = 64, 2
+    config.data.size, config.eval_images = 64, 2
     config.data.built_in.update({"identities": 240, "test_identities": 24, "train_per_identity": 16, "aligned": True})
     narrow(config)
     config.synthesizer.update({"steps": 4200, "width": 16, "units": 3})

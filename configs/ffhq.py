@@ -34,7 +34,7 @@ def paper() -> dict:
     return {
         "method": "projection",
         "phases": ("detector", "stylegan2"),
-        "held_out": 16,
+        "eval_images": 16,
         "data": {
             **{"name": "celeba", "size": 256, "scheme": "ibug68", "crops": "ffhq"},
             "built_in": {
@@ -48,9 +48,23 @@ def paper() -> dict:
         },
         "stylegan2": {
             **{"steps": 390_000, "batch_size": 64, "optimizer": {**ADAM, "learning_rate": 2.5e-3}},
-            **{"base": 16_384, "most": 512, "latent": 512, "style": 512, "layers": 8, "reduced": 4},
-            **{"mirror": True, "mixing": 0.9, "r1": 1.0, "r1_every": 16, "path": 2.0, "path_every": 4},
-            **{"group": 8, "average": 20_000, "ramp": None},
+            **{
+                "channel_base": 16_384,
+                "channel_max": 512,
+                "z_dim": 512,
+                "w_dim": 512,
+                "mapping_layers": 8,
+                "num_fp16_res": 4,
+            },
+            **{
+                "mirror": True,
+                "style_mixing_prob": 0.9,
+                "r1_gamma": 1.0,
+                "d_reg_interval": 16,
+                "pl_weight": 2.0,
+                "g_reg_interval": 4,
+            },
+            **{"mbstd_group_size": 8, "ema_nimg": 20_000, "ema_rampup": None},
         },
         "loop": {"log_every": 100, "eval_every": 2500, "images_every": 2500, "checkpoint_every": 2500},
     }
@@ -73,13 +87,13 @@ def quick(config: ConfigDict) -> None:
     config.data.built_in.update({"identities": 4, "train_per_identity": 250})
     config.data.built_in.update({"validation_per_identity": 8, "test_per_identity": 24})
     config.data.built_in.update({"variation": "video", "acts": "posed", "turning": 0.25, "aligned": True})
-    config.held_out = 2
+    config.eval_images = 2
     config.detector.augmentation = {  # as little as the faces that it will see differ from those that it trains on
         **{"rotation": 5.0, "scale": 0.05, "shift": 0.02},
         **{"brightness": 0.08, "contrast": 0.15, "saturation": 0.15},
     }
     config.detector.update({"steps": 450})
-    config.stylegan2.update({"steps": 16_000, "most": 64, "mirror": False})
+    config.stylegan2.update({"steps": 16_000, "channel_max": 64, "mirror": False})
     config.loop.update({"log_every": 200, "eval_every": 2000, "images_every": 1000, "checkpoint_every": 1000})
     config.evaluation = {"pairs": 6}
 
@@ -94,7 +108,11 @@ def small(config: ConfigDict) -> None:
     config.data.size = 64
     config.detector.update({"batch_size": 16, "width": 48, "depth": 3})
     config.detector.optimizer = cosine(6e-3)
-    config.stylegan2.update({"batch_size": 4, "base": 1024, "most": 128, "latent": 64, "style": 64, "layers": 4})
-    config.stylegan2.update({"group": 4, "reduced": 0, "noise": False, "average": 2000, "ramp": 0.05})
-    config.stylegan2.update({"loss": "relativistic", "r1": 2.0, "mixing": 0.0, "path_every": 0})
+    config.stylegan2.update(
+        {"batch_size": 4, "channel_base": 1024, "channel_max": 128, "z_dim": 64, "w_dim": 64, "mapping_layers": 4}
+    )
+    config.stylegan2.update(
+        {"mbstd_group_size": 4, "num_fp16_res": 0, "use_noise": False, "ema_nimg": 2000, "ema_rampup": 0.05}
+    )
+    config.stylegan2.update({"loss": "relativistic", "r1_gamma": 2.0, "style_mixing_prob": 0.0, "g_reg_interval": 0})
     config.stylegan2.optimizer = section(**ADAM, learning_rate=0.012, schedule="linear", hold=0.5)

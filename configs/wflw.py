@@ -24,7 +24,7 @@ def full() -> dict:
     return {
         "method": "detector",
         "phases": ("detector",),
-        "held_out": 64,
+        "eval_images": 64,
         "data": {
             **{"name": "wflw", "size": 256, "scheme": "wflw98"},
             "built_in": {

@@ -162,7 +162,7 @@ def scenarios(folder: Path) -> list[Scenario]:
     def landmarkgan(place: Path) -> list[str]:
         small = {"detector.width": 8, "detector.depth": 1, "converter.width": 16, "generator.width": 0.02}
         small |= {"detector.steps": 20, "converter.steps": 20, "generator.steps": 20, "data.size": 32}
-        small |= {"generator.discriminator_width": 4, "evaluation.frames": 2, "held_out": 2}
+        small |= {"generator.discriminator_width": 4, "evaluation.frames": 2, "eval_images": 2}
         return trained(
             "configs/celebv.py:quick,paper_generator", place, *(f"--config.{name}={x}" for name, x in small.items())
         )
@@ -180,7 +180,7 @@ def scenarios(folder: Path) -> list[Scenario]:
             "inverse.search.steps": 4,
             "data.built_in.test_identities": 0,
         }
-        small |= {"evaluation.frames": 2, "held_out": 2}
+        small |= {"evaluation.frames": 2, "eval_images": 2}
         if not (place / "report" / "metrics.json").exists():
             run(trained("configs/celeba.py:quick", place, *(f"--config.{name}={x}" for name, x in small.items())))
         return place

@@ -143,7 +143,15 @@ def test_every_field_of_a_phase_is_read_by_its_step():
     assert not sorted(f"{kind.__module__}.{kind.__qualname__}.{name}" for kind, name in unread)
 
 
-BROKEN = {"width": 0, "batch_size": 0, "steps": -1, "ema_decay": 1.5, "discriminator_width": -1, "sigma": 0.0, "group": 0}
+BROKEN = {
+    "width": 0,
+    "batch_size": 0,
+    "steps": -1,
+    "ema_decay": 1.5,
+    "discriminator_width": -1,
+    "sigma": 0.0,
+    "mbstd_group_size": 0,
+}
 
 
 @pytest.mark.parametrize("field", BROKEN)

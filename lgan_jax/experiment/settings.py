@@ -48,7 +48,7 @@ class Settings:
       phases: which of its phases to train, in order.
       data: the faces.
       loop: intervals and seed.
-      held_out: validation pictures of each identity that are evaluated and shown while training.
+      eval_images: validation images of each identity that are evaluated while training, and the first of them shown.
       detector_run: folder of a finished run whose detector is taken over, in the place of training one.
       precision: what networks compute in; "auto" is bfloat16 on a GPU or TPU and float32 on a CPU.
     """
@@ -57,7 +57,7 @@ class Settings:
     phases: tuple[str, ...]
     data: data.Settings
     loop: loop.Settings
-    held_out: int = 8
+    eval_images: int = 8
     detector_run: str = ""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
@@ -186,7 +186,7 @@ class Experiment:
             method = self.classes[name]
             grouping, keys = method.grouping, method.keys
             watched = getattr(faces, getattr(method, "looks_at", "validation"))
-            held_out = pipelines.held_out(watched, grouping, self.settings.held_out, _HELD_OUT_BATCH, keys)
+            held_out = pipelines.held_out(watched, grouping, self.settings.eval_images, _HELD_OUT_BATCH, keys)
             examples = max(_EXAMPLES, getattr(self.phases[name], "references", 0))
             return Phase(
                 name=name,

@@ -22,7 +22,7 @@ def run(tmp_path_factory):
     """A finished run of the quick config."""
     changes = {
         **{"data.size": SIZE, "data.cache": str(tmp_path_factory.mktemp("cache")), "data.built_in.identities": 1},
-        **{"stylegan2.r1_every": 0, "stylegan2.path_every": 0},  # one program to compile, not three
+        **{"stylegan2.d_reg_interval": 0, "stylegan2.g_reg_interval": 0},  # one program to compile, not three
         **{"evaluation.frames": 2, "evaluation.pairs": 2, "evaluation.weights": (0.1,), "evaluation.steps": 2},
     }
     folder = tmp_path_factory.mktemp("runs") / "faces"

@@ -20,7 +20,15 @@ MAKES = ("split", "fold_in")
 
 
 def stylegan2():
-    small = {"base": 24, "most": 3, "latent": 5, "style": 6, "layers": 1, "batch_size": 4, "loss": "relativistic"}
+    small = {
+        "channel_base": 24,
+        "channel_max": 3,
+        "z_dim": 5,
+        "w_dim": 6,
+        "mapping_layers": 1,
+        "batch_size": 4,
+        "loss": "relativistic",
+    }
     return StyleGAN2(Settings(steps=20, **small), FaceInfo(INNER49, 8, ("somebody",)), jnp.float32, {})
 
 

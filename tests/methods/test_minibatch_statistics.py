@@ -87,7 +87,15 @@ def test_one_four_and_eight_devices_agree(monkeypatch):
 
 def test_a_step_of_two_devices_is_that_of_one():
     """With R1 and path lengths: every figure, and the running ones that it leaves in the state."""
-    settings = {"base": 24, "most": 3, "latent": 5, "style": 6, "layers": 1, "batch_size": 4, "group": 4}
+    settings = {
+        "channel_base": 24,
+        "channel_max": 3,
+        "z_dim": 5,
+        "w_dim": 6,
+        "mapping_layers": 1,
+        "batch_size": 4,
+        "mbstd_group_size": 4,
+    }
     method = StyleGAN2(Settings(steps=20, **settings), FaceInfo(INNER49, 8, ("somebody",)), jnp.float32, {})
     batch = {"image": np.random.default_rng(0).uniform(-1, 1, (4, 8, 8, 3)).astype(np.float32)}
     state, key = started(method, batch), jax.random.key(1)

@@ -16,7 +16,15 @@ from lgan_jax.methods.projection.losses import path_lengths
 from lgan_jax.methods.projection.stylegan2 import PATH, R1, Settings, StyleGAN2
 
 FACES = FaceInfo(INNER49, 8, ("somebody",))
-SMALL = {"base": 24, "most": 3, "latent": 5, "style": 6, "layers": 1, "batch_size": 4, "ramp": 0.05}
+SMALL = {
+    "channel_base": 24,
+    "channel_max": 3,
+    "z_dim": 5,
+    "w_dim": 6,
+    "mapping_layers": 1,
+    "batch_size": 4,
+    "ema_rampup": 0.05,
+}
 
 
 def small(dtype=jnp.float32, **changes):
@@ -89,7 +97,7 @@ def test_without_noise_its_strength_stays_0(trained):
     _, states, _ = trained
     strengths = lambda params: [x for path, x in jax.tree.leaves_with_path(params) if "strength" in str(path)]  # noqa: E731
     assert all(float(x) != 0 for x in strengths(states[1].params["generator"]))
-    method, batch = small(noise=False), pictures(4)
+    method, batch = small(use_noise=False), pictures(4)
     step = jax.vmap(functools.partial(method.train_step, turn=(R1, PATH)), in_axes=(None, 0, None), axis_name="data")
     after, _ = jax.jit(step)(states[0], {"image": batch["image"][None]}, jax.random.key(1))
     after = jax.tree.map(lambda x: x[0], after)
@@ -98,9 +106,9 @@ def test_without_noise_its_strength_stays_0(trained):
 
 
 def test_when_regularisations_are_due():
-    method = small(r1_every=4, path_every=3)
+    method = small(d_reg_interval=4, g_reg_interval=3)
     assert [method.turn(step) for step in (0, 1, 3, 4, 12)] == [(R1, PATH), (), (PATH,), (R1,), (R1, PATH)]
-    assert small(r1_every=0, path_every=0).turn(0) == ()
+    assert small(d_reg_interval=0, g_reg_interval=0).turn(0) == ()
 
 
 def test_pictures_and_figures_of_held_out_faces(trained):
@@ -132,7 +140,7 @@ def test_styles_are_mixed(trained):
 def test_without_mixing_and_noise(trained):
     """Every place has the first latent's style, and maps are given nothing."""
     _, states, _ = trained
-    method = small(mixing=0.0, noise=False)
+    method = small(style_mixing_prob=0.0, use_noise=False)
     variables = method.variables(states[-1])
     styles, noise, rest = method._styles(variables, jax.vmap(jax.random.key)(jnp.arange(5)))
     assert styles.shape == (5, method.generator.places, 6)
@@ -153,10 +161,10 @@ def test_half_of_the_pictures_are_mirrored():
 
 
 def test_bfloat16_in_the_highest_resolutions():
-    state, metrics = abstract_step(small(jnp.bfloat16, reduced=1), pictures(2))
+    state, metrics = abstract_step(small(jnp.bfloat16, num_fp16_res=1), pictures(2))
     assert all(x.dtype in (jnp.float32, jnp.int32) for x in jax.tree.leaves((state, metrics)))
-    assert small(jnp.bfloat16, reduced=1).generator.reduced == 1
-    assert small(jnp.float32, reduced=1).generator.reduced == 0
+    assert small(jnp.bfloat16, num_fp16_res=1).generator.reduced == 1
+    assert small(jnp.float32, num_fp16_res=1).generator.reduced == 0
 
 
 def test_regularisations_by_hand():
@@ -177,11 +185,14 @@ def test_regularisations_by_hand():
 
 def test_what_cannot_be_trained_is_said():
     for changes, message in (
-        ({"mixing": 1.5}, r"mixing is 1\.5; it must be between 0 and 1"),
-        ({"r1": -1.0}, r"r1 is -1\.0; it must be at least 0"),
-        ({"layers": 0}, "layers is 0; it must be at least 1"),
-        ({"group": 0}, "group is 0; it must be at least 1"),
-        ({"batch_size": 6, "group": 4}, "batch_size is 6; it must be a multiple of group, which is 4"),
+        ({"style_mixing_prob": 1.5}, r"style_mixing_prob is 1\.5; it must be between 0 and 1"),
+        ({"r1_gamma": -1.0}, r"r1_gamma is -1\.0; it must be at least 0"),
+        ({"mapping_layers": 0}, "mapping_layers is 0; it must be at least 1"),
+        ({"mbstd_group_size": 0}, "mbstd_group_size is 0; it must be at least 1"),
+        (
+            {"batch_size": 6, "mbstd_group_size": 4},
+            "batch_size is 6; it must be a multiple of mbstd_group_size, which is 4",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             small(**changes)

@@ -83,7 +83,7 @@ class StyledFaces:
 
     def sample(self, seed: int, count: int, truncation: float = 1.0, truncation_cutoff: int | None = None) -> Sampled:
         """The first `count` faces of a seed; each depends on the seed and its own number alone. See `generate`."""
-        key, latent = jax.random.key(seed), self._method.settings.latent
+        key, latent = jax.random.key(seed), self._method.settings.z_dim
         keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(count, dtype=jnp.uint32))
         z = np.asarray(jax.vmap(lambda key: jax.random.normal(key, (latent,)))(keys))
         return Sampled(z, self.generate(z, truncation, truncation_cutoff))
@@ -101,7 +101,7 @@ class StyledFaces:
 
         Raises `ValueError` for z of another shape or not finite, and for a cutoff that is no number of places.
         """
-        z = checks.array("the numbers z", z, (None, self._method.settings.latent))
+        z = checks.array("the numbers z", z, (None, self._method.settings.z_dim))
         cutoff = self.places if truncation_cutoff is None else truncation_cutoff
         if not 0 <= cutoff <= self.places:
             raise ValueError(f"truncation_cutoff is {cutoff}; it must be from 0 to {self.places}, the places of styles")

@@ -36,60 +36,63 @@ _ADAM = optimizers.Settings(name="adam", learning_rate=2.5e-3, b1=0.0, b2=0.99)
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """The stylegan2 phase.
+    """The stylegan2 phase; names are those of NVIDIA's stylegan2-ada-pytorch where it has one.
 
     Attributes:
-      steps: how many.
-      batch_size: images a step, over all devices; a multiple of `group`, or smaller.
-      group: images of the batch, on whichever devices, over which the discriminator takes the standard deviation.
-      optimizer: its fields, for both networks.
-      base, most: channels of maps of n pixels: `base` / n, at most `most`.
-      latent, style: numbers of z and of w.
-      layers: of the mapping network.
-      reduced: how many blocks of the highest sizes compute in bfloat16, where there is one.
-      mirror: whether half of the training pictures are mirrored.
-      mixing: share of made pictures that take the styles of two latents.
-      noise: whether maps are given noise. Without, its strength stays 0: ours, for short trainings, which end while it
-        still shows as grain.
+      steps: number of steps.
+      batch_size: images a step, over all devices; a multiple of `mbstd_group_size`, or smaller.
+      mbstd_group_size: images of the batch, on whichever devices, of one group of the minibatch standard deviation.
+      optimizer: of both networks.
+      channel_base, channel_max: channels of maps of n pixels: `channel_base` / n, at most `channel_max`.
+      z_dim, w_dim: dimensions of z and of w.
+      mapping_layers: number of layers of the mapping network.
+      num_fp16_res: blocks of the highest resolutions that compute in bfloat16, where the run computes in it.
+      mirror: whether half of the training images are mirrored.
+      style_mixing_prob: probability that a generated image takes the styles of two latents.
+      use_noise: whether maps are given noise. Without, its strength stays 0: ours, for short trainings, which end while
+        it still shows as grain.
       loss: "non_saturating", or "relativistic", which also has R2 whenever R1 is due: for short trainings, since it
-        takes less γ, and more of each person's expressions are made.
-      r1: γ, of R1 (and R2); `r1_every` so many steps, 0 for never.
-      path: weight of path-length regularisation; `path_every` so many steps, 0 for never.
-      average: the generator that is used is an exponential average of the one that is trained, of which half is gone
-        after so many pictures, at the start after `ramp` times those seen.
-      ramp: see `average`; None: from the start after as many.
+        takes less γ, and covers more of each identity's expressions.
+      r1_gamma: γ of R1 (and R2), computed every `d_reg_interval` steps, 0 for never.
+      pl_weight: weight of path-length regularisation, computed every `g_reg_interval` steps, 0 for never.
+      ema_nimg: half-life, in images, of the generator's exponential moving average (EMA), which is what is used; early
+        on it is `ema_rampup` times the images seen.
+      ema_rampup: see `ema_nimg`; None: no ramp-up.
     """
 
     steps: int = 390_000
     batch_size: int = 64
-    group: int = 8
+    mbstd_group_size: int = 8
     optimizer: optimizers.Settings = _ADAM
-    base: int = 16_384
-    most: int = 512
-    latent: int = 512
-    style: int = 512
-    layers: int = 8
-    reduced: int = 4
+    channel_base: int = 16_384
+    channel_max: int = 512
+    z_dim: int = 512
+    w_dim: int = 512
+    mapping_layers: int = 8
+    num_fp16_res: int = 4
     mirror: bool = True
-    mixing: float = 0.9
-    noise: bool = True
+    style_mixing_prob: float = 0.9
+    use_noise: bool = True
     loss: Literal["non_saturating", "relativistic"] = "non_saturating"
-    r1: float = 1.0
-    r1_every: int = 16
-    path: float = 2.0
-    path_every: int = 4
-    average: int = 20_000
-    ramp: float | None = None
+    r1_gamma: float = 1.0
+    d_reg_interval: int = 16
+    pl_weight: float = 2.0
+    g_reg_interval: int = 4
+    ema_nimg: int = 20_000
+    ema_rampup: float | None = None
 
     def __post_init__(self) -> None:
-        sizes = ("base", "most", "latent", "style", "layers")
-        config.within(self, 1, math.inf, "steps", "batch_size", "group", "average", *sizes)
-        config.within(self, 0, math.inf, "reduced", "r1", "r1_every", "path", "path_every")
-        config.within(self, 0, 1, "mixing")
-        if self.ramp is not None:
-            config.within(self, 0, math.inf, "ramp")
-        if self.batch_size > self.group and self.batch_size % self.group:
-            raise ValueError(f"batch_size is {self.batch_size}; it must be a multiple of group, which is {self.group}")
+        sizes = ("channel_base", "channel_max", "z_dim", "w_dim", "mapping_layers")
+        config.within(self, 1, math.inf, "steps", "batch_size", "mbstd_group_size", "ema_nimg", *sizes)
+        config.within(self, 0, math.inf, "num_fp16_res", "r1_gamma", "d_reg_interval", "pl_weight", "g_reg_interval")
+        config.within(self, 0, 1, "style_mixing_prob")
+        if self.ema_rampup is not None:
+            config.within(self, 0, math.inf, "ema_rampup")
+        group = self.mbstd_group_size
+        if self.batch_size > group and self.batch_size % group:
+            raise ValueError(
+                f"batch_size is {self.batch_size}; it must be a multiple of mbstd_group_size, which is {group}"
+            )
 
 
 @flax.struct.dataclass
@@ -130,19 +133,19 @@ class StyleGAN2:
         """
         del earlier
         self.settings, self.faces = settings, faces
-        reduced = settings.reduced if dtype == REDUCED else 0
-        how = {"reduced": reduced, "clamp": _CLAMP if settings.reduced else None}
-        maps = channels(faces.size, settings.base, settings.most)
-        self.generator = Generator(maps, settings.latent, settings.style, layers=settings.layers, **how)
-        self.discriminator = Discriminator(maps, group=settings.group, **how)
+        reduced = settings.num_fp16_res if dtype == REDUCED else 0
+        how = {"reduced": reduced, "clamp": _CLAMP if settings.num_fp16_res else None}
+        maps = channels(faces.size, settings.channel_base, settings.channel_max)
+        self.generator = Generator(maps, settings.z_dim, settings.w_dim, layers=settings.mapping_layers, **how)
+        self.discriminator = Discriminator(maps, group=settings.mbstd_group_size, **how)
         self._optimizers = {
-            "generator": _lazy(settings, settings.path_every),
-            "discriminator": _lazy(settings, settings.r1_every),
+            "generator": _lazy(settings, settings.g_reg_interval),
+            "discriminator": _lazy(settings, settings.d_reg_interval),
         }
 
     def turn(self, step: int) -> tuple[str, ...]:
         """See `core.Method`: the regularisations that the step after `step` others does."""
-        every = {R1: self.settings.r1_every, PATH: self.settings.path_every}
+        every = {R1: self.settings.d_reg_interval, PATH: self.settings.g_reg_interval}
         return tuple(name for name, steps in every.items() if steps and step % steps == 0)
 
     def init(self, key: jax.Array, batch: Batch) -> State:
@@ -150,7 +153,7 @@ class StyleGAN2:
         del batch
         one, other = map(_compiled_soon, jax.random.split(key))
         size = self.faces.size
-        variables = self.generator.init(one, jnp.zeros((1, self.settings.latent)))
+        variables = self.generator.init(one, jnp.zeros((1, self.settings.z_dim)))
         params = {
             "generator": variables["params"],
             "discriminator": self.discriminator.init(other, jnp.zeros((1, size, size, 3)))["params"],
@@ -190,7 +193,7 @@ class StyleGAN2:
         """See `core.Method`. Mean logits: real, of validation faces; made, of the averaged generator's."""
         image = jnp.asarray(batch["image"])
         made = self.shown(state, len(image))
-        whole = self.discriminator.clone(group=group_for(len(image), self.settings.group))
+        whole = self.discriminator.clone(group=group_for(len(image), self.settings.mbstd_group_size))
         variables = {"params": state.params["discriminator"]}
         return {name: whole.apply(variables, x).mean() for name, x in (("real", image), ("made", made))}
 
@@ -202,7 +205,7 @@ class StyleGAN2:
 
     def shown(self, state: State, count: int, truncation: float = 1.0) -> Image:
         """Always the same latents' pictures, by the averaged generator and its own noise maps."""
-        z = jax.random.normal(jax.random.key(0), (count, self.settings.latent))
+        z = jax.random.normal(jax.random.key(0), (count, self.settings.z_dim))
         return self.generator.apply(self.variables(state), z, truncation=truncation)
 
     def variables(self, state: State) -> Any:
@@ -244,7 +247,7 @@ class StyleGAN2:
             mean = jax.lax.pmean(jax.lax.stop_gradient(lengths.mean()), DATA_AXIS)
             paths = state.paths + _PATHS * (mean - state.paths)
             penalty = jnp.mean((lengths - paths) ** 2)
-            return self.settings.path * self.settings.path_every * penalty, (paths, penalty)
+            return self.settings.pl_weight * self.settings.g_reg_interval * penalty, (paths, penalty)
 
         slopes, (paths, penalty) = jax.grad(loss, has_aux=True)(state.params["generator"])
         slopes, penalty = jax.lax.pmean((slopes, penalty), DATA_AXIS)
@@ -270,7 +273,7 @@ class StyleGAN2:
             penalty = sum(
                 adversarial.r1_penalty(lambda x: self._judged({"discriminator": params}, x), x) for x in pictures
             )
-            return 0.5 * self.settings.r1 * self.settings.r1_every * penalty, penalty
+            return 0.5 * self.settings.r1_gamma * self.settings.d_reg_interval * penalty, penalty
 
         found = jax.grad(loss, has_aux=True)(state.params["discriminator"])
         slopes, penalty = jax.lax.pmean(found, DATA_AXIS)
@@ -296,19 +299,20 @@ class StyleGAN2:
         """
         settings, places = self.settings, self.generator.places
         sides = noise_sides(self.generator.channels)
-        noise = [side**2 * settings.noise for side in sides]
-        counts = [settings.latent, settings.latent * (settings.mixing > 0), *noise, more]
+        noise = [side**2 * settings.use_noise for side in sides]
+        counts = [settings.z_dim, settings.z_dim * (settings.style_mixing_prob > 0), *noise, more]
         numbers = jax.vmap(lambda key: jax.random.normal(key, (sum(counts),)))(folded(keys, 0))
         one, other, *noise, rest = jnp.split(numbers, list(_sums(counts))[:-1], 1)
         maps = [
-            x.reshape(-1, side, side) if settings.noise else jnp.zeros((1, side, side)) for x, side in zip(noise, sides)
+            x.reshape(-1, side, side) if settings.use_noise else jnp.zeros((1, side, side))
+            for x, side in zip(noise, sides)
         ]
-        if not settings.mixing:
+        if not settings.style_mixing_prob:
             style = self.generator.apply(variables, one, method="map")
             return jnp.repeat(style[:, None], places, 1), maps, rest
         share = jax.vmap(lambda key: jax.random.uniform(key, (2,)))(folded(keys, 1))
         first = 1 + jnp.floor(share[:, 0] * (places - 1))  # the place from which on the other latent's style counts
-        first = jnp.where(share[:, 1] < settings.mixing, first, places)
+        first = jnp.where(share[:, 1] < settings.style_mixing_prob, first, places)
         both = self.generator.apply(variables, jnp.concatenate([one, other]), method="map")
         one, other = (x[:, None] for x in jnp.split(both, 2))
         styles = jnp.where(jnp.arange(places)[None, :, None] < first[:, None, None], one, other)
@@ -330,9 +334,9 @@ class StyleGAN2:
     def _kept(self, step: Array) -> Array:
         """How much of the average is kept at the step after `step` others."""
         settings = self.settings
-        half = jnp.float32(settings.average)
-        if settings.ramp is not None:
-            half = jnp.minimum(half, step * settings.batch_size * settings.ramp)
+        half = jnp.float32(settings.ema_nimg)
+        if settings.ema_rampup is not None:
+            half = jnp.minimum(half, step * settings.batch_size * settings.ema_rampup)
         return 0.5 ** (settings.batch_size / jnp.maximum(half, 1e-8))
 
 
