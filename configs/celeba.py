@@ -92,7 +92,7 @@ def small(config: ConfigDict) -> None:
     config.phases = ("autoencoder", *config.phases)
     config.autoencoder = {**networks, "optimizer": cosine(4e-3)}
     config.began.update({**networks, "gamma": 1.0, "lambda_k": 0.1, "k": 0.05, "ema_decay": 0.99})
-    config.began.optimizer = cosine(3e-4, b1=0.5, minimum=3e-5)
+    config.began.optimizer = cosine(3e-4, b1=0.5, final_learning_rate=3e-5)
     config.inverse.update({"batch_size": 64})
     config.inverse.search.update({"steps": 80, "tolerance": 0.02, "patience": 10, "slots": 8, "every": 10})
     # Noise and a decay, since it would learn few pictures by heart.

@@ -24,7 +24,7 @@ def get_config(variants: str = "") -> ConfigDict:
 
 def paper() -> dict:
     """256 pixels, the schedule of the paper, what it leaves open from its authors' published code."""
-    falling = {"learning_rate": 6e-5, "schedule": "step", "factor": 0.9, "every": 2500, "minimum": 1e-5}
+    falling = {"learning_rate": 6e-5, "schedule": "step", "factor": 0.9, "every": 2500, "final_learning_rate": 1e-5}
     return {
         "method": "landmarkgan",
         "phases": ("detector", "converter", "generator"),

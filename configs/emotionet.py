@@ -15,7 +15,13 @@ from ml_collections import ConfigDict
 from lgan_jax import experiment
 from lgan_jax.optimizers import cosine, section
 
-ADAM = {"name": "adam", "b1": 0.5, "b2": 0.999, "schedule": "linear", "hold": 2 / 3}  # falls in epochs 21 to 30
+ADAM = {
+    "name": "adam",
+    "b1": 0.5,
+    "b2": 0.999,
+    "schedule": "linear",
+    "constant_fraction": 2 / 3,
+}  # falls in epochs 21 to 30
 AUGMENTATION = {  # of what D is shown: else it learns a small data set by heart
     **{"rotation": 0.0, "scale": 0.0, "shift": 0.03, "mirror": True},
     **{"brightness": 0.1, "contrast": 0.2, "saturation": 0.5, "blur": 0.3},

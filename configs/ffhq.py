@@ -115,4 +115,4 @@ def small(config: ConfigDict) -> None:
         {"mbstd_group_size": 4, "num_fp16_res": 0, "use_noise": False, "ema_nimg": 2000, "ema_rampup": 0.05}
     )
     config.stylegan2.update({"loss": "relativistic", "r1_gamma": 2.0, "style_mixing_prob": 0.0, "g_reg_interval": 0})
-    config.stylegan2.optimizer = section(**ADAM, learning_rate=0.012, schedule="linear", hold=0.5)
+    config.stylegan2.optimizer = section(**ADAM, learning_rate=0.012, schedule="linear", constant_fraction=0.5)

@@ -29,11 +29,11 @@ class Settings:
       clip: gradients of a larger global norm are scaled to this one first (Pascanu et al., "On the difficulty of
         training recurrent neural networks", ICML 2013); of stacked networks, each identity's by its own norm. 0: never.
       weight_decay: λ of an ℓ2 penalty λ/2·‖p‖² on every parameter, λ·p added to its gradient.
-      schedule: "constant"; "step": times `factor` after every `every` steps, never below `minimum`; "cosine" and
-        "linear": to `minimum` at the end of the phase.
-      factor, every, minimum: see `schedule`.
-      hold: share of the phase, after the warmup, in which "cosine" and "linear" stay at the highest rate first.
-      warmup: steps in which η rises linearly from 0, before the schedule starts.
+      schedule: "constant"; "step": times `factor` after every `every` steps, never below `final_learning_rate`;
+        "cosine" and "linear": to `final_learning_rate` at the end of the phase.
+      factor, every, final_learning_rate: see `schedule`.
+      constant_fraction: share of the phase, after the warm-up, that "cosine" and "linear" spend at the highest rate.
+      warmup_steps: steps in which η rises linearly from 0, before the schedule starts.
     """
 
     name: Literal["rmsprop", "adam"] = "rmsprop"
@@ -47,9 +47,9 @@ class Settings:
     schedule: Literal["constant", "step", "cosine", "linear"] = "constant"
     factor: float = 0.9
     every: int = 2500
-    minimum: float = 0.0
-    hold: float = 0.0
-    warmup: int = 0
+    final_learning_rate: float = 0.0
+    constant_fraction: float = 0.0
+    warmup_steps: int = 0
 
     WHOLE: ClassVar[bool] = True  # see `config.completed`
 
@@ -57,17 +57,21 @@ class Settings:
         for name in ("learning_rate", "factor"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0")
-        config.within(self, 0, math.inf, "eps", "weight_decay", "minimum", "warmup")
+        config.within(self, 0, math.inf, "eps", "weight_decay", "final_learning_rate", "warmup_steps")
         config.within(self, 1, math.inf, "every")
         for name in ("decay", "b1", "b2"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0 and less than 1")
-        if self.learning_rate < self.minimum:
-            raise ValueError(f"minimum is {self.minimum}, above the learning rate {self.learning_rate}")
+        if self.learning_rate < self.final_learning_rate:
+            raise ValueError(
+                f"final_learning_rate is {self.final_learning_rate}, above the learning rate {self.learning_rate}"
+            )
         if not self.clip >= 0:
             raise ValueError(f"clip is {self.clip}; it is a norm of gradients, or 0 to clip none")
-        if not 0 <= self.hold < 1:
-            raise ValueError(f"hold is {self.hold}; it is a share of the phase, at least 0 and less than 1")
+        if not 0 <= self.constant_fraction < 1:
+            raise ValueError(
+                f"constant_fraction is {self.constant_fraction}; it is a share of the phase, at least 0 and less than 1"
+            )
 
 
 def section(**fields: Any) -> dict[str, Any]:
@@ -83,35 +87,38 @@ def cosine(learning_rate: float, **more: Any) -> dict[str, Any]:
 
     `more` fields change these. It is whole: see `section`.
     """
-    return section(**{"name": "adam", "learning_rate": learning_rate, "schedule": "cosine", "warmup": 50, **more})
+    return section(**{"name": "adam", "learning_rate": learning_rate, "schedule": "cosine", "warmup_steps": 50, **more})
 
 
 def learning_rate(settings: Settings, steps: int) -> optax.Schedule:
     """The learning rate at a step (counted from 0) of a phase of `steps` steps.
 
-    Raises `ValueError` where `hold` leaves it no step to fall in.
+    Raises `ValueError` where `constant_fraction` leaves it no step to fall in.
     """
-    highest, left = settings.learning_rate, max(1, steps - settings.warmup)
-    held = round(settings.hold * left)
+    highest, left = settings.learning_rate, max(1, steps - settings.warmup_steps)
+    held = round(settings.constant_fraction * left)
     if held == left and settings.schedule in ("cosine", "linear"):
-        raise ValueError(f"hold is {settings.hold}: of {left} steps none is left to fall in; lower hold or add steps")
+        raise ValueError(
+            f"constant_fraction is {settings.constant_fraction}: of {left} steps none is left to fall in; "
+            "lower constant_fraction or add steps"
+        )
     match settings.schedule:
         case "constant":
             schedule = optax.constant_schedule(highest)
         case "step":
             schedule = optax.exponential_decay(
-                highest, settings.every, settings.factor, staircase=True, end_value=settings.minimum
+                highest, settings.every, settings.factor, staircase=True, end_value=settings.final_learning_rate
             )
         case "cosine":
-            schedule = optax.cosine_decay_schedule(highest, left - held, alpha=settings.minimum / highest)
+            schedule = optax.cosine_decay_schedule(highest, left - held, alpha=settings.final_learning_rate / highest)
         case "linear":
-            schedule = optax.linear_schedule(highest, settings.minimum, left - held)
+            schedule = optax.linear_schedule(highest, settings.final_learning_rate, left - held)
     if held and settings.schedule in ("cosine", "linear"):
         schedule = optax.join_schedules([optax.constant_schedule(highest), schedule], [held])
-    if not settings.warmup:
+    if not settings.warmup_steps:
         return schedule
-    rise = optax.linear_schedule(0.0, highest, settings.warmup)
-    return optax.join_schedules([rise, schedule], [settings.warmup])
+    rise = optax.linear_schedule(0.0, highest, settings.warmup_steps)
+    return optax.join_schedules([rise, schedule], [settings.warmup_steps])
 
 
 def make(settings: Settings, steps: int, rate: optax.Schedule | None = None) -> optax.GradientTransformation:

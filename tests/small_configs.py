@@ -61,7 +61,7 @@ SMALL = {
     "stylegan2.w_dim": 6,
     "stylegan2.mapping_layers": 1,
     "evaluation.frames": 1,
-    "evaluation.ways": 1,
+    "evaluation.interpolations": 1,
     "evaluation.classifier.steps": 2,
     "evaluation.classifier.batch_size": 4,
     "evaluation.classifier.width": 4,

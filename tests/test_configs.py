@@ -59,7 +59,9 @@ def test_short_trainings_end_at_no_rate():
             for phase in config["phases"]:
                 for field, section in config[phase].items():
                     if "optimizer" in field and section["schedule"] == "cosine":
-                        ends[name, phase, field] = ends.get((name, phase, field), set()) | {section["minimum"]}
+                        ends[name, phase, field] = ends.get((name, phase, field), set()) | {
+                            section["final_learning_rate"]
+                        }
                         assert section["weight_decay"] <= 3e-6
                         assert section["every"] == optimizers.Settings.every
     assert len(ends) >= 12
@@ -67,8 +69,10 @@ def test_short_trainings_end_at_no_rate():
 
 
 def test_a_learning_rate_without_a_step_to_fall_in_is_refused_with_its_place():
-    with pytest.raises(ValueError, match=r"config\.detector\.optimizer: hold is 0\.9: of 1 steps none is left to fall"):
-        experiment.Experiment.read(small_config("wflw:quick", **{"detector.optimizer.hold": 0.9}))
+    with pytest.raises(
+        ValueError, match=r"config\.detector\.optimizer: constant_fraction is 0\.9: of 1 steps none is left to fall"
+    ):
+        experiment.Experiment.read(small_config("wflw:quick", **{"detector.optimizer.constant_fraction": 0.9}))
 
 
 # The figures of one network are those of another config's; of each class of settings one at least is here.

@@ -43,19 +43,19 @@ def test_adam_by_hand():
     ("fields", "step", "expected"),
     [
         ({"schedule": "constant"}, 77, 8e-3),
-        ({"schedule": "step", "factor": 0.5, "every": 10, "minimum": 3e-3}, 9, 8e-3),
-        ({"schedule": "step", "factor": 0.5, "every": 10, "minimum": 3e-3}, 10, 4e-3),
-        ({"schedule": "step", "factor": 0.5, "every": 10, "minimum": 3e-3}, 40, 3e-3),
-        ({"schedule": "linear", "minimum": 2e-3}, 50, 5e-3),
-        ({"schedule": "cosine", "minimum": 2e-3}, 50, 5e-3),
+        ({"schedule": "step", "factor": 0.5, "every": 10, "final_learning_rate": 3e-3}, 9, 8e-3),
+        ({"schedule": "step", "factor": 0.5, "every": 10, "final_learning_rate": 3e-3}, 10, 4e-3),
+        ({"schedule": "step", "factor": 0.5, "every": 10, "final_learning_rate": 3e-3}, 40, 3e-3),
+        ({"schedule": "linear", "final_learning_rate": 2e-3}, 50, 5e-3),
+        ({"schedule": "cosine", "final_learning_rate": 2e-3}, 50, 5e-3),
         ({"schedule": "linear"}, 100, 0.0),
-        ({"schedule": "linear", "warmup": 20}, 5, 2e-3),
-        ({"schedule": "linear", "warmup": 20}, 60, 4e-3),
-        ({"schedule": "linear", "hold": 0.6}, 60, 8e-3),
-        ({"schedule": "linear", "hold": 0.6}, 80, 4e-3),
-        ({"schedule": "cosine", "hold": 0.5, "warmup": 20}, 5, 2e-3),
-        ({"schedule": "cosine", "hold": 0.5, "warmup": 20}, 60, 8e-3),
-        ({"schedule": "cosine", "hold": 0.5, "warmup": 20}, 80, 4e-3),
+        ({"schedule": "linear", "warmup_steps": 20}, 5, 2e-3),
+        ({"schedule": "linear", "warmup_steps": 20}, 60, 4e-3),
+        ({"schedule": "linear", "constant_fraction": 0.6}, 60, 8e-3),
+        ({"schedule": "linear", "constant_fraction": 0.6}, 80, 4e-3),
+        ({"schedule": "cosine", "constant_fraction": 0.5, "warmup_steps": 20}, 5, 2e-3),
+        ({"schedule": "cosine", "constant_fraction": 0.5, "warmup_steps": 20}, 60, 8e-3),
+        ({"schedule": "cosine", "constant_fraction": 0.5, "warmup_steps": 20}, 80, 4e-3),
     ],
 )
 def test_schedules(fields, step, expected):
@@ -66,19 +66,25 @@ def test_schedules(fields, step, expected):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"learning_rate": 1e-4, "minimum": 1e-3}, "minimum is 0.001, above the learning rate 0.0001"),
+        (
+            {"learning_rate": 1e-4, "final_learning_rate": 1e-3},
+            "final_learning_rate is 0.001, above the learning rate 0.0001",
+        ),
         ({"learning_rate": 0.0, "schedule": "cosine"}, "learning_rate is 0.0; it must be above 0"),
         ({"learning_rate": -1e-3}, "learning_rate is -0.001; it must be above 0"),
         ({"learning_rate": float("nan")}, "learning_rate is nan; it must be above 0"),
         ({"learning_rate": float("inf")}, "learning_rate is inf; it must be above 0"),
         ({"factor": 0.0}, "factor is 0.0; it must be above 0"),
         ({"every": 0}, "every is 0; it must be at least 1"),
-        ({"warmup": -1}, "warmup is -1; it must be at least 0"),
+        ({"warmup_steps": -1}, "warmup_steps is -1; it must be at least 0"),
         ({"eps": -1e-8}, "eps is -1e-08; it must be at least 0"),
         ({"weight_decay": float("nan")}, "weight_decay is nan; it must be at least 0"),
         ({"b2": 1.0}, "b2 is 1.0; it must be at least 0 and less than 1"),
         ({"decay": 1.5}, "decay is 1.5; it must be at least 0 and less than 1"),
-        ({"hold": 1.0}, "hold is 1.0; it is a share of the phase, at least 0 and less than 1"),
+        (
+            {"constant_fraction": 1.0},
+            "constant_fraction is 1.0; it is a share of the phase, at least 0 and less than 1",
+        ),
     ],
 )
 def test_what_would_fail_later_is_refused_in_one_line(fields, message):
@@ -136,11 +142,14 @@ def test_a_negative_norm_is_an_error():
 
 @pytest.mark.parametrize("schedule", ["cosine", "linear"])
 def test_a_hold_that_leaves_no_step_to_fall_in_is_refused(schedule):
-    held = optimizers.Settings(schedule=schedule, hold=0.999, warmup=20)
-    with pytest.raises(ValueError, match=r"hold is 0\.999: of 80 steps none is left to fall in; lower hold or add"):
+    held = optimizers.Settings(schedule=schedule, constant_fraction=0.999, warmup_steps=20)
+    with pytest.raises(
+        ValueError,
+        match=r"constant_fraction is 0\.999: of 80 steps none is left to fall in; lower constant_fraction or add",
+    ):
         optimizers.make(held, 100)
     assert float(optimizers.learning_rate(held, 1020)(1019)) > float(optimizers.learning_rate(held, 1020)(1020)) == 0
-    optimizers.make(optimizers.Settings(hold=0.999), 100)  # a constant rate has nothing to hold
+    optimizers.make(optimizers.Settings(constant_fraction=0.999), 100)  # a constant rate has nothing to hold
 
 
 def test_a_section_is_whole():
@@ -148,9 +157,11 @@ def test_a_section_is_whole():
     fields = {field.name for field in dataclasses.fields(optimizers.Settings)}
     assert set(optimizers.cosine(1e-3)) == set(optimizers.section()) == fields
     assert optimizers.Settings(**optimizers.cosine(1e-3, b1=0.5)) == optimizers.Settings(
-        name="adam", learning_rate=1e-3, b1=0.5, schedule="cosine", warmup=50
+        name="adam", learning_rate=1e-3, b1=0.5, schedule="cosine", warmup_steps=50
     )
-    config = ConfigDict({"optimizer": {"name": "rmsprop", "minimum": 1e-5, "weight_decay": 0.1, "hold": 0.5}})
+    config = ConfigDict(
+        {"optimizer": {"name": "rmsprop", "final_learning_rate": 1e-5, "weight_decay": 0.1, "constant_fraction": 0.5}}
+    )
     config.update({"optimizer": optimizers.cosine(1e-3)})
     assert config.optimizer.to_dict() == optimizers.cosine(1e-3)
     with pytest.raises(ValueError, match="learning_rate is 0"):

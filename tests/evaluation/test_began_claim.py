@@ -17,7 +17,7 @@ from lgan_jax.ops.dsnt import spatial_softmax
 
 SIZE = 16
 INFO = FaceInfo(INNER49, SIZE, ("made",), 6)
-SMALL = claim.Settings(shares=(0.5, 1.0), made=5, seeds=2, steps=3, batch_size=4, width=8, depth=1)
+SMALL = claim.Settings(shares=(0.5, 1.0), generated=5, seeds=2, steps=3, batch_size=4, width=8, depth=1)
 TRAININGS = (2, 3, 2)  # shares, kinds, seeds
 
 

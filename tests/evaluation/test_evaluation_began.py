@@ -107,7 +107,9 @@ def test_a_model_that_knows_beats_both_baselines(data, tmp_path, monkeypatch):
     monkeypatch.setattr(evaluation, "find_judge", lambda: (Dlib(), []))
     faces, z = data
     history = [(0, 0.4), (100, 0.1), (200, 0.2)]
-    found = evaluation.evaluate(Model(z, 0.01), faces, evaluation.Settings(frames=6, ways=2), tmp_path, {}, history)
+    found = evaluation.evaluate(
+        Model(z, 0.01), faces, evaluation.Settings(frames=6, interpolations=2), tmp_path, {}, history
+    )
     landmarks = rows(found, "landmarks")
     assert landmarks["landmark generator"]["held_out"] == pytest.approx(0.01, rel=0.05)
     assert landmarks["landmark generator"]["made"] == pytest.approx(0.01, rel=0.3)
@@ -156,7 +158,7 @@ def test_a_run_of_68_points_is_compared_with_dlib_in_the_49_inner_ones(data, tmp
     monkeypatch.setattr(evaluation, "find_judge", lambda: (Dlib(), []))
     faces, z = data
     faces68 = dataclasses.replace(faces, info=Model68.info, train=with_jaws(faces.train), test=with_jaws(faces.test))
-    settings = evaluation.Settings(frames=6, ways=2)
+    settings = evaluation.Settings(frames=6, interpolations=2)
     found = [
         evaluation.evaluate(model, each, settings, tmp_path / model.info.scheme.name)
         for model, each in ((Model(z, 0.01), faces), (Model68(z, 0.01), faces68))
@@ -171,7 +173,7 @@ def test_without_dlib_and_with_inception(data, tmp_path, monkeypatch):
     monkeypatch.setattr(evaluation, "find_judge", lambda: (None, ["dlib's columns were not measured"]))
     faces, z = data
     features = lambda pictures: pictures[:, ::8, 0].reshape(len(pictures), -1).astype(np.float32)  # noqa: E731
-    settings = evaluation.Settings(frames=6, ways=2)
+    settings = evaluation.Settings(frames=6, interpolations=2)
     found = evaluation.evaluate(Model(z, 2.0), faces, settings, tmp_path, inception=features)
     assert not found.good
     assert "does not beat" in found.verdict
@@ -195,7 +197,8 @@ def test_what_detectors_learned_stays_in_the_report(data, tmp_path, monkeypatch)
     faces, z = data
     first, again, other = (
         evaluation.evaluate(
-            Model(z), faces, evaluation.Settings(frames=3, ways=1, augmentation=wanted, claim=claim.Settings(steps=7)),
+            Model(z), faces,
+            evaluation.Settings(frames=3, interpolations=1, augmentation=wanted, claim=claim.Settings(steps=7)),
             tmp_path, {"Weights": weights},
         )
         for wanted, weights in ((True, "step 3"), (False, "step 3"), (False, "step 4"))

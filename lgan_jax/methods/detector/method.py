@@ -25,7 +25,9 @@ from lgan_jax.ops import augment, dsnt
 from lgan_jax.ops.heatmaps import with_dots
 from lgan_jax.ops.norms import safe_norm
 
-_OPTIMIZER = optimizers.Settings(learning_rate=2.5e-4, schedule="step", factor=0.1, every=20_000, minimum=1e-6)
+_OPTIMIZER = optimizers.Settings(
+    learning_rate=2.5e-4, schedule="step", factor=0.1, every=20_000, final_learning_rate=1e-6
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -70,8 +70,8 @@ class Settings:
         from Eq. 5 and 6 alone, and take less time.
       weights: of the losses.
       vgg19: file of torchvision's VGG19 weights; without it (empty) Eq. 6 is left out.
-      ema_decay: of the exponential moving average (EMA) of the weights and of the batch norm statistics, which is what is
-        used and evaluated; at step n at most (1 + n) / (10 + n).
+      ema_decay: of the exponential moving average (EMA) of weights and batch norm statistics, which is used and
+        evaluated; at step n at most (1 + n) / (10 + n).
       augmentation: how far both pictures of an example may be changed, alike, with their landmarks: where there are few
         people, a generator learns them by heart, and those whom it has not met become them.
     """

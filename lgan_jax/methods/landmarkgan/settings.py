@@ -9,7 +9,7 @@ from typing import Literal
 from lgan_jax import config, optimizers
 
 _AS_PUBLISHED = optimizers.Settings(
-    learning_rate=6e-5, weight_decay=1e-4, schedule="step", factor=0.9, every=2500, minimum=1e-5
+    learning_rate=6e-5, weight_decay=1e-4, schedule="step", factor=0.9, every=2500, final_learning_rate=1e-5
 )
 
 

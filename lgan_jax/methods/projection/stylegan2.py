@@ -350,7 +350,8 @@ def _lazy(settings: Settings, every: int) -> optax.GradientTransformation:
     given, share = settings.optimizer, every / (every + 1) if every else 1.0
     changed = {"learning_rate": share * given.learning_rate, "b1": given.b1**share, "b2": given.b2**share}
     return optimizers.make(
-        dataclasses.replace(given, minimum=share * given.minimum, **changed), math.ceil(settings.steps / share)
+        dataclasses.replace(given, final_learning_rate=share * given.final_learning_rate, **changed),
+        math.ceil(settings.steps / share),
     )
 
 

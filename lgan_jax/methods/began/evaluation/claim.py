@@ -42,14 +42,14 @@ class Settings:
 
     Attributes:
       shares: of the real training faces that a detector learns from, in (0, 1].
-      made: how many made faces there are beside them.
+      generated: number of generated faces beside them.
       seeds: trainings of each.
       steps, batch_size, width, depth: of a training; see `methods.detector`.
       learning_rate: Adam's at its highest; it falls as a cosine.
     """
 
     shares: tuple[float, ...] = (0.1, 0.5, 1.0)
-    made: int = 2000
+    generated: int = 2000
     seeds: int = 3
     steps: int = 1500
     batch_size: int = 16
@@ -62,7 +62,7 @@ class Settings:
             raise ValueError(f"shares are {self.shares}; each must be above 0 and at most 1")
         if len(set(self.shares)) < len(self.shares):
             raise ValueError(f"shares are {self.shares}; each must be there once")
-        for name in ("made", "seeds", "steps"):
+        for name in ("generated", "seeds", "steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if self.batch_size < 2 or self.batch_size % 2:
@@ -128,7 +128,7 @@ def run(
     Raises:
       ValueError: a detector's numbers are no longer finite.
     """
-    pools = {BOTH: _pool(sample(_SEED, settings.made)), NEAR: _pool(sample(_SEED, settings.made, near=True))}
+    pools = {BOTH: _pool(sample(_SEED, settings.generated)), NEAR: _pool(sample(_SEED, settings.generated, near=True))}
     tested = evenly(np.arange(len(data.test)), _MOST)
     training = _Training(data, settings, [data.test[int(i)] for i in tested])
     total = (1 + len(pools)) * len(settings.shares) * settings.seeds * settings.steps
@@ -145,7 +145,7 @@ def run(
                 done += settings.steps
                 progress.report(done, {"share": share, "made too": float(name != REAL), "error": found}, None)
     progress.close()
-    counts = {"real": len(data.train), "made": settings.made, "held_out": len(tested)}
+    counts = {"real": len(data.train), "made": settings.generated, "held_out": len(tested)}
     more = {"steps": settings.steps, "batch_size": settings.batch_size}
     return Outcome(error, **counts, **more, weights=weights, fingerprint=data.fingerprint)
 
@@ -163,7 +163,7 @@ class _Training:
             name="adam",
             learning_rate=settings.learning_rate,
             schedule="cosine",
-            warmup=min(_WARMUP, settings.steps // 10),
+            warmup_steps=min(_WARMUP, settings.steps // 10),
         )
         fields = {name: getattr(settings, name) for name in ("steps", "batch_size", "width", "depth")}
         self._settings, self._info, self._tested = settings, data.info, _batch(tested)

@@ -29,14 +29,14 @@ class Settings:
 
     Attributes:
       frames: test pictures at most; as many faces are made.
-      ways: through z, from test pictures to their mirror images and to each other.
+      interpolations: through z, from test pictures to their mirror images and to each other.
       inception: the user's file of pytorch-fid's Inception weights, for FID; empty for none.
       augmentation: whether to train landmark detectors on real and on made faces, which takes long.
       claim: of those detectors.
     """
 
     frames: int = 200
-    ways: int = 8
+    interpolations: int = 8
     inception: str = ""
     augmentation: bool = False
     claim: claim.Settings = dataclasses.field(default_factory=claim.Settings)
@@ -44,8 +44,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.frames < 2:
             raise ValueError(f"frames must be at least 2, not {self.frames}")
-        if self.ways < 1:
-            raise ValueError(f"ways must be at least 1, not {self.ways}")
+        if self.interpolations < 1:
+            raise ValueError(f"interpolations must be at least 1, not {self.interpolations}")
 
 
 def evaluate(
@@ -80,7 +80,7 @@ def evaluate(
     made, near = (measures.made(model, judge, len(faces.pictures), near) for near in (False, True))
     points = _landmark_errors(model, data, faces, {"made": made, "near": near}, judge)
     verdict, good = tables.verdict(points)
-    ways, mirror = _ways(model, faces, settings.ways)
+    ways, mirror = _ways(model, faces, settings.interpolations)
     shown = [
         *([tables.convergence(history)] if history else []),
         _distances(faces, made, near, judge, inception),
