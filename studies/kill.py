@@ -21,11 +21,36 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 _BUILT_IN = {"identities": 2, "train_per_identity": 60, "validation_per_identity": 4, "test_per_identity": 4}
+_LANDMARKGAN = {
+    "data.size": 32,
+    "eval_images": 2,
+    "evaluation.frames": 2,
+    "detector.steps": 20,
+    "detector.width": 8,
+    "detector.depth": 1,
+    "converter.steps": 20,
+    "converter.width": 16,
+    "generator.steps": 20,
+    "generator.width": 0.02,
+    "generator.discriminator_width": 4,
+}
+_BEGAN = {
+    "data.size": 32,
+    "data.built_in.test_identities": 0,
+    "eval_images": 2,
+    "evaluation.frames": 2,
+    "autoencoder.steps": 4,
+    "autoencoder.width": 4,
+    "began.steps": 4,
+    "began.width": 4,
+    "inverse.search.steps": 4,
+    "landmark_generator.steps": 8,
+}
 _FACES = """
 import hashlib, sys
 from lgan_jax import data
@@ -151,46 +176,12 @@ def _environment() -> dict[str, str]:
 
 
 def scenarios(folder: Path) -> list[Scenario]:
-    """All of them; what one needs of another is made when it is first run."""
-    cache = [f"--config.data.cache={folder / 'faces'}"]
-    faces = [*cache, *(f"--config.data.built_in.{name}={value}" for name, value in _BUILT_IN.items())]
-    often = [f"--config.loop.{name}_every=4" for name in ("log", "eval", "pictures", "checkpoint")]
-
-    def trained(config: str, place: Path, *flags: str) -> list[str]:
-        return [sys.executable, "train.py", "--config", config, "--workdir", str(place), *faces, *often, *flags]
-
-    def landmarkgan(place: Path) -> list[str]:
-        small = {"detector.width": 8, "detector.depth": 1, "converter.width": 16, "generator.width": 0.02}
-        small |= {"detector.steps": 20, "converter.steps": 20, "generator.steps": 20, "data.size": 32}
-        small |= {"generator.discriminator_width": 4, "evaluation.frames": 2, "eval_images": 2}
-        return trained(
-            "configs/celebv.py:quick,paper_generator", place, *(f"--config.{name}={x}" for name, x in small.items())
-        )
-
-    def copied(source: str, place: Path) -> None:
-        shutil.copytree(folder / source, place)
-        shutil.rmtree(place / "report")
-
-    def began() -> Path:
-        place = folder / "began"
-        small = {"data.size": 32, "autoencoder.steps": 4, "began.steps": 4, "landmark_generator.steps": 8}
-        small |= {
-            "autoencoder.width": 4,
-            "began.width": 4,
-            "inverse.search.steps": 4,
-            "data.built_in.test_identities": 0,
-        }
-        small |= {"evaluation.frames": 2, "eval_images": 2}
-        if not (place / "report" / "metrics.json").exists():
-            run(trained("configs/celeba.py:quick", place, *(f"--config.{name}={x}" for name, x in small.items())))
-        return place
-
-    def weights(place: Path) -> str:
-        return run([sys.executable, "-c", _WEIGHTS, str(place)]) + _log(place)
+    """All of them; what one needs of another is trained when it is first run."""
 
     def module(name: str, *arguments: object) -> list[str]:
         return [sys.executable, "-m", name, *map(str, arguments)]
 
+    count = ("--count", 2300)
     return [
         Scenario(
             "cache",
@@ -198,25 +189,52 @@ def scenarios(folder: Path) -> list[Scenario]:
             lambda place: Path(f"{place}.digest").read_text(),
         ),
         Scenario(
-            "training", landmarkgan, lambda place: run([sys.executable, "-c", _WEIGHTS, str(place)]) + _log(place)
+            "training",
+            lambda place: _training(folder, "celebv:quick,paper_generator", place, _LANDMARKGAN),
+            lambda place: run([sys.executable, "-c", _WEIGHTS, str(place)]) + _log(place),
         ),
         Scenario(
             "evaluation",
             lambda place: [sys.executable, "evaluate.py", "--workdir", str(place)],
             lambda place: _tree(place / "report", {"metrics.json", "index.html"}),
-            lambda place: copied("training-undisturbed", place),
+            lambda place: _trained(folder / "training-undisturbed", place),
         ),
         Scenario(
             "prepare",
             lambda place: module("lgan_jax.data.prepare", _videos(folder), place, "--size", 96),
-            lambda place: _tree(place),
+            _tree,
         ),
         Scenario(
             "synthesize",
-            lambda place: module("lgan_jax.apps.synthesize", "--workdir", began(), "--count", 2300, "--out", place),
-            lambda place: _tree(place),
+            lambda place: module(
+                "lgan_jax.apps.synthesize", "--workdir", _began(folder), "--count", 2300, "--out", place
+            ),
+            _tree,
         ),
     ]
+
+
+def _training(folder: Path, config: str, place: Path, settings: Mapping[str, object]) -> list[str]:
+    """The command that trains a config, saving often, on faces whose cache lies in `folder`."""
+    every = {f"loop.{name}_every": 4 for name in ("log", "eval", "images", "checkpoint")}
+    built_in = {f"data.built_in.{name}": value for name, value in _BUILT_IN.items()}
+    settings = {"data.cache": folder / "faces", **built_in, **every, **settings}
+    flags = [f"--config.{name}={value}" for name, value in settings.items()]
+    return [sys.executable, "train.py", "--config", config, "--workdir", str(place), *flags]
+
+
+def _trained(source: Path, place: Path) -> None:
+    """A copy of a run without its report."""
+    shutil.copytree(source, place)
+    shutil.rmtree(place / "report")
+
+
+def _began(folder: Path) -> Path:
+    """A run of BEGAN, trained once."""
+    place = folder / "began"
+    if not (place / "report" / "metrics.json").exists():
+        run(_training(folder, "celeba:quick", place, _BEGAN))
+    return place
 
 
 def _log(run_folder: Path) -> str:
