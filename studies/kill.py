@@ -206,9 +206,7 @@ def scenarios(folder: Path) -> list[Scenario]:
         ),
         Scenario(
             "synthesize",
-            lambda place: module(
-                "lgan_jax.apps.synthesize", "--workdir", _began(folder), "--count", 2300, "--out", place
-            ),
+            lambda place: module("lgan_jax.apps.synthesize", "--workdir", _began(folder), *count, "--out", place),
             _tree,
         ),
     ]
