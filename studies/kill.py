@@ -181,7 +181,6 @@ def scenarios(folder: Path) -> list[Scenario]:
     def module(name: str, *arguments: object) -> list[str]:
         return [sys.executable, "-m", name, *map(str, arguments)]
 
-    count = ("--count", 2300)
     return [
         Scenario(
             "cache",
@@ -206,7 +205,9 @@ def scenarios(folder: Path) -> list[Scenario]:
         ),
         Scenario(
             "synthesize",
-            lambda place: module("lgan_jax.apps.synthesize", "--workdir", _began(folder), *count, "--out", place),
+            lambda place: module(
+                "lgan_jax.apps.synthesize", "--workdir", _began(folder), "--count", 2300, "--out", place
+            ),
             _tree,
         ),
     ]
