@@ -7,6 +7,7 @@ a full memory), and says them in words. Every other exception is a fault of the 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib.metadata
 import io
 import itertools
@@ -16,8 +17,9 @@ import re
 import sys
 import traceback
 import types
-from collections.abc import Callable
-from typing import NoReturn
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, TypeVar
 
 from lgan_jax import signals
 
@@ -25,6 +27,7 @@ _PACKAGE = pathlib.Path(__file__).resolve().parent
 _CONSOLE_SCRIPT = "lgan-jax"
 USER_ERROR = 2
 INTERRUPTED = 130
+Options = TypeVar("Options")
 _KINDS = {"int": "a whole number", "float": "a number"}  # by the name of the type that argparse mentions
 
 
@@ -148,13 +151,7 @@ def _raised_here(error: BaseException) -> bool:
     return frame is not None and _PACKAGE in pathlib.Path(frame.f_code.co_filename).resolve().parents
 
 
-def add_overwrite(parser: argparse.ArgumentParser) -> None:
-    """Adds `--overwrite` to a command that writes one file; `keep_earlier` does what it says."""
-    parser.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="replace a file that is there already; without it, that file is kept as OUT-earlier",
-    )
+OVERWRITE = "replace a file that is there already; without it, that file is kept as OUT-earlier"  # help of --overwrite
 
 
 def keep_earlier(out: pathlib.Path, overwrite: bool) -> str | None:
@@ -175,6 +172,27 @@ def unused(out: pathlib.Path, word: str) -> pathlib.Path:
     return next(name for name in names if not name.exists())
 
 
+def option(help: str, *also: str, default: Any = dataclasses.MISSING, **given: Any) -> Any:
+    """Declares a flag as a field of a dataclass; `Parser.add_options` makes the flag of it.
+
+    (Ours: tyro and simple_parsing print mistakes as several lines, and pair --x with --no-x.)
+
+    Args:
+      help: the flag's, without the default.
+      also: other names of the flag.
+      default: without one, the flag is required. True makes a flag `--no-NAME`.
+      given: further arguments of `argparse.ArgumentParser.add_argument`, such as `metavar`.
+    """
+    return dataclasses.field(default=default, metadata={"help": help, "also": also, **given})
+
+
+def read(options: type[Options], module: str, description: str, arguments: Sequence[str] | None) -> Options:
+    """A command's options, from its arguments. Raises `ValueError`, one line, for what is wrong with them."""
+    parser = Parser(module, description)
+    parser.add_options(options)
+    return options(**vars(parser.parse_args(arguments)))
+
+
 class Parser(argparse.ArgumentParser):
     """Of a command's arguments; what is wrong with them is a one-line `ValueError`."""
 
@@ -191,6 +209,28 @@ class Parser(argparse.ArgumentParser):
         )
         self.register("type", pathlib.Path, _path)
 
+    def add_options(self, options: type) -> None:
+        """Adds a flag for each field of a dataclass, as `option` declares it; the type is the field's.
+
+        A `Sequence` takes several values, or is given again with `action="append"`; a `Literal` names the choices. A
+        flag that is not given is not in the namespace: the dataclass has the defaults.
+        """
+        kinds = typing.get_type_hints(options)
+        for field in dataclasses.fields(options):
+            kind, several = _kind(kinds[field.name])
+            given, default = {**field.metadata}, field.default
+            names = (f"--{'no-' * (default is True)}{field.name.replace('_', '-')}", *given.pop("also"))
+            if kind is bool:
+                given["action"] = f"store_{'false' if default else 'true'}"
+            else:
+                given["required"] = default is dataclasses.MISSING
+                given |= {"choices": typing.get_args(kind)} if typing.get_origin(kind) else {"type": kind}
+                if not (given["required"] or default is None or default == ()):
+                    given["help"] += f" (default: {default})"
+                if several and "action" not in given:
+                    given.setdefault("nargs", "+")
+            self.add_argument(*names, dest=field.name, default=argparse.SUPPRESS, **given)
+
     def error(self, message: str) -> NoReturn:
         invalid = re.fullmatch(r"argument (\S+): invalid (\w+) value: (.*)", message)
         if invalid and invalid[2] in _KINDS:
@@ -203,3 +243,12 @@ def _path(text: str) -> pathlib.Path:
     from lgan_jax.media import files  # --help need not wait for it
 
     return files.given(text)
+
+
+def _kind(kind: Any) -> tuple[Any, bool]:
+    """The type of one value of a field, None aside, and whether there are several: `Path`, True of `Sequence[Path]`."""
+    inner = [each for each in typing.get_args(kind) if each is not types.NoneType]
+    if not inner or typing.get_origin(kind) is typing.Literal:
+        return kind, False
+    one, several = _kind(inner[0])
+    return one, several or typing.get_origin(kind) is Sequence

@@ -20,12 +20,12 @@ from pathlib import Path
 import numpy as np
 
 from lgan_jax import cli
-from lgan_jax.apps import video
-from lgan_jax.apps.driving import Locator
 from lgan_jax.apps.reenact.layout import columns, enlarged
+from lgan_jax.apps.shared.face_reader import Locator
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.align import MEAN_FACE
 from lgan_jax.landmarks import IBUG68
+from lgan_jax.media.source import Source, open_source
 
 _FILLED = 0.86  # of the crop, by the mean face, as `prepare` frames faces
 
@@ -37,7 +37,7 @@ def main() -> int:
     parser.add_argument("--reenacted", type=Path, required=True, metavar="OUT")
     parser.add_argument("--cells", type=int, default=1, help="faces in each frame (default: %(default)s)")
     given = parser.parse_args()
-    driving, reenacted = video.open_source(given.driving), video.open_source(given.reenacted)
+    driving, reenacted = open_source(given.driving), open_source(given.reenacted)
     faces = list(generated(reenacted, given.cells))
     crops = list(aligned(driving, faces[0].shape[1]))
     if len(crops) != len(faces):
@@ -59,7 +59,7 @@ def change(frames: np.ndarray, seen: np.ndarray) -> float:
     return float(np.mean(differences)) / 255
 
 
-def generated(source: video.Source, cells: int) -> Iterator[np.ndarray]:
+def generated(source: Source, cells: int) -> Iterator[np.ndarray]:
     """The faces `(cells, size, size, 3)` of each frame of a reenacted video."""
     wide = columns(cells)
     for frame in source.frames():
@@ -70,7 +70,7 @@ def generated(source: video.Source, cells: int) -> Iterator[np.ndarray]:
         )
 
 
-def aligned(source: video.Source, size: int) -> Iterator[np.ndarray | None]:
+def aligned(source: Source, size: int) -> Iterator[np.ndarray | None]:
     """The driver's aligned crop of each frame, None without a face."""
     framing = {"mean": (0.5 + (MEAN_FACE[None] - 0.5) * _FILLED).astype(np.float32)}
     locator = Locator(framing, FaceInfo(IBUG68, size, ("driver",)))

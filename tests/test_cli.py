@@ -1,4 +1,3 @@
-import argparse
 import contextlib
 import errno
 import importlib
@@ -171,9 +170,6 @@ def test_a_file_that_is_there_is_kept_or_overwritten(tmp_path):
     out.write_text("three")
     assert cli.keep_earlier(out, True) is None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out-earlier.mp4", "out-earlier2.mp4", "out.mp4"]
-    parser = argparse.ArgumentParser()
-    cli.add_overwrite(parser)
-    assert "kept as OUT-earlier" in " ".join(parser.format_help().split())
 
 
 def test_a_broken_package_is_said_of_commands_that_import_it_early(tmp_path):

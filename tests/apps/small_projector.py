@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import small_videos
 
-from lgan_jax.apps.project import aligned, job
+from lgan_jax.apps.project import aligned, projection
 from lgan_jax.faces import Faces
 from lgan_jax.methods.projection.networks import Generator
 from lgan_jax.methods.projection.projector import Projector, Seer, Settings
@@ -57,4 +57,4 @@ def built():
 def options(folder, **changes):
     files = {name: folder / name for name in ("network", "fan", "vgg")}
     given = {"look": folder / "a.jpg", "landmarks": folder / "b.jpg", "out": folder / "out", "steps": 3, **changes}
-    return job.Options(**files, **given)
+    return projection.Options(**files, **given)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import small_videos
 
-from lgan_jax.apps.driving import FaceReader, template
+from lgan_jax.apps.shared.face_reader import FaceReader, template
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.align import MEAN_FACE
 from lgan_jax.faces import Faces

@@ -14,13 +14,12 @@ from PIL import Image
 from websockets.sync.client import connect
 
 from lgan_jax import action_units
-from lgan_jax.apps import provenance
-from lgan_jax.apps.edit import __main__ as command
-from lgan_jax.apps.edit import protocol
+from lgan_jax.apps.edit import command, launch, protocol
 from lgan_jax.apps.edit.expression_studio import ExpressionStudio
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.align import MEAN_FACE
 from lgan_jax.landmarks import IBUG68
+from lgan_jax.media import provenance
 from lgan_jax.media.images import decode, encode_png
 from lgan_jax.methods.dftnet.networks import Edited
 
@@ -296,12 +295,16 @@ def test_both_tabs_share_one_socket():
 
 def test_each_run_is_for_its_own_tab(monkeypatch, tmp_path):
     monkeypatch.setattr("lgan_jax.load", lambda folder: small_editor.expression_studio().model)
-    (tab,) = command._studios([tmp_path], True).items()
+
+    def load(*others):
+        return launch.load_studios(command.Options(workdir=[tmp_path, *others]))
+
+    (tab,) = load().items()
     assert tab[0] == "expression"
     assert tab[1].name == tmp_path.name
     with pytest.raises(ValueError, match="second run for the tab expression; give one of each kind"):
-        command._studios([tmp_path, tmp_path], True)
+        load(tmp_path)
     monkeypatch.setattr("lgan_jax.load", lambda folder: SimpleNamespace(synthesize=None))  # another method's
     with pytest.raises(ValueError, match="that the editor has no tab for; it needs one of LandmarkGAN or DFT-Net"):
-        command._studios([tmp_path], True)
+        load()
     assert tab[1].known["mean face"].shape == (1, 68, 2)

@@ -20,8 +20,8 @@ import small_editor
 import websockets
 from websockets.sync.client import connect
 
-from lgan_jax.apps.edit import __main__ as command
-from lgan_jax.apps.edit import clients, protocol, shapes
+from lgan_jax.apps.edit import clients, command, protocol, shapes
+from lgan_jax.apps.edit.listener import outward, url
 from lgan_jax.core import FaceInfo
 from lgan_jax.landmarks import WFLW98
 
@@ -389,11 +389,11 @@ def test_what_is_wrong_with_the_command_line_is_said_in_one_line(tmp_path, capsy
 
 
 def test_the_address_that_is_printed():
-    assert command.url("127.0.0.1", 8420, "") == "http://127.0.0.1:8420/"
-    assert command.url("::1", 81, "") == "http://[::1]:81/"
-    assert command.url("0.0.0.0", 81, "abc") == f"http://{command.outward()}:81/?token=abc"
-    assert command.outward() == socket.gethostname() or ipaddress.ip_address(command.outward())
-    assert json.dumps(command.url("192.168.1.5", 81, "abc")) == '"http://192.168.1.5:81/?token=abc"'
+    assert url("127.0.0.1", 8420, "") == "http://127.0.0.1:8420/"
+    assert url("::1", 81, "") == "http://[::1]:81/"
+    assert url("0.0.0.0", 81, "abc") == f"http://{outward()}:81/?token=abc"
+    assert outward() == socket.gethostname() or ipaddress.ip_address(outward())
+    assert json.dumps(url("192.168.1.5", 81, "abc")) == '"http://192.168.1.5:81/?token=abc"'
 
 
 def test_a_missing_web_server_is_said_before_runs_are_loaded(tmp_path, monkeypatch):

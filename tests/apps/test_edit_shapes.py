@@ -6,8 +6,8 @@ import pytest
 import small_editor
 
 from lgan_jax.action_units import NUMBERS
-from lgan_jax.apps.coverage import Coverage
 from lgan_jax.apps.edit import shapes
+from lgan_jax.apps.shared.training_distance import TrainingDistance
 from lgan_jax.data import synthetic
 from lgan_jax.landmarks import WFLW98, mirrored
 from lgan_jax.ops import procrustes
@@ -105,7 +105,7 @@ def test_faces_that_hardly_vary_teach_nothing():
 
 
 def test_distance_of_faces_inside_and_outside(known):
-    coverage = Coverage(known)
+    coverage = TrainingDistance(known)
     settings = synthetic.Settings(identities=3, test_per_identity=15)
     unseen = [landmarks(synthetic.sample(settings, "test", i)) for i in range(45)]
     distances = [coverage.distance(points) for points in unseen]
@@ -125,7 +125,7 @@ def test_distance_is_mahalanobis():
     points = np.full((4000, 7, 2), 0.5)
     points[:, 2, 0] += 0.1 * rng.normal(size=4000)
     points[:, 5, 0] += 0.02 * rng.normal(size=4000)
-    coverage = Coverage({"one": points[:1500], "two": points[1500:]})
+    coverage = TrainingDistance({"one": points[:1500], "two": points[1500:]})
     mean = points.mean(0)
     first, second = (coverage.distance(mean + np.eye(7)[i][:, None] * (0.05, 0)) for i in (2, 5))
     assert coverage.distance(mean) < 1e-6
@@ -136,4 +136,4 @@ def test_distance_is_mahalanobis():
 
 def test_one_face_has_no_distance():
     with pytest.raises(ValueError, match="more than one face"):
-        Coverage({"ada": np.zeros((1, 98, 2))})
+        TrainingDistance({"ada": np.zeros((1, 98, 2))})

@@ -5,11 +5,11 @@ import pytest
 import small_editor
 from PIL import Image
 
-from lgan_jax.apps import provenance
 from lgan_jax.apps.edit import shapes, studio
 from lgan_jax.apps.edit.protocol import Look
 from lgan_jax.core import FaceInfo
 from lgan_jax.landmarks import WFLW98
+from lgan_jax.media import provenance
 
 
 class Stub:

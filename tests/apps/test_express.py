@@ -8,10 +8,10 @@ import small_videos
 from PIL import Image
 
 from lgan_jax import action_units, cli
-from lgan_jax.apps.driving import Locator
-from lgan_jax.apps.express import __main__ as command
-from lgan_jax.apps.express import job, photo
-from lgan_jax.apps.express.wanted import Wanted, interpolated, sweep
+from lgan_jax.apps.express import command, editing
+from lgan_jax.apps.express.target_units import TargetUnits, interpolated, sweep
+from lgan_jax.apps.shared import photo_face
+from lgan_jax.apps.shared.face_reader import Locator, framing
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.align import MEAN_FACE
 from lgan_jax.faces import Faces
@@ -61,8 +61,8 @@ def _photo(path, *faces, width=320, height=256):
 def _run(tmp_path, model=None, image=None, **options):
     said = []
     options = {"out": tmp_path / "out.png", **options}
-    asked = job.Options(tmp_path / "myrun", image or _photo(tmp_path / "face.png"), **options)
-    assert job.run(asked, model or _Model(), _locator(), FACES.measure, said.append) == 0
+    asked = editing.Options(workdir=tmp_path / "myrun", image=image or _photo(tmp_path / "face.png"), **options)
+    assert editing.run(asked, model or _Model(), _locator(), FACES.measure, said.append) == 0
     return "\n".join(said)
 
 
@@ -148,18 +148,18 @@ def test_a_large_photo_keeps_its_own_pixels(tmp_path):
     """Where the attention is 1, a face is the photo's own pixels, not the model's few."""
     scene = small_videos.scene((small_videos.face(1, 480)[0], 60, 16), width=600, height=520)
     path = small_videos.write_photo(tmp_path / "large.jpg", scene)
-    seen = photo.read(path, _locator(), "--image")
-    image = photo.in_range(seen)[0]
+    seen = photo_face.read(path, _locator(), "--image")
+    image = photo_face.in_range(seen)[0]
     nothing = np.zeros((SIZE, SIZE, 2), np.float32)
     ones = np.ones((SIZE, SIZE, 1), np.float32)
-    kept = photo.enlarged(Edited(image, nothing, ones, image, image), seen)
+    kept = photo_face.enlarged(Edited(image, nothing, ones, image, image), seen)
     assert kept.shape[0] > 4 * SIZE
-    back = photo.put_back(seen, kept, None).astype(int)
+    back = photo_face.put_back(seen, kept, None).astype(int)
     assert np.abs(back - seen.image).mean() < 0.6
-    painted = photo.enlarged(Edited(image, nothing, 0 * ones, image, image), seen)
-    blurred = photo.put_back(seen, painted, None).astype(int)
+    painted = photo_face.enlarged(Edited(image, nothing, 0 * ones, image, image), seen)
+    blurred = photo_face.put_back(seen, painted, None).astype(int)
     assert np.abs(blurred - seen.image).mean() > 2 * np.abs(back - seen.image).mean()
-    moved = photo.enlarged(Edited(image, nothing + 0.1, ones, image, image), seen)
+    moved = photo_face.enlarged(Edited(image, nothing + 0.1, ones, image, image), seen)
     step = round(0.1 * kept.shape[0])
     inside = slice(step, -2 * step)
     np.testing.assert_allclose(moved[inside, inside], np.roll(kept, (-step, -step), (0, 1))[inside, inside], atol=90)
@@ -240,7 +240,7 @@ def test_series():
 def test_what_cannot_be_asked_for(tmp_path, options, message):
     paths = {name: tmp_path / value for name, value in options.items() if name in ("like", "out")}
     with pytest.raises(ValueError, match=re.escape(message)):
-        job.Options(tmp_path, tmp_path / "face.png", **(options | paths))
+        editing.Options(workdir=tmp_path, image=tmp_path / "face.png", **(options | paths))
 
 
 class _Synthesizer:
@@ -261,8 +261,9 @@ def test_a_face_with_the_landmarks_of_another(tmp_path):
     scene = small_videos.scene((small_videos.face(2, yaw=15.0)[0], 40, 20))
     other = small_videos.write_photo(tmp_path / "other.jpg", scene)
     image, out = _photo(tmp_path / "face.png"), tmp_path / "out.png"
-    options = job.Options(tmp_path / "myrun", image, out, expression="happiness", landmarks_from=other)
-    assert job.run_labelled(options, model, _locator(), FACES.measure, said.append) == 0
+    given = {"workdir": tmp_path / "myrun", "image": image, "out": out}
+    options = editing.Options(**given, expression="happiness", landmarks_from=other)
+    assert editing.run_labelled(options, model, _locator(), FACES.measure, said.append) == 0
     ((landmarks, expression),) = model.asked
     assert expression.tolist() == [action_units.EXPRESSIONS.index("happiness")]
     assert landmarks.shape == (1, 68, 2)
@@ -292,18 +293,19 @@ def test_a_face_with_the_landmarks_of_another(tmp_path):
 def test_what_a_run_of_labels_has_no_use_for(options, message):
     given = {"landmarks_from": None if options == {"expression": "fear"} else Path("other.png"), **options}
     with pytest.raises(ValueError, match=re.escape(message)):
-        job.Options(Path("myrun"), Path("face.png"), **given).check_label()
+        editing.Options(workdir=Path("myrun"), image=Path("face.png"), **given).check_label()
 
 
 def test_what_a_run_of_units_has_no_use_for():
-    options = job.Options(Path("myrun"), Path("face.png"), expression="fear", landmarks_from=Path("other.png"))
+    paths = {"workdir": Path("myrun"), "image": Path("face.png"), "landmarks_from": Path("other.png")}
+    options = editing.Options(**paths, expression="fear")
     with pytest.raises(ValueError, match="--landmarks-from: myrun is a DFT-Net run, which takes --like"):
         options.check_units()
 
 
 def test_emotion_is_another_name_of_expression():
     for flag in ("--expression", "--emotion"):
-        given = command._parser().parse_args(["--workdir", "run", "--image", "face.png", flag, "fear=0.5"])
+        given = cli.read(command.Options, "express", "", ["--workdir=run", "--image=face.png", flag, "fear=0.5"])
         assert given.expression == "fear=0.5"
 
 
@@ -344,17 +346,17 @@ def _folder(tmp_path):
     return tmp_path / "photos"
 
 
-def test_wanted_units_start_from_the_most_that_is_said():
-    wanted = Wanted.read(["12=0.5"], None)
-    np.testing.assert_allclose(wanted.units(OWN), action_units.units({4: 0.5, 12: 0.5}))
-    np.testing.assert_allclose(wanted.units(OWN, action_units.units({1: 1.0})), action_units.units({1: 1.0, 12: 0.5}))
-    np.testing.assert_allclose(Wanted.read([], "neutral").units(OWN), 0 * OWN)
+def test_target_units_start_from_the_most_that_is_said():
+    targets = TargetUnits.read(["12=0.5"], None)
+    np.testing.assert_allclose(targets.units(OWN), action_units.units({4: 0.5, 12: 0.5}))
+    np.testing.assert_allclose(targets.units(OWN, action_units.units({1: 1.0})), action_units.units({1: 1.0, 12: 0.5}))
+    np.testing.assert_allclose(TargetUnits.read([], "neutral").units(OWN), 0 * OWN)
 
 
 def test_a_run_whose_data_had_no_landmarks_frames_faces_as_prepare_does(tmp_path):
-    (points,) = job.known(tmp_path).values()
+    (points,) = framing(tmp_path).values()
     assert points.shape == (1, 68, 2)
-    located = Locator(job.known(tmp_path), _Model.info, FACES, follow=False).locate(
+    located = Locator(framing(tmp_path), _Model.info, FACES, follow=False).locate(
         small_videos.scene((small_videos.face(1)[0], 60, 16))
     )
     np.testing.assert_allclose(located.ibug68[IBUG68.inner].mean(0), points[0, IBUG68.inner].mean(0), atol=1e-5)

@@ -14,7 +14,7 @@ from small_configs import small_config
 
 import lgan_jax
 from lgan_jax import action_units, cli, experiment
-from lgan_jax.apps.express import __main__ as command
+from lgan_jax.apps.express import command
 from lgan_jax.media.images import decode
 
 

@@ -8,10 +8,10 @@ import pytest
 pytest.importorskip("av", reason="needs the extra [faces]")
 
 from lgan_jax import cli, locks
-from lgan_jax.apps.express import __main__ as express
-from lgan_jax.apps.invert import __main__ as invert
-from lgan_jax.apps.project import __main__ as project
-from lgan_jax.apps.reenact import __main__ as reenact
+from lgan_jax.apps.express import command as express
+from lgan_jax.apps.invert import command as invert
+from lgan_jax.apps.project import command as project
+from lgan_jax.apps.reenact import command as reenact
 from lgan_jax.media.images import encode_png
 
 COMMANDS = {

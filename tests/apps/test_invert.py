@@ -1,6 +1,5 @@
 """Inverting photos with a model that knows what was asked of it."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -9,13 +8,12 @@ import small_videos
 from PIL import Image
 
 from lgan_jax import cli
-from lgan_jax.apps import provenance
-from lgan_jax.apps.invert import __main__ as command
-from lgan_jax.apps.invert import job
+from lgan_jax.apps.invert import command, inversion
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import kept
 from lgan_jax.data.align import TEMPLATE
 from lgan_jax.landmarks import IBUG68_TO_INNER49, INNER49
+from lgan_jax.media import provenance
 from lgan_jax.media.ffmpeg import pyav
 from lgan_jax.methods.began.model import Inverted
 
@@ -52,13 +50,13 @@ def faces(tmp_path):
 
 def run(options):
     said = []
-    job.run(options, Model(), job.framed(options, Model.info, said.append), said.append)
+    inversion.run(options, Model(), inversion.framed(options, Model.info, said.append), said.append)
     return "\n".join(said)
 
 
 def test_writes_what_was_found_of_each_photo(faces, tmp_path):
     out = tmp_path / "out"
-    said = run(job.Options(tmp_path / "run", faces, out=out))
+    said = run(inversion.Options(workdir=tmp_path / "run", image=faces, out=out))
     assert "dark.png has the run's size: it is taken as it is" in said
     assert "light.png: error 3.92% after 5 updates" in said
     assert sorted(path.name for path in out.iterdir()) == [
@@ -80,7 +78,7 @@ def test_writes_what_was_found_of_each_photo(faces, tmp_path):
 
 def test_the_way_between_two_faces_as_a_sheet_and_a_video(faces, tmp_path):
     out = tmp_path / "out"
-    run(job.Options(tmp_path / "run", interpolate=faces, steps=4, out=out))
+    run(inversion.Options(workdir=tmp_path / "run", interpolate=faces, steps=4, out=out))
     assert {"way.png", "way.mp4", "dark.json", "light.json"} <= {path.name for path in out.iterdir()}
     with pyav().open(str(out / "way.mp4")) as container:
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
@@ -92,7 +90,7 @@ def test_the_way_between_two_faces_as_a_sheet_and_a_video(faces, tmp_path):
 
 
 def test_the_way_to_the_mirror_image(faces, tmp_path):
-    run(job.Options(tmp_path / "run", faces[:1], mirror=True, steps=3, out=tmp_path / "out"))
+    run(inversion.Options(workdir=tmp_path / "run", image=faces[:1], mirror=True, steps=3, out=tmp_path / "out"))
     assert (tmp_path / "out" / "way.mp4").is_file()
     assert not (tmp_path / "out" / "light.json").exists()
     sheet = np.asarray(Image.open(tmp_path / "out" / "way.png"))
@@ -108,12 +106,12 @@ def test_a_face_in_a_photo_is_framed_as_the_runs_pictures(tmp_path):
     record = {"format": 1, "lgan_jax": "0.1.0", "config": config, "data": data}
     (tmp_path / "run" / "run.json").write_text(json.dumps(record))
     photo = small_videos.write_photo(tmp_path / "face.jpg", small_videos.scene((small_videos.face(1)[0], 60, 16)))
-    (crop,) = job.framed(job.Options(tmp_path / "run", [photo]), Model.info, print)
+    (crop,) = inversion.framed(inversion.Options(workdir=tmp_path / "run", image=[photo]), Model.info, print)
     assert crop.shape == (SIZE, SIZE, 3)
     assert crop.std() > 20
     empty = small_videos.write_photo(tmp_path / "wall.jpg", np.full((90, 90, 3), 90, np.uint8))
     with pytest.raises(ValueError, match=r"--image .*wall\.jpg: there is no face"):
-        job.framed(job.Options(tmp_path / "run", [photo, empty]), Model.info, print)
+        inversion.framed(inversion.Options(workdir=tmp_path / "run", image=[photo, empty]), Model.info, print)
 
 
 def _command(capsys, *arguments):
@@ -142,9 +140,3 @@ def test_one_clear_line_for_what_is_wrong(faces, tmp_path, capsys, monkeypatch):
     new = ("--workdir", tmp_path / "run", "--out", tmp_path / "new")
     assert "is no run of BEGAN with landmarks" in _command(capsys, *new, "--image", dark)
     assert not (tmp_path / "new").exists()
-
-
-def test_options_are_what_the_command_names():
-    given = command._parser().parse_args(["--workdir", "run", "--image", "a.png", "b.png"])
-    assert {field.name for field in dataclasses.fields(job.Options)} == set(vars(given))
-    assert (len(given.image), given.steps) == (2, 14)

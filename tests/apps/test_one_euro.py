@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lgan_jax.apps.one_euro import OneEuro
+from lgan_jax.media.one_euro import OneEuro
 
 
 def test_a_step_worked_by_hand():

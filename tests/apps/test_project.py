@@ -1,5 +1,7 @@
 """Projection from photos to a folder: with tiny published networks, and with ones that are easily seen through."""
 
+import dataclasses
+
 import av
 import jax.numpy as jnp
 import numpy as np
@@ -9,14 +11,13 @@ import small_videos
 from small_projector import BY_FINDER, FRAMING, ONE, SIZE, options, photo
 
 from lgan_jax import cli
-from lgan_jax.apps import provenance
-from lgan_jax.apps.project import __main__ as command
-from lgan_jax.apps.project import aligned, frames, job, wanted, writing
+from lgan_jax.apps.project import aligned, command, projection, result_folder, target_landmarks, video
 from lgan_jax.data import align
 from lgan_jax.landmarks import IBUG68
+from lgan_jax.media import provenance
 from lgan_jax.media.images import decode, resized
 from lgan_jax.methods.projection.model import SETTINGS
-from lgan_jax.methods.projection.projector import Projector
+from lgan_jax.methods.projection.projector import Projector, Settings
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def written(projector, tmp_path_factory):
     photo(folder / "a.jpg", ONE)
     photo(folder / "b.jpg", (small_videos.face(2)[0], 20, 20))
     said = []
-    assert job.run(options(folder, restarts=2), projector, FRAMING, said.append) == 0
+    assert projection.run(options(folder, restarts=2), projector, FRAMING, said.append) == 0
     assert said[-1].startswith(f"{folder / 'out'} is written; mean loss ")
     return folder / "out"
 
@@ -68,7 +69,7 @@ def test_pairs_that_cannot_be_used_are_said_and_left_out(projector, tmp_path):
     photo(tmp_path / "b" / "2.jpg")
     photo(tmp_path / "b" / "3.jpg", ONE)
     said = []
-    assert job.run(options(tmp_path, landmarks=tmp_path / "b"), projector, FRAMING, said.append) == 0
+    assert projection.run(options(tmp_path, landmarks=tmp_path / "b"), projector, FRAMING, said.append) == 0
     assert said[0] == f"left out: --landmarks {tmp_path / 'b' / '2.jpg'}: there is no face that can be seen"
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["000-a-1", "001-a-3"]
     assert (tmp_path / "out" / "001-a-3" / "result.png").is_file()
@@ -78,17 +79,17 @@ def test_photos_without_one_face_or_with_flat_maps_are_refused(projector, tmp_pa
     photo(tmp_path / "a.jpg", ONE)
     photo(tmp_path / "b.jpg", (small_videos.face(1)[0], 10, 16), (small_videos.face(2)[0], 260, 16), width=500)
     with pytest.raises(ValueError, match=r"--landmarks .*b\.jpg: there are 2 faces; crop the photo around"):
-        job.run(options(tmp_path), projector, FRAMING)
+        projection.run(options(tmp_path), projector, FRAMING)
     photo(tmp_path / "b.jpg")
     with pytest.raises(ValueError, match=r"--landmarks .*b\.jpg: there is no face that can be seen"):
-        job.run(options(tmp_path), projector, FRAMING)
+        projection.run(options(tmp_path), projector, FRAMING)
     photo(tmp_path / "b.jpg", ONE)
     monkeypatch.setitem(projector._shared, "landmarks", jnp.float32(0.1))
     with pytest.raises(ValueError, match=r"--landmarks .*b\.jpg: the heatmaps of its landmarks are flat"):
-        job.run(options(tmp_path), projector, FRAMING)
+        projection.run(options(tmp_path), projector, FRAMING)
     small_videos.write_video(tmp_path / "b.mp4", small_videos.moving(1, 1))
     with pytest.raises(ValueError, match=r"--look .*a\.jpg: the heatmaps of its landmarks are flat"):
-        frames.run(options(tmp_path, landmarks=tmp_path / "b.mp4", relative=True), projector, FRAMING)
+        video.run(options(tmp_path, landmarks=tmp_path / "b.mp4", relative=True), projector, FRAMING)
     assert not (tmp_path / "out").exists()
 
 
@@ -103,22 +104,24 @@ def test_a_search_that_diverges_is_said_and_the_others_are_kept(projector, tmp_p
     broken = np.ones((2, 1, 1, 1), np.float32)
     broken[1] = 1e30  # whose squares are infinite
     said = []
-    assert job.run(options(tmp_path, landmarks=tmp_path / "b"), projector, FRAMING, said.append) == 0
+    assert projection.run(options(tmp_path, landmarks=tmp_path / "b"), projector, FRAMING, said.append) == 0
     assert said[0].startswith("left out: a with the landmarks of 2: the search diverged, its loss is no finite number")
     assert "smaller weights may help (--look-weight, --landmark-weight, --weight)" in said[0]
     assert (tmp_path / "out" / "result.png").is_file()
     broken[0] = 1e30
     with pytest.raises(ValueError, match=r"^the search diverged, .* another --seed; nothing is written$"):
-        job.run(options(tmp_path, landmarks=tmp_path / "b", out=tmp_path / "no"), projector, FRAMING)
+        projection.run(options(tmp_path, landmarks=tmp_path / "b", out=tmp_path / "no"), projector, FRAMING)
     assert not (tmp_path / "no").exists()
 
 
 def test_nothing_is_left_of_a_folder_that_could_not_be_written(projector, tmp_path, monkeypatch):
     photo(tmp_path / "a.jpg", ONE)
     photo(tmp_path / "b.jpg", ONE)
-    monkeypatch.setattr(writing, "_write_video", lambda *given: (_ for _ in ()).throw(OSError("the disk is full")))
+    monkeypatch.setattr(
+        result_folder, "_write_video", lambda *given: (_ for _ in ()).throw(OSError("the disk is full"))
+    )
     with pytest.raises(OSError, match="the disk is full"):
-        job.run(options(tmp_path, restarts=2), projector, FRAMING)
+        projection.run(options(tmp_path, restarts=2), projector, FRAMING)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jpg", "b.jpg"]
 
 
@@ -154,11 +157,11 @@ def test_landmarks_of_a_photo_are_the_finders_where_that_is_wanted(projector, tm
     np.testing.assert_allclose(face.landmarks, FRAMING.faces.measure(larger.crop), atol=0.02)
     monkeypatch.setattr(Projector, "heatmaps", None)
     aligned.check_landmarks(face, projector, "")
-    np.testing.assert_array_equal(wanted.landmarks([face], projector), face.landmarks[None])
+    np.testing.assert_array_equal(target_landmarks.landmarks([face], projector), face.landmarks[None])
     monkeypatch.undo()
     seen = larger._replace(crop=face.crop)  # of which they are not known
-    np.testing.assert_allclose(wanted.landmarks([seen], projector)[0], face.crop / 127.5 - 1, atol=1e-5)
-    both = wanted.landmarks([face, seen], projector)
+    np.testing.assert_allclose(target_landmarks.landmarks([seen], projector)[0], face.crop / 127.5 - 1, atol=1e-5)
+    both = target_landmarks.landmarks([face, seen], projector)
     np.testing.assert_array_equal(both, [face.landmarks, projector.locate(face.crop[None] / np.float32(127.5) - 1)[0]])
 
 
@@ -175,14 +178,14 @@ def test_relative_adds_the_change_from_rest_to_the_looks_own_landmarks(projector
         Projector, "__call__", lambda self, *pair, **given: asked.append(pair) or real(self, *pair, **given)
     )
     changes = {"relative": True, "neutral": str(tmp_path / "rest.jpg"), "landmarks": tmp_path / "b"}
-    assert job.run(options(tmp_path, **changes), projector, BY_FINDER, print) == 0
+    assert projection.run(options(tmp_path, **changes), projector, BY_FINDER, print) == 0
     rest, own_face = (aligned.read(tmp_path / name, "", BY_FINDER) for name in ("rest.jpg", "a.jpg"))
     at_rest, own = rest.landmarks, own_face.landmarks
     target = asked[0][1]
     np.testing.assert_allclose(target[0], own, atol=1e-6)
     np.testing.assert_allclose(target[1], own + (own - at_rest), atol=1e-6)
     assert np.abs(target[1] - own).max() > 0.01
-    picture, points = wanted.shown((own_face, rest), projector, target[0] - at_rest)
+    picture, points = target_landmarks.shown((own_face, rest), projector, target[0] - at_rest)
     np.testing.assert_array_equal(picture, own_face.crop)
     np.testing.assert_allclose(points, own, atol=1e-6)
 
@@ -233,29 +236,36 @@ def test_what_the_command_line_refuses(tmp_path, capsys):
     assert "--neutral a.jpg: of a video it is the number of a frame, from 0 on" in failed(moving, capsys)
 
 
+def _paths(folder):
+    return {"look": folder / "a.jpg", "landmarks": folder / "b.jpg", "out": folder / "out"}
+
+
 def test_a_run_or_all_of_the_files_are_needed(tmp_path):
     with pytest.raises(
         ValueError, match=r"give --workdir RUN, or --network, --fan and --vgg \(missing: --fan, --vgg\)"
     ):
-        job.Options(tmp_path / "a.jpg", tmp_path / "b.jpg", tmp_path / "out", network=tmp_path / "n.pkl")
+        projection.Options(**_paths(tmp_path), network=tmp_path / "n.pkl")
 
 
 def test_usual_settings_depend_on_who_sees(tmp_path):
-    photos = tmp_path / "a.jpg", tmp_path / "b.jpg", tmp_path / "out"
+    def settings(**given):
+        return projection.settings(projection.Options(**_paths(tmp_path), **given))
+
     published = {name: tmp_path / name for name in ("network", "fan", "vgg")}
-    original = job.Options(*photos, **published).settings
+    original = settings(**published)
+    assert original == dataclasses.replace(Settings(), every=original.every)  # the flags' defaults are the method's
     assert (original.landmarks, original.prior, original.candidates, original.space) == (0.1, 0, 0, "w")
-    assert job.Options(*photos, **published, space="w+").settings.space == "w+"
-    assert job.Options(*photos, **published, prior=0.5, candidates=7).settings.candidates == 7
-    of_run = job.Options(*photos, workdir=tmp_path).settings
+    assert settings(**published, space="w+").space == "w+"
+    assert settings(**published, prior=0.5, candidates=7).candidates == 7
+    of_run = settings(workdir=tmp_path)
     assert (of_run.landmarks, of_run.prior, of_run.candidates) == (SETTINGS.landmarks, SETTINGS.prior, 1000)
-    assert job.Options(*photos, workdir=tmp_path, landmark_weight=0.0, prior=0.0).settings.landmarks == 0
+    assert settings(workdir=tmp_path, landmark_weight=0.0, prior=0.0).landmarks == 0
 
 
 def test_from_the_command_line(projector, tmp_path, capsys, monkeypatch):
     """With networks that are there already."""
     asked = []
-    monkeypatch.setattr(job.networks, "projector", lambda *given: asked.append(given) or projector)
+    monkeypatch.setattr(projection.networks, "projector", lambda *given: asked.append(given) or projector)
     path = photo(tmp_path / "a.jpg", ONE)
     given = flags(tmp_path, lpips="l.pth", steps=3, weight="jaw=0.5", landmark_weight=0.07)
     assert cli.run(lambda: command.main([str(each) for each in given]), "project") == 0

@@ -11,7 +11,7 @@ from small_configs import small_config
 
 import lgan_jax
 from lgan_jax import cli, experiment
-from lgan_jax.apps.project import __main__ as project
+from lgan_jax.apps.project import command as project
 from lgan_jax.methods.projection.projector import Settings
 
 SIZE = 16

@@ -9,7 +9,7 @@ import small_projector
 import small_videos
 from small_projector import BY_FINDER, FRAMING, ONE, options, photo
 
-from lgan_jax.apps.project import aligned, frames
+from lgan_jax.apps.project import aligned, video
 from lgan_jax.inversion import Diverged
 from lgan_jax.methods.projection.projector import Projector
 
@@ -32,13 +32,13 @@ def test_a_video_drives_relative_to_its_neutral_frame(projector, tmp_path, monke
     monkeypatch.setattr(Projector, "__call__", call)
     said = []
     given = {"landmarks": tmp_path / "b.mp4", "frame_steps": 1, "relative": True, "neutral": "1"}
-    assert frames.run(options(tmp_path, **given), projector, BY_FINDER, said.append) == 0
+    assert video.run(options(tmp_path, **given), projector, BY_FINDER, said.append) == 0
     assert said[0] == "neutral frame of b.mp4: 1"
     own = aligned.read(tmp_path / "a.jpg", "", BY_FINDER).landmarks
     np.testing.assert_allclose(asked[1], own, atol=0.01)  # what follows a face starts where it was seen last
     again = options(tmp_path, out=tmp_path / "no", **{**given, "neutral": "7"})
     with pytest.raises(ValueError, match=r"--relative: there is no face in frame 7 of .*b\.mp4"):
-        frames.run(again, projector, BY_FINDER, said.append)
+        video.run(again, projector, BY_FINDER, said.append)
     assert not (tmp_path / "no").exists()
 
 
@@ -49,7 +49,7 @@ def test_a_video_drives_frame_by_frame(projector, tmp_path):
     small_videos.write_video(tmp_path / "b.mp4", [blank, *small_videos.moving(1, 2), blank])
     said = []
     given = options(tmp_path, landmarks=tmp_path / "b.mp4", frame_steps=1)
-    assert frames.run(given, projector, FRAMING, said.append) == 0
+    assert video.run(given, projector, FRAMING, said.append) == 0
     assert said == [
         f"{tmp_path / 'out' / 'video.mp4'} is written; 2 of 4 frames show the picture before, for want of a face"
     ]
@@ -60,7 +60,7 @@ def test_a_video_drives_frame_by_frame(projector, tmp_path):
     assert np.abs(made[3] - made[2]).mean() < 4
     small_videos.write_video(tmp_path / "c.mp4", [blank] * 2)
     with pytest.raises(ValueError, match=r"c\.mp4: no frame shows a face whose landmarks are clear"):
-        frames.run(options(tmp_path, landmarks=tmp_path / "c.mp4", out=tmp_path / "none"), projector, FRAMING)
+        video.run(options(tmp_path, landmarks=tmp_path / "c.mp4", out=tmp_path / "none"), projector, FRAMING)
     assert not (tmp_path / "none").exists()
 
 
@@ -91,10 +91,10 @@ def test_a_video_that_is_stopped_or_diverges_has_the_frames_before(projector, tm
     monkeypatch.setattr(Projector, "__call__", call)
     happening[:], said = [lambda _: signal.raise_signal(signal.SIGINT)], []
     given = {"landmarks": tmp_path / "b.mp4", "frame_steps": 1}
-    assert frames.run(options(tmp_path, **given), projector, FRAMING, said.append) == 130
+    assert video.run(options(tmp_path, **given), projector, FRAMING, said.append) == 130
     assert said[1] == "stopped: it has the first 2 frames and is whole"
     assert frames_of(tmp_path / "out" / "video.mp4") == 2
     happening[:] = [diverge]
     with pytest.raises(ValueError, match=r"b\.mp4, frame 2: the search diverged, .* has the frames before it$"):
-        frames.run(options(tmp_path, out=tmp_path / "more", **given), projector, FRAMING, said.append)
+        video.run(options(tmp_path, out=tmp_path / "more", **given), projector, FRAMING, said.append)
     assert frames_of(tmp_path / "more" / "video.mp4") == 2

@@ -7,7 +7,7 @@ import small_videos
 from PIL import Image
 
 import lgan_jax
-from lgan_jax.apps import provenance
+from lgan_jax.media import provenance
 
 RUN = 'a<b & "c"'
 _DESCRIPTION = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}Description"

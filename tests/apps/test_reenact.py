@@ -13,13 +13,12 @@ import pytest
 import small_videos
 
 from lgan_jax import cli
-from lgan_jax.apps import video
-from lgan_jax.apps.driving import Located
-from lgan_jax.apps.reenact import __main__ as command
-from lgan_jax.apps.reenact import job
+from lgan_jax.apps.reenact import command, reenactment
+from lgan_jax.apps.shared.face_reader import Located
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.align import MEAN_FACE
 from lgan_jax.landmarks import IBUG68
+from lgan_jax.media.source import open_source
 
 SIZE = 32
 FACE = (0.5 + (MEAN_FACE - 0.5) * 0.86).astype(np.float32)
@@ -74,10 +73,12 @@ class _Reader:
 
 def _run(tmp_path: Path, driving: Path, out: str, target: str = "ada", model=None, **options) -> tuple[int, str]:
     said = []
-    asked = job.Options(tmp_path / "myrun", driving, target, tmp_path / out, **options)
+    asked = reenactment.Options(
+        workdir=tmp_path / "myrun", driving=driving, target=target, out=tmp_path / out, **options
+    )
     targets = _Model.info.identities if target == "all" else (target,)
-    source = video.open_source(driving)
-    status = job.run(asked, source, model or _Model(), _Reader(), KNOWN, targets, said.append)
+    source = open_source(driving)
+    status = reenactment.run(asked, source, model or _Model(), _Reader(), KNOWN, targets, said.append)
     return status, "\n".join(said)
 
 
@@ -117,7 +118,7 @@ def test_the_mark_is_on_videos_alone_and_can_be_turned_off(tmp_path):
 
     def corner(path):
         if path.suffix:
-            return next(video.open_source(path).frames()).image[-12:, -16:]
+            return next(open_source(path).frames()).image[-12:, -16:]
         return cv2.imread(str(path / "000000.png"))[-12:, -16:]
 
     for name, options, marked in (("a.mp4", {}, True), ("b.mp4", {"visible_mark": False}, False), ("c", {}, False)):
@@ -137,7 +138,7 @@ def test_grid_side_by_side_and_size(tmp_path):
 def test_paste_back_keeps_the_size(tmp_path):
     driving = _shades(tmp_path / "in.mp4", [120] * 3, size=80)
     _run(tmp_path, driving, "out.mp4", paste_back=True)
-    assert next(video.open_source(tmp_path / "out.mp4").frames()).image.shape == (80, 80, 3)
+    assert next(open_source(tmp_path / "out.mp4").frames()).image.shape == (80, 80, 3)
 
 
 def test_relative_starts_from_the_targets_neutral_face(tmp_path):
@@ -228,7 +229,7 @@ def test_memory_does_not_grow_with_a_videos_length(tmp_path, monkeypatch):
 
     status, _ = _run(tmp_path, path, "out.mp4", model=Measuring())
     assert status == 0
-    assert video.open_source(tmp_path / "out.mp4").count == 2500
+    assert open_source(tmp_path / "out.mp4").count == 2500
     assert len(kept) > 150
     quarter = len(kept) // 4
     growth = np.median(kept[-quarter:]) - np.median(kept[quarter : 2 * quarter])
@@ -296,16 +297,16 @@ def test_how_many_frames_were_held_is_reported(tmp_path):
     driving = _shades(tmp_path / "in.mp4", [60, 0, 100, 140, 200])
     _, said = _run(tmp_path, driving, "out", "all", model=Held(), steady=False)
     assert "landmarks of 2 of 4 frames were held where bo's training frames have been" in said
-    _, said = _run(tmp_path, driving, "out.mp4", model=Held(), constrain=False)
+    _, said = _run(tmp_path, driving, "out.mp4", model=Held(), constraint=False)
     assert "were held" not in said
 
 
 def test_unknown_targets_and_runs_that_make_no_faces_are_named(monkeypatch):
-    monkeypatch.setattr(job.lgan_jax, "load", lambda _: _Model())
+    monkeypatch.setattr(reenactment.lgan_jax, "load", lambda _: _Model())
     with pytest.raises(ValueError, match="no LandmarkGAN run"):
-        job.load(Path("run"), "ada")
-    monkeypatch.setattr(job, "LandmarkGAN", _Model)
+        reenactment.load(Path("run"), "ada")
+    monkeypatch.setattr(reenactment, "LandmarkGAN", _Model)
     with pytest.raises(ValueError, match="it has ada, bo, cy, or all"):
-        job.load(Path("run"), "dora")
-    assert job.load(Path("run"), "bo")[1] == ("bo",)
-    assert job.load(Path("run"), "all")[1] == ("ada", "bo", "cy")
+        reenactment.load(Path("run"), "dora")
+    assert reenactment.load(Path("run"), "bo")[1] == ("bo",)
+    assert reenactment.load(Path("run"), "all")[1] == ("ada", "bo", "cy")

@@ -5,16 +5,16 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from lgan_jax.apps.coverage import Coverage
-from lgan_jax.apps.driving import Located
-from lgan_jax.apps.neutral import most_neutral
-from lgan_jax.apps.paste import edge, matched, paste
-from lgan_jax.apps.reenact.drive import Driver, Found, Made
 from lgan_jax.apps.reenact.layout import Layout, Writer, enlarged, grid
 from lgan_jax.apps.reenact.pipeline import Pipeline, Stage
+from lgan_jax.apps.reenact.stages import Driver, Found, Made
+from lgan_jax.apps.shared.face_reader import Located
+from lgan_jax.apps.shared.neutral_frame import most_neutral
+from lgan_jax.apps.shared.training_distance import TrainingDistance
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.align import MEAN_FACE, crop
 from lgan_jax.landmarks import IBUG68, IBUG68_TO_INNER49, INNER49
+from lgan_jax.media.paste import edge, matched, paste
 
 FACE = (0.5 + (MEAN_FACE - 0.5) * 0.86).astype(np.float32)
 
@@ -206,7 +206,7 @@ def test_relative_adds_the_targets_neutral_less_the_drivers():
 def test_frames_outside_what_the_run_knows_are_counted(shift, outside):
     """Of targets that are shifted, the landmarks that each is given count; a frame counts once."""
     usual = np.full((40, 68, 2), 0.5) + np.random.default_rng(3).normal(0, 0.01, (40, 68, 2))
-    coverage = Coverage({"ada": usual, "bo": usual + 0.01})
+    coverage = TrainingDistance({"ada": usual, "bo": usual + 0.01})
     shifts = None if shift is None else {"ada": np.zeros((68, 2)), "bo": np.full((68, 2), shift)}
     targets = ("ada", "bo")
     driver = Driver(_Model(), _Reader(), targets, Fraction(1, 25), 2, steady=False, shifts=shifts, coverage=coverage)

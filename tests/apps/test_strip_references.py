@@ -8,7 +8,8 @@ from small_configs import small_config
 
 import lgan_jax
 from lgan_jax import cli, experiment
-from lgan_jax.apps import references, strip_references
+from lgan_jax.apps.shared import references
+from lgan_jax.apps.strip_references import command
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import kept
 from lgan_jax.interop import run as runs
@@ -53,9 +54,7 @@ def _written(folder, **changes):
 def stripped(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     points = _written(folder / "run")
-    status = cli.run(
-        lambda: strip_references.main(["--workdir", str(folder / "run"), "--out", str(folder / "bare")]), "strip"
-    )
+    status = cli.run(lambda: command.main(["--workdir", str(folder / "run"), "--out", str(folder / "bare")]), "strip")
     return status, folder, points
 
 
@@ -100,7 +99,7 @@ def test_what_cannot_be_stripped_is_one_line(stripped, tmp_path, capsys):
     _written(tmp_path / "paper", **{"generator.form": "landmarks", "phases": ("detector", "converter", "generator")})
 
     def said(run, out):
-        status = cli.run(lambda: strip_references.main(["--workdir", str(run), "--out", str(out)]), "strip_references")
+        status = cli.run(lambda: command.main(["--workdir", str(run), "--out", str(out)]), "strip_references")
         assert status == 2
         (line,) = capsys.readouterr().err.strip().splitlines()
         return line

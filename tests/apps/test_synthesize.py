@@ -1,7 +1,6 @@
 """Making data sets of faces: the files, going on, what is in the way, and reading them back."""
 
 import csv
-import dataclasses
 import os
 
 import numpy as np
@@ -9,12 +8,11 @@ import pytest
 from PIL import Image
 
 from lgan_jax import cli, data, locks
-from lgan_jax.apps import provenance
-from lgan_jax.apps.synthesize import __main__ as command
-from lgan_jax.apps.synthesize import job
+from lgan_jax.apps.synthesize import command, dataset
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.builders import made
 from lgan_jax.landmarks import INNER49
+from lgan_jax.media import provenance
 from lgan_jax.methods.began.model import Sampled
 
 SIZE = 16
@@ -44,13 +42,13 @@ class Faces:
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    monkeypatch.setattr(job, "SHARD", 8)
-    monkeypatch.setattr(job, "_BATCH", 3)
+    monkeypatch.setattr(dataset, "SHARD", 8)
+    monkeypatch.setattr(dataset, "_BATCH", 3)
 
 
 def make(out, count, model=None, **about):
     said, model = [], model or Faces()
-    job.run(job.Options(out, count, out, 3), model, ABOUT | about, said.append)
+    dataset.run(dataset.Options(workdir=out, count=count, out=out, seed=3), model, ABOUT | about, said.append)
     return "\n".join(said), model
 
 
@@ -199,14 +197,9 @@ def test_a_folder_of_other_faces_is_not_added_to(tmp_path):
 
 def test_faces_near_training_ones_are_asked_for(tmp_path):
     out = tmp_path / "made"
-    job.run(job.Options(out, 2, out, 3, near_training=True), Faces(), ABOUT, lambda line: None)
+    asked = dataset.Options(workdir=out, count=2, out=out, seed=3, near_training=True)
+    dataset.run(asked, Faces(), ABOUT, lambda line: None)
     expected = Faces().sample(3, 2, 0, True).image
     np.testing.assert_array_equal(
         Image.open(out / rows(out)[1]["file"]), np.rint((expected[1] + 1) * 127.5).astype(np.uint8)
     )
-
-
-def test_options_are_what_the_command_names():
-    given = command._parser().parse_args(["--workdir", "run", "--count", "7", "--out", "there"])
-    assert {field.name for field in dataclasses.fields(job.Options)} == set(vars(given))
-    assert (given.count, given.seed) == (7, 0)

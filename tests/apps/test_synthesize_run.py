@@ -10,8 +10,8 @@ from small_configs import small_config
 
 import lgan_jax
 from lgan_jax import cli, experiment
-from lgan_jax.apps.invert import __main__ as invert
-from lgan_jax.apps.synthesize import __main__ as synthesize
+from lgan_jax.apps.invert import command as invert
+from lgan_jax.apps.synthesize import command as synthesize
 
 WEIGHTS = "autoencoder of step 2, began of step 2, inverse of step 2, landmark_generator of step 3"
 

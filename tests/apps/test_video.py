@@ -10,7 +10,8 @@ import small_media
 import small_videos
 from PIL import Image
 
-from lgan_jax.apps import output, video
+from lgan_jax.media import output
+from lgan_jax.media.source import Source, open_source
 from lgan_jax.media.video import Orientation
 
 TICKS = Fraction(1, 12800)
@@ -54,7 +55,7 @@ def _sound(path: Path) -> list[tuple]:
         return [(float(p.pts * p.time_base), bytes(p)) for p in packets if p.dts is not None]
 
 
-def _copied(source: video.Source, out: Path, complete: bool = True) -> Path:
+def _copied(source: Source, out: Path, complete: bool = True) -> Path:
     output.check(out, source)
     made = output.open_output(out, source, "run")
     for frame in source.frames():
@@ -65,7 +66,7 @@ def _copied(source: video.Source, out: Path, complete: bool = True) -> Path:
 
 
 def test_uneven_times_size_and_pictures_are_kept(tmp_path):
-    source = video.open_source(_video(tmp_path / "in.mp4"))
+    source = open_source(_video(tmp_path / "in.mp4"))
     assert (source.kind, source.count) == ("video", len(TIMES))
     with av.open(str(_copied(source, tmp_path / "out.mp4"))) as container:
         frames = list(container.decode(video=0))
@@ -86,7 +87,7 @@ def no_room():
 @pytest.mark.parametrize("name", ["out.mp4", "out.png", "folder"])
 def test_a_disk_without_room_is_a_line_that_names_the_file_and_nothing_is_left(tmp_path, no_room, name):
     (tmp_path / "in").mkdir()
-    source = video.Source(tmp_path / "in", "folder", (), 400, Fraction(25), Fraction(1, 25))
+    source = Source(tmp_path / "in", "folder", (), 400, Fraction(25), Fraction(1, 25))
     if name != "folder":
         (tmp_path / name).write_text("an earlier result")
     made, noise = output.open_output(tmp_path / name, source, "run"), np.random.default_rng(0)
@@ -107,24 +108,24 @@ def test_a_disk_without_room_is_a_line_that_names_the_file_and_nothing_is_left(t
 
 @pytest.mark.parametrize("rotation", [90, -90, 180])
 def test_rotation_is_undone_for_reading_and_kept_in_the_file(tmp_path, rotation):
-    source = video.open_source(_video(tmp_path / "in.mp4", rotation=rotation))
+    source = open_source(_video(tmp_path / "in.mp4", rotation=rotation))
     first = next(source.frames()).image
     np.testing.assert_array_equal(first > 128, np.rot90(_shade(0) > 128, rotation // 90))
     with av.open(str(_copied(source, tmp_path / "out.mp4"))) as container:
         frame = next(container.decode(video=0))
     assert abs(frame.rotation) == abs(rotation)
     assert (frame.width, frame.height) == (48, 32)
-    np.testing.assert_array_equal(next(video.open_source(tmp_path / "out.mp4").frames()).image > 128, first > 128)
+    np.testing.assert_array_equal(next(open_source(tmp_path / "out.mp4").frames()).image > 128, first > 128)
 
 
 def test_a_mirroring_matrix_is_undone_for_reading_and_kept_in_the_file(tmp_path):
     path = tmp_path / "in.mp4"
     mirrored = [-(1 << 16), 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30]
     small_media.write(path, [_shade(60)] * 2, matrix=mirrored)
-    source = video.open_source(path)
+    source = open_source(path)
     first = next(source.frames()).image
     np.testing.assert_array_equal(first > 128, _shade(0)[:, ::-1] > 128)
-    again = video.open_source(_copied(source, tmp_path / "out.mp4"))
+    again = open_source(_copied(source, tmp_path / "out.mp4"))
     assert again.video.orientation == source.video.orientation != Orientation()
     np.testing.assert_array_equal(next(again.frames()).image > 128, first > 128)
 
@@ -132,18 +133,18 @@ def test_a_mirroring_matrix_is_undone_for_reading_and_kept_in_the_file(tmp_path)
 def test_a_folder_of_folders_says_so(tmp_path):
     small_videos.write_photo(tmp_path / "in" / "day" / "1.jpg", _shade(80))
     with pytest.raises(ValueError, match="holds no photos itself, only in folders below"):
-        video.open_source(tmp_path / "in")
+        open_source(tmp_path / "in")
 
 
 def test_an_animated_image_drives_as_a_video(tmp_path):
     stills = [Image.fromarray(_shade(50 * i)) for i in range(3)]
     stills[0].save(tmp_path / "in.gif", save_all=True, append_images=stills[1:], duration=[100, 200, 100])
-    source = video.open_source(tmp_path / "in.gif")
+    source = open_source(tmp_path / "in.gif")
     assert (source.kind, source.count) == ("video", 3)
     with av.open(str(_copied(source, tmp_path / "out.mp4"))) as container:
         assert [frame.time for frame in container.decode(video=0)] == pytest.approx([0, 0.1, 0.3])
     stills[0].save(tmp_path / "still.gif")
-    assert video.open_source(tmp_path / "still.gif").kind == "image"
+    assert open_source(tmp_path / "still.gif").kind == "image"
 
 
 def test_transparent_parts_of_photos_are_said(tmp_path):
@@ -151,7 +152,7 @@ def test_transparent_parts_of_photos_are_said(tmp_path):
     image[:9, :, 3] = 0
     (tmp_path / "in").mkdir()
     Image.fromarray(image).save(tmp_path / "in" / "a.png")
-    source = video.open_source(tmp_path / "in")
+    source = open_source(tmp_path / "in")
     (frame,) = source.frames()
     assert (frame.image[:9] == 255).all()
     assert source.notes == ["transparent parts are shown on white"]
@@ -166,7 +167,7 @@ def _memory() -> int:
 def test_memory_does_not_grow_with_the_length(tmp_path):
     path, frames = tmp_path / "in.mp4", (_shade(i % 200, 320, 200) for i in range(300))
     small_media.write(path, frames, options={"preset": "ultrafast"}, sounds=["flac"], seconds=12.0)
-    source, used = video.open_source(path), []
+    source, used = open_source(path), []
     made = output.open_output(tmp_path / "out.mp4", source, "run")
     for frame in source.frames():
         made.write(frame.image, frame.time)
@@ -178,14 +179,14 @@ def test_memory_does_not_grow_with_the_length(tmp_path):
 
 
 def test_sound_that_fits_is_copied_bit_by_bit(tmp_path):
-    source = video.open_source(_video(tmp_path / "in.mp4", "aac"))
+    source = open_source(_video(tmp_path / "in.mp4", "aac"))
     sound = _sound(source.path)
     assert len(sound) > 30
     assert _sound(_copied(source, tmp_path / "out.mp4")) == sound
 
 
 def test_sound_that_does_not_fit_is_encoded(tmp_path):
-    source = video.open_source(_video(tmp_path / "in.mov", "pcm_mulaw", rate=22050))
+    source = open_source(_video(tmp_path / "in.mov", "pcm_mulaw", rate=22050))
     with av.open(str(_copied(source, tmp_path / "out.mp4"))) as container:
         stream = container.streams.audio[0]
         assert stream.codec_context.name == "aac"
@@ -196,13 +197,13 @@ def test_sound_that_does_not_fit_is_encoded(tmp_path):
 
 
 def test_sound_ends_with_the_pictures_where_the_job_was_stopped(tmp_path):
-    source = video.open_source(_video(tmp_path / "in.mp4", "aac"))
+    source = open_source(_video(tmp_path / "in.mp4", "aac"))
     stopped = _sound(_copied(source, tmp_path / "out.mp4", complete=False))
     assert stopped[-1][0] == pytest.approx(float(TIMES[-1] * TICKS), abs=0.03)
 
 
 def test_odd_sizes_are_kept(tmp_path):
-    source = video.open_source(_video(tmp_path / "in.mp4"))
+    source = open_source(_video(tmp_path / "in.mp4"))
     made = output.open_output(tmp_path / "out.mp4", source, "run")
     for time in range(3):
         made.write(_shade(90, 47, 31), time)
@@ -216,14 +217,14 @@ def test_odd_sizes_are_kept(tmp_path):
 
 
 def test_colours_come_back(tmp_path):
-    source = video.open_source(_video(tmp_path / "in.mp4"))
+    source = open_source(_video(tmp_path / "in.mp4"))
     made = output.open_output(tmp_path / "out.mp4", source, "run")
     image = np.empty((32, 48, 3), np.uint8)
     image[:, :24], image[:, 24:] = (200, 60, 40), (30, 90, 190)
     made.write(image, 0)
     made.finish(True)
     made.commit(tmp_path / "out.mp4")
-    back = next(video.open_source(tmp_path / "out.mp4").frames()).image
+    back = next(open_source(tmp_path / "out.mp4").frames()).image
     np.testing.assert_allclose(back[16, [8, 40]].astype(int), image[16, [8, 40]], atol=5)
 
 
@@ -233,7 +234,7 @@ def test_photos_come_in_the_order_of_their_numbers_and_unreadable_ones_keep_thei
         small_videos.write_photo(folder / name, np.full((20, 24, 3), level, np.uint8))
     (folder / "f11.png").write_bytes(b"none")
     (folder / "notes.txt").write_text("none")
-    source = video.open_source(folder)
+    source = open_source(folder)
     assert source.notes == ["not read, for they are no photos: notes.txt"]
     frames = list(source.frames())
     assert [frame.image is None for frame in frames] == [False, False, True]
@@ -242,7 +243,7 @@ def test_photos_come_in_the_order_of_their_numbers_and_unreadable_ones_keep_thei
 
 
 def test_some_frames_of_a_video(tmp_path):
-    source = video.open_source(_video(tmp_path / "in.mp4"))
+    source = open_source(_video(tmp_path / "in.mp4"))
     some = list(source.some(range(1, 6, 2)))
     assert [index for index, _ in some] == [1, 3, 5]
     assert [round(image[-1, -1].mean(), -1) for _, image in some] == [20, 60, 100]
@@ -252,19 +253,19 @@ def test_some_frames_of_a_video(tmp_path):
 def test_png_files_are_named_like_the_photos(tmp_path):
     for name in ("b.jpg", "a.jpg"):
         small_videos.write_photo(tmp_path / "in" / name, np.full((20, 24, 3), 99, np.uint8))
-    out = _copied(video.open_source(tmp_path / "in"), tmp_path / "out")
+    out = _copied(open_source(tmp_path / "in"), tmp_path / "out")
     assert sorted(path.name for path in out.iterdir()) == ["a.png", "b.png"]
     small_videos.write_photo(tmp_path / "in" / "a.png", np.full((20, 24, 3), 99, np.uint8))
-    out = _copied(video.open_source(tmp_path / "in"), tmp_path / "two")
+    out = _copied(open_source(tmp_path / "in"), tmp_path / "two")
     assert sorted(path.name for path in out.iterdir()) == ["a.jpg.png", "a.png.png", "b.jpg.png"]
 
 
 def test_a_video_that_is_cut_off_gives_what_it_has(tmp_path):
     path = tmp_path / "in.mkv"
     small_videos.write_video(path, [_shade(i) for i in range(60)])
-    whole = len(list(video.open_source(path).frames()))
+    whole = len(list(open_source(path).frames()))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert 0 < len(list(video.open_source(path).frames())) < whole == 60
+    assert 0 < len(list(open_source(path).frames())) < whole == 60
 
 
 @pytest.mark.parametrize(
@@ -291,12 +292,12 @@ def test_bad_input_is_one_line(tmp_path, name, content, message):
     elif content:
         path.write_bytes(content)
     with pytest.raises((ValueError, FileNotFoundError), match=message) as caught:
-        video.open_source(path)
+        open_source(path)
     assert "\n" not in str(caught.value)
 
 
 def test_outputs_that_do_not_fit_are_refused(tmp_path):
-    source = video.open_source(_video(tmp_path / "in.mp4"))
+    source = open_source(_video(tmp_path / "in.mp4"))
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "a").touch()
     (tmp_path / "dir.mp4").mkdir()
@@ -314,14 +315,14 @@ def test_outputs_that_do_not_fit_are_refused(tmp_path):
             output.check(tmp_path / name, source)
     with pytest.raises(OSError, match="cannot be written"):
         output.check(Path("/proc/out.mp4"), source)
-    image = video.open_source(small_videos.write_photo(tmp_path / "a.jpg", _shade(80)))
+    image = open_source(small_videos.write_photo(tmp_path / "a.jpg", _shade(80)))
     with pytest.raises(ValueError, match="comes one of"):
         output.check(tmp_path / "out.mp4", image)
     assert not list(tmp_path.glob(".*"))
 
 
 def test_nothing_changes_until_commit(tmp_path):
-    source = video.open_source(_video(tmp_path / "in.mp4"))
+    source = open_source(_video(tmp_path / "in.mp4"))
     for name in ("out.mp4", "out"):
         made = output.open_output(tmp_path / name, source, "run")
         made.write(_shade(9), 0)
@@ -330,7 +331,7 @@ def test_nothing_changes_until_commit(tmp_path):
 
 
 def test_a_video_cannot_change_its_size(tmp_path):
-    made = output.open_output(tmp_path / "out.mp4", video.open_source(_video(tmp_path / "in.mp4")), "run")
+    made = output.open_output(tmp_path / "out.mp4", open_source(_video(tmp_path / "in.mp4")), "run")
     made.write(_shade(9), 0)
     with pytest.raises(ValueError, match="size"):
         made.write(_shade(9, 64, 32), 1)

@@ -9,14 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from lgan_jax.apps import paste, provenance
-from lgan_jax.apps.driving import Locator
 from lgan_jax.apps.edit import photos
-from lgan_jax.apps.express import photo as faces_in
-from lgan_jax.apps.express.job import Model
-from lgan_jax.apps.express.photo import Photo
+from lgan_jax.apps.shared import photo_face
+from lgan_jax.apps.shared.face_reader import Locator
+from lgan_jax.apps.shared.photo_face import Model, Photo
 from lgan_jax.faces import Faces
-from lgan_jax.media import images
+from lgan_jax.media import images, paste, provenance
 from lgan_jax.media.images import to_bytes
 
 Units = Float32[np.ndarray, " 17"]
@@ -60,26 +58,26 @@ class ExpressionStudio:
 
     def search(self, data: bytes, locator: Locator) -> Photo:
         """The photo in a file's bytes. Raises `ValueError`, one line, for no photo, or one without an upright face."""
-        return faces_in.search(photos.decode(data), locator, "the photo")
+        return photo_face.search(photos.decode(data), locator, "the photo")
 
     def portrait(self, photo: Photo) -> Portrait:
         """The photo with what its face shows now."""
         place = paste.covered(photo.image, photo.face.crop.shape[0], photo.face.transform)
-        return Portrait(photo, self.units(photo), place, faces_in.which(photo, "the photo") or "")
+        return Portrait(photo, self.units(photo), place, photo_face.which(photo, "the photo") or "")
 
     def units(self, photo: Photo) -> Units:
         """What the regressor sees in the face."""
-        return np.asarray(self.model.estimate(faces_in.in_range(photo)), np.float32)[0]
+        return np.asarray(self.model.estimate(photo_face.in_range(photo)), np.float32)[0]
 
     def edit(self, portrait: Portrait, units: Units) -> Any:
-        """The face with these action units; see `faces_in.edited`."""
-        return faces_in.edited(self.model, portrait.photo, units[None])[0]
+        """The face with these action units; see `photo_face.edited`."""
+        return photo_face.edited(self.model, portrait.photo, units[None])[0]
 
     def put_back(self, portrait: Portrait, made: Any, faces: Faces) -> UInt8[np.ndarray, "H W 3"]:
         """The photo with the face that `edit` made in it."""
-        face = faces_in.enlarged(made, portrait.photo)
+        face = photo_face.enlarged(made, portrait.photo)
         smaller = images.resized(face, min(face.shape[0], _MEASURED))
-        return faces_in.put_back(portrait.photo, face, faces.measure(smaller))
+        return photo_face.put_back(portrait.photo, face, faces.measure(smaller))
 
     def seen(self, portrait: Portrait, made: Any, view: str, faces: Faces) -> tuple[bytes, str]:
         """What `made` looks like in one of `protocol.VIEWS`, as a file, and the file's kind.

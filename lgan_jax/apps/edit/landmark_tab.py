@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from lgan_jax.apps.driving import FaceReader, Located, Seen
 from lgan_jax.apps.edit import photos, protocol, shapes
 from lgan_jax.apps.edit.clients import Answer, Workers, in_thread
 from lgan_jax.apps.edit.replies import clear, framed
 from lgan_jax.apps.edit.studio import Studio
+from lgan_jax.apps.shared.face_reader import FaceReader, Located, Seen
 from lgan_jax.media import images
 
 _MOST_EXPORT = 2**20

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from lgan_jax import landmarks as schemes
-from lgan_jax.apps.coverage import principal
+from lgan_jax.apps.shared.training_distance import principal
 from lgan_jax.landmarks import Scheme
 from lgan_jax.ops import procrustes
 

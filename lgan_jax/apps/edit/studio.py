@@ -13,14 +13,13 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from lgan_jax.apps import output, provenance
-from lgan_jax.apps.coverage import Coverage
 from lgan_jax.apps.edit import shapes
 from lgan_jax.apps.edit.protocol import Look
-from lgan_jax.apps.video import Source
+from lgan_jax.apps.shared.training_distance import TrainingDistance
 from lgan_jax.media import image_grid as sheets
-from lgan_jax.media import images
+from lgan_jax.media import images, output, provenance
 from lgan_jax.media.images import to_bytes
+from lgan_jax.media.source import Source
 from lgan_jax.methods.landmarkgan.evaluation import makers
 
 Maker = Callable[[np.ndarray], np.ndarray]  # landmarks (N, 2) to the pictures (people, size, size, 3) of a look
@@ -68,7 +67,7 @@ class Studio:
     name: str
     known: Mapping[str, np.ndarray]
     sliders: tuple[shapes.Slider, ...]
-    coverage: Coverage
+    coverage: TrainingDistance
     marked: bool
     framing: Mapping[str, np.ndarray]
 
@@ -83,7 +82,7 @@ class Studio:
     ) -> Studio:
         """Learns from the training landmarks `known`. Raises `ValueError` where they are too few."""
         learned = shapes.learn_sliders(known, model.info.scheme)
-        return cls(model, name, known, learned, Coverage(known), marked, framing or known)
+        return cls(model, name, known, learned, TrainingDistance(known), marked, framing or known)
 
     def make(self, landmarks: Float32[np.ndarray, "N 2"], look: Look) -> Made:
         """One picture for each of `look.people`.

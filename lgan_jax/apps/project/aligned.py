@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32, Int, UInt8
 
-from lgan_jax.apps import video
 from lgan_jax.data import align
 from lgan_jax.data.prepare.tracking import Tracker
 from lgan_jax.faces import Faces
 from lgan_jax.media import images
 from lgan_jax.media.images import to_floats
+from lgan_jax.media.source import open_source
 from lgan_jax.methods.projection.projector import Projector, flat
 from lgan_jax.ops import procrustes
 
@@ -100,7 +100,7 @@ def read(path: Path, flag: str, framing: Framing) -> Face:
 
 def check(path: Path, flag: str) -> None:
     """Whether there is one photo at `path`; raises as `read`."""
-    if video.open_source(path).kind != "image":
+    if open_source(path).kind != "image":
         raise ValueError(f"{flag} {path} is no photo")
 
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 import cv2
 import numpy as np
 
-from lgan_jax.apps import provenance
-from lgan_jax.apps.output import Output
-from lgan_jax.apps.paste import edge, matched, paste
-from lgan_jax.apps.reenact.drive import Made
+from lgan_jax.apps.reenact.stages import Made
 from lgan_jax.landmarks import Scheme
+from lgan_jax.media import provenance
+from lgan_jax.media.output import Output
+from lgan_jax.media.paste import edge, matched, paste
 
 _EMPTY = 24  # the grey of a grid's cells that are left over
 _LISTED = 10  # frames without a face that are named

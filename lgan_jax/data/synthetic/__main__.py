@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="changes the people (default: %(default)s)")
     parser.add_argument("--wild", action="store_true", help="strangers, each with its own light and background")
     parser.add_argument("--landmarks", action="store_true", help="draw the landmarks")
-    cli.add_overwrite(parser)
+    parser.add_argument("--overwrite", action="store_true", help=cli.OVERWRITE)
     given = parser.parse_args(arguments)
     settings = Settings(given.people, seed=given.seed, variation="wild" if given.wild else "video")
     suffix = given.out.suffix or ".png"

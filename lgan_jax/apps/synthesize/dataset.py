@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import hashlib
 import io
 import json
@@ -19,12 +18,14 @@ import numpy as np
 
 import lgan_jax
 from lgan_jax import files, locks
-from lgan_jax.apps import device, provenance
+from lgan_jax.apps.shared import device
+from lgan_jax.apps.synthesize.command import Options
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.builders import made
 from lgan_jax.data.builders.base import read_lines, skipped_lines
 from lgan_jax.data.split import FEWEST
 from lgan_jax.frames import to_pixels
+from lgan_jax.media import provenance, pts
 from lgan_jax.media.images import to_bytes
 from lgan_jax.methods.began.model import LandmarkedFaces
 from lgan_jax.progress import Progress
@@ -44,23 +45,6 @@ class Model(Protocol):
 
     def sample(self, seed: int, count: int, first: int, near: bool) -> Any:
         """Faces number `first` and on of a seed: `image` in [-1, 1], `landmarks` in [0, 1]."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What is asked for; the command's flags have the same names, and explain them."""
-
-    workdir: Path
-    count: int
-    out: Path
-    seed: int = 0
-    near_training: bool = False
-
-    def __post_init__(self) -> None:
-        if self.count < 1:
-            raise ValueError(f"--count is {self.count}; it must be at least 1")
-        if not 0 <= self.seed < 2**32:
-            raise ValueError(f"--seed is {self.seed}; it must be at least 0 and less than {2**32}")
 
 
 class Face(NamedTuple):
@@ -204,13 +188,7 @@ def _make(
 
 def _write_face(path: Path, picture: np.ndarray, points: np.ndarray, run: str) -> None:
     path.with_suffix(".png").write_bytes(provenance.png_bytes(picture, run))
-    path.with_suffix(".pts").write_text(pts(points))
-
-
-def pts(points: np.ndarray) -> str:
-    """Landmarks in iBUG's format: pixels, with 1 at the centre of the first one."""
-    lines = "\n".join(f"{x:.3f} {y:.3f}" for x, y in points + 1)
-    return f"version: 1\nn_points: {len(points)}\n{{\n{lines}\n}}\n"
+    path.with_suffix(".pts").write_text(pts.text(points))
 
 
 def _stored(out: Path, shard: int, numbers: range) -> list[Face] | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32
 
 from lgan_jax.apps.project import aligned
 from lgan_jax.apps.project.aligned import Face
+from lgan_jax.apps.project.command import Options
 from lgan_jax.media.images import to_floats
 from lgan_jax.methods.projection.projector import Projector
 
@@ -26,6 +28,23 @@ def landmarks(
         return to_floats(np.stack([face.crop for face in faces]))
     points = np.stack([aligned.landmarks(face, projector) for face in faces])
     return points if shifts is None else points + shifts
+
+
+def at_rest(options: Options, moving: bool) -> Path | int | None:
+    """What `--relative` starts from: a photo, or of a video the number of a frame, None to have it found.
+
+    Raises `ValueError` for a --neutral that is missing or means nothing, and `FileNotFoundError` without the photo.
+    """
+    if not options.relative:
+        return None
+    if moving:
+        if options.neutral is not None and not options.neutral.isdecimal():
+            raise ValueError(f"--neutral {options.neutral}: of a video it is the number of a frame, from 0 on")
+        return None if options.neutral is None else int(options.neutral)
+    if options.neutral is None:
+        raise ValueError("--relative needs --neutral PHOTO: the person of --landmarks, at rest")
+    aligned.check(Path(options.neutral), "--neutral")
+    return Path(options.neutral)
 
 
 def shift(look: Face, at_rest: Float32[np.ndarray, "N 2"], projector: Projector) -> Float32[np.ndarray, "N 2"]:

@@ -10,11 +10,11 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import ArrayLike, Float, Float32
 
-from lgan_jax.apps.coverage import Coverage
-from lgan_jax.apps.driving import Located, Reader
-from lgan_jax.apps.one_euro import OneEuro
-from lgan_jax.apps.video import Frame
+from lgan_jax.apps.shared.face_reader import Located, Reader
+from lgan_jax.apps.shared.training_distance import TrainingDistance
 from lgan_jax.core import FaceInfo
+from lgan_jax.media.one_euro import OneEuro
+from lgan_jax.media.source import Frame
 from lgan_jax.ops import procrustes
 
 # One-Euro parameters, in units of the crop's side. dlib's points of a resting face waver by about 0.002; a mouth that
@@ -103,7 +103,7 @@ class Driver:
         steady: bool = True,
         shifts: Mapping[str, Float[np.ndarray, "N 2"]] | None = None,
         constrain: bool = True,
-        coverage: Coverage | None = None,
+        coverage: TrainingDistance | None = None,
     ) -> None:
         """`shifts` are added to the driving landmarks of each target: its neutral face less the driver's.
 

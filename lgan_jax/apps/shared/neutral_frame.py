@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from lgan_jax.apps import sampling
-from lgan_jax.apps.driving import Reader
-from lgan_jax.apps.video import Source
+from lgan_jax.apps.shared import sampled_frames
+from lgan_jax.apps.shared.face_reader import Reader
 from lgan_jax.landmarks import Scheme, inter_ocular, mirrored
+from lgan_jax.media.source import Source
 
 _LOOKED_AT = 64  # frames of a video, evenly spaced, among which the neutral one is chosen
 
@@ -34,8 +34,8 @@ def neutral_frame(
 
     Raises `ValueError` where there is no such frame, or no face in it.
     """
-    wanted = sampling.evenly(source, _LOOKED_AT) if index is None else range(index, index + 1)
-    located = [(number, face) for number, face in sampling.faces(source, reader, wanted) if face is not None]
+    wanted = sampled_frames.evenly(source, _LOOKED_AT) if index is None else range(index, index + 1)
+    located = [(number, face) for number, face in sampled_frames.faces(source, reader, wanted) if face is not None]
     found = [(number, reader.points([face])[0]) for number, face in located]
     if not found:
         where = f"frame {index}" if index is not None else "any frame"

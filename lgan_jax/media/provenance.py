@@ -7,6 +7,7 @@ visible mark in a corner too.
 
 from __future__ import annotations
 
+import importlib.metadata
 import io
 import os
 import uuid
@@ -19,10 +20,9 @@ from jaxtyping import UInt8
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-import lgan_jax
-
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 XMP_BOX = uuid.UUID("be7acfcb-97a9-42e8-9c71-999491e3afac")
+_VERSION = importlib.metadata.version("lgan_jax")
 _PNG_KEY = "XML:com.adobe.xmp"
 _TEXT = "AI"
 _HEIGHT = 1 / 14  # of the picture's shorter side
@@ -32,17 +32,17 @@ _OPACITY = 0.55
 
 def sentence(run: str) -> str:
     """What made it, for people who read a file's description."""
-    return f"Made by a trained model: lgan_jax {lgan_jax.__version__}, run {run}"
+    return f"Made by a trained model: lgan_jax {_VERSION}, run {run}"
 
 
 def xmp(run: str) -> bytes:
     """The XMP packet, UTF-8: source type, program and version, and the run's name."""
-    program = f"lgan_jax {lgan_jax.__version__}"
+    program = f"lgan_jax {_VERSION}"
     fields = {
         "xmp:CreatorTool": program,
         "Iptc4xmpExt:DigitalSourceType": SOURCE_TYPE,
         "Iptc4xmpExt:AISystemUsed": f"lgan_jax, run {run}",
-        "Iptc4xmpExt:AISystemVersionUsed": lgan_jax.__version__,
+        "Iptc4xmpExt:AISystemVersionUsed": _VERSION,
         "photoshop:Credit": sentence(run),
     }
     attributes = "".join(f"\n   {name}={quoteattr(value)}" for name, value in fields.items())

@@ -12,12 +12,12 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from lgan_jax import files
-from lgan_jax.apps import output, provenance
 from lgan_jax.apps.project.aligned import Face
-from lgan_jax.apps.video import Source
 from lgan_jax.landmarks import Scheme
 from lgan_jax.media import image_grid as sheets
+from lgan_jax.media import output, provenance
 from lgan_jax.media.images import encode_png, resized, to_bytes, to_floats
+from lgan_jax.media.source import Source
 from lgan_jax.methods.projection.projector import Projection, Projector
 
 _SMALLEST = 256  # pixels a side of a picture to draw landmarks on: on a smaller one they would hide the face

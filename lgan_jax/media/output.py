@@ -17,10 +17,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from lgan_jax import files
-from lgan_jax.apps import provenance
-from lgan_jax.apps.video import Source
-from lgan_jax.media import ffmpeg
+from lgan_jax.media import ffmpeg, provenance
 from lgan_jax.media.sound import Sound
+from lgan_jax.media.source import Source
 from lgan_jax.media.video import UPRIGHT
 
 VIDEO_OUT = (".mp4", ".m4v", ".mov")  # containers that carry the XMP box

@@ -17,7 +17,7 @@ _FRAMES = 25  # of a video, from one end of a sweep to the other, and from one p
 
 
 @dataclasses.dataclass(frozen=True)
-class Wanted:
+class TargetUnits:
     """The wanted action units, as far as they do not depend on a face.
 
     Attributes:
@@ -29,7 +29,7 @@ class Wanted:
     changes: dict[int, float]
 
     @classmethod
-    def read(cls, au: Sequence[str], expression: str | None) -> Wanted:
+    def read(cls, au: Sequence[str], expression: str | None) -> TargetUnits:
         """From the values of --au and --expression. Raises `ValueError`, one line, for what they cannot mean."""
         changes: dict[int, float] = {}
         for text in au:

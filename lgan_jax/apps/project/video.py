@@ -9,13 +9,13 @@ import jax
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from lgan_jax.apps import output, provenance, video
-from lgan_jax.apps.neutral import neutral_frame
-from lgan_jax.apps.project import aligned, reports, wanted, writing
+from lgan_jax.apps.project import aligned, progress, result_folder, target_landmarks
 from lgan_jax.apps.project.aligned import Face, Follower, Framing
-from lgan_jax.apps.video import Source
+from lgan_jax.apps.shared.neutral_frame import neutral_frame
 from lgan_jax.inversion import Diverged
+from lgan_jax.media import output, provenance
 from lgan_jax.media.images import to_bytes, to_floats
+from lgan_jax.media.source import Source, open_source
 from lgan_jax.methods.projection.projector import Projector
 from lgan_jax.training.interrupts import Interrupts
 
@@ -31,12 +31,12 @@ def run(options: Any, projector: Projector, framing: Framing, say: Callable[[str
     `ValueError` where no frame shows a face or a search diverged, and for the photo as `aligned.read`.
     """
     look = aligned.read(options.look, "--look", framing)
-    source, out = video.open_source(options.landmarks), options.out / _NAME
+    source, out = open_source(options.landmarks), options.out / _NAME
     follower, shift = Follower(framing, projector), None
     if options.relative:
         shift = _shift(options, look, source, follower, projector, say)
-    with Interrupts() as interrupts, writing.folder(options.out) as part:
-        report = reports.Frames(source.count, interrupts)
+    with Interrupts() as interrupts, result_folder.folder(options.out) as part:
+        report = progress.Frames(source.count, interrupts)
         made = output.Video(part / _NAME, source, options.made_by)
         try:
             pictures = _pictures(options, look, projector, source, follower, shift, report)
@@ -49,7 +49,7 @@ def run(options: Any, projector: Projector, framing: Framing, say: Callable[[str
         finally:
             made.discard()
             report.close()
-    if early == reports.DIVERGED:
+    if early == progress.DIVERGED:
         name = f"--landmarks {options.landmarks}, frame {report.written}"
         raise ValueError(f"{name}: {early}; {out} has the frames before it")
     say(f"{out} is written; {report.held} of {report.written} frames show the picture before, for want of a face")
@@ -62,17 +62,17 @@ def run(options: Any, projector: Projector, framing: Framing, say: Callable[[str
 
 
 def _write(
-    pictures: Iterator[tuple[Picture, int, bool]], made: output.Output, report: reports.Frames, options: Any
+    pictures: Iterator[tuple[Picture, int, bool]], made: output.Output, report: progress.Frames, options: Any
 ) -> str:
     """Writes what `_pictures` gives. Returns why it ended before the end of the video; nothing where it did not."""
     try:
         for picture, time, fresh in pictures:
             made.write(provenance.mark(picture) if options.visible_mark else picture, time)
             report.frame(fresh)
-    except reports.Interrupted:
+    except progress.Interrupted:
         return "stopped"
     except Diverged:
-        return reports.DIVERGED
+        return progress.DIVERGED
     return ""
 
 
@@ -84,9 +84,9 @@ def _shift(
     Raises `ValueError` without a neutral frame, and where the look's landmarks are not clear.
     """
     aligned.check_landmarks(look, projector, f"--look {options.look}")
-    index, at_rest = neutral_frame(source, follower, projector.scheme, options.at_rest(moving=True))
+    index, at_rest = neutral_frame(source, follower, projector.scheme, target_landmarks.at_rest(options, moving=True))
     say(f"neutral frame of {source.path.name}: {index}")
-    return wanted.shift(look, at_rest, projector)[None]
+    return target_landmarks.shift(look, at_rest, projector)[None]
 
 
 def _pictures(
@@ -96,7 +96,7 @@ def _pictures(
     source: Source,
     follower: Follower,
     shift: Float32[np.ndarray, "1 N 2"] | None,
-    report: reports.Frames,
+    report: progress.Frames,
 ) -> Iterator[tuple[Picture, int, bool]]:
     """For every frame a picture, its time, and whether it was made for it; none before the first that shows a face.
 
@@ -113,7 +113,7 @@ def _pictures(
             else:
                 yield to_bytes(found.image)[0], frame.time, False
             continue
-        pair = to_floats(look.crop[None]), wanted.landmarks([face], projector, shift)
+        pair = to_floats(look.crop[None]), target_landmarks.landmarks([face], projector, shift)
         search = {"restarts": options.restarts} if found is None else {"start": found}
         found = (projector if found is None else following)(*pair, key=key, progress=report.search, **search)
         for time in waiting:

@@ -2,84 +2,40 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 import lgan_jax
 from lgan_jax import cli, experiment, locks
-from lgan_jax.apps import device, output, references, sampling, video
-from lgan_jax.apps.coverage import Coverage
-from lgan_jax.apps.driving import FaceReader, Locator, Reader
-from lgan_jax.apps.neutral import most_neutral, neutral_frame
-from lgan_jax.apps.output import Output
-from lgan_jax.apps.reenact.drive import Driver, Model, search
+from lgan_jax.apps.reenact.command import Options
 from lgan_jax.apps.reenact.layout import Layout, Writer, columns
 from lgan_jax.apps.reenact.pipeline import Pipeline, Stage
-from lgan_jax.apps.video import Source
-from lgan_jax.media import files
+from lgan_jax.apps.reenact.stages import Driver, Model, search
+from lgan_jax.apps.shared import EVERYBODY, device, references, sampled_frames
+from lgan_jax.apps.shared.face_reader import FaceReader, Locator, Reader
+from lgan_jax.apps.shared.neutral_frame import most_neutral, neutral_frame
+from lgan_jax.apps.shared.training_distance import TrainingDistance
+from lgan_jax.media import files, output
+from lgan_jax.media.output import Output
+from lgan_jax.media.source import Source, open_source
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
 from lgan_jax.nn import chunks
 from lgan_jax.progress import Progress
 from lgan_jax.training.interrupts import Interrupts
 
-EVERYBODY = "all"
 _DRIVER_FRAMES = 64  # by which pose and expression are told apart from the shape of the driver's face
 _WHOLE = 0.98  # of the frames that a video says it has; with fewer, it is cut off or damaged
 
 Say = Callable[[str], None]
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What is asked for; the command's flags have the same names, and explain them.
-
-    `neutral` is the index of the neutral driving frame, None to have it found. `size` is the side of each face, None
-    for the model's own.
-    """
-
-    workdir: Path
-    driving: Path
-    target: str | None
-    out: Path
-    reference: Path | None = None
-    landmarks: Literal["auto", "dlib", "detector"] = "auto"
-    relative: bool = False
-    neutral: int | None = None
-    steady: bool = True
-    constrain: bool = True
-    size: int | None = None
-    side_by_side: bool = False
-    paste_back: bool = False
-    match_colours: bool = True
-    visible_mark: bool = True
-    overwrite: bool = False
-
-    def __post_init__(self) -> None:
-        if self.target is None and self.reference is None:
-            raise ValueError("--target is not given; only with --reference it may be left out")
-        if self.size is not None and (self.size % 2 or not 32 <= self.size <= 4096):
-            raise ValueError(f"--size must be even and between 32 and 4096 pixels, not {self.size}")
-        if self.neutral is not None and not self.relative:
-            raise ValueError("--neutral says what --relative starts from: give both")
-        if self.neutral is not None and self.neutral < 0:
-            raise ValueError(f"--neutral is the number of a frame, from 0 on, not {self.neutral}")
-        if self.paste_back and self.target == EVERYBODY:
-            raise ValueError("--paste-back needs one --target, not all of them")
-        if self.paste_back and self.size is not None:
-            raise ValueError("--paste-back keeps the size of --driving: leave out --size")
-        if not self.match_colours and not self.paste_back:
-            raise ValueError("--no-match-colours is for a face that is pasted back: give --paste-back too")
-
-
 def reenact(options: Options) -> int:
     """Does what `options` ask for; returns the exit status. Raises a one-line error for what a user can mend."""
-    source = video.open_source(options.driving)
+    source = open_source(options.driving)
     output.check(options.out, source)
     if options.relative and source.kind == "image":
         raise ValueError("--relative drives by a change over time: --driving must be a video or a folder of images")
@@ -139,7 +95,7 @@ def run(
         model = _knowing_driver(source, model, reader, say)
     batch = 1 if source.kind == "image" else chunks.largest()
     steady = options.steady and batch > 1
-    coverage = Coverage(known) if any(len(points) > 1 for points in known.values()) else None
+    coverage = TrainingDistance(known) if any(len(points) > 1 for points in known.values()) else None
     driver = Driver(
         model,
         reader,
@@ -148,7 +104,7 @@ def run(
         batch,
         steady=steady,
         shifts=shifts,
-        constrain=options.constrain,
+        constrain=options.constraint,
         coverage=coverage,
     )
     begun = time.perf_counter()
@@ -237,8 +193,8 @@ def _shifts(
 
 def _knowing_driver(source: Source, model: Model, reader: Reader, say: Say) -> Model:
     """The model that knows some frames of the driver, where any shows the face; see `LandmarkGAN.with_driver`."""
-    wanted = sampling.evenly(source, _DRIVER_FRAMES)
-    seen = [face for _, face in sampling.faces(source, reader, wanted) if face is not None]
+    wanted = sampled_frames.evenly(source, _DRIVER_FRAMES)
+    seen = [face for _, face in sampled_frames.faces(source, reader, wanted) if face is not None]
     if not seen:
         return model
     say(f"the shape of the driver's face is known from {len(seen)} frames")
@@ -268,7 +224,7 @@ def _report(writer: Writer, source: Source, stages: Sequence[Stage], seconds: fl
 
 def _held(driver: Driver, writer: Writer, model: Model, options: Options) -> list[str]:
     """In how many frames the constraint changed the landmarks of each target, where there is one."""
-    if not (model.constraint and options.constrain):
+    if not (model.constraint and options.constraint):
         return []
     new = model.info.identities[-1] if options.reference else None
     count = writer.written - writer.faceless

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,15 +13,15 @@ from jaxtyping import Float32, UInt8
 
 import lgan_jax
 from lgan_jax import experiment, files, locks
-from lgan_jax.apps import device, output, provenance, video
-from lgan_jax.apps.driving import Locator
-from lgan_jax.apps.express import photo as photos
-from lgan_jax.apps.synthesize.job import pts
+from lgan_jax.apps.invert.command import OWN, Options
+from lgan_jax.apps.shared import device, photo_face
+from lgan_jax.apps.shared.face_reader import Locator
 from lgan_jax.core import FaceInfo
 from lgan_jax.frames import to_pixels
-from lgan_jax.media import images
+from lgan_jax.media import images, output, provenance, pts
 from lgan_jax.media.image_grid import Row, draw_landmarks, sheet
 from lgan_jax.media.images import to_bytes, to_floats
+from lgan_jax.media.source import open_source
 from lgan_jax.methods.began.evaluation.measures import way
 from lgan_jax.methods.began.evaluation.sheets import way_picture
 from lgan_jax.methods.began.model import LandmarkedFaces
@@ -30,7 +29,6 @@ from lgan_jax.methods.began.model import LandmarkedFaces
 Say = Callable[[str], None]
 Faces = UInt8[np.ndarray, "n size size 3"]
 
-_OWN = ("inverted", "way")  # files that are written besides
 _TICKS = 3  # of a 25th of a second, that a face of the way is seen
 _SHOWN = 256  # pixels a side of the video at least
 
@@ -51,44 +49,9 @@ class Model(Protocol):
         """Landmarks in [0, 1]."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What is asked for; the command's flags have the same names, and explain them."""
-
-    workdir: Path
-    image: Sequence[Path] = ()
-    interpolate: Sequence[Path] | None = None
-    mirror: bool = False
-    steps: int = 14
-    out: Path = Path("inverted")
-
-    def __post_init__(self) -> None:
-        if not self.image and not self.interpolate:
-            raise ValueError("nothing is asked for: give --image or --interpolate")
-        if self.image and self.interpolate:
-            raise ValueError("--image and --interpolate both name photos: give one of them")
-        if self.mirror and len(self.image) != 1:
-            raise ValueError("--mirror needs one --image: the way leads to its own mirror image")
-        if self.steps < 2:
-            raise ValueError(f"--steps is {self.steps}; a way has two ends or more")
-        stems = [path.stem for path in self.files]
-        if len(set(stems)) < len(stems) or set(stems) & set(_OWN):
-            raise ValueError(f"photos need names of their own, and not {' or '.join(_OWN)}: {', '.join(stems)}")
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """All photos."""
-        return tuple(self.interpolate or self.image)
-
-    @property
-    def flag(self) -> str:
-        """Which flag names them."""
-        return "--interpolate" if self.interpolate else "--image"
-
-
 def invert(options: Options) -> int:
     """Does what `options` ask for; returns the exit status. Raises a one-line error for what a user can mend."""
-    sources = [photos.open_photo(path, options.flag) for path in options.files]
+    sources = [photo_face.open_photo(path, options.flag) for path in options.files]
     output.check(options.out, sources[0], ("",))
     with locks.held(options.out, f"--out {options.out}"):
         return _invert(options)
@@ -118,8 +81,8 @@ def framed(options: Options, info: FaceInfo, say: Say) -> Faces:
         if locator is None:
             known = experiment.training_landmarks(options.workdir)
             locator = Locator({who: points for who, points in known.items() if len(points)}, info, follow=False)
-        photo = photos.read(path, locator, options.flag)
-        if line := photos.which(photo, path.name):
+        photo = photo_face.read(path, locator, options.flag)
+        if line := photo_face.which(photo, path.name):
             say(line.replace("is edited", "is taken"))
         faces.append(photo.face.crop)
     return np.stack(faces)
@@ -135,12 +98,12 @@ def run(options: Options, model: Model, faces: Faces, say: Say = print) -> None:
         for i, path in enumerate(options.files):
             say(f"{path.name}: error {found.error[i] / 2:.2%} after {int(found.updates[i])} updates")
             _write(part / path.stem, found, i, name)
-        provenance.write_png(part / f"{_OWN[0]}.png", _sheet(options, model, faces, found), name)
+        provenance.write_png(part / f"{OWN[0]}.png", _sheet(options, model, faces, found), name)
         if len(targets) == 2 and (options.mirror or options.interpolate):
             z = way(found.z[0], found.z[1], options.steps)
             picture = way_picture(model, z, (np.ascontiguousarray(targets[0]), np.ascontiguousarray(targets[1])))
-            provenance.write_png(part / f"{_OWN[1]}.png", picture, name)
-            _write_video(part / f"{_OWN[1]}.mp4", options, model, z, name)
+            provenance.write_png(part / f"{OWN[1]}.png", picture, name)
+            _write_video(part / f"{OWN[1]}.mp4", options, model, z, name)
         new.commit()
     say(f"{options.out} is written")
 
@@ -149,7 +112,7 @@ def _write(path: Path, found: Any, i: int, run: str) -> None:
     """Face number i: picture, landmarks, and all that was found of it."""
     picture, points = to_bytes(found.image[i]), np.asarray(found.landmarks[i], np.float64)
     provenance.write_png(path.with_name(f"{path.name}.png"), picture, run)
-    path.with_name(f"{path.name}.pts").write_text(pts(to_pixels(points, *picture.shape[1::-1])))
+    path.with_name(f"{path.name}.pts").write_text(pts.text(to_pixels(points, *picture.shape[1::-1])))
     about = {
         "made_by": provenance.sentence(run),
         "source_type": provenance.SOURCE_TYPE,
@@ -184,7 +147,7 @@ def _write_video(path: Path, options: Options, model: Model, z: Float32[np.ndarr
         drawn = draw_landmarks(points, scheme, size, on=face)
         both = [cv2.resize(each, (side, side), interpolation=cv2.INTER_CUBIC) for each in (face, drawn)]
         frames.append(provenance.mark(np.concatenate(both, 1)))
-    made = output.open_output(path, video.open_source(options.files[0]), run)
+    made = output.open_output(path, open_source(options.files[0]), run)
     try:
         for place, frame in enumerate([*frames, *frames[-2:0:-1]]):
             for tick in range(_TICKS):

@@ -17,7 +17,7 @@ _LEAST_SPREAD = (
 )
 
 
-class Coverage:
+class TrainingDistance:
     """How far landmarks are from those of the training: the Mahalanobis distance in their principal components.
 
     Deviations that no component covers count too, in units of what is left of the training's variance there.

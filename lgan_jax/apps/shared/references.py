@@ -11,9 +11,8 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from lgan_jax.apps import driving, sampling, video
-from lgan_jax.apps.driving import FaceReader, Located, Reader
-from lgan_jax.apps.video import Source
+from lgan_jax.apps.shared import EVERYBODY, face_reader, sampled_frames
+from lgan_jax.apps.shared.face_reader import FaceReader, Located, Reader
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import coverage
 from lgan_jax.data.prepare.options import Options
@@ -21,15 +20,15 @@ from lgan_jax.data.prepare.tracking import sharpness
 from lgan_jax.faces import Faces
 from lgan_jax.landmarks import Scheme
 from lgan_jax.media import files as media
+from lgan_jax.media.source import Source, open_source
 
 MOST = 128  # frames that are looked at
 FEWEST = 2  # usable frames
-EVERYBODY = "all"  # no name of one person
 _PIECE = 16  # frames whose landmarks are read at once
 
 
 @runtime_checkable
-class Model(driving.Model, Protocol):
+class Model(face_reader.Model, Protocol):
     """What is needed of a trained model; see `LandmarkGAN`."""
 
     def check_takes_people(self) -> None:
@@ -69,8 +68,8 @@ def add(
       model: of a run of the form "reference".
       path: a clip, a folder of photos, or a folder with one of these in it.
       name: of the person; None for that of the file or folder.
-      framing: landmarks that say what the run's frame is; see `driving.template`.
-      landmarks: who gives the points; see `driving.FaceReader`.
+      framing: landmarks that say what the run's frame is; see `face_reader.template`.
+      landmarks: who gives the points; see `face_reader.FaceReader`.
       faces: shares models that are already loaded.
 
     Raises:
@@ -104,8 +103,8 @@ def usable(found: list[Located]) -> tuple[list[Located], int]:
 
 
 def _read(source: Source, reader: Reader, name: str, scheme: Scheme) -> Person:
-    wanted = sampling.evenly(source, MOST)
-    seen = [face for _, face in itertools.islice(sampling.faces(source, reader, wanted), MOST)]
+    wanted = sampled_frames.evenly(source, MOST)
+    seen = [face for _, face in itertools.islice(sampled_frames.faces(source, reader, wanted), MOST)]
     found = [face for face in seen if face is not None]
     kept, blurred = usable(found)
     counts = f"{len(seen) - len(found)} show no face, {blurred} are blurred"
@@ -127,13 +126,13 @@ def _read(source: Source, reader: Reader, name: str, scheme: Scheme) -> Person:
 def _opened(path: Path) -> Source:
     """The clip or photos at `path`, or in the one folder or clip of a folder without photos."""
     if not path.is_dir():
-        return video.open_source(path)
+        return open_source(path)
     listed = media.listed(path)
     kinds = [media.kind(entry) for entry in listed]
     inside = [entry for entry, kind in zip(listed, kinds) if entry.is_dir() or kind == "video"]
     if "photo" in kinds or not inside:
-        return video.open_source(path)
+        return open_source(path)
     if len(inside) > 1:
         names = ", ".join(media.shown(entry.name) for entry in inside[:3])
         raise ValueError(f"--reference {path} holds more than one person ({names} …): give the one that is meant")
-    return video.open_source(inside[0])
+    return open_source(inside[0])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lgan_jax.apps.driving import Reader
-from lgan_jax.apps.video import Source
+from lgan_jax.apps.shared.face_reader import Reader
+from lgan_jax.media.source import Source
 
 _STRIDE = 25  # frames between two of them where a video does not say how long it is
 _WITHOUT_END = 1 << 62

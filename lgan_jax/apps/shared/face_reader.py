@@ -6,13 +6,15 @@ Pictures are uint8 RGB `(H, W, 3)`; pixel coordinates run from edge to edge (the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import ArrayLike, Float, Float32, Float64, UInt8
 
+from lgan_jax import experiment
 from lgan_jax.core import FaceInfo
-from lgan_jax.data import align
+from lgan_jax.data import align, kept
 from lgan_jax.data.prepare.tracking import Tracker
 from lgan_jax.faces import Box, Faces
 from lgan_jax.landmarks import IBUG68, IBUG68_TO_INNER49, WFLW98_TO_IBUG68, Scheme
@@ -188,6 +190,14 @@ def alignment(
     """What gives the similarity to a run's frame, as `align.alignment` does; see `template`."""
     places, among_68 = template(known, scheme)
     return lambda landmarks, size: procrustes.similarity(landmarks[among_68], places * size)
+
+
+def framing(workdir: Path) -> Mapping[str, np.ndarray]:
+    """Landmarks that say how a run's faces are framed: training landmarks; without any, `prepare`'s mean face."""
+    if kept.is_there(workdir):
+        everybody = experiment.training_landmarks(workdir)
+        return {name: points for name, points in everybody.items() if len(points)}  # none of people who do not train
+    return {"mean face": align.TEMPLATE[None].astype(np.float32)}
 
 
 def template(known: Mapping[str, np.ndarray], scheme: Scheme) -> tuple[Float[np.ndarray, "k 2"], np.ndarray]:

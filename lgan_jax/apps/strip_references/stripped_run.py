@@ -1,35 +1,15 @@
-"""A run without anybody's frames: `python -m lgan_jax.apps.strip_references`; `--help` says the rest."""
+"""A copy of a run without anybody's frames."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lgan_jax import cli, files, locks
-
-_PROGRAM = "strip_references"
-_DESCRIPTION = """\
-Writes a run without the frames that it holds of the people it was trained on, to hand on.
-
-A LandmarkGAN run whose generator has the form "reference" keeps frames of everybody in its checkpoints. The copy has
-the networks and what is common to all faces; it has nobody's frames, names, landmarks or statistics, no report, logs
-or sample images. It knows nobody: reenact and edit need --reference, and lgan_jax.load(OUT) a call of with_person. The
-networks were trained on these people all the same."""
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Reads the flags, writes the run, returns the exit status."""
-    parser = cli.Parser("lgan_jax.apps.strip_references", _DESCRIPTION)
-    parser.add_argument(
-        "--workdir", required=True, metavar="RUN", type=Path, help="folder of a trained LandmarkGAN run"
-    )
-    parser.add_argument("--out", required=True, metavar="OUT", type=Path, help="folder to write; it must not exist yet")
-    given = parser.parse_args(arguments)
-    people = strip(given.workdir, given.out)
-    print(f"{given.out} holds no frames; {given.workdir} still holds those of {', '.join(people)}")
-    return 0
+from lgan_jax import experiment, files, locks
+from lgan_jax.data import kept
+from lgan_jax.interop.run import save_phase
+from lgan_jax.training import workdir as folders
 
 
 def strip(workdir: Path, out: Path) -> tuple[str, ...]:
@@ -38,11 +18,6 @@ def strip(workdir: Path, out: Path) -> tuple[str, ...]:
     Raises `FileExistsError` where `out` exists, and `ValueError`, one line, for a run that holds no frames, or whose
     networks know people by name.
     """
-    from lgan_jax import experiment  # after the flags: --help need not wait for JAX
-    from lgan_jax.data import kept
-    from lgan_jax.interop.run import save_phase
-    from lgan_jax.training import workdir as folders
-
     if out.exists():
         raise FileExistsError(f"--out {out} exists; choose another name")
     if not out.parent.is_dir():
@@ -76,7 +51,3 @@ def _anonymous(stored: Mapping[str, Any]) -> dict[str, Any]:
     name = stored["data"]["name"].partition(":")[0]
     config["data"].pop("held_out_subjects", None)  # names; the default takes its place
     return {"config": config, "data": {**stored["data"], "name": name, "identities": []}}
-
-
-if __name__ == "__main__":
-    sys.exit(cli.run(main, _PROGRAM))

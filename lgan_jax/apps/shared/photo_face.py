@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from lgan_jax.apps import video
-from lgan_jax.apps.driving import Located, Locator
-from lgan_jax.apps.paste import edge, paste
-from lgan_jax.apps.video import Source
+from lgan_jax.apps.shared.face_reader import Located, Locator
+from lgan_jax.core import FaceInfo
 from lgan_jax.data import align
 from lgan_jax.faces import Box
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.media import images
 from lgan_jax.media.images import to_bytes, to_floats
+from lgan_jax.media.paste import edge, paste
+from lgan_jax.media.source import Source, open_source
 from lgan_jax.methods.dftnet.evaluation.flows import warped
 
 _MOST = 1024  # pixels a side of an edited face
 
 Image = UInt8[np.ndarray, "_ _ 3"]
+
+
+@runtime_checkable
+class Model(Protocol):
+    """What is needed of a trained DFT-Net; see `ExpressionEditor`."""
+
+    info: FaceInfo
+
+    def edit(self, image: Any, action_units: Any) -> Any:
+        """Faces `(n, size, size, 3)` in [-1, 1] with action units `(n, 17)`."""
+
+    def estimate(self, image: Any) -> np.ndarray:
+        """The action units `(n, 17)` of faces."""
 
 
 class Photo(NamedTuple):
@@ -61,7 +74,7 @@ def search(image: Image, locator: Locator, name: str) -> Photo:
 
 def open_photo(path: Path, flag: str) -> Source:
     """What lies at `path`, which must be one photo; raises as `read`."""
-    source = video.open_source(path)
+    source = open_source(path)
     if source.kind != "image":
         raise ValueError(f"{flag} {path} is a {source.kind}; give one photo")
     return source
@@ -85,7 +98,7 @@ def in_range(photo: Photo) -> Float32[np.ndarray, "1 size size 3"]:
     return to_floats(photo.face.crop[None])
 
 
-def edited(model: Any, photo: Photo, units: Float32[np.ndarray, "n 17"]) -> list[Any]:
+def edited(model: Model, photo: Photo, units: Float32[np.ndarray, "n 17"]) -> list[Any]:
     """What a model makes of the face with each of n sets of action units: `Edited`, without the leading axis."""
     made = model.edit(np.repeat(in_range(photo), len(units), 0), units)
     return [type(made)(*(part[i] for part in made)) for i in range(len(units))]

@@ -1,0 +1,183 @@
+"""One edit from its options to the written file and the lines that are printed about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+import lgan_jax
+from lgan_jax import action_units, cli, locks
+from lgan_jax.apps.express import target_units
+from lgan_jax.apps.express.command import Options
+from lgan_jax.apps.express.target_units import Units
+from lgan_jax.apps.shared import device, photo_face
+from lgan_jax.apps.shared.face_reader import FROM_IBUG68, Locator, framing
+from lgan_jax.apps.shared.photo_face import Model, Photo
+from lgan_jax.faces import Faces
+from lgan_jax.media import output, provenance
+from lgan_jax.media.image_grid import Row, sheet
+from lgan_jax.media.images import to_bytes
+from lgan_jax.media.photos import TRANSPARENT, with_alpha
+from lgan_jax.methods.dftnet.model import ExpressionEditor
+from lgan_jax.methods.expression.evaluation.measures import Model as Synthesizer
+from lgan_jax.methods.expression.model import ExpressionSynthesizer
+
+Say = Callable[[str], None]
+
+_SHOWN = 0.05  # intensity from which a unit is named
+
+
+def express(options: Options) -> int:
+    """Does what `options` ask for; returns the exit status. Raises a one-line error for what a user can mend."""
+    kinds = (".png", *output.VIDEO_OUT) if options.series else (".png",)
+    others = (("--like", options.like), ("--landmarks-from", options.landmarks_from))
+    for flag, path in (("--image", options.image), *others):
+        if path is not None:
+            output.check(options.place, photo_face.open_photo(path, flag), kinds)
+    with locks.held(options.place, f"--out {options.place}"):
+        return _express(options)
+
+
+def _express(options: Options) -> int:
+    print(device.line(), flush=True)
+    model = load(options.workdir)
+    labelled = isinstance(model, ExpressionSynthesizer)
+    (options.check_label if labelled else options.check_units)()
+    faces = Faces()
+    locator = Locator(framing(options.workdir), model.info, faces, follow=False)
+    locator.load()
+    return (run_labelled if labelled else run)(options, model, locator, faces.measure)
+
+
+def load(workdir: Path) -> ExpressionEditor | ExpressionSynthesizer:
+    """The model of a run. Raises `ValueError` where it is another method's."""
+    model = lgan_jax.load(workdir)
+    if not isinstance(model, ExpressionEditor | ExpressionSynthesizer):
+        raise ValueError(
+            f"--workdir {workdir} is a run neither of DFT-Net nor of landmark and expression guided synthesis: it "
+            "cannot edit expressions"
+        )
+    return model
+
+
+def run(
+    options: Options,
+    model: Model,
+    locator: Locator,
+    find: Callable[[np.ndarray], np.ndarray | None],
+    say: Say = print,
+) -> int:
+    """Edits with a DFT-Net and a locator that are ready, and writes the result. See `express`.
+
+    `find` gives the landmarks of a made face, or None; they say how far the outline moved.
+    """
+    photo = _photo(options, locator, say)
+    own = model.estimate(photo_face.in_range(photo))[0]
+    like = None
+    if options.like is not None:
+        other = _other(options.like, locator, "--like", say)
+        like = model.estimate(photo_face.in_range(other))[0]
+    units = options.targets.units(own, like)
+    say(f"estimated of {options.image.name}: {listed(own)}")
+    if options.sweep is None:
+        say(f"wanted: {listed(units)}")
+    levels, steps = _steps(options, own, units)
+    each = [photo_face.enlarged(made, photo) for made in photo_face.edited(model, photo, steps)]
+    _write(options, photo, each, levels, find, say)
+    say(f"{options.place} is written")
+    return 0
+
+
+def run_labelled(
+    options: Options,
+    model: Synthesizer,
+    locator: Locator,
+    find: Callable[[np.ndarray], np.ndarray | None],
+    say: Say = print,
+) -> int:
+    """As `run`, with a synthesizer: the other face's landmarks, aligned as the face itself, and an expression's label.
+
+    Raises `ValueError` where dlib's points do not make up the run's scheme.
+    """
+    scheme = model.info.scheme.name
+    if scheme not in FROM_IBUG68:
+        raise ValueError(f"--landmarks-from: dlib has no {scheme} points, which {options.workdir} needs")
+    photo = _photo(options, locator, say)
+    other = _other(options.landmarks_from, locator, "--landmarks-from", say)
+    say(f"wanted: {options.expression}, with the landmarks of {options.landmarks_from.name}")
+    landmarks = other.face.ibug68[FROM_IBUG68[scheme]]
+    made = model.synthesize(
+        photo_face.in_range(photo), landmarks[None], np.array([target_units.label(options.expression)])
+    )
+    _write(options, photo, list(to_bytes(made)), np.ones(1), find, say)
+    say(f"{options.place} is written")
+    return 0
+
+
+def _photo(options: Options, locator: Locator, say: Say) -> Photo:
+    """The photo to edit; what a user should know of it is said."""
+    photo = photo_face.read(options.image, locator, "--image")
+    if line := photo_face.which(photo, options.image.name):
+        say(line)
+    if photo.alpha is not None and (options.moving or options.series):
+        say(f"{options.image.name}: {TRANSPARENT}")
+    return photo
+
+
+def _other(path: Path, locator: Locator, flag: str, say: Say) -> Photo:
+    """The photo from which something is taken over."""
+    other = photo_face.read(path, locator, flag)
+    if line := photo_face.which(other, path.name):
+        say(line.replace("is edited", "is taken"))
+    return other
+
+
+def listed(units: Units) -> str:
+    """The units that can be seen, with their intensities."""
+    shown = [f"{n} at {value:.2f}" for n, value in zip(action_units.NUMBERS, units.tolist()) if value >= _SHOWN]
+    return ", ".join(shown) or "a neutral face"
+
+
+def _steps(options: Options, own: Units, units: Units) -> tuple[np.ndarray, np.ndarray]:
+    if options.sweep is not None:
+        return target_units.sweep(units, options.sweep, options.moving)
+    if options.interpolate is not None:
+        return target_units.interpolated(own, units, options.interpolate, options.moving)
+    return np.ones(1), units[None]
+
+
+def _write(
+    options: Options,
+    photo: Photo,
+    faces: Sequence[np.ndarray],
+    levels: np.ndarray,
+    find: Callable[[np.ndarray], np.ndarray | None],
+    say: Say,
+) -> None:
+    made = output.open_output(
+        options.place, photo_face.open_photo(options.image, "--image"), options.workdir.resolve().name
+    )
+    try:
+        if options.series and not options.moving:
+            made.write(_sheet(options, photo, faces, levels), 0)
+        else:
+            for time, face in enumerate(faces):
+                picture = face if options.face_only else photo_face.put_back(photo, face, find(face))
+                if photo.alpha is not None and not options.face_only and not options.moving:
+                    picture = with_alpha(picture, photo.alpha)
+                made.write(provenance.mark(picture) if options.moving and options.visible_mark else picture, time)
+        made.finish(complete=True)
+        if line := cli.keep_earlier(options.place, options.overwrite):
+            say(line)
+        made.commit(options.place)
+    finally:
+        made.discard()
+
+
+def _sheet(options: Options, photo: Photo, faces: Sequence[np.ndarray], levels: np.ndarray) -> np.ndarray:
+    """The face as it is, and all steps beside it."""
+    name = "" if options.sweep is None else f"AU {options.sweep} at "
+    cells = [photo_face.original(photo), *faces]
+    return sheet([Row("", cells)], ["source", *(f"{name}{level:g}" for level in levels)], cells[0].shape[0])

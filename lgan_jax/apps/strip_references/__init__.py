@@ -1,0 +1,1 @@
+"""Writes a copy of a LandmarkGAN run without the frames of its training identities."""
