@@ -1,14 +1,18 @@
 import contextlib
+import dataclasses
 import errno
 import importlib
 import io
 import os
 import pathlib
 import pty
+import re
 import signal
 import subprocess
 import sys
 import types
+from collections.abc import Sequence
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -157,6 +161,46 @@ def test_values_of_arguments_are_said_in_words():
     for given, said in (("--size=ab", "--size is 'ab'; it must be a whole number"), ("--share=x", "a number")):
         with pytest.raises(ValueError, match=said):
             parser.parse_args([given])
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """One of each kind of flag."""
+
+    in_dir: pathlib.Path = cli.option("input", metavar="DIR")
+    sizes: Sequence[int] | None = cli.option("some", default=None)
+    part: Sequence[str] = cli.option("again", "--piece", action="append", default=())
+    ends: Sequence[float] | None = cli.option("two", nargs=2, default=None)
+    way: Literal["up", "down"] = cli.option("where to", default="up")
+    share: float = cli.option("how much", default=0.5)
+    seed: int = cli.option("seed", default=0)
+    whole: bool = cli.option("all of it", default=False)
+    sound: bool = cli.option("silent", default=True)
+
+
+def test_flags_are_made_of_a_dataclass(capsys):
+    def read(*arguments):
+        return cli.read(Options, "lgan_jax.apps.none", "None.", arguments)
+
+    assert read("--in-dir", "a") == Options(in_dir=pathlib.Path("a"))
+    given = "--in-dir a --sizes 3 4 --part x --piece y --ends 0 1.5 --way down --share 1 --seed 7 --whole --no-sound"
+    assert read(*given.split()) == Options(
+        in_dir=pathlib.Path("a"), sizes=[3, 4], part=["x", "y"], ends=[0.0, 1.5], way="down", share=1.0, seed=7,
+        whole=True, sound=False,
+    )  # fmt: skip
+    for wrong, said in (
+        ([], "the following arguments are required: --in-dir; --help explains the arguments"),
+        (["--in-dir", "a", "--sizes", "b"], "--sizes is 'b'; it must be a whole number"),
+        (["--in-dir", "a", "--way", "left"], "--way: invalid choice: 'left'"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(said)):
+            read(*wrong)
+    with pytest.raises(SystemExit):
+        read("--help")
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "--seed SEED seed (default: 0)" in shown
+    assert "--part PART, --piece PART again --ends" in shown  # nothing is said of an empty default
+    assert "--no-sound silent" in shown
 
 
 def test_a_file_that_is_there_is_kept_or_overwritten(tmp_path):

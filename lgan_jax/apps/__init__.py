@@ -1,1 +1,1 @@
-"""What a person does with a trained run, from the command line or in the browser."""
+"""Commands and a web page that use trained runs."""

@@ -1,7 +1,7 @@
-"""Pictures out: a video with the sound of another, a folder of PNG files, or one of them.
+"""Output files: a video with the sound of another, a folder of PNG files, or one PNG file.
 
 Each output grows under a hidden temporary name beside its place. `commit` moves it there, `discard` forgets it, so that
-a job that fails never touches what was there before. Everything carries the marks of `provenance`.
+a command that fails never touches earlier files. Everything carries the marks of `provenance`.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from lgan_jax.media.source import Source
 from lgan_jax.media.video import UPRIGHT
 
 VIDEO_OUT = (".mp4", ".m4v", ".mov")  # containers that carry the XMP box
-_BT709 = 1  # the number of this colour space, its primaries, its transfer curve, in ffmpeg and H.264 alike
+_BT709 = 1  # the number of this color space, its primaries, its transfer curve, in ffmpeg and H.264 alike
 _LIMITED = 1  # range of YUV values: 16 to 235
 _QUALITY = {"crf": "18", "preset": "veryfast"}
 
 
 @runtime_checkable
 class Output(Protocol):
-    """Where made pictures go."""
+    """A destination of generated images."""
 
     def write(self, image: np.ndarray, time: int) -> None:
-        """Adds a picture, uint8 RGB `(H, W, 3)`, at a time in ticks of the source that drives."""
+        """Adds an image, uint8 RGB `(H, W, 3)`, at a time in ticks of the source that drives."""
 
     def finish(self, complete: bool) -> None:
-        """Closes the file; not `complete` where the job was stopped before the end."""
+        """Closes the file; not `complete` where the command was stopped before the end."""
 
     def commit(self, path: Path) -> None:
         """Moves what was written to `path`."""
@@ -93,9 +93,9 @@ def _naming_the_place(method: Callable) -> Callable:
 
 
 class Video:
-    """H.264 at the times of the source's frames, with its sound and its display matrix, in the colours of BT.709.
+    """H.264 at the times of the source's frames, with its sound and its display matrix, in the colors of BT.709.
 
-    Odd widths or heights are kept by not halving the colours' resolution (4:4:4), which not every player shows.
+    Odd widths or heights are kept by not halving the colors' resolution (4:4:4), which not every player shows.
     """
 
     def __init__(self, out: Path, source: Source, run: str) -> None:
@@ -107,12 +107,12 @@ class Video:
 
     @_naming_the_place
     def write(self, image: np.ndarray, time: int) -> None:
-        """See `Output`. The first picture's size is the video's."""
+        """See `Output`. The first image's size is the video's."""
         turned = self._orientation.stored(image)
         if self._container is None:
             self._open(turned.shape[1], turned.shape[0])
         if turned.shape[:2] != (self._stream.height, self._stream.width):
-            raise ValueError("pictures change their size, which a video cannot: give a folder as --out")
+            raise ValueError("images change their size, which a video cannot: give a folder as --out")
         frame = ffmpeg.pyav().VideoFrame.from_ndarray(turned, format="rgb24")
         frame = frame.reformat(format=self._stream.pix_fmt, dst_colorspace="itu709", dst_color_range="MPEG")
         frame.pts, frame.time_base = time, self._source.time_base
@@ -123,7 +123,7 @@ class Video:
 
     @_naming_the_place
     def finish(self, complete: bool) -> None:
-        """See `Output`. Sound that goes on after the last picture is kept where the job is complete."""
+        """See `Output`. Sound after the last image is preserved where the output is `complete`."""
         if self._container is None:
             return
         self._container.mux(self._stream.encode(None))
@@ -166,7 +166,7 @@ class Video:
 
 
 class PngFolder:
-    """A PNG file for each picture, named like the photo that drove it, or numbered."""
+    """A PNG file for each image, named like the photo that drove it, or numbered."""
 
     def __init__(self, out: Path, names: Sequence[str] | None, run: str) -> None:
         self._new, self._names, self._run = files.Replacement(out, folder=True), names, run

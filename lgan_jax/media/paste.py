@@ -1,4 +1,4 @@
-"""A made face back in the picture that it was made from, or that drove it."""
+"""Pastes a generated face into the source or driving image."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from lgan_jax.ops import procrustes
 
 _FEATHER = 0.07  # of the crop's side, over which the edge fades
 _FOREHEAD = 0.16  # of the face's height, above the brows: the edge fades within it, so no brow shows through
-_GAIN = 2.5  # the most that a colour is multiplied or divided by
+_GAIN = 2.5  # the most that a color is multiplied or divided by
 _AROUND = 0.15  # of the face's size, around it, where a scheme has no outline
 
 
 def edge(faces: Sequence[Float[np.ndarray, "N 2"]], scheme: Scheme, size: int) -> Float32[np.ndarray, "size size"]:
-    """How much of a made picture shows, in [0, 1]: all of it within the outline around `faces`, nothing outside.
+    """How much of a generated image shows, in [0, 1]: all of it within the outline around `faces`, nothing outside.
 
-    The faces are the landmarks in the crop of the made face and of the one that it shall hide. The outline runs along
+    `faces` are the landmarks in the crop of the generated face and of the face that it covers. The outline runs along
     the jaw and a little above the brows. The fading lies within it, and towards the border of the crop.
     """
     around = np.concatenate([_around(points * size, scheme) for points in faces])
@@ -45,7 +45,7 @@ def matched(
     crop: UInt8[np.ndarray, "size size 3"],
     shown: Float32[np.ndarray, "size size"],
 ) -> UInt8[np.ndarray, "size size 3"]:
-    """The face with each colour multiplied so that its mean along the fading edge is that of the driving crop."""
+    """The face with each color multiplied so that its mean along the fading edge is that of the driving crop."""
     fading = shown * (1 - shown)
     if not fading.any():  # a face outside the crop has no edge
         return face
@@ -58,7 +58,7 @@ def matched(
 def covered(
     image: UInt8[np.ndarray, "H W 3"], size: int, transform: Float[np.ndarray, "2 3"]
 ) -> tuple[int, int, int, int]:
-    """The part of a picture, (left, top, right, bottom) in pixels, that `paste` may change; arguments as there."""
+    """The part of an image, (left, top, right, bottom) in pixels, that `paste` may change; arguments as there."""
     corners = np.array([[0.0, 0.0], [size, 0], [0, size], [size, size]])
     corners = procrustes.apply(procrustes.inverse(transform), corners)
     low, high = (np.clip(each, 0, image.shape[1::-1]) for each in (np.floor(corners.min(0)), np.ceil(corners.max(0))))
@@ -71,7 +71,7 @@ def paste(
     shown: Float32[np.ndarray, "size size"],
     transform: Float[np.ndarray, "2 3"],
 ) -> UInt8[np.ndarray, "H W 3"]:
-    """The picture with a face in it, as much of it as `shown`; `transform` is from its pixels to the face's."""
+    """The image with a face in it, as much of it as `shown`; `transform` is from its pixels to the face's."""
     size = face.shape[0]
     back = procrustes.inverse(transform)
     scale = float(np.hypot(back[0, 0], back[1, 0]))

@@ -1,4 +1,4 @@
-"""The sound tracks of one file, taken over into another as its pictures are written."""
+"""The sound tracks of one file, taken over into another as its images are written."""
 
 from __future__ import annotations
 

@@ -1,14 +1,15 @@
-"""Pictures in: the frames of a video, of a folder of photos, or one photo, upright and with their times."""
+"""Input frames: of a video, a folder of photos, or one photo, upright and with their times."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from jaxtyping import UInt8
 
 from lgan_jax.media import files as media
 from lgan_jax.media import images, photos
@@ -19,7 +20,7 @@ __all__ = ["Frame", "Source", "open_source"]
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Where pictures come from.
+    """A source of frames.
 
     Attributes:
       path: as the user named it.
@@ -71,11 +72,11 @@ class Source:
 
 
 def open_source(path: Path) -> Source:
-    """What lies at `path`, by its contents.
+    """Opens a video, a folder of photos or a photo, by its contents.
 
     Raises:
       FileNotFoundError: nothing.
-      ValueError: a file that is neither video nor photo, a video without a picture that can be decoded, a folder
+      ValueError: a file that is neither video nor photo, a video without an image that can be decoded, a folder
         without photos. The message is one line.
     """
     if not path.exists():
@@ -96,6 +97,14 @@ def open_source(path: Path) -> Source:
     except ValueError as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
     return Source(path, "video", (path,), video.count, video.rate, video.time_base, video, video.notes)
+
+
+def read_photo(path: Path, say: Callable[[str], None]) -> UInt8[np.ndarray, "H W 3"]:
+    """The image in a photo's file; says where transparent parts are composited. Raises as `images.read`."""
+    photo = images.read(path)
+    if photo.alpha is not None:
+        say(f"{path.name}: {photos.TRANSPARENT}")
+    return photo.image
 
 
 def _open_folder(path: Path) -> Source:

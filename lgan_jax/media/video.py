@@ -29,7 +29,7 @@ Image = UInt8[np.ndarray, "H W 3"]
 
 
 class Frame(NamedTuple):
-    """One picture of a source.
+    """One image of a source.
 
     Attributes:
       image: uint8 RGB `(H, W, 3)`, upright; None where a photo cannot be read.
@@ -198,7 +198,7 @@ def _notes(frame: Any, aspect: Fraction, size: tuple[int, int]) -> list[str]:
 
 
 def picture_track(container: Any) -> Any:
-    """The video track that a player shows: not a cover picture, and the best of several.
+    """The video track that a player shows: not a cover image, and the best of several.
 
     Raises `ValueError` where there is none, or FFmpeg has no decoder for it.
     """

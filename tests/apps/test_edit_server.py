@@ -1,15 +1,9 @@
 import asyncio
 import contextlib
 import http.client
-import importlib.util
 import io
-import ipaddress
-import json
 import socket
-import subprocess
-import sys
 import threading
-import time
 import zipfile
 from urllib.parse import urlsplit
 
@@ -20,8 +14,7 @@ import small_editor
 import websockets
 from websockets.sync.client import connect
 
-from lgan_jax.apps.edit import clients, command, protocol, shapes
-from lgan_jax.apps.edit.listener import outward, url
+from lgan_jax.apps.edit import clients, protocol, shapes
 from lgan_jax.core import FaceInfo
 from lgan_jax.landmarks import WFLW98
 
@@ -358,46 +351,3 @@ def test_a_fault_of_the_program_is_logged_and_the_page_told(caplog):
     assert (header["kind"], header["of"]) == ("error", "render")
     assert "terminal" in header["message"]
     assert "ZeroDivisionError" in caplog.text
-
-
-def program(*arguments):
-    called = [sys.executable, "-m", "lgan_jax.apps.edit", *arguments]
-    return subprocess.run(called, capture_output=True, text=True, timeout=60)
-
-
-def test_a_port_in_use_is_said_in_one_line(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        start = time.monotonic()
-        done = program("--workdir", str(tmp_path), "--port", str(port), "--no-browser")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"edit: port {port} is in use; choose another with --port, or 0 for any\n"
-    assert time.monotonic() - start < 10
-
-
-def test_what_is_wrong_with_the_command_line_is_said_in_one_line(tmp_path, capsys):
-    done = program("--workdir", str(tmp_path), "--port", "0", "--no-browser")
-    assert done.returncode == 2
-    assert (
-        done.stderr
-        == f"edit: there is no run in {tmp_path}: {tmp_path / 'run.json'} does not exist; train.py writes it\n"
-    )
-    with pytest.raises(ValueError, match="--port is 99999"):
-        command.main(["--workdir", str(tmp_path), "--port", "99999"])
-    with pytest.raises(ValueError, match="--workdir"):
-        command.main([])
-
-
-def test_the_address_that_is_printed():
-    assert url("127.0.0.1", 8420, "") == "http://127.0.0.1:8420/"
-    assert url("::1", 81, "") == "http://[::1]:81/"
-    assert url("0.0.0.0", 81, "abc") == f"http://{outward()}:81/?token=abc"
-    assert outward() == socket.gethostname() or ipaddress.ip_address(outward())
-    assert json.dumps(url("192.168.1.5", 81, "abc")) == '"http://192.168.1.5:81/?token=abc"'
-
-
-def test_a_missing_web_server_is_said_before_runs_are_loaded(tmp_path, monkeypatch):
-    there = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "websockets" else there(name))
-    with pytest.raises(ModuleNotFoundError, match=r"needs a web server: pip install 'lgan_jax\[edit\]'"):
-        command.main(["--workdir", str(tmp_path / "nothing"), "--port", "0"])

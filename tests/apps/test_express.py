@@ -83,8 +83,8 @@ def test_the_face_is_edited_and_put_back(tmp_path):
     assert not change[:10].any()
     (asked,) = model.asked
     np.testing.assert_allclose(asked[0], action_units.units({4: 0.5, 12: 1.0, 25: 0.5}))  # 4 as it was
-    assert "estimated of face.png: 4 at 0.50, 12 at 0.25" in said
-    assert "wanted: 4 at 0.50, 12 at 1.00, 25 at 0.50" in said
+    assert "estimated for face.png: 4 at 0.50, 12 at 0.25" in said
+    assert "target: 4 at 0.50, 12 at 1.00, 25 at 0.50" in said
     assert b"trainedAlgorithmicMedia" in (tmp_path / "out.png").read_bytes()
     assert b"myrun" in (tmp_path / "out.png").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["face.png", "out.png"]
@@ -114,7 +114,7 @@ def test_expressions_and_other_faces_give_all_units(tmp_path):
     other = _photo(tmp_path / "other.png", (small_videos.face(1)[0] // 6, 60, 16))
     said = _run(tmp_path, model, like=other)
     np.testing.assert_allclose(model.asked[1][0], action_units.units({26: 1.0}))
-    assert "wanted: 26 at 1.00" in said
+    assert "target: 26 at 1.00" in said
     change = _read(tmp_path / "out.png").astype(int) - _read(tmp_path / "face.png")
     assert change[100:160, 140:200, 2].mean() > 30
 
@@ -177,7 +177,7 @@ def test_a_sheet_of_a_sweep(tmp_path):
     said = _run(tmp_path, model, sweep=45)
     np.testing.assert_allclose(model.asked[0][:, -1], [0, 0.25, 0.5, 0.75, 1])
     assert (model.asked[0][:, 2] == 0.5).all()
-    assert "wanted" not in said
+    assert "target" not in said
     sheet = _read(tmp_path / "out.png")
     assert sheet.shape[1] > 5.5 * sheet.shape[0] / 1.3
     assert b"trainedAlgorithmicMedia" in (tmp_path / "out.png").read_bytes()
@@ -275,7 +275,7 @@ def test_a_face_with_the_landmarks_of_another(tmp_path):
     change = _read(out).astype(int) - _read(image)
     assert change[100:160, 140:200, 1].mean() > 30
     assert not change[:, :40].any()
-    assert "wanted: happiness, with the landmarks of other.jpg" in said
+    assert "target: happiness, with the landmarks of other.jpg" in said
     assert b"trainedAlgorithmicMedia" in out.read_bytes()
 
 

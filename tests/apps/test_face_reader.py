@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import small_videos
 
-from lgan_jax.apps.shared.face_reader import FaceReader, template
+from lgan_jax.apps.shared.face_reader import FaceReader, Located, template
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.align import MEAN_FACE
 from lgan_jax.faces import Faces
@@ -136,3 +136,19 @@ def test_a_face_that_is_too_small_is_called_that():
     assert 20 < int(said.split(" pixels")[0].split()[-1]) < 60
     assert "in 1280×720" in said
     assert reader.missed(np.full((200, 300, 3), 90, np.uint8)) == ""
+
+
+class _Describing(Faces):
+    """Descriptors of two people 1.0 apart, by the brightness of a crop, with a little noise."""
+
+    def descriptors(self, images, landmarks):
+        return np.array([[image.mean() > 99, 0.01 * i, 1.0] for i, image in enumerate(images)], np.float32)
+
+
+def test_frames_of_another_person_are_counted():
+    reader = FaceReader(_Model(IBUG68), _known(), faces=_Describing())
+    levels = (30, 200, 40, 50, 220)
+    faces = [Located(FRAME, np.eye(2, 3), np.full((SIZE, SIZE, 3), level, np.uint8)) for level in levels]
+    assert reader.others(faces) == 2
+    assert reader.others(faces[1:2]) == 0
+    assert reader.others([]) == 0

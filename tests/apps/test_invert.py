@@ -76,6 +76,18 @@ def test_writes_what_was_found_of_each_photo(faces, tmp_path):
     assert float(first.split()[0]) == pytest.approx((0.5 + 0.2 * found["z"][0]) * SIZE + 0.5, abs=1e-3)
 
 
+def test_transparent_parts_are_composited_and_said(tmp_path):
+    image = np.full((SIZE, SIZE, 4), 90, np.uint8)
+    image[:, :7, 3] = 0
+    Image.fromarray(image).save(tmp_path / "cut.png")
+    said = []
+    (face,) = inversion.framed(
+        inversion.Options(workdir=tmp_path, image=[tmp_path / "cut.png"]), Model.info, said.append
+    )
+    assert said[0] == "cut.png: transparent parts are shown on white"
+    assert (face[:, :7] == 255).all()
+
+
 def test_the_way_between_two_faces_as_a_sheet_and_a_video(faces, tmp_path):
     out = tmp_path / "out"
     run(inversion.Options(workdir=tmp_path / "run", interpolate=faces, steps=4, out=out))

@@ -51,7 +51,7 @@ def test_a_video_drives_frame_by_frame(projector, tmp_path):
     given = options(tmp_path, landmarks=tmp_path / "b.mp4", frame_steps=1)
     assert video.run(given, projector, FRAMING, said.append) == 0
     assert said == [
-        f"{tmp_path / 'out' / 'video.mp4'} is written; 2 of 4 frames show the picture before, for want of a face"
+        f"{tmp_path / 'out' / 'video.mp4'} is written; 2 of 4 frames reuse the previous result, having no face"
     ]
     with av.open(str(tmp_path / "out" / "video.mp4")) as container:
         made = [frame.to_ndarray(format="rgb24").astype(int) for frame in container.decode(video=0)]

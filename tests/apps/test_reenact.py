@@ -96,7 +96,7 @@ def test_a_video_becomes_a_video_and_frames_without_a_face_are_counted(tmp_path)
     status, said = _run(tmp_path, _shades(tmp_path / "in.mp4", levels), "out.mp4", steady=False)
     assert status == 0
     np.testing.assert_allclose(_levels(tmp_path / "out.mp4"), [60, 60, 60, 100, 100, 140, 200, 200], atol=6)
-    assert "no face in 4 of 8 frames, which repeat another: 0, 1, 4, 7" in said
+    assert "no face in 4 of 8 frames, which reuse another result: 0, 1, 4, 7" in said
     for stage in ("decode", "landmarks", "networks", "encode"):
         assert re.search(rf"{stage} +\d+\.\d s +\d+\.\d ms a frame", said)
     assert re.search(r"networks alone [\d.]+ frames/s · end to end [\d.]+ frames/s", said)
@@ -131,8 +131,8 @@ def test_grid_side_by_side_and_size(tmp_path):
     _, said = _run(tmp_path, driving, "out", "all", side_by_side=True, size=64)
     picture = cv2.imread(str(tmp_path / "out" / "000002.png"))
     assert picture.shape == (128, 128, 3)
-    assert picture[96, 32, 0] > picture[32, 96, 0] + 20  # bo, bluer, comes after what drives and ada
-    assert "grid, 2 in a row: what drives, ada, bo, cy" in said
+    assert picture[96, 32, 0] > picture[32, 96, 0] + 20  # bo, bluer, comes after the driving face and ada
+    assert "grid, 2 in a row: driving, ada, bo, cy" in said
 
 
 def test_paste_back_keeps_the_size(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from lgan_jax.apps.reenact.layout import Layout, Writer, enlarged, grid
 from lgan_jax.apps.reenact.pipeline import Pipeline, Stage
-from lgan_jax.apps.reenact.stages import Driver, Found, Made
+from lgan_jax.apps.reenact.stages import DetectedFrame, GeneratedFrame, Synthesizer
 from lgan_jax.apps.shared.face_reader import Located
 from lgan_jax.apps.shared.neutral_frame import most_neutral
 from lgan_jax.apps.shared.training_distance import TrainingDistance
@@ -140,14 +140,14 @@ class _Reader:
 
 def _found(value, time=0):
     if value is None:
-        return Found(time, None, None)
+        return DetectedFrame(time, None, None)
     located = Located(np.full((68, 2), value, np.float32), np.eye(2, 3), np.full((32, 32, 3), 77, np.uint8))
-    return Found(time, located, None)
+    return DetectedFrame(time, located, None)
 
 
 def _driver(targets=("ada",), batch=4, steady=False, shifts=None):
     model = _Model()
-    return model, Driver(model, _Reader(), targets, Fraction(1, 25), batch, steady, shifts)
+    return model, Synthesizer(model, _Reader(), targets, Fraction(1, 25), batch, steady, shifts)
 
 
 def test_every_target_is_made_from_its_own_landmarks_in_order():
@@ -180,7 +180,9 @@ class _Constrained(_Model):
 
 @pytest.mark.parametrize(("constrain", "held", "last"), [(True, (2, 1), (0.35, 0.5)), (False, (0, 0), (0.45, 0.55))])
 def test_frames_that_the_constraint_changed_are_counted(constrain, held, last):
-    driver = Driver(_Constrained(), _Reader(), ("ada", "bo"), Fraction(1, 25), 4, steady=False, constrain=constrain)
+    driver = Synthesizer(
+        _Constrained(), _Reader(), ("ada", "bo"), Fraction(1, 25), 4, steady=False, constrain=constrain
+    )
     driver.warm_up()
     *_, made = driver(_found(value, time) for time, value in enumerate([0.1, None, 0.3, 0.4, 0.2, 0.45]))
     assert driver.held == dict(zip(("ada", "bo"), held))
@@ -209,7 +211,9 @@ def test_frames_outside_what_the_run_knows_are_counted(shift, outside):
     coverage = TrainingDistance({"ada": usual, "bo": usual + 0.01})
     shifts = None if shift is None else {"ada": np.zeros((68, 2)), "bo": np.full((68, 2), shift)}
     targets = ("ada", "bo")
-    driver = Driver(_Model(), _Reader(), targets, Fraction(1, 25), 2, steady=False, shifts=shifts, coverage=coverage)
+    driver = Synthesizer(
+        _Model(), _Reader(), targets, Fraction(1, 25), 2, steady=False, shifts=shifts, coverage=coverage
+    )
     frames = [_found(value, time) for time, value in enumerate([0.5, 0.9, 0.5, 0.1, 0.5])]
     assert len(list(driver(iter(frames)))) == 5
     assert driver.outside == outside
@@ -329,7 +333,9 @@ def test_faces_are_enlarged_and_reduced():
 def _made(value, time):
     faces = np.stack([np.full((32, 32, 3), value, np.uint8), np.full((32, 32, 3), value + 1, np.uint8)])
     image = np.full((50, 70, 3), 9, np.uint8)
-    return Made(time, image, np.full((32, 32, 3), 5, np.uint8), np.eye(2, 3), FACE, faces, np.stack([FACE, FACE]))
+    return GeneratedFrame(
+        time, image, np.full((32, 32, 3), 5, np.uint8), np.eye(2, 3), FACE, faces, np.stack([FACE, FACE])
+    )
 
 
 def test_layouts_show_what_they_say():

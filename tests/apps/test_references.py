@@ -37,6 +37,7 @@ class _Reader:
     """Sees a face in every picture that is not dark; of what is evenly gray the crop is blurred."""
 
     asked: ClassVar = []
+    boxes = (1,)
 
     def __init__(self, model, framing, landmarks, faces, follow):
         self.asked.append((framing, landmarks, follow))
@@ -50,6 +51,10 @@ class _Reader:
 
     def points(self, faces):
         return np.stack([face.ibug68 for face in faces])
+
+    def others(self, faces):
+        """A bright picture is of another person."""
+        return sum(face.ibug68[0, 0] - FACE[0, 0] > 0.09 for face in faces)
 
     def reset(self):
         pass
@@ -100,6 +105,14 @@ def test_a_long_clip_is_sampled_evenly(tmp_path, monkeypatch):
     assert person.name == "eve"
     assert person.lines[0] == f"eve: 3 of 3 frames of {clip} are used; 0 show no face, 0 are blurred"
     assert _Reader.asked[0][2]  # frames follow each other
+
+
+def test_two_people_in_a_clip_are_warned_of(tmp_path, monkeypatch):
+    monkeypatch.setattr(_Reader, "boxes", (1, 2))
+    clip = small_videos.write_video(tmp_path / "eve.mp4", list(_pictures([100, 120, 140, 250, 254], sharp=False)))
+    lines = references.add(_Model(), clip, None, FRAMING)[1].lines
+    assert f"WARNING: {clip} shows 2 faces at once, and the largest is taken: cut it around one person" in lines
+    assert f"WARNING: 2 of 5 frames of {clip} seem to show another person than the others" in lines
 
 
 def test_the_one_person_of_a_folder_is_found(tmp_path):

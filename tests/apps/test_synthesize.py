@@ -60,7 +60,7 @@ def rows(out):
 def test_writes_pictures_points_a_table_and_a_data_set(tmp_path):
     out = tmp_path / "made"
     said, model = make(out, 20)
-    assert "20 faces made in" in said
+    assert "20 faces sampled in" in said
     assert "0 were there" in said
     table, expected = rows(out), Faces().sample(3, 20, 0)
     assert [int(row["number"]) for row in table] == list(range(20))
@@ -112,7 +112,7 @@ def test_goes_on_where_it_was_stopped_and_adds_more(tmp_path):
         made.Made(part)
     said, model = make(part, 12)
     assert model.asked == [(8, 3), (11, 1)]
-    assert "4 faces made" in said
+    assert "4 faces sampled" in said
     said, model = make(part, 20)
     assert model.asked[0] == (8, 3)  # the shard of four is made again, the first is not
     assert rows(part) == rows(whole)
@@ -122,12 +122,12 @@ def test_goes_on_where_it_was_stopped_and_adds_more(tmp_path):
     fewer, model = make(part, 9)
     assert model.asked == []
     assert len(rows(part)) == 9
-    assert "0 faces made" in fewer
+    assert "0 faces sampled" in fewer
 
 
 def test_equal_faces_are_left_out_and_counted(tmp_path):
     said, _ = make(tmp_path / "made", 20, Faces(alike=(2, 5, 17)))
-    assert "2 faces are left out: they are equal to others" in said
+    assert "2 faces are dropped: they duplicate others" in said
     assert [int(row["number"]) for row in rows(tmp_path / "made")] == [n for n in range(20) if n not in (5, 17)]
     again, model = make(tmp_path / "made", 20, Faces(alike=(2, 5, 17)))
     assert model.asked == []
@@ -188,7 +188,9 @@ def test_a_folder_that_another_process_writes_is_left_alone(tmp_path, capsys):
 
 def test_a_folder_of_other_faces_is_not_added_to(tmp_path):
     make(tmp_path / "made", 3)
-    with pytest.raises(ValueError, match="holds faces made otherwise: seed was 3, is 4; choose another folder"):
+    with pytest.raises(
+        ValueError, match="holds faces sampled with other settings: seed was 3, is 4; choose another folder"
+    ):
         make(tmp_path / "made", 5, seed=4)
     (tmp_path / "made" / "made.json").write_text("{")
     with pytest.raises(ValueError, match=r"made.json cannot be read"):

@@ -81,7 +81,7 @@ def test_the_run_makes_a_data_set(run, tmp_path, capsys):
     expected = lgan_jax.load(run).sample(2, 1, first=10).image[0]
     made = np.asarray(Image.open(out / "images" / "00000" / "0000010.png"))
     assert np.abs(made / 127.5 - 1 - expected).max() < 0.02
-    assert "0 faces made" in command(synthesize, capsys, "--workdir", run, "--count", 11, "--out", out, "--seed", 2)
+    assert "0 faces sampled" in command(synthesize, capsys, "--workdir", run, "--count", 11, "--out", out, "--seed", 2)
 
 
 def test_the_run_inverts_a_photo(run, tmp_path, capsys):

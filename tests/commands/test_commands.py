@@ -28,6 +28,15 @@ def test_the_list_names_every_command(capsys):
     assert max(map(len, listed.splitlines())) < 80
 
 
+def test_the_package_is_the_same_command(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["python -m lgan_jax"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("lgan_jax", run_name="__main__")
+    assert ended.value.code == 0
+    listed = capsys.readouterr().out
+    assert all(command.what in listed for command in commands.COMMANDS.values())
+
+
 def test_what_is_no_command(capsys):
     assert commands.main(["tran"]) == 2
     assert capsys.readouterr().err.startswith("lgan-jax: there is no command 'tran'; there are train, evaluate")

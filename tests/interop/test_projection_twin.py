@@ -146,7 +146,7 @@ def test_files_that_are_the_wrong_ones_are_said(tmp_path):
     )
     assert "v.pt does not hold the weights of stylegan2" in refused((vgg16, finder, vgg16, lpips))
     torch.save(twin_stylegan2.Generator(CHANNELS[:4], layers=1).state_dict(), tmp_path / "small.pt")
-    assert "makes pictures of 32 pixels; 64 or more are needed" in refused(
+    assert "generates images of 32 pixels; 64 or more are needed" in refused(
         (tmp_path / "small.pt", finder, vgg16, lpips)
     )
     torch.save(twins.drawn(twins.FAN(5, 8, depth=1, stacks=1)).state_dict(), tmp_path / "five.pt")

@@ -125,7 +125,7 @@ class Socket(WebSocketsSansIOProtocol):
 
 
 class Sparing(logging.Filter):
-    """Lets a few lines a minute pass, so that nobody fills the log."""
+    """Lets a few lines a minute pass, so that no client fills the log."""
 
     def __init__(self) -> None:
         super().__init__()

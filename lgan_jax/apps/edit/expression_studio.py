@@ -1,4 +1,4 @@
-"""What the editor makes of photos and action units. All of it may take long: call it in a thread."""
+"""Photos that the editor edits by action units. Slow: call the methods in a thread."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from lgan_jax.media.images import to_bytes
 
 Units = Float32[np.ndarray, " 17"]
 
-_MEASURED = 320  # pixels a side at which a made face is searched: a larger one takes dlib longer than the network
+_MEASURED = (
+    320  # pixels a side at which landmarks of a generated face are detected; at more, dlib is slower than the network
+)
 
 
 class Portrait(NamedTuple):
@@ -40,12 +42,12 @@ class Portrait(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class ExpressionStudio:
-    """A model with how its faces are framed.
+    """A model, and the frame of its faces.
 
     Attributes:
       model: the trained DFT-Net.
       name: of its run, written into every file.
-      known: landmarks that say how its training faces lie in their frame; see `Locator`.
+      known: landmarks that define the frame; see `Locator`.
     """
 
     model: Model
@@ -53,7 +55,7 @@ class ExpressionStudio:
     known: Mapping[str, np.ndarray]
 
     def locator(self, faces: Faces) -> Locator:
-        """Finds faces in photos that have nothing to do with each other."""
+        """Detects faces in unrelated photos."""
         return Locator(self.known, self.model.info, faces, follow=False)
 
     def search(self, data: bytes, locator: Locator) -> Photo:
@@ -66,7 +68,7 @@ class ExpressionStudio:
         return Portrait(photo, self.units(photo), place, photo_face.which(photo, "the photo") or "")
 
     def units(self, photo: Photo) -> Units:
-        """What the regressor sees in the face."""
+        """The action units that the regressor estimates."""
         return np.asarray(self.model.estimate(photo_face.in_range(photo)), np.float32)[0]
 
     def edit(self, portrait: Portrait, units: Units) -> Any:
@@ -74,15 +76,15 @@ class ExpressionStudio:
         return photo_face.edited(self.model, portrait.photo, units[None])[0]
 
     def put_back(self, portrait: Portrait, made: Any, faces: Faces) -> UInt8[np.ndarray, "H W 3"]:
-        """The photo with the face that `edit` made in it."""
+        """The photo with the edited face pasted into it."""
         face = photo_face.enlarged(made, portrait.photo)
         smaller = images.resized(face, min(face.shape[0], _MEASURED))
         return photo_face.put_back(portrait.photo, face, faces.measure(smaller))
 
     def seen(self, portrait: Portrait, made: Any, view: str, faces: Faces) -> tuple[bytes, str]:
-        """What `made` looks like in one of `protocol.VIEWS`, as a file, and the file's kind.
+        """One of `protocol.VIEWS` of an edit, as a file, and the file's kind.
 
-        The result is the part of the photo at the portrait's `place`. The others are the model's own pictures:
+        The result is the part of the photo at the portrait's `place`. The others are the model's own images:
         the warped face, the texture, and the attention, white where it is 1.
         """
         if view == "result":
@@ -93,5 +95,5 @@ class ExpressionStudio:
         return images.encode_png(to_bytes(getattr(made, view))), "png"
 
     def png(self, portrait: Portrait, made: Any, faces: Faces) -> bytes:
-        """The whole photo with its face edited, as a PNG file that says what made it."""
+        """The whole photo with its face edited, as a PNG file with provenance metadata."""
         return provenance.png_bytes(self.put_back(portrait, made, faces), self.name)

@@ -22,7 +22,7 @@ _MOST_EXPORT = 2**12
 
 
 class ExpressionTab:
-    """What pages ask, answered by one studio. The photo of a page is kept while it is open."""
+    """Answers the requests of pages with one studio. A page's photo is stored while the page is open."""
 
     def __init__(self, studio: ExpressionStudio, workers: Workers) -> None:
         self._studio, self.workers = studio, workers
@@ -36,7 +36,7 @@ class ExpressionTab:
         ]
 
     def about(self) -> Mapping[str, Any]:
-        """What the page must know of the run, as JSON holds it."""
+        """The run's description for the page, as JSON."""
         return {
             "run": self._studio.name,
             "size": self._studio.model.info.size,
@@ -48,7 +48,7 @@ class ExpressionTab:
         }
 
     def enter(self, session: str) -> Mapping[str, Answer]:
-        """What answers the requests of a new page."""
+        """The handlers of a new page's requests."""
         self._portraits[session] = None
 
         async def express(take: Callable[[], Any]) -> bytes:
@@ -83,7 +83,7 @@ class ExpressionTab:
 
     @clear
     async def photo(self, request: Request) -> Response:
-        """Takes a photo for a page, and tells what its face shows now."""
+        """Takes a photo for a page, and answers with the action units of its face."""
         session = request.query_params.get("session", "")
         if session not in self._portraits:
             raise ValueError("this page is not connected: reload it")
@@ -98,7 +98,7 @@ class ExpressionTab:
 
     @clear
     async def units(self, request: Request) -> Response:
-        """What the face in another photo shows; the photo is not kept."""
+        """The action units of the face in another photo, which is not stored."""
         data = await photos.body(request.headers, request.stream())
         found = await in_thread(self.workers.faces, self._studio.search, data, self._locator)
         portrait = await in_thread(self.workers.network, self._studio.portrait, found)
@@ -107,7 +107,7 @@ class ExpressionTab:
 
     @clear
     async def export(self, request: Request) -> Response:
-        """The edited photo as a file that says what made it."""
+        """The edited photo as a file with provenance metadata."""
         _, payload = protocol.unpack(await photos.body(request.headers, request.stream(), _MOST_EXPORT))
         units = protocol.units(payload)
         _, portrait = self._portrait(request.query_params.get("session", ""))

@@ -1,4 +1,4 @@
-"""The tab "Landmarks": landmarks in, the faces that a LandmarkGAN makes of them out."""
+"""The tab "Landmarks": takes landmarks, answers with faces that a LandmarkGAN generates from them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _QUALITY = 92  # of JPEG, for pages that are not on this machine
 
 
 class LandmarkTab:
-    """What pages ask, answered by one studio."""
+    """Answers the requests of pages with one studio."""
 
     def __init__(self, studio: Studio, workers: Workers) -> None:
         self._studio, self.workers = studio, workers
@@ -37,7 +37,7 @@ class LandmarkTab:
         return FaceReader(self._studio.model, self._studio.framing, faces=self.workers.seeing)
 
     def about(self) -> Mapping[str, Any]:
-        """What the page must know of the run, as JSON holds it."""
+        """The run's description for the page, as JSON."""
         studio, info = self._studio, self._studio.model.info
         scheme = info.scheme
         return {
@@ -58,7 +58,7 @@ class LandmarkTab:
         }
 
     def enter(self, session: str) -> Mapping[str, Answer]:
-        """What answers the requests of a new page."""
+        """The handlers of a new page's requests."""
         reader = self._new_reader()
 
         async def render(take: Callable[[], Any]) -> bytes:
@@ -78,7 +78,7 @@ class LandmarkTab:
         return {"render": render, "camera": camera}
 
     def leave(self, session: str) -> None:
-        """Nothing is kept of a page."""
+        """Does nothing: no state is stored for a page."""
 
     @clear
     async def photo(self, request: Request) -> Response:
@@ -95,7 +95,7 @@ class LandmarkTab:
 
     @clear
     async def export(self, request: Request) -> Response:
-        """A picture, or a sheet or film of several edits, as a file that says what made it."""
+        """An image, or an image grid or video of several edits, as a file with provenance metadata."""
         header, payload = protocol.unpack(await photos.body(request.headers, request.stream(), _MOST_EXPORT))
         info, network = self._studio.model.info, self.workers.network
         look, kind = protocol.look(header, info), request.path_params["kind"]
@@ -117,7 +117,7 @@ class LandmarkTab:
 
 
 def rendered(studio: Studio, number: int, header: Mapping[str, Any], payload: bytes) -> bytes:
-    """The answer to a request for pictures. Raises `ValueError`, one line, for what is none."""
+    """The answer to a request for images. Raises `ValueError`, one line, for a malformed request."""
     info = studio.model.info
     look, encoding = protocol.look(header, info), protocol.encoding(header)
     (landmarks,) = protocol.landmark_sets(payload, info)

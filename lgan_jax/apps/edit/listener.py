@@ -6,7 +6,7 @@ import errno
 import importlib.util
 import socket
 
-_ELSEWHERE = {socket.AF_INET: ("192.0.2.1", 9), socket.AF_INET6: ("2001:db8::1", 9)}  # of documentation: nobody's
+_ELSEWHERE = {socket.AF_INET: ("192.0.2.1", 9), socket.AF_INET6: ("2001:db8::1", 9)}  # reserved for documentation
 
 
 def need_server() -> None:

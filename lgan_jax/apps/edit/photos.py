@@ -1,6 +1,6 @@
 """Photos that the page sends: read with limits, then the face in them.
 
-What is no photo, or too large, is refused from its first bytes, before it is decoded or kept.
+A file that is no photo, or too large, is refused from its first bytes, before it is decoded or stored.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lgan_jax.media import images
 MOST_BYTES = 32 * 2**20
 MOST_PIXELS = 40_000_000
 WITHIN = 120.0  # seconds for an upload: 32 MB at 2 Mbit/s
-_SIDE = 1600  # pixels that a photo is made smaller to before a face is looked for
+_SIDE = 1600  # pixels, to which a photo is reduced before a face is detected
 
 
 class TooLarge(ValueError):
@@ -26,7 +26,7 @@ class TooLarge(ValueError):
 
 
 async def body(headers: Mapping[str, str], chunks: AsyncIterable[bytes], most: int = MOST_BYTES) -> bytes:
-    """What a request carries.
+    """The body of a request.
 
     Raises `TooLarge` as soon as it says, or turns out, to be more than `most` bytes, and `ValueError` where it does not
     arrive within `WITHIN` seconds.

@@ -6,8 +6,8 @@ UTF-8 JSON, and the payload. Landmarks are float32 `(N, 2)` in [0, 1], little-en
 Requests: `{"kind": "render", "id", "people": [index …], "convert", "constrain", "encoding", "blend": {"to", "amount"}
 or absent}` with landmarks; `{"kind": "camera", "id"}` with a JPEG file; `{"kind": "express", "id", "view"}` with action
 units, float32 `(17,)`. Answers: `picture` with `clamped`, the share of the edit that was held back for each of people,
-the converted landmarks `(people, N, 2)` and then one picture for each; `face` with the landmarks found; `no_face`;
-`expression` with `photo`, the number of the photo that it is of, and a picture file; `error` with `message` and `of`,
+the converted landmarks `(people, N, 2)` and then one image for each; `face` with the landmarks found; `no_face`;
+`expression` with `photo`, the number of the photo that it is of, and an image file; `error` with `message` and `of`,
 the request's kind. The server's first word is `welcome` with `session`, which uploads for this page repeat, or
 `refused` with `message`, and then it closes the socket. Uploads and
 exports use the same frames over HTTP.
@@ -36,12 +36,12 @@ _FARTHEST = 10.0  # frames that a point may lie away; nothing on the page goes t
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """Whose face is made of landmarks, and how.
+    """The people whose faces are generated from landmarks, and how.
 
     Attributes:
-      people: indices of the run's identities, one picture each.
+      people: indices of the run's identities, one image each.
       convert: whether landmarks are brought to each person's face first.
-      to: index of a second person that each picture is blended with, or None.
+      to: index of a second person that each image is blended with, or None.
       amount: how much of the second person, in [0, 1].
       constrain: whether converted landmarks are held where each person's training frames have been, by a run that can.
     """
@@ -61,7 +61,7 @@ def pack(header: Mapping[str, Any], *payload: bytes) -> bytes:
 
 
 def unpack(frame: bytes) -> tuple[dict[str, Any], bytes]:
-    """Header and payload. Raises `ValueError`, one line, for what is no frame."""
+    """Header and payload. Raises `ValueError`, one line, for a malformed frame."""
     if len(frame) < 4:
         raise ValueError(f"a message of {len(frame)} bytes is no frame of this page")
     (length,) = struct.unpack_from("<I", frame)
@@ -77,7 +77,7 @@ def unpack(frame: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def look(header: Mapping[str, Any], info: FaceInfo) -> Look:
-    """What a header says of the pictures wanted. Raises `ValueError`, one line, for what it should not say."""
+    """The people and settings that a header asks for. Raises `ValueError`, one line, for invalid ones."""
     count = len(info.identities)
     people = header.get("people")
     if not isinstance(people, list) or not 1 <= len(people) <= count or not all(_index(p, count) for p in people):
@@ -95,7 +95,7 @@ def look(header: Mapping[str, Any], info: FaceInfo) -> Look:
 
 
 def encoding(header: Mapping[str, Any]) -> str:
-    """How pictures are to be sent. Raises `ValueError` for another than `ENCODINGS`."""
+    """The encoding of the images to send. Raises `ValueError` for one not in `ENCODINGS`."""
     wanted = header.get("encoding", ENCODINGS[0])
     if wanted not in ENCODINGS:
         raise ValueError(f"encoding must be one of {', '.join(ENCODINGS)}")
@@ -103,7 +103,7 @@ def encoding(header: Mapping[str, Any]) -> str:
 
 
 def view(header: Mapping[str, Any]) -> str:
-    """What is to be seen of an edit. Raises `ValueError` for another than `VIEWS`."""
+    """The view of an edit. Raises `ValueError` for one not in `VIEWS`."""
     wanted = header.get("view")
     if wanted not in VIEWS:
         raise ValueError(f"view must be one of {', '.join(VIEWS)}")
@@ -111,7 +111,7 @@ def view(header: Mapping[str, Any]) -> str:
 
 
 def number(header: Mapping[str, Any]) -> int:
-    """The request's number, which its answer repeats. Raises `ValueError` for what is none."""
+    """The request's number, which its answer repeats. Raises `ValueError` for another type."""
     value = header.get("id")
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**53:
         raise ValueError("id must be a whole number")
@@ -129,7 +129,7 @@ def landmark_sets(payload: bytes, info: FaceInfo, most: int = 1) -> Float32[np.n
         )
     points = np.frombuffer(payload, "<f4").reshape(sets, count, 2).astype(np.float32)
     if not (np.abs(points) <= _FARTHEST).all():
-        raise ValueError("landmarks must be finite and near the picture")
+        raise ValueError("landmarks must be finite and near the image")
     return points
 
 

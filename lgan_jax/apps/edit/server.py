@@ -47,17 +47,17 @@ class Tab(Protocol):
     routes: Sequence[BaseRoute]
 
     def about(self) -> Mapping[str, Any]:
-        """What the page must know of the run, as JSON holds it."""
+        """The run's description for the page, as JSON."""
 
     def enter(self, session: str) -> Mapping[str, Answer]:
-        """A page was opened: what answers its requests, by their kind. `session` is known to that page alone."""
+        """A page was opened: returns the handlers of its requests, by kind. `session` is known to that page alone."""
 
     def leave(self, session: str) -> None:
         """The page was closed."""
 
 
 class Studios(NamedTuple):
-    """What works for each tab; None where there is no run for it."""
+    """The studio of each tab; None where there is no run for it."""
 
     landmarks: Studio | None = None
     expression: ExpressionStudio | None = None
@@ -85,7 +85,7 @@ def application(studios: Studios, guard: Guard, door: Door) -> ASGIApp:
 
 
 def configuration(studios: Studios, guard: Guard) -> uvicorn.Config:
-    """How the page is served: quietly, with sockets that send at once and pictures uncompressed.
+    """How the page is served: quietly, with sockets that send at once and images uncompressed.
 
     No header names the server's software, and none that a proxy could set is believed.
     """
@@ -127,7 +127,7 @@ class _Guarded:
             await PlainTextResponse(refusal, 403, {"Connection": "close"})(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> str:
-        if scope["path"].startswith("/static/"):  # the same for everybody
+        if scope["path"].startswith("/static/"):  # the same for every visitor
             return ""
         if scope["path"] == "/" and not self._guard.token:  # likewise: the page then shows why it is refused all else
             return ""
@@ -153,7 +153,7 @@ class _Pages:
         self._tabs, self._open = tabs, 0
 
     def about(self, request: Request) -> Response:
-        """What the page must know of each tab's run; null for a tab without one."""
+        """The description of each tab's run; null for a tab without one."""
         told = {name: self._tabs[name].about() if name in self._tabs else None for name in Studios._fields}
         return JSONResponse({**told, "most_bytes": photos.MOST_BYTES})
 

@@ -1,4 +1,4 @@
-"""What a run's training landmarks teach the editor: how faces move.
+"""Sliders that move all landmarks of a face plausibly, learned from a run's training landmarks.
 
 Landmarks are `(..., N, 2)` in [0, 1]. `known` holds the training landmarks `(k, N, 2)` of each identity.
 """
@@ -43,7 +43,7 @@ class Slider:
 def measures(points: Float[np.ndarray, "n N 2"], scheme: Scheme) -> Float[np.ndarray, "n 6"]:
     """The `MEASURES` of upright faces, as distances in their frame.
 
-    yaw: how far the nose's tip lies to the picture's right of the middle between the eyes (the face turns there).
+    yaw: how far the nose's tip lies to the image's right of the middle between the eyes (the face turns there).
     pitch: how far it lies above that middle (less negative: the face turns up). mouth: the gap between the lips.
     smile: half the mouth's width, plus the height of its corners over the lips' middle. brow: height of the brows over
     the eyes. blink: minus the mean height of the eyes' openings.

@@ -1,4 +1,4 @@
-"""What the editor makes of landmarks: pictures, sheets and videos. All of it may take long: call it in a thread."""
+"""Images, image grids and videos that the editor generates from landmarks. Slow: call them in a thread."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from lgan_jax.media.images import to_bytes
 from lgan_jax.media.source import Source
 from lgan_jax.methods.landmarkgan.evaluation import makers
 
-Maker = Callable[[np.ndarray], np.ndarray]  # landmarks (N, 2) to the pictures (people, size, size, 3) of a look
+Maker = Callable[[np.ndarray], np.ndarray]  # landmarks (N, 2) to the images (people, size, size, 3) of a look
 
-_COLUMNS = 8  # of a sheet
-_HOLD, _MOVE = 10, 20  # frames, at 25 a second, that an edit is held, and that the way to the next one takes
-_LEAST_SIDE = 256  # of a video's pictures in pixels
+_COLUMNS = 8  # of an image grid
+_HOLD, _MOVE = 10, 20  # frames, at 25 a second, of an edit at rest, and of the transition to the next
+_LEAST_SIDE = 256  # of a video's images in pixels
 
 
 @runtime_checkable
 class Model(makers.Model, Protocol):
-    """What the editor needs of a trained LandmarkGAN beside what an evaluation does."""
+    """The methods of a trained LandmarkGAN that the editor calls, beside those of an evaluation."""
 
     def clamped(self, landmarks: Any, target: Any) -> Any:
         """How much of landmarks, converted to the targets, the constraint takes away: `(n,)` in [0, 1]."""
 
 
-class Made(NamedTuple):
-    """Pictures of each of n people, the landmarks that their generators were given, and the networks' time.
+class Generated(NamedTuple):
+    """Images of each of n people, the landmarks that their generators were given, and the networks' time.
 
     `clamped` is the share in [0, 1] of the edit that the constraint took away, 0 where it is off or there is none.
     """
@@ -51,16 +51,16 @@ class Made(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Studio:
-    """A model with what its training landmarks teach.
+    """A model, with sliders and a distance learned from its training landmarks.
 
     Attributes:
       model: the trained LandmarkGAN.
       name: of its run, written into every file.
       known: its training landmarks.
       sliders: learned from them.
-      coverage: likewise.
+      coverage: distance of landmarks to them.
       marked: whether videos carry a small visible mark.
-      framing: landmarks that say how the run's faces are framed; those of `known` where there are no others.
+      framing: landmarks that define the run's frame; `known` by default.
     """
 
     model: Model
@@ -84,11 +84,11 @@ class Studio:
         learned = shapes.learn_sliders(known, model.info.scheme)
         return cls(model, name, known, learned, TrainingDistance(known), marked, framing or known)
 
-    def make(self, landmarks: Float32[np.ndarray, "N 2"], look: Look) -> Made:
-        """One picture for each of `look.people`.
+    def make(self, landmarks: Float32[np.ndarray, "N 2"], look: Look) -> Generated:
+        """One image for each of `look.people`.
 
         A blend with a second person t₂ mixes the outputs of both decoders, (1 − a)·Ψ_t(Φ(L)) + a·Ψ_t₂(Φ(L)); both
-        generators draw these common landmarks, and their pictures are mixed likewise. Networks that were trained apart
+        generators draw these common landmarks, and their images are mixed likewise. Networks that were trained apart
         have no common parameters to mix. (Ours; the paper has no such blend.)
         """
         start = time.perf_counter()
@@ -103,7 +103,7 @@ class Studio:
             others = self.model.synthesize(points, [look.to] * len(people), convert=False)
             floats = (1 - look.amount) * floats + look.amount * np.asarray(others)
         seconds = time.perf_counter() - start
-        return Made(to_bytes(floats), points, clamped, seconds)
+        return Generated(to_bytes(floats), points, clamped, seconds)
 
     def _converted(self, landmarks: np.ndarray, people: list[int], look: Look) -> tuple[np.ndarray, np.ndarray]:
         """Landmarks for each of these people, and how much of the edit the constraint took away."""
@@ -115,7 +115,7 @@ class Studio:
         return np.asarray(self.model.convert(repeated, people, constrain)), clamped
 
     def png(self, landmarks: Float32[np.ndarray, "N 2"], look: Look) -> bytes:
-        """The pictures side by side, as a PNG file that says what made it."""
+        """The images side by side, as a PNG file with provenance metadata."""
         return provenance.png_bytes(np.concatenate(self.make(landmarks, look).pictures, 1), self.name)
 
     def sheet(self, edits: Float32[np.ndarray, "n N 2"], look: Look, make: Maker) -> bytes:
@@ -133,7 +133,7 @@ class Studio:
         return provenance.png_bytes(sheets.sheet(rows, columns, info.size), self.name)
 
     def video(self, edits: Float32[np.ndarray, "n N 2"], make: Maker) -> bytes:
-        """A short film from each edit to the next, as an MP4 file that says what made it.
+        """A short video from each edit to the next, as an MP4 file with provenance metadata.
 
         Raises `ModuleNotFoundError` where PyAV is missing.
         """
@@ -149,7 +149,7 @@ class Studio:
 
 
 def steps(edits: Float32[np.ndarray, "n N 2"]) -> list[np.ndarray]:
-    """The landmarks of each frame of a film that rests at each edit and glides to the next."""
+    """The landmarks of each frame of a video that rests at each edit and glides to the next."""
     t = (np.arange(1, _MOVE + 1) / (_MOVE + 1))[:, None, None]
     eased = t * t * (3 - 2 * t)
     found = [edits[0]] * _HOLD
@@ -159,7 +159,7 @@ def steps(edits: Float32[np.ndarray, "n N 2"]) -> list[np.ndarray]:
 
 
 def _row(pictures: UInt8[np.ndarray, "n size size 3"]) -> UInt8[np.ndarray, "H W 3"]:
-    """Pictures side by side, small ones enlarged by a whole factor."""
+    """Images side by side, small ones enlarged by a whole factor."""
     size = pictures.shape[1]
     factor = -(-_LEAST_SIDE // size)
     return np.concatenate([images.resized(picture, factor * size) for picture in pictures], 1)

@@ -1,4 +1,4 @@
-"""One edit from its options to the written file and the lines that are printed about it."""
+"""One edit, from its options to the written file and the printed report."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SHOWN = 0.05  # intensity from which a unit is named
 
 
 def express(options: Options) -> int:
-    """Does what `options` ask for; returns the exit status. Raises a one-line error for what a user can mend."""
+    """Edits as `options` say; returns the exit status. Raises one-line errors for a user's mistakes."""
     kinds = (".png", *output.VIDEO_OUT) if options.series else (".png",)
     others = (("--like", options.like), ("--landmarks-from", options.landmarks_from))
     for flag, path in (("--image", options.image), *others):
@@ -71,7 +71,7 @@ def run(
 ) -> int:
     """Edits with a DFT-Net and a locator that are ready, and writes the result. See `express`.
 
-    `find` gives the landmarks of a made face, or None; they say how far the outline moved.
+    `find` gives the landmarks of a generated face, or None; they say how far the outline moved.
     """
     photo = _photo(options, locator, say)
     own = model.estimate(photo_face.in_range(photo))[0]
@@ -80,9 +80,9 @@ def run(
         other = _other(options.like, locator, "--like", say)
         like = model.estimate(photo_face.in_range(other))[0]
     units = options.targets.units(own, like)
-    say(f"estimated of {options.image.name}: {listed(own)}")
+    say(f"estimated for {options.image.name}: {listed(own)}")
     if options.sweep is None:
-        say(f"wanted: {listed(units)}")
+        say(f"target: {listed(units)}")
     levels, steps = _steps(options, own, units)
     each = [photo_face.enlarged(made, photo) for made in photo_face.edited(model, photo, steps)]
     _write(options, photo, each, levels, find, say)
@@ -106,7 +106,7 @@ def run_labelled(
         raise ValueError(f"--landmarks-from: dlib has no {scheme} points, which {options.workdir} needs")
     photo = _photo(options, locator, say)
     other = _other(options.landmarks_from, locator, "--landmarks-from", say)
-    say(f"wanted: {options.expression}, with the landmarks of {options.landmarks_from.name}")
+    say(f"target: {options.expression}, with the landmarks of {options.landmarks_from.name}")
     landmarks = other.face.ibug68[FROM_IBUG68[scheme]]
     made = model.synthesize(
         photo_face.in_range(photo), landmarks[None], np.array([target_units.label(options.expression)])
@@ -117,7 +117,7 @@ def run_labelled(
 
 
 def _photo(options: Options, locator: Locator, say: Say) -> Photo:
-    """The photo to edit; what a user should know of it is said."""
+    """The photo to edit; says which of several faces is edited, and that transparent parts are composited."""
     photo = photo_face.read(options.image, locator, "--image")
     if line := photo_face.which(photo, options.image.name):
         say(line)
@@ -127,7 +127,7 @@ def _photo(options: Options, locator: Locator, say: Say) -> Photo:
 
 
 def _other(path: Path, locator: Locator, flag: str, say: Say) -> Photo:
-    """The photo from which something is taken over."""
+    """The photo that gives landmarks or an expression."""
     other = photo_face.read(path, locator, flag)
     if line := photo_face.which(other, path.name):
         say(line.replace("is edited", "is taken"))
@@ -135,7 +135,7 @@ def _other(path: Path, locator: Locator, flag: str, say: Say) -> Photo:
 
 
 def listed(units: Units) -> str:
-    """The units that can be seen, with their intensities."""
+    """The visible action units, with their intensities."""
     shown = [f"{n} at {value:.2f}" for n, value in zip(action_units.NUMBERS, units.tolist()) if value >= _SHOWN]
     return ", ".join(shown) or "a neutral face"
 
@@ -177,7 +177,7 @@ def _write(
 
 
 def _sheet(options: Options, photo: Photo, faces: Sequence[np.ndarray], levels: np.ndarray) -> np.ndarray:
-    """The face as it is, and all steps beside it."""
+    """An image grid of the source face and all steps."""
     name = "" if options.sweep is None else f"AU {options.sweep} at "
     cells = [photo_face.original(photo), *faces]
     return sheet([Row("", cells)], ["source", *(f"{name}{level:g}" for level in levels)], cells[0].shape[0])

@@ -1,4 +1,4 @@
-"""What a user wants a face to show, from the words of the command line to action units."""
+"""Target action units, parsed from the command line."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from lgan_jax import action_units
 
 Units = Float32[np.ndarray, " 17"]
 
-LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a sweep that is shown in one picture
+LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a sweep that is shown in one image
 _FRAMES = 25  # of a video, from one end of a sweep to the other, and from one place of an interpolation to the next
 
 
 @dataclasses.dataclass(frozen=True)
 class TargetUnits:
-    """The wanted action units, as far as they do not depend on a face.
+    """The target action units, as far as they do not depend on a face.
 
     Attributes:
       whole: all of them, where an expression is asked for.
@@ -30,7 +30,7 @@ class TargetUnits:
 
     @classmethod
     def read(cls, au: Sequence[str], expression: str | None) -> TargetUnits:
-        """From the values of --au and --expression. Raises `ValueError`, one line, for what they cannot mean."""
+        """From the values of --au and --expression. Raises `ValueError`, one line, for invalid ones."""
         changes: dict[int, float] = {}
         for text in au:
             number, intensity = _unit(text)

@@ -1,4 +1,4 @@
-"""Inverting photos, from the options to the written files."""
+"""Inverts photos, from the options to the written files."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from lgan_jax.apps.shared import device, photo_face
 from lgan_jax.apps.shared.face_reader import Locator
 from lgan_jax.core import FaceInfo
 from lgan_jax.frames import to_pixels
-from lgan_jax.media import images, output, provenance, pts
+from lgan_jax.media import output, provenance, pts
 from lgan_jax.media.image_grid import Row, draw_landmarks, sheet
 from lgan_jax.media.images import to_bytes, to_floats
-from lgan_jax.media.source import open_source
+from lgan_jax.media.source import open_source, read_photo
 from lgan_jax.methods.began.evaluation.measures import way
 from lgan_jax.methods.began.evaluation.sheets import way_picture
 from lgan_jax.methods.began.model import LandmarkedFaces
@@ -35,12 +35,12 @@ _SHOWN = 256  # pixels a side of the video at least
 
 @runtime_checkable
 class Model(Protocol):
-    """What is needed of a trained model; see `LandmarkedFaces`."""
+    """The part of a trained model that inverts and generates; see `LandmarkedFaces`."""
 
     info: FaceInfo
 
     def invert(self, image: Any) -> Any:
-        """What was found of faces in [-1, 1]: `z`, `image`, `landmarks`, `error`, `updates`."""
+        """The inversion of faces in [-1, 1]: `z`, `image`, `landmarks`, `error`, `updates`."""
 
     def generate(self, z: Any) -> Any:
         """Faces in [-1, 1]."""
@@ -50,7 +50,7 @@ class Model(Protocol):
 
 
 def invert(options: Options) -> int:
-    """Does what `options` ask for; returns the exit status. Raises a one-line error for what a user can mend."""
+    """Inverts as `options` say; returns the exit status. Raises one-line errors for a user's mistakes."""
     sources = [photo_face.open_photo(path, options.flag) for path in options.files]
     output.check(options.out, sources[0], ("",))
     with locks.held(options.out, f"--out {options.out}"):
@@ -67,13 +67,13 @@ def _invert(options: Options) -> int:
 
 
 def framed(options: Options, info: FaceInfo, say: Say) -> Faces:
-    """The faces in the photos as the run's training pictures show theirs.
+    """The faces in the photos as the run's training images show theirs.
 
     Raises `ValueError` for a photo without a face, `ModuleNotFoundError` where one must be looked for without dlib.
     """
     locator, faces = None, []
     for path in options.files:
-        image = images.read(path).image
+        image = read_photo(path, say)
         if image.shape[:2] == (info.size, info.size):
             say(f"{path.name} has the run's size: it is taken as it is")
             faces.append(image)
@@ -81,7 +81,7 @@ def framed(options: Options, info: FaceInfo, say: Say) -> Faces:
         if locator is None:
             known = experiment.training_landmarks(options.workdir)
             locator = Locator({who: points for who, points in known.items() if len(points)}, info, follow=False)
-        photo = photo_face.read(path, locator, options.flag)
+        photo = photo_face.search(image, locator, f"{options.flag} {path}")
         if line := photo_face.which(photo, path.name):
             say(line.replace("is edited", "is taken"))
         faces.append(photo.face.crop)
@@ -89,7 +89,7 @@ def framed(options: Options, info: FaceInfo, say: Say) -> Faces:
 
 
 def run(options: Options, model: Model, faces: Faces, say: Say = print) -> None:
-    """Inverts framed faces with a model that is ready, and writes the folder, the whole folder or nothing."""
+    """Inverts framed faces with a loaded model, and writes the folder, whole or not at all."""
     targets = np.concatenate([faces, faces[:, :, ::-1]]) if options.mirror else faces
     found = model.invert(to_floats(targets))
     name = options.workdir.resolve().name
@@ -109,7 +109,7 @@ def run(options: Options, model: Model, faces: Faces, say: Say = print) -> None:
 
 
 def _write(path: Path, found: Any, i: int, run: str) -> None:
-    """Face number i: picture, landmarks, and all that was found of it."""
+    """Face number i: image, landmarks and latent."""
     picture, points = to_bytes(found.image[i]), np.asarray(found.landmarks[i], np.float64)
     provenance.write_png(path.with_name(f"{path.name}.png"), picture, run)
     path.with_name(f"{path.name}.pts").write_text(pts.text(to_pixels(points, *picture.shape[1::-1])))
@@ -135,7 +135,7 @@ def _sheet(options: Options, model: Model, faces: Faces, found: Any) -> UInt8[np
         )
         for i, path in enumerate(options.files)
     ]
-    return sheet(rows, ["photo", "made of its z", "landmarks"], size)
+    return sheet(rows, ["photo", "generated from z", "landmarks"], size)
 
 
 def _write_video(path: Path, options: Options, model: Model, z: Float32[np.ndarray, "steps 64"], run: str) -> None:

@@ -1,4 +1,4 @@
-"""Makes a picture with the look of one photo and the facial expression of another, by StyleGAN2.
+"""Generates an image with the appearance of one photo and the facial expression of another, by StyleGAN2.
 
   python -m lgan_jax.apps.project --network ffhq.pkl --fan 2DFAN4.zip --vgg vgg16.pt \
     --look A.jpg --landmarks B.jpg --out DIR

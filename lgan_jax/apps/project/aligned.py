@@ -1,4 +1,4 @@
-"""Photos aligned as a generator's pictures were: as FFHQ's (Karras et al. 2019), or as a run's; and their landmarks."""
+"""Photos aligned as a generator's images were: as FFHQ's (Karras et al. 2019), or as a run's; and their landmarks."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from jaxtyping import Float32, Int, UInt8
 from lgan_jax.data import align
 from lgan_jax.data.prepare.tracking import Tracker
 from lgan_jax.faces import Faces
-from lgan_jax.media import images
 from lgan_jax.media.images import to_floats
-from lgan_jax.media.source import open_source
+from lgan_jax.media.source import open_source, read_photo
 from lgan_jax.methods.projection.projector import Projector, flat
 from lgan_jax.ops import procrustes
 
@@ -25,12 +24,12 @@ class Framing(NamedTuple):
     """How faces are found and cropped.
 
     Attributes:
-      faces: finds them.
+      faces: the detector.
       size: pixels a side of the crops.
       alignment: of iBUG's 68 points in pixels, as those of `data.align`.
-      as_it_is: whether a picture of exactly that size is a crop already.
-      points: those of iBUG's 68 that are the landmarks of a face that was found, so that the projector's network, which
-        may never have seen a photo, need not look for them; None: it does.
+      as_it_is: whether an image of exactly that size is a crop already.
+      points: indices, among iBUG's 68, of a detected face's landmarks; None: the projector's network detects them
+        (a network that was not trained on photos should not).
     """
 
     faces: Faces
@@ -40,7 +39,7 @@ class Framing(NamedTuple):
     points: Int[np.ndarray, " N"] | None = None
 
     def tracker(self, follow: bool) -> Tracker:
-        """What looks for a face in each picture."""
+        """Detects a face in each image."""
         return Tracker(self.faces, self.size, follow)
 
 
@@ -66,11 +65,11 @@ class Follower:
         self.reset()
 
     def reset(self) -> None:
-        """Forgets whom it followed."""
+        """Starts over: the next image is searched as a whole."""
         self._tracker = self._framing.tracker(True)
 
     def locate(self, image: Picture) -> Face | None:
-        """The face in the next picture; None where there is none, or none with clear landmarks."""
+        """The face in the next image; None where there is none, or none with clear landmarks."""
         face = _found(image, self._framing, self._tracker)
         return face if face is not None and _clear(face, self._projector) else None
 
@@ -79,13 +78,13 @@ class Follower:
         return np.stack([landmarks(face, self._projector) for face in faces])
 
 
-def read(path: Path, flag: str, framing: Framing) -> Face:
+def read(path: Path, flag: str, framing: Framing, say: Callable[[str], None] = print) -> Face:
     """The one face in the photo at `path`, cropped.
 
-    Raises `FileNotFoundError` without the file, `ValueError` for what is no photo, or has no face or more than one.
+    Raises `FileNotFoundError` without the file, `ValueError` for a file that is no photo, or shows no face or several.
     """
     check(path, flag)
-    image = images.read(path).image
+    image = read_photo(path, say)
     if framing.as_it_is and image.shape[:2] == (framing.size, framing.size):
         return Face(path.stem, image)
     tracker = framing.tracker(False)
@@ -111,12 +110,12 @@ def check_landmarks(face: Face, projector: Projector, name: str) -> None:
 
 
 def landmarks(face: Face, projector: Projector) -> Float32[np.ndarray, "N 2"]:
-    """A face's landmarks in [0, 1] of its crop: known ones, or what the projector's network sees."""
+    """A face's landmarks in [0, 1] of its crop: known ones, or those that the projector's network detects."""
     return projector.locate(to_floats(face.crop[None]))[0] if face.landmarks is None else face.landmarks
 
 
 def _found(image: Picture, framing: Framing, tracker: Tracker) -> Face | None:
-    """The face in a picture that a tracker sees."""
+    """The face in an image that a tracker sees."""
     found = tracker.look(image)
     if found is None:
         return None

@@ -33,7 +33,7 @@ def projector(
       lpips: the linear weights; None where `vgg` holds them.
       weights: of groups of landmarks, where they are not the usual ones.
       settings: see `Settings`.
-      say: is told what a user should know.
+      say: prints a line for the user.
 
     Raises:
       FileNotFoundError, ValueError: one line that says which file is wrong, and how.
@@ -42,10 +42,10 @@ def projector(
     of_landmarks = losses.landmark_weights(IBUG68, weights)
     generator = interop.required("stylegan2", str(network), "--network")
     if generator.module.size < SMALLEST:
-        raise ValueError(f"{network} makes pictures of {generator.module.size} pixels; {SMALLEST} or more are needed")
+        raise ValueError(f"{network} generates images of {generator.module.size} pixels; {SMALLEST} or more are needed")
     landmarks = interop.required("fan", str(fan), "--fan")
     if landmarks.module.points != IBUG68.count:
-        raise ValueError(f"{fan} finds {landmarks.module.points} landmarks; a network for iBUG's 68 is needed")
+        raise ValueError(f"{fan} detects {landmarks.module.points} landmarks; a network for iBUG's 68 is needed")
     look = interop.network("lpips-vgg16", _look(vgg, lpips))
     return assembled(generator, landmarks, look, of_landmarks, settings, say)
 
@@ -54,7 +54,7 @@ def assembled(
     generator: Network, landmarks: Network, look: Network, weights: np.ndarray, settings: Settings,
     say: Callable[[str], None] = print,
 ) -> Projector:  # fmt: skip
-    """A projector as the published tool's: StyleGAN2, FAN and LPIPS, each given pictures of the size that it is for."""
+    """A projector as the published tool's: StyleGAN2, FAN and LPIPS, each given images of the size that it is for."""
     return Projector(
         generator,
         Seer(lambda variables, image: look.module.apply(variables, losses.reduced(image)), look.variables),

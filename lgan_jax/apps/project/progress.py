@@ -1,4 +1,4 @@
-"""How far a projection is, on the console, and what a user is told of one that diverged."""
+"""The progress of a projection on the console, and the message for a search that diverged."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Interrupted(Exception):
 
 
 class Tracks:
-    """Reports how far a search is, and keeps the styles that every example passed through."""
+    """Reports the progress of a search, and records the styles along it."""
 
     def __init__(self, steps: int, examples: int) -> None:
         self._steps = steps
@@ -48,11 +48,11 @@ class Tracks:
 
 
 class Frames:
-    """Reports which frame of a video is worked on, and ends the work when the user wants to stop.
+    """Reports the progress of a video, and stops it when the user presses Ctrl-C.
 
     Attributes:
       written: frames so far.
-      held: those of them that show the picture before.
+      held: those of them that reuse the previous result.
     """
 
     def __init__(self, frames: int, interrupts: Interrupts) -> None:
@@ -74,7 +74,7 @@ class Frames:
         self.check()
 
     def frame(self, fresh: bool) -> None:
-        """One more is written, with a picture that was made for it if it is `fresh`."""
+        """Counts one more written frame; `fresh` if its image was generated for it."""
         self.written, self.held = self.written + 1, self.held + (not fresh)
         self._bar.report(self.written, self._figures, None)
 

@@ -1,8 +1,9 @@
-"""A projection from its options to the folder that is written and the lines that are printed about it."""
+"""A projection, from its options to the written folder and the printed report."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -41,7 +42,7 @@ def settings(options: Options) -> Settings:
 
 
 def project(options: Options) -> int:
-    """Does what `options` ask for; returns the exit status. Raises a one-line error for what a user can mend."""
+    """Projects as `options` say; returns the exit status. Raises one-line errors for a user's mistakes."""
     settings(options)  # raises, as the next, for values that mean nothing
     if options.workdir is None:
         landmark_weights(IBUG68, options.weights)
@@ -75,7 +76,7 @@ def run(options: Options, projector: Projector, framing: Framing, say: Say = pri
     """Projects with networks that are ready, and writes the results. See `project`."""
     pairs = read_pairs(options, projector, framing, say)
     looks, others = ([pair[i] for pair in pairs] for i in (0, 1))
-    shifts = _shifts(options, looks, projector, framing)
+    shifts = _shifts(options, looks, projector, framing, say)
     tracks = progress.Tracks(options.steps, len(pairs) * options.restarts)
     look, landmarks = (
         to_floats(np.stack([face.crop for face in looks])),
@@ -119,7 +120,7 @@ def paired(looks: Sequence[Path], landmarks: Sequence[Path]) -> list[tuple[Path,
 
 
 def read_pairs(options: Options, projector: Projector, framing: Framing, say: Say) -> list[tuple[Face, Face]]:
-    """The aligned faces of each pair. Of several, those that cannot be used are said and left out.
+    """The aligned faces of each pair. Of several, unusable ones are reported and left out.
 
     Raises `ValueError` where it is the only one, or none is left.
     """
@@ -127,12 +128,10 @@ def read_pairs(options: Options, projector: Projector, framing: Framing, say: Sa
     for path in dict.fromkeys((options.look, options.landmarks)):
         for note in open_source(path).notes:
             say(f"{path.name}: {note}")
-    pairs = []
+    pairs, read = [], functools.cache(lambda path, flag: aligned.read(path, flag, framing, say))
     for look, landmarks in paths:
         try:
-            one, other = (
-                aligned.read(path, flag, framing) for path, flag in ((look, "--look"), (landmarks, "--landmarks"))
-            )
+            one, other = read(look, "--look"), read(landmarks, "--landmarks")
             aligned.check_landmarks(other, projector, f"--landmarks {landmarks}")
             if options.relative:
                 aligned.check_landmarks(one, projector, f"--look {look}")
@@ -147,13 +146,13 @@ def read_pairs(options: Options, projector: Projector, framing: Framing, say: Sa
 
 
 def _shifts(
-    options: Options, looks: Sequence[Face], projector: Projector, framing: Framing
+    options: Options, looks: Sequence[Face], projector: Projector, framing: Framing, say: Say
 ) -> Float32[np.ndarray, "n N 2"] | None:
-    """What `--relative` adds to the landmarks of each pair. Raises `ValueError` as `aligned.read`."""
+    """The offsets that `--relative` adds to the landmarks of each pair. Raises `ValueError` as `aligned.read`."""
     if not options.relative:
         return None
     flag, path = "--neutral", target_landmarks.at_rest(options, moving=False)
-    neutral = aligned.read(path, flag, framing)
+    neutral = aligned.read(path, flag, framing, say)
     aligned.check_landmarks(neutral, projector, f"{flag} {path}")
     at_rest = aligned.landmarks(neutral, projector)
     return np.stack([target_landmarks.shift(look, at_rest, projector) for look in looks])

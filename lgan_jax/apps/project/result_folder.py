@@ -1,4 +1,4 @@
-"""The folder that a projection leaves: pictures, w, and a video of how it came about."""
+"""The folder that a projection writes: images, w, and a video of the search."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lgan_jax.media.images import encode_png, resized, to_bytes, to_floats
 from lgan_jax.media.source import Source
 from lgan_jax.methods.projection.projector import Projection, Projector
 
-_SMALLEST = 256  # pixels a side of a picture to draw landmarks on: on a smaller one they would hide the face
+_SMALLEST = 256  # pixels a side of an image to draw landmarks on: on a smaller one they would hide the face
 _LARGEST = 512  # pixels a side of a panel of the video
 _RATE = Fraction(25)
 
@@ -61,10 +61,10 @@ def write(
     Args:
       out: see `check`.
       pairs: the aligned photos.
-      wanted: the landmarks of each pair, and a picture to draw them over.
-      projector: what drew.
+      wanted: the landmarks of each pair, and an image to draw them over.
+      projector: generated the images.
       found: a row for each pair.
-      tracks: the styles that each passed through.
+      tracks: the styles along each search.
       options: the command's, with `made_by` and `visible_mark`.
     """
     with folder(out) as part:
@@ -78,13 +78,13 @@ def write(
 
 
 def with_landmarks(picture: Picture, landmarks: Points, scheme: Scheme) -> Picture:
-    """A picture, of 256 pixels at least, with landmarks in [0, 1] drawn over it."""
+    """An image, of 256 pixels at least, with landmarks in [0, 1] drawn over it."""
     large = resized(picture, max(_SMALLEST, len(picture)))
     return sheets.trace(large, landmarks, scheme, sheets.LINE, sheets.POINT)
 
 
 def with_seen_landmarks(picture: Picture, projector: Projector) -> Picture:
-    """A picture as `with_landmarks` makes it, with those that the projector's network sees."""
+    """An image as `with_landmarks` makes it, with the landmarks that the projector's network detects."""
     return with_landmarks(picture, projector.locate(to_floats(picture[None]))[0], projector.scheme)
 
 
@@ -103,7 +103,7 @@ def _write_one(
     provenance.write_png(folder / "result.png", made, run)
     provenance.write_png(folder / "result-landmarks.png", with_seen_landmarks(made, projector), run)
     for name, face in (("look", look), ("landmarks", landmarks)):
-        (folder / f"{name}.png").write_bytes(encode_png(face.crop))  # a photo, which no model made
+        (folder / f"{name}.png").write_bytes(encode_png(face.crop))  # a photo, not generated
     features, places = one.style.shape[-1], projector.generator.places
     np.savez(folder / "w.npz", w=np.broadcast_to(one.style.reshape(1, -1, features), (1, places, features)))
     _write_video(folder / "progress.mp4", look.crop, wanted, projector, one, track, options)
@@ -118,7 +118,7 @@ def _write_video(
     track: np.ndarray,
     options: Any,
 ) -> None:
-    """Four panels: the look, what was made, the same with its landmarks, those that are wanted."""
+    """Four panels: the source, the generated image, the same with its landmarks, the target landmarks."""
     side = min(_LARGEST, max(_SMALLEST, projector.generator.size))
     made = output.Video(path, Source(path, "folder", (), len(track), _RATE, 1 / _RATE), options.made_by)
     last = resized(wanted, side)

@@ -1,4 +1,4 @@
-"""The landmarks that a projection is to have: a face's own, or its change from rest added to those of the look."""
+"""The target landmarks of a projection: a face's own, or its change from rest added to the source's."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Points = Float32[np.ndarray, "n N 2"]
 def landmarks(
     faces: Sequence[Face], projector: Projector, shifts: Points | None = None
 ) -> Float32[np.ndarray, "n side side 3"] | Points:
-    """What a projector is to be given of n faces: the landmarks plus `shifts`, one for each.
+    """The projector's input for n faces: the landmarks plus `shifts`, one for each.
 
-    Without shifts, and where nobody's landmarks are known: the crops, for the projector's network to see.
+    Without shifts, and where no landmarks are known: the crops, for the projector's network.
     """
     if shifts is None and all(face.landmarks is None for face in faces):
         return to_floats(np.stack([face.crop for face in faces]))
@@ -31,7 +31,7 @@ def landmarks(
 
 
 def at_rest(options: Options, moving: bool) -> Path | int | None:
-    """What `--relative` starts from: a photo, or of a video the number of a frame, None to have it found.
+    """The starting point of `--relative`: a photo, or of a video the number of a frame, None to have it found.
 
     Raises `ValueError` for a --neutral that is missing or means nothing, and `FileNotFoundError` without the photo.
     """
@@ -55,7 +55,7 @@ def shift(look: Face, at_rest: Float32[np.ndarray, "N 2"], projector: Projector)
 def shown(
     pair: tuple[Face, Face], projector: Projector, shift: Float32[np.ndarray, "N 2"] | None = None
 ) -> tuple[aligned.Picture, Float32[np.ndarray, "N 2"]]:
-    """A picture to draw the wanted landmarks over, and those: the landmarks' crop, or with a shift the look's."""
+    """An image to draw the target landmarks over, and the landmarks: the driving crop, or with a shift the source."""
     look, other = pair
     points = aligned.landmarks(other, projector)
     return (other.crop, points) if shift is None else (look.crop, points + shift)

@@ -1,4 +1,4 @@
-"""A video of one face, with the expressions of another: every frame is projected from where the last one ended."""
+"""Projects every frame of a video: one face with the expressions of another. Each search starts from the last."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run(options: Any, projector: Projector, framing: Framing, say: Callable[[str
     After Ctrl-C, and where a search diverges, the video has the frames before that. `options` are the command's. Raises
     `ValueError` where no frame shows a face or a search diverged, and for the photo as `aligned.read`.
     """
-    look = aligned.read(options.look, "--look", framing)
+    look = aligned.read(options.look, "--look", framing, say)
     source, out = open_source(options.landmarks), options.out / _NAME
     follower, shift = Follower(framing, projector), None
     if options.relative:
@@ -52,7 +52,7 @@ def run(options: Any, projector: Projector, framing: Framing, say: Callable[[str
     if early == progress.DIVERGED:
         name = f"--landmarks {options.landmarks}, frame {report.written}"
         raise ValueError(f"{name}: {early}; {out} has the frames before it")
-    say(f"{out} is written; {report.held} of {report.written} frames show the picture before, for want of a face")
+    say(f"{out} is written; {report.held} of {report.written} frames reuse the previous result, having no face")
     for note in source.notes:
         say(f"{options.landmarks.name}: {note}")
     if early:
@@ -79,7 +79,7 @@ def _write(
 def _shift(
     options: Any, look: Face, source: Source, follower: Follower, projector: Projector, say: Callable[[str], None]
 ) -> Float32[np.ndarray, "1 N 2"]:
-    """What `--relative` adds to each frame's landmarks.
+    """The offset that `--relative` adds to each frame's landmarks.
 
     Raises `ValueError` without a neutral frame, and where the look's landmarks are not clear.
     """
@@ -98,9 +98,9 @@ def _pictures(
     shift: Float32[np.ndarray, "1 N 2"] | None,
     report: progress.Frames,
 ) -> Iterator[tuple[Picture, int, bool]]:
-    """For every frame a picture, its time, and whether it was made for it; none before the first that shows a face.
+    """Yields, for every frame, an image, its time, and whether it was generated for that frame.
 
-    Those that come before it show that first picture too, so that none is missing.
+    Frames before the first face show the first result.
     """
     key, following = jax.random.key(options.seed), projector.following(options.frame_steps)
     waiting, found = [], None

@@ -1,4 +1,4 @@
-"""How made faces are laid out in the pictures that are written, and which frames show which of them."""
+"""The layout of generated faces in the written frames, and the stage that writes them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import cv2
 import numpy as np
 
-from lgan_jax.apps.reenact.stages import Made
+from lgan_jax.apps.reenact.stages import GeneratedFrame
 from lgan_jax.landmarks import Scheme
 from lgan_jax.media import provenance
 from lgan_jax.media.output import Output
@@ -22,13 +22,13 @@ _LISTED = 10  # frames without a face that are named
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """What a written picture shows.
+    """The contents of a written image.
 
     Attributes:
       size: side of each face in pixels.
-      side_by_side: with what drives it beside it, or as a grid's first cell.
-      paste_back: the face in the driving picture, in the place of the face that drives it.
-      match_colours: of a pasted face, to the picture around it.
+      side_by_side: with the driving face beside it, or as a grid's first cell.
+      paste_back: the face pasted into the driving image.
+      match_colours: of a pasted face, to the image around it.
       mark: with the visible mark.
     """
 
@@ -38,8 +38,8 @@ class Layout:
     match_colours: bool = False
     mark: bool = True
 
-    def picture(self, made: Made, scheme: Scheme) -> np.ndarray:
-        """The picture to write, uint8 `(H, W, 3)`."""
+    def picture(self, made: GeneratedFrame, scheme: Scheme) -> np.ndarray:
+        """The image to write, uint8 `(H, W, 3)`."""
         if self.paste_back:
             shown = edge([made.landmarks[0], made.driving], scheme, made.faces.shape[1])
             face = matched(made.faces[0], made.crop, shown) if self.match_colours else made.faces[0]
@@ -57,7 +57,7 @@ def columns(count: int) -> int:
 
 
 def grid(cells: list[np.ndarray]) -> np.ndarray:
-    """Equal pictures row by row, in a grid that is as wide as high or one wider."""
+    """Equal images row by row, in a grid that is as wide as high or one wider."""
     wide = columns(len(cells))
     empty = np.full_like(cells[0], _EMPTY)
     rows = [cells[start : start + wide] for start in range(0, len(cells), wide)]
@@ -66,7 +66,7 @@ def grid(cells: list[np.ndarray]) -> np.ndarray:
 
 
 def enlarged(image: np.ndarray, size: int) -> np.ndarray:
-    """The picture at `size`×`size` pixels: Lanczos, or areas averaged to make it smaller."""
+    """The image at `size`×`size` pixels: Lanczos, or areas averaged to make it smaller."""
     if image.shape[0] == size:
         return image
     interpolation = cv2.INTER_LANCZOS4 if size > image.shape[0] else cv2.INTER_AREA
@@ -74,9 +74,9 @@ def enlarged(image: np.ndarray, size: int) -> np.ndarray:
 
 
 class Writer:
-    """The last stage: writes a picture for every frame, and counts.
+    """The last stage: writes an image for every frame, and counts.
 
-    A frame without a face shows the last picture that could be made; those before the first face show the first one.
+    A frame without a face reuses the previous result; frames before the first face show the first result.
 
     Attributes:
       written: frames so far.
@@ -91,10 +91,10 @@ class Writer:
         self._waiting = array.array("q")  # times of the frames before the first face
         self.written, self.faceless, self.listed = 0, 0, []
 
-    def __call__(self, frames: Iterator[Made | int]) -> Iterator[int]:
+    def __call__(self, frames: Iterator[GeneratedFrame | int]) -> Iterator[int]:
         """The stage; yields the number of frames written so far."""
         for index, frame in enumerate(frames):
-            if isinstance(frame, Made):
+            if isinstance(frame, GeneratedFrame):
                 self._last = self._layout.picture(frame, self._scheme)
                 for time in (*self._waiting, frame.time):
                     self._write(time)

@@ -74,7 +74,7 @@ class Pipeline:
         return self._stopping.is_set()
 
     def stop(self) -> None:
-        """Lets the first stage take in nothing more; what is under way is finished."""
+        """Stops the first stage's input; work under way is finished."""
         self._stopping.set()
 
     def _run(self, stage: Stage, source: queue.Queue | None, sink: queue.Queue) -> None:

@@ -1,4 +1,4 @@
-"""One reenactment from its options to the written file and the lines that are printed about it."""
+"""One reenactment, from its options to the written file and the printed report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lgan_jax import cli, experiment, locks
 from lgan_jax.apps.reenact.command import Options
 from lgan_jax.apps.reenact.layout import Layout, Writer, columns
 from lgan_jax.apps.reenact.pipeline import Pipeline, Stage
-from lgan_jax.apps.reenact.stages import Driver, Model, search
+from lgan_jax.apps.reenact.stages import Model, Synthesizer, detect_faces
 from lgan_jax.apps.shared import EVERYBODY, device, references, sampled_frames
 from lgan_jax.apps.shared.face_reader import FaceReader, Locator, Reader
 from lgan_jax.apps.shared.neutral_frame import most_neutral, neutral_frame
@@ -27,14 +27,14 @@ from lgan_jax.nn import chunks
 from lgan_jax.progress import Progress
 from lgan_jax.training.interrupts import Interrupts
 
-_DRIVER_FRAMES = 64  # by which pose and expression are told apart from the shape of the driver's face
+_DRIVER_FRAMES = 64  # that separate pose and expression from the shape of the driver's face
 _WHOLE = 0.98  # of the frames that a video says it has; with fewer, it is cut off or damaged
 
 Say = Callable[[str], None]
 
 
 def reenact(options: Options) -> int:
-    """Does what `options` ask for; returns the exit status. Raises a one-line error for what a user can mend."""
+    """Reenacts as `options` say; returns the exit status. Raises one-line errors for a user's mistakes."""
     source = open_source(options.driving)
     output.check(options.out, source)
     if options.relative and source.kind == "image":
@@ -63,7 +63,7 @@ def opened(workdir: Path) -> Model:
     """The model of a run. Raises `ValueError` where it is not LandmarkGAN's."""
     model = lgan_jax.load(workdir)
     if not isinstance(model, LandmarkGAN):
-        raise ValueError(f"--workdir {workdir} is no LandmarkGAN run: it has no generator that could make faces")
+        raise ValueError(f"--workdir {workdir} is no LandmarkGAN run: it has no generator of faces")
     return model
 
 
@@ -89,14 +89,14 @@ def run(
     targets: Sequence[str],
     say: Say = print,
 ) -> int:
-    """Makes the faces of `targets` with a model and a reader that are ready, and writes them. See `reenact`."""
+    """Generates the faces of `targets` with a loaded model and reader, and writes them. See `reenact`."""
     shifts = _shifts(options, source, model, reader, known, targets, say) if options.relative else None
     if source.kind == "video" and shifts is None and model.in_closed_form:
         model = _knowing_driver(source, model, reader, say)
     batch = 1 if source.kind == "image" else chunks.largest()
     steady = options.steady and batch > 1
     coverage = TrainingDistance(known) if any(len(points) > 1 for points in known.values()) else None
-    driver = Driver(
+    driver = Synthesizer(
         model,
         reader,
         targets,
@@ -129,7 +129,7 @@ def _write(
     source: Source,
     model: Model,
     reader: Reader,
-    driver: Driver,
+    driver: Synthesizer,
     layout: Layout,
     made: Output,
     say: Say,
@@ -137,7 +137,7 @@ def _write(
     writer = Writer(made, layout, model.info.scheme, lambda: pipeline.stopped)
     stages = [
         Stage("decode", lambda _: source.frames()),
-        Stage("landmarks", lambda frames: search(frames, reader, options.paste_back)),
+        Stage("landmarks", lambda frames: detect_faces(frames, reader, options.paste_back)),
         Stage("networks", driver),
         Stage("encode", writer),
     ]
@@ -158,14 +158,14 @@ def _write(
     for line in [*lines, *_held(driver, writer, model, options), *_outside(driver, writer)]:
         say(line)
     if layout.side_by_side + len(driver.targets) > 2 and not layout.paste_back:
-        cells = ["what drives"] * layout.side_by_side + list(driver.targets)
+        cells = ["driving"] * layout.side_by_side + list(driver.targets)
         say(f"grid, {columns(len(cells))} in a row: {', '.join(cells)}")
     say(f"{out} is complete" if not stopped else f"stopped: {out} holds the first {writer.written} frames and is whole")
     return 128 + interrupts.signal_number if stopped else 0
 
 
 def _follow(pipeline: Pipeline, progress: Progress, interrupts: Interrupts) -> None:
-    """Shows the progress to the end. A first Ctrl-C lets what is under way be finished, a second ends at once."""
+    """Shows the progress to the end. A first Ctrl-C lets frames under way finish, a second ends at once."""
     before = 0
     for written in pipeline:
         progress.advance(float(written - before))
@@ -202,7 +202,7 @@ def _knowing_driver(source: Source, model: Model, reader: Reader, say: Say) -> M
 
 
 def _report(writer: Writer, source: Source, stages: Sequence[Stage], seconds: float, stopped: bool) -> list[str]:
-    """Lines on where the time went, and on what a user should know of the result."""
+    """Lines on the time of each stage, and on frames without a face."""
     count = writer.written
     lines = [f"{stage.name:>10} {stage.busy:7.1f} s {1000 * stage.busy / count:8.1f} ms a frame" for stage in stages]
     slowest = max(stages, key=lambda stage: stage.busy)
@@ -215,15 +215,15 @@ def _report(writer: Writer, source: Source, stages: Sequence[Stage], seconds: fl
         more = f" and {writer.faceless - len(writer.listed)} more" if writer.faceless > len(writer.listed) else ""
         photos = source.kind == "folder"
         numbers = ", ".join(source.files[i].name if photos else str(i) for i in writer.listed)
-        lines.append(f"no face in {writer.faceless} of {count} frames, which repeat another: {numbers}{more}")
+        lines.append(f"no face in {writer.faceless} of {count} frames, which reuse another result: {numbers}{more}")
     lines += source.notes
     if source.kind == "video" and not stopped and count < _WHOLE * source.count:
         lines.append(f"{source.path} is cut off or damaged: {count} of about {source.count} frames can be read")
     return lines
 
 
-def _held(driver: Driver, writer: Writer, model: Model, options: Options) -> list[str]:
-    """In how many frames the constraint changed the landmarks of each target, where there is one."""
+def _held(driver: Synthesizer, writer: Writer, model: Model, options: Options) -> list[str]:
+    """The number of frames in which the constraint changed the landmarks of each target, if there is one."""
     if not (model.constraint and options.constraint):
         return []
     new = model.info.identities[-1] if options.reference else None
@@ -235,8 +235,8 @@ def _held(driver: Driver, writer: Writer, model: Model, options: Options) -> lis
     ]
 
 
-def _outside(driver: Driver, writer: Writer) -> list[str]:
-    """How many frames lie outside what the run knows, where that can be measured."""
+def _outside(driver: Synthesizer, writer: Writer) -> list[str]:
+    """The number of frames outside the training range, where it can be measured."""
     if driver.outside is None:
         return []
     more = ": expect artifacts there" if driver.outside else ""

@@ -1,4 +1,4 @@
-"""From pictures to made faces: the two stages between reading and writing."""
+"""The two stages between reading and writing frames: detecting faces, and generating the target's faces."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LEAST, _FOLLOW = 2.0, 50.0
 
 @runtime_checkable
 class Model(Protocol):
-    """What is needed of a trained model; see `LandmarkGAN`."""
+    """The part of a trained model that reenacts; see `LandmarkGAN`."""
 
     info: FaceInfo
     constraint: float
@@ -45,25 +45,25 @@ class Model(Protocol):
         """Θ_t(L), in [-1, 1]."""
 
 
-class Found(NamedTuple):
-    """A frame after the search: its time, its face or None, and its picture where it is needed later."""
+class DetectedFrame(NamedTuple):
+    """A frame after detection: its time, its face or None, and its image where it is needed later."""
 
     time: int
     face: Located | None
     image: np.ndarray | None
 
 
-class Made(NamedTuple):
-    """A frame for which faces were made.
+class GeneratedFrame(NamedTuple):
+    """A frame with generated faces.
 
     Attributes:
       time: in ticks of the source.
-      image: the driving picture, where it is needed.
+      image: the driving image, where it is needed.
       crop: the driving face, aligned.
-      transform: from the driving picture's pixels to the crop's, steadied.
+      transform: from the driving image's pixels to the crop's, steadied.
       driving: landmarks `(N, 2)` of the driving face in the crop, steadied.
       faces: uint8 `(targets, size, size, 3)`.
-      landmarks: `(targets, N, 2)` that the faces were made from.
+      landmarks: `(targets, N, 2)` from which the faces were generated.
     """
 
     time: int
@@ -75,22 +75,22 @@ class Made(NamedTuple):
     landmarks: np.ndarray
 
 
-def search(frames: Iterator[Frame], reader: Reader, keep: bool) -> Iterator[Found]:
-    """The stage that finds faces; `keep` says that the pictures are needed later."""
+def detect_faces(frames: Iterator[Frame], reader: Reader, keep: bool) -> Iterator[DetectedFrame]:
+    """The stage that detects faces; `keep` passes the images on."""
     for frame in frames:
         face = None if frame.image is None else reader.locate(frame.image)
-        yield Found(frame.time, face, frame.image if keep and face else None)
+        yield DetectedFrame(frame.time, face, frame.image if keep and face else None)
 
 
-class Driver:
-    """The stage of the networks: landmarks are read and steadied, and every target's face is made from them.
+class Synthesizer:
+    """The stage of the networks: reads and smooths landmarks, and generates each target's face from them.
 
-    Frames go through in batches. What comes out is a `Made`, or for a frame without a face its time alone.
+    Frames go through in batches. Yields a `GeneratedFrame`, or for a frame without a face its time alone.
 
     Attributes:
-      targets: whose faces are made.
-      held: for each, in how many frames the constraint changed the landmarks.
-      outside: in how many frames the landmarks lie outside what the run knows; None where that cannot be measured.
+      targets: the identities whose faces are generated.
+      held: for each, the number of frames in which the constraint changed the landmarks.
+      outside: the number of frames with landmarks outside the training range; None where it cannot be measured.
     """
 
     def __init__(
@@ -107,8 +107,8 @@ class Driver:
     ) -> None:
         """`shifts` are added to the driving landmarks of each target: its neutral face less the driver's.
 
-        `constrain` off leaves converted landmarks where they lie. `coverage` counts, in `outside`, the frames whose
-        landmarks, before they are converted and held, lie outside what the run knows, for any target.
+        `constrain` off leaves converted landmarks unchanged. `coverage` measures, before conversion, which frames
+        count in `outside`, for any target.
         """
         self._model, self._reader, self.targets = model, reader, tuple(targets)
         self._time_base, self._batch, self._shifts = time_base, batch, shifts
@@ -124,14 +124,14 @@ class Driver:
         self._faces(self._reader.points([located] * self._batch), self.targets[0])
         self.held = dict.fromkeys(self.targets, 0)
 
-    def __call__(self, found: Iterator[Found]) -> Iterator[Made | int]:
+    def __call__(self, found: Iterator[DetectedFrame]) -> Iterator[GeneratedFrame | int]:
         """The stage."""
         while batch := list(itertools.islice(found, self._batch)):
             made = self._make([frame for frame in batch if frame.face])
             for frame in batch:
                 yield next(made) if frame.face else frame.time
 
-    def _make(self, frames: Sequence[Found]) -> Iterator[Made]:
+    def _make(self, frames: Sequence[DetectedFrame]) -> Iterator[GeneratedFrame]:
         if not frames:
             return
         faces = [frame.face for frame in frames]
@@ -148,14 +148,16 @@ class Driver:
         made = [self._faces(points, target) for target in self.targets]
         for i, frame in enumerate(frames):
             pictures, landmarks = (np.stack([each[field][i] for each in made]) for field in (0, 1))
-            yield Made(frame.time, frame.image, frame.face.crop, transforms[i], points[i], pictures, landmarks)
+            yield GeneratedFrame(
+                frame.time, frame.image, frame.face.crop, transforms[i], points[i], pictures, landmarks
+            )
 
     def _driving(self, points: np.ndarray, target: str) -> np.ndarray:
         """The landmarks that a target's converter is given."""
         return points if self._shifts is None else points + self._shifts[target][None].astype(np.float32)
 
     def _faces(self, points: np.ndarray, target: str) -> tuple[np.ndarray, np.ndarray]:
-        """Faces in bytes, and the landmarks that they were made from."""
+        """Faces as uint8, and the landmarks from which they were generated."""
         count = len(points)
         driving = self._driving(points, target)
         padding = min(self._batch, 2) - count
@@ -168,7 +170,7 @@ class Driver:
 
 
 class _Steady:
-    """One-Euro filters over the landmarks in the crop, and over the crop's place in the picture."""
+    """One-Euro filters over the landmarks in the crop, and over the crop's place in the image."""
 
     def __init__(self, size: int) -> None:
         self._corners = np.array([[0.0, 0.0], [size, 0.0]])

@@ -1,4 +1,4 @@
-"""What the networks of an app run on."""
+"""The device that an app's networks run on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lgan_jax.training.announce import has_gpu
 
 
 def line() -> str:
-    """What the networks run on, and a warning where that is not the GPU that the machine has."""
+    """Names the device of the networks, with a warning where the machine has a GPU that JAX does not use."""
     found = jax.devices()[0]
     text = f"running on {found.device_kind} ({found.platform}, {os.cpu_count()} CPU cores)"
     if found.platform == "cpu" and has_gpu():

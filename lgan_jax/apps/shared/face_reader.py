@@ -1,6 +1,6 @@
-"""From a picture to the face in it, in the frame that a run was trained in: what the apps work on.
+"""Locates the face in an image, aligns it as a run's training images, and reads its landmarks.
 
-Pictures are uint8 RGB `(H, W, 3)`; pixel coordinates run from edge to edge (the first pixel's centre is 0.5).
+Images are uint8 RGB `(H, W, 3)`; pixel coordinates run from edge to edge (the first pixel's centre is 0.5).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from lgan_jax.data import align, kept
 from lgan_jax.data.prepare.tracking import Tracker
 from lgan_jax.faces import Box, Faces
 from lgan_jax.landmarks import IBUG68, IBUG68_TO_INNER49, WFLW98_TO_IBUG68, Scheme
+from lgan_jax.metrics.identity import SAME_PERSON, identity_distance
 from lgan_jax.ops import procrustes
 
 # The points of a scheme that align a face, and the same points among iBUG's 68: all that both have inside the outline.
@@ -33,7 +34,7 @@ FROM_IBUG68 = {"ibug68": np.arange(IBUG68.count), "inner49": IBUG68_TO_INNER49}
 
 @runtime_checkable
 class Model(Protocol):
-    """What is needed of a model."""
+    """The part of a trained model that reads landmarks."""
 
     info: FaceInfo
 
@@ -43,24 +44,24 @@ class Model(Protocol):
 
 @runtime_checkable
 class Reader(Protocol):
-    """What follows a face through pictures, as `FaceReader` does; what it finds is its own affair."""
+    """Follows a face through images, as `FaceReader` does; the type of a located face is its own."""
 
     def locate(self, image: np.ndarray) -> Any | None:
-        """The face in the next picture."""
+        """The face in the next image."""
 
     def points(self, faces: Sequence[Any]) -> Float32[np.ndarray, "n N 2"]:
         """The landmarks of several."""
 
     def reset(self) -> None:
-        """Forgets whom it followed."""
+        """Starts over: the next image is searched as a whole."""
 
 
 class Seen(NamedTuple):
-    """The face of one picture.
+    """The face of one image.
 
     Attributes:
       landmarks: in the run's scheme, in [0, 1] of the aligned crop, which is the run's frame.
-      transform: the similarity from the picture's pixels to the crop's.
+      transform: the similarity from the image's pixels to the crop's.
       crop: the aligned crop.
     """
 
@@ -78,7 +79,7 @@ class Located(NamedTuple):
 
 
 class Locator:
-    """Finds the face of each picture and aligns it as a run's training crops are.
+    """Finds the face of each image and aligns it as a run's training crops are.
 
     dlib finds the largest face and keeps to it while it can be seen, unless `follow` is off.
     """
@@ -100,22 +101,22 @@ class Locator:
         self.reset()
 
     def reset(self) -> None:
-        """Forgets whom it followed."""
+        """Starts over: the next image is searched as a whole."""
         self._tracker = Tracker(self._faces, self.size, self._follow)
 
     def load(self) -> None:
-        """Loads dlib's models now, not at the first picture. Raises `ModuleNotFoundError` without dlib."""
+        """Loads dlib's models now, not at the first image. Raises `ModuleNotFoundError` without dlib."""
         blank = np.zeros((80, 80, 3), np.uint8)
         self._faces.find(blank)
         self._faces.landmarks(blank, Box(0, 0, 80, 80))
 
     @property
     def boxes(self) -> list[Box]:
-        """The faces seen when a whole picture was searched last."""
+        """The faces seen when a whole image was searched last."""
         return self._tracker.boxes
 
     def missed(self, image: UInt8[np.ndarray, "H W 3"]) -> str:
-        """Why `locate` finds no face in a picture, as words to follow "there is no face"; empty where nothing is seen.
+        """Why `locate` finds no face in an image, as words to follow "there is no face"; empty where nothing is seen.
 
         A face may be turned, or too small for the detector.
         """
@@ -130,8 +131,16 @@ class Locator:
             )
         return ""
 
+    def others(self, faces: Sequence[Located]) -> int:
+        """The number of these faces that show another person than the face nearest to all, by dlib's descriptors."""
+        if not faces:
+            return 0
+        known = self._faces.descriptors([face.crop for face in faces], [face.ibug68 for face in faces])
+        apart = np.array([identity_distance(known, np.broadcast_to(one, known.shape)) for one in known])
+        return int((apart[np.median(apart, 1).argmin()] > SAME_PERSON).sum())
+
     def locate(self, image: UInt8[np.ndarray, "H W 3"]) -> Located | None:
-        """Finds and aligns the face in the next picture; None where there is none. Pictures come in their order."""
+        """Finds and aligns the face in the next image; None where there is none. Images come in their order."""
         found = self._tracker.look(image)
         if found is None:
             return None
@@ -142,13 +151,12 @@ class Locator:
 
 
 class FaceReader(Locator):
-    """Locates the face of each picture, and reads its landmarks in a run's frame.
+    """Locates the face of each image, and reads its landmarks in a run's frame.
 
-    What `landmarks` names gives the points: "dlib" itself, or the run's own "detector" from the aligned crop. "auto" is
+    `landmarks` names the source of the points: "dlib", or the run's own "detector" on the aligned crop. "auto" is
     dlib where its 68 points make up the run's scheme, and the detector elsewhere.
 
-    `read` does all of it for one picture. Who has many calls `locate` for each
-    in turn, and `points` for several at once.
+    `read` handles one image. For many, call `locate` for each in turn, and `points` for several at once.
     """
 
     def __init__(
@@ -168,7 +176,7 @@ class FaceReader(Locator):
         super().__init__(known, model.info, faces, follow)
 
     def read(self, image: UInt8[np.ndarray, "H W 3"]) -> Seen | None:
-        """The face in the next picture; None where there is none."""
+        """The face in the next image; None where there is none."""
         located = self.locate(image)
         if located is None:
             return None
@@ -187,7 +195,7 @@ class FaceReader(Locator):
 def alignment(
     known: Mapping[str, np.ndarray], scheme: Scheme
 ) -> Callable[[Float64[np.ndarray, "68 2"], int], Float64[np.ndarray, "2 3"]]:
-    """What gives the similarity to a run's frame, as `align.alignment` does; see `template`."""
+    """The function from landmarks to the similarity to a run's frame, as `align.alignment`; see `template`."""
     places, among_68 = template(known, scheme)
     return lambda landmarks, size: procrustes.similarity(landmarks[among_68], places * size)
 
@@ -195,16 +203,16 @@ def alignment(
 def framing(workdir: Path) -> Mapping[str, np.ndarray]:
     """Landmarks that say how a run's faces are framed: training landmarks; without any, `prepare`'s mean face."""
     if kept.is_there(workdir):
-        everybody = experiment.training_landmarks(workdir)
-        return {name: points for name, points in everybody.items() if len(points)}  # none of people who do not train
+        trained = experiment.training_landmarks(workdir)
+        return {name: points for name, points in trained.items() if len(points)}  # a held-out person has none
     return {"mean face": align.TEMPLATE[None].astype(np.float32)}
 
 
 def template(known: Mapping[str, np.ndarray], scheme: Scheme) -> tuple[Float[np.ndarray, "k 2"], np.ndarray]:
     """Where the points of a face belong in a run's frame, in [0, 1], and their k indices among iBUG's 68.
 
-    They are the inner points that the run's scheme shares with iBUG's, at their mean over the run's people, each of
-    whom counts alike. Raises `ValueError` for landmarks of another shape than `(k, N, 2)`, or where there are none.
+    They are the inner points that the run's scheme shares with iBUG's, at their mean over the run's identities, with
+    equal weights. Raises `ValueError` for landmarks of another shape than `(k, N, 2)`, or where there are none.
     """
     for name, points in known.items():
         if points.ndim != 3 or points.shape[1:] != (scheme.count, 2) or not len(points):

@@ -30,7 +30,7 @@ def most_neutral(landmarks: Float[np.ndarray, "k N 2"], scheme: Scheme) -> int:
 def neutral_frame(
     source: Source, reader: Reader, scheme: Scheme, index: int | None
 ) -> tuple[int, Float[np.ndarray, "N 2"]]:
-    """The neutral frame of what drives, and its landmarks: the one at `index`, or the most neutral of 64.
+    """The neutral driving frame, and its landmarks: the one at `index`, or the most neutral of 64.
 
     Raises `ValueError` where there is no such frame, or no face in it.
     """

@@ -1,4 +1,4 @@
-"""The face in a photo: found, cut out as a run's training pictures were, and put back after it was edited."""
+"""The face in a photo: detected, cropped as a run's training images were, and pasted back after an edit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Image = UInt8[np.ndarray, "_ _ 3"]
 
 @runtime_checkable
 class Model(Protocol):
-    """What is needed of a trained DFT-Net; see `ExpressionEditor`."""
+    """The part of a trained DFT-Net that edits; see `ExpressionEditor`."""
 
     info: FaceInfo
 
@@ -57,7 +57,7 @@ class Photo(NamedTuple):
 def read(path: Path, locator: Locator, flag: str) -> Photo:
     """The photo at `path` with its largest face.
 
-    Raises `FileNotFoundError` without the file, `ValueError` for what is no photo, or has no face that is upright.
+    Raises `FileNotFoundError` without the file, `ValueError` for a file that is no photo, or shows no upright face.
     """
     open_photo(path, flag)
     image, alpha = images.read(path)
@@ -99,7 +99,7 @@ def in_range(photo: Photo) -> Float32[np.ndarray, "1 size size 3"]:
 
 
 def edited(model: Model, photo: Photo, units: Float32[np.ndarray, "n 17"]) -> list[Any]:
-    """What a model makes of the face with each of n sets of action units: `Edited`, without the leading axis."""
+    """The face edited by a model, for each of n sets of action units: `Edited`, without the leading axis."""
     made = model.edit(np.repeat(in_range(photo), len(units), 0), units)
     return [type(made)(*(part[i] for part in made)) for i in range(len(units))]
 
@@ -117,7 +117,7 @@ def enlarged(made: Any, photo: Photo) -> UInt8[np.ndarray, "side side 3"]:
     """An edited face (an `Edited` of one, without the leading axis) at the resolution that the face has in the photo.
 
     Where the photo shows more than the model's size, Eq. 5 is computed from its own pixels, warped by the enlarged
-    flow: X̂ = (1 − A)·B + A·f(Φ, X), with A, B and Φ enlarged. Only what is painted is as coarse as the model.
+    flow: X̂ = (1 − A)·B + A·f(Φ, X), with A, B and Φ enlarged. Only the texture has the model's resolution.
     """
     crop = original(photo)
     side = crop.shape[0]

@@ -1,10 +1,10 @@
-"""A person who was in no training, shown to a run by a clip or some photos: the apps' `--reference`."""
+"""A person not seen in training, shown to a run by a clip or some photos: the apps' `--reference`."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from lgan_jax.apps.shared import EVERYBODY, face_reader, sampled_frames
-from lgan_jax.apps.shared.face_reader import FaceReader, Located, Reader
+from lgan_jax.apps.shared.face_reader import FaceReader, Located
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import coverage
 from lgan_jax.data.prepare.options import Options
@@ -22,20 +22,31 @@ from lgan_jax.landmarks import Scheme
 from lgan_jax.media import files as media
 from lgan_jax.media.source import Source, open_source
 
-MOST = 128  # frames that are looked at
+MOST = 128  # frames that are searched for a face
 FEWEST = 2  # usable frames
+_COMPARED = 16  # frames in which the person's identity is compared
 _PIECE = 16  # frames whose landmarks are read at once
 
 
 @runtime_checkable
 class Model(face_reader.Model, Protocol):
-    """What is needed of a trained model; see `LandmarkGAN`."""
+    """The part of a trained model that takes new people; see `LandmarkGAN`."""
 
     def check_takes_people(self) -> None:
-        """Raises `ValueError` for a run that knows its people by its weights."""
+        """Raises `ValueError` for a run whose weights hold its identities."""
 
     def with_person(self, name: str, images: np.ndarray, landmarks: np.ndarray) -> Any:
         """A model that knows one more person."""
+
+
+@runtime_checkable
+class Reader(face_reader.Reader, Protocol):
+    """What reads the frames; see `FaceReader`."""
+
+    boxes: Sequence[Any]
+
+    def others(self, faces: Sequence[Any]) -> int:
+        """The number of faces of another person than most."""
 
 
 class Person(NamedTuple):
@@ -62,19 +73,19 @@ def add(
     landmarks: str = "auto",
     faces: Faces | None = None,
 ) -> tuple[Any, Person]:
-    """The model with one more person, the last of its identities, of whom `path` shows some frames.
+    """The model with one more person, the last of its identities, shown by the frames at `path`.
 
     Args:
       model: of a run of the form "reference".
       path: a clip, a folder of photos, or a folder with one of these in it.
       name: of the person; None for that of the file or folder.
-      framing: landmarks that say what the run's frame is; see `face_reader.template`.
-      landmarks: who gives the points; see `face_reader.FaceReader`.
+      framing: landmarks that define the run's frame; see `face_reader.template`.
+      landmarks: the source of the points; see `face_reader.FaceReader`.
       faces: shares models that are already loaded.
 
     Raises:
-      ValueError, FileNotFoundError: one line, for a run that takes nobody, a name that is taken, nothing that can be
-        read, or fewer than two usable frames.
+      ValueError, FileNotFoundError: one line, for a run that takes no new person, a name that is taken, no
+        readable file, or fewer than two usable frames.
     """
     model.check_takes_people()
     source = _opened(path)
@@ -90,9 +101,9 @@ def add(
 
 
 def need(info: FaceInfo, run: Path) -> None:
-    """Raises `ValueError`, one line, for a run that knows nobody, where no `--reference` shows somebody."""
+    """Raises `ValueError`, one line, for a run without identities, which needs `--reference`."""
     if not info.identities:
-        raise ValueError(f"{run} knows nobody, as its frames were stripped: give somebody's frames with --reference")
+        raise ValueError(f"{run} knows no person, as its frames were stripped: give frames of one with --reference")
 
 
 def usable(found: list[Located]) -> tuple[list[Located], int]:
@@ -104,7 +115,10 @@ def usable(found: list[Located]) -> tuple[list[Located], int]:
 
 def _read(source: Source, reader: Reader, name: str, scheme: Scheme) -> Person:
     wanted = sampled_frames.evenly(source, MOST)
-    seen = [face for _, face in itertools.islice(sampled_frames.faces(source, reader, wanted), MOST)]
+    seen, at_once = [], 0
+    for _, face in itertools.islice(sampled_frames.faces(source, reader, wanted), MOST):
+        seen.append(face)
+        at_once = max(at_once, len(reader.boxes))
     found = [face for face in seen if face is not None]
     kept, blurred = usable(found)
     counts = f"{len(seen) - len(found)} show no face, {blurred} are blurred"
@@ -120,7 +134,17 @@ def _read(source: Source, reader: Reader, name: str, scheme: Scheme) -> Person:
     covered = dataclasses.replace(coverage.coverage(points, scheme), frames=coverage.FEW)  # a few do, if they differ
     lines = [f"{name}: {len(kept)} of {len(seen)} frames of {source.path} are used; {counts}"]
     lines += [f"WARNING: {name} {each}" for each in covered.warnings]
+    lines += [f"WARNING: {each}" for each in _several(source.path, reader, kept, at_once)]
     return Person(name, np.stack([face.crop for face in kept]), points, tuple(lines))
+
+
+def _several(path: Path, reader: Reader, faces: Sequence[Located], at_once: int) -> Iterator[str]:
+    """Warnings where a reference shows more than one person."""
+    if at_once > 1:
+        yield f"{path} shows {at_once} faces at once, and the largest is taken: cut it around one person"
+    compared = faces[:: -(-len(faces) // _COMPARED)]
+    if others := reader.others(compared):
+        yield f"{others} of {len(compared)} frames of {path} seem to show another person than the others"
 
 
 def _opened(path: Path) -> Source:

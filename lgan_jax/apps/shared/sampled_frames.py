@@ -20,7 +20,7 @@ def evenly(source: Source, most: int) -> range:
 def faces(source: Source, reader: Reader, wanted: range) -> Iterator[tuple[int, Any | None]]:
     """The index of each of these frames that can be read, and what `reader` locates in it: None without a face.
 
-    The reader then forgets whom it followed.
+    The reader then starts over.
     """
     for index, image in source.some(wanted):
         yield index, reader.locate(image)

@@ -1,4 +1,4 @@
-"""How far a face's landmarks are from those that a run was trained on.
+"""Distance of a face's landmarks to the training landmarks of a run.
 
 Landmarks are `(..., N, 2)` in [0, 1]. `known` holds the training landmarks `(k, N, 2)` of each identity.
 """
@@ -18,7 +18,7 @@ _LEAST_SPREAD = (
 
 
 class TrainingDistance:
-    """How far landmarks are from those of the training: the Mahalanobis distance in their principal components.
+    """The Mahalanobis distance of landmarks to the training landmarks, in their principal components.
 
     Deviations that no component covers count too, in units of what is left of the training's variance there.
     Distances are given relative to those of held-out training landmarks: at 1 lies the farthest hundredth of them.
@@ -26,11 +26,11 @@ class TrainingDistance:
     """
 
     def __init__(self, known: Mapping[str, np.ndarray]) -> None:
-        """Raises `ValueError` where nobody has two or more sets of landmarks."""
+        """Raises `ValueError` where no identity has two or more sets of landmarks."""
         people = [np.asarray(p, np.float64).reshape(len(p), -1) for p in known.values()]
         halves = [np.concatenate([p[first::2] for p in people]) for first in (0, 1)]
         if not len(halves[1]):
-            raise ValueError("a distance to the training landmarks needs more than one face of somebody")
+            raise ValueError("a distance to the training landmarks needs two or more faces of one person")
         held_out = [_Spread(one).distance(other) for one, other in (halves, halves[::-1])]
         self._farthest = float(np.quantile(np.concatenate(held_out), _FARTHEST))
         self._spread = _Spread(np.concatenate(people))

@@ -1,4 +1,4 @@
-"""A copy of a run without anybody's frames."""
+"""Writes a copy of a run without the frames of its training identities."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from lgan_jax.training import workdir as folders
 
 
 def strip(workdir: Path, out: Path) -> tuple[str, ...]:
-    """Writes the run `out`, whole or not at all; returns the names of those whose frames were left out.
+    """Writes the run `out`, whole or not at all; returns the names of the identities whose frames were left out.
 
     Raises `FileExistsError` where `out` exists, and `ValueError`, one line, for a run that holds no frames, or whose
-    networks know people by name.
+    weights hold its identities.
     """
     if out.exists():
         raise FileExistsError(f"--out {out} exists; choose another name")
@@ -24,14 +24,14 @@ def strip(workdir: Path, out: Path) -> tuple[str, ...]:
         raise FileNotFoundError(f"there is no folder {out.parent} for --out {out.name}")
     stored = folders.read_run(workdir)
     if folders.is_stripped(stored):
-        raise ValueError(f"--workdir {workdir} was stripped already: it holds nobody's frames")
+        raise ValueError(f"--workdir {workdir} was stripped already: it holds no person's frames")
     described = experiment.Experiment.read(stored["config"])
     if not described.holds_frames:
-        raise ValueError(f"--workdir {workdir} holds nobody's frames: its networks know people by their weights alone")
+        raise ValueError(f"--workdir {workdir} holds no person's frames: its weights hold the identities")
     known = experiment.training_landmarks(workdir)
     finished = described.restored(experiment.information(stored), workdir)
     if "generator" not in finished:
-        raise ValueError(f"--workdir {workdir} has not reached its generator phase yet: it holds nobody's frames")
+        raise ValueError(f"--workdir {workdir} has not reached its generator phase yet: it holds no person's frames")
     record = {**_anonymous(stored), **folders.STRIPPED, folders.HOLDS: []}
     generator = finished["generator"]
     finished["generator"] = generator._replace(state=generator.method.without_people(generator.state, blank=1))

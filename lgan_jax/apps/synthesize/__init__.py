@@ -1,4 +1,4 @@
-"""Makes a data set of faces with their landmarks, which is what Bazrafkan et al. train for.
+"""Samples faces with landmark annotations as a data set (Bazrafkan et al.).
 
 python -m lgan_jax.apps.synthesize --workdir RUN --count 10000 --out DIR
 """

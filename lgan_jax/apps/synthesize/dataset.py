@@ -1,4 +1,4 @@
-"""Making a data set of faces, shard by shard: each is written under a hidden name and appears when it is whole."""
+"""Samples a data set of faces, shard by shard: each is written under a hidden name and appears when it is whole."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from lgan_jax.training import checkpoints, workdir
 Say = Callable[[str], None]
 
 SHARD = 1000  # faces in a folder
-_BATCH = 100  # faces made in one call, while those before are written
+_BATCH = 100  # faces sampled in one call, while those before are written
 
 
 @runtime_checkable
 class Model(Protocol):
-    """What is needed of a trained model; see `LandmarkedFaces`."""
+    """The part of a trained model that samples; see `LandmarkedFaces`."""
 
     info: FaceInfo
 
@@ -48,7 +48,7 @@ class Model(Protocol):
 
 
 class Face(NamedTuple):
-    """A row of the table: the file, the face's number, its picture's digest, and landmarks `(N, 2)` in pixels."""
+    """A row of the table: the file, the face's number, its image's digest, and landmarks `(N, 2)` in pixels."""
 
     file: str
     number: int
@@ -57,7 +57,7 @@ class Face(NamedTuple):
 
 
 def synthesize(options: Options) -> int:
-    """Does what `options` ask for; returns the exit status. Raises a one-line error for what a user can mend."""
+    """Samples as `options` say; returns the exit status. Raises one-line errors for a user's mistakes."""
     check(options.out)
     with locks.held(options.out, f"--out {options.out}", inside=True):
         return _synthesize(options)
@@ -94,7 +94,7 @@ def record(options: Options, info: FaceInfo) -> dict[str, Any]:
         "config": hashlib.sha256(json.dumps(stored["config"], sort_keys=True).encode()).hexdigest()[:16],
         "data": stored["data"]["fingerprint"],
         "seed": options.seed,
-        "latents": "near those of training pictures" if options.near_training else "uniform",
+        "latents": "near those of training images" if options.near_training else "uniform",
         "size": info.size,
         "scheme": info.scheme.name,
         "source_type": provenance.SOURCE_TYPE,
@@ -102,7 +102,7 @@ def record(options: Options, info: FaceInfo) -> dict[str, Any]:
 
 
 def run(options: Options, model: Model, about: dict[str, Any], say: Say = print) -> None:
-    """Makes what is not there yet, then the table and the TFDS data set. Raises as `synthesize`."""
+    """Samples the missing faces, then writes the table and the TFDS data set. Raises as `synthesize`."""
     out, start = options.out, time.monotonic()
     _begin(out, about)
     shards = range((options.count + SHARD - 1) // SHARD)
@@ -123,22 +123,22 @@ def run(options: Options, model: Model, about: dict[str, Any], say: Say = print)
             faces += there
             equal += len(numbers) - len(there)
     seconds = time.monotonic() - start
-    say(f"{new:,} faces made in {seconds:.1f} s ({new / seconds:,.0f} a second), {len(faces) - new:,} were there")
+    say(f"{new:,} faces sampled in {seconds:.1f} s ({new / seconds:,.0f} a second), {len(faces) - new:,} were there")
     if equal:
-        say(f"{equal:,} faces are left out: they are equal to others")
+        say(f"{equal:,} faces are dropped: they duplicate others")
     _write_table(out / made.TABLE, faces)
     if len(faces) >= FEWEST:
         say(_dataset(out))
     else:
         say(f"a data set needs {FEWEST} faces, to train, validate and test with: {out / made.STORED} is not written")
-    say(f"{out} holds {len(faces):,} faces with {model.info.scheme.count} landmarks, made by {about['run']}")
+    say(f"{out} holds {len(faces):,} faces with {model.info.scheme.count} landmarks, sampled from {about['run']}")
 
 
 def _begin(out: Path, about: dict[str, Any]) -> None:
     if (out / made.RECORD).exists():
         if changes := list(workdir.differences(made.read_record(out), about)):
             changed = "; ".join(map(str, changes))
-            raise ValueError(f"--out {out} holds faces made otherwise: {changed}; choose another folder")
+            raise ValueError(f"--out {out} holds faces sampled with other settings: {changed}; choose another folder")
         return
     files.make_folder(out)
     files.write_text(out / made.RECORD, json.dumps(about, indent=2) + "\n")
@@ -154,7 +154,7 @@ def _make(
     seen: set[str],
     progress: Progress,
 ) -> list[Face]:
-    """Makes a shard. The next faces are made while threads write those before."""
+    """Samples a shard. The next faces are sampled while threads write those before."""
     folder = out / made.PICTURES / f"{shard:05d}"
     files.make_folder(folder.parent)
     known, faces = set(seen), []
@@ -200,7 +200,7 @@ def _stored(out: Path, shard: int, numbers: range) -> list[Face] | None:
         rows = list(csv.reader(read_lines(path)))[1:]
         done = int(rows[-1][1]) + 1 if rows else numbers.start
         faces = [Face(row[0], int(row[1]), row[2], np.array(row[3:], float).reshape(-1, 2)) for row in rows]
-    except (ValueError, IndexError, csv.Error):  # the shard is made again
+    except (ValueError, IndexError, csv.Error):  # the shard is sampled again
         return None
     if done < numbers.stop:
         return None
