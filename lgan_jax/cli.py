@@ -1,4 +1,4 @@
-"""What the command lines share: an error that a user can mend is one line and exit status 2, never a traceback.
+"""The commands' common ground: flags from dataclasses; a user's mistake is one line and exit status 2, no traceback.
 
 `sentence` is the boundary: it decides which exceptions are the user's to mend (a file, a setting, a package, a device,
 a full memory), and says them in words. Every other exception is a fault of the program and keeps its traceback.
@@ -63,7 +63,7 @@ def explain(kind: type[BaseException], error: BaseException, trace: types.Traceb
 
 
 def sentence(error: BaseException) -> str | None:
-    """What to tell a user about an error that is theirs to mend; None for a fault of the program.
+    """The sentence for a user about an error that is theirs to mend; None for a fault of the program.
 
     A user's are: an `OSError`; a `ValueError` or `FloatingPointError` that this package raised itself; a package that
     is missing, broken or too old; a device that JAX cannot use; no home folder; and too little memory.
@@ -85,7 +85,7 @@ def _of_file(error: BaseException) -> str | None:
 
 
 def _of_package(error: BaseException) -> str | None:
-    """Of a package that cannot be imported; what this package raises itself about one says it already."""
+    """A package that cannot be imported; a message of this package about one stays as it is."""
     if isinstance(error, AttributeError) and isinstance(error.obj, types.ModuleType):
         if getattr(error.obj, "__file__", None) is None:  # what is left of a package that was removed in parts
             return f"the package {error.obj.__name__} is not whole: {_reinstall(error.obj.__name__)}"
@@ -155,7 +155,7 @@ OVERWRITE = "replace a file that is there already; without it, that file is kept
 
 
 def keep_earlier(out: pathlib.Path, overwrite: bool) -> str | None:
-    """Before a file is put at `out`: gives the one that is there another name, and returns what to say of it.
+    """Renames an earlier file at `out`, and returns the line that says so.
 
     None where there is none, or where it shall be overwritten.
     """
@@ -167,7 +167,7 @@ def keep_earlier(out: pathlib.Path, overwrite: bool) -> str | None:
 
 
 def unused(out: pathlib.Path, word: str) -> pathlib.Path:
-    """A name beside `out`, with a word added, that nothing has."""
+    """An unused name beside `out`, with a word added."""
     names = (out.with_name(f"{out.stem}-{word}{'' if i == 1 else i}{out.suffix}") for i in itertools.count(1))
     return next(name for name in names if not name.exists())
 
@@ -194,7 +194,7 @@ def read(options: type[Options], module: str, description: str, arguments: Seque
 
 
 class Parser(argparse.ArgumentParser):
-    """Of a command's arguments; what is wrong with them is a one-line `ValueError`."""
+    """Parses a command's arguments; a mistake in them is a one-line `ValueError`."""
 
     def __init__(self, module: str, description: str) -> None:
         """`module` can be started by `python -m`; its last part is the command's name. `description` is shown as is."""
@@ -239,7 +239,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def _path(text: str) -> pathlib.Path:
-    """What `type=Path` makes of an argument: see `files.given`."""
+    """The path of an argument; see `files.given`."""
     from lgan_jax.media import files  # --help need not wait for it
 
     return files.given(text)

@@ -23,18 +23,18 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "train": Command("lgan_jax.commands.train", "train what a config describes, then evaluate it"),
-    "evaluate": Command("lgan_jax.commands.evaluate", "evaluate a trained run: tables, figures, a report"),
-    "prepare": Command("lgan_jax.data.prepare.__main__", "make a data set of your own videos and photos"),
-    "reenact": Command("lgan_jax.apps.reenact.command", "let a trained person's face follow a video or photos"),
+    "train": Command("lgan_jax.commands.train", "train a config, then evaluate the run"),
+    "evaluate": Command("lgan_jax.commands.evaluate", "evaluate a trained run: tables, plots, a report"),
+    "prepare": Command("lgan_jax.data.prepare.__main__", "build a data set from your own videos and photos"),
+    "reenact": Command("lgan_jax.apps.reenact.command", "drive a trained person's face by a video or photos"),
     "edit": Command("lgan_jax.apps.edit.command", "edit landmarks or action units in the browser"),
-    "express": Command("lgan_jax.apps.express.command", "give the face in a photo another expression"),
+    "express": Command("lgan_jax.apps.express.command", "edit the expression of the face in a photo"),
     "synthesize": Command("lgan_jax.apps.synthesize.command", "sample faces with landmarks as a data set"),
     "invert": Command("lgan_jax.apps.invert.command", "find the latent of the face in a photo"),
-    "project": Command("lgan_jax.apps.project.command", "a face with one photo's look and another's expression"),
+    "project": Command("lgan_jax.apps.project.command", "one photo's appearance with another's expression"),
     "strip_references": Command("lgan_jax.apps.strip_references.command", "copy a run without its training frames"),
-    "interop": Command("lgan_jax.interop.__main__", "make a run of released weights"),
-    "synthetic": Command("lgan_jax.data.synthetic.__main__", "draw a sheet of the built-in faces"),
+    "interop": Command("lgan_jax.interop.__main__", "convert released weights to a run"),
+    "synthetic": Command("lgan_jax.data.synthetic.__main__", "draw an image grid of the built-in faces"),
 }
 
 
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _other(name: str) -> int:
-    """What is no command: help, the version, or a mistake."""
+    """Help, the version, or a mistake."""
     if name in ("--help", "-h", "help"):
         lines = (f"  {each:16s} {command.what}" for each, command in COMMANDS.items())
         print("\n".join([f"usage: {_PROGRAM} COMMAND …\n", *lines, f"\n{_PROGRAM} COMMAND --help explains a command."]))

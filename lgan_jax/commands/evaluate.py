@@ -1,4 +1,4 @@
-"""Evaluates a trained run: a table on the terminal, report/metrics.json and report/index.html in its folder."""
+"""Evaluates a trained run: prints a table, and writes report/metrics.json and report/index.html in its folder."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Evaluates a trained run: a table on the terminal, report/metrics.json and report
   lgan-jax evaluate --workdir runs/made --augmentation --config celeba --config.evaluation.claim.seeds=1
   python evaluate.py --workdir runs/quick                   the same, in a checkout
 
-What is given here changes a field of the run's `evaluation` of the same name; methods have different ones. With
---config all of them come from another config first: the run's own may be older than some of them."""
+Each flag overrides the field of the same name in the run's `evaluation`; the fields depend on the method. --config
+takes all of them from another config first: an older run may lack some."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add(
         "--augmentation",
         action=argparse.BooleanOptionalAction,
-        help="train others on generated faces, too, which is long: Table 4 (expression), landmark detectors (began)",
+        help="also train networks on generated faces (slow): Table 4 (expression), landmark detectors (began)",
     )
     add("--factors", metavar="N,…", type=integers, help="of Table 4: generated faces for each real one, as 0,1,5")
     add("--seeds", metavar="N", type=int, help="of Table 4: trainings for each factor")

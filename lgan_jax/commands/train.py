@@ -1,4 +1,4 @@
-"""Trains what a config describes, on the devices of this machine."""
+"""Trains a config on the devices of this machine."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from lgan_jax import cli
 
 _DESCRIPTION = """\
-Trains what a config describes, on the devices of this machine, then evaluates it.
+Trains a config on the devices of this machine, then evaluates the run.
 
   lgan-jax train --config celebv --workdir runs/celebv
   lgan-jax train --config celebv:quick --config.loop.seed=1
   python train.py --config configs/celebv.py:quick          the same, in a checkout
 
-Started again with the same command, a run continues where it was."""
+The same command resumes an interrupted run."""
 _TOGETHER = ("coordinator", "processes", "process")
 
 

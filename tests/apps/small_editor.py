@@ -124,11 +124,44 @@ def settled(page):
     return page
 
 
-def drag(page, point, way, steps=8):
-    """Drags a landmark by `way` pixels of the screen, along its own; `point` is in [0, 1] of the picture."""
+@contextlib.contextmanager
+def flawless(page):
+    """The page; asserts at the end that it threw no error and broke no security policy."""
+    faults = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda line: faults.append(line.text) if "Security" in line.text else None)
+    yield page
+    page.close()
+    assert faults == []
+
+
+def check_layout(page, controls):
+    """Asserts that nothing overflows sideways, and that buttons, inputs and `controls` have names."""
+    wide = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert wide[0] == wide[1]
+    for control in page.locator(f"button:visible, input:visible, {controls}").all():
+        name = control.evaluate("e => e.ariaLabel || e.labels?.[0]?.textContent || e.textContent")
+        assert name.strip()
+
+
+def place(page, point):
+    """Where a landmark in [0, 1] of the image is on the screen, in pixels: x, y; and the width of the canvas."""
     box = page.locator("#canvas").bounding_box()
     across, down = map(float, point)
     x, y = (box["x"] + (across + 0.07) / 1.14 * box["width"], box["y"] + (down + 0.07) / 1.14 * box["height"])
+    return x, y, box["width"]
+
+
+def dragged(page, point, way=(40, 12)):
+    """The page after a drag, once the last image that it asked for is there."""
+    for _ in drag(page, point, way):
+        page.wait_for_timeout(10)
+    return settled(page)
+
+
+def drag(page, point, way, steps=8):
+    """Drags a landmark by `way` pixels of the screen, along its own; `point` is in [0, 1] of the picture."""
+    x, y, _ = place(page, point)
     page.mouse.move(x, y)
     page.mouse.down()
     for i in range(1, steps + 1):

@@ -26,12 +26,6 @@ def address():
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with small_editor.browser() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
 def photo(tmp_path_factory):
     path = tmp_path_factory.mktemp("photos") / "face.png"
     path.write_bytes(encode_png(small_videos.scene((small_videos.face(1)[0], 60, 16))))
@@ -41,13 +35,8 @@ def photo(tmp_path_factory):
 @pytest.fixture
 def page(browser, address, photo):
     """The page, with the photo opened."""
-    page = browser.new_page(viewport=WIDE)
-    faults = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda line: faults.append(line.text) if "Security" in line.text else None)
-    yield opened(page, address, photo)
-    page.close()
-    assert faults == []
+    with small_editor.flawless(browser.new_page(viewport=WIDE)) as page:
+        yield opened(page, address, photo)
 
 
 def opened(page, address, photo):
@@ -133,7 +122,7 @@ def test_like_another_photo(page, tmp_path):
     other = values(page)
     assert other != own
     page.locator("#face-file").set_input_files(tmp_path / "other.png")
-    assert says(page, "The sliders show what the run sees")
+    assert says(page, "The sliders show the estimated action units")
     np.testing.assert_allclose(values(page), other, atol=0.011)
     assert page.locator("[data-command=undo]").is_disabled()
 
@@ -259,7 +248,7 @@ def test_both_tabs_work_side_by_side(browser, photo):
         page.keyboard.press("j")
         assert page.locator("[data-command=undo]").is_disabled()  # each tab has its own history
         page.locator("#face-file").set_input_files(photo)
-        assert says(page, "The sliders show what the run sees")
+        assert says(page, "The sliders show the estimated action units")
         before = shown(page)
         page.keyboard.press("6")
         assert shown(page) != before
@@ -289,11 +278,7 @@ def test_nothing_overflows_and_all_controls_have_names(browser, address, photo, 
     page = opened(browser.new_page(viewport=viewport), address, photo)
     page.keyboard.press("d")
     settled(page)
-    wide = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-    assert wide[0] == wide[1]
-    for control in page.locator("button:visible, input:visible, canvas:visible").all():
-        name = control.evaluate("e => e.ariaLabel || e.labels?.[0]?.textContent || e.textContent")
-        assert name.strip()
+    small_editor.check_layout(page, "canvas:visible")
     assert page.get_by_role("slider", name="12 lip corner puller").is_visible()
     page.get_by_role("slider", name="45 blink").scroll_into_view_if_needed()
     assert page.locator("#result").is_visible()

@@ -22,12 +22,6 @@ def address(known):
         yield address
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with small_editor.browser() as opened:
-        yield opened
-
-
 @pytest.fixture
 def page(browser):
     page = browser.new_page(viewport={"width": 1280, "height": 800})
@@ -46,14 +40,10 @@ def test_edits_that_are_in_no_file_are_asked_for_before_leaving(page, address, k
     small_editor.opened(page, address).reload()
     assert asked == []
     small_editor.settled(page)
-    for _ in small_editor.drag(page, shapes.resting(known)[NOSE], (40, 12)):
-        page.wait_for_timeout(5)
-    small_editor.settled(page).reload()
+    small_editor.dragged(page, shapes.resting(known)[NOSE]).reload()
     assert asked == ["beforeunload"]
     small_editor.settled(page)
-    for _ in small_editor.drag(page, shapes.resting(known)[NOSE], (40, 12)):
-        page.wait_for_timeout(5)
-    with small_editor.settled(page).expect_download():
+    with small_editor.dragged(page, shapes.resting(known)[NOSE]).expect_download():
         page.keyboard.press("s")
     page.reload()
     assert asked == ["beforeunload"]
@@ -66,8 +56,7 @@ def test_a_second_finger_does_not_end_a_drag(page, address, known):
     small_editor.opened(page, address)
     page.evaluate("() => (document.querySelector('#canvas').setPointerCapture = () => {})")  # there is no real finger
     across, down = map(float, shapes.resting(known)[NOSE])
-    box = page.locator("#canvas").bounding_box()
-    x, y = box["x"] + (across + 0.07) / 1.14 * box["width"], box["y"] + (down + 0.07) / 1.14 * box["height"]
+    x, y, width = small_editor.place(page, (across, down))
 
     def send(kind, finger, right=0):
         what = {"pointerId": finger, "pointerType": "touch", "clientX": x + right, "clientY": y, "bubbles": True}
@@ -81,7 +70,7 @@ def test_a_second_finger_does_not_end_a_drag(page, address, known):
         with small_editor.settled(page).expect_download() as download:
             page.keyboard.press("s")
         points = json.loads(download.value.path().read_text())["points"]
-        return (points[NOSE][0] - across) / 1.14 * box["width"]
+        return (points[NOSE][0] - across) / 1.14 * width
 
     send("pointerdown", 1)
     send("pointermove", 1, 30)

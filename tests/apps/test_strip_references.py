@@ -85,7 +85,7 @@ def test_a_stripped_run_knows_nobody_until_somebody_is_given(stripped):
         assert not np.asarray(each).any()
     with pytest.raises(ValueError, match="knows nobody"):
         model.convert(points[0], "beatrix")
-    with pytest.raises(ValueError, match="give somebody's frames with --reference"):
+    with pytest.raises(ValueError, match="give frames of one with --reference"):
         references.need(model.info, folder / "bare")
     frames = np.zeros((5, 32, 32, 3), np.float32)
     added = model.with_person("dora", frames, points[1])

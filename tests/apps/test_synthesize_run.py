@@ -75,7 +75,7 @@ def test_a_finished_run_is_not_trained_again(run, config, capsys):
 def test_the_run_makes_a_data_set(run, tmp_path, capsys):
     out = tmp_path / "made"
     said = command(synthesize, capsys, "--workdir", run, "--count", 11, "--out", out, "--seed", 2)
-    assert f"{out} holds 11 faces with 49 landmarks, made by quick" in said
+    assert f"{out} holds 11 faces with 49 landmarks, sampled from quick" in said
     about = json.loads((out / "made.json").read_text())
     assert about["weights"] == WEIGHTS
     expected = lgan_jax.load(run).sample(2, 1, first=10).image[0]

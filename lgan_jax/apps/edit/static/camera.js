@@ -1,4 +1,4 @@
-/** The browser's camera: pictures are sent as fast as faces are found in them. */
+/** The browser's camera: images are sent as fast as faces are detected in them. */
 
 const WIDTH = 480;
 

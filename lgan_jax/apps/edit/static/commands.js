@@ -13,21 +13,21 @@ const LAST = [
 const COMMANDS = {
   landmarks: [
     ...FIRST,
-    ["reset", "R", "Back to the resting face"],
+    ["reset", "R", "Reset to the mean face"],
     ["mirror", "M", "Mirror the landmarks"],
     ["next", "N", "Next point"],
     ["previous", "P", "Previous point"],
     ["group", "G", "Next group of points"],
-    ["nothing", "Esc", "Choose nothing"],
+    ["nothing", "Esc", "Clear the selection"],
     ["tool", "Q", "Drag points, groups or a lasso"],
     ["slider", "K", "Next slider"],
     ["number", "1", "First person (2 the second, and so on)"],
     ["all", "0", "All people side by side"],
     ["convert", "F", "Fit landmarks to the person, or not"],
-    ["constrain", ".", "Hold fitted landmarks where the person has been, or not"],
+    ["constrain", ".", "Clamp fitted landmarks to the person's training range, or not"],
     ["other", "D", "Person to blend with"],
-    ["first", "A", "Remember as edit A"],
-    ["second", "B", "Remember as edit B"],
+    ["first", "A", "Store as edit A"],
+    ["second", "B", "Store as edit B"],
     ["between", "H", "Slider between A and B"],
     ["backdrop", "V", "Behind the landmarks: face, photo, plain"],
     ["opacity", "L", "Landmarks shown or hidden"],
@@ -37,16 +37,16 @@ const COMMANDS = {
     ["open", "O", "Open landmarks"],
     ["json", "S", "Save as JSON"],
     ["pts", "I", "Save as .pts"],
-    ["png", "E", "Export the picture"],
-    ["keep", "T", "Keep this edit in the strip"],
-    ["drop", "Y", "Take the last edit off the strip"],
-    ["sheet", "X", "Save the strip as a sheet"],
+    ["png", "E", "Export the image"],
+    ["keep", "T", "Add this edit to the strip"],
+    ["drop", "Y", "Remove the last edit from the strip"],
+    ["sheet", "X", "Save the strip as an image grid"],
     ["video", "Z", "Save the strip as a video"],
     ...LAST,
   ],
   expression: [
     ...FIRST,
-    ["reset", "R", "Back to what the photo shows"],
+    ["reset", "R", "Reset to the photo's expression"],
     ["face", "U", "Open a photo"],
     ["like", "O", "Expression of another photo"],
     ["slider", "K", "Next slider"],
@@ -64,10 +64,10 @@ const COMMANDS = {
 
 const EXTRA = {
   landmarks: [
-    ["Arrows", "Move what is chosen (with Shift farther)"],
-    ["Delete", "Set the slider back"],
+    ["Arrows", "Move the selection (with Shift farther)"],
+    ["Delete", "Reset the slider"],
   ],
-  expression: [["Delete", "Set the slider back to what the photo shows"]],
+  expression: [["Delete", "Reset the slider to the photo's value"]],
 };
 
 /** A page's keys and buttons (`data-command`), for the tab that is shown. */

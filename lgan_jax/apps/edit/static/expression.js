@@ -55,7 +55,7 @@ export class Expression {
     return this.history.shape.units.with(index, value);
   }
 
-  /** Brings everything in line with the shape that is now shown, and asks for its picture. */
+  /** Brings everything in line with the shape that is now shown, and asks for its image. */
   update() {
     const { units, usual, strength } = this.history.shape;
     this.sliders.update(units);
@@ -113,7 +113,7 @@ export class Expression {
 
   readFile(file) {
     return this.page.attempt(async () => {
-      this.page.say("Looking for the face …");
+      this.page.say("Detecting the face …");
       const { place, faces, photo } = await this.send(file);
       this.portrait.open(photo, place, Boolean(faces));
       find("invite").hidden = true;
@@ -121,7 +121,7 @@ export class Expression {
       find("faces-seen").textContent = faces;
       this.enable();
       this.begin();
-      this.page.say(faces || "The sliders show what the run sees in this face");
+      this.page.say(faces || "The sliders show the estimated action units of this face");
     });
   }
 
@@ -145,7 +145,7 @@ export class Expression {
 
   readLike(file) {
     return this.page.attempt(async () => {
-      this.page.say("Looking for the face …");
+      this.page.say("Detecting the face …");
       const { header, buffer, offset } = await postPhoto("expression/units", file, this.page.run.most_bytes);
       const units = hundredths(new Float32Array(buffer.slice(offset)));
       this.history.change({ ...this.history.shape, units, usual: NONE });
@@ -155,7 +155,7 @@ export class Expression {
 
   export() {
     return this.page.attempt(async () => {
-      this.page.say("Making the file …");
+      this.page.say("Writing the file …");
       const frame = pack({}, Float32Array.from(this.history.shape.units));
       const response = await post("expression/export", frame, { session: this.page.session });
       const name = `${this.file.name.replace(/\.[^.]*$/, "")}-express.png`;

@@ -1,11 +1,11 @@
-/** The made faces without landmarks: one, or everybody's side by side. */
+/** The generated faces without landmarks: one, or all side by side. */
 
 export class Faces {
   constructor(container, run, choose) {
     Object.assign(this, { container, run, choose, tiles: new Map() });
   }
 
-  /** Makes room for the faces of these people. */
+  /** Lays out tiles for these people. */
   arrange(people, current) {
     const same = people.length === this.tiles.size && people.every((person) => this.tiles.has(person));
     if (!same) {
@@ -29,7 +29,7 @@ export class Faces {
     return { button, canvas, context: canvas.getContext("2d") };
   }
 
-  /** Shows an answer of the server. Pictures of people who are no longer shown are left out. */
+  /** Shows an answer of the server. Images of people who are no longer shown are dropped. */
   async show(header, buffer, offset) {
     const size = this.run.size;
     let at = offset + header.people.length * this.run.resting.length * 4;

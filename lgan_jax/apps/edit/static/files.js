@@ -1,21 +1,21 @@
-/** Landmark files. In the program points are fractions of the picture from edge to edge. */
+/** Landmark files. In the program points are fractions of the image from edge to edge. */
 
 const FORMAT = "lgan_jax landmarks";
-const SLACK = 0.3; // of the picture that points may lie outside of it and still belong to it
+const SLACK = 0.3; // of the image, by which points may lie outside it and still belong to it
 
 export function toJson(points, run) {
   const pairs = Array.from({ length: points.length / 2 }, (_, i) => [points[2 * i], points[2 * i + 1]]);
   return `${JSON.stringify({ format: FORMAT, version: 1, scheme: run.scheme, points: pairs }, null, 1)}\n`;
 }
 
-/** iBUG's text format: pixels of the run's picture, the centre of the first one at (1, 1). */
+/** iBUG's text format: pixels of the run's image, the center of the first one at (1, 1). */
 export function toPts(points, run) {
   const pixel = (value) => (value * run.size + 0.5).toFixed(4);
   const lines = Array.from({ length: points.length / 2 }, (_, i) => `${pixel(points[2 * i])} ${pixel(points[2 * i + 1])}`);
   return `version: 1\nn_points: ${lines.length}\n{\n${lines.join("\n")}\n}\n`;
 }
 
-/** Points of a file's text, and whether they lie in the picture. Throws an Error, one line, for anything else. */
+/** Points of a file's text, and whether they lie in the image. Throws an Error, one line, for anything else. */
 export function parse(text, run) {
   const points = text.trimStart().startsWith("{") ? fromJson(text, run) : fromPts(text, run);
   if (points.length !== run.resting.length) {

@@ -10,7 +10,7 @@ import { Stage } from "./stage.js";
 import { Strip } from "./strip.js";
 import { pack, post, postPhoto } from "./wire.js";
 
-const LOCAL = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname); // raw pictures cost nothing there
+const LOCAL = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname); // raw images cost nothing there
 
 export class Landmarks {
   /** `run` is what the server tells of the run, `page` what all tabs share. */
@@ -133,7 +133,7 @@ export class Landmarks {
   }
 
   async readPhoto(file) {
-    this.page.say("Looking for the face …");
+    this.page.say("Detecting the face …");
     const { buffer, offset } = await postPhoto("landmarks/photo", file, this.page.run.most_bytes);
     const end = offset + this.run.resting.length * 4;
     this.photo = await createImageBitmap(new Blob([buffer.slice(end)], { type: "image/jpeg" }));
@@ -147,17 +147,17 @@ export class Landmarks {
     const { points, framed } = files.parse(await file.text(), this.run);
     this.history.change(this.shapes.fresh(framed ? points : this.shapes.fitted(points)));
     this.history.save();
-    this.page.say(framed ? `${file.name} opened` : `${file.name} belongs to another picture; its points were fitted to this one`);
+    this.page.say(framed ? `${file.name} opened` : `${file.name} belongs to another image; its points were fitted to this one`);
   }
 
   readFile(file) {
     return this.page.attempt(() => (/\.(json|pts)$/i.test(file.name) ? this.readLandmarks(file) : this.readPhoto(file)));
   }
 
-  /** Asks the server for a file made of landmarks, one set after the other, and saves it. */
+  /** Asks the server for a file generated from landmarks, one set after the other, and saves it. */
   export(kind, name, ...sets) {
     return this.page.attempt(async () => {
-      this.page.say("Making the file …");
+      this.page.say("Writing the file …");
       const response = await post(`landmarks/export/${kind}`, pack(this.look(), ...sets));
       files.save(name, await response.blob());
       if (kind === "picture") this.history.save();
@@ -189,7 +189,7 @@ export class Landmarks {
   driven(points) {
     if (!this.camera.running) return;
     if (points) this.show({ base: points, values: this.history.shape.values });
-    else this.page.say("The camera sees no face");
+    else this.page.say("No face is detected in the camera's image");
     this.camera.heard();
   }
 
@@ -198,7 +198,7 @@ export class Landmarks {
     pressed(which, true);
     find("between").disabled = !(this.kept.first && this.kept.second);
     find("between").value = which === "first" ? 0 : 1;
-    this.page.say(`Remembered as edit ${which === "first" ? "A" : "B"}`);
+    this.page.say(`Stored as edit ${which === "first" ? "A" : "B"}`);
   }
 
   toggle(id) {

@@ -118,7 +118,7 @@ class Page {
       event.preventDefault();
       const [file] = event.dataTransfer.files;
       if (file) this.tabs[this.shown]?.readFile(file);
-      else this.say("Only files can be dropped: save the picture of the other page first, then drop its file here", true);
+      else this.say("Only files can be dropped: save the image of the other page first, then drop its file here", true);
     });
     window.addEventListener("beforeunload", (event) => {
       if (Object.values(this.tabs).some((tab) => tab.unsaved)) event.preventDefault(); // the browser then asks

@@ -14,7 +14,7 @@ const WORDS = {
 };
 const HEAD = ["yaw", "pitch", "roll", "scale"];
 const PLAIN = { roll: { reach: 30, unit: "°" }, scale: { reach: 30, unit: "%" } }; // a similarity, not learned
-const EDGE = 1; // distance of the farthest hundredth of the training faces
+const EDGE = 1; // distance of the 99th percentile of the training faces
 const NEAR_EDGE = 0.8;
 
 /** A range whose ends are whole hundredths, so that 0 is one of its steps. */
@@ -46,7 +46,7 @@ export class Sliders {
     output.dataset.unit = unit;
     if (least === most) {
       input.disabled = true;
-      row.title = "The training faces hardly vary in this";
+      row.title = "The training faces hardly vary here";
     }
     markTrack(input, -least / (most - least || 1));
     this.inputs[name] = input;
@@ -71,7 +71,7 @@ export class Sliders {
   }
 }
 
-/** Who is made: one chip each, and the list of people to blend with. */
+/** The people to generate: one chip each, and the list of people to blend with. */
 export function fillPeople(run, choose) {
   run.identities.forEach((name, i) => {
     const label = document.createElement("label");
@@ -104,10 +104,10 @@ export function showDistance(distance, clamped) {
   const place = {
     inside: "Like the training faces",
     edge: "At the edge of the training faces",
-    outside: "Beyond the training faces: the made face may fail here",
+    outside: "Past the training faces: expect artifacts",
   }[level];
   const held = Math.round(clamped * 100);
-  const words = held ? `${place}; ${held} % of the edit is held back` : place;
+  const words = held ? `${place}; ${held} % of the edit is clamped` : place;
   bar.setAttribute("aria-valuetext", words);
   if (find("coverage-words").textContent !== words) find("coverage-words").textContent = words;
 }

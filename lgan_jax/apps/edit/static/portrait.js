@@ -1,4 +1,4 @@
-/** The photo and what was made of it, in the chosen view. */
+/** The photo and its edit, in the selected view. */
 
 import { Pane } from "./pane.js";
 
@@ -40,7 +40,7 @@ export class Portrait {
     return this.view === "compare" ? "result" : this.view;
   }
 
-  /** Shows what was made; a picture of another view than is shown now is left out. */
+  /** Shows an edit; an image of another view than the selected one is dropped. */
   receive(view, picture) {
     if (view !== this.wanted) return;
     this.made = { view, picture };

@@ -3,7 +3,7 @@
  * stand (`values`); the landmarks follow from both, so that either can change without the other.
  */
 
-const CENTRE = [0.5, 0.5]; // roll and scale are about the picture's middle
+const CENTRE = [0.5, 0.5]; // roll and scale are about the image's center
 const TURNED = ["yaw", "roll"]; // sliders that a mirror turns round
 
 /** A run's shapes: how sliders move points, and which points mirror each other. */
@@ -56,7 +56,7 @@ export class Shapes {
     return { base: shape.base, values: { ...shape.values, [name]: value } };
   }
 
-  /** The shape of the mirrored picture: x becomes 1 - x, left and right change names. */
+  /** The shape of the mirrored image: x becomes 1 - x, left and right change names. */
   mirrored(shape) {
     const base = new Float32Array(shape.base.length);
     this.run.mirror.forEach((other, i) => {

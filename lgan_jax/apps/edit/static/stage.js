@@ -1,6 +1,6 @@
-/** The canvas: a picture, landmarks over it, and the hand and keys that move them. */
+/** The canvas: an image, landmarks over it, and the pointer and keys that move them. */
 
-const MARGIN = 0.07; // of the frame shown around it, since outlines may leave the picture
+const MARGIN = 0.07; // of the frame shown around it, since outlines may leave the image
 const NUDGE = 0.0025; // of the frame, by an arrow key; with Shift eight times that
 const REACH = { mouse: 8, pen: 12, touch: 22 }; // pixels from the pointer to a point
 const INK = { line: "255, 255, 255", shade: "10, 30, 32", point: "23, 105, 95", fitted: "214, 124, 36" };
@@ -14,7 +14,7 @@ export class Stage {
     this.context = canvas.getContext("2d");
     this.picture = null; // what is behind the landmarks: a canvas or an ImageBitmap
     this.points = Float32Array.from(run.resting);
-    this.fitted = null; // converted landmarks, where they are wanted
+    this.fitted = null; // converted landmarks, where they are shown
     this.chosen = new Set();
     this.hover = -1;
     this.opacity = 0.85;
@@ -29,7 +29,7 @@ export class Stage {
     for (const name of ["focus", "blur"]) canvas.addEventListener(name, () => this.draw());
   }
 
-  /** Draws at the screen's next picture; any number of calls before it are one. */
+  /** Draws at the next animation frame; any number of calls before it are one. */
   draw() {
     if (this.waiting) return;
     this.waiting = true;
