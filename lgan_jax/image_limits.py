@@ -41,7 +41,7 @@ def check(data: bytes, most: int = MOST_PIXELS) -> None:
     for width, height in sizes:
         check_size(width, height, most)
     if not any(width * height for width, height in sizes):
-        raise ValueError("no picture can be decoded")
+        raise ValueError("no image can be decoded")
     if data.startswith(b"\xff\xd8") and data.count(b"\xff\xda") > MOST_SCANS:
         raise ValueError("the JPEG file has far more scans than an image needs; save it anew")
 

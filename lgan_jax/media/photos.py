@@ -22,7 +22,7 @@ TRANSPARENT = "transparent parts are shown on white"
 _PILLOW = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "JPEG2000", "PPM")
 _HAS_ALPHA = ("RGBA", "RGBa", "LA", "La", "PA")
 _PLAIN_PNG = (b"\x08\x00", b"\x08\x02")  # 8 bits of gray or RGB
-_UNREADABLE = "no picture can be decoded"
+_UNREADABLE = "no image can be decoded"
 
 
 class Photo(NamedTuple):
@@ -44,7 +44,7 @@ def decode(data: bytes) -> Photo:
     an animated image is taken.
     """
     if not _complete(data):
-        raise ValueError("the picture is truncated")
+        raise ValueError("the image is truncated")
     found = files.identify(data[: files.HEAD])
     if found is None or found.kind != "photo":
         raise ValueError(f"{_UNREADABLE}{f': it is {found.name}' if found else ''}")

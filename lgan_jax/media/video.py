@@ -136,7 +136,7 @@ class Video:
         if not any("changes" in note for note in self.notes):
             width, height = image.shape[1::-1]
             self.notes.append(
-                f"the picture size changes to {width}×{height} at frame {index}; all frames are scaled to "
+                f"the frame size changes to {width}×{height} at frame {index}; all frames are scaled to "
                 f"{self.size[0]}×{self.size[1]}"
             )
         return _fitted(image, self.size)
@@ -156,7 +156,7 @@ def open_video(path: Path) -> Video:
             stream = picture_track(container)
             first: Any = next(_decoded(container, stream), None)
             if first is None:
-                raise ValueError("no picture of it can be decoded: the file is damaged or cut off")
+                raise ValueError("no frame of it can be decoded: the file is damaged or cut off")
             return _described(path, container, stream, first)
     except av.error.FFmpegError as error:
         known = found is not None and found.kind == "video"
@@ -206,12 +206,12 @@ def picture_track(container: Any) -> Any:
     covers = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
     tracks = [stream for stream in container.streams.video if not stream.disposition & covers]
     if not tracks:
-        more = " but a cover picture" if container.streams.video else ""
-        raise ValueError(f"it has no picture track{more}")
+        more = " but a cover image" if container.streams.video else ""
+        raise ValueError(f"it has no video track{more}")
     best = container.streams.best("video")
     track = best if best in tracks else tracks[0]
     if track.codec_context is None:
-        raise ValueError("its pictures are coded in a way that this build of FFmpeg cannot decode")
+        raise ValueError("its frames are coded in a way that this build of FFmpeg cannot decode")
     return track
 
 

@@ -290,7 +290,7 @@ def test_both_tabs_share_one_socket():
             points = np.full((98, 2), 0.5, "<f4").tobytes()
             connection.send(protocol.pack({"kind": "render", "id": 1, "people": [0]}, points))
             connection.send(request(2))
-            assert {answer(connection)[0]["kind"] for _ in range(2)} == {"picture", "expression"}
+            assert {answer(connection)[0]["kind"] for _ in range(2)} == {"image", "expression"}
 
 
 def test_each_run_is_for_its_own_tab(monkeypatch, tmp_path):

@@ -82,7 +82,7 @@ def works(address):
     with socket_of(address) as connection:
         connection.send(request(5, 0.5))
         header, _ = answer(connection)
-    return header["kind"] == "picture" and header["id"] == 5
+    return header["kind"] == "image" and header["id"] == 5
 
 
 def test_a_picture_comes_back_with_its_landmarks(address):
@@ -90,7 +90,7 @@ def test_a_picture_comes_back_with_its_landmarks(address):
         connection.send(request(8, 0.25))
         header, payload = answer(connection)
     assert {key: header[key] for key in ("kind", "id", "people", "encoding", "sizes")} == {
-        "kind": "picture",
+        "kind": "image",
         "id": 8,
         "people": [1],
         "encoding": "raw",
@@ -186,7 +186,7 @@ def test_garbage_gets_one_clear_line_and_the_socket_goes_on(address, message, sa
         assert said in header["message"]
         assert "\n" not in header["message"]
         connection.send(request(2, 0.5))
-        assert answer(connection)[0]["kind"] == "picture"
+        assert answer(connection)[0]["kind"] == "image"
 
 
 def test_a_huge_message_closes_its_own_socket_only(address):
@@ -261,10 +261,10 @@ def post(address, path, content, **headers):
 
 def test_exports(address):
     frame = protocol.pack({"people": [0, 2]}, POINTS.tobytes())
-    picture = post(address, "landmarks/export/picture", frame)
+    picture = post(address, "landmarks/export/image", frame)
     assert picture.headers["content-type"] == "image/png"
     assert picture.content.startswith(b"\x89PNG")
-    sheet = post(address, "landmarks/export/sheet", protocol.pack({"people": [0]}, POINTS.tobytes() * 3))
+    sheet = post(address, "landmarks/export/grid", protocol.pack({"people": [0]}, POINTS.tobytes() * 3))
     assert sheet.content.startswith(b"\x89PNG")
     pytest.importorskip("av")
     video = post(address, "landmarks/export/video", protocol.pack({"people": [0]}, POINTS.tobytes() * 2))
@@ -276,8 +276,8 @@ def test_exports(address):
     ("path", "content", "said"),
     [
         ("landmarks/export/film", protocol.pack({"people": [0]}, POINTS.tobytes()), "there is no export 'film'"),
-        ("landmarks/export/sheet", protocol.pack({"people": [0]}, POINTS.tobytes() * 49), "at most 48 times"),
-        ("landmarks/export/picture", b"garbage!", "no frame of this page"),
+        ("landmarks/export/grid", protocol.pack({"people": [0]}, POINTS.tobytes() * 49), "at most 48 times"),
+        ("landmarks/export/image", b"garbage!", "no frame of this page"),
         ("landmarks/photo", b"garbage", "no photo that can be read"),
     ],
 )
@@ -295,7 +295,7 @@ def test_a_zip_called_png_is_refused(address):
     answered = post(address, "landmarks/photo", archive.getvalue(), **{"content-type": "image/png"})
     assert (answered.status_code, answered.text) == (
         400,
-        "this is no photo that can be read (no picture can be decoded)",
+        "this is no photo that can be read (no image can be decoded)",
     )
 
 
@@ -340,7 +340,7 @@ def test_with_a_token_everything_but_the_static_files_needs_it(stub):
         assert "token is missing" in refused(address, origin=address.rstrip("/"))
         with socket_of(address, path="socket?token=se-cret") as connection:
             connection.send(request(1, 0.2))
-            assert answer(connection)[0]["kind"] == "picture"
+            assert answer(connection)[0]["kind"] == "image"
 
 
 def test_a_fault_of_the_program_is_logged_and_the_page_told(caplog):

@@ -53,9 +53,9 @@ def test_a_blend_mixes_landmarks_and_pictures_but_no_networks(made):
     """a = 0.25 of person 2 in person 0: landmarks 0.2 + 0.25 · 0.2 = 0.25, pictures 0.75 · 0.25 + 0.25 · (0.25 - 1)."""
     blended = made.make(POINTS, Look((0,), True, 2, 0.25))
     np.testing.assert_allclose(blended.landmarks, 0.25, atol=1e-6)
-    assert (blended.pictures == 127).all() or (blended.pictures == 128).all()
-    whole = made.make(POINTS, Look((0,), True, 2, 1.0)).pictures
-    np.testing.assert_array_equal(whole, made.make(POINTS, Look((2,))).pictures)
+    assert (blended.images == 127).all() or (blended.images == 128).all()
+    whole = made.make(POINTS, Look((0,), True, 2, 1.0)).images
+    np.testing.assert_array_equal(whole, made.make(POINTS, Look((2,))).images)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_png_says_what_made_it(made):
 
 def test_a_sheet_has_a_row_for_landmarks_and_for_each_person(made):
     look, edits = Look((0, 1)), np.stack([shapes.resting(made.known)] * 10)
-    with Image.open(io.BytesIO(made.sheet(edits, look, lambda points: made.make(points, look).pictures))) as sheet:
+    with Image.open(io.BytesIO(made.grid(edits, look, lambda points: made.make(points, look).images))) as sheet:
         width, height = sheet.size
     one = 192 + 8
     assert width == 112 + 8 + 8 * one
@@ -103,7 +103,7 @@ def test_a_video_says_what_made_it(marked):
     av = pytest.importorskip("av")
     made = studio.Studio.of(Stub(), "stub run", small_editor.known(each=4), marked)
     look, edits = Look((0, 1)), np.stack([POINTS, POINTS + 0.3])
-    data = made.video(edits, lambda points: made.make(points, look).pictures)
+    data = made.video(edits, lambda points: made.make(points, look).images)
     assert provenance.SOURCE_TYPE.encode() in data
     with av.open(io.BytesIO(data)) as film:
         frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]

@@ -340,15 +340,15 @@ def _made(value, time):
 
 def test_layouts_show_what_they_say():
     made = _made(100, 0)
-    assert (Layout(64, mark=False).picture(made, IBUG68)[:, [0, 64]] == [[[100], [101]]]).all()
-    beside = Layout(32, side_by_side=True, mark=False).picture(made, IBUG68)
+    assert (Layout(64, mark=False).image(made, IBUG68)[:, [0, 64]] == [[[100], [101]]]).all()
+    beside = Layout(32, side_by_side=True, mark=False).image(made, IBUG68)
     assert beside.shape == (64, 64, 3)
     assert [beside[0, 0, 0], beside[0, 40, 0], beside[40, 0, 0]] == [5, 100, 101]
-    pasted = Layout(32, paste_back=True, side_by_side=True, mark=False).picture(made, IBUG68)
+    pasted = Layout(32, paste_back=True, side_by_side=True, mark=False).image(made, IBUG68)
     assert pasted.shape == (50, 140, 3)
     assert pasted[18, 16, 0] == 9
     assert pasted[18, 70 + 16, 0] == 100
-    assert (Layout(64, mark=True).picture(made, IBUG68) != Layout(64, mark=False).picture(made, IBUG68)).any()
+    assert (Layout(64, mark=True).image(made, IBUG68) != Layout(64, mark=False).image(made, IBUG68)).any()
 
 
 class _Output:

@@ -77,7 +77,7 @@ def test_of_several_faces_the_largest_and_what_is_left_out_is_counted(tmp_path):
         "1 × no face is found (img_align_celeba/000005.png)",
         "1 × smaller than 32 pixels (img_align_celeba/000006.png)",
         "1 × photo that is not in list_eval_partition.txt (img_align_celeba/000007.png)",
-        "1 × the picture is truncated (img_align_celeba/000008.jpg)",
+        "1 × the image is truncated (img_align_celeba/000008.jpg)",
     ):
         assert f"skipped: {reason}" in skipped
 

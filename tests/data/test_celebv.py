@@ -131,8 +131,8 @@ def test_bad_records_are_skipped_and_counted(tmp_path):
     edit_line(root, "Al", 0, lambda line: tiny_sets.line(xy, line.split()[-1], ["0.5", "7"]))
     faces = opened(root, tmp_path)
     expected = {
-        "skipped: 2 × the picture is truncated (Bea/Image/Bea_000100.jpg, Bea/Image/Bea_000200.jpg)",
-        "skipped: 2 × no picture can be decoded (Bea/Image/Bea_000300.jpg, Bea/Image/Bea_000400.jpg)",
+        "skipped: 2 × the image is truncated (Bea/Image/Bea_000100.jpg, Bea/Image/Bea_000200.jpg)",
+        "skipped: 2 × no image can be decoded (Bea/Image/Bea_000300.jpg, Bea/Image/Bea_000400.jpg)",
         "skipped: 1 × smaller than 16 pixels (Bea/Image/Bea_000500.jpg)",
         "skipped: 1 × not square, so no face crop (Bea/Image/Bea_000600.jpg)",
         "skipped: 1 × annotation without its picture (Bea/Image/Bea_000700.jpg)",
@@ -207,7 +207,7 @@ def test_everything_skipped(tmp_path):
     root = tiny_sets.celebv(tmp_path / "faces", {"Al": 4})
     for path in (root / "Al" / "Image").iterdir():
         path.write_bytes(b"broken")
-    with pytest.raises(ValueError, match=r"no usable picture; skipped: . × no picture can be decoded"):
+    with pytest.raises(ValueError, match=r"no usable picture; skipped: . × no image can be decoded"):
         opened(root, tmp_path)
     assert not list((tmp_path / "cache").rglob("metadata.json"))  # nothing half-built stays
 

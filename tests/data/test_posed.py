@@ -122,7 +122,7 @@ def test_what_is_left_out_is_counted_and_named(tmp_path):
         "1 × label without its sequence (S010/009)",
         "1 × sequence of fewer than two frames (S010/005)",
         "1 × no face is found (cohn-kanade-images/S010/001/S010_001_00000001.png)",
-        "1 × the picture is truncated (cohn-kanade-images/S010/001/S010_001_00000002.png)",
+        "1 × the image is truncated (cohn-kanade-images/S010/001/S010_001_00000002.png)",
         "1 × smaller than 32 pixels (cohn-kanade-images/S010/001/S010_001_00000003.png)",
         "1 × file of landmarks that does not fit its picture (cohn-kanade-images/S010/001/S010_001_00000005.png)",
         "1 × file of landmarks that has not 68 points (cohn-kanade-images/S010/001/S010_001_00000006.png)",

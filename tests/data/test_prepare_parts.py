@@ -280,7 +280,7 @@ def test_damaged_files_end_early_or_are_faulty(tmp_path):
     assert 5 < count["hole"] <= 30
     assert {name for name in source if source[name].fault} == {"empty", "headless", "sound", "text"}
     assert count["empty"] == count["headless"] == count["sound"] == count["text"] == 0
-    assert source["sound"].fault == "it has no picture track"
+    assert source["sound"].fault == "it has no video track"
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 700), (900, 2)])

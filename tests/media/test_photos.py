@@ -137,8 +137,8 @@ def test_half_transparent_colors_are_mixed_and_come_back():
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "no picture"),
-        (b"PK\x03\x04rest", "no picture can be decoded: it is a ZIP archive"),
+        (b"", "no image"),
+        (b"PK\x03\x04rest", "no image can be decoded: it is a ZIP archive"),
         (b"\n<html><body>404", "it is a web page or XML"),
         (b"\xff\xd8\xff\xe0" + bytes(60), "truncated"),
         (encoded("PNG")[:60], "truncated"),

@@ -79,7 +79,7 @@ def test_a_cover_picture_is_not_the_video(tmp_path):
                     packet.stream = copied
                     target.mux(packet)
     assert [image.shape for image in frames(covered)] == [(32, 48, 3)] * 3
-    with pytest.raises(ValueError, match="no picture track but a cover picture"):
+    with pytest.raises(ValueError, match="no video track but a cover image"):
         open_video(alone)
 
 

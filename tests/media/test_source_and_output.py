@@ -273,10 +273,10 @@ def test_a_video_that_is_cut_off_gives_what_it_has(tmp_path):
     [
         ("no.mp4", None, "there is no file"),
         ("cut.mp4", "half", "cut off or damaged"),
-        ("sound.mp4", "sound", "no picture track"),
+        ("sound.mp4", "sound", "no video track"),
         ("a.txt", b"words", "neither a video nor a photo"),
         ("a.png", b"PK\x03\x04", "a.png is neither a video nor a photo that can be read: it is a ZIP archive"),
-        ("b.png", b"\x89PNG\r\n\x1a\n", "b.png: the picture is truncated"),
+        ("b.png", b"\x89PNG\r\n\x1a\n", "b.png: the image is truncated"),
         ("folder", "empty", "holds no photos"),
     ],
 )

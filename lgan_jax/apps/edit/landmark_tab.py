@@ -99,7 +99,7 @@ class LandmarkTab:
         header, payload = protocol.unpack(await photos.body(request.headers, request.stream(), _MOST_EXPORT))
         info, network = self._studio.model.info, self.workers.network
         look, kind = protocol.look(header, info), request.path_params["kind"]
-        if kind == "picture":
+        if kind == "image":
             (landmarks,) = protocol.landmark_sets(payload, info)
             return Response(await in_thread(network, self._studio.png, landmarks, look), media_type="image/png")
         edits = protocol.landmark_sets(payload, info, protocol.MOST_FRAMES)
@@ -107,13 +107,13 @@ class LandmarkTab:
 
         def make(points: np.ndarray) -> np.ndarray:  # each in its turn, so that other pages are not kept waiting
             made = asyncio.run_coroutine_threadsafe(in_thread(network, self._studio.make, points, look), loop)
-            return made.result().pictures
+            return made.result().images
 
-        if kind == "sheet":
-            return Response(await asyncio.to_thread(self._studio.sheet, edits, look, make), media_type="image/png")
+        if kind == "grid":
+            return Response(await asyncio.to_thread(self._studio.grid, edits, look, make), media_type="image/png")
         if kind == "video":
             return Response(await asyncio.to_thread(self._studio.video, edits, make), media_type="video/mp4")
-        raise ValueError(f"there is no export {kind!r}; there are picture, sheet and video")
+        raise ValueError(f"there is no export {kind!r}; there are image, grid and video")
 
 
 def rendered(studio: Studio, number: int, header: Mapping[str, Any], payload: bytes) -> bytes:
@@ -123,14 +123,14 @@ def rendered(studio: Studio, number: int, header: Mapping[str, Any], payload: by
     (landmarks,) = protocol.landmark_sets(payload, info)
     made = studio.make(landmarks, look)
     if encoding == "raw":
-        opaque = np.full((*made.pictures.shape[:3], 1), 255, np.uint8)
-        encoded = [np.concatenate([made.pictures, opaque], -1).tobytes()]
-        sizes = [info.size**2 * 4] * len(made.pictures)
+        opaque = np.full((*made.images.shape[:3], 1), 255, np.uint8)
+        encoded = [np.concatenate([made.images, opaque], -1).tobytes()]
+        sizes = [info.size**2 * 4] * len(made.images)
     else:
-        encoded = [images.encode_jpeg(picture, _QUALITY) for picture in made.pictures]
+        encoded = [images.encode_jpeg(image, _QUALITY) for image in made.images]
         sizes = [len(data) for data in encoded]
     answer = {
-        "kind": "picture",
+        "kind": "image",
         "id": number,
         "people": list(look.people),
         "encoding": encoding,

@@ -5,7 +5,7 @@ UTF-8 JSON, and the payload. Landmarks are float32 `(N, 2)` in [0, 1], little-en
 
 Requests: `{"kind": "render", "id", "people": [index …], "convert", "constrain", "encoding", "blend": {"to", "amount"}
 or absent}` with landmarks; `{"kind": "camera", "id"}` with a JPEG file; `{"kind": "express", "id", "view"}` with action
-units, float32 `(17,)`. Answers: `picture` with `clamped`, the share of the edit that was held back for each of people,
+units, float32 `(17,)`. Answers: `image` with `clamped`, the share of the edit that was clamped, for each person,
 the converted landmarks `(people, N, 2)` and then one image for each; `face` with the landmarks found; `no_face`;
 `expression` with `photo`, the number of the photo that it is of, and an image file; `error` with `message` and `of`,
 the request's kind. The server's first word is `welcome` with `session`, which uploads for this page repeat, or

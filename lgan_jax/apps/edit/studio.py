@@ -16,8 +16,7 @@ from jaxtyping import Float32, UInt8
 from lgan_jax.apps.edit import shapes
 from lgan_jax.apps.edit.protocol import Look
 from lgan_jax.apps.shared.training_distance import TrainingDistance
-from lgan_jax.media import image_grid as sheets
-from lgan_jax.media import images, output, provenance
+from lgan_jax.media import image_grid, images, output, provenance
 from lgan_jax.media.images import to_bytes
 from lgan_jax.media.source import Source
 from lgan_jax.methods.landmarkgan.evaluation import makers
@@ -43,7 +42,7 @@ class Generated(NamedTuple):
     `clamped` is the share in [0, 1] of the edit that the constraint took away, 0 where it is off or there is none.
     """
 
-    pictures: UInt8[np.ndarray, "n size size 3"]
+    images: UInt8[np.ndarray, "n size size 3"]
     landmarks: Float32[np.ndarray, "n N 2"]
     clamped: Float32[np.ndarray, " n"]
     seconds: float
@@ -116,21 +115,21 @@ class Studio:
 
     def png(self, landmarks: Float32[np.ndarray, "N 2"], look: Look) -> bytes:
         """The images side by side, as a PNG file with provenance metadata."""
-        return provenance.png_bytes(np.concatenate(self.make(landmarks, look).pictures, 1), self.name)
+        return provenance.png_bytes(np.concatenate(self.make(landmarks, look).images, 1), self.name)
 
-    def sheet(self, edits: Float32[np.ndarray, "n N 2"], look: Look, make: Maker) -> bytes:
+    def grid(self, edits: Float32[np.ndarray, "n N 2"], look: Look, make: Maker) -> bytes:
         """Edits from left to right, their landmarks above the faces (Fig. 4 of the paper), as a PNG file."""
         info, made = self.model.info, [make(edit) for edit in edits]
         rows = []
         for first in range(0, len(edits), _COLUMNS):
             places = range(first, min(first + _COLUMNS, len(edits)))
             free = [None] * (min(_COLUMNS, len(edits)) - len(places))
-            drawn = [sheets.draw_landmarks(edits[i], info.scheme, info.size) for i in places]
-            rows.append(sheets.Row("landmarks", [*drawn, *free]))
+            drawn = [image_grid.draw_landmarks(edits[i], info.scheme, info.size) for i in places]
+            rows.append(image_grid.Row("landmarks", [*drawn, *free]))
             for row, person in enumerate(look.people):
-                rows.append(sheets.Row(info.identities[person], [*(made[i][row] for i in places), *free]))
+                rows.append(image_grid.Row(info.identities[person], [*(made[i][row] for i in places), *free]))
         columns = [""] * len(rows[0].cells)
-        return provenance.png_bytes(sheets.sheet(rows, columns, info.size), self.name)
+        return provenance.png_bytes(image_grid.sheet(rows, columns, info.size), self.name)
 
     def video(self, edits: Float32[np.ndarray, "n N 2"], make: Maker) -> bytes:
         """A short video from each edit to the next, as an MP4 file with provenance metadata.
@@ -139,12 +138,12 @@ class Studio:
         """
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "edits.mp4"
-            film = output.Video(path, Source(Path(folder), "folder", (), 0), self.name)
+            video = output.Video(path, Source(Path(folder), "folder", (), 0), self.name)
             for time, points in enumerate(steps(edits)):
                 frame = _row(make(points))
-                film.write(provenance.mark(frame) if self.marked else frame, time)
-            film.finish(complete=True)
-            film.commit(path)
+                video.write(provenance.mark(frame) if self.marked else frame, time)
+            video.finish(complete=True)
+            video.commit(path)
             return path.read_bytes()
 
 
@@ -158,8 +157,8 @@ def steps(edits: Float32[np.ndarray, "n N 2"]) -> list[np.ndarray]:
     return found
 
 
-def _row(pictures: UInt8[np.ndarray, "n size size 3"]) -> UInt8[np.ndarray, "H W 3"]:
+def _row(faces: UInt8[np.ndarray, "n size size 3"]) -> UInt8[np.ndarray, "H W 3"]:
     """Images side by side, small ones enlarged by a whole factor."""
-    size = pictures.shape[1]
+    size = faces.shape[1]
     factor = -(-_LEAST_SIDE // size)
-    return np.concatenate([images.resized(picture, factor * size) for picture in pictures], 1)
+    return np.concatenate([images.resized(face, factor * size) for face in faces], 1)

@@ -164,10 +164,10 @@ def _write(
             made.write(_sheet(options, photo, faces, levels), 0)
         else:
             for time, face in enumerate(faces):
-                picture = face if options.face_only else photo_face.put_back(photo, face, find(face))
+                image = face if options.face_only else photo_face.put_back(photo, face, find(face))
                 if photo.alpha is not None and not options.face_only and not options.moving:
-                    picture = with_alpha(picture, photo.alpha)
-                made.write(provenance.mark(picture) if options.moving and options.visible_mark else picture, time)
+                    image = with_alpha(image, photo.alpha)
+                made.write(provenance.mark(image) if options.moving and options.visible_mark else image, time)
         made.finish(complete=True)
         if line := cli.keep_earlier(options.place, options.overwrite):
             say(line)

@@ -101,8 +101,8 @@ def run(options: Options, model: Model, faces: Faces, say: Say = print) -> None:
         provenance.write_png(part / f"{OWN[0]}.png", _sheet(options, model, faces, found), name)
         if len(targets) == 2 and (options.mirror or options.interpolate):
             z = way(found.z[0], found.z[1], options.steps)
-            picture = way_picture(model, z, (np.ascontiguousarray(targets[0]), np.ascontiguousarray(targets[1])))
-            provenance.write_png(part / f"{OWN[1]}.png", picture, name)
+            image = way_picture(model, z, (np.ascontiguousarray(targets[0]), np.ascontiguousarray(targets[1])))
+            provenance.write_png(part / f"{OWN[1]}.png", image, name)
             _write_video(part / f"{OWN[1]}.mp4", options, model, z, name)
         new.commit()
     say(f"{options.out} is written")
@@ -110,9 +110,9 @@ def run(options: Options, model: Model, faces: Faces, say: Say = print) -> None:
 
 def _write(path: Path, found: Any, i: int, run: str) -> None:
     """Face number i: image, landmarks and latent."""
-    picture, points = to_bytes(found.image[i]), np.asarray(found.landmarks[i], np.float64)
-    provenance.write_png(path.with_name(f"{path.name}.png"), picture, run)
-    path.with_name(f"{path.name}.pts").write_text(pts.text(to_pixels(points, *picture.shape[1::-1])))
+    image, points = to_bytes(found.image[i]), np.asarray(found.landmarks[i], np.float64)
+    provenance.write_png(path.with_name(f"{path.name}.png"), image, run)
+    path.with_name(f"{path.name}.pts").write_text(pts.text(to_pixels(points, *image.shape[1::-1])))
     about = {
         "made_by": provenance.sentence(run),
         "source_type": provenance.SOURCE_TYPE,

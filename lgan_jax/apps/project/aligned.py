@@ -17,7 +17,7 @@ from lgan_jax.media.source import open_source, read_photo
 from lgan_jax.methods.projection.projector import Projector, flat
 from lgan_jax.ops import procrustes
 
-Picture = UInt8[np.ndarray, "_ _ 3"]
+Image = UInt8[np.ndarray, "_ _ 3"]
 
 
 class Framing(NamedTuple):
@@ -68,7 +68,7 @@ class Follower:
         """Starts over: the next image is searched as a whole."""
         self._tracker = self._framing.tracker(True)
 
-    def locate(self, image: Picture) -> Face | None:
+    def locate(self, image: Image) -> Face | None:
         """The face in the next image; None where there is none, or none with clear landmarks."""
         face = _found(image, self._framing, self._tracker)
         return face if face is not None and _clear(face, self._projector) else None
@@ -114,7 +114,7 @@ def landmarks(face: Face, projector: Projector) -> Float32[np.ndarray, "N 2"]:
     return projector.locate(to_floats(face.crop[None]))[0] if face.landmarks is None else face.landmarks
 
 
-def _found(image: Picture, framing: Framing, tracker: Tracker) -> Face | None:
+def _found(image: Image, framing: Framing, tracker: Tracker) -> Face | None:
     """The face in an image that a tracker sees."""
     found = tracker.look(image)
     if found is None:

@@ -24,7 +24,7 @@ _SMALLEST = 256  # pixels a side of an image to draw landmarks on: on a smaller 
 _LARGEST = 512  # pixels a side of a panel of the video
 _RATE = Fraction(25)
 
-Picture = UInt8[np.ndarray, "_ _ 3"]
+Image = UInt8[np.ndarray, "_ _ 3"]
 Points = Float32[np.ndarray, "N 2"]
 
 
@@ -50,7 +50,7 @@ def folder(out: Path) -> Iterator[Path]:
 def write(
     out: Path,
     pairs: Sequence[tuple[Face, Face]],
-    wanted: Sequence[tuple[Picture, Points]],
+    targets: Sequence[tuple[Image, Points]],
     projector: Projector,
     found: Projection,
     tracks: Sequence[np.ndarray],
@@ -61,7 +61,7 @@ def write(
     Args:
       out: see `check`.
       pairs: the aligned photos.
-      wanted: the landmarks of each pair, and an image to draw them over.
+      targets: the landmarks of each pair, and an image to draw them over.
       projector: generated the images.
       found: a row for each pair.
       tracks: the styles along each search.
@@ -73,26 +73,26 @@ def write(
             own.mkdir(exist_ok=True)
             one = Projection(*_row(tuple(found), i))
             _write_one(
-                own, look, landmarks, with_landmarks(*wanted[i], projector.scheme), projector, one, tracks[i], options
+                own, look, landmarks, with_landmarks(*targets[i], projector.scheme), projector, one, tracks[i], options
             )
 
 
-def with_landmarks(picture: Picture, landmarks: Points, scheme: Scheme) -> Picture:
+def with_landmarks(image: Image, landmarks: Points, scheme: Scheme) -> Image:
     """An image, of 256 pixels at least, with landmarks in [0, 1] drawn over it."""
-    large = resized(picture, max(_SMALLEST, len(picture)))
+    large = resized(image, max(_SMALLEST, len(image)))
     return sheets.trace(large, landmarks, scheme, sheets.LINE, sheets.POINT)
 
 
-def with_seen_landmarks(picture: Picture, projector: Projector) -> Picture:
+def with_seen_landmarks(image: Image, projector: Projector) -> Image:
     """An image as `with_landmarks` makes it, with the landmarks that the projector's network detects."""
-    return with_landmarks(picture, projector.locate(to_floats(picture[None]))[0], projector.scheme)
+    return with_landmarks(image, projector.locate(to_floats(image[None]))[0], projector.scheme)
 
 
 def _write_one(
     folder: Path,
     look: Face,
     landmarks: Face,
-    wanted: Picture,
+    target: Image,
     projector: Projector,
     one: Projection,
     track: np.ndarray,
@@ -106,13 +106,13 @@ def _write_one(
         (folder / f"{name}.png").write_bytes(encode_png(face.crop))  # a photo, not generated
     features, places = one.style.shape[-1], projector.generator.places
     np.savez(folder / "w.npz", w=np.broadcast_to(one.style.reshape(1, -1, features), (1, places, features)))
-    _write_video(folder / "progress.mp4", look.crop, wanted, projector, one, track, options)
+    _write_video(folder / "progress.mp4", look.crop, target, projector, one, track, options)
 
 
 def _write_video(
     path: Path,
-    look: Picture,
-    wanted: Picture,
+    look: Image,
+    target: Image,
     projector: Projector,
     one: Projection,
     track: np.ndarray,
@@ -121,11 +121,11 @@ def _write_video(
     """Four panels: the source, the generated image, the same with its landmarks, the target landmarks."""
     side = min(_LARGEST, max(_SMALLEST, projector.generator.size))
     made = output.Video(path, Source(path, "folder", (), len(track), _RATE, 1 / _RATE), options.made_by)
-    last = resized(wanted, side)
+    last = resized(target, side)
     try:
         for time, style in enumerate(track):
-            picture = to_bytes(projector.draw(style[None], one.noise))[0]
-            panels = [look, picture, with_seen_landmarks(picture, projector)]
+            image = to_bytes(projector.draw(style[None], one.noise))[0]
+            panels = [look, image, with_seen_landmarks(image, projector)]
             frame = np.concatenate([*(resized(panel, side) for panel in panels), last], 1)
             made.write(provenance.mark(frame) if options.visible_mark else frame, time)
         made.finish(complete=True)

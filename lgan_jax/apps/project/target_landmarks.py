@@ -54,7 +54,7 @@ def shift(look: Face, at_rest: Float32[np.ndarray, "N 2"], projector: Projector)
 
 def shown(
     pair: tuple[Face, Face], projector: Projector, shift: Float32[np.ndarray, "N 2"] | None = None
-) -> tuple[aligned.Picture, Float32[np.ndarray, "N 2"]]:
+) -> tuple[aligned.Image, Float32[np.ndarray, "N 2"]]:
     """An image to draw the target landmarks over, and the landmarks: the driving crop, or with a shift the source."""
     look, other = pair
     points = aligned.landmarks(other, projector)

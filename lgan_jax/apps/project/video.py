@@ -21,7 +21,7 @@ from lgan_jax.training.interrupts import Interrupts
 
 _NAME = "video.mp4"
 
-Picture = UInt8[np.ndarray, "_ _ 3"]
+Image = UInt8[np.ndarray, "_ _ 3"]
 
 
 def run(options: Any, projector: Projector, framing: Framing, say: Callable[[str], None] = print) -> int:
@@ -39,8 +39,8 @@ def run(options: Any, projector: Projector, framing: Framing, say: Callable[[str
         report = progress.Frames(source.count, interrupts)
         made = output.Video(part / _NAME, source, options.made_by)
         try:
-            pictures = _pictures(options, look, projector, source, follower, shift, report)
-            early = _write(pictures, made, report, options)
+            images = _pictures(options, look, projector, source, follower, shift, report)
+            early = _write(images, made, report, options)
             if not report.written:
                 why = early or "no frame shows a face whose landmarks are clear"
                 raise ValueError(f"--landmarks {options.landmarks}: {why}; nothing is written")
@@ -62,12 +62,12 @@ def run(options: Any, projector: Projector, framing: Framing, say: Callable[[str
 
 
 def _write(
-    pictures: Iterator[tuple[Picture, int, bool]], made: output.Output, report: progress.Frames, options: Any
+    images: Iterator[tuple[Image, int, bool]], made: output.Output, report: progress.Frames, options: Any
 ) -> str:
     """Writes what `_pictures` gives. Returns why it ended before the end of the video; nothing where it did not."""
     try:
-        for picture, time, fresh in pictures:
-            made.write(provenance.mark(picture) if options.visible_mark else picture, time)
+        for image, time, fresh in images:
+            made.write(provenance.mark(image) if options.visible_mark else image, time)
             report.frame(fresh)
     except progress.Interrupted:
         return "stopped"
@@ -97,7 +97,7 @@ def _pictures(
     follower: Follower,
     shift: Float32[np.ndarray, "1 N 2"] | None,
     report: progress.Frames,
-) -> Iterator[tuple[Picture, int, bool]]:
+) -> Iterator[tuple[Image, int, bool]]:
     """Yields, for every frame, an image, its time, and whether it was generated for that frame.
 
     Frames before the first face show the first result.

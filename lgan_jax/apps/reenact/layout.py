@@ -38,17 +38,17 @@ class Layout:
     match_colours: bool = False
     mark: bool = True
 
-    def picture(self, made: GeneratedFrame, scheme: Scheme) -> np.ndarray:
+    def image(self, made: GeneratedFrame, scheme: Scheme) -> np.ndarray:
         """The image to write, uint8 `(H, W, 3)`."""
         if self.paste_back:
             shown = edge([made.landmarks[0], made.driving], scheme, made.faces.shape[1])
             face = matched(made.faces[0], made.crop, shown) if self.match_colours else made.faces[0]
             whole = paste(made.image, face, shown, made.transform)
-            picture = np.concatenate([made.image, whole], axis=1) if self.side_by_side else whole
+            image = np.concatenate([made.image, whole], axis=1) if self.side_by_side else whole
         else:
             cells = [made.crop, *made.faces] if self.side_by_side else list(made.faces)
-            picture = grid([enlarged(cell, self.size) for cell in cells])
-        return provenance.mark(picture) if self.mark else picture
+            image = grid([enlarged(cell, self.size) for cell in cells])
+        return provenance.mark(image) if self.mark else image
 
 
 def columns(count: int) -> int:
@@ -95,7 +95,7 @@ class Writer:
         """The stage; yields the number of frames written so far."""
         for index, frame in enumerate(frames):
             if isinstance(frame, GeneratedFrame):
-                self._last = self._layout.picture(frame, self._scheme)
+                self._last = self._layout.image(frame, self._scheme)
                 for time in (*self._waiting, frame.time):
                     self._write(time)
                 del self._waiting[:]

@@ -147,10 +147,8 @@ class Synthesizer:
             self.outside += sum(max(map(self._coverage.distance, each)) > 1 for each in zip(*given))
         made = [self._faces(points, target) for target in self.targets]
         for i, frame in enumerate(frames):
-            pictures, landmarks = (np.stack([each[field][i] for each in made]) for field in (0, 1))
-            yield GeneratedFrame(
-                frame.time, frame.image, frame.face.crop, transforms[i], points[i], pictures, landmarks
-            )
+            images, landmarks = (np.stack([each[field][i] for each in made]) for field in (0, 1))
+            yield GeneratedFrame(frame.time, frame.image, frame.face.crop, transforms[i], points[i], images, landmarks)
 
     def _driving(self, points: np.ndarray, target: str) -> np.ndarray:
         """The landmarks that a target's converter is given."""
@@ -165,8 +163,8 @@ class Synthesizer:
         landmarks = self._model.convert(driving, target, self._constrain)
         if self._constrain:
             self.held[target] += int((self._model.clamped(driving, target)[:count] > 0).sum())
-        pictures = self._model.synthesize(landmarks, target, convert=False)[:count]
-        return np.clip((pictures + 1) * 127.5 + 0.5, 0, 255).astype(np.uint8), landmarks[:count]
+        images = self._model.synthesize(landmarks, target, convert=False)[:count]
+        return np.clip((images + 1) * 127.5 + 0.5, 0, 255).astype(np.uint8), landmarks[:count]
 
 
 class _Steady:

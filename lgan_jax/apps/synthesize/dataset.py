@@ -167,16 +167,16 @@ def _make(
         for first in range(numbers.start, numbers.stop, _BATCH):
             count = min(_BATCH, numbers.stop - first)
             sampled = model.sample(options.seed, count, first, options.near_training)
-            pictures = to_bytes(sampled.image)
-            for i, (picture, points) in enumerate(zip(pictures, np.asarray(sampled.landmarks, np.float64))):
-                digest = hashlib.blake2b(np.ascontiguousarray(picture).data, digest_size=16).hexdigest()
+            images = to_bytes(sampled.image)
+            for i, (image, points) in enumerate(zip(images, np.asarray(sampled.landmarks, np.float64))):
+                digest = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).hexdigest()
                 if digest in known:
                     continue
                 known.add(digest)
                 name = f"{first + i:07d}"
                 file = f"{made.PICTURES}/{folder.name}/{name}.png"
                 faces.append(Face(file, first + i, digest, to_pixels(points, model.info.size, model.info.size)))
-                writing.append(threads.submit(_write_face, new.part / name, picture, faces[-1].points, run))
+                writing.append(threads.submit(_write_face, new.part / name, image, faces[-1].points, run))
             progress.advance(count)
         for each in writing:
             each.result()
@@ -186,8 +186,8 @@ def _make(
     return faces
 
 
-def _write_face(path: Path, picture: np.ndarray, points: np.ndarray, run: str) -> None:
-    path.with_suffix(".png").write_bytes(provenance.png_bytes(picture, run))
+def _write_face(path: Path, image: np.ndarray, points: np.ndarray, run: str) -> None:
+    path.with_suffix(".png").write_bytes(provenance.png_bytes(image, run))
     path.with_suffix(".pts").write_text(pts.text(points))
 
 

@@ -74,10 +74,10 @@ export class Expression {
   }
 
   async expressed(header, buffer, offset, started) {
-    const picture = await createImageBitmap(new Blob([buffer.slice(offset)], { type: header.type }));
+    const image = await createImageBitmap(new Blob([buffer.slice(offset)], { type: header.type }));
     if (header.photo !== this.number || header.id < this.latest) return; // of a photo before, or overtaken
     this.latest = header.id;
-    this.portrait.receive(header.view, picture);
+    this.portrait.receive(header.view, image);
     this.page.timed(header, started);
   }
 

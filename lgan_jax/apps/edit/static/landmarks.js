@@ -36,7 +36,7 @@ export class Landmarks {
     });
     fillPeople(run, (person) => this.choosePerson(person));
     this.answers = {
-      picture: (...answer) => this.pictured(...answer),
+      image: (...answer) => this.received(...answer),
       face: (header, buffer, offset) => this.driven(new Float32Array(buffer, offset)),
       no_face: () => this.driven(null),
     };
@@ -81,7 +81,7 @@ export class Landmarks {
     this.moved = undefined;
   }
 
-  async pictured(header, buffer, offset, started) {
+  async received(header, buffer, offset, started) {
     await this.faces.show(header, buffer, offset);
     const row = header.people.indexOf(this.person);
     const length = this.run.resting.length;
@@ -95,7 +95,7 @@ export class Landmarks {
 
   backdrop() {
     const chosen = document.querySelector("[name=backdrop]:checked").value;
-    this.stage.picture = { face: this.faces.canvas(this.person), photo: this.photo, plain: null }[chosen] ?? null;
+    this.stage.image = { face: this.faces.canvas(this.person), photo: this.photo, plain: null }[chosen] ?? null;
   }
 
   choosePerson(person) {
@@ -160,7 +160,7 @@ export class Landmarks {
       this.page.say("Writing the file …");
       const response = await post(`landmarks/export/${kind}`, pack(this.look(), ...sets));
       files.save(name, await response.blob());
-      if (kind === "picture") this.history.save();
+      if (kind === "image") this.history.save();
       else this.strip.unsaved = false;
       this.page.say(`${name} saved`);
     });
@@ -237,10 +237,10 @@ export class Landmarks {
       open: () => find("landmark-file").click(),
       json: () => this.save(`${name()}.json`, files.toJson(this.points, this.run), "application/json"),
       pts: () => this.save(`${name()}.pts`, files.toPts(this.points, this.run), "text/plain"),
-      png: () => this.export("picture", `${name()}.png`, this.points),
+      png: () => this.export("image", `${name()}.png`, this.points),
       keep: () => this.page.attempt(() => this.strip.add(history.shape, this.points, this.faces.canvas(this.person))),
       drop: () => this.strip.remove(),
-      sheet: () => flat().length && this.export("sheet", `${this.run.run}-sheet.png`, ...flat()),
+      sheet: () => flat().length && this.export("grid", `${this.run.run}-grid.png`, ...flat()),
       video: () => flat().length && this.export("video", `${this.run.run}-edits.mp4`, ...flat()),
     };
   }

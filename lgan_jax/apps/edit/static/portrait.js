@@ -41,9 +41,9 @@ export class Portrait {
   }
 
   /** Shows an edit; an image of another view than the selected one is dropped. */
-  receive(view, picture) {
+  receive(view, image) {
     if (view !== this.wanted) return;
-    this.made = { view, picture };
+    this.made = { view, image };
     this.paint();
   }
 
@@ -65,8 +65,8 @@ export class Portrait {
     if (this.wanted === "result") {
       this.pane.show(width, height, (context, unit) => this.drawResult(context, unit));
     } else if (this.made) {
-      const { picture } = this.made;
-      this.pane.show(picture.width, picture.height, (context) => context.drawImage(picture, 0, 0));
+      const { image } = this.made;
+      this.pane.show(image.width, image.height, (context) => context.drawImage(image, 0, 0));
     }
   }
 
@@ -79,7 +79,7 @@ export class Portrait {
     context.beginPath();
     context.rect(line, 0, width - line, height);
     context.clip();
-    context.drawImage(this.made.picture, this.place[0] - left, this.place[1] - top);
+    context.drawImage(this.made.image, this.place[0] - left, this.place[1] - top);
     context.restore();
     if (this.view === "compare") this.drawLine(context, line, height, unit);
   }

@@ -12,7 +12,7 @@ export class Stage {
   constructor(canvas, run, hand) {
     Object.assign(this, { canvas, run, hand });
     this.context = canvas.getContext("2d");
-    this.picture = null; // what is behind the landmarks: a canvas or an ImageBitmap
+    this.image = null; // what is behind the landmarks: a canvas or an ImageBitmap
     this.points = Float32Array.from(run.resting);
     this.fitted = null; // converted landmarks, where they are shown
     this.chosen = new Set();
@@ -53,7 +53,7 @@ export class Stage {
     context.clearRect(0, 0, side, side);
     const [left, span] = [(MARGIN / (1 + 2 * MARGIN)) * side, side / (1 + 2 * MARGIN)];
     context.imageSmoothingQuality = "high";
-    if (this.picture) context.drawImage(this.picture, left, left, span, span);
+    if (this.image) context.drawImage(this.image, left, left, span, span);
     else {
       context.fillStyle = "#e9edea";
       context.fillRect(left, left, span, span);

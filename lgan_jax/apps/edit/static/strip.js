@@ -10,11 +10,11 @@ export class Strip {
   add(shape, points, canvas) {
     if (this.frames.length === this.most) throw new Error(`a strip has at most ${this.most} edits`);
     const frame = { shape, points, item: document.createElement("li") };
-    const picture = document.createElement("canvas");
-    picture.width = picture.height = 144;
-    if (canvas) picture.getContext("2d").drawImage(canvas, 0, 0, 144, 144);
+    const image = document.createElement("canvas");
+    image.width = image.height = 144;
+    if (canvas) image.getContext("2d").drawImage(canvas, 0, 0, 144, 144);
     const show = this.button("frame", "Bring back this edit", () => this.restore(frame.shape));
-    show.append(picture);
+    show.append(image);
     const remove = this.button("remove", "Take off the strip", () => this.remove(frame));
     remove.textContent = "×";
     frame.item.append(show, remove);
