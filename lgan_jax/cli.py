@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib
 import importlib.metadata
 import io
 import itertools
@@ -172,7 +173,7 @@ def unused(out: pathlib.Path, word: str) -> pathlib.Path:
     return next(name for name in names if not name.exists())
 
 
-def option(help: str, *also: str, default: Any = dataclasses.MISSING, **given: Any) -> Any:
+def option(help: str, *also: str, default: Any = None, required: bool = False, **given: Any) -> Any:
     """Declares a flag as a field of a dataclass; `Parser.add_options` makes the flag of it.
 
     (Ours: tyro and simple_parsing print mistakes as several lines, and pair --x with --no-x.)
@@ -180,14 +181,30 @@ def option(help: str, *also: str, default: Any = dataclasses.MISSING, **given: A
     Args:
       help: the flag's, without the default.
       also: other names of the flag.
-      default: without one, the flag is required. True makes a flag `--no-NAME`.
+      default: the value without the flag. True makes a flag `--no-NAME`.
+      required: whether the flag must be given.
       given: further arguments of `argparse.ArgumentParser.add_argument`, such as `metavar`.
     """
+    default = dataclasses.MISSING if required else default
     return dataclasses.field(default=default, metadata={"help": help, "also": also, **given})
 
 
+def command(options: type, module: str, description: str, run: str) -> Callable[[Sequence[str] | None], int]:
+    """The `main` of a command: reads `options` from the arguments, and calls the function `run` with them.
+
+    `run` is "MODULE:FUNCTION" in the command's package `module`. It is imported when it is called: --help and mistakes
+    need not wait for JAX.
+    """
+
+    def main(arguments: Sequence[str] | None = None) -> int:
+        given, (name, function) = read(options, module, description, arguments), run.split(":")
+        return getattr(importlib.import_module(f"{module}.{name}"), function)(given)
+
+    return main
+
+
 def read(options: type[Options], module: str, description: str, arguments: Sequence[str] | None) -> Options:
-    """A command's options, from its arguments. Raises `ValueError`, one line, for what is wrong with them."""
+    """A command's options, from its arguments. Raises `ValueError`, one line, for a mistake in them."""
     parser = Parser(module, description)
     parser.add_options(options)
     return options(**vars(parser.parse_args(arguments)))

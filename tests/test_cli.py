@@ -167,10 +167,10 @@ def test_values_of_arguments_are_said_in_words():
 class Options:
     """One of each kind of flag."""
 
-    in_dir: pathlib.Path = cli.option("input", metavar="DIR")
-    sizes: Sequence[int] | None = cli.option("some", default=None)
+    in_dir: pathlib.Path = cli.option("input", metavar="DIR", required=True)
+    sizes: Sequence[int] | None = cli.option("some")
     part: Sequence[str] = cli.option("again", "--piece", action="append", default=())
-    ends: Sequence[float] | None = cli.option("two", nargs=2, default=None)
+    ends: Sequence[float] | None = cli.option("two", nargs=2)
     way: Literal["up", "down"] = cli.option("where to", default="up")
     share: float = cli.option("how much", default=0.5)
     seed: int = cli.option("seed", default=0)

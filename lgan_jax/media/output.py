@@ -38,8 +38,8 @@ class Output(Protocol):
     def finish(self, complete: bool) -> None:
         """Closes the file; not `complete` where the command was stopped before the end."""
 
-    def commit(self, path: Path) -> None:
-        """Moves what was written to `path`."""
+    def commit(self, path: Path | None = None) -> None:
+        """Moves the output to its place, or to `path` in the same folder."""
 
     def discard(self) -> None:
         """Deletes what was written, if it is still there."""
@@ -74,7 +74,7 @@ def check(out: Path, source: Source, kinds: Sequence[str] | None = None) -> None
     _check_writable(out)
 
 
-def open_output(out: Path, source: Source, run: str) -> Output:
+def open_output(out: Path, source: Source, run: str) -> Video | PngFolder | PngFile:
     """The output that `out` names, after `check`."""
     if not out.suffix:
         return PngFolder(out, _stems(source.files) if source.kind == "folder" else None, run)
@@ -92,15 +92,37 @@ def _naming_the_place(method: Callable) -> Callable:
     return named
 
 
-class Video:
+class _Growing:
+    """An output that grows beside its place, in a `with` block that discards it; see `Output`."""
+
+    def __init__(self, out: Path, run: str, folder: bool = False) -> None:
+        self._new, self._run = files.Replacement(out, folder=folder), run
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.discard()
+
+    def finish(self, complete: bool) -> None:
+        pass
+
+    def commit(self, path: Path | None = None) -> None:
+        self._new.commit(path)
+
+    def discard(self) -> None:
+        self._new.discard()
+
+
+class Video(_Growing):
     """H.264 at the times of the source's frames, with its sound and its display matrix, in the colors of BT.709.
 
     Odd widths or heights are kept by not halving the colors' resolution (4:4:4), which not every player shows.
     """
 
     def __init__(self, out: Path, source: Source, run: str) -> None:
-        self._new, self._source, self._run = files.Replacement(out), source, run
-        self._part = self._new.part
+        super().__init__(out, run)
+        self._source, self._part = source, self._new.part
         self._orientation = source.video.orientation if source.video else UPRIGHT
         self._container: Any = None
         self._time = Fraction(0)
@@ -133,16 +155,12 @@ class Video:
         self._container.close()
         provenance.mark_mp4(self._part, self._run)
 
-    def commit(self, path: Path) -> None:
-        """See `Output`."""
-        self._new.commit(path)
-
     def discard(self) -> None:
         """See `Output`."""
         if self._container is not None:
             with contextlib.suppress(OSError):  # on a full disk it cannot be closed in order, and need not be
                 self._container.close()
-        self._new.discard()
+        super().discard()
 
     def _open(self, width: int, height: int) -> None:
         self._container = ffmpeg.open_output(self._part)
@@ -165,12 +183,12 @@ class Video:
             self._source.notes.extend(self._sound.notes)
 
 
-class PngFolder:
+class PngFolder(_Growing):
     """A PNG file for each image, named like the photo that drove it, or numbered."""
 
     def __init__(self, out: Path, names: Sequence[str] | None, run: str) -> None:
-        self._new, self._names, self._run = files.Replacement(out, folder=True), names, run
-        self._written = 0
+        super().__init__(out, run, folder=True)
+        self._names, self._written = names, 0
 
     @_naming_the_place
     def write(self, image: np.ndarray, time: int) -> None:
@@ -179,39 +197,14 @@ class PngFolder:
         provenance.write_png(self._new.part / f"{name}.png", image, self._run)
         self._written += 1
 
-    def finish(self, complete: bool) -> None:
-        """See `Output`."""
 
-    def commit(self, path: Path) -> None:
-        """See `Output`."""
-        self._new.commit(path)
-
-    def discard(self) -> None:
-        """See `Output`."""
-        self._new.discard()
-
-
-class PngFile:
+class PngFile(_Growing):
     """One PNG file."""
-
-    def __init__(self, out: Path, run: str) -> None:
-        self._new, self._run = files.Replacement(out), run
 
     @_naming_the_place
     def write(self, image: np.ndarray, time: int) -> None:
         """See `Output`."""
         provenance.write_png(self._new.part, image, self._run)
-
-    def finish(self, complete: bool) -> None:
-        """See `Output`."""
-
-    def commit(self, path: Path) -> None:
-        """See `Output`."""
-        self._new.commit(path)
-
-    def discard(self) -> None:
-        """See `Output`."""
-        self._new.discard()
 
 
 def _check_writable(out: Path) -> None:

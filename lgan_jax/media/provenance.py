@@ -81,13 +81,15 @@ def mark_mp4(path: Path, run: str) -> None:
         file.write((8 + len(payload)).to_bytes(4, "big") + b"uuid" + payload)
 
 
-def mark(image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
+def mark(image: UInt8[np.ndarray, "H W 3"], shown: bool = True) -> UInt8[np.ndarray, "H W 3"]:
     """A copy with a small visible mark, "AI", in its lower right corner.
 
-    An image too small for a mark that can be read, below 18 pixels, has none.
+    An image too small for a legible mark, below 18 pixels, has none, and neither has one where it is not `shown`.
     """
     height, width = image.shape[:2]
     tall = max(round(_HEIGHT * min(height, width)), _LEAST)
+    if not shown:
+        return image
     if min(height, width) < 2 * tall:
         return image.copy()
     wide = round(1.6 * tall)

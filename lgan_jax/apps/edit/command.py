@@ -31,14 +31,14 @@ class Options:
         "folder of a trained LandmarkGAN or DFT-Net run; may be given again, for the other",
         metavar="RUN",
         action="append",
+        required=True,
     )
     reference: Path | None = option(
         "a person not seen in training, shown by a clip or a folder of photos, as in lgan_jax.apps.reenact",
         metavar="IN",
-        default=None,
     )
     name: str | None = option(
-        "with --reference: the person's name (default: that of the file or folder)", metavar="NAME", default=None
+        "with --reference: the person's name (default: that of the file or folder)", metavar="NAME"
     )
     host: str = option("address to serve on", default="127.0.0.1")
     allow_host: Sequence[str] = option(

@@ -141,9 +141,9 @@ class Studio:
             video = output.Video(path, Source(Path(folder), "folder", (), 0), self.name)
             for time, points in enumerate(steps(edits)):
                 frame = _row(make(points))
-                video.write(provenance.mark(frame) if self.marked else frame, time)
+                video.write(provenance.mark(frame, self.marked), time)
             video.finish(complete=True)
-            video.commit(path)
+            video.commit()
             return path.read_bytes()
 
 

@@ -41,25 +41,22 @@ Ask the people whose faces you show. Exit status: 0; 2 where something is wrong 
 class Options:
     """What is asked for. Raises `ValueError`, one line, for flags that do not go together."""
 
-    workdir: Path = option("folder of a trained run", metavar="RUN")
-    image: Path = option("photo with the face", metavar="FACE")
-    out: Path | None = option("file to write (default: FACE-express.png in this folder)", metavar="OUT", default=None)
+    workdir: Path = option("folder of a trained run", metavar="RUN", required=True)
+    image: Path = option("photo with the face", metavar="FACE", required=True)
+    out: Path | None = option("file to write (default: FACE-express.png in this folder)", metavar="OUT")
     expression: str | None = option(
         "an expression; for DFT-Net runs its prototypical combination of action units, at strength X (default: 1)",
         "--emotion",
         metavar="NAME[=X]",
-        default=None,
     )
-    landmarks_from: Path | None = option("photo of a face whose landmarks to use", metavar="OTHER", default=None)
+    landmarks_from: Path | None = option("photo of a face whose landmarks to use", metavar="OTHER")
     au: Sequence[str] = option(
         "action unit N at intensity X; may be given again", action="append", metavar="N=X", default=()
     )
-    like: Path | None = option("photo of a face whose expression to use", metavar="OTHER", default=None)
-    sweep: int | None = option("action unit N from 0 to 1", metavar="N", default=None)
+    like: Path | None = option("photo of a face whose expression to use", metavar="OTHER")
+    sweep: int | None = option("action unit N from 0 to 1", metavar="N")
     interpolate: Sequence[float] | None = option(
-        "interpolate between the face's own action units, at 0, and the target ones, at 1: these positions",
-        metavar="X",
-        default=None,
+        "interpolate between the face's own action units, at 0, and the target ones, at 1: these positions", metavar="X"
     )
     face_only: bool = option("write the face alone, do not paste it back into the photo", default=False)
     visible_mark: bool = option("no visible mark in the corner of a video", default=True)
@@ -127,9 +124,4 @@ class Options:
         return self.place.suffix.lower() in VIDEO_OUT
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Edits as the arguments say, and returns the exit status."""
-    options = cli.read(Options, __package__, _DESCRIPTION, arguments)
-    from lgan_jax.apps.express import editing  # after the flags: --help need not wait for JAX
-
-    return editing.express(options)
+main = cli.command(Options, __package__, _DESCRIPTION, "editing:express")

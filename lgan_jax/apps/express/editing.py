@@ -156,10 +156,8 @@ def _write(
     find: Callable[[np.ndarray], np.ndarray | None],
     say: Say,
 ) -> None:
-    made = output.open_output(
-        options.place, photo_face.open_photo(options.image, "--image"), options.workdir.resolve().name
-    )
-    try:
+    source = photo_face.open_photo(options.image, "--image")
+    with output.open_output(options.place, source, options.workdir.resolve().name) as made:
         if options.series and not options.moving:
             made.write(_sheet(options, photo, faces, levels), 0)
         else:
@@ -167,13 +165,11 @@ def _write(
                 image = face if options.face_only else photo_face.put_back(photo, face, find(face))
                 if photo.alpha is not None and not options.face_only and not options.moving:
                     image = with_alpha(image, photo.alpha)
-                made.write(provenance.mark(image) if options.moving and options.visible_mark else image, time)
+                made.write(provenance.mark(image, options.moving and options.visible_mark), time)
         made.finish(complete=True)
         if line := cli.keep_earlier(options.place, options.overwrite):
             say(line)
-        made.commit(options.place)
-    finally:
-        made.discard()
+        made.commit()
 
 
 def _sheet(options: Options, photo: Photo, faces: Sequence[np.ndarray], levels: np.ndarray) -> np.ndarray:

@@ -30,11 +30,9 @@ Ask the people whose faces you show. Exit status: 0; 2 where something is wrong 
 class Options:
     """What is asked for. Raises `ValueError`, one line, for flags that do not go together."""
 
-    workdir: Path = option("folder of a trained run", metavar="RUN")
+    workdir: Path = option("folder of a trained run", metavar="RUN", required=True)
     image: Sequence[Path] = option("photos with a face", metavar="FACE", default=())
-    interpolate: Sequence[Path] | None = option(
-        "photos of the faces at both ends", metavar=("A", "B"), nargs=2, default=None
-    )
+    interpolate: Sequence[Path] | None = option("photos of the faces at both ends", metavar=("A", "B"), nargs=2)
     mirror: bool = option("with one --image: interpolate to its mirror image", default=False)
     steps: int = option("faces of an interpolation, both ends included", metavar="N", default=14)
     out: Path = option("new or empty folder", metavar="DIR", default=Path("inverted"))
@@ -63,9 +61,4 @@ class Options:
         return "--interpolate" if self.interpolate else "--image"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Inverts as the arguments say, and returns the exit status."""
-    options = cli.read(Options, __package__, _DESCRIPTION, arguments)
-    from lgan_jax.apps.invert import inversion  # after the flags: --help need not wait for JAX
-
-    return inversion.invert(options)
+main = cli.command(Options, __package__, _DESCRIPTION, "inversion:invert")

@@ -147,12 +147,9 @@ def _write_video(path: Path, options: Options, model: Model, z: Float32[np.ndarr
         drawn = draw_landmarks(points, scheme, size, on=face)
         both = [cv2.resize(each, (side, side), interpolation=cv2.INTER_CUBIC) for each in (face, drawn)]
         frames.append(provenance.mark(np.concatenate(both, 1)))
-    made = output.open_output(path, open_source(options.files[0]), run)
-    try:
+    with output.open_output(path, open_source(options.files[0]), run) as made:
         for place, frame in enumerate([*frames, *frames[-2:0:-1]]):
             for tick in range(_TICKS):
                 made.write(frame, place * _TICKS + tick)
         made.finish(complete=True)
-        made.commit(path)
-    finally:
-        made.discard()
+        made.commit()

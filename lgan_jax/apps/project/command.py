@@ -51,34 +51,27 @@ or a search diverged; 130 after Ctrl-C."""
 class Options:
     """What is asked for. Raises `ValueError`, one line, for flags that do not go together."""
 
-    workdir: Path | None = option(
-        "folder of a trained run, in place of the files that follow", metavar="RUN", default=None
-    )
-    network: Path | None = option("StyleGAN2's generator, NVIDIA's .pkl", metavar="FILE", default=None)
-    fan: Path | None = option("face-alignment's network for 68 landmarks", metavar="FILE", default=None)
-    vgg: Path | None = option("VGG16: NVIDIA's vgg16.pt, or torchvision's", metavar="FILE", default=None)
-    lpips: Path | None = option("LPIPS's linear weights, where --vgg does not hold them", metavar="FILE", default=None)
-    look: Path = option("photo with the appearance, or a folder of photos", metavar="A")
-    landmarks: Path = option("photo with the expression, a folder of photos, or a video", metavar="B")
-    out: Path = option("folder to write; it must not exist yet, or be empty", metavar="DIR")
+    workdir: Path | None = option("folder of a trained run, in place of the files that follow", metavar="RUN")
+    network: Path | None = option("StyleGAN2's generator, NVIDIA's .pkl", metavar="FILE")
+    fan: Path | None = option("face-alignment's network for 68 landmarks", metavar="FILE")
+    vgg: Path | None = option("VGG16: NVIDIA's vgg16.pt, or torchvision's", metavar="FILE")
+    lpips: Path | None = option("LPIPS's linear weights, where --vgg does not hold them", metavar="FILE")
+    look: Path = option("photo with the appearance, or a folder of photos", metavar="A", required=True)
+    landmarks: Path = option("photo with the expression, a folder of photos, or a video", metavar="B", required=True)
+    out: Path = option("folder to write; it must not exist yet, or be empty", metavar="DIR", required=True)
     weight: Sequence[str] = option(
         "weight of a group of landmarks; may be given again", action="append", metavar="NAME=X", default=()
     )
     look_weight: float = option("weight of the appearance", metavar="X", default=1.0)
     landmark_weight: float | None = option(
-        "weight of the landmarks (default: 0.1, and 0.05 is usual too; with --workdir 0.03)",
-        metavar="X",
-        default=None,
+        "weight of the landmarks (default: 0.1, and 0.05 is usual too; with --workdir 0.03)", metavar="X"
     )
     prior: float | None = option(
-        "weight of how unusual a style is for the generator (default: 0; with --workdir 0.01)",
-        metavar="X",
-        default=None,
+        "weight of how unusual a style is for the generator (default: 0; with --workdir 0.01)", metavar="X"
     )
     candidates: int | None = option(
         "images generated to start from the best; 0: start from the mean style (default: 0; with --workdir 1000)",
         metavar="N",
-        default=None,
     )
     space: Literal["w", "w+"] = option(
         "one style for all layers, or one for each: closer to both photos, more artifacts", default="w"
@@ -89,7 +82,6 @@ class Options:
     neutral: str | None = option(
         "with --relative: a photo of B's person at rest; for a video the number of a frame (default: found)",
         metavar="X",
-        default=None,
     )
     restarts: int = option("searches for each pair, of which the best is used", metavar="N", default=1)
     at_once: int = option("searches that run together", metavar="N", default=8)
@@ -133,9 +125,4 @@ class Options:
         return weights
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Projects as the arguments say, and returns the exit status."""
-    options = cli.read(Options, __package__, _DESCRIPTION, arguments)
-    from lgan_jax.apps.project import projection  # after the flags: --help need not wait for JAX
-
-    return projection.project(options)
+main = cli.command(Options, __package__, _DESCRIPTION, "projection:project")

@@ -120,18 +120,15 @@ def _write_video(
 ) -> None:
     """Four panels: the source, the generated image, the same with its landmarks, the target landmarks."""
     side = min(_LARGEST, max(_SMALLEST, projector.generator.size))
-    made = output.Video(path, Source(path, "folder", (), len(track), _RATE, 1 / _RATE), options.made_by)
-    last = resized(target, side)
-    try:
+    source, last = Source(path, "folder", (), len(track), _RATE, 1 / _RATE), resized(target, side)
+    with output.Video(path, source, options.made_by) as made:
         for time, style in enumerate(track):
             image = to_bytes(projector.draw(style[None], one.noise))[0]
             panels = [look, image, with_seen_landmarks(image, projector)]
             frame = np.concatenate([*(resized(panel, side) for panel in panels), last], 1)
-            made.write(provenance.mark(frame) if options.visible_mark else frame, time)
+            made.write(provenance.mark(frame, options.visible_mark), time)
         made.finish(complete=True)
-        made.commit(path)
-    finally:
-        made.discard()
+        made.commit()
 
 
 def _row(tree: Any, i: int) -> Any:

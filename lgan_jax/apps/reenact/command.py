@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -29,33 +28,28 @@ leaves a file that can be played."""
 class Options:
     """What is asked for. Raises `ValueError`, one line, for flags that do not go together."""
 
-    workdir: Path = option("folder of a trained LandmarkGAN run", metavar="RUN")
-    driving: Path = option("video, folder of images, or image with the driving face", metavar="IN")
+    workdir: Path = option("folder of a trained LandmarkGAN run", metavar="RUN", required=True)
+    driving: Path = option("video, folder of images, or image with the driving face", metavar="IN", required=True)
     target: str | None = option(
         "person whose face is generated; all: a grid of all; with --reference: a name for the new person",
         metavar="NAME",
-        default=None,
     )
     reference: Path | None = option(
         "a person not seen in training: a clip or a folder of photos, of which up to 128 evenly spaced frames are "
         'used; the run\'s generator must have the form "reference", as configs/celebv.py:cpu and :quick have',
         metavar="IN",
-        default=None,
     )
-    out: Path = option(".mp4, .m4v, .mov or .png file, or a new folder", metavar="OUT")
-    size: int | None = option("side of each generated face in pixels (default: the run's)", metavar="N", default=None)
+    out: Path = option(".mp4, .m4v, .mov or .png file, or a new folder", metavar="OUT", required=True)
+    size: int | None = option("side of each generated face in pixels (default: the run's)", metavar="N")
     side_by_side: bool = option("show the driving face beside the generated one", default=False)
     paste_back: bool = option("paste the generated face into the driving frame, which keeps its size", default=False)
     match_colours: bool = option(
         "with --paste-back: keep the face's colors; by default they are matched to those around it", default=True
     )
     relative: bool = option("drive by the change from a neutral frame, not by absolute landmarks", default=False)
-    neutral: int | None = option(
-        "with --relative: number of that frame (default: found)", metavar="FRAME", default=None
-    )
+    neutral: int | None = option("with --relative: number of that frame (default: found)", metavar="FRAME")
     constraint: bool = option(
-        "do not hold the landmarks within the poses and expressions that the target's frames show",
-        default=True,
+        "do not hold the landmarks within the poses and expressions that the target's frames show", default=True
     )
     steady: bool = option("do not smooth the landmarks over time (One-Euro filter)", default=True)
     landmarks: Literal["auto", "dlib", "detector"] = option(
@@ -83,9 +77,4 @@ class Options:
             raise ValueError("--no-match-colours is for a face that is pasted back: give --paste-back too")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Reenacts as the arguments say, and returns the exit status."""
-    options = cli.read(Options, __package__, _DESCRIPTION, arguments)
-    from lgan_jax.apps.reenact import reenactment  # after the flags: --help need not wait for JAX
-
-    return reenactment.reenact(options)
+main = cli.command(Options, __package__, _DESCRIPTION, "reenactment:reenact")

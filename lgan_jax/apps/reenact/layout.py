@@ -48,7 +48,7 @@ class Layout:
         else:
             cells = [made.crop, *made.faces] if self.side_by_side else list(made.faces)
             image = grid([enlarged(cell, self.size) for cell in cells])
-        return provenance.mark(image) if self.mark else image
+        return provenance.mark(image, self.mark)
 
 
 def columns(count: int) -> int:

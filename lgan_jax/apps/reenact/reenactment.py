@@ -117,11 +117,8 @@ def run(
         match_colours=options.match_colours,
         mark=options.visible_mark and bool(options.out.suffix) and options.out.suffix.lower() != ".png",
     )
-    made = output.open_output(options.out, source, options.workdir.resolve().name)
-    try:
+    with output.open_output(options.out, source, options.workdir.resolve().name) as made:
         return _write(options, source, model, reader, driver, layout, made, say)
-    finally:
-        made.discard()
 
 
 def _write(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 
 from lgan_jax import cli
@@ -22,15 +21,8 @@ The networks were still trained on these people."""
 class Options:
     """What is asked for."""
 
-    workdir: Path = option("folder of a trained LandmarkGAN run", metavar="RUN")
-    out: Path = option("folder to write; it must not exist yet", metavar="OUT")
+    workdir: Path = option("folder of a trained LandmarkGAN run", metavar="RUN", required=True)
+    out: Path = option("folder to write; it must not exist yet", metavar="OUT", required=True)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Writes the copy, and returns the exit status."""
-    options = cli.read(Options, __package__, _DESCRIPTION, arguments)
-    from lgan_jax.apps.strip_references import stripped_run  # after the flags: --help need not wait for JAX
-
-    people = stripped_run.strip(options.workdir, options.out)
-    print(f"{options.out} holds no frames; {options.workdir} still holds those of {', '.join(people)}")
-    return 0
+main = cli.command(Options, __package__, _DESCRIPTION, "stripped_run:strip_references")

@@ -7,9 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from lgan_jax import experiment, files, locks
+from lgan_jax.apps.strip_references.command import Options
 from lgan_jax.data import kept
 from lgan_jax.interop.run import save_phase
 from lgan_jax.training import workdir as folders
+
+
+def strip_references(options: Options) -> int:
+    """Writes the copy; returns the exit status. Raises as `strip`."""
+    people = strip(options.workdir, options.out)
+    print(f"{options.out} holds no frames; {options.workdir} still holds those of {', '.join(people)}")
+    return 0
 
 
 def strip(workdir: Path, out: Path) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 
 from lgan_jax import cli
@@ -28,9 +27,9 @@ Exit status: 0; 2 where something is wrong with the input."""
 class Options:
     """What is asked for. Raises `ValueError`, one line, for numbers that are out of range."""
 
-    workdir: Path = option("folder of a trained run", metavar="RUN")
-    count: int = option("number of faces", metavar="N")
-    out: Path = option("folder to write into", metavar="DIR")
+    workdir: Path = option("folder of a trained run", metavar="RUN", required=True)
+    count: int = option("number of faces", metavar="N", required=True)
+    out: Path = option("folder to write into", metavar="DIR", required=True)
     near_training: bool = option(
         "z near those of training images instead of uniform z: fewer artifacts, but the faces resemble people seen in "
         "training",
@@ -45,9 +44,4 @@ class Options:
             raise ValueError(f"--seed is {self.seed}; it must be at least 0 and less than {2**32}")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Samples as the arguments say, and returns the exit status."""
-    options = cli.read(Options, __package__, _DESCRIPTION, arguments)
-    from lgan_jax.apps.synthesize import dataset  # after the flags: --help need not wait for JAX
-
-    return dataset.synthesize(options)
+main = cli.command(Options, __package__, _DESCRIPTION, "dataset:synthesize")
