@@ -63,11 +63,7 @@ def load(workdir: Path) -> ExpressionEditor | ExpressionSynthesizer:
 
 
 def run(
-    options: Options,
-    model: Model,
-    locator: Locator,
-    find: Callable[[np.ndarray], np.ndarray | None],
-    say: Say = print,
+    options: Options, model: Model, locator: Locator, find: Callable[[np.ndarray], np.ndarray | None], say: Say = print
 ) -> int:
     """Edits with a DFT-Net and a locator that are ready, and writes the result. See `express`.
 

@@ -110,13 +110,7 @@ def _write_one(
 
 
 def _write_video(
-    path: Path,
-    look: Image,
-    target: Image,
-    projector: Projector,
-    one: Projection,
-    track: np.ndarray,
-    options: Any,
+    path: Path, look: Image, target: Image, projector: Projector, one: Projection, track: np.ndarray, options: Any
 ) -> None:
     """Four panels: the source, the generated image, the same with its landmarks, the target landmarks."""
     side = min(_LARGEST, max(_SMALLEST, projector.generator.size))

@@ -85,11 +85,7 @@ class Locator:
     """
 
     def __init__(
-        self,
-        known: Mapping[str, np.ndarray],
-        info: FaceInfo,
-        faces: Faces | None = None,
-        follow: bool = True,
+        self, known: Mapping[str, np.ndarray], info: FaceInfo, faces: Faces | None = None, follow: bool = True
     ) -> None:
         """`known` are the landmarks `(k, N, 2)` that the run was trained on, by identity; they say what its frame is.
 

@@ -145,24 +145,13 @@ def _begin(out: Path, about: dict[str, Any]) -> None:
 
 
 def _make(
-    out: Path,
-    shard: int,
-    numbers: range,
-    model: Model,
-    options: Options,
-    run: str,
-    seen: set[str],
-    progress: Progress,
+    out: Path, shard: int, numbers: range, model: Model, options: Options, run: str, seen: set[str], progress: Progress
 ) -> list[Face]:
     """Samples a shard. The next faces are sampled while threads write those before."""
     folder = out / made.PICTURES / f"{shard:05d}"
     files.make_folder(folder.parent)
     known, faces = set(seen), []
-    with (
-        files.Replacement(folder, folder=True) as new,
-        new.named(),
-        ThreadPoolExecutor(os.cpu_count()) as threads,
-    ):
+    with files.Replacement(folder, folder=True) as new, new.named(), ThreadPoolExecutor(os.cpu_count()) as threads:
         writing = []
         for first in range(numbers.start, numbers.stop, _BATCH):
             count = min(_BATCH, numbers.stop - first)
