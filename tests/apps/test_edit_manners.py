@@ -11,17 +11,6 @@ from lgan_jax.apps.edit import server, shapes
 NOSE = 57
 
 
-@pytest.fixture(scope="module")
-def known():
-    return small_editor.known(each=12)
-
-
-@pytest.fixture(scope="module")
-def address(known):
-    with small_editor.served(small_editor.studio(small_editor.model(), known)) as address:
-        yield address
-
-
 @pytest.fixture
 def page(browser):
     page = browser.new_page(viewport={"width": 1280, "height": 800})

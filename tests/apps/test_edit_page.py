@@ -19,17 +19,6 @@ WIDE = {"width": 1280, "height": 800}
 PHONE = {"width": 400, "height": 800}
 
 
-@pytest.fixture(scope="module")
-def known():
-    return small_editor.known(each=20)
-
-
-@pytest.fixture(scope="module")
-def address(known):
-    with small_editor.served(small_editor.studio(small_editor.model(), known)) as address:
-        yield address
-
-
 @pytest.fixture
 def page(browser, address):
     with small_editor.flawless(browser.new_page(viewport=WIDE)) as page:

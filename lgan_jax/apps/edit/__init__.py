@@ -1,1 +1,1 @@
-"""The editor: a page in the browser on which landmarks or action units are moved, and the face follows."""
+"""Serves a page in the browser, on which landmarks or action units are edited and the faces follow."""
