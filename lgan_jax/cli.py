@@ -55,7 +55,7 @@ def run(main: Callable[[], int | None], program: str) -> int:
 
 
 def explain(kind: type[BaseException], error: BaseException, trace: types.TracebackType | None) -> None:
-    """A `sys.excepthook` for what is raised before `run` is called, while a command's module is imported."""
+    """A `sys.excepthook` for exceptions before `run` is called, while a command's module is imported."""
     if (said := sentence(error)) is None:
         sys.__excepthook__(kind, error, trace)
         return

@@ -1,1 +1,1 @@
-"""Photos, videos and sound as people have them: what a file is, by its contents, and how it is read."""
+"""Photos, videos and sound: reading files by their contents, writing images and videos, pasting, provenance."""

@@ -35,7 +35,7 @@ def hdr(frame: Any) -> str:
 
 
 def is_transparent(frame: Any) -> bool:
-    """Whether a PyAV frame is transparent in places. Alpha that is 0 everywhere is a byte that nobody filled in."""
+    """Whether a PyAV frame is transparent in places. Alpha that is 0 everywhere is an unused byte."""
     if not any(component.is_alpha for component in frame.format.components):
         return False
     alpha = _converted(frame, frame.width, frame.height, "rgba")[..., 3]

@@ -48,7 +48,7 @@ def check_encoders() -> None:
 
 
 def damaged() -> tuple[type[Exception], ...]:
-    """What decoders raise for damaged parts of a file; not what a disk that cannot be read or a full memory raises."""
+    """The exceptions of decoders for damaged parts of a file; not those of an unreadable disk or a full memory."""
     error = pyav().error
     return (
         error.InvalidDataError,

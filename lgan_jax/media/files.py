@@ -1,4 +1,4 @@
-"""What a file is, by its contents; and which files of a folder count.
+"""Identifies a file's format by its contents; and lists the files of a folder that count.
 
 `FORMATS` is the one list of the formats that are read. Contents decide, not the end of a name. The end decides only
 where the contents say nothing, so that a damaged video is still called one.
@@ -17,7 +17,7 @@ from PIL import Image
 
 Kind = Literal["photo", "video", "other"]
 
-HEAD = 1024  # bytes that say what a file is
+HEAD = 1024  # bytes that identify a file
 _STILL, _MOVING = ["heic", "heix", "heim", "heis", "hevx", "mif1", "msf1", "avif"], ["hevc", "avis"]
 _SOUND = ("M4A ", "M4B ", "M4P ")
 _BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid")

@@ -46,7 +46,7 @@ class Output(Protocol):
 
 
 def check(out: Path, source: Source, kinds: Sequence[str] | None = None) -> None:
-    """Whether `source` can be turned into `out`, found out before any work.
+    """Checks, before any work, that `source` can be turned into `out`.
 
     `kinds` are the endings that `out` may have, an empty one for a folder; by default what fits the source's kind.
 

@@ -56,7 +56,7 @@ def decode(data: bytes) -> Photo:
         raise
     except ImportError as error:
         raise ValueError(str(error)) from error
-    except Exception as error:  # whatever a decoder makes of bytes that anybody may have written
+    except Exception as error:  # any exception of a decoder, given untrusted bytes
         raise ValueError(f"{_UNREADABLE}: this {found.name} image is damaged or of an unusual kind") from error
 
 

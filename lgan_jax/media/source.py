@@ -52,7 +52,7 @@ class Source:
                 yield Frame(self._photo(index), index)
 
     def some(self, indices: range) -> Iterator[tuple[int, np.ndarray]]:
-        """The frames whose indices are in a range, with their indices; what cannot be read is left out."""
+        """The frames whose indices are in a range, with their indices; unreadable ones are skipped."""
         if self.video is not None:
             for index, frame in zip(indices, self.video.frames(indices)):
                 yield index, frame.image

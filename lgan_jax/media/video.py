@@ -245,7 +245,7 @@ def deinterlaced(frames: Iterator[Any]) -> Iterator[Any]:
 
 
 class _Weaver:
-    """A filter graph for frames of one kind; what comes out is a frame late."""
+    """A filter graph for frames of one kind; its output is a frame late."""
 
     def __init__(self, frame: Any) -> None:
         self.kind = _kind(frame)
@@ -257,7 +257,7 @@ class _Weaver:
         self._graph.link_nodes(buffer, weave, self._graph.add("buffersink")).configure()
 
     def taken(self, frame: Any) -> Iterator[Any]:
-        """What comes out where a frame goes in."""
+        """The output for an input frame."""
         self._graph.vpush(frame)
         yield from self._ready()
 

@@ -233,7 +233,7 @@ def test_series():
         ({"sweep": 45, "interpolate": [0.0, 1.0]}, "give one of them"),
         ({"interpolate": [0.0, 1.0]}, "nothing is asked for"),
         ({"interpolate": [0.0, 1.25], "expression": "fear"}, "--interpolate: 1.25 is not between 0 and 1"),
-        ({"interpolate": [1.0], "expression": "fear", "out": "out.mp4"}, "two places or more for a video"),
+        ({"interpolate": [1.0], "expression": "fear", "out": "out.mp4"}, "two positions or more for a video"),
         ({}, "nothing is asked for: give --expression, --landmarks-from, --au, --like or --sweep"),
     ],
 )

@@ -296,9 +296,9 @@ def test_how_many_frames_were_held_is_reported(tmp_path):
 
     driving = _shades(tmp_path / "in.mp4", [60, 0, 100, 140, 200])
     _, said = _run(tmp_path, driving, "out", "all", model=Held(), steady=False)
-    assert "landmarks of 2 of 4 frames were held where bo's training frames have been" in said
+    assert "landmarks of 2 of 4 frames were clamped to the range of bo's training frames" in said
     _, said = _run(tmp_path, driving, "out.mp4", model=Held(), constraint=False)
-    assert "were held" not in said
+    assert "were clamped" not in said
 
 
 def test_unknown_targets_and_runs_that_make_no_faces_are_named(monkeypatch):

@@ -21,7 +21,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Workers:
-    """The threads that work for all pages: `network` runs the networks, `faces` looks for faces with `seeing`.
+    """The threads that work for all pages: `network` runs the networks, `faces` detects faces with `seeing`.
 
     `uploads` limits how many requests with a body are held in memory at a time; others wait, unread.
     """
@@ -93,7 +93,7 @@ class Client:
         self.lanes = {kind: Lane(kind, answer, send) for kind, answer in answers.items()}
 
     async def hear(self, frame: bytes | None) -> None:
-        """Takes one message from the socket (None: a text, which no page sends); what is no request is answered."""
+        """Takes one message from the socket (None: a text, which no page sends); an invalid one is answered with an error."""
         try:
             if frame is None:
                 raise ValueError("only binary frames are understood here")

@@ -86,7 +86,7 @@ class LandmarkTab:
         data = await photos.body(request.headers, request.stream())
         seen = await in_thread(self.workers.faces, self._read, data)
         if seen is None:
-            raise ValueError("no face is found in this photo; try one that shows it larger and from the front")
+            raise ValueError("no face is detected in this photo; try one that shows it larger and from the front")
         return framed({"kind": "face"}, seen.landmarks.astype("<f4").tobytes(), images.encode_jpeg(seen.crop))
 
     def _read(self, data: bytes) -> Seen | None:

@@ -15,7 +15,7 @@ Answering = Callable[[Any, Request], Awaitable[Response]]
 
 
 def clear(answer: Answering) -> Answering:
-    """A tab's method that answers uploads: a few at a time, and what a user can mend becomes one line of text."""
+    """A tab's method that answers uploads: a few at a time; a user's mistake becomes one line of text."""
 
     @functools.wraps(answer)
     async def answered(tab: Any, request: Request) -> Response:
@@ -24,7 +24,7 @@ def clear(answer: Answering) -> Answering:
                 return await answer(tab, request)
         except (ValueError, ImportError, OSError) as error:
             status = 413 if isinstance(error, photos.TooLarge) else 400
-            closing = {"Connection": "close"}  # what is left of an upload is not waited for
+            closing = {"Connection": "close"}  # the rest of an upload is not waited for
             return PlainTextResponse(" ".join(str(error).split()), status, closing)
 
     return answered

@@ -129,7 +129,9 @@ class _Guarded:
     def _refusal(self, scope: Scope) -> str:
         if scope["path"].startswith("/static/"):  # the same for every visitor
             return ""
-        if scope["path"] == "/" and not self._guard.token:  # likewise: the page then shows why it is refused all else
+        if (
+            scope["path"] == "/" and not self._guard.token
+        ):  # likewise: the page then shows why its other requests are refused
             return ""
         headers, token = Headers(scope=scope), QueryParams(scope["query_string"]).get("token", "")
         from_page = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD")

@@ -80,11 +80,11 @@ class Options:
         if self.sweep is not None:
             raise ValueError("--sweep and --interpolate each make a series: give one of them")
         if not goal:
-            raise ValueError("--interpolate needs --au, --expression or --like, which say where the way leads")
+            raise ValueError("--interpolate needs --au, --expression or --like, which give the other end")
         for level in self.interpolate or ():
             target_units.check_intensity(level, "--interpolate")
         if self.moving and len(self.interpolate or ()) < 2:
-            raise ValueError("--interpolate needs two places or more for a video")
+            raise ValueError("--interpolate needs two positions or more for a video")
 
     def check_units(self) -> None:
         """Raises `ValueError` for options that a DFT-Net run has no use for."""

@@ -13,7 +13,7 @@ from lgan_jax import action_units
 Units = Float32[np.ndarray, " 17"]
 
 LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a sweep that is shown in one image
-_FRAMES = 25  # of a video, from one end of a sweep to the other, and from one place of an interpolation to the next
+_FRAMES = 25  # of a video, from one end of a sweep to the other, and between positions of an interpolation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +65,7 @@ def sweep(units: Units, number: int, moving: bool) -> tuple[Float[np.ndarray, " 
 def interpolated(
     own: Units, units: Units, levels: Sequence[float], moving: bool
 ) -> tuple[Float[np.ndarray, " k"], Float32[np.ndarray, "k 17"]]:
-    """The places `levels` between a face's own action units and others, in a video all between them too."""
+    """Interpolates a face's own action units and others at `levels`; in a video, at all positions between too."""
     places = np.array(levels, np.float64)
     if moving:
         knots = np.arange(len(places))

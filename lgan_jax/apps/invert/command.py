@@ -43,9 +43,9 @@ class Options:
         if self.image and self.interpolate:
             raise ValueError("--image and --interpolate both name photos: give one of them")
         if self.mirror and len(self.image) != 1:
-            raise ValueError("--mirror needs one --image: the way leads to its own mirror image")
+            raise ValueError("--mirror needs one --image: it interpolates to its mirror image")
         if self.steps < 2:
-            raise ValueError(f"--steps is {self.steps}; a way has two ends or more")
+            raise ValueError(f"--steps is {self.steps}; an interpolation has two ends or more")
         stems = [path.stem for path in self.files]
         if len(set(stems)) < len(stems) or set(stems) & set(OWN):
             raise ValueError(f"photos need names of their own, and not {' or '.join(OWN)}: {', '.join(stems)}")

@@ -29,7 +29,7 @@ from lgan_jax.methods.began.model import LandmarkedFaces
 Say = Callable[[str], None]
 Faces = UInt8[np.ndarray, "n size size 3"]
 
-_TICKS = 3  # of a 25th of a second, that a face of the way is seen
+_TICKS = 3  # of a 25th of a second, for each face of an interpolation
 _SHOWN = 256  # pixels a side of the video at least
 
 

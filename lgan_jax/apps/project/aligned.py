@@ -21,7 +21,7 @@ Image = UInt8[np.ndarray, "_ _ 3"]
 
 
 class Framing(NamedTuple):
-    """How faces are found and cropped.
+    """How faces are detected and cropped.
 
     Attributes:
       faces: the detector.

@@ -16,7 +16,7 @@ from lgan_jax.methods.projection import losses
 from lgan_jax.methods.projection.model import StyledFaces
 from lgan_jax.methods.projection.projector import Projector, Seer, Settings
 
-SMALLEST = 64  # pixels on a side; in fewer no landmarks can be seen
+SMALLEST = 64  # pixels on a side; in fewer no landmarks can be detected
 LICENCE = "NOTE: NVIDIA's and dlib's weights are licensed for non-commercial use only."
 
 

@@ -29,7 +29,7 @@ Points = Float32[np.ndarray, "N 2"]
 
 
 def check(out: Path) -> None:
-    """Whether a folder can be written, found out before any work.
+    """Checks, before any work, that a folder can be written.
 
     Raises `FileNotFoundError` without the folder around it, `FileExistsError` where it has something in it already.
     """
@@ -84,7 +84,7 @@ def with_landmarks(image: Image, landmarks: Points, scheme: Scheme) -> Image:
 
 
 def with_seen_landmarks(image: Image, projector: Projector) -> Image:
-    """An image as `with_landmarks` makes it, with the landmarks that the projector's network detects."""
+    """An image as from `with_landmarks`, with the landmarks that the projector's network detects."""
     return with_landmarks(image, projector.locate(to_floats(image[None]))[0], projector.scheme)
 
 

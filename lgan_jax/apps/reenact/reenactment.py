@@ -226,8 +226,8 @@ def _held(driver: Synthesizer, writer: Writer, model: Model, options: Options) -
     new = model.info.identities[-1] if options.reference else None
     count = writer.written - writer.faceless
     return [
-        f"landmarks of {held} of {count} frames were held where {name}'s {'reference' if name == new else 'training'} "
-        "frames have been"
+        f"landmarks of {held} of {count} frames were clamped to the range of {name}'s "
+        f"{'reference' if name == new else 'training'} frames"
         for name, held in driver.held.items()
     ]
 

@@ -34,7 +34,7 @@ class Model(Protocol):
         """A model that knows some frames `(k, N, 2)` of the driver; where conversion is `in_closed_form`."""
 
     def convert(self, landmarks: ArrayLike, target: str, constrain: bool = True) -> Float32[np.ndarray, "*batch n 2"]:
-        """Ψ_t(Φ(L)), or in closed form; held where the target has been."""
+        """Ψ_t(Φ(L)), or in closed form; clamped to the target's range."""
 
     def clamped(self, landmarks: ArrayLike, target: str) -> Float32[np.ndarray, "*batch"]:
         """How much of converted landmarks the constraint takes away, in [0, 1]."""

@@ -71,7 +71,7 @@ class Seen(NamedTuple):
 
 
 class Located(NamedTuple):
-    """A face that was found and aligned: dlib's landmarks in [0, 1] of the crop, and the fields of `Seen`."""
+    """A detected, aligned face: dlib's landmarks in [0, 1] of the crop, and the fields of `Seen`."""
 
     ibug68: Float32[np.ndarray, "68 2"]
     transform: Float64[np.ndarray, "2 3"]
@@ -79,7 +79,7 @@ class Located(NamedTuple):
 
 
 class Locator:
-    """Finds the face of each image and aligns it as a run's training crops are.
+    """Detects the face in each image and aligns it as a run's training crops are.
 
     dlib finds the largest face and keeps to it while it can be seen, unless `follow` is off.
     """
@@ -108,7 +108,7 @@ class Locator:
 
     @property
     def boxes(self) -> list[Box]:
-        """The faces seen when a whole image was searched last."""
+        """The faces detected when a whole image was searched last."""
         return self._tracker.boxes
 
     def missed(self, image: UInt8[np.ndarray, "H W 3"]) -> str:
@@ -136,7 +136,7 @@ class Locator:
         return int((apart[np.median(apart, 1).argmin()] > SAME_PERSON).sum())
 
     def locate(self, image: UInt8[np.ndarray, "H W 3"]) -> Located | None:
-        """Finds and aligns the face in the next image; None where there is none. Images come in their order."""
+        """Detects and aligns the face in the next image; None where there is none. Images come in their order."""
         found = self._tracker.look(image)
         if found is None:
             return None

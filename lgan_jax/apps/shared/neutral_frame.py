@@ -1,4 +1,4 @@
-"""Which of a person's faces is neutral: seen from the front, at rest, with the mouth closed."""
+"""Chooses the neutral face of a person: seen from the front, at rest, with the mouth closed."""
 
 from __future__ import annotations
 
