@@ -93,7 +93,7 @@ class Client:
         self.lanes = {kind: Lane(kind, answer, send) for kind, answer in answers.items()}
 
     async def hear(self, frame: bytes | None) -> None:
-        """Takes one message from the socket (None: a text, which no page sends). Answers an invalid one with an error."""
+        """Takes a message from the socket (None: a text, which no page sends); answers an invalid one with an error."""
         try:
             if frame is None:
                 raise ValueError("only binary frames are understood here")
