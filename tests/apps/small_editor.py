@@ -127,6 +127,7 @@ def settled(page):
 @contextlib.contextmanager
 def flawless(page):
     """The page; asserts at the end that it threw no error and broke no security policy."""
+    page.set_default_timeout(120_000)  # milliseconds, for a machine that is busy
     faults = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda line: faults.append(line.text) if "Security" in line.text else None)
