@@ -11,7 +11,8 @@ from lgan_jax import action_units, cli
 from lgan_jax.apps.express import command, editing
 from lgan_jax.apps.express.target_units import TargetUnits, interpolated, sweep
 from lgan_jax.apps.shared import photo_face
-from lgan_jax.apps.shared.face_reader import Locator, framing
+from lgan_jax.apps.shared.face_reader import Locator
+from lgan_jax.apps.shared.loading import framing
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.align import MEAN_FACE
 from lgan_jax.faces import Faces

@@ -302,7 +302,7 @@ def test_how_many_frames_were_held_is_reported(tmp_path):
 
 
 def test_unknown_targets_and_runs_that_make_no_faces_are_named(monkeypatch):
-    monkeypatch.setattr(reenactment.lgan_jax, "load", lambda _: _Model())
+    monkeypatch.setattr("lgan_jax.load", lambda _: _Model())
     with pytest.raises(ValueError, match="no LandmarkGAN run"):
         reenactment.load(Path("run"), "ada")
     monkeypatch.setattr(reenactment, "LandmarkGAN", _Model)

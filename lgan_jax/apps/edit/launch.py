@@ -19,7 +19,7 @@ from lgan_jax.apps.edit.guard import Guard
 from lgan_jax.apps.edit.listener import url
 from lgan_jax.apps.edit.studio import Studio
 from lgan_jax.apps.shared import references
-from lgan_jax.apps.shared.face_reader import framing
+from lgan_jax.apps.shared.loading import framing
 from lgan_jax.methods.dftnet.model import ExpressionEditor
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
 from lgan_jax.training.compilation import use_cache

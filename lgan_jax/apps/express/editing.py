@@ -7,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-import lgan_jax
 from lgan_jax import action_units, cli, locks
 from lgan_jax.apps.express import target_units
 from lgan_jax.apps.express.command import Options
 from lgan_jax.apps.express.target_units import Units
-from lgan_jax.apps.shared import device, photo_face
-from lgan_jax.apps.shared.face_reader import FROM_IBUG68, Locator, framing
+from lgan_jax.apps.shared import device, loading, photo_face
+from lgan_jax.apps.shared.face_reader import FROM_IBUG68, Locator
 from lgan_jax.apps.shared.photo_face import Model, Photo
 from lgan_jax.faces import Faces
 from lgan_jax.media import output, provenance
@@ -26,6 +25,7 @@ from lgan_jax.methods.expression.model import ExpressionSynthesizer
 
 Say = Callable[[str], None]
 
+_OTHERWISE = "is a run neither of DFT-Net nor of landmark and expression guided synthesis: it cannot edit expressions"
 _SHOWN = 0.05  # intensity from which a unit is named
 
 
@@ -42,24 +42,13 @@ def express(options: Options) -> int:
 
 def _express(options: Options) -> int:
     print(device.line(), flush=True)
-    model = load(options.workdir)
+    model = loading.load(options.workdir, (ExpressionEditor, ExpressionSynthesizer), _OTHERWISE)
     labelled = isinstance(model, ExpressionSynthesizer)
     (options.check_label if labelled else options.check_units)()
     faces = Faces()
-    locator = Locator(framing(options.workdir), model.info, faces, follow=False)
+    locator = Locator(loading.framing(options.workdir), model.info, faces, follow=False)
     locator.load()
     return (run_labelled if labelled else run)(options, model, locator, faces.measure)
-
-
-def load(workdir: Path) -> ExpressionEditor | ExpressionSynthesizer:
-    """The model of a run. Raises `ValueError` where it is another method's."""
-    model = lgan_jax.load(workdir)
-    if not isinstance(model, ExpressionEditor | ExpressionSynthesizer):
-        raise ValueError(
-            f"--workdir {workdir} is a run neither of DFT-Net nor of landmark and expression guided synthesis: it "
-            "cannot edit expressions"
-        )
-    return model
 
 
 def run(

@@ -11,10 +11,9 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-import lgan_jax
-from lgan_jax import experiment, files, locks
+from lgan_jax import files, locks
 from lgan_jax.apps.invert.command import OWN, Options
-from lgan_jax.apps.shared import device, photo_face
+from lgan_jax.apps.shared import device, loading, photo_face
 from lgan_jax.apps.shared.face_reader import Locator
 from lgan_jax.core import FaceInfo
 from lgan_jax.frames import to_pixels
@@ -58,9 +57,8 @@ def invert(options: Options) -> int:
 
 
 def _invert(options: Options) -> int:
-    model = lgan_jax.load(options.workdir)
-    if not isinstance(model, LandmarkedFaces):
-        raise ValueError(f"--workdir {options.workdir} is no run of BEGAN with landmarks (configs/celeba.py)")
+    otherwise = "is no run of BEGAN with landmarks (configs/celeba.py)"
+    model = loading.load(options.workdir, LandmarkedFaces, otherwise)
     print(device.line(), flush=True)
     run(options, model, framed(options, model.info, print))
     return 0
@@ -79,8 +77,7 @@ def framed(options: Options, info: FaceInfo, say: Say) -> Faces:
             faces.append(image)
             continue
         if locator is None:
-            known = experiment.training_landmarks(options.workdir)
-            locator = Locator({who: points for who, points in known.items() if len(points)}, info, follow=False)
+            locator = Locator(loading.training_landmarks(options.workdir), info, follow=False)
         photo = photo_face.search(image, locator, f"{options.flag} {path}")
         if line := photo_face.which(photo, path.name):
             say(line.replace("is edited", "is taken"))

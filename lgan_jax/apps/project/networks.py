@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-import lgan_jax
-from lgan_jax import experiment, interop
+from lgan_jax import interop
+from lgan_jax.apps.shared import loading
 from lgan_jax.interop import classifiers, files, kinds
 from lgan_jax.interop.names import Network, unwrapped
 from lgan_jax.landmarks import IBUG68
@@ -76,11 +76,8 @@ def of_run(
       FileNotFoundError: there is no run, or nothing saved yet.
       ValueError: it is a run of another method or has not come far enough, or has no such group of landmarks.
     """
-    model = lgan_jax.load(workdir)
-    if not isinstance(model, StyledFaces):
-        raise ValueError(f"--workdir {workdir} is a run of another method; train one with configs/ffhq.py")
-    known = experiment.training_landmarks(workdir)
-    return model.projector(settings, weights, say), {who: points for who, points in known.items() if len(points)}
+    model = loading.load(workdir, StyledFaces, "is a run of another method; train one with configs/ffhq.py")
+    return model.projector(settings, weights, say), loading.training_landmarks(workdir)
 
 
 def _look(vgg: Path, lpips: Path | None) -> dict[str, np.ndarray]:

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-import lgan_jax
 from lgan_jax import cli, experiment, locks
 from lgan_jax.apps.reenact.command import Options
 from lgan_jax.apps.reenact.layout import Layout, Writer, columns
 from lgan_jax.apps.reenact.pipeline import Pipeline, Stage
 from lgan_jax.apps.reenact.stages import Model, Synthesizer, detect_faces
-from lgan_jax.apps.shared import EVERYBODY, device, references, sampled_frames
+from lgan_jax.apps.shared import EVERYBODY, device, loading, references, sampled_frames
 from lgan_jax.apps.shared.face_reader import FaceReader, Locator, Reader
 from lgan_jax.apps.shared.neutral_frame import most_neutral, neutral_frame
 from lgan_jax.apps.shared.training_distance import TrainingDistance
@@ -61,10 +60,7 @@ def _reenact(options: Options, source: Source) -> int:
 
 def opened(workdir: Path) -> Model:
     """The model of a run. Raises `ValueError` where it is not LandmarkGAN's."""
-    model = lgan_jax.load(workdir)
-    if not isinstance(model, LandmarkGAN):
-        raise ValueError(f"--workdir {workdir} is no LandmarkGAN run: it has no generator of faces")
-    return model
+    return loading.load(workdir, LandmarkGAN, "is no LandmarkGAN run: it has no generator of faces")
 
 
 def load(workdir: Path, target: str) -> tuple[Model, tuple[str, ...]]:

@@ -6,15 +6,13 @@ Images are uint8 RGB `(H, W, 3)`; pixel coordinates run from edge to edge (the f
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import ArrayLike, Float, Float32, Float64, UInt8
 
-from lgan_jax import experiment
 from lgan_jax.core import FaceInfo
-from lgan_jax.data import align, kept
+from lgan_jax.data import align
 from lgan_jax.data.prepare.tracking import Tracker
 from lgan_jax.faces import Box, Faces
 from lgan_jax.landmarks import IBUG68, IBUG68_TO_INNER49, WFLW98_TO_IBUG68, Scheme
@@ -194,14 +192,6 @@ def alignment(
     """The function from landmarks to the similarity to a run's frame, as `align.alignment`; see `template`."""
     places, among_68 = template(known, scheme)
     return lambda landmarks, size: procrustes.similarity(landmarks[among_68], places * size)
-
-
-def framing(workdir: Path) -> Mapping[str, np.ndarray]:
-    """Landmarks that say how a run's faces are framed: training landmarks; without any, `prepare`'s mean face."""
-    if kept.is_there(workdir):
-        trained = experiment.training_landmarks(workdir)
-        return {name: points for name, points in trained.items() if len(points)}  # a held-out person has none
-    return {"mean face": align.TEMPLATE[None].astype(np.float32)}
 
 
 def template(known: Mapping[str, np.ndarray], scheme: Scheme) -> tuple[Float[np.ndarray, "k 2"], np.ndarray]:

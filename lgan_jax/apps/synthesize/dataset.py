@@ -16,9 +16,8 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-import lgan_jax
 from lgan_jax import files, locks
-from lgan_jax.apps.shared import device
+from lgan_jax.apps.shared import device, loading
 from lgan_jax.apps.synthesize.command import Options
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.builders import made
@@ -64,9 +63,8 @@ def synthesize(options: Options) -> int:
 
 
 def _synthesize(options: Options) -> int:
-    model = lgan_jax.load(options.workdir)
-    if not isinstance(model, LandmarkedFaces):
-        raise ValueError(f"--workdir {options.workdir} is no run of BEGAN with landmarks (configs/celeba.py)")
+    otherwise = "is no run of BEGAN with landmarks (configs/celeba.py)"
+    model = loading.load(options.workdir, LandmarkedFaces, otherwise)
     print(device.line(), flush=True)
     run(options, model, record(options, model.info))
     return 0
