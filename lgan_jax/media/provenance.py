@@ -81,10 +81,10 @@ def mark_mp4(path: Path, run: str) -> None:
         file.write((8 + len(payload)).to_bytes(4, "big") + b"uuid" + payload)
 
 
-def mark(image: UInt8[np.ndarray, "H W 3"], shown: bool = True) -> UInt8[np.ndarray, "H W 3"]:
-    """A copy with a small visible mark, "AI", in its lower right corner.
+def mark(image: UInt8[np.ndarray, "H W channels"], shown: bool = True) -> UInt8[np.ndarray, "H W channels"]:
+    """A copy of an RGB image with a small visible mark, "AI", in its lower right corner.
 
-    An image too small for a legible mark, below 18 pixels, has none, and neither has one where it is not `shown`.
+    An image too small for a legible mark, below 18 pixels, has none; an image whose mark is not `shown` is returned itself.
     """
     height, width = image.shape[:2]
     tall = max(round(_HEIGHT * min(height, width)), _LEAST)

@@ -131,7 +131,7 @@ def test_equal_faces_are_left_out_and_counted(tmp_path):
     assert [int(row["number"]) for row in rows(tmp_path / "made")] == [n for n in range(20) if n not in (5, 17)]
     again, model = make(tmp_path / "made", 20, Faces(alike=(2, 5, 17)))
     assert model.asked == []
-    assert "2 faces are left out" in again
+    assert "2 faces are dropped" in again
 
 
 @pytest.mark.parametrize("count", [1, 2])
