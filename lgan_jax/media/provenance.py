@@ -84,7 +84,7 @@ def mark_mp4(path: Path, run: str) -> None:
 def mark(image: UInt8[np.ndarray, "H W channels"], shown: bool = True) -> UInt8[np.ndarray, "H W channels"]:
     """A copy of an RGB image with a small visible mark, "AI", in its lower right corner.
 
-    An image too small for a legible mark, below 18 pixels, has none; an image whose mark is not `shown` is returned itself.
+    An image too small for a legible mark, below 18 pixels, has none. Without `shown`, the image itself is returned.
     """
     height, width = image.shape[:2]
     tall = max(round(_HEIGHT * min(height, width)), _LEAST)
