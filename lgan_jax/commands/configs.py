@@ -147,10 +147,10 @@ def _switch_kinds(config: ConfigDict, arguments: Sequence[str]) -> None:
             named[match[1]] = match[2] or following
     for place in sorted(named, key=lambda place: place.count(".")):  # an optimizer before its schedule
         section = _field(config, place)
-        kind = experiment.kinds_at(config, place).get(named[place]) if isinstance(section, ConfigDict) else None
-        if kind and section.name != named[place]:
+        kinds = experiment.kinds_at(config.to_dict(), place) if isinstance(section, ConfigDict) else {}
+        if named[place] in kinds and section.name != named[place]:
             within, _, last = place.rpartition(".")
-            _field(config, within)[last] = dataclasses.asdict(kind())
+            _field(config, within)[last] = dataclasses.asdict(kinds[named[place]]())
 
 
 def refuse_others(arguments: Sequence[str], known: Sequence[str]) -> None:
