@@ -148,43 +148,28 @@ def paper_generator(config: ConfigDict) -> None:
     config.phases = ("detector", "converter", "generator")
     config.generator.form = "landmarks"
     config.generator.constraint = 0.0
+    if config.data.size < 256:
+        config.converter.batch_size = 16
+        config.converter.width = 256
+        config.generator.discriminator_width = 4
+        config.generator.discriminator_optimizer.clip = CLIP
     if config.data.size == 64:
-        paper_generator_64(config)
+        config.converter.steps = 800
+        config.converter.start = "shift"  # the built-in people all show the same expressions and poses
+        config.converter.optimizer = cosine(2e-4)
+        config.generator.steps = 1600
+        config.generator.batch_size = 2
+        config.generator.width = 0.1875
+        config.generator.adversarial_start = 0.86
+        config.generator.ema_decay = 0.98
+        config.generator.optimizer = cosine(4e-3, clip=CLIP)
     elif config.data.size == 128:
-        paper_generator_128(config)
-
-
-def paper_generator_64(config: ConfigDict) -> None:
-    """At the size of `quick`."""
-    config.converter.steps = 800
-    config.converter.batch_size = 16
-    config.converter.width = 256
-    config.converter.optimizer = cosine(2e-4)
-    config.converter.start = "shift"  # the built-in people all show the same expressions and poses
-    config.generator.steps = 1600
-    config.generator.batch_size = 2
-    config.generator.width = 0.1875
-    config.generator.discriminator_width = 4
-    config.generator.adversarial_start = 0.86
-    config.generator.ema_decay = 0.98
-    config.generator.optimizer = cosine(4e-3, clip=CLIP)
-    config.generator.discriminator_optimizer.clip = CLIP
-    config.generator.weights = {"features": 4.0}
-
-
-def paper_generator_128(config: ConfigDict) -> None:
-    """At the size of `cpu`."""
-    config.converter.steps = 5000
-    config.converter.batch_size = 16
-    config.converter.width = 256
-    config.converter.optimizer = cosine(1e-3)
-    config.generator.steps = 4000
-    config.generator.width = 0.25
-    config.generator.discriminator_width = 4
-    config.generator.ema_decay = 0.995
-    config.generator.optimizer = cosine(1e-3, clip=CLIP)
-    config.generator.discriminator_optimizer.clip = CLIP
-    config.generator.weights = {"features": 0.0}
+        config.converter.steps = 5000
+        config.converter.optimizer = cosine(1e-3)
+        config.generator.steps = 4000
+        config.generator.ema_decay = 0.995
+        config.generator.optimizer = cosine(1e-3, clip=CLIP)
+        config.generator.weights.features = 0.0
 
 
 def joint(config: ConfigDict) -> None:
