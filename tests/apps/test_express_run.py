@@ -20,7 +20,10 @@ def run(tmp_path_factory):
     changes = {
         **{"data.size": 64, "data.cache": str(tmp_path_factory.mktemp("cache"))},
         **{"data.built_in.train_per_identity": 8, "data.built_in.test_per_identity": 4},
-        **{"pairs.optimizer.learning_rate": 0.05, "pairs.optimizer.warmup_steps": 0},  # two steps that change faces
+        **{
+            "pairs.optimizer.learning_rate": 0.05,
+            "pairs.optimizer.schedule.warmup_steps": 0,
+        },  # two steps that change faces
         **{"evaluation.frames": 4, "evaluation.identity_frames": 2, "evaluation.single_frames": 2},
     }
     folder = tmp_path_factory.mktemp("runs") / "quick"

@@ -159,12 +159,8 @@ class _Training:
     """A detector's training and its test, compiled once."""
 
     def __init__(self, data: FaceData, settings: Settings, tested: Sequence[Mapping[str, np.ndarray]]) -> None:
-        optimizer = optimizers.Settings(
-            name="adam",
-            learning_rate=settings.learning_rate,
-            schedule="cosine",
-            warmup_steps=min(_WARMUP, settings.steps // 10),
-        )
+        schedule = optimizers.Cosine(warmup_steps=min(_WARMUP, settings.steps // 10))
+        optimizer = optimizers.Adam(learning_rate=settings.learning_rate, schedule=schedule)
         fields = {name: getattr(settings, name) for name in ("steps", "batch_size", "width", "depth")}
         self._settings, self._info, self._tested = settings, data.info, _batch(tested)
         self._method = Detector(Detector.Settings(optimizer=optimizer, **fields), data.info, jnp.float32, {})
