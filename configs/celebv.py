@@ -140,7 +140,10 @@ def reference(config: ConfigDict) -> None:
     config.generator.ema_decay = 0.99
     config.generator.optimizer = cosine(1e-3)
     config.generator.discriminator_optimizer = cosine(2e-4)
-    config.generator.weights = {"features": 4.0}
+    config.generator.weights = {
+        "features": 4.0,
+        "i2l": 10.0,  # with the paper's 0.1 the refiner moves points that the warp had put in place
+    }
 
 
 def paper_generator(config: ConfigDict) -> None:
@@ -148,6 +151,7 @@ def paper_generator(config: ConfigDict) -> None:
     config.phases = ("detector", "converter", "generator")
     config.generator.form = "landmarks"
     config.generator.constraint = 0.0
+    del config.generator.weights.i2l
     if config.data.size < 256:
         config.converter.batch_size = 16
         config.converter.width = 256

@@ -107,10 +107,8 @@ def with_person(model: ShapeModel, landmarks: Float[Array, "frames n 2"]) -> Sha
 def convert(model: ShapeModel, landmarks: Float[Array, "batch n 2"], target: Any) -> Float[Array, "batch n 2"]:
     """Anybody's landmarks as the person of index `target` would have them."""
     flat = landmarks.reshape(len(landmarks), -1)
-    if model.driver is None:
-        change = (flat - model.mean[None]) @ model.expression.T
-    else:
-        change = flat - model.driver[None]
+    driven = flat - (model.mean if model.driver is None else model.driver)[None]
+    change = driven @ model.expression.T if model.driver is None else driven
     return (model.people[target][None] + change).reshape(landmarks.shape)
 
 
