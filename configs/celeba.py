@@ -122,7 +122,7 @@ def quick(config: ConfigDict) -> None:
     config.landmark_generator.steps = 30_000
     config.landmark_generator.optimizer.weight_decay = 1e-6
     config.evaluation = {
-        "claim": {
+        "study": {
             "seeds": 2,
             "steps": 350,
             "width": 48,

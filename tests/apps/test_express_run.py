@@ -37,7 +37,7 @@ def test_the_report_compares_with_the_baseline(run):
         "DFT-Net",
         "GANimation",
         "source unchanged",
-        "what should come out",
+        "ground truth",
     ]
     assert "the GANimation baseline" in data["verdict"]
     assert data["facts"]["Weights"] == "regressor of step 2, pairs of step 2, baseline_pairs of step 2"

@@ -18,10 +18,9 @@ from lgan_jax.apps.coverage import Coverage
 from lgan_jax.apps.edit import shapes
 from lgan_jax.apps.edit.protocol import Look
 from lgan_jax.apps.video import Source
-from lgan_jax.media import image_grid as sheets
-from lgan_jax.media import images
+from lgan_jax.media import image_grid, images
 from lgan_jax.media.images import to_bytes
-from lgan_jax.methods.landmarkgan.evaluation import makers
+from lgan_jax.protocols import Reenactor
 
 Maker = Callable[[np.ndarray], np.ndarray]  # landmarks (N, 2) to the pictures (people, size, size, 3) of a look
 
@@ -31,7 +30,7 @@ _LEAST_SIDE = 256  # of a video's pictures in pixels
 
 
 @runtime_checkable
-class Model(makers.Model, Protocol):
+class Model(Reenactor, Protocol):
     """What the editor needs of a trained LandmarkGAN beside what an evaluation does."""
 
     def clamped(self, landmarks: Any, target: Any) -> Any:
@@ -126,12 +125,12 @@ class Studio:
         for first in range(0, len(edits), _COLUMNS):
             places = range(first, min(first + _COLUMNS, len(edits)))
             free = [None] * (min(_COLUMNS, len(edits)) - len(places))
-            drawn = [sheets.draw_landmarks(edits[i], info.scheme, info.size) for i in places]
-            rows.append(sheets.Row("landmarks", [*drawn, *free]))
+            drawn = [image_grid.draw_landmarks(edits[i], info.scheme, info.size) for i in places]
+            rows.append(image_grid.GridRow("landmarks", [*drawn, *free]))
             for row, person in enumerate(look.people):
-                rows.append(sheets.Row(info.identities[person], [*(made[i][row] for i in places), *free]))
+                rows.append(image_grid.GridRow(info.identities[person], [*(made[i][row] for i in places), *free]))
         columns = [""] * len(rows[0].cells)
-        return provenance.png_bytes(sheets.sheet(rows, columns, info.size), self.name)
+        return provenance.png_bytes(image_grid.image_grid(rows, columns, info.size), self.name)
 
     def video(self, edits: Float32[np.ndarray, "n N 2"], make: Maker) -> bytes:
         """A short film from each edit to the next, as an MP4 file that says what made it.

@@ -21,12 +21,12 @@ from lgan_jax.core import FaceInfo
 from lgan_jax.data import kept
 from lgan_jax.data.align import TEMPLATE
 from lgan_jax.faces import Faces
-from lgan_jax.media.image_grid import Row, sheet
+from lgan_jax.media.image_grid import GridRow, image_grid
 from lgan_jax.media.images import to_bytes
 from lgan_jax.media.photos import TRANSPARENT, with_alpha
 from lgan_jax.methods.dftnet.model import ExpressionEditor
-from lgan_jax.methods.expression.evaluation.measures import Model as Synthesizer
 from lgan_jax.methods.expression.model import ExpressionSynthesizer
+from lgan_jax.protocols import GuidedSynthesizer
 
 Say = Callable[[str], None]
 
@@ -195,7 +195,7 @@ def run(
 
 def run_labelled(
     options: Options,
-    model: Synthesizer,
+    model: GuidedSynthesizer,
     locator: Locator,
     find: Callable[[np.ndarray], np.ndarray | None],
     say: Say = print,
@@ -281,4 +281,4 @@ def _sheet(options: Options, photo: Photo, faces: Sequence[np.ndarray], levels: 
     """The face as it is, and all steps beside it."""
     name = "" if options.sweep is None else f"AU {options.sweep} at "
     cells = [photos.original(photo), *faces]
-    return sheet([Row("", cells)], ["source", *(f"{name}{level:g}" for level in levels)], cells[0].shape[0])
+    return image_grid([GridRow("", cells)], ["source", *(f"{name}{level:g}" for level in levels)], cells[0].shape[0])

@@ -21,10 +21,10 @@ from lgan_jax.apps.synthesize.job import pts
 from lgan_jax.core import FaceInfo
 from lgan_jax.frames import to_pixels
 from lgan_jax.media import images
-from lgan_jax.media.image_grid import Row, draw_landmarks, sheet
+from lgan_jax.media.image_grid import GridRow, draw_landmarks, image_grid
 from lgan_jax.media.images import to_bytes, to_floats
-from lgan_jax.methods.began.evaluation.measures import way
-from lgan_jax.methods.began.evaluation.sheets import way_picture
+from lgan_jax.methods.began.evaluation.image_grids import interpolation_grid
+from lgan_jax.methods.began.evaluation.metrics import interpolated
 from lgan_jax.methods.began.model import LandmarkedFaces
 
 Say = Callable[[str], None]
@@ -137,8 +137,8 @@ def run(options: Options, model: Model, faces: Faces, say: Say = print) -> None:
             _write(part / path.stem, found, i, name)
         provenance.write_png(part / f"{_OWN[0]}.png", _sheet(options, model, faces, found), name)
         if len(targets) == 2 and (options.mirror or options.interpolate):
-            z = way(found.z[0], found.z[1], options.steps)
-            picture = way_picture(model, z, (np.ascontiguousarray(targets[0]), np.ascontiguousarray(targets[1])))
+            z = interpolated(found.z[0], found.z[1], options.steps)
+            picture = interpolation_grid(model, z, (np.ascontiguousarray(targets[0]), np.ascontiguousarray(targets[1])))
             provenance.write_png(part / f"{_OWN[1]}.png", picture, name)
             _write_video(part / f"{_OWN[1]}.mp4", options, model, z, name)
         new.commit()
@@ -165,14 +165,14 @@ def _sheet(options: Options, model: Model, faces: Faces, found: Any) -> UInt8[np
     scheme, size = model.info.scheme, model.info.size
     made = to_bytes(found.image)
     rows = [
-        Row(
+        GridRow(
             path.stem,
             [faces[i], made[i], draw_landmarks(found.landmarks[i], scheme, size, on=made[i])],
             ["", f"error {found.error[i] / 2:.1%}", ""],
         )
         for i, path in enumerate(options.files)
     ]
-    return sheet(rows, ["photo", "made of its z", "landmarks"], size)
+    return image_grid(rows, ["photo", "made of its z", "landmarks"], size)
 
 
 def _write_video(path: Path, options: Options, model: Model, z: Float32[np.ndarray, "steps 64"], run: str) -> None:

@@ -16,7 +16,7 @@ from lgan_jax.apps import output, provenance
 from lgan_jax.apps.project.aligned import Face
 from lgan_jax.apps.video import Source
 from lgan_jax.landmarks import Scheme
-from lgan_jax.media import image_grid as sheets
+from lgan_jax.media import image_grid
 from lgan_jax.media.images import encode_png, resized, to_bytes, to_floats
 from lgan_jax.methods.projection.projector import Projection, Projector
 
@@ -80,7 +80,7 @@ def write(
 def with_landmarks(picture: Picture, landmarks: Points, scheme: Scheme) -> Picture:
     """A picture, of 256 pixels at least, with landmarks in [0, 1] drawn over it."""
     large = resized(picture, max(_SMALLEST, len(picture)))
-    return sheets.trace(large, landmarks, scheme, sheets.LINE, sheets.POINT)
+    return image_grid.trace(large, landmarks, scheme, image_grid.LINE, image_grid.POINT)
 
 
 def with_seen_landmarks(picture: Picture, projector: Projector) -> Picture:
