@@ -131,7 +131,7 @@ def measured_rows(rows: Mapping[str, Values], columns: Sequence[Column], referen
 
 
 def published_rows(
-    rows: Mapping[str, Sequence[float]], keys: Sequence[str], unit: float = 1, digits: int | None = None
+    rows: Mapping[str, Sequence[float | int]], keys: Sequence[str], unit: float = 1.0, digits: int | None = None
 ) -> list[Row]:
     """A row of each name, with its published values of the columns `keys`, in units of `unit`."""
     return [
@@ -140,7 +140,7 @@ def published_rows(
     ]
 
 
-def scalar(value: float, measured: int = 1, of: int = 1) -> Figure:
+def scalar(value: float | int, measured: int = 1, of: int = 1) -> Figure:
     """A metric of all cases together; not measured where it is NaN."""
     return Figure(None, None, 0, of) if np.isnan(value) else Figure(float(value), None, measured, of)
 

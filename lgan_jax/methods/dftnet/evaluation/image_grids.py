@@ -64,7 +64,7 @@ def single_expressions(setup: Setup, measured: Measured) -> ReportImage:
         "One expression at a time",
         f"The calmest of the test faces with their own action units except for those in the headings: {intensities}."
         f"{_last_row(grids)}",
-        _rows(edits.images[chosen], grids),
+        _rows(list(edits.images[chosen]), grids),
         ["source", *names],
         setup.data.info.size,
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from lgan_jax.evaluation.harness import Setup
-from lgan_jax.evaluation.tables import Column, Table, Values, measured_rows, published_rows
+from lgan_jax.evaluation.tables import Column, Table, measured_rows, published_rows
 from lgan_jax.methods.expression.evaluation.augmentation_study import faces_of
 from lgan_jax.methods.expression.evaluation.metrics import COPY, GROUND_TRUTH, OURS, Measured, tar_key
 from lgan_jax.metrics.verification import RATES, Verification, needed
@@ -110,7 +111,7 @@ def verification(setup: Setup, measured: Measured) -> Table | None:
         about=_comparisons(_of(measured.verifications, *main)),
         columns=_VERIFICATION,
         rows=measured_rows(_of(measured.rows, *main), _VERIFICATION, _REFERENCES)
-        + published_rows(TABLE_6, ("rank1", *map(tar_key, RATES)), unit=100),
+        + published_rows(TABLE_6, ("rank1", *map(tar_key, RATES)), unit=100.0),
         published=_published(setup, 6, "With descriptors of VGG-Face and Light CNN, not dlib's; “original” are real "
                              "images as probes."),
     )  # fmt: skip
@@ -131,7 +132,7 @@ def ablations(setup: Setup, measured: Measured) -> Table | None:
     )
 
 
-def _of(rows: Mapping[str, Values], *names: str) -> dict[str, Values]:
+def _of(rows: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: rows[name] for name in names}
 
 
