@@ -257,5 +257,5 @@ def test_what_cannot_be_measured_is_said(data, tmp_path):
     few = dataclasses.replace(faces, name="few", test=Memory(faces.test.records[:1]))
     with pytest.raises(ValueError, match="few: the test split has 1 images; it needs at least 2"):
         evaluation.evaluate(Model(z), few, evaluation.Settings(), tmp_path)
-    with pytest.raises(ValueError, match="frames must be at least 2"):
+    with pytest.raises(ValueError, match="frames is 1; it must be at least 2"):
         evaluation.Settings(frames=1)

@@ -75,5 +75,5 @@ def test_another_size_is_refused(tmp_path):
     other, _ = built_in_faces(size=48, identities=1, train=1, test=1)
     with pytest.raises(ValueError, match=r"image size \(48\) is not the data's \(32\)"):
         detector.evaluate(OffBy(other, [0.1]), data, detector.Settings(), tmp_path)
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ValueError, match="frames is 0; it must be at least 1"):
         detector.Settings(frames=0)

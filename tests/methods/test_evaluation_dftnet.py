@@ -254,7 +254,7 @@ def test_bad_input(tmp_path, without_dlib):
     with pytest.raises(ValueError, match="has no action units"):
         dftnet.evaluate(Lazy(data.info), dataclasses.replace(data, train=Memory(bare)), dftnet.Settings(), tmp_path)
     for name, least in (("frames", 2), ("single_frames", 1)):
-        with pytest.raises(ValueError, match=f"^{name} must be at least {least}, not 0"):
+        with pytest.raises(ValueError, match=f"^{name} is 0; it must be at least {least}"):
             dftnet.Settings(**{name: 0})
 
 

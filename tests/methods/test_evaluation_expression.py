@@ -286,7 +286,7 @@ def test_bad_input(data, tmp_path, without_dlib):
     with pytest.raises(ValueError, match="is in the training split and held out too"):
         expression.evaluate(Lazy(both.info), both, SETTINGS, tmp_path)
     for name in ("frames", "seeds"):
-        with pytest.raises(ValueError, match=f"^{name} must be at least 1, not 0"):
+        with pytest.raises(ValueError, match=f"^{name} is 0; it must be at least 1"):
             expression.Settings(**{name: 0})
     for factors in ((), (1, 1), (-1,)):
         with pytest.raises(ValueError, match="factors must be different numbers"):

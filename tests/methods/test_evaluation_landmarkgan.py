@@ -179,5 +179,5 @@ def test_bad_input(tmp_path, without_dlib):
     data.test.__init__([])
     with pytest.raises(ValueError, match="the test split has 0 images; it needs at least 1"):
         landmarkgan.evaluate(model, data, landmarkgan.Settings(), tmp_path)
-    with pytest.raises(ValueError, match="identity_frames must be at least 1"):
+    with pytest.raises(ValueError, match="identity_frames is 0; it must be at least 1"):
         landmarkgan.Settings(identity_frames=0)

@@ -148,7 +148,7 @@ def test_what_cannot_be_measured_is_said(faces, tmp_path):
     with pytest.raises(ValueError, match=r"image size \(32\) is not the data's \(20\)"):
         evaluation.evaluate(other, faces, evaluation.Settings(), tmp_path)
     for changes, message in (
-        ({"pairs": 1}, "pairs must be at least 2, not 1"),
+        ({"pairs": 1}, "pairs is 1; it must be at least 2"),
         ({"weights": (0.1, 0.0)}, r"weights are \(0\.1, 0\.0\); at least one number above 0"),
     ):
         with pytest.raises(ValueError, match=message):

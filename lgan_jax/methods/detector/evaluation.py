@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from lgan_jax.action_units import EXPRESSIONS
+from lgan_jax.config import within
 from lgan_jax.data.builders.wflw import ATTRIBUTES
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation.harness import Evaluation, Setup
@@ -42,8 +44,7 @@ class Settings:
     frames: int = 2500
 
     def __post_init__(self) -> None:
-        if self.frames < 1:
-            raise ValueError(f"frames must be at least 1, not {self.frames}")
+        within(self, 1, math.inf, "frames")
 
 
 class Measured(NamedTuple):

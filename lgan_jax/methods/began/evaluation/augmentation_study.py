@@ -8,6 +8,7 @@ z, as the paper's, or of z near those of training images.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -17,6 +18,7 @@ import numpy as np
 import rich.console
 
 from lgan_jax import optimizers
+from lgan_jax.config import within
 from lgan_jax.data import FaceData
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import plots, study
@@ -63,9 +65,7 @@ class Settings:
             raise ValueError(f"shares are {self.shares}; each must be above 0 and at most 1")
         if len(set(self.shares)) < len(self.shares):
             raise ValueError(f"shares are {self.shares}; each must be there once")
-        for name in ("generated", "seeds", "steps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        within(self, 1, math.inf, "generated", "seeds", "steps")
         if self.batch_size < 2 or self.batch_size % 2:
             raise ValueError(f"batch_size is {self.batch_size}; half of a batch is generated: it must be even")
 

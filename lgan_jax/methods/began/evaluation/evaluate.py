@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
+from lgan_jax.config import within
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import comparison, frechet, study
 from lgan_jax.evaluation.comparison import Compared, compared
@@ -39,9 +41,8 @@ class Settings:
     study: augmentation_study.Settings = dataclasses.field(default_factory=augmentation_study.Settings)
 
     def __post_init__(self) -> None:
-        for name, least in (("frames", 2), ("interpolations", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        within(self, 2, math.inf, "frames")
+        within(self, 1, math.inf, "interpolations")
 
 
 def measure(setup: Setup) -> Measured:

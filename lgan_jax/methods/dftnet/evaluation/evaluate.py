@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 
 import numpy as np
 
 from lgan_jax.action_units import NUMBERS
+from lgan_jax.config import within
 from lgan_jax.data import FaceData, kept
 from lgan_jax.data.builders.emotionet import EVERYBODY
 from lgan_jax.data.kept import evenly
@@ -54,9 +56,8 @@ class Settings:
     single_frames: int = 16
 
     def __post_init__(self) -> None:
-        for name, least in (("frames", 2), ("identity_frames", 1), ("single_frames", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        within(self, 2, math.inf, "frames")
+        within(self, 1, math.inf, "identity_frames", "single_frames")
 
 
 def measure(setup: Setup) -> Measured:

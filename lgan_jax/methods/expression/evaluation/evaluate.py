@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 
 import numpy as np
 
 from lgan_jax.action_units import EXPRESSIONS
+from lgan_jax.config import within
 from lgan_jax.evaluation import comparison, study
 from lgan_jax.evaluation.comparison import Compared, compared
 from lgan_jax.evaluation.frechet import NO_FID
@@ -51,9 +53,7 @@ class Settings:
     seeds: int = 3
 
     def __post_init__(self) -> None:
-        for name in ("frames", "seeds"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        within(self, 1, math.inf, "frames", "seeds")
         if not self.factors or min(self.factors) < 0 or len(set(self.factors)) < len(self.factors):
             raise ValueError(f"factors must be different numbers, none below 0, not {self.factors}")
 

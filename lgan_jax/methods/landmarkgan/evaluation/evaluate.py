@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Literal
 
 import numpy as np
 
-from lgan_jax.data import Split
+from lgan_jax.config import within
+from lgan_jax.data import FaceData, Split
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import comparison
 from lgan_jax.evaluation.comparison import compared, compared_by
+from lgan_jax.evaluation.dlib_evaluator import DlibEvaluator
 from lgan_jax.evaluation.harness import Evaluation, Setup
+from lgan_jax.landmarks import Scheme
 from lgan_jax.methods.landmarkgan.evaluation import image_grids, tables
 from lgan_jax.methods.landmarkgan.evaluation.baselines import (
     CONSTRAINED,
@@ -56,14 +60,12 @@ class Settings:
     gallery_frames: int = 1000
 
     def __post_init__(self) -> None:
-        for name in ("frames", "identity_frames", "gallery_frames"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        within(self, 1, math.inf, "frames", "identity_frames", "gallery_frames")
 
 
 def measure(setup: Setup) -> Measured:
     """Every generator on the frames of every identity."""
-    people = driving_frames(setup)
+    people = driving_frames(setup.data, setup.settings, setup.dlib)
     reenacting, reconstructing = generators(setup)
     info, dlib, each = setup.data.info, setup.dlib, setup.settings.identity_frames
     several = len(info.identities) > 1
@@ -101,29 +103,29 @@ def generators(setup: Setup) -> tuple[dict[str, Generator], dict[str, Generator]
     return {**reenacting, MEAN: mean_face(gallery)}, reconstructing
 
 
-def driving_frames(setup: Setup) -> list[Frames]:
+def driving_frames(data: FaceData, settings: Settings, dlib: DlibEvaluator) -> list[Frames]:
     """Frames of every identity that has some in the measured split, evenly spaced."""
-    people, split = [], getattr(setup.data, setup.settings.split)
-    for i in range(len(setup.data.info.identities)):
+    people, split = [], getattr(data, settings.split)
+    for i in range(len(data.info.identities)):
         indices = np.flatnonzero(np.asarray(split.identity) == i)
         if len(indices) == 0:
             continue
-        records = [split[int(index)] for index in evenly(indices, setup.settings.frames)]
+        records = [split[int(index)] for index in evenly(indices, settings.frames)]
         images = np.stack([record["image"] for record in records])
         landmarks = np.stack([record["landmarks"] for record in records]).astype(np.float32)
-        reference = _reference(split, evenly(indices, setup.settings.gallery_frames), setup)
-        people.append(Frames(i, images, landmarks, setup.dlib.landmarks(images), reference))
+        reference = _reference(split, evenly(indices, settings.gallery_frames), data.info.scheme, dlib)
+        people.append(Frames(i, images, landmarks, dlib.landmarks(images), reference))
     return people
 
 
-def _reference(split: Split, indices: np.ndarray, setup: Setup) -> np.ndarray:
+def _reference(split: Split, indices: np.ndarray, scheme: Scheme, dlib: DlibEvaluator) -> np.ndarray:
     """dlib's descriptor of the most frontal of these frames in which it finds the face; NaN where there is none."""
     nothing = np.full(128, np.nan, np.float32)
-    if not setup.dlib.installed:
+    if not dlib.installed:
         return nothing
     landmarks = np.stack([split[int(index)]["landmarks"] for index in indices])
-    for index in indices[most_frontal(landmarks, setup.data.info.scheme)[:_FRONTAL_TRIES]]:
-        descriptor = setup.dlib.descriptors(split[int(index)]["image"][None])[0]
+    for index in indices[most_frontal(landmarks, scheme)[:_FRONTAL_TRIES]]:
+        descriptor = dlib.descriptors(split[int(index)]["image"][None])[0]
         if not np.isnan(descriptor).any():
             return descriptor
     return nothing

@@ -8,6 +8,7 @@ import math
 import numpy as np
 from jaxtyping import UInt8
 
+from lgan_jax.config import within
 from lgan_jax.data import Split
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import comparison, frechet
@@ -54,9 +55,8 @@ class Settings:
     inception: str = ""
 
     def __post_init__(self) -> None:
-        for name, least in (("frames", 2), ("pairs", 2), ("steps", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        within(self, 2, math.inf, "frames", "pairs")
+        within(self, 1, math.inf, "steps")
         if not self.weights or not all(0 < weight < math.inf for weight in self.weights):
             raise ValueError(f"weights are {self.weights}; at least one number above 0 is needed")
 
