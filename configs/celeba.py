@@ -1,4 +1,7 @@
-"""Made faces with their landmarks (Bazrafkan et al.) on CelebA, or on the built-in faces: BEGAN, inverse, L-Gen.
+"""BEGAN, its inverse and a landmark generator on CelebA, or on the built-in faces: samples faces with landmarks.
+
+Paper: Bazrafkan et al., "Face synthesis with landmark points from generative adversarial networks and inverse latent
+space mapping", 2018.
 
   python train.py --config configs/celeba.py --config.data.dir=CELEBA       the paper's sizes, 128 pixels, for a GPU
   python train.py --config configs/celeba.py:cpu --config.data.dir=PHOTOS   64 pixels, narrow, own photos, for a CPU
@@ -7,16 +10,17 @@
 CELEBA: the folder with img_align_celeba; PHOTOS: any folder of photos. Faces are cut out by a detector's box, as in the
 paper (OpenCV's own, which is gone from OpenCV 5, with --config.data.crops=cascade; =aligned turns them upright). Then
 python -m lgan_jax.apps.synthesize makes a data set, and python evaluate.py --workdir WORKDIR --augmentation tests what
-landmark detectors learn from made faces beside real ones.
-What to expect: docs/results.md.
+landmark detectors learn from generated faces beside real ones.
+
+Cost: quick, 10 minutes on two cores; the paper's size has not been measured.
+Result of quick: error of landmarks on test images 0.55 % of the distance between the outer eye corners (linear map of z
+0.64 %); Fréchet distance 0.27, near training images 0.06; one generated face in four shows severe artifacts.
 """
 
 from ml_collections import ConfigDict
 
 from lgan_jax import experiment
 from lgan_jax.optimizers import cosine
-
-ADAM = {"name": "adam", "b1": 0.5, "b2": 0.999}  # the paper's
 
 
 def get_config(variants: str = "") -> ConfigDict:
@@ -31,27 +35,61 @@ def paper() -> dict:
         "phases": ("began", "inverse", "landmark_generator"),
         "eval_images": 64,
         "data": {
-            **{"name": "celeba", "size": 128, "scheme": "inner49", "crops": "box"},
+            "name": "celeba",
+            "size": 128,
+            "scheme": "inner49",
+            "crops": "box",
             "built_in": {
-                **{"identities": 1, "variation": "wild"},
-                **{"train_per_identity": 20_000, "validation_per_identity": 64, "test_per_identity": 500},
+                "identities": 1,
+                "variation": "wild",
+                "train_per_identity": 20_000,
+                "validation_per_identity": 64,
+                "test_per_identity": 500,
             },
         },
         "began": {
-            **{"steps": 200_000, "batch_size": 16, "width": 64, "skips": False, "norm": "squared"},
-            **{"gamma": 0.5, "lambda_k": 0.001, "k": 0.0, "ema_decay": 0.999},
-            "optimizer": {**ADAM, "learning_rate": 1e-4},
+            "steps": 200_000,
+            "batch_size": 16,
+            "width": 64,
+            "skips": False,
+            "norm": "squared",
+            "gamma": 0.5,
+            "lambda_k": 0.001,
+            "k": 0.0,
+            "ema_decay": 0.999,
+            "optimizer": {
+                "name": "adam",
+                "learning_rate": 1e-4,
+                "b1": 0.5,
+                "b2": 0.999,
+            },
         },
         "inverse": {
             "batch_size": 256,
-            "search": {"steps": 500, "tolerance": 0.01, "patience": 50, "slots": 128, "every": 25},
+            "search": {
+                "steps": 500,
+                "tolerance": 0.01,
+                "patience": 50,
+                "slots": 128,
+                "every": 25,
+            },
         },
         "landmark_generator": {
             "steps": 500_000,
             "batch_size": 16,
-            "optimizer": {"name": "adam", "learning_rate": 3e-4, "b1": 0.9, "b2": 0.999},
+            "optimizer": {
+                "name": "adam",
+                "learning_rate": 3e-4,
+                "b1": 0.9,
+                "b2": 0.999,
+            },
         },
-        "loop": {"log_every": 100, "eval_every": 2500, "images_every": 2500, "checkpoint_every": 2500},
+        "loop": {
+            "log_every": 100,
+            "eval_every": 2500,
+            "images_every": 2500,
+            "checkpoint_every": 2500,
+        },
     }
 
 
@@ -61,42 +99,82 @@ def cpu(config: ConfigDict) -> None:
     config.autoencoder.steps = 40_000
     config.began.steps = 2000
     config.landmark_generator.steps = 20_000
-    config.loop.update({"log_every": 100, "eval_every": 1000, "images_every": 1000, "checkpoint_every": 500})
+    config.loop.log_every = 100
+    config.loop.eval_every = 1000
+    config.loop.images_every = 1000
+    config.loop.checkpoint_every = 500
 
 
 def quick(config: ConfigDict) -> None:
     """64 pixels in minutes on two cores: see `cpu`, on 1,000 built-in faces of eight people."""
     small(config)
-    config.data.built_in.update({"identities": 8, "train_per_identity": 125})
-    config.data.built_in.update({"validation_per_identity": 4, "test_per_identity": 12})
-    config.data.built_in.update({"variation": "video", "turning": 0.5, "aligned": True})
+    config.data.built_in.identities = 8
+    config.data.built_in.train_per_identity = 125
+    config.data.built_in.validation_per_identity = 4
+    config.data.built_in.test_per_identity = 12
+    config.data.built_in.variation = "video"
+    config.data.built_in.turning = 0.5
+    config.data.built_in.aligned = True
     config.eval_images = 4
-    config.evaluation = {"claim": {"seeds": 2, "steps": 350, "width": 48}}
-    config.autoencoder.update({"steps": 12_000, "features": 4.0})
+    config.autoencoder.steps = 12_000
+    config.autoencoder.features = 4.0
     config.began.steps = 600
     config.landmark_generator.steps = 30_000
     config.landmark_generator.optimizer.weight_decay = 1e-6
-    config.loop.update({"log_every": 100, "eval_every": 500, "images_every": 500, "checkpoint_every": 500})
+    config.evaluation = {
+        "study": {
+            "seeds": 2,
+            "steps": 350,
+            "width": 48,
+        },
+    }
+    config.loop.log_every = 100
+    config.loop.eval_every = 500
+    config.loop.images_every = 500
+    config.loop.checkpoint_every = 500
 
 
 def small(config: ConfigDict) -> None:
     """What is the same in both: D is trained before there is a generator, which starts as its decoder.
 
     Batches are small, since what counts in a short time is the number of updates. At γ = 1, a k that follows soon, and
-    few steps of BEGAN, made faces keep most of the variety that they start with: with more they grow darker and alike,
-    which D finds easy. Berthelot et al.'s norm and skip connections make them sharper soon.
+    few steps of BEGAN, generated faces keep most of the variety that they start with: with more they grow darker and
+    alike, which D finds easy. Berthelot et al.'s norm and skip connections make them sharper soon.
     """
     config.data.size = 64
     config.eval_images = 32
-    networks = {"batch_size": 4, "width": 12, "skips": True, "norm": "absolute"}
     config.phases = ("autoencoder", *config.phases)
-    config.autoencoder = {**networks, "optimizer": cosine(4e-3)}
-    config.began.update({**networks, "gamma": 1.0, "lambda_k": 0.1, "k": 0.05, "ema_decay": 0.99})
+    config.autoencoder = networks() | {"optimizer": cosine(4e-3)}
+    config.began.update(networks())
+    config.began.gamma = 1.0
+    config.began.lambda_k = 0.1
+    config.began.k = 0.05
+    config.began.ema_decay = 0.99
     config.began.optimizer = cosine(3e-4, b1=0.5, final_learning_rate=3e-5)
-    config.inverse.update({"batch_size": 64})
-    config.inverse.search.update({"steps": 80, "tolerance": 0.02, "patience": 10, "slots": 8, "every": 10})
-    # Noise and a decay, since it would learn few pictures by heart.
-    config.landmark_generator.update({"batch_size": 64, "noise": 0.2})
+    config.inverse.batch_size = 64
+    config.inverse.search.steps = 80
+    config.inverse.search.tolerance = 0.02
+    config.inverse.search.patience = 10
+    config.inverse.search.slots = 8
+    config.inverse.search.every = 10
+    # Noise and a decay, since it overfits few images.
+    config.landmark_generator.batch_size = 64
+    config.landmark_generator.noise = 0.2
     config.landmark_generator.optimizer = {
-        **{"name": "adam", "learning_rate": 2e-3, "schedule": "cosine", "weight_decay": 3e-6},
+        "name": "adam",
+        "learning_rate": 2e-3,
+        "weight_decay": 3e-6,
+        "schedule": {
+            "name": "cosine",
+        },
+    }
+
+
+def networks() -> dict:
+    """What auto-encoder and BEGAN have in common in a small run."""
+    return {
+        "batch_size": 4,
+        "width": 12,
+        "skips": True,
+        "norm": "absolute",
     }

@@ -1,4 +1,7 @@
-"""Landmark and expression guided synthesis (Li et al., IEEE Access 2021) on CK+, or on the built-in faces.
+"""Landmark and expression guided synthesis on CK+, or on the built-in faces: any expression and pose from one photo.
+
+Paper: Li et al., "Facial landmarks and expression label guided photorealistic facial expression synthesis", IEEE
+Access, 2021.
 
   python train.py --config configs/ck_plus.py --config.data.dir=CKPLUS      the paper's sizes, 128 pixels, for a GPU
   python train.py --config configs/ck_plus.py:cpu --config.data.dir=OUT     own people, 128 pixels, narrow, for a CPU
@@ -7,19 +10,16 @@
 CKPLUS: the folder with cohn-kanade-images and Emotion; OUT: what lgan_jax.data.prepare wrote. After a comma
 `without_initialise` and `without_labels` are the ablations of Table 7 (ck_plus.py:quick,without_labels).
 The perceptual loss needs torchvision's VGG19 weights: --config.synthesizer.vgg19=vgg19-dcbb9e9d.pth.
-What to expect: docs/results.md.
+
+Cost: quick, 14 minutes on two cores; the paper's size has not been measured.
+Result of quick, 96 couples of test images: PSNR 26.0 dB, SSIM 0.874 (copy of the source: 20.6 dB, 0.686), expression
+right in 94 %.
 """
 
 from ml_collections import ConfigDict
 
 from lgan_jax import experiment
 from lgan_jax.optimizers import cosine
-
-ADAM = {"name": "adam", "b1": 0.5, "b2": 0.999}  # the paper's
-FEW_PEOPLE = {  # else they are learned by heart
-    **{"rotation": 5.0, "scale": 0.1, "shift": 0.04, "mirror": True},
-    **{"brightness": 0.15, "contrast": 0.3, "saturation": 0.6, "blur": 0.0},
-}
 
 
 def get_config(variants: str = "") -> ConfigDict:
@@ -33,52 +33,113 @@ def paper(name: str) -> dict:
         "method": "expression",
         "phases": ("synthesizer",),
         "data": {
-            **{"name": name, "size": 128, "scheme": "ibug68"},
+            "name": name,
+            "size": 128,
+            "scheme": "ibug68",
             "built_in": {
-                **{"identities": 108, "test_identities": 12, "train_per_identity": 40, "test_per_identity": 24},
-                **{"variation": "video", "acts": "posed", "turning": 0.35},
+                "identities": 108,
+                "test_identities": 12,
+                "train_per_identity": 40,
+                "test_per_identity": 24,
+                "variation": "video",
+                "acts": "posed",
+                "turning": 0.35,
             },
         },
         "synthesizer": {
-            **{"steps": 60_000, "batch_size": 16, "width": 64, "units": 9, "dropout": 0.5, "discriminator_width": 64},
-            **{"initialise": True, "labels": True},
-            **{"adversarial": "minimax", "weights": {"adversarial": 5.0, "perceptual": 10.0, "pixel": 10.0}},
-            "optimizer": {**ADAM, "learning_rate": 2e-4},
-            "discriminator_optimizer": {**ADAM, "learning_rate": 2e-4},
+            "steps": 60_000,
+            "batch_size": 16,
+            "width": 64,
+            "units": 9,
+            "dropout": 0.5,
+            "discriminator_width": 64,
+            "initialise": True,
+            "labels": True,
+            "adversarial": "minimax",
+            "weights": {
+                "adversarial": 5.0,
+                "perceptual": 10.0,
+                "pixel": 10.0,
+            },
+            "optimizer": adam(),
+            "discriminator_optimizer": adam(),
         },
-        "loop": {"log_every": 100, "eval_every": 1000, "images_every": 1000, "checkpoint_every": 1000},
+        "loop": {
+            "log_every": 100,
+            "eval_every": 1000,
+            "images_every": 1000,
+            "checkpoint_every": 1000,
+        },
+    }
+
+
+def adam() -> dict:
+    """The paper's."""
+    return {
+        "name": "adam",
+        "learning_rate": 2e-4,
+        "b1": 0.5,
+        "b2": 0.999,
     }
 
 
 def cpu(config: ConfigDict) -> None:
     """128 pixels on a CPU with narrow networks, and few people. Dropout costs so narrow a network too much."""
     narrow(config)
-    config.synthesizer.update({"width": 12, "units": 4, "augmentation": FEW_PEOPLE})
-    config.loop.update({"log_every": 50, "eval_every": 500, "images_every": 500, "checkpoint_every": 250})
+    config.synthesizer.width = 12
+    config.synthesizer.units = 4
+    config.synthesizer.augmentation = {  # else it overfits few people
+        "rotation": 5.0,
+        "scale": 0.1,
+        "shift": 0.04,
+        "mirror": True,
+        "brightness": 0.15,
+        "contrast": 0.3,
+        "saturation": 0.6,
+        "blur": 0.0,
+    }
+    config.loop.log_every = 50
+    config.loop.eval_every = 500
+    config.loop.images_every = 500
+    config.loop.checkpoint_every = 250
 
 
 def quick(config: ConfigDict) -> None:
     """64 pixels in minutes on two cores, of many built-in people: else as on a CPU."""
-    config.data.size, config.eval_images = 64, 2
-    config.data.built_in.update({"identities": 240, "test_identities": 24, "train_per_identity": 16, "aligned": True})
+    config.data.size = 64
+    config.eval_images = 2
+    config.data.built_in.identities = 240
+    config.data.built_in.test_identities = 24
+    config.data.built_in.train_per_identity = 16
+    config.data.built_in.aligned = True
     narrow(config)
-    config.synthesizer.update({"steps": 4200, "width": 16, "units": 3})
-    config.loop.update({"log_every": 50, "eval_every": 250, "images_every": 250, "checkpoint_every": 250})
+    config.synthesizer.steps = 4200
+    config.synthesizer.width = 16
+    config.synthesizer.units = 3
+    config.loop.log_every = 50
+    config.loop.eval_every = 250
+    config.loop.images_every = 250
+    config.loop.checkpoint_every = 250
 
 
 def narrow(config: ConfigDict) -> None:
     """What is the same in both."""
-    config.synthesizer.update({"steps": 4000, "batch_size": 8, "discriminator_width": 12, "dropout": 0.0})
-    config.synthesizer.update({"ema_decay": 0.98, "optimizer": cosine(2e-3, b1=0.5)})
+    config.synthesizer.steps = 4000
+    config.synthesizer.batch_size = 8
+    config.synthesizer.discriminator_width = 12
+    config.synthesizer.dropout = 0.0
+    config.synthesizer.ema_decay = 0.98
+    config.synthesizer.optimizer = cosine(2e-3, b1=0.5)
     config.synthesizer.adversarial_start = 0.85
-    config.synthesizer.weights.update({"adversarial": 0.5, "features": 4.0})
+    config.synthesizer.weights.adversarial = 0.5
+    config.synthesizer.weights.features = 4.0
 
 
 def without_initialise(config: ConfigDict) -> None:
-    """Table 7: migration units work on squares of the picture's pixels."""
+    """Table 7: migration units work on squares of the image's pixels."""
     config.synthesizer.initialise = False
 
 
 def without_labels(config: ConfigDict) -> None:
-    """Table 7: the decoder is told no expression."""
+    """Table 7: the decoder gets no expression label."""
     config.synthesizer.labels = False

@@ -1,31 +1,25 @@
-"""DFT-Net (Wang et al., "Disentanglement of face deformation and texture synthesis for expression editing", ICIP 2019).
+"""DFT-Net on EmotioNet, or on the built-in faces: another expression, given as action units, for the face in a photo.
+
+Paper: Wang et al., "DFT-Net: Disentanglement of face deformation and texture synthesis for expression editing", ICIP
+2019.
 
   python train.py --config configs/emotionet.py --config.data.dir=FACES    the paper's schedule, 128 pixels, for a GPU
   python train.py --config configs/emotionet.py:cpu --config.data.dir=OUT  own people, 128 pixels, narrow, for a CPU
   python train.py --config configs/emotionet.py:quick --workdir runs/quick 64 pixels, built-in faces, minutes on a CPU
 
-FACES: pictures with OpenFace's output; OUT: what lgan_jax.data.prepare wrote of people's videos, in which pairs of
-frames are found that differ in expression alone. Where there are none, cpu,unpaired. `baseline` after a comma
+FACES: images with OpenFace's output; OUT: what lgan_jax.data.prepare wrote of people's videos, in which pairs of frames
+are found that differ in expression alone. Where there are none, cpu,unpaired. `baseline` after a comma
 (emotionet.py:quick,baseline) trains GANimation with the same budget as well, and the evaluation compares the two.
-What to expect: docs/results.md.
+
+Cost: quick, 12 to 15 minutes on two cores; the paper's schedule has not been measured.
+Result of quick,baseline, 200 test faces: AU error by landmarks 0.173 (GANimation 0.180, source unchanged 0.219), SSIM
+0.966 (0.955, 0.924).
 """
 
 from ml_collections import ConfigDict
 
 from lgan_jax import experiment
-from lgan_jax.optimizers import cosine, section
-
-ADAM = {
-    "name": "adam",
-    "b1": 0.5,
-    "b2": 0.999,
-    "schedule": "linear",
-    "constant_fraction": 2 / 3,
-}  # falls in epochs 21 to 30
-AUGMENTATION = {  # of what D is shown: else it learns a small data set by heart
-    **{"rotation": 0.0, "scale": 0.0, "shift": 0.03, "mirror": True},
-    **{"brightness": 0.1, "contrast": 0.2, "saturation": 0.5, "blur": 0.3},
-}
+from lgan_jax.optimizers import cosine
 
 
 def get_config(variants: str = "") -> ConfigDict:
@@ -34,25 +28,73 @@ def get_config(variants: str = "") -> ConfigDict:
 
 
 def paper() -> dict:
-    """30 epochs of 200,000 pictures, 25 in each of the discriminator's updates, five of those in a step."""
+    """30 epochs of 200,000 images, 25 in each of the discriminator's updates, five of those in a step."""
     return {
         "method": "dftnet",
         "phases": ("editor",),
         "data": {
-            **{"name": "emotionet", "size": 128, "scheme": "ibug68"},
-            "built_in": {"identities": 1, "train_per_identity": 20_000, "test_per_identity": 500, "variation": "wild"},
-        },
-        "editor": {
-            **{"steps": 48_000, "batch_size": 125, "discriminator_updates": 5},
-            **{"width": 64, "blocks": 6, "discriminator_width": 64},
-            "optimizer": {**ADAM, "learning_rate": 1e-4},
-            "discriminator_optimizer": {**ADAM, "learning_rate": 1e-4},
-            "weights": {
-                **{"adversarial": 1.0, "gradient_penalty": 10.0, "condition": 4000 / 25, "cycle": 10.0},
-                **{"total_variation": 1e-4, "attention": 1.0},
+            "name": "emotionet",
+            "size": 128,
+            "scheme": "ibug68",
+            "built_in": {
+                "identities": 1,
+                "train_per_identity": 20_000,
+                "test_per_identity": 500,
+                "variation": "wild",
             },
         },
-        "loop": {"log_every": 100, "eval_every": 1000, "images_every": 1000, "checkpoint_every": 1000},
+        "editor": {
+            "steps": 48_000,
+            "batch_size": 125,
+            "discriminator_updates": 5,
+            "width": 64,
+            "blocks": 6,
+            "discriminator_width": 64,
+            "optimizer": adam(1e-4),
+            "discriminator_optimizer": adam(1e-4),
+            "weights": {
+                "adversarial": 1.0,
+                "gradient_penalty": 10.0,
+                "condition": 4000 / 25,
+                "cycle": 10.0,
+                "total_variation": 1e-4,
+                "attention": 1.0,
+            },
+        },
+        "loop": {
+            "log_every": 100,
+            "eval_every": 1000,
+            "images_every": 1000,
+            "checkpoint_every": 1000,
+        },
+    }
+
+
+def adam(learning_rate: float) -> dict:
+    """The paper's, which falls in epochs 21 to 30."""
+    return {
+        "name": "adam",
+        "learning_rate": learning_rate,
+        "b1": 0.5,
+        "b2": 0.999,
+        "schedule": {
+            "name": "linear",
+            "constant_fraction": 2 / 3,
+        },
+    }
+
+
+def augmentation() -> dict:
+    """Of what D is shown: else it overfits a small data set."""
+    return {
+        "rotation": 0.0,
+        "scale": 0.0,
+        "shift": 0.03,
+        "mirror": True,
+        "brightness": 0.1,
+        "contrast": 0.2,
+        "saturation": 0.5,
+        "blur": 0.3,
     }
 
 
@@ -60,19 +102,72 @@ def cpu(config: ConfigDict) -> None:
     """128 pixels on a CPU with narrow networks: D_C, then G from pairs of frames of a person, which need no D_A.
 
     Frames of a recording never differ in expression alone: the weight of Eq. 10 keeps the texture from painting the
-    rest, that of Eq. 9 the flow from folding. Built-in people are in one pair each, so those held out are unseen.
+    rest, that of Eq. 9 the flow from folding. Built-in people are in one pair each, so those of the test are unseen.
     """
-    from_pairs(config, 2000, 3000, width=16, blocks=3)
-    config.pairs.update({"emphasis": 10.0, "weights": {"attention": 2.0, "total_variation": 1e-3}})
-    config.loop.update({"log_every": 50, "eval_every": 500, "images_every": 500, "checkpoint_every": 250})
+    from_pairs(config)
+    config.regressor.steps = 2000
+    config.pairs.steps = 3000
+    config.pairs.width = 16
+    config.pairs.blocks = 3
+    config.pairs.emphasis = 10.0
+    config.pairs.weights.attention = 2.0
+    config.pairs.weights.total_variation = 1e-3
+    config.loop.log_every = 50
+    config.loop.eval_every = 500
+    config.loop.images_every = 500
+    config.loop.checkpoint_every = 250
 
 
 def quick(config: ConfigDict) -> None:
     """64 pixels in minutes on two cores, else as on a CPU."""
     config.data.size = 64
-    from_pairs(config, 1000, 5000, width=12, blocks=2)
-    config.loop.update({"log_every": 50, "eval_every": 250, "images_every": 250, "checkpoint_every": 250})
-    config.evaluation = {"frames": 48, "identity_frames": 32, "single_frames": 12}
+    from_pairs(config)
+    config.regressor.steps = 1000
+    config.pairs.steps = 5000
+    config.pairs.width = 12
+    config.pairs.blocks = 2
+    config.evaluation = {
+        "frames": 48,
+        "identity_frames": 32,
+        "single_frames": 12,
+    }
+    config.loop.log_every = 50
+    config.loop.eval_every = 250
+    config.loop.images_every = 250
+    config.loop.checkpoint_every = 250
+
+
+def from_pairs(config: ConfigDict) -> None:
+    """D_C, then G from pairs."""
+    config.data.built_in.train_per_identity = 6000
+    config.data.built_in.validation_per_identity = 16
+    config.data.built_in.test_per_identity = 200
+    config.data.built_in.pairs = True
+    config.data.built_in.acts = "varied"
+    config.data.built_in.turning = 0.35
+    config.phases = ("regressor", "pairs")
+    config.regressor = regressor()
+    config.pairs = {
+        "batch_size": 8,
+        "discriminator_width": 16,
+        "augmentation": {"mirror": True},
+        "emphasis": 20.0,
+        "weights": {"attention": 0.0},
+        "ema_decay": 0.98,
+        "optimizer": cosine(4e-3),
+    }
+
+
+def regressor() -> dict:
+    """D_C on its own before G."""
+    return {
+        "batch_size": 64,
+        "discriminator_width": 16,
+        "augmentation": augmentation(),
+        "perturbation": 0.5,
+        "perturbation_start": 0.65,
+        "optimizer": cosine(2e-3),
+    }
 
 
 def unpaired(config: ConfigDict) -> None:
@@ -81,15 +176,33 @@ def unpaired(config: ConfigDict) -> None:
     The weight of Eq. 9 keeps the flow from pleasing D_C with folds, that of Eq. 10 leaves to the texture what pays.
     One update of the discriminator is made for one of G.
     """
-    generator = {
-        **{"batch_size": 8, "width": 16, "blocks": 3, "discriminator_width": 16, "ema_decay": 0.98},
-        **{"augmentation": AUGMENTATION, "weights": {"total_variation": 2e-3, "attention": 20.0}},
-    }
     config.phases = ("regressor", "flow", "editor")
-    regressor_first(config, 3000)
-    config.flow = {"steps": 3000, **generator, "optimizer": cosine(1.5e-3)}
-    config.editor.update({"steps": 2000, **generator, "optimizer": cosine(1e-3)})
-    config.editor.update({"discriminator_updates": 1, "discriminator_optimizer": section(**ADAM, learning_rate=2e-4)})
+    config.regressor = regressor()
+    config.regressor.steps = 3000
+    config.flow = generator()
+    config.flow.steps = 3000
+    config.flow.optimizer = cosine(1.5e-3)
+    config.editor.update(generator())
+    config.editor.steps = 2000
+    config.editor.optimizer = cosine(1e-3)
+    config.editor.discriminator_updates = 1
+    config.editor.discriminator_optimizer = adam(2e-4)
+
+
+def generator() -> dict:
+    """What flow and editor have in common without pairs."""
+    return {
+        "batch_size": 8,
+        "width": 16,
+        "blocks": 3,
+        "discriminator_width": 16,
+        "ema_decay": 0.98,
+        "augmentation": augmentation(),
+        "weights": {
+            "total_variation": 2e-3,
+            "attention": 20.0,
+        },
+    }
 
 
 def baseline(config: ConfigDict) -> None:
@@ -101,25 +214,3 @@ def baseline(config: ConfigDict) -> None:
         config.baseline = config.editor.copy_and_resolve_references()
         config.baseline.steps = sum(config[name].steps for name in config.phases if name in ("flow", "editor"))
         config.phases = (*config.phases, "baseline")
-
-
-def from_pairs(config: ConfigDict, regressor_steps: int, steps: int, width: int, blocks: int) -> None:
-    """D_C, then G from pairs, with narrow networks."""
-    config.data.built_in.update({"train_per_identity": 6000})
-    config.data.built_in.update({"validation_per_identity": 16, "test_per_identity": 200})
-    config.data.built_in.update({"pairs": True, "acts": "varied", "turning": 0.35})
-    config.phases = ("regressor", "pairs")
-    regressor_first(config, regressor_steps)
-    config.pairs = {
-        **{"steps": steps, "batch_size": 8, "width": width, "blocks": blocks, "discriminator_width": 16},
-        **{"augmentation": {"mirror": True}, "emphasis": 20.0, "weights": {"attention": 0.0}, "ema_decay": 0.98},
-        "optimizer": cosine(4e-3),
-    }
-
-
-def regressor_first(config: ConfigDict, steps: int) -> None:
-    """D_C on its own before G."""
-    config.regressor = {
-        **{"steps": steps, "batch_size": 64, "discriminator_width": 16, "augmentation": AUGMENTATION},
-        **{"perturbation": 0.5, "perturbation_start": 0.65, "optimizer": cosine(2e-3)},
-    }

@@ -1,21 +1,26 @@
-"""StyleGAN2 and a landmark detector, to project with, on a folder of faces, or on the built-in faces.
+"""StyleGAN2 and a landmark detector, to project with, on FFHQ, any folder of faces, or the built-in faces.
+
+Paper: Karras et al., "Analyzing and improving the image quality of StyleGAN", CVPR 2020; the projection is the
+published tool "Facial landmark projection without training".
 
   python train.py --config configs/ffhq.py --config.data.dir=FACES         256 pixels, for a GPU (StyleGAN2: days)
   python train.py --config configs/ffhq.py:cpu --config.data.dir=FACES     64 pixels, narrow, for a CPU (hours)
   python train.py --config configs/ffhq.py:quick --workdir runs/project    64 pixels, built-in faces, minutes on a CPU
 
 FACES: FFHQ, any folder of photos (each face is turned and cropped by eyes and mouth, as FFHQ's were), or what
-lgan_jax.data.prepare made. Then python -m lgan_jax.apps.project --workdir RUN makes a picture with the look of one
-photo and the landmarks of another.
-What to expect: docs/results.md.
+lgan_jax.data.prepare made. Then python -m lgan_jax.apps.project --workdir RUN searches the latent space for the
+appearance of one photo with the landmarks of another.
+
+Cost: quick, 21 minutes on two cores; cpu, 41 to 45 images a second there; 256 pixels have not been measured.
+Result of quick: Fréchet distance of generated faces 0.091 (training images 0.013); by dlib, landmarks are 2.8 % from
+the ground truth at a landmark weight of 0.1 (4.1 % without).
 """
 
 from ml_collections import ConfigDict
 
+from configs.wflw import detector, weak_augmentation
 from lgan_jax import experiment
-from lgan_jax.optimizers import cosine, section
-
-ADAM = {"name": "adam", "b1": 0.0, "b2": 0.99}  # Karras et al.'s
+from lgan_jax.optimizers import cosine
 
 
 def get_config(variants: str = "") -> ConfigDict:
@@ -26,93 +31,129 @@ def get_config(variants: str = "") -> ConfigDict:
 def paper() -> dict:
     """256 pixels, 25 million images: the values of `paper256` in NVIDIA's stylegan2-ada-pytorch.
 
-    That is batch 64, half of the channels, γ 1, learning rate 0.0025, an average of 20,000 images without ramp-up, 8
-    mapping layers, and minibatch statistics over groups of 8. There a group lies on one of eight GPUs; here it is of
-    the whole batch, so that it does not change with the number of devices. (NVIDIA's "auto" has groups of 4 at most,
-    and an average that ramps up: 0.05.)
+    There a group of the minibatch standard deviation lies on one of eight GPUs; here it is of the whole batch, so that
+    it does not change with the number of devices. (NVIDIA's "auto" has groups of 4 at most, and an EMA that ramps up:
+    0.05.)
     """
     return {
         "method": "projection",
         "phases": ("detector", "stylegan2"),
         "eval_images": 16,
         "data": {
-            **{"name": "celeba", "size": 256, "scheme": "ibug68", "crops": "ffhq"},
+            "name": "celeba",
+            "size": 256,
+            "scheme": "ibug68",
+            "crops": "ffhq",
             "built_in": {
-                **{"identities": 1, "variation": "wild"},
-                **{"train_per_identity": 20_000, "validation_per_identity": 16, "test_per_identity": 500},
+                "identities": 1,
+                "variation": "wild",
+                "train_per_identity": 20_000,
+                "validation_per_identity": 16,
+                "test_per_identity": 500,
             },
         },
-        "detector": {
-            **{"steps": 60_000, "batch_size": 16, "width": 256, "depth": 4},
-            "optimizer": {"name": "adam", "learning_rate": 2.5e-4, "schedule": "step", "factor": 0.1, "every": 20_000},
-        },
+        "detector": detector(),
         "stylegan2": {
-            **{"steps": 390_000, "batch_size": 64, "optimizer": {**ADAM, "learning_rate": 2.5e-3}},
-            **{
-                "channel_base": 16_384,
-                "channel_max": 512,
-                "z_dim": 512,
-                "w_dim": 512,
-                "mapping_layers": 8,
-                "num_fp16_res": 4,
+            "steps": 390_000,
+            "batch_size": 64,
+            "mbstd_group_size": 8,
+            "channel_base": 16_384,  # half of the channels
+            "channel_max": 512,
+            "z_dim": 512,
+            "w_dim": 512,
+            "mapping_layers": 8,
+            "num_fp16_res": 4,
+            "mirror": True,
+            "style_mixing_prob": 0.9,
+            "r1_gamma": 1.0,
+            "d_reg_interval": 16,
+            "pl_weight": 2.0,
+            "g_reg_interval": 4,
+            "ema_nimg": 20_000,
+            "ema_rampup": None,
+            "optimizer": {
+                "name": "adam",
+                "learning_rate": 2.5e-3,
+                "b1": 0.0,
+                "b2": 0.99,
             },
-            **{
-                "mirror": True,
-                "style_mixing_prob": 0.9,
-                "r1_gamma": 1.0,
-                "d_reg_interval": 16,
-                "pl_weight": 2.0,
-                "g_reg_interval": 4,
-            },
-            **{"mbstd_group_size": 8, "ema_nimg": 20_000, "ema_rampup": None},
         },
-        "loop": {"log_every": 100, "eval_every": 2500, "images_every": 2500, "checkpoint_every": 2500},
+        "loop": {
+            "log_every": 100,
+            "eval_every": 2500,
+            "images_every": 2500,
+            "checkpoint_every": 2500,
+        },
     }
 
 
 def cpu(config: ConfigDict) -> None:
     """64 pixels on a CPU with narrow networks, on the user's photos."""
     small(config)
-    config.stylegan2.update({"steps": 60_000})
-    config.detector.update({"steps": 1500})
-    config.loop.update({"log_every": 200, "eval_every": 2000, "images_every": 2000, "checkpoint_every": 1000})
+    config.stylegan2.steps = 60_000
+    config.detector.steps = 1500
+    config.loop.log_every = 200
+    config.loop.eval_every = 2000
+    config.loop.images_every = 2000
+    config.loop.checkpoint_every = 1000
 
 
 def quick(config: ConfigDict) -> None:
     """64 pixels in minutes on two cores, on 1,000 built-in faces of four people.
 
-    Small maps have half of the channels that `cpu` gives them: a third more pictures in the same time.
+    Small maps have half of the channels that `cpu` gives them: a third more images in the same time.
     """
     small(config)
-    config.data.built_in.update({"identities": 4, "train_per_identity": 250})
-    config.data.built_in.update({"validation_per_identity": 8, "test_per_identity": 24})
-    config.data.built_in.update({"variation": "video", "acts": "posed", "turning": 0.25, "aligned": True})
+    config.data.built_in.identities = 4
+    config.data.built_in.train_per_identity = 250
+    config.data.built_in.validation_per_identity = 8
+    config.data.built_in.test_per_identity = 24
+    config.data.built_in.variation = "video"
+    config.data.built_in.acts = "posed"
+    config.data.built_in.turning = 0.25
+    config.data.built_in.aligned = True
     config.eval_images = 2
-    config.detector.augmentation = {  # as little as the faces that it will see differ from those that it trains on
-        **{"rotation": 5.0, "scale": 0.05, "shift": 0.02},
-        **{"brightness": 0.08, "contrast": 0.15, "saturation": 0.15},
-    }
-    config.detector.update({"steps": 450})
-    config.stylegan2.update({"steps": 16_000, "channel_max": 64, "mirror": False})
-    config.loop.update({"log_every": 200, "eval_every": 2000, "images_every": 1000, "checkpoint_every": 1000})
+    config.detector.steps = 450
+    config.detector.augmentation = weak_augmentation()
+    config.stylegan2.steps = 16_000
+    config.stylegan2.channel_max = 64
+    config.stylegan2.mirror = False
     config.evaluation = {"pairs": 6}
+    config.loop.log_every = 200
+    config.loop.eval_every = 2000
+    config.loop.images_every = 1000
+    config.loop.checkpoint_every = 1000
 
 
 def small(config: ConfigDict) -> None:
     """What is the same in both.
 
     Small batches and a high learning rate, since in a short time the number and size of updates count; noise would stay
-    as grain. The relativistic loss, with less of R1, and no mixing: the same pictures teach more of everybody's
+    as grain. The relativistic loss, with less of R1, and no style mixing: the same images teach more of each identity's
     expressions.
     """
     config.data.size = 64
-    config.detector.update({"batch_size": 16, "width": 48, "depth": 3})
+    config.detector.batch_size = 16
+    config.detector.width = 48
+    config.detector.depth = 3
     config.detector.optimizer = cosine(6e-3)
-    config.stylegan2.update(
-        {"batch_size": 4, "channel_base": 1024, "channel_max": 128, "z_dim": 64, "w_dim": 64, "mapping_layers": 4}
-    )
-    config.stylegan2.update(
-        {"mbstd_group_size": 4, "num_fp16_res": 0, "use_noise": False, "ema_nimg": 2000, "ema_rampup": 0.05}
-    )
-    config.stylegan2.update({"loss": "relativistic", "r1_gamma": 2.0, "style_mixing_prob": 0.0, "g_reg_interval": 0})
-    config.stylegan2.optimizer = section(**ADAM, learning_rate=0.012, schedule="linear", constant_fraction=0.5)
+    config.stylegan2.batch_size = 4
+    config.stylegan2.mbstd_group_size = 4
+    config.stylegan2.channel_base = 1024
+    config.stylegan2.channel_max = 128
+    config.stylegan2.z_dim = 64
+    config.stylegan2.w_dim = 64
+    config.stylegan2.mapping_layers = 4
+    config.stylegan2.num_fp16_res = 0
+    config.stylegan2.use_noise = False
+    config.stylegan2.loss = "relativistic"
+    config.stylegan2.style_mixing_prob = 0.0
+    config.stylegan2.r1_gamma = 2.0
+    config.stylegan2.g_reg_interval = 0
+    config.stylegan2.ema_nimg = 2000
+    config.stylegan2.ema_rampup = 0.05
+    config.stylegan2.optimizer.learning_rate = 0.012
+    config.stylegan2.optimizer.schedule = {
+        "name": "linear",
+        "constant_fraction": 0.5,
+    }

@@ -11,7 +11,7 @@ import difflib
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -27,7 +27,8 @@ def read(settings: type[T], values: Mapping[str, Any], where: str = "config") ->
     hints = typing.get_type_hints(settings)
     for name in values:
         if name not in fields:
-            raise ValueError(f"{where} has no field {name!r}{_nearest(name, fields)}")
+            kind = f", which is {tag!r}," if (tag := _tag(settings)) else ""
+            raise ValueError(f"{where}{kind} has no field {name!r}{_nearest(name, fields)}")
     made = {}
     for name, field in fields.items():
         if name in values:
@@ -40,6 +41,33 @@ def read(settings: type[T], values: Mapping[str, Any], where: str = "config") ->
         raise ValueError(f"{where}: {error}") from None
 
 
+def kinds(hint: Any) -> dict[str, type]:
+    """The dataclasses of a tagged union, by the one value that their field `name` can have; else none.
+
+    A config's section of such a type says by its `name` which of them it is. It has the fields of that kind and no
+    others, and what it does not say is that kind's own default: a section replaces another whole.
+    """
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    return {tag: option for option in options if (tag := _tag(option))}
+
+
+def _tag(option: Any) -> str | None:
+    if not dataclasses.is_dataclass(option):
+        return None
+    names = typing.get_args(typing.get_type_hints(option).get("name"))
+    return names[0] if len(names) == 1 else None
+
+
+def kinds_at(settings: type, values: Mapping[str, Any], place: Sequence[str]) -> dict[str, type]:
+    """The `kinds` of the section at `place` in `values`, which are of `settings`; none where it is no such section."""
+    hint: Any = settings
+    for part in place:
+        hint = kinds(hint).get(values.get("name"), hint)
+        hints = typing.get_type_hints(hint) if dataclasses.is_dataclass(hint) else {}
+        hint, values = hints.get(part), values[part]
+    return kinds(hint)
+
+
 def defaults(settings: type) -> dict[str, Any]:
     """The fields of `settings` that have a default, nested dataclasses as nested dicts."""
     return completed(settings, {})
@@ -48,9 +76,8 @@ def defaults(settings: type) -> dict[str, Any]:
 def completed(settings: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """`values` with the other fields of `settings` (a dataclass) that have a default, nested ones too.
 
-    What a nested section does not say is as in the default of its field; but of a dataclass that is `WHOLE`, such as an
-    optimizer's settings, as in that dataclass: a section replaces another whole. Unknown fields stay, for `read` to
-    refuse.
+    What a nested section does not say is as in the default of its field, or, of a tagged union, as `kinds` says.
+    Unknown fields and kinds stay, for `read` to refuse.
     """
     made = {}
     for field in dataclasses.fields(settings):
@@ -58,21 +85,23 @@ def completed(settings: type, values: Mapping[str, Any]) -> dict[str, Any]:
             made[field.name] = field.default_factory()
         elif field.default is not dataclasses.MISSING:
             made[field.name] = field.default
-    return _completed(made, values)
+    return _completed(settings, made, values)
 
 
-def _completed(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """`base`, whose values may be dataclasses, with `values` in their place."""
-    both = {**base, **values}
+def _completed(settings: type, base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """`base`, which are fields of `settings` and may be dataclasses, with `values` in their place."""
+    both, hints = {**base, **values}, typing.get_type_hints(settings)
     for name, default in base.items():
         if not dataclasses.is_dataclass(default):
             continue
         if name not in values:
             both[name] = dataclasses.asdict(default)
         elif isinstance(values[name], Mapping):
-            whole = getattr(type(default), "WHOLE", False)
-            fields = vars(type(default)()) if whole else vars(default)
-            both[name] = _completed(fields, values[name])
+            if tagged := kinds(hints[name]):
+                kind = tagged.get(values[name].get("name"))
+                both[name] = completed(kind, values[name]) if kind else values[name]
+            else:
+                both[name] = _completed(type(default), vars(default), values[name])
     return both
 
 
@@ -92,10 +121,8 @@ def _nearest(name: str, known) -> str:
 def _value(hint: Any, value: Any, where: str) -> Any:
     """`value` as the type that `hint` names, or a `ValueError` that says where it is not."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if dataclasses.is_dataclass(hint):
-        if not isinstance(value, Mapping):
-            raise ValueError(f"{where} must hold fields of its own, not {value!r}")
-        return read(hint, value, where)
+    if dataclasses.is_dataclass(hint) or kinds(hint):
+        return _section(hint, value, where)
     if origin is typing.Literal:
         if value not in arguments:
             raise ValueError(f"{where} is {value!r}; it must be one of {', '.join(map(repr, arguments))}")
@@ -107,6 +134,16 @@ def _value(hint: Any, value: Any, where: str) -> Any:
             raise ValueError(f"{where} must be a list, not {value!r}")
         return tuple(_value(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
     return _plain(hint, value, where)
+
+
+def _section(hint: Any, value: Any, where: str) -> Any:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{where} must hold fields of its own, not {value!r}")
+    tagged = kinds(hint)
+    if tagged and (name := value.get("name")) not in tagged:
+        is_what = f"is {name!r}" if "name" in value else "is not set"
+        raise ValueError(f"{where}.name {is_what}; it must be one of {', '.join(map(repr, tagged))}")
+    return read(tagged[name] if tagged else hint, value, where)
 
 
 def _plain(hint: type, value: Any, where: str) -> Any:

@@ -26,7 +26,7 @@ Parameters = Any  # a tree of arrays `(rows, …)`
 Terms = Mapping[str, Float[Array, " rows"]]
 Objective = Callable[[Any, Parameters, Any, "Moment"], tuple[Float[Array, " rows"], Terms]]
 
-_ADAM = optimizers.Settings(name="adam", learning_rate=0.1)
+_ADAM = optimizers.Adam(learning_rate=0.1)
 
 
 class Moment(NamedTuple):

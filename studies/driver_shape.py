@@ -22,7 +22,7 @@ import numpy as np
 
 from lgan_jax.data import synthetic
 from lgan_jax.data.kept import evenly
-from lgan_jax.evaluation.redrawn import EXPRESSION, POSE
+from lgan_jax.evaluation.ground_truth import EXPRESSION, POSE
 from lgan_jax.landmarks import WFLW98, inter_ocular
 from lgan_jax.methods.landmarkgan import shape_model
 

@@ -18,15 +18,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from lgan_jax import data, methods
-from lgan_jax.evaluation.judge import find_judge
+from lgan_jax.evaluation.dlib_evaluator import find_dlib
 from lgan_jax.experiment import Experiment, information
 from lgan_jax.methods.landmarkgan.evaluation import evaluate as evaluation
-from lgan_jax.methods.landmarkgan.evaluation.makers import Gallery, Generated, Maker, NearestFrame
+from lgan_jax.methods.landmarkgan.evaluation.baselines import WARPED, Gallery, Generator, generated, nearest_frame
 from lgan_jax.methods.landmarkgan.evaluation.reenactment import reenact
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
 from lgan_jax.training import workdir
-
-WARPED = "warped nearest frame"
 
 
 def main() -> None:
@@ -42,35 +40,35 @@ def main() -> None:
     info = information(stored)
     finished = experiment.restored(info, given.workdir)
     model: LandmarkGAN = methods.model("landmarkgan", info, finished)
-    judge, warnings = find_judge()
-    if judge is None:
+    dlib, warnings = find_dlib()
+    if not dlib.installed:
         parser.error(warnings[0])
     settings = evaluation.Settings(split=given.split, frames=given.frames, identity_frames=1)
-    people = evaluation.held_out_frames(faces, settings, judge)
+    people = evaluation.driving_frames(faces, settings, dlib)
     gallery = Gallery(faces.train, info.identities, settings.gallery_frames)
-    rows: dict[str, Maker] = {WARPED: NearestFrame(model, gallery, convert=True, warped=True, constrain=False)}
+    rows: dict[str, Generator] = {WARPED: nearest_frame(model, gallery, convert=True, warped=True, constrain=False)}
     rows |= dict(_variants(info, finished["generator"]))
-    rows["without constraint"] = Generated(model, convert=True, constrain=False)
-    print(f"{given.split} split, {sum(len(each.pictures) for each in people)} frames, {len(info.identities)} people")
+    rows["without constraint"] = generated(model, convert=True, constrain=False)
+    print(f"{given.split} split, {sum(len(each.images) for each in people)} frames, {len(info.identities)} people")
     warped = None
-    for name, maker in rows.items():
-        pairs = reenact(maker, model, judge, people, settings.identity_frames, len(info.identities))
-        by_person = np.array([np.nanmean(pairs.lmk[pairs.source == each.identity]) for each in people])
+    for name, generator in rows.items():
+        cases = reenact(generator, model, dlib, people, settings.identity_frames, len(info.identities))
+        by_person = np.array([np.nanmean(cases.metrics["lmk"][cases.source == each.identity]) for each in people])
         warped = by_person if warped is None else warped
         low, high = _interval(by_person - warped)
-        lmk, ssim, identity = (float(np.nanmean(each)) for each in (pairs.lmk, pairs.ssim, pairs.identity))
+        lmk, ssim, identity = (float(np.nanmean(each)) for each in map(cases.metrics.get, ("lmk", "ssim", "identity")))
         print(f"{name:42s} LMK {lmk:.4f}  SSIM {ssim:.4f}  ID {identity:.3f}  {low:+.4f} to {high:+.4f}", flush=True)
 
 
-def _variants(info, finished) -> Iterator[tuple[str, Maker]]:
+def _variants(info, finished) -> Iterator[tuple[str, Generator]]:
     """The whole, and what is left without the refiner, without the detector's share in the anchors, without both."""
     state = finished.state
     blend = state.replace(average=_without_head(state.average))
     for name, each in {"LandmarkGAN": state, "without refiner": blend}.items():
         known = each.references
         plain = each.replace(references=known.replace(anchors=known.landmarks))
-        yield name, Generated(LandmarkGAN(info, finished.method, each), convert=True)
-        yield f"{name}, anchors at landmarks", Generated(LandmarkGAN(info, finished.method, plain), convert=True)
+        yield name, generated(LandmarkGAN(info, finished.method, each), convert=True)
+        yield f"{name}, anchors at landmarks", generated(LandmarkGAN(info, finished.method, plain), convert=True)
 
 
 def _without_head(params):

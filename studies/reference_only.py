@@ -24,7 +24,7 @@ from lgan_jax import data
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.kept import evenly
 from lgan_jax.evaluation import report
-from lgan_jax.evaluation.judge import Judge
+from lgan_jax.evaluation.dlib_evaluator import DlibEvaluator
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.media.images import to_bytes, to_floats
 from lgan_jax.methods.landmarkgan.evaluation import evaluate as evaluation
@@ -34,7 +34,7 @@ from lgan_jax.methods.landmarkgan.model import LandmarkGAN
 class Strangers:
     """A model that knows the people of a data set by frames alone, as an evaluation needs it."""
 
-    def __init__(self, model: LandmarkGAN, faces: data.FaceData, frames: int, dlib: Judge | None) -> None:
+    def __init__(self, model: LandmarkGAN, faces: data.FaceData, frames: int, dlib: DlibEvaluator | None) -> None:
         """At most `frames` training frames of each person, evenly spaced; None: the run's detector finds landmarks."""
         self._first = len(model.info.identities)
         for index, name in enumerate(faces.info.identities):
@@ -81,7 +81,7 @@ def main() -> None:
     if given.landmarks == "dlib" and model.info.scheme is not IBUG68:
         parser.error(f"the run has the scheme {model.info.scheme.name}, which dlib does not find: --landmarks detector")
     faces = data.open_faces(data.Settings(name="celebv", size=model.info.size, dir=given.folder))
-    strangers = Strangers(model, faces, frames=500, dlib=Judge() if given.landmarks == "dlib" else None)
+    strangers = Strangers(model, faces, frames=500, dlib=DlibEvaluator() if given.landmarks == "dlib" else None)
     settings = evaluation.Settings(split=given.split, frames=given.frames)
     about = {
         "Weights": f"of {given.workdir}; the people are known by frames alone",

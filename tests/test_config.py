@@ -1,6 +1,6 @@
 import dataclasses
 import math
-from typing import ClassVar, Literal
+from typing import Literal
 
 import pytest
 
@@ -65,33 +65,73 @@ def test_defaults_are_what_read_would_fill_in():
 
 
 @dataclasses.dataclass(frozen=True)
-class Rates:
-    WHOLE: ClassVar[bool] = True
+class Falling:
+    name: Literal["falling"] = "falling"
     high: float = 1.0
     low: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
+class Constant:
+    name: Literal["constant"] = "constant"
+    high: float = 2.0
+
+
+@dataclasses.dataclass(frozen=True)
 class Phase:
-    rates: Rates = Rates(5.0, 3.0)
+    rates: Falling | Constant = Falling(high=5.0, low=3.0)
+    only: Constant = Constant(high=6.0)
     inner: Inner = Inner(7.0, "b")
     steps: int = 9
 
 
-def test_a_section_that_is_whole_inherits_nothing_from_the_default_that_it_replaces():
+def test_a_kind_inherits_nothing_from_the_default_that_it_replaces():
     assert config.completed(Phase, {}) == {
-        "rates": {"high": 5.0, "low": 3.0},
+        "rates": {"name": "falling", "high": 5.0, "low": 3.0},
+        "only": {"name": "constant", "high": 6.0},
         "inner": {"rate": 7.0, "kind": "b"},
         "steps": 9,
     }
-    given = {"rates": {"high": 4.0}, "inner": {"kind": "a"}}
+    given = {"rates": {"name": "falling", "high": 4.0}, "only": {"name": "constant"}, "inner": {"kind": "a"}}
     assert config.completed(Phase, given) == {
-        "rates": {"high": 4.0, "low": 0.0},
+        "rates": {"name": "falling", "high": 4.0, "low": 0.0},
+        "only": {"name": "constant", "high": 2.0},
         "inner": {"rate": 7.0, "kind": "a"},
         "steps": 9,
     }
-    assert config.completed(Phase, {"rates": {"hi": 4.0}})["rates"]["hi"] == 4.0  # for `read` to refuse
-    assert config.completed(Phase, {"rates": 3})["rates"] == 3
+    given["rates"] = {"name": "constant"}
+    assert config.completed(Phase, given)["rates"] == {"name": "constant", "high": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        (
+            {"name": "falling", "hihg": 4.0},
+            "config.rates, which is 'falling', has no field 'hihg'; did you mean 'high'?",
+        ),
+        ({"name": "other", "high": 1.0}, "config.rates.name is 'other'; it must be one of 'falling', 'constant'"),
+        ({"high": 1.0}, "config.rates.name is not set; it must be one of 'falling', 'constant'"),
+        (3, "config.rates must hold fields of its own, not 3"),
+    ],
+)
+def test_what_no_kind_has_is_refused(section, message):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 (the whole message is compared below)
+        config.read(Phase, config.completed(Phase, {"rates": section}))
+    assert str(caught.value) == message
+
+
+def test_kinds_at_a_place():
+    values = {"phase": config.completed(Phase, {})}
+
+    @dataclasses.dataclass
+    class Whole:
+        phase: Phase
+
+    assert config.kinds_at(Whole, values, ["phase", "rates"]) == {"falling": Falling, "constant": Constant}
+    assert config.kinds_at(Whole, values, ["phase", "only"]) == {"constant": Constant}
+    for place in ([], ["phase"], ["phase", "inner"], ["phase", "steps"], ["phase", "rates", "high"]):
+        assert config.kinds_at(Whole, values, place) == {}
 
 
 @pytest.mark.parametrize(
@@ -103,7 +143,7 @@ def test_a_section_that_is_whole_inherits_nothing_from_the_default_that_it_repla
     ],
 )
 def test_bounds_of_numbers(value, low, high, message):
-    config.within(Rates(low=0.75), 0, 1, "high", "low")
+    config.within(Falling(low=0.75), 0, 1, "high", "low")
     with pytest.raises(ValueError) as caught:  # noqa: PT011 (the whole message is compared below)
-        config.within(Rates(low=value), low, high, "low")
+        config.within(Falling(low=value), low, high, "low")
     assert str(caught.value) == message

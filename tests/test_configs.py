@@ -14,7 +14,7 @@ from recorded import fields_of, recording
 from small_configs import ROOT, config_of, small_config
 
 from lgan_jax import config as configs
-from lgan_jax import data, experiment, inversion, landmarks, optimizers
+from lgan_jax import data, experiment, inversion, landmarks
 from lgan_jax.core import FaceInfo, Finished, blank_batch
 from lgan_jax.data.split import SPLITS
 from lgan_jax.methods import PHASES
@@ -51,28 +51,26 @@ def test_gradients_are_clipped_where_rates_are_high_but_not_in_the_schedule_of_t
 
 
 def test_short_trainings_end_at_no_rate():
-    """Those of a cosine, but for BEGAN's, whose config says so; no section has anything of the one that it replaced."""
+    """Those of a cosine, but for BEGAN's, whose config says so."""
     ends = {}
     for name, variants in VARIANTS.items():
         for variant in variants:
             config = config_of(f"{name}:{variant}").to_dict()
             for phase in config["phases"]:
                 for field, section in config[phase].items():
-                    if "optimizer" in field and section["schedule"] == "cosine":
+                    if "optimizer" in field and section["schedule"]["name"] == "cosine":
                         ends[name, phase, field] = ends.get((name, phase, field), set()) | {
-                            section["final_learning_rate"]
+                            section["schedule"]["final_learning_rate"]
                         }
                         assert section["weight_decay"] <= 3e-6
-                        assert section["every"] == optimizers.Settings.every
     assert len(ends) >= 12
     assert {place: end for place, end in ends.items() if end != {0.0}} == {("celeba", "began", "optimizer"): {3e-5}}
 
 
 def test_a_learning_rate_without_a_step_to_fall_in_is_refused_with_its_place():
-    with pytest.raises(
-        ValueError, match=r"config\.detector\.optimizer: constant_fraction is 0\.9: of 1 steps none is left to fall"
-    ):
-        experiment.Experiment.read(small_config("wflw:quick", **{"detector.optimizer.constant_fraction": 0.9}))
+    said = r"config\.detector\.optimizer: constant_fraction is 0\.9: of 1 steps none is left to fall"
+    with pytest.raises(ValueError, match=said):
+        experiment.Experiment.read(small_config("wflw:quick", **{"detector.optimizer.schedule.constant_fraction": 0.9}))
 
 
 # The figures of one network are those of another config's; of each class of settings one at least is here.
@@ -139,11 +137,12 @@ def test_every_field_of_a_phase_is_read_by_its_step():
     kinds = {method.Settings for phases in PHASES.values() for method in phases.values()}
     by_the_run = {(kind, name) for kind in kinds for name in ("steps", "batch_size")}  # see `Experiment`
     by_the_search = {(inversion.Settings, field.name) for field in dataclasses.fields(inversion.Settings)}
+    by_the_config = {(kind, name) for kind, name in fields_of(*kinds) if name == "name"}  # of an optimizer, a schedule
     elsewhere = {(Synthesizer.Settings, "vgg19")}  # a file: `Experiment.published`
     elsewhere |= {(type(Synthesizer.Settings().weights), "perceptual")}  # of the loss that needs that file
     elsewhere |= {(kind, "constraint") for kind in (Generator.Settings, Joint.Settings)}  # when landmarks are converted
     elsewhere |= {(Joint.Settings, name) for name in ("form", "references", "detector_share")}  # of the other phase
-    unread = fields_of(*kinds) - READS - by_the_run - by_the_search - elsewhere
+    unread = fields_of(*kinds) - READS - by_the_run - by_the_search - by_the_config - elsewhere
     assert not sorted(f"{kind.__module__}.{kind.__qualname__}.{name}" for kind, name in unread)
 
 

@@ -271,7 +271,7 @@ def test_evaluating_what_is_no_run_is_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("--config.evaluation.claim.batch_size=5", "batch_size is 5; half of a batch is made"),
+        ("--config.evaluation.study.batch_size=5", "batch_size is 5; half of a batch is generated"),
         ("--frames=1", "frames must be at least 2, not 1"),
     ],
 )

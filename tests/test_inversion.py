@@ -19,7 +19,7 @@ def quadratic(shared, parameters, target, moment):
 
 
 def settings(rate=0.1, **options):
-    optimizer = optimizers.Settings(name="adam", learning_rate=rate)
+    optimizer = optimizers.Adam(learning_rate=rate)
     return Settings(**{"steps": 200, "optimizer": optimizer, "tolerance": 0.0, "slots": 4, "every": 25, **options})
 
 
@@ -57,7 +57,7 @@ def test_the_first_steps_are_adams(inverter):
 
 def test_the_schedule_runs_for_each_example_from_its_own_start():
     """The first step of a warmup has no rate; with one slot the second example begins when the first is finished."""
-    warm = optimizers.Settings(name="adam", learning_rate=0.1, warmup_steps=2)
+    warm = optimizers.Adam(learning_rate=0.1, schedule=optimizers.Constant(warmup_steps=2))
     search = Inverter(quadratic, settings(steps=2, best_from=1.0, slots=1, every=1, optimizer=warm))
     moved = search(jnp.float32(1), {"z": START["z"][:2]}, np.full((2, 3), 5, np.float32)).parameters["z"]
     np.testing.assert_allclose(moved, 0.05, atol=1e-3)

@@ -6,7 +6,7 @@ import optax
 import pytest
 from ml_collections import ConfigDict
 
-from lgan_jax import optimizers
+from lgan_jax import config, optimizers
 
 
 def updated(settings, gradients, steps=100, start=2.0):
@@ -21,7 +21,7 @@ def updated(settings, gradients, steps=100, start=2.0):
 
 def test_rmsprop_is_pytorchs():
     """v = 0.01·g² + 0.99·v; p −= η·g / (√v + ε), with 0.1·p added to g before."""
-    settings = optimizers.Settings(name="rmsprop", learning_rate=0.01, eps=0.5, weight_decay=0.1)
+    settings = optimizers.RMSProp(learning_rate=0.01, eps=0.5, weight_decay=0.1)
     p, v = 2.0, 0.0
     for raw in (3.0, -1.0, 0.25):
         g = raw + 0.1 * p
@@ -31,7 +31,7 @@ def test_rmsprop_is_pytorchs():
 
 
 def test_adam_by_hand():
-    settings = optimizers.Settings(name="adam", learning_rate=0.1, b1=0.5, b2=0.9, eps=0.0)
+    settings = optimizers.Adam(learning_rate=0.1, b1=0.5, b2=0.9, eps=0.0)
     p, m, v = 2.0, 0.0, 0.0
     for n, g in enumerate((3.0, -1.0), 1):
         m, v = 0.5 * m + 0.5 * g, 0.9 * v + 0.1 * g * g
@@ -40,62 +40,67 @@ def test_adam_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("fields", "step", "expected"),
+    ("schedule", "step", "expected"),
     [
-        ({"schedule": "constant"}, 77, 8e-3),
-        ({"schedule": "step", "factor": 0.5, "every": 10, "final_learning_rate": 3e-3}, 9, 8e-3),
-        ({"schedule": "step", "factor": 0.5, "every": 10, "final_learning_rate": 3e-3}, 10, 4e-3),
-        ({"schedule": "step", "factor": 0.5, "every": 10, "final_learning_rate": 3e-3}, 40, 3e-3),
-        ({"schedule": "linear", "final_learning_rate": 2e-3}, 50, 5e-3),
-        ({"schedule": "cosine", "final_learning_rate": 2e-3}, 50, 5e-3),
-        ({"schedule": "linear"}, 100, 0.0),
-        ({"schedule": "linear", "warmup_steps": 20}, 5, 2e-3),
-        ({"schedule": "linear", "warmup_steps": 20}, 60, 4e-3),
-        ({"schedule": "linear", "constant_fraction": 0.6}, 60, 8e-3),
-        ({"schedule": "linear", "constant_fraction": 0.6}, 80, 4e-3),
-        ({"schedule": "cosine", "constant_fraction": 0.5, "warmup_steps": 20}, 5, 2e-3),
-        ({"schedule": "cosine", "constant_fraction": 0.5, "warmup_steps": 20}, 60, 8e-3),
-        ({"schedule": "cosine", "constant_fraction": 0.5, "warmup_steps": 20}, 80, 4e-3),
+        (optimizers.Constant(), 77, 8e-3),
+        (optimizers.Step(factor=0.5, every=10, final_learning_rate=3e-3), 9, 8e-3),
+        (optimizers.Step(factor=0.5, every=10, final_learning_rate=3e-3), 10, 4e-3),
+        (optimizers.Step(factor=0.5, every=10, final_learning_rate=3e-3), 40, 3e-3),
+        (optimizers.Step(factor=0.5, every=10, warmup_steps=20), 5, 2e-3),
+        (optimizers.Step(factor=0.5, every=10, warmup_steps=20), 31, 4e-3),
+        (optimizers.Linear(final_learning_rate=2e-3), 50, 5e-3),
+        (optimizers.Cosine(final_learning_rate=2e-3), 50, 5e-3),
+        (optimizers.Linear(), 100, 0.0),
+        (optimizers.Linear(warmup_steps=20), 5, 2e-3),
+        (optimizers.Linear(warmup_steps=20), 60, 4e-3),
+        (optimizers.Linear(constant_fraction=0.6), 60, 8e-3),
+        (optimizers.Linear(constant_fraction=0.6), 80, 4e-3),
+        (optimizers.Cosine(constant_fraction=0.5, warmup_steps=20), 5, 2e-3),
+        (optimizers.Cosine(constant_fraction=0.5, warmup_steps=20), 60, 8e-3),
+        (optimizers.Cosine(constant_fraction=0.5, warmup_steps=20), 80, 4e-3),
     ],
 )
-def test_schedules(fields, step, expected):
-    schedule = optimizers.learning_rate(optimizers.Settings(learning_rate=8e-3, **fields), 100)
-    assert float(schedule(step)) == pytest.approx(expected, abs=1e-8)
+def test_schedules(schedule, step, expected):
+    rate = optimizers.learning_rate(optimizers.RMSProp(learning_rate=8e-3, schedule=schedule), 100)
+    assert float(rate(step)) == pytest.approx(expected, abs=1e-8)
 
 
 @pytest.mark.parametrize(
-    ("fields", "message"),
+    ("kind", "fields", "message"),
     [
+        (optimizers.Adam, {"learning_rate": 0.0}, "learning_rate is 0.0; it must be above 0"),
+        (optimizers.Adam, {"learning_rate": -1e-3}, "learning_rate is -0.001; it must be above 0"),
+        (optimizers.RMSProp, {"learning_rate": float("nan")}, "learning_rate is nan; it must be above 0"),
+        (optimizers.RMSProp, {"learning_rate": float("inf")}, "learning_rate is inf; it must be above 0"),
+        (optimizers.RMSProp, {"eps": -1e-8}, "eps is -1e-08; it must be at least 0"),
+        (optimizers.Adam, {"weight_decay": float("nan")}, "weight_decay is nan; it must be at least 0"),
+        (optimizers.Adam, {"b2": 1.0}, "b2 is 1.0; it must be at least 0 and less than 1"),
+        (optimizers.RMSProp, {"decay": 1.5}, "decay is 1.5; it must be at least 0 and less than 1"),
+        (optimizers.Step, {"factor": 0.0}, "factor is 0.0; it must be above 0"),
+        (optimizers.Step, {"every": 0}, "every is 0; it must be at least 1"),
+        (optimizers.Step, {"final_learning_rate": -1.0}, "final_learning_rate is -1.0; it must be at least 0"),
+        (optimizers.Constant, {"warmup_steps": -1}, "warmup_steps is -1; it must be at least 0"),
         (
-            {"learning_rate": 1e-4, "final_learning_rate": 1e-3},
-            "final_learning_rate is 0.001, above the learning rate 0.0001",
-        ),
-        ({"learning_rate": 0.0, "schedule": "cosine"}, "learning_rate is 0.0; it must be above 0"),
-        ({"learning_rate": -1e-3}, "learning_rate is -0.001; it must be above 0"),
-        ({"learning_rate": float("nan")}, "learning_rate is nan; it must be above 0"),
-        ({"learning_rate": float("inf")}, "learning_rate is inf; it must be above 0"),
-        ({"factor": 0.0}, "factor is 0.0; it must be above 0"),
-        ({"every": 0}, "every is 0; it must be at least 1"),
-        ({"warmup_steps": -1}, "warmup_steps is -1; it must be at least 0"),
-        ({"eps": -1e-8}, "eps is -1e-08; it must be at least 0"),
-        ({"weight_decay": float("nan")}, "weight_decay is nan; it must be at least 0"),
-        ({"b2": 1.0}, "b2 is 1.0; it must be at least 0 and less than 1"),
-        ({"decay": 1.5}, "decay is 1.5; it must be at least 0 and less than 1"),
-        (
+            optimizers.Cosine,
             {"constant_fraction": 1.0},
             "constant_fraction is 1.0; it is a share of the phase, at least 0 and less than 1",
         ),
+        (
+            optimizers.Adam,
+            {"learning_rate": 1e-4, "schedule": optimizers.Linear(final_learning_rate=1e-3)},
+            "final_learning_rate is 0.001, above the learning rate 0.0001",
+        ),
     ],
 )
-def test_what_would_fail_later_is_refused_in_one_line(fields, message):
+def test_what_would_fail_later_is_refused_in_one_line(kind, fields, message):
     with pytest.raises(ValueError) as caught:  # noqa: PT011 (the whole message is compared below)
-        optimizers.Settings(**fields)
+        kind(**fields)
     assert str(caught.value) == message
 
 
 def test_a_clipped_gradient_keeps_its_direction():
     """(3, 4) has the norm 5, and is made (0.6, 0.8); a shorter one stays."""
-    settings = optimizers.Settings(name="rmsprop", learning_rate=0.5, eps=1.0, clip=1.0)
+    settings = optimizers.RMSProp(learning_rate=0.5, eps=1.0, clip=1.0)
     optimizer = optimizers.make(settings, 100)
     for gradient, clipped in (([3.0, 4.0], [0.6, 0.8]), ([0.3, 0.4], [0.3, 0.4])):
         params = jnp.zeros(2)
@@ -107,7 +112,7 @@ def test_a_clipped_gradient_keeps_its_direction():
 @pytest.mark.parametrize(("make", "alone"), [(optimizers.make_stacked, True), (optimizers.make, False)])
 def test_clipping_one_exploding_identity_leaves_the_updates_of_others_as_they_are(make, alone):
     """Not so with one norm over all: that is what `make` has, and it freezes them."""
-    settings = optimizers.Settings(name="rmsprop", learning_rate=0.5, eps=1.0, clip=1.0)
+    settings = optimizers.RMSProp(learning_rate=0.5, eps=1.0, clip=1.0)
     optimizer, params = make(settings, 100), {"w": jnp.zeros((3, 4, 2)), "b": jnp.zeros((3, 5))}
     rng = np.random.default_rng(0)
     usual = {name: rng.normal(size=x.shape).astype(np.float32) for name, x in params.items()}
@@ -121,7 +126,7 @@ def test_clipping_one_exploding_identity_leaves_the_updates_of_others_as_they_ar
 
 
 def test_moments_are_given_to_chosen_identities_and_the_schedule_goes_on():
-    settings = optimizers.Settings(name="adam", learning_rate=0.5, schedule="linear")
+    settings = optimizers.Adam(learning_rate=0.5, schedule=optimizers.Linear())
     optimizer, params = optimizers.make_stacked(settings, 10), {"w": jnp.ones((3, 2))}
     new = optimizer.init(params)
     _, later = optimizer.update({"w": jnp.ones((3, 2))}, new, params)
@@ -137,32 +142,81 @@ def test_moments_are_given_to_chosen_identities_and_the_schedule_goes_on():
 
 def test_a_negative_norm_is_an_error():
     with pytest.raises(ValueError, match=r"clip is -1\.0; it is a norm of gradients"):
-        optimizers.Settings(clip=-1.0)
+        optimizers.Adam(clip=-1.0)
 
 
-@pytest.mark.parametrize("schedule", ["cosine", "linear"])
-def test_a_hold_that_leaves_no_step_to_fall_in_is_refused(schedule):
-    held = optimizers.Settings(schedule=schedule, constant_fraction=0.999, warmup_steps=20)
-    with pytest.raises(
-        ValueError,
-        match=r"constant_fraction is 0\.999: of 80 steps none is left to fall in; lower constant_fraction or add",
-    ):
-        optimizers.make(held, 100)
-    assert float(optimizers.learning_rate(held, 1020)(1019)) > float(optimizers.learning_rate(held, 1020)(1020)) == 0
-    optimizers.make(optimizers.Settings(constant_fraction=0.999), 100)  # a constant rate has nothing to hold
+@pytest.mark.parametrize("kind", [optimizers.Cosine, optimizers.Linear])
+def test_a_constant_fraction_that_leaves_no_step_to_fall_in_is_refused(kind):
+    settings = optimizers.Adam(schedule=kind(constant_fraction=0.999, warmup_steps=20))
+    said = r"constant_fraction is 0\.999: of 80 steps none is left to fall in; lower constant_fraction or add"
+    with pytest.raises(ValueError, match=said):
+        optimizers.make(settings, 100)
+    rate = optimizers.learning_rate(settings, 1020)
+    assert float(rate(1019)) > float(rate(1020)) == 0
 
 
-def test_a_section_is_whole():
-    """So a variant that puts it in another's place, even by an update, leaves nothing of that."""
-    fields = {field.name for field in dataclasses.fields(optimizers.Settings)}
-    assert set(optimizers.cosine(1e-3)) == set(optimizers.section()) == fields
-    assert optimizers.Settings(**optimizers.cosine(1e-3, b1=0.5)) == optimizers.Settings(
-        name="adam", learning_rate=1e-3, b1=0.5, schedule="cosine", warmup_steps=50
-    )
-    config = ConfigDict(
-        {"optimizer": {"name": "rmsprop", "final_learning_rate": 1e-5, "weight_decay": 0.1, "constant_fraction": 0.5}}
-    )
-    config.update({"optimizer": optimizers.cosine(1e-3)})
-    assert config.optimizer.to_dict() == optimizers.cosine(1e-3)
+def test_learning_rates_are_scaled_alike():
+    linear = optimizers.Linear(final_learning_rate=2e-3, warmup_steps=3)
+    for settings in (optimizers.Adam(learning_rate=8e-3, schedule=linear), optimizers.RMSProp(learning_rate=8e-3)):
+        scaled = optimizers.scaled(settings, 0.25, eps=1e-5)
+        assert (type(scaled), scaled.eps, scaled.schedule.warmup_steps) == (
+            type(settings),
+            1e-5,
+            settings.schedule.warmup_steps,
+        )
+        for step in (2, 50, 100):
+            whole, part = (float(optimizers.learning_rate(each, 100)(step)) for each in (settings, scaled))
+            assert part == pytest.approx(whole / 4)
+
+
+RMSPROP = optimizers.RMSProp(schedule=optimizers.Step(final_learning_rate=1e-5))
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    optimizer: optimizers.Settings = RMSPROP
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ({"name": "adam"}, optimizers.Adam()),
+        ({"name": "rmsprop", "eps": 1}, optimizers.RMSProp(eps=1.0)),
+        (
+            optimizers.cosine(1e-3, b1=0.5),
+            optimizers.Adam(learning_rate=1e-3, b1=0.5, schedule=optimizers.Cosine(warmup_steps=50)),
+        ),
+        ({"name": "adam", "schedule": {"name": "step"}}, optimizers.Adam(schedule=optimizers.Step())),
+    ],
+)
+def test_a_section_of_a_config_replaces_another_whole(section, expected):
+    assert config.read(Phase, config.completed(Phase, {"optimizer": section})).optimizer == expected
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"name": "adam", "decay": 0.9}, "config.optimizer, which is 'adam', has no field 'decay'; its fields are "),
+        ({"name": "sgd"}, "config.optimizer.name is 'sgd'; it must be one of 'adam', 'rmsprop'"),
+        ({"learning_rate": 1e-3}, "config.optimizer.name is not set; it must be one of 'adam', 'rmsprop'"),
+        (
+            {"name": "adam", "schedule": {"name": "constant", "every": 5}},
+            "config.optimizer.schedule, which is 'constant', has no field 'every'",
+        ),
+        ({"name": "adam", "schedule": "cosine"}, "config.optimizer.schedule must hold fields of its own, not 'cosine'"),
+        ({"name": "adam", "schedule": {"name": "linear", "warmup_steps": 1.5}}, "config.optimizer.schedule.warmup"),
+    ],
+)
+def test_what_an_optimizer_of_a_kind_does_not_have_is_refused(section, message):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 (the message is compared below)
+        config.read(Phase, config.completed(Phase, {"optimizer": section}))
+    assert str(caught.value).startswith(message)
+
+
+def test_an_update_that_mixes_kinds_is_refused():
+    mixed = ConfigDict({"optimizer": dataclasses.asdict(optimizers.RMSProp(weight_decay=0.1))})
+    mixed.update({"optimizer": optimizers.cosine(1e-3)})
+    with pytest.raises(ValueError, match=r"config\.optimizer, which is 'adam', has no field 'decay'"):
+        config.read(Phase, mixed.to_dict())
     with pytest.raises(ValueError, match="learning_rate is 0"):
-        optimizers.section(learning_rate=0.0)
+        optimizers.cosine(0.0)

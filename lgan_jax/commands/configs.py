@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import difflib
 import re
 import sys
@@ -91,10 +92,10 @@ def load(argument: str) -> ConfigDict:
 
 @contextlib.contextmanager
 def _importable(siblings: Path) -> Iterator[None]:
-    """While a config is executed, `configs` is the folder that it lies in, so that it can import those beside it."""
+    """While a config is executed, `configs` holds those beside it and the library's own, for it to import."""
     before = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] == _SIBLINGS}
     package = types.ModuleType(_SIBLINGS)
-    package.__path__ = [str(siblings)]
+    package.__path__ = [str(siblings), str(folder())]
     sys.modules[_SIBLINGS] = package
     try:
         yield
@@ -118,11 +119,15 @@ def overridden(config: ConfigDict, arguments: Sequence[str], known: Sequence[str
 
     `known` are the command's own flags. Raises `ValueError`, one line, for an argument that is no such field, or a
     value of another type.
+
+    A `name` that makes a section another kind, such as of optimizer, gives it that kind's own defaults first, wherever
+    it stands among the arguments.
     """
     refuse_others(arguments, known)
     values = flags.FlagValues()
     argv = ["", *arguments]
     try:
+        _switch_kinds(config, arguments)
         config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=argv)
         leftover = values(argv)[1:]
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
@@ -130,6 +135,22 @@ def overridden(config: ConfigDict, arguments: Sequence[str], known: Sequence[str
     if leftover:
         raise ValueError(f"{leftover[0]!r} is not a flag; flags begin with --")
     return values["config"].value
+
+
+def _switch_kinds(config: ConfigDict, arguments: Sequence[str]) -> None:
+    """Makes the sections whose `name` the arguments change the defaults of that kind."""
+    from lgan_jax import experiment  # which a config has imported before, and --help need not wait for
+
+    named = {}
+    for argument, following in zip(arguments, [*arguments[1:], ""]):
+        if match := re.fullmatch(r"--?config\.([^=]+)\.name(?:=(.*))?", argument):
+            named[match[1]] = match[2] or following
+    for place in sorted(named, key=lambda place: place.count(".")):  # an optimizer before its schedule
+        section = _field(config, place)
+        kinds = experiment.kinds_at(config.to_dict(), place) if isinstance(section, ConfigDict) else {}
+        if named[place] in kinds and section.name != named[place]:
+            within, _, last = place.rpartition(".")
+            _field(config, within)[last] = dataclasses.asdict(kinds[named[place]]())
 
 
 def refuse_others(arguments: Sequence[str], known: Sequence[str]) -> None:

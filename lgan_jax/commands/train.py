@@ -13,6 +13,7 @@ Trains a config on the devices of this machine, then evaluates the run.
 
   lgan-jax train --config celebv --workdir runs/celebv
   lgan-jax train --config celebv:quick --config.loop.seed=1
+  lgan-jax train --config celebv:quick --print_config       what would run: one FIELD=VALUE a line
   python train.py --config configs/celebv.py:quick          the same, in a checkout
 
 The same command resumes an interrupted run."""
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("--config", metavar="NAME[:VARIANTS]", help="needed: a config's name or file; commas between variants")
     add("--workdir", metavar="RUN", type=Path, help="folder of the run (default: runs/, then the config's name)")
+    add("--print_config", action="store_true", help="print what would run, one FIELD=VALUE a line, and end")
     add("--coordinator", metavar="HOST:PORT", help="of process 0, where several train together")
     add("--processes", metavar="N", type=int, help="how many processes train together")
     add("--process", metavar="I", type=int, help="which of them this is, from 0")
@@ -45,9 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.config is None:
         parser.error("the following arguments are required: --config")
     config = configs.overridden(configs.load(given.config), fields, known)
+    from flax.traverse_util import flatten_dict
+
     from lgan_jax import experiment  # after the flags: --help need not wait for JAX
     from lgan_jax.training import parallel
 
+    if given.print_config:
+        for field, value in flatten_dict(experiment.described(config.to_dict()), sep=".").items():
+            print(f"{field}={value}")
+        return 0
     workdir = given.workdir or Path("runs") / configs.run_name(given.config)
     with contextlib.ExitStack() as stack:
         if together:

@@ -1,1 +1,1 @@
-"""What a trained model is worth: figures against baselines, and a page with pictures, for each method."""
+"""The evaluation harness: tables, comparisons, image grids and reports. It knows no method by name."""

@@ -1,4 +1,4 @@
-"""How well expressions that are estimated from action units agree with the truth, where a data set has both."""
+"""Agreement of expressions estimated from action units with the labels, where a data set has both."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from jaxtyping import Int
 
 from lgan_jax.action_units import EXPRESSIONS, NUMBERS
 from lgan_jax.data import FaceData
-from lgan_jax.evaluation.unit_estimates import COLUMNS, moved
+from lgan_jax.evaluation.unit_estimates import COLUMNS, with_noise
 from lgan_jax.ops.expression_estimate import UNCLEAR, estimate
 from lgan_jax.ops.unit_estimate import estimate as estimate_units
 from lgan_jax.ops.unit_estimate import neutral_head
@@ -16,13 +16,13 @@ from lgan_jax.ops.unit_estimate import neutral_head
 def against_truth(
     faces: FaceData, from_landmarks: bool = False, noise: float = 0.0, seed: int = 0
 ) -> Int[np.ndarray, "8 9"]:
-    """How many training frames that show an expression (rows) are taken for which one (columns; the last: unclear).
+    """Confusion matrix over training frames: labels are rows, estimates columns; the last column is unclear.
 
     Each identity must be one person (built-in faces: variation "video").
 
     Args:
       faces: with landmarks, action units and expressions.
-      from_landmarks: whether action units are estimated first, as `prepare` does it; else they are the true ones.
+      from_landmarks: whether action units are estimated first, as `prepare` does; else they are the true ones.
       noise: see `unit_estimates.against_truth`.
       seed: of the noise.
     """
@@ -33,7 +33,7 @@ def against_truth(
         units = np.stack([record["action_units"] for record in records])
         if from_landmarks:
             scheme = faces.info.scheme
-            points = moved(np.stack([record["landmarks"] for record in records]), scheme, noise, random)
+            points = with_noise(np.stack([record["landmarks"] for record in records]), scheme, noise, random)
             units = np.zeros((len(records), len(NUMBERS)), np.float32)
             units[:, COLUMNS] = estimate_units(points, neutral_head(points, scheme), scheme)
         found = estimate(units)

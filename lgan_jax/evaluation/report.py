@@ -1,4 +1,4 @@
-"""A finished evaluation: `index.html` with its pictures beside it, `metrics.json`, and the same on a terminal."""
+"""The report of an evaluation: `index.html` with its images, `metrics.json`, and the same on a terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import datetime
 import importlib.metadata
 import json
 import os
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,23 +20,23 @@ from numpy import ndarray
 
 from lgan_jax import files
 from lgan_jax.core import FaceInfo
-from lgan_jax.data import FaceData, kept
+from lgan_jax.data import FaceData
 from lgan_jax.evaluation.tables import Table, show
+from lgan_jax.media.image_grid import GridRow, image_grid
 from lgan_jax.media.images import encode_png
 
-PAGE, FIGURES = "index.html", "metrics.json"
-BUILT_IN = "Measured on the built-in faces, which the library draws: no figure here is one of real faces."
+PAGE, METRICS = "index.html", "metrics.json"
 _PLAIN_WIDTH = 80
 
 
 @dataclasses.dataclass(frozen=True)
-class Sheet:
-    """A picture of the report.
+class ReportImage:
+    """An image grid or a plot of the report.
 
     Attributes:
       name: its file is `<name>.png`.
       title: its heading.
-      caption: what one sees, and what to look for.
+      caption: what it shows, and what to look for.
       image: uint8 RGB.
     """
 
@@ -49,17 +48,17 @@ class Sheet:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """Everything that an evaluation found.
+    """All results of an evaluation.
 
     Attributes:
       title: the method and what was evaluated.
-      verdict: one sentence that the figures decide.
+      verdict: one sentence that the metrics decide.
       good: whether the verdict is a good one; None where there was nothing to compare with.
-      warnings: what a reader must know before reading a figure.
+      warnings: what a reader must know before reading a metric.
       facts: data, weights, device and the like, in the order they are shown.
-      tables: the figures.
-      sheets: the pictures.
-      details: more for `metrics.json` alone (settings, figures by pair …); must be JSON.
+      tables: the metrics.
+      images: image grids and plots.
+      details: more for `metrics.json` alone (settings, metrics by pair …); must be JSON.
     """
 
     title: str
@@ -68,11 +67,11 @@ class Report:
     warnings: Sequence[str]
     facts: Mapping[str, str]
     tables: Sequence[Table]
-    sheets: Sequence[Sheet]
+    images: Sequence[ReportImage]
     details: Mapping[str, Any]
 
     def as_json(self) -> dict[str, Any]:
-        """What `metrics.json` holds."""
+        """The content of `metrics.json`."""
         return {
             "title": self.title,
             "verdict": self.verdict,
@@ -80,90 +79,35 @@ class Report:
             "warnings": list(self.warnings),
             "facts": dict(self.facts),
             "tables": {table.key: table.as_json() for table in self.tables},
-            "pictures": [f"{sheet.name}.png" for sheet in self.sheets],
+            "images": [f"{each.name}.png" for each in self.images],
             **self.details,
         }
 
 
-@dataclasses.dataclass(frozen=True)
-class Evaluation:
-    """An evaluation on its way to its report.
-
-    Attributes:
-      data: whose test split is measured.
-      settings: of the evaluation.
-      out: the report's folder, made if missing.
-      about: more facts to show with the figures, such as which weights these are.
-      start: when it began, by `time.monotonic`.
-    """
-
-    data: FaceData
-    settings: Any
-    out: Path
-    about: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    start: float = dataclasses.field(default_factory=time.monotonic)
-
-    def finish(
-        self,
-        *,
-        measured: str,
-        warnings: Sequence[str] = (),
-        facts: Mapping[str, str] | None = None,
-        called: str = "pictures",
-        details: Mapping[str, Any] | None = None,
-        **parts: Any,
-    ) -> Report:
-        """Writes the report, and returns it.
-
-        Args:
-          measured: what of the data was measured.
-          warnings: what a reader must know, beside that faces are built-in ones.
-          facts: more of the data.
-          called: what the data's pictures are called.
-          details: more for `metrics.json` alone.
-          parts: the report's `title`, `verdict`, `good`, `tables` and `sheets`.
-        """
-        data, seconds = self.data, time.monotonic() - self.start
-        made = Report(
-            warnings=[*([BUILT_IN] if data.built_in else []), *warnings],
-            facts={
-                "Data": f"{data.name}; {data.counted(called)}",
-                **(facts or {}),
-                "Measured on": measured,
-                **({"Notes": "; ".join(data.notes)} if data.notes else {}),
-                **self.about,
-                **surroundings(),
-                "Time": f"{seconds:.0f} s",
-            },
-            details={
-                "settings": dataclasses.asdict(self.settings),
-                "data": kept.described(data, data.info) | {"notes": list(data.notes), **data.counts},
-                "seconds": round(seconds, 1),
-                **(details or {}),
-            },
-            **parts,
-        )
-        write(made, self.out)
-        return made
+def grid(
+    name: str, title: str, caption: str, rows: Sequence[GridRow], columns: Sequence[str], size: int
+) -> ReportImage:
+    """An image grid with its caption; see `media.image_grid.image_grid`."""
+    return ReportImage(name, title, caption, image_grid(rows, columns, size))
 
 
 def write(report: Report, out: Path) -> Path:
-    """Writes the pictures, `metrics.json` and last `index.html` into `out` (made if missing); returns the page's path.
+    """Writes the images, `metrics.json` and last `index.html` into `out` (created if missing); returns the page's path.
 
-    A file is replaced at once, so that a report that cannot be finished leaves no half-written file behind.
+    A file is replaced at once, so that an interrupted report leaves no half-written file behind.
     Raises `OSError` where the disk refuses.
     """
     files.make_folder(out)
-    for sheet in report.sheets:
-        files.write_bytes(out / f"{sheet.name}.png", encode_png(sheet.image))
+    for each in report.images:
+        files.write_bytes(out / f"{each.name}.png", encode_png(each.image))
     text = json.dumps(report.as_json(), indent=2, ensure_ascii=False, allow_nan=False)
-    files.write_bytes(out / FIGURES, text.encode() + b"\n")
+    files.write_bytes(out / METRICS, text.encode() + b"\n")
     files.write_bytes(out / PAGE, page(report).encode())
     return out / PAGE
 
 
 def page(report: Report) -> str:
-    """The report as HTML: one file, nothing loaded from elsewhere but the pictures beside it."""
+    """The report as HTML: one file, which loads nothing but the images beside it."""
     loader = jinja2.PackageLoader("lgan_jax", "evaluation")
     environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -190,20 +134,20 @@ def show_report(report: Report, console: rich.console.Console | None = None) -> 
 
 
 def check(info: FaceInfo, data: FaceData, *, least: int = 1, identities: bool = False) -> None:
-    """Raises `ValueError` where a model's data differs in scheme, size (or `identities`), or has few test pictures."""
+    """Raises `ValueError` where a model's data differ in scheme, size (or `identities`), or have few test images."""
     for what, ours, theirs in (
         ("landmark scheme", info.scheme.name, data.info.scheme.name),
-        ("picture size", info.size, data.info.size),
+        ("image size", info.size, data.info.size),
         ("identities", info.identities, data.info.identities if identities else info.identities),
     ):
         if ours != theirs:
             raise ValueError(f"the model's {what} ({ours}) is not the data's ({theirs}); give the data of its run")
     if len(data.test) < least:
-        raise ValueError(f"{data.name}: the test split has {len(data.test)} pictures; it needs at least {least}")
+        raise ValueError(f"{data.name}: the test split has {len(data.test)} images; it needs at least {least}")
 
 
 def surroundings() -> dict[str, str]:
-    """Where and when figures were made: device, library, date."""
+    """Where and when the metrics were measured: device, library, date."""
     device = jax.devices()[0]
     cores = f", {os.cpu_count()} cores" if device.platform == "cpu" else ""
     return {

@@ -1,31 +1,35 @@
-"""Tables of figures: one description, shown on a terminal, on a page and in JSON."""
+"""Tables of metrics: one description, shown on a terminal, on a page and in JSON."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
+import numpy as np
 import rich.box
 import rich.console
 import rich.table
 import rich.text
 
-from lgan_jax.metrics.summary import Figure
+from lgan_jax.metrics.summary import Figure, share, summarize
 
 NOT_MEASURED = "–"
-_PUBLISHED = "°"  # marks figures of others where rows cannot have a heading between them
+_PUBLISHED = "°"  # marks published metrics where rows cannot have a heading between them
+
+# By a column's key: one value a test case, NaN where not measured; flags; or a metric of all cases together.
+Values = Mapping[str, np.ndarray | Figure]
 
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """One measure.
+    """One metric.
 
     Attributes:
       key: its name in JSON.
-      heading: its name for people, short; a line break is allowed.
+      heading: its name on the page, short; a line break is allowed.
       meaning: one sentence: what is compared, in what unit, how many.
-      better: which figures are better.
+      better: which values are better.
       digits: after the point.
       percent: whether a share is shown as a percentage.
     """
@@ -38,29 +42,29 @@ class Column:
     percent: bool = False
 
     def text(self, row: Row) -> str:
-        """A row's figure as it is shown."""
-        figure = row.figures.get(self.key)
-        if figure is None or figure.mean is None:
+        """A row's metric as it is shown."""
+        metric = row.metrics.get(self.key)
+        if metric is None or metric.mean is None:
             return NOT_MEASURED
-        value = figure.mean * 100 if self.percent else figure.mean
+        value = metric.mean * 100 if self.percent else metric.mean
         return f"{value:.{self.digits if row.digits is None else row.digits}f}" + ("%" if self.percent else "")
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One way to do it, or one group of pictures.
+    """The model, a baseline, or a group of images.
 
     Attributes:
       name: what it is.
-      figures: by the columns' keys; a missing one was not measured. One of another table's column is not shown.
-      ours: False for figures that others published: they are shown apart and never compared.
+      metrics: by the columns' keys; a missing one was not measured.
+      published: whether others published it: shown apart and never compared.
       digits: after the point, where it is not the column's number.
-      compared: False for a row that is no competitor, such as the truth: it is never marked as the best.
+      compared: False for a row that is no competitor, such as the ground truth: it is never marked as the best.
     """
 
     name: str
-    figures: Mapping[str, Figure]
-    ours: bool = True
+    metrics: Mapping[str, Figure]
+    published: bool = False
     digits: int | None = None
     compared: bool = True
 
@@ -72,11 +76,11 @@ class Table:
     Attributes:
       key: its name in JSON.
       title: its heading.
-      about: one or two sentences: how many pictures, of what size, what was done.
-      columns: the measures.
-      rows: ours first, then what was published.
-      published: what is said of the published rows.
-      compare: whether the best figure of a column is marked; off where rows are groups of pictures.
+      about: one or two sentences: how many images, of what size, what was done.
+      columns: the metrics.
+      rows: the measured ones first, then the published ones.
+      published: the source of the published rows.
+      compare: whether the best value of a column is marked; off where rows are groups of images.
     """
 
     key: str
@@ -88,15 +92,15 @@ class Table:
     compare: bool = True
 
     def is_best(self, row: Row, column: Column) -> bool:
-        """Whether a row has the best of our figures as they are shown (no row, where all are alike or just one is)."""
-        shown = [_rounded(other, column) for other in self.rows if other.ours and other.compared]
+        """Whether a row has the best measured value as shown (no row, where all are alike or there is just one)."""
+        shown = [_rounded(other, column) for other in self.rows if other.compared and not other.published]
         shown = [value for value in shown if value is not None]
-        if not (self.compare and row.ours and row.compared) or column.better == "neither" or len(set(shown)) < 2:
+        if not (self.compare and row.compared) or row.published or column.better == "neither" or len(set(shown)) < 2:
             return False
         return _rounded(row, column) == (min(shown) if column.better == "lower" else max(shown))
 
     def as_json(self) -> dict[str, Any]:
-        """Columns with their meanings, and every row's figures of them with their counts."""
+        """Columns with their meanings, and every row's metrics with their counts."""
         columns = {column.key: {"meaning": column.meaning, "better": column.better} for column in self.columns}
         return {
             "title": self.title,
@@ -105,10 +109,8 @@ class Table:
             "rows": [
                 {
                     "name": row.name,
-                    "ours": row.ours,
-                    "figures": {
-                        key: dataclasses.asdict(figure) for key, figure in row.figures.items() if key in columns
-                    },
+                    "published": row.published,
+                    "metrics": {key: dataclasses.asdict(metric) for key, metric in row.metrics.items()},
                 }
                 for row in self.rows
             ],
@@ -116,26 +118,61 @@ class Table:
         }
 
 
+def measured_rows(rows: Mapping[str, Values], columns: Sequence[Column], references: Collection[str] = ()) -> list[Row]:
+    """A row of each name: the mean over the cases of each value that has a column, or the share of true flags.
+
+    Those named in `references`, such as the ground truth, are no competitors.
+    """
+    keys = [column.key for column in columns]
+    return [
+        Row(name, {key: _metric(values[key]) for key in keys if key in values}, compared=name not in references)
+        for name, values in rows.items()
+    ]
+
+
+def published_rows(
+    rows: Mapping[str, Sequence[float | int]], keys: Sequence[str], unit: float = 1.0, digits: int | None = None
+) -> list[Row]:
+    """A row of each name, with its published values of the columns `keys`, in units of `unit`."""
+    return [
+        Row(name, {key: scalar(value / unit, 0, 0) for key, value in zip(keys, values)}, True, digits)
+        for name, values in rows.items()
+    ]
+
+
+def scalar(value: float | int, measured: int = 1, of: int = 1) -> Figure:
+    """A metric of all cases together; not measured where it is NaN."""
+    return Figure(None, None, 0, of) if np.isnan(value) else Figure(float(value), None, measured, of)
+
+
+def _metric(values: np.ndarray | Figure) -> Figure:
+    if isinstance(values, Figure):
+        return values
+    return share(values) if values.dtype == bool else summarize(values)
+
+
 def _rounded(row: Row, column: Column) -> float | None:
-    figure = row.figures.get(column.key)
-    if figure is None or figure.mean is None:
+    metric = row.metrics.get(column.key)
+    if metric is None or metric.mean is None:
         return None
-    return round(figure.mean, column.digits + 2 * column.percent)
+    return round(metric.mean, column.digits + 2 * column.percent)
 
 
 def show(table: Table, console: rich.console.Console) -> None:
-    """Prints a table; best figures in bold, published rows dim. Plain text where the console is not a terminal."""
+    """Prints a table; best values in bold, published rows dim. Plain text where the console is not a terminal."""
     drawn = rich.table.Table(box=rich.box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False)
     drawn.add_column("", overflow="fold", no_wrap=False, max_width=27)
     for column in table.columns:
         drawn.add_column(column.heading, justify="right", no_wrap=False, overflow="fold", vertical="bottom")
-    ours = [row for row in table.rows if row.ours]
+    measured = [row for row in table.rows if not row.published]
     for row in table.rows:
         cells = [
             rich.text.Text(column.text(row), "bold" if table.is_best(row, column) else "") for column in table.columns
         ]
-        name = row.name if row.ours else f"{row.name} {_PUBLISHED}"
-        drawn.add_row(rich.text.Text(name), *cells, style="" if row.ours else "dim", end_section=row is ours[-1])
+        name = f"{row.name} {_PUBLISHED}" if row.published else row.name
+        drawn.add_row(
+            rich.text.Text(name), *cells, style="dim" if row.published else "", end_section=row is measured[-1]
+        )
     console.print(rich.text.Text(table.title, "bold"))
     console.print(rich.text.Text(table.about))
     console.print(drawn)

@@ -2,7 +2,17 @@
 
 from lgan_jax.experiment.evaluating import evaluate
 from lgan_jax.experiment.loading import information, load, training_landmarks
-from lgan_jax.experiment.settings import Experiment, chosen
-from lgan_jax.experiment.training import train
+from lgan_jax.experiment.settings import Experiment, chosen, kinds_at
+from lgan_jax.experiment.training import described, train
 
-__all__ = ["Experiment", "chosen", "evaluate", "information", "load", "train", "training_landmarks"]
+__all__ = [
+    "Experiment",
+    "chosen",
+    "described",
+    "evaluate",
+    "information",
+    "kinds_at",
+    "load",
+    "train",
+    "training_landmarks",
+]

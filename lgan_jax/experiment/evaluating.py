@@ -14,11 +14,11 @@ import rich.console
 from lgan_jax import config as configs
 from lgan_jax import data, interop, locks, methods
 from lgan_jax.evaluation import report
+from lgan_jax.evaluation.harness import OtherRun
 from lgan_jax.experiment.loading import load
 from lgan_jax.experiment.settings import EVALUATIONS, Experiment
 from lgan_jax.media.files import given
 from lgan_jax.media.images import to_floats
-from lgan_jax.methods.expression.evaluation.evaluate import Other
 from lgan_jax.nn.chunks import in_chunks
 from lgan_jax.training import workdir
 from lgan_jax.training.logs import metrics_file
@@ -93,7 +93,7 @@ def check_weights(settings: Any) -> None:
         interop.network("inception-fid", path)
 
 
-def _others(folders: Sequence[str], stored: Mapping[str, Any], faces: data.FaceData) -> dict[str, Other]:
+def _others(folders: Sequence[str], stored: Mapping[str, Any], faces: data.FaceData) -> dict[str, OtherRun]:
     """The other runs that a run is compared with, opened.
 
     Raises `ValueError` for a run of another method or of other data.
@@ -105,7 +105,7 @@ def _others(folders: Sequence[str], stored: Mapping[str, Any], faces: data.FaceD
             raise ValueError(f"--compare {path}: this run has another method or other data, and cannot be compared")
         configs_of_both = ({k: v for k, v in each["config"].items() if k != "evaluation"} for each in (stored, other))
         difference = "; ".join(map(str, workdir.differences(*configs_of_both))) or "by nothing"
-        others[path.resolve().name] = Other(load(path), difference)
+        others[path.resolve().name] = OtherRun(load(path), difference)
     return others
 
 

@@ -260,10 +260,21 @@ def chosen(config: Mapping[str, Any], variants: str, known: Sequence[Callable[[C
 
 def completed(config: Mapping[str, Any]) -> ConfigDict:
     """A config that says what is not a default, with every other field added: the command line can then set each."""
-    known = PHASES[config["method"]]
     whole = configs.completed(Settings, config)
-    sections = {"data": data.Settings, "loop": loop.Settings, "evaluation": EVALUATIONS[config["method"]].Settings}
-    sections |= {name: known[name].Settings for name in config["phases"]}
-    for name, settings in sections.items():
+    for name, settings in _sections(config).items():
         whole[name] = configs.completed(settings, config.get(name, {}))
     return ConfigDict(whole)
+
+
+def kinds_at(config: Mapping[str, Any], place: str) -> dict[str, type]:
+    """What the section at `place` of a config can be, by name: optimizers at "generator.optimizer"; mostly nothing."""
+    section, *rest = place.split(".")
+    settings = _sections(config).get(section)
+    return configs.kinds_at(settings, config[section], rest) if settings else {}
+
+
+def _sections(config: Mapping[str, Any]) -> dict[str, type]:
+    """The settings of each section of a config."""
+    method = config["method"]
+    phases = {name: PHASES[method][name].Settings for name in config["phases"]}
+    return {"data": data.Settings, "loop": loop.Settings, **phases, "evaluation": EVALUATIONS[method].Settings}

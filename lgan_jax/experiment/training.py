@@ -27,13 +27,26 @@ def train(config: Mapping[str, Any], folder: pathlib.Path) -> int:
     drawn or read.
     """
     memory.keep_freed()
-    experiment = Experiment.read(config)
-    if other := experiment.settings.detector_run:
-        config = {**config, "detector": _detector_section(given(other), config)}
-        experiment = Experiment.read(config)
+    config, experiment = _read(config)
     with parallel.alone(folder):
         workdir.check_run(folder, _plain(config), _may_change(folder, experiment.settings.phases))
         return _train(config, experiment, folder)
+
+
+def described(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Every setting of the run that `config` describes, in nested sections. Raises as `train`."""
+    _, experiment = _read(config)
+    settings = {"evaluation": experiment.evaluation, **experiment.phases}
+    return dataclasses.asdict(experiment.settings) | {name: dataclasses.asdict(each) for name, each in settings.items()}
+
+
+def _read(config: Mapping[str, Any]) -> tuple[Mapping[str, Any], Experiment]:
+    """The config, with the detector's section of the run that it takes the detector from, and what it says."""
+    experiment = Experiment.read(config)
+    if not (other := experiment.settings.detector_run):
+        return config, experiment
+    config = {**config, "detector": _detector_section(given(other), config)}
+    return config, Experiment.read(config)
 
 
 def _train(config: Mapping[str, Any], experiment: Experiment, folder: pathlib.Path) -> int:

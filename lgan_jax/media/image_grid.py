@@ -1,4 +1,4 @@
-"""Sheets of pictures with headings: what a person looks at. All uint8 RGB, drawn with OpenCV, on a dark ground."""
+"""Image grids with headings, and landmarks drawn on images. All uint8 RGB, drawn with OpenCV, on a dark ground."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 from lgan_jax.landmarks import Scheme
 from lgan_jax.media.images import resized
 
-Picture = UInt8[np.ndarray, "_ _ 3"]  # of any size, RGB
+Image = UInt8[np.ndarray, "_ _ 3"]  # of any size, RGB
 
 GROUND = (17, 18, 21)
 CELL = (28, 30, 35)
@@ -21,7 +21,7 @@ INK = (226, 228, 232)
 FAINT = (146, 150, 158)
 LINE = (94, 176, 184)
 POINT = (196, 240, 236)
-TRUE = (255, 190, 92)  # the second colour, for landmarks beside other landmarks
+TARGET = (255, 190, 92)  # the second color, for ground-truth landmarks beside others
 
 _SIDE = 192  # pixels that a cell's side is near to
 _GAP = 8
@@ -32,33 +32,33 @@ _LINE_HEIGHT = 22
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
-    """One row of a sheet.
+class GridRow:
+    """One row of an image grid.
 
     Attributes:
-      heading: what the row is; words are broken into lines beside the row.
-      cells: pictures of any size (square), or None for an empty place.
+      heading: what the row shows; words are broken into lines beside the row.
+      cells: square images of any size, or None for an empty cell.
       captions: a few words under each cell; none at all where empty.
     """
 
     heading: str
-    cells: Sequence[Picture | None]
+    cells: Sequence[Image | None]
     captions: Sequence[str] = ()
 
 
-def sheet(rows: Sequence[Row], columns: Sequence[str], size: int) -> Picture:
-    """Rows of pictures with headings above the columns and beside the rows.
+def image_grid(rows: Sequence[GridRow], columns: Sequence[str], size: int) -> Image:
+    """Rows of images with headings above the columns and beside the rows.
 
     Args:
       rows: at least one, each with a cell for every column.
-      columns: headings; an empty one leaves its place free.
-      size: side of the pictures in pixels; it decides how much they are enlarged.
+      columns: headings; an empty one leaves its space free.
+      size: side of the images in pixels; it decides how much they are enlarged.
 
     Raises:
       ValueError: there is no row, or one has not as many cells as there are columns.
     """
     if not rows or any(len(row.cells) != len(columns) for row in rows):
-        raise ValueError(f"a sheet needs rows of {len(columns)} cells, not {[len(row.cells) for row in rows]}")
+        raise ValueError(f"an image grid needs rows of {len(columns)} cells, not {[len(row.cells) for row in rows]}")
     side = cell_side(size)
     margin = 112 if any(row.heading for row in rows) else 0
     top = _LINE_HEIGHT + 2 * _GAP
@@ -66,7 +66,7 @@ def sheet(rows: Sequence[Row], columns: Sequence[str], size: int) -> Picture:
     canvas = np.empty((top + sum(heights) + _GAP, margin + _GAP + len(columns) * (side + _GAP), 3), np.uint8)
     canvas[:] = GROUND
     for i, heading in enumerate(columns):
-        write(canvas, heading, margin + _GAP + i * (side + _GAP), top - _GAP - 4, side, INK)
+        _write(canvas, heading, margin + _GAP + i * (side + _GAP), top - _GAP - 4, side, INK)
     y = top
     for row, height in zip(rows, heights):
         _lines(canvas, row.heading, _GAP + 4, y + side // 2, margin - _GAP)
@@ -74,20 +74,18 @@ def sheet(rows: Sequence[Row], columns: Sequence[str], size: int) -> Picture:
             x = margin + _GAP + i * (side + _GAP)
             canvas[y : y + side, x : x + side] = CELL if cell is None else resized(cell, side)
             if row.captions:
-                write(canvas, row.captions[i], x, y + side + _LETTER + 4, side, FAINT)
+                _write(canvas, row.captions[i], x, y + side + _LETTER + 4, side, FAINT)
         y += height
     return canvas
 
 
 def cell_side(size: int) -> int:
-    """The side of a cell for pictures of `size` pixels: a whole multiple of it near 192, or 256 for large ones."""
+    """The side of a cell for images of `size` pixels: a whole multiple of it near 192, or 256 for large ones."""
     return 256 if size > 256 else size * max(1, round(_SIDE / size))
 
 
-def draw_landmarks(
-    landmarks: Float[np.ndarray, "N 2"], scheme: Scheme, size: int, on: Picture | None = None
-) -> Picture:
-    """Landmarks as lines and points, at a cell's side, on a dark ground or on a picture."""
+def draw_landmarks(landmarks: Float[np.ndarray, "N 2"], scheme: Scheme, size: int, on: Image | None = None) -> Image:
+    """Landmarks as lines and points, at a cell's side, on a dark ground or on an image."""
     side = cell_side(size)
     canvas = np.empty((side, side, 3), np.uint8)
     canvas[:] = CELL if on is None else resized(on, side)
@@ -95,25 +93,25 @@ def draw_landmarks(
 
 
 def trace(
-    picture: Picture,
+    image: Image,
     landmarks: Float[np.ndarray, "N 2"],
     scheme: Scheme,
     line: tuple[int, int, int],
     point: tuple[int, int, int],
-) -> Picture:
-    """A picture with landmarks (fractions of it) drawn over it: the scheme's edges as lines, every point as a dot."""
-    side = picture.shape[1]
-    canvas = cv2.resize(picture, None, fx=_SMOOTH, fy=_SMOOTH, interpolation=cv2.INTER_NEAREST)
-    # A fraction u lies at pixel u·side − 0.5 with the first pixel's centre at 0; kept on the canvas's neighbourhood.
-    places = np.rint(np.clip(landmarks, -1, 2) * side * _SMOOTH - 0.5).astype(int)
+) -> Image:
+    """An image with landmarks in [0, 1] drawn over it: the scheme's edges as lines, every point as a dot."""
+    side = image.shape[1]
+    canvas = cv2.resize(image, None, fx=_SMOOTH, fy=_SMOOTH, interpolation=cv2.INTER_NEAREST)
+    # A fraction u lies at pixel u·side − 0.5 with the first pixel's center at 0; clipped to the canvas's neighborhood.
+    points = np.rint(np.clip(landmarks, -1, 2) * side * _SMOOTH - 0.5).astype(int)
     for first, second in scheme.edges:
-        cv2.line(canvas, places[first].tolist(), places[second].tolist(), line, _SMOOTH + 1, cv2.LINE_AA)
-    for place in places:
-        cv2.circle(canvas, place.tolist(), round(1.4 * _SMOOTH), point, -1, cv2.LINE_AA)
-    return cv2.resize(canvas, (side, picture.shape[0]), interpolation=cv2.INTER_AREA)
+        cv2.line(canvas, points[first].tolist(), points[second].tolist(), line, _SMOOTH + 1, cv2.LINE_AA)
+    for each in points:
+        cv2.circle(canvas, each.tolist(), round(1.4 * _SMOOTH), point, -1, cv2.LINE_AA)
+    return cv2.resize(canvas, (side, image.shape[0]), interpolation=cv2.INTER_AREA)
 
 
-def write(canvas: np.ndarray, text: str, x: int, baseline: int, width: int, colour: tuple[int, int, int]) -> None:
+def _write(canvas: np.ndarray, text: str, x: int, baseline: int, width: int, color: tuple[int, int, int]) -> None:
     """Writes one line into `canvas`, made narrower, then cut, where it is longer than `width` pixels."""
     text = plain(text)
     if not text:
@@ -126,20 +124,20 @@ def write(canvas: np.ndarray, text: str, x: int, baseline: int, width: int, colo
     strip = np.ascontiguousarray(canvas[baseline - tall + 6 : baseline + 6, x : x + width])
     large = cv2.resize(strip, None, fx=_SMOOTH, fy=_SMOOTH, interpolation=cv2.INTER_NEAREST)
     scale = cv2.getFontScaleFromHeight(_FONT, height * _SMOOTH, _SMOOTH + 1)
-    cv2.putText(large, text, (0, (tall - 6) * _SMOOTH), _FONT, scale, colour, _SMOOTH + 1, cv2.LINE_AA)
+    cv2.putText(large, text, (0, (tall - 6) * _SMOOTH), _FONT, scale, color, _SMOOTH + 1, cv2.LINE_AA)
     canvas[baseline - tall + 6 : baseline + 6, x : x + width] = cv2.resize(
         large, strip.shape[1::-1], interpolation=cv2.INTER_AREA
     )
 
 
 def plain(text: str) -> str:
-    """Text in the letters that OpenCV can draw: accents are taken off, other signs become '?', '_' a space."""
+    """Text in the letters that OpenCV can draw: accents are removed, other characters become '?', '_' a space."""
     text = unicodedata.normalize("NFKD", text.replace("_", " ").replace("→", ">"))
     return "".join(c if " " <= c <= "~" else "?" for c in text if not unicodedata.combining(c))
 
 
 def _lines(canvas: np.ndarray, text: str, x: int, middle: int, width: int) -> None:
-    """Writes words under each other, their block centred at `middle`."""
+    """Writes words under each other, their block centered at `middle`."""
     lines: list[str] = []
     for word in plain(text).split():
         if lines and _width(f"{lines[-1]} {word}", _LETTER) <= width:
@@ -148,7 +146,7 @@ def _lines(canvas: np.ndarray, text: str, x: int, middle: int, width: int) -> No
             lines.append(word)
     start = middle - (len(lines) - 1) * _LINE_HEIGHT // 2 + _LETTER // 2
     for i, line in enumerate(lines):
-        write(canvas, line, x, start + i * _LINE_HEIGHT, width, INK)
+        _write(canvas, line, x, start + i * _LINE_HEIGHT, width, INK)
 
 
 def _width(text: str, height: int) -> int:

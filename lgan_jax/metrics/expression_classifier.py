@@ -140,7 +140,7 @@ def _order(count: int, rng: np.random.Generator):
 
 
 def _optimizer(settings: Settings) -> optax.GradientTransformation:
-    adam = optimizers.Settings(name="adam", learning_rate=settings.learning_rate, schedule="cosine")
+    adam = optimizers.Adam(learning_rate=settings.learning_rate, schedule=optimizers.Cosine())
     return optimizers.make(adam, settings.steps)
 
 

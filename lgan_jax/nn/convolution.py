@@ -1,14 +1,17 @@
-"""The convolution layers that every network here is made of: NHWC images, HWIO kernels."""
+"""The convolution layers that every network here is made of: NHWC images, HWIO kernels.
+
+How their weights start is decided in one place: see `initialisers`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from lgan_jax.nn.initialisers import kaiming_normal
 from lgan_jax.ops.convolution import convolve, convolve_doubling, convolve_enlarged, spread
 
 
@@ -34,14 +37,12 @@ class Conv(nn.Module):
     padding: Literal["same", "reflect", "valid"] | int = "same"
     use_bias: bool = True
     dtype: Any = None
-    kernel_init: Callable[..., Array] = nn.initializers.kaiming_normal()
-    bias_init: Callable[..., Array] = nn.initializers.zeros
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch height width channels"]) -> Float[Array, "batch rows columns features"]:
         size = (self.kernel_size,) * 2 if isinstance(self.kernel_size, int) else tuple(self.kernel_size)
-        kernel = self.param("kernel", self.kernel_init, (*size, x.shape[-1], self.features), jnp.float32)
-        bias = self.param("bias", self.bias_init, (self.features,), jnp.float32) if self.use_bias else None
+        kernel = self.param("kernel", kaiming_normal, (*size, x.shape[-1], self.features), jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32) if self.use_bias else None
         x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
         if self.padding == "reflect":
             x = jnp.pad(x, ((0, 0), *(((k - 1) // 2,) * 2 for k in size), (0, 0)), mode="reflect")
@@ -78,11 +79,10 @@ class Doubling(nn.Module):
     features: int
     even: bool = True
     dtype: Any = None
-    kernel_init: Callable[..., Array] = nn.initializers.kaiming_normal()
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch height width channels"]) -> Float[Array, "batch rows columns features"]:
-        kernel = self.param("kernel", self.kernel_init, (3, 3, x.shape[-1], self.features), jnp.float32)
+        kernel = self.param("kernel", kaiming_normal, (3, 3, x.shape[-1], self.features), jnp.float32)
         kernel = spread(kernel) if self.even else jnp.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0)))
         x, kernel = nn.dtypes.promote_dtype(x, kernel, dtype=self.dtype)
         return convolve_doubling(x, kernel)
@@ -100,11 +100,10 @@ class Enlarging(nn.Module):
 
     features: int
     dtype: Any = None
-    kernel_init: Callable[..., Array] = nn.initializers.kaiming_normal()
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch height width channels"]) -> Float[Array, "batch rows columns features"]:
-        kernel = self.param("kernel", self.kernel_init, (3, 3, x.shape[-1], self.features), jnp.float32)
+        kernel = self.param("kernel", kaiming_normal, (3, 3, x.shape[-1], self.features), jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
         x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
         return convolve_enlarged(x, kernel) + bias.reshape(1, 1, 1, -1)

@@ -10,7 +10,6 @@ from jaxtyping import Array, Float
 
 from lgan_jax.nn.batch_norm import batch_norm
 from lgan_jax.nn.convolution import Conv
-from lgan_jax.nn.initialisers import kaiming_normal
 from lgan_jax.ops.pooling import max_pool
 
 Pool = Literal["max", "mean"]  # of every 2×2 pixels
@@ -52,7 +51,7 @@ class ResidualBlock(nn.Module):
         return x + jnp.concatenate(parts, -1)
 
     def _conv(self, features: int, size: int, name: str) -> Conv:
-        return Conv(features, size, use_bias=False, dtype=self.dtype, kernel_init=kaiming_normal, name=name)
+        return Conv(features, size, use_bias=False, dtype=self.dtype, name=name)
 
 
 class Hourglass(nn.Module):
@@ -141,7 +140,7 @@ class FaceAlignmentNetwork(nn.Module):
         return x, self._conv(self.points, 1, f"heatmaps{after}", dtype=jnp.float32)(x)
 
     def _conv(self, features: int, size: int, name: str, **options: Any) -> Conv:
-        return Conv(features, size, kernel_init=kaiming_normal, name=name, **{"dtype": self.dtype, **options})
+        return Conv(features, size, name=name, **{"dtype": self.dtype, **options})
 
 
 def _halved(x: Float[Array, "batch height width channels"], pool: Pool) -> Float[Array, "batch rows columns channels"]:

@@ -15,7 +15,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from lgan_jax.nn.convolution import Conv
-from lgan_jax.nn.initialisers import kaiming_normal
 
 PUBLISHED = (  # where pytorch-fid's authors publish the weights
     "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth"
@@ -79,7 +78,7 @@ class ConvNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: Maps) -> Made:
-        how = {"use_bias": False, "kernel_init": kaiming_normal, "name": "conv"}
+        how = {"use_bias": False, "name": "conv"}
         x = Conv(self.features, self.kernel_size, self.strides, self.padding, **how)(x)
         return nn.relu(nn.BatchNorm(use_running_average=True, epsilon=1e-3, name="bn")(x))
 
@@ -146,7 +145,7 @@ class FIDInception(nn.Module):
         for name, branches in _BRANCHES.items():
             x = Mixed(branches, _POOLS.get(name, "mean"), self.width, name=name)(x)
         x = jnp.mean(x, (1, 2))
-        return x, nn.Dense(self.classes, kernel_init=kaiming_normal, name="fc")(x)
+        return x, nn.Dense(self.classes, name="fc")(x)
 
     def _conv(self, name: str, features: int, *how: Any) -> ConvNorm:
         return ConvNorm(features * self.width // _WIDTH, *how, name=name)

@@ -1,4 +1,8 @@
-"""How weights start."""
+"""How weights start.
+
+`initial_variables` alone decides it, for all networks but StyleGAN2's, whose layers draw their own. So modules here
+take no initializers, and what Flax's own layers would draw is not used.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +21,10 @@ _CONSTANTS = {"bias": 0.0, "scale": 1.0, "mean": 0.0, "var": 1.0}
 
 
 def initial_variables(module: nn.Module, key: jax.Array, *inputs: Any, deviation: float | None = None) -> Any:
-    """What `module.init` gives for a network whose kernels are all `kaiming_normal`, with one draw for all of them.
+    """Variables of a network: kernels are `kaiming_normal`, biases and means 0, scales and variances 1.
 
-    With `deviation` kernels are normal with that standard deviation instead. A draw for each kernel costs the compiler
-    most of a second: minutes for all the networks of a method.
+    With `deviation` kernels are normal with that standard deviation instead. There is one draw for all kernels: one for
+    each costs the compiler most of a second, minutes for all the networks of a method.
 
     Raises:
       ValueError: for a parameter that is neither a kernel nor a bias nor a normalisation's.

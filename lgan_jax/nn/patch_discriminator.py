@@ -9,7 +9,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from lgan_jax.nn.convolution import Conv
-from lgan_jax.nn.initialisers import kaiming_normal
 from lgan_jax.ops.pooling import mean_pool
 
 _SLOPE = 0.2
@@ -31,12 +30,12 @@ class ResidualBlock(nn.Module):
         channels = x.shape[-1]
         hidden = min(channels, self.features)
         activated = nn.leaky_relu(x, _SLOPE)
-        y = Conv(hidden, padding="reflect", dtype=self.dtype, kernel_init=kaiming_normal, name="conv_0")(activated)
+        y = Conv(hidden, padding="reflect", dtype=self.dtype, name="conv_0")(activated)
         y = nn.leaky_relu(y, _SLOPE)
-        y = Conv(self.features, padding="reflect", dtype=self.dtype, kernel_init=kaiming_normal, name="conv_1")(y)
+        y = Conv(self.features, padding="reflect", dtype=self.dtype, name="conv_1")(y)
         if channels == self.features:
             return activated + y
-        shortcut = Conv(self.features, 1, use_bias=False, dtype=self.dtype, kernel_init=kaiming_normal, name="shortcut")
+        shortcut = Conv(self.features, 1, use_bias=False, dtype=self.dtype, name="shortcut")
         return shortcut(x) + y
 
 
@@ -59,12 +58,12 @@ class PatchDiscriminator(nn.Module):
         self, image: Float[Array, "batch height width 3"]
     ) -> tuple[Float[Array, "batch rows columns 1"], Float[Array, "batch rows columns features"]]:
         width, dtype = self.width, self.dtype
-        x = Conv(width, 7, padding="reflect", dtype=dtype, kernel_init=kaiming_normal, name="stem")(image)
+        x = Conv(width, 7, padding="reflect", dtype=dtype, name="stem")(image)
         x = ResidualBlock(width, dtype, name="block_0")(x)
         x = ResidualBlock(2 * width, dtype, name="block_1")(x)
         x = mean_pool(x)
         x = ResidualBlock(2 * width, dtype, name="block_2")(x)
         x = ResidualBlock(4 * width, dtype, name="block_3")(x)
         features = nn.leaky_relu(x, _SLOPE)
-        head = Conv(1, 1, dtype=jnp.float32, kernel_init=kaiming_normal, name="head")
+        head = Conv(1, 1, dtype=jnp.float32, name="head")
         return head(features), features

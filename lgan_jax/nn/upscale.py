@@ -9,7 +9,6 @@ import flax.linen as nn
 from jaxtyping import Array, Float
 
 from lgan_jax.nn.convolution import Conv
-from lgan_jax.nn.initialisers import kaiming_normal
 
 
 class UpscaleBlock(nn.Module):
@@ -28,5 +27,5 @@ class UpscaleBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch height width channels"]) -> Float[Array, "batch rows columns features"]:
-        x = Conv(4 * self.features, dtype=self.dtype, kernel_init=kaiming_normal, name="conv")(x)
+        x = Conv(4 * self.features, dtype=self.dtype, name="conv")(x)
         return dm_pix.depth_to_space(nn.leaky_relu(x, 0.1), 2)

@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from lgan_jax.nn.convolution import Conv
-from lgan_jax.nn.initialisers import kaiming_normal
 from lgan_jax.ops.pooling import max_pool
 
 VGG16, VGG19 = (2, 2, 3, 3, 3), (2, 2, 4, 4, 4)  # convolutions of each block
@@ -53,7 +52,7 @@ class VGG(nn.Module):
             kind, block = name[:4], int(name[4])
             if kind == "conv":
                 features = self.width * _FACTORS[block - 1]
-                x = Conv(features, 3, padding=1, kernel_init=kaiming_normal, name=name)(x)
+                x = Conv(features, 3, padding=1, name=name)(x)
             else:
                 x = nn.relu(x) if kind == "relu" else max_pool(x)
             if name in (self.several or ()):

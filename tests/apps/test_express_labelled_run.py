@@ -25,7 +25,7 @@ def trained(tmp_path_factory):
         **{"data.cache": str(tmp_path_factory.mktemp("cache")), "data.size": 32},
         **{"data.built_in.test_identities": 2, "data.built_in.test_per_identity": 2},
         **{"synthesizer.steps": 2, "synthesizer.batch_size": 4, "synthesizer.width": 4, "synthesizer.units": 1},
-        **{"synthesizer.discriminator_width": 4, "synthesizer.optimizer.warmup_steps": 0},
+        **{"synthesizer.discriminator_width": 4, "synthesizer.optimizer.schedule.warmup_steps": 0},
         **{"evaluation.frames": 4, "evaluation.classifier.steps": 2, "evaluation.classifier.width": 4},
     }
     folder = tmp_path_factory.mktemp("runs") / "quick"

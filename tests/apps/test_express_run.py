@@ -20,7 +20,10 @@ def run(tmp_path_factory):
     changes = {
         **{"data.size": 64, "data.cache": str(tmp_path_factory.mktemp("cache"))},
         **{"data.built_in.train_per_identity": 8, "data.built_in.test_per_identity": 4},
-        **{"pairs.optimizer.learning_rate": 0.05, "pairs.optimizer.warmup_steps": 0},  # two steps that change faces
+        **{
+            "pairs.optimizer.learning_rate": 0.05,
+            "pairs.optimizer.schedule.warmup_steps": 0,
+        },  # two steps that change faces
         **{"evaluation.frames": 4, "evaluation.identity_frames": 2, "evaluation.single_frames": 2},
     }
     folder = tmp_path_factory.mktemp("runs") / "quick"
@@ -34,7 +37,7 @@ def test_the_report_compares_with_the_baseline(run):
         "DFT-Net",
         "GANimation",
         "source unchanged",
-        "what should come out",
+        "ground truth",
     ]
     assert "the GANimation baseline" in data["verdict"]
     assert data["facts"]["Weights"] == "regressor of step 2, pairs of step 2, baseline_pairs of step 2"

@@ -89,6 +89,22 @@ def test_several_processes_need_all_three_flags(given, said):
     assert "give --coordinator, --processes and --process together" in printed.err
 
 
+def test_a_config_is_printed_and_nothing_runs(said, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    given = ["--config", "celebv:quick", "--print_config", "--config.generator.steps=7"]
+    status, printed = said(train.main, *given)
+    lines = printed.out.splitlines()
+    assert (status, printed.err, list(tmp_path.iterdir())) == (0, "", [])
+    assert all("=" in line for line in lines)
+    assert len(lines) > 100
+    wanted = ("generator.steps=7", "phases=('detector', 'generator')", "generator.optimizer.schedule.name=cosine")
+    assert {*wanted, "evaluation.frames=6", "data.dir="} <= set(lines)
+    assert not [line for line in lines if line.startswith("converter")]  # which this variant does not train
+    status, printed = said(train.main, *given, "--config.generator.width=0.0")
+    assert (status, printed.out) == (2, "")
+    assert "config.generator: width is 0.0" in printed.err
+
+
 def test_settings_of_an_evaluation(said, monkeypatch):
     seen = []
     experiment = importlib.import_module("lgan_jax.experiment")

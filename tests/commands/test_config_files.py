@@ -1,8 +1,12 @@
 """Config files: found by name from anywhere, and what is wrong with one said in a sentence."""
 
+import dataclasses
+
 import pytest
+from flax.traverse_util import flatten_dict
 from small_configs import ROOT
 
+from lgan_jax import experiment, optimizers
 from lgan_jax.commands import configs
 
 
@@ -38,6 +42,9 @@ def test_a_config_may_import_those_beside_it(tmp_path, monkeypatch):
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "ck_plus.py").write_text("raise RuntimeError('another folder of this name')")
     assert configs.load("oulu_casia:quick").data.name == "oulu_casia"
+    own = tmp_path / "own.py"
+    own.write_text((ROOT / "configs" / "celebv.py").read_text())
+    assert configs.load(f"{own}:quick").data.size == 64  # and those of the library
 
 
 @pytest.mark.parametrize(
@@ -76,10 +83,43 @@ def test_fields_are_set_by_the_command_line():
 
 
 @pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["optimizer.learning_rate=0.5"], {"name": "adam", "learning_rate": 0.5, "b1": 0.9}),
+        (["optimizer.name=adam"], {"name": "adam", "learning_rate": 1e-3, "b1": 0.9}),
+        (["optimizer.decay=0.5", "optimizer.name=rmsprop"], {"name": "rmsprop", "learning_rate": 1e-4, "decay": 0.5}),
+        (
+            ["optimizer.schedule.name=step", "optimizer.schedule.every=7"],
+            {"name": "adam", "learning_rate": 1e-3, "schedule.name": "step", "schedule.every": 7},
+        ),
+        (
+            ["optimizer.schedule.name=linear", "optimizer.name=rmsprop"],
+            {"name": "rmsprop", "schedule.name": "linear", "schedule.constant_fraction": 0.0},
+        ),
+    ],
+)
+def test_another_kind_begins_with_its_own_defaults(arguments, expected):
+    given = [f"--config.generator.{argument}" for argument in arguments]
+    config = configs.overridden(configs.load("celebv:quick"), given, [])
+    read = flatten_dict(experiment.described(config.to_dict())["generator"]["optimizer"], sep=".")
+    assert {name: read.get(name) for name in expected} == expected
+    assert ("b1" in read) == (read["name"] == "adam")
+
+
+def test_a_kind_is_the_argument_that_follows_too():
+    given = ["--config.generator.optimizer.name", "rmsprop"]
+    assert configs.overridden(configs.load("celebv"), given, []).generator.optimizer.name == "rmsprop"
+    given = ["--config.detector.optimizer.schedule.name", "cosine"]
+    schedule = configs.overridden(configs.load("celebv"), given, []).detector.optimizer.schedule
+    assert schedule.to_dict() == dataclasses.asdict(optimizers.Cosine())
+
+
+@pytest.mark.parametrize(
     ("argument", "said"),
     [
         ("--config.loop.seed=abc", r"--config\.loop\.seed is 'abc'; it must be a whole number"),
         ("--config.generator.ema_decay=x", r"ema_decay is 'x'; it must be a number"),
+        ("--config.generator.optimizer.b1=0.5", r"the config has no field 'b1'"),
         ("--config.data=4", r"--config\.data is '4'; it must be a section"),
         ("--config.data.sise=3", r"the config has no field 'sise'. Did you mean"),
         ("--config.data.dir", r"Missing value for flag"),

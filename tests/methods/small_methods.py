@@ -10,9 +10,9 @@ from lgan_jax.core import FaceInfo
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.methods.detector.method import Detector
 from lgan_jax.methods.landmarkgan.converter import Converter
-from lgan_jax.optimizers import Settings as Optimizer
+from lgan_jax.optimizers import Adam
 
-ADAM = Optimizer(name="adam", learning_rate=3e-3)
+ADAM = Adam(learning_rate=3e-3)
 INFO = FaceInfo(IBUG68, 32, ("Ada", "Grace"))
 
 

@@ -23,8 +23,7 @@ class State:
 
 
 OPTIMIZERS = {
-    name: optimizers.make_stacked(optimizers.Settings(name="adam", clip=1.0), 900)
-    for name in ("generators", "discriminators")
+    name: optimizers.make_stacked(optimizers.Adam(clip=1.0), 900) for name in ("generators", "discriminators")
 }
 
 

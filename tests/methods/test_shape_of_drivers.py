@@ -39,10 +39,29 @@ def test_the_drivers_shape_is_the_posterior_mean(fitted, faces, frames, independ
     within = np.asarray(fitted.within, np.float64)
     expected = between @ np.linalg.solve(between + within / independent, deviation)
     known = shape_model.with_driver(fitted, driver)
-    np.testing.assert_allclose(known.mean - fitted.mean, expected, atol=2e-5)
+    np.testing.assert_allclose(known.driver - fitted.mean, expected, atol=2e-5)
     change = np.asarray(driver).reshape(frames, -1) - flat.mean((0, 1))[None] - expected[None]
     converted = shape_model.convert(known, driver, 2).reshape(frames, -1)
     np.testing.assert_allclose(converted, np.asarray(fitted.people[2])[None] + change, atol=5e-5)
+
+
+@pytest.mark.parametrize("known", [1, 2])
+def test_statistics_learn_of_every_person_who_is_added(faces, fitted, known):
+    landmarks = jnp.asarray(faces[0])
+    model = shape_model.fit(landmarks[:, :known])
+    for person in range(known, 3):
+        model = shape_model.with_person(model, landmarks[:, person])
+    for name in ("count", "mean", "within", "between", "people"):
+        np.testing.assert_allclose(getattr(model, name), getattr(fitted, name), atol=1e-6)
+    np.testing.assert_allclose(model.expression, fitted.expression, atol=2e-3)
+
+
+def test_a_driver_stays_known_where_a_person_is_added(faces, fitted):
+    driver, landmarks = jnp.asarray(faces[0][:5, 0]), jnp.asarray(faces[0][:, 1])
+    known = shape_model.with_driver(fitted, driver)
+    both = shape_model.with_person(known, landmarks)
+    np.testing.assert_allclose(both.driver, known.driver)
+    np.testing.assert_allclose(both.people[3], fitted.people[1], atol=1e-6)
 
 
 def test_several_frames_tell_the_shape_better_than_one(fitted, faces):

@@ -77,7 +77,7 @@ def test_penalties_stay_in_the_metrics_between_their_steps(trained):
 
 def test_the_relativistic_loss_compares_and_regularises_both_kinds():
     """softplus(x) − softplus(−x) = x, so the two losses differ by the mean difference of logits. R2 is added to R1."""
-    still = {"optimizer": optimizers.Settings(name="adam", learning_rate=1e-12)}
+    still = {"optimizer": optimizers.Adam(learning_rate=1e-12)}
     figures = {}
     for loss in ("relativistic", "non_saturating"):
         method = small(loss=loss, **still)

@@ -11,7 +11,7 @@ from lgan_jax.nn.initialisers import initial_variables, kaiming_normal
 class Network(nn.Module):
     @nn.compact
     def __call__(self, x):
-        x = Conv(40, 3, kernel_init=kaiming_normal)(x)
+        x = Conv(40, 3)(x)
         x = nn.BatchNorm(use_running_average=True)(x)
         return nn.Dense(90, kernel_init=kaiming_normal)(x)
 

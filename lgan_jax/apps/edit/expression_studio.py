@@ -12,10 +12,11 @@ from jaxtyping import Float32, UInt8
 from lgan_jax.apps.edit import photos
 from lgan_jax.apps.shared import photo_face
 from lgan_jax.apps.shared.face_reader import Locator
-from lgan_jax.apps.shared.photo_face import Model, Photo
+from lgan_jax.apps.shared.photo_face import Photo
 from lgan_jax.faces import Faces
 from lgan_jax.media import images, paste, provenance
 from lgan_jax.media.images import to_bytes
+from lgan_jax.protocols import ActionUnitEditor
 
 Units = Float32[np.ndarray, " 17"]
 
@@ -50,7 +51,7 @@ class ExpressionStudio:
       known: landmarks that define the frame; see `Locator`.
     """
 
-    model: Model
+    model: ActionUnitEditor
     name: str
     known: Mapping[str, np.ndarray]
 

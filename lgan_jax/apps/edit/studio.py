@@ -19,7 +19,7 @@ from lgan_jax.apps.shared.training_distance import TrainingDistance
 from lgan_jax.media import image_grid, images, output, provenance
 from lgan_jax.media.images import to_bytes
 from lgan_jax.media.source import Source
-from lgan_jax.methods.landmarkgan.evaluation import makers
+from lgan_jax.protocols import Reenactor
 
 Maker = Callable[[np.ndarray], np.ndarray]  # landmarks (N, 2) to the images (people, size, size, 3) of a look
 
@@ -29,7 +29,7 @@ _LEAST_SIDE = 256  # of a video's images in pixels
 
 
 @runtime_checkable
-class Model(makers.Model, Protocol):
+class Model(Reenactor, Protocol):
     """The methods of a trained LandmarkGAN that the editor calls, beside those of an evaluation."""
 
     def clamped(self, landmarks: Any, target: Any) -> Any:
@@ -125,11 +125,11 @@ class Studio:
             places = range(first, min(first + _COLUMNS, len(edits)))
             free = [None] * (min(_COLUMNS, len(edits)) - len(places))
             drawn = [image_grid.draw_landmarks(edits[i], info.scheme, info.size) for i in places]
-            rows.append(image_grid.Row("landmarks", [*drawn, *free]))
+            rows.append(image_grid.GridRow("landmarks", [*drawn, *free]))
             for row, person in enumerate(look.people):
-                rows.append(image_grid.Row(info.identities[person], [*(made[i][row] for i in places), *free]))
+                rows.append(image_grid.GridRow(info.identities[person], [*(made[i][row] for i in places), *free]))
         columns = [""] * len(rows[0].cells)
-        return provenance.png_bytes(image_grid.sheet(rows, columns, info.size), self.name)
+        return provenance.png_bytes(image_grid.image_grid(rows, columns, info.size), self.name)
 
     def video(self, edits: Float32[np.ndarray, "n N 2"], make: Maker) -> bytes:
         """A short video from each edit to the next, as an MP4 file with provenance metadata.

@@ -13,17 +13,18 @@ from lgan_jax.apps.express.command import Options
 from lgan_jax.apps.express.target_units import Units
 from lgan_jax.apps.shared import device, loading, photo_face
 from lgan_jax.apps.shared.face_reader import FROM_IBUG68, Locator
-from lgan_jax.apps.shared.photo_face import Model, Photo
+from lgan_jax.apps.shared.photo_face import Photo
 from lgan_jax.faces import Faces
 from lgan_jax.media import output, provenance
-from lgan_jax.media.image_grid import Row, sheet
+from lgan_jax.media.image_grid import GridRow, image_grid
 from lgan_jax.media.images import to_bytes
 from lgan_jax.media.photos import TRANSPARENT, with_alpha
 from lgan_jax.methods.dftnet.model import ExpressionEditor
-from lgan_jax.methods.expression.evaluation.measures import Model as Synthesizer
 from lgan_jax.methods.expression.model import ExpressionSynthesizer
+from lgan_jax.protocols import ActionUnitEditor, GuidedSynthesizer
 
 Say = Callable[[str], None]
+Find = Callable[[np.ndarray], np.ndarray | None]  # the landmarks in an image
 
 _OTHERWISE = "is a run neither of DFT-Net nor of landmark and expression guided synthesis: it cannot edit expressions"
 _SHOWN = 0.05  # intensity from which a unit is named
@@ -51,9 +52,7 @@ def _express(options: Options) -> int:
     return (run_labelled if labelled else run)(options, model, locator, faces.measure)
 
 
-def run(
-    options: Options, model: Model, locator: Locator, find: Callable[[np.ndarray], np.ndarray | None], say: Say = print
-) -> int:
+def run(options: Options, model: ActionUnitEditor, locator: Locator, find: Find, say: Say = print) -> int:
     """Edits with a DFT-Net and a locator that are ready, and writes the result. See `express`.
 
     `find` gives the landmarks of a generated face, or None; they say how far the outline moved.
@@ -75,13 +74,7 @@ def run(
     return 0
 
 
-def run_labelled(
-    options: Options,
-    model: Synthesizer,
-    locator: Locator,
-    find: Callable[[np.ndarray], np.ndarray | None],
-    say: Say = print,
-) -> int:
+def run_labelled(options: Options, model: GuidedSynthesizer, locator: Locator, find: Find, say: Say = print) -> int:
     """As `run`, with a synthesizer: the other face's landmarks, aligned as the face itself, and an expression's label.
 
     Raises `ValueError` where dlib's points do not make up the run's scheme.
@@ -134,17 +127,12 @@ def _steps(options: Options, own: Units, units: Units) -> tuple[np.ndarray, np.n
 
 
 def _write(
-    options: Options,
-    photo: Photo,
-    faces: Sequence[np.ndarray],
-    levels: np.ndarray,
-    find: Callable[[np.ndarray], np.ndarray | None],
-    say: Say,
+    options: Options, photo: Photo, faces: Sequence[np.ndarray], levels: np.ndarray, find: Find, say: Say
 ) -> None:
     source = photo_face.open_photo(options.image, "--image")
     with output.open_output(options.place, source, options.workdir.resolve().name) as made:
         if options.series and not options.moving:
-            made.write(_sheet(options, photo, faces, levels), 0)
+            made.write(_grid(options, photo, faces, levels), 0)
         else:
             for time, face in enumerate(faces):
                 image = face if options.face_only else photo_face.put_back(photo, face, find(face))
@@ -157,8 +145,8 @@ def _write(
         made.commit()
 
 
-def _sheet(options: Options, photo: Photo, faces: Sequence[np.ndarray], levels: np.ndarray) -> np.ndarray:
+def _grid(options: Options, photo: Photo, faces: Sequence[np.ndarray], levels: np.ndarray) -> np.ndarray:
     """An image grid of the source face and all steps."""
     name = "" if options.sweep is None else f"AU {options.sweep} at "
     cells = [photo_face.original(photo), *faces]
-    return sheet([Row("", cells)], ["source", *(f"{name}{level:g}" for level in levels)], cells[0].shape[0])
+    return image_grid([GridRow("", cells)], ["source", *(f"{name}{level:g}" for level in levels)], cells[0].shape[0])

@@ -18,12 +18,13 @@ from lgan_jax.apps.shared.face_reader import Locator
 from lgan_jax.core import FaceInfo
 from lgan_jax.frames import to_pixels
 from lgan_jax.media import output, provenance, pts
-from lgan_jax.media.image_grid import Row, draw_landmarks, sheet
+from lgan_jax.media.image_grid import GridRow, draw_landmarks, image_grid
 from lgan_jax.media.images import to_bytes, to_floats
 from lgan_jax.media.source import open_source, read_photo
-from lgan_jax.methods.began.evaluation.measures import way
-from lgan_jax.methods.began.evaluation.sheets import way_picture
+from lgan_jax.methods.began.evaluation.image_grids import interpolation_grid
+from lgan_jax.methods.began.evaluation.metrics import interpolated
 from lgan_jax.methods.began.model import LandmarkedFaces
+from lgan_jax.protocols import LandmarkedGenerator
 
 Say = Callable[[str], None]
 Faces = UInt8[np.ndarray, "n size size 3"]
@@ -33,19 +34,11 @@ _SHOWN = 256  # pixels a side of the video at least
 
 
 @runtime_checkable
-class Model(Protocol):
+class Model(LandmarkedGenerator, Protocol):
     """The part of a trained model that inverts and generates; see `LandmarkedFaces`."""
-
-    info: FaceInfo
 
     def invert(self, image: Any) -> Any:
         """The inversion of faces in [-1, 1]: `z`, `image`, `landmarks`, `error`, `updates`."""
-
-    def generate(self, z: Any) -> Any:
-        """Faces in [-1, 1]."""
-
-    def landmarks(self, z: Any) -> Any:
-        """Landmarks in [0, 1]."""
 
 
 def invert(options: Options) -> int:
@@ -95,10 +88,10 @@ def run(options: Options, model: Model, faces: Faces, say: Say = print) -> None:
         for i, path in enumerate(options.files):
             say(f"{path.name}: error {found.error[i] / 2:.2%} after {int(found.updates[i])} updates")
             _write(part / path.stem, found, i, name)
-        provenance.write_png(part / f"{OWN[0]}.png", _sheet(options, model, faces, found), name)
+        provenance.write_png(part / f"{OWN[0]}.png", _grid(options, model, faces, found), name)
         if len(targets) == 2 and (options.mirror or options.interpolate):
-            z = way(found.z[0], found.z[1], options.steps)
-            image = way_picture(model, z, (np.ascontiguousarray(targets[0]), np.ascontiguousarray(targets[1])))
+            z = interpolated(found.z[0], found.z[1], options.steps)
+            image = interpolation_grid(model, z, (np.ascontiguousarray(targets[0]), np.ascontiguousarray(targets[1])))
             provenance.write_png(part / f"{OWN[1]}.png", image, name)
             _write_video(part / f"{OWN[1]}.mp4", options, model, z, name)
         new.commit()
@@ -121,18 +114,18 @@ def _write(path: Path, found: Any, i: int, run: str) -> None:
     path.with_name(f"{path.name}.json").write_text(json.dumps(about, indent=1) + "\n")
 
 
-def _sheet(options: Options, model: Model, faces: Faces, found: Any) -> UInt8[np.ndarray, "H W 3"]:
+def _grid(options: Options, model: Model, faces: Faces, found: Any) -> UInt8[np.ndarray, "H W 3"]:
     scheme, size = model.info.scheme, model.info.size
     made = to_bytes(found.image)
     rows = [
-        Row(
+        GridRow(
             path.stem,
             [faces[i], made[i], draw_landmarks(found.landmarks[i], scheme, size, on=made[i])],
             ["", f"error {found.error[i] / 2:.1%}", ""],
         )
         for i, path in enumerate(options.files)
     ]
-    return sheet(rows, ["photo", "generated from z", "landmarks"], size)
+    return image_grid(rows, ["photo", "generated from z", "landmarks"], size)
 
 
 def _write_video(path: Path, options: Options, model: Model, z: Float32[np.ndarray, "steps 64"], run: str) -> None:

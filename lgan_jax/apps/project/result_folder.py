@@ -14,8 +14,7 @@ from jaxtyping import Float32, UInt8
 from lgan_jax import files
 from lgan_jax.apps.project.aligned import Face
 from lgan_jax.landmarks import Scheme
-from lgan_jax.media import image_grid as sheets
-from lgan_jax.media import output, provenance
+from lgan_jax.media import image_grid, output, provenance
 from lgan_jax.media.images import encode_png, resized, to_bytes, to_floats
 from lgan_jax.media.source import Source
 from lgan_jax.methods.projection.projector import Projection, Projector
@@ -80,7 +79,7 @@ def write(
 def with_landmarks(image: Image, landmarks: Points, scheme: Scheme) -> Image:
     """An image, of 256 pixels at least, with landmarks in [0, 1] drawn over it."""
     large = resized(image, max(_SMALLEST, len(image)))
-    return sheets.trace(large, landmarks, scheme, sheets.LINE, sheets.POINT)
+    return image_grid.trace(large, landmarks, scheme, image_grid.LINE, image_grid.POINT)
 
 
 def with_seen_landmarks(image: Image, projector: Projector) -> Image:

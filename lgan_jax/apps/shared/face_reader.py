@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import ArrayLike, Float, Float32, Float64, UInt8
+from jaxtyping import Float, Float32, Float64, UInt8
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import align
@@ -18,6 +18,7 @@ from lgan_jax.faces import Box, Faces
 from lgan_jax.landmarks import IBUG68, IBUG68_TO_INNER49, WFLW98_TO_IBUG68, Scheme
 from lgan_jax.metrics.identity import SAME_PERSON, identity_distance
 from lgan_jax.ops import procrustes
+from lgan_jax.protocols import LandmarkDetector
 
 # The points of a scheme that align a face, and the same points among iBUG's 68: all that both have inside the outline.
 _ALIGNED_BY = {
@@ -28,16 +29,6 @@ _ALIGNED_BY = {
 _TURNED = {180: "upside down", 90: "on its side", 270: "on its side"}
 # The points of iBUG's 68 that make up a scheme, where they do.
 FROM_IBUG68 = {"ibug68": np.arange(IBUG68.count), "inner49": IBUG68_TO_INNER49}
-
-
-@runtime_checkable
-class Model(Protocol):
-    """The part of a trained model that reads landmarks."""
-
-    info: FaceInfo
-
-    def detect(self, images: ArrayLike) -> Float32[np.ndarray, "*batch n 2"]:
-        """Landmarks in [0, 1] of faces `(..., size, size, 3)` in [-1, 1]."""
 
 
 @runtime_checkable
@@ -155,7 +146,7 @@ class FaceReader(Locator):
 
     def __init__(
         self,
-        model: Model,
+        model: LandmarkDetector,
         known: Mapping[str, np.ndarray],
         landmarks: Literal["auto", "dlib", "detector"] = "auto",
         faces: Faces | None = None,

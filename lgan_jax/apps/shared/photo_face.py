@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
 from lgan_jax.apps.shared.face_reader import Located, Locator
-from lgan_jax.core import FaceInfo
 from lgan_jax.data import align
 from lgan_jax.faces import Box
 from lgan_jax.landmarks import IBUG68
@@ -19,23 +18,11 @@ from lgan_jax.media.images import to_bytes, to_floats
 from lgan_jax.media.paste import edge, paste
 from lgan_jax.media.source import Source, open_source
 from lgan_jax.methods.dftnet.evaluation.flows import warped
+from lgan_jax.protocols import ActionUnitEditor
 
 _MOST = 1024  # pixels a side of an edited face
 
 Image = UInt8[np.ndarray, "_ _ 3"]
-
-
-@runtime_checkable
-class Model(Protocol):
-    """The part of a trained DFT-Net that edits; see `ExpressionEditor`."""
-
-    info: FaceInfo
-
-    def edit(self, image: Any, action_units: Any) -> Any:
-        """Faces `(n, size, size, 3)` in [-1, 1] with action units `(n, 17)`."""
-
-    def estimate(self, image: Any) -> np.ndarray:
-        """The action units `(n, 17)` of faces."""
 
 
 class Photo(NamedTuple):
@@ -98,7 +85,7 @@ def in_range(photo: Photo) -> Float32[np.ndarray, "1 size size 3"]:
     return to_floats(photo.face.crop[None])
 
 
-def edited(model: Model, photo: Photo, units: Float32[np.ndarray, "n 17"]) -> list[Any]:
+def edited(model: ActionUnitEditor, photo: Photo, units: Float32[np.ndarray, "n 17"]) -> list[Any]:
     """The face edited by a model, for each of n sets of action units: `Edited`, without the leading axis."""
     made = model.edit(np.repeat(in_range(photo), len(units), 0), units)
     return [type(made)(*(part[i] for part in made)) for i in range(len(units))]

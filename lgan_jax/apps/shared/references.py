@@ -21,6 +21,7 @@ from lgan_jax.faces import Faces
 from lgan_jax.landmarks import Scheme
 from lgan_jax.media import files as media
 from lgan_jax.media.source import Source, open_source
+from lgan_jax.protocols import LandmarkDetector
 
 MOST = 128  # frames that are searched for a face
 FEWEST = 2  # usable frames
@@ -29,7 +30,7 @@ _PIECE = 16  # frames whose landmarks are read at once
 
 
 @runtime_checkable
-class Model(face_reader.Model, Protocol):
+class Model(LandmarkDetector, Protocol):
     """The part of a trained model that takes new people; see `LandmarkGAN`."""
 
     def check_takes_people(self) -> None:

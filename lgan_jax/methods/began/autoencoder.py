@@ -27,7 +27,7 @@ from lgan_jax.nn.initialisers import initial_variables
 
 _ROWS = 8  # of the pictures to look at
 _KEPT = 0.995  # at each step of the features' mean and products
-_ADAM = optimizers.Settings(name="adam", learning_rate=1e-3)
+_ADAM = optimizers.Adam(learning_rate=1e-3)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,7 +29,7 @@ from lgan_jax.ops.heatmaps import with_dots
 from lgan_jax.ops.norms import safe_norm
 
 _ROWS = 8  # of the pictures to look at
-_ADAM = optimizers.Settings(name="adam", learning_rate=3e-4)
+_ADAM = optimizers.Adam(learning_rate=3e-4)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -27,7 +27,7 @@ _ROWS = 8  # of the pictures to look at
 _SMOOTHING = 0.99  # of the convergence measure, to see its trend
 _ALIKE = 0.3  # made faces vary less than this share of what real ones do: mode collapse
 _RISEN = 1.5  # times the lowest that the convergence measure was at: divergence
-_ADAM = optimizers.Settings(name="adam", learning_rate=1e-4, b1=0.5, b2=0.999)
+_ADAM = optimizers.Adam(learning_rate=1e-4, b1=0.5, b2=0.999)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from lgan_jax.nn.convolution import Conv, Enlarging
-from lgan_jax.nn.initialisers import kaiming_normal
 
 Image = Float[Array, "batch height width 3"]
 Maps = Float[Array, "batch rows columns channels"]
@@ -52,9 +51,9 @@ class Encoder(nn.Module):
                 break
             wider = min(level + 2, _WIDEST) * self.width
             # The mean before the 1×1 convolution: the same as after it, for a quarter of the work.
-            x = Conv(wider, 1, dtype=self.dtype, kernel_init=kaiming_normal, name=f"widen_{level}")(_halved(x))
+            x = Conv(wider, 1, dtype=self.dtype, name=f"widen_{level}")(_halved(x))
         x = x.reshape(len(x), -1).astype(jnp.float32)
-        return nn.Dense(self.features, kernel_init=kaiming_normal, name="features")(x)
+        return nn.Dense(self.features, name="features")(x)
 
 
 class Decoder(nn.Module):
@@ -75,7 +74,7 @@ class Decoder(nn.Module):
 
     @nn.compact
     def __call__(self, latent: Latent) -> Float[Array, "batch {self.size} {self.size} 3"]:
-        x = nn.Dense(SMALLEST**2 * self.width, kernel_init=kaiming_normal, name="maps")(latent)
+        x = nn.Dense(SMALLEST**2 * self.width, name="maps")(latent)
         x = first = x.reshape(len(x), SMALLEST, SMALLEST, self.width)
         for level in itertools.count():
             for i in range(2):
@@ -124,13 +123,13 @@ class LandmarkGenerator(nn.Module):
     def __call__(self, latent: Latent) -> Float[Array, "batch {self.points} 2"]:
         x = latent
         for i in range(3):
-            x = nn.relu(nn.Dense(_HIDDEN, kernel_init=kaiming_normal, name=f"hidden_{i}")(x))
-        x = nn.sigmoid(nn.Dense(2 * self.points, kernel_init=kaiming_normal, name="landmarks")(x))
+            x = nn.relu(nn.Dense(_HIDDEN, name=f"hidden_{i}")(x))
+        x = nn.sigmoid(nn.Dense(2 * self.points, name="landmarks")(x))
         return x.reshape(len(x), self.points, 2)
 
 
 def _conv(features: int, name: str, dtype: Any, layer: type[nn.Module] = Conv) -> nn.Module:
-    return layer(features, dtype=dtype, kernel_init=kaiming_normal, name=name)
+    return layer(features, dtype=dtype, name=name)
 
 
 def _halved(x: Maps) -> Float[Array, "batch half_rows half_columns channels"]:

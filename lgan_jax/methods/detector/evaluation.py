@@ -1,118 +1,78 @@
-"""Evaluation of a landmark detector: NME, failure rate and AUC at 0.10, for all pictures and by attribute."""
+"""Evaluation of a landmark detector: NME, failure rate and AUC at 0.10, for all images and by attribute."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import NamedTuple
 
 import numpy as np
 
 from lgan_jax.action_units import EXPRESSIONS
-from lgan_jax.core import FaceInfo
-from lgan_jax.data import FaceData
+from lgan_jax.config import within
 from lgan_jax.data.builders.wflw import ATTRIBUTES
 from lgan_jax.data.kept import evenly
-from lgan_jax.evaluation import report
-from lgan_jax.evaluation.tables import Column, Table
-from lgan_jax.evaluation.tables import Row as Line
-from lgan_jax.media.image_grid import LINE, POINT, TRUE, Row, cell_side, sheet, trace
+from lgan_jax.evaluation.harness import Evaluation, Setup
+from lgan_jax.evaluation.report import ReportImage, grid
+from lgan_jax.evaluation.tables import Column, Table, Values, measured_rows, scalar
+from lgan_jax.media.image_grid import LINE, POINT, TARGET, GridRow, cell_side, trace
 from lgan_jax.media.images import resized, to_floats
 from lgan_jax.metrics.alignment import THRESHOLD, Alignment, by_attribute, nme
-from lgan_jax.metrics.summary import Figure
 
 _CHUNK = 32
-_CASES = 6  # best and worst pictures shown of each
+_SHOWN = 6  # best and worst images shown of each
 _LARGE_YAW, _LARGE_PITCH = 20.0, 12.0  # degrees: where a built-in face counts as "large pose"
 
 _COLUMNS = (
-    Column("nme", "NME", "mean distance of a landmark from its place over the distance between the outer eye corners; "
-           "mean over pictures", "lower", 2, True),
-    Column("failure_rate", "failures", f"share of pictures whose error is above {THRESHOLD:.0%}", "lower", 2, True),
+    Column("nme", "NME", "mean distance of a landmark from the ground truth over the distance between the outer eye "
+           "corners; mean over images", "lower", 2, True),
+    Column("failure_rate", "failures", f"share of images whose error is above {THRESHOLD:.0%}", "lower", 2, True),
     Column("auc", "AUC", f"area under the curve of cumulative errors up to {THRESHOLD:.0%}; 1 is best", "higher", 4),
-    Column("count", "pictures", "how many pictures have the attribute", "neither", 0),
+    Column("count", "images", "how many images have the attribute", "neither", 0),
 )  # fmt: skip
-
-
-@runtime_checkable
-class Model(Protocol):
-    """What an evaluation needs of a trained detector."""
-
-    @property
-    def info(self) -> FaceInfo:
-        """Scheme, size and identities of its data."""
-
-    def detect(self, images: Any) -> Any:
-        """Landmarks `(n, N, 2)` in [0, 1] of pictures `(n, H, W, 3)` in [-1, 1]."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How much is looked at.
+    """How much is measured.
 
     Attributes:
-      frames: test pictures that are measured at most, evenly spaced (WFLW's test split has 2,500).
+      frames: test images that are measured at most, evenly spaced (WFLW's test split has 2,500).
     """
 
     frames: int = 2500
 
     def __post_init__(self) -> None:
-        if self.frames < 1:
-            raise ValueError(f"frames must be at least 1, not {self.frames}")
+        within(self, 1, math.inf, "frames")
 
 
-def evaluate(
-    model: Model, data: FaceData, settings: Settings, out: Path, about: Mapping[str, str] | None = None
-) -> report.Report:
-    """Measures the detector on test pictures and writes the report into the folder `out`.
+class Measured(NamedTuple):
+    """Indices into the test split, the NME of each, and NME, failure rate and AUC by attribute."""
 
-    Args:
-      model: finds landmarks.
-      data: its test split is measured.
-      settings: how much is looked at.
-      out: the report's folder, made if missing.
-      about: more facts to show with the figures, such as which weights these are.
-
-    Raises:
-      ValueError: the model and the data differ in scheme or size, or there is no test picture.
-      OSError: the report cannot be written.
-    """
-    evaluation = report.Evaluation(data, settings, out, about or {})
-    report.check(model.info, data)
-    places = evenly(np.arange(len(data.test)), settings.frames)
-    errors, flags = _measure(model, data, places)
-    groups = by_attribute(errors, flags)
-    size = f"{len(places)} test pictures of {data.info.size}×{data.info.size} pixels"
-    return evaluation.finish(
-        title="Landmark detector",
-        verdict=f"Mean error {groups['all'].nme:.2%} of the distance between the eyes, over {size}.",
-        good=None,
-        measured=f"{size}, {data.info.scheme.count} landmarks ({data.info.scheme.name})",
-        tables=[
-            Table(
-                key="alignment",
-                title="Alignment",
-                about=f"{size}.",
-                columns=_COLUMNS,
-                rows=[Line(name, _figures(group)) for name, group in groups.items()],
-                compare=False,
-            )
-        ],
-        sheets=[_cases(model, data, places, errors)],
-    )
+    indices: np.ndarray
+    errors: np.ndarray
+    groups: Mapping[str, Alignment]
 
 
-def _measure(model: Model, data: FaceData, places: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """NME `(n,)` of each picture, and which attributes it has."""
+def measure(setup: Setup) -> Measured:
+    """The detector on the test split; it has no baseline."""
+    data = setup.data
+    indices = evenly(np.arange(len(data.test)), setup.settings.frames)
     errors, flags = [], []
-    for start in range(0, len(places), _CHUNK):
-        records = [data.test[int(place)] for place in places[start : start + _CHUNK]]
-        true = np.stack([record["landmarks"] for record in records])
-        found = np.asarray(model.detect(to_floats(np.stack([record["image"] for record in records]))), np.float32)
-        errors.append(nme(found, true, data.info.scheme))
+    for start in range(0, len(indices), _CHUNK):
+        records = [data.test[int(index)] for index in indices[start : start + _CHUNK]]
+        errors.append(
+            nme(_detected(setup, records), np.stack([each["landmarks"] for each in records]), data.info.scheme)
+        )
         flags += [dict(_attributes(record)) for record in records]
-    return np.concatenate(errors), {name: np.array([flag[name] for flag in flags]) for name in flags[0]}
+    found = np.concatenate(errors)
+    groups = by_attribute(found, {name: np.array([flag[name] for flag in flags]) for name in flags[0]})
+    return Measured(indices, found, groups)
+
+
+def _detected(setup: Setup, records: list[Mapping[str, np.ndarray]]) -> np.ndarray:
+    return np.asarray(setup.model.detect(to_floats(np.stack([record["image"] for record in records]))), np.float32)
 
 
 def _attributes(record: Mapping[str, np.ndarray]) -> Iterator[tuple[str, bool]]:
@@ -125,30 +85,57 @@ def _attributes(record: Mapping[str, np.ndarray]) -> Iterator[tuple[str, bool]]:
         yield "expression", int(record["expression"]) != EXPRESSIONS.index("neutral")
 
 
-def _figures(group: Alignment) -> dict[str, Figure]:
-    """The figures of a group, with its number of pictures."""
-    values = dataclasses.asdict(group)
-    return {
-        key: Figure(float(value), None, group.count, group.count) for key, value in values.items() if value is not None
-    }
+def _measured_images(setup: Setup, measured: Measured) -> str:
+    return f"{len(measured.indices)} test images of {setup.size}"
 
 
-def _cases(model: Model, data: FaceData, places: np.ndarray, errors: np.ndarray) -> report.Sheet:
-    order = np.argsort(errors, kind="stable")
-    count = min(_CASES, len(order))
-    side = cell_side(data.info.size)
-    rows = []
-    for heading, chosen in (("best", order[:count]), ("worst", order[::-1][:count])):
-        records = [data.test[int(place)] for place in places[chosen]]
-        found = np.asarray(model.detect(to_floats(np.stack([record["image"] for record in records]))))
-        cells = []
-        for record, points in zip(records, found):
-            picture = trace(resized(record["image"], side), record["landmarks"], data.info.scheme, TRUE, TRUE)
-            cells.append(trace(picture, points, data.info.scheme, LINE, POINT))
-        rows.append(Row(heading, cells, [f"NME {errors[i]:.1%}" for i in chosen]))
-    return report.Sheet(
-        name="cases",
-        title="Best and worst",
-        caption="Amber: where the landmarks are. Teal: where the detector finds them.",
-        image=sheet(rows, [""] * count, data.info.size),
+def alignment(setup: Setup, measured: Measured) -> Table:
+    """All images, and those of each attribute."""
+    rows: dict[str, Values] = {}
+    for name, group in measured.groups.items():
+        values = dataclasses.asdict(group)
+        rows[name] = {k: scalar(value, group.count, group.count) for k, value in values.items() if value is not None}
+    return Table(
+        key="alignment",
+        title="Alignment",
+        about=f"{_measured_images(setup, measured)}.",
+        columns=_COLUMNS,
+        rows=measured_rows(rows, _COLUMNS),
+        compare=False,
     )
+
+
+def best_and_worst(setup: Setup, measured: Measured) -> ReportImage:
+    """The images of least and of largest error."""
+    info, order = setup.data.info, np.argsort(measured.errors, kind="stable")
+    count, side, rows = min(_SHOWN, len(order)), cell_side(info.size), []
+    for heading, chosen in (("best", order[:count]), ("worst", order[::-1][:count])):
+        records = [setup.data.test[int(index)] for index in measured.indices[chosen]]
+        cells = []
+        for record, points in zip(records, _detected(setup, records)):
+            image = trace(resized(record["image"], side), record["landmarks"], info.scheme, TARGET, TARGET)
+            cells.append(trace(image, points, info.scheme, LINE, POINT))
+        rows.append(GridRow(heading, cells, [f"NME {measured.errors[i]:.1%}" for i in chosen]))
+    caption = "Amber: the ground truth. Teal: the detected landmarks."
+    return grid("best-and-worst", "Best and worst", caption, rows, [""] * count, info.size)
+
+
+def _verdict(setup: Setup, measured: Measured) -> tuple[str, None]:
+    error = measured.groups["all"].nme
+    return f"Mean error {error:.2%} of the distance between the eyes, over {_measured_images(setup, measured)}.", None
+
+
+def _measured_on(setup: Setup, measured: Measured) -> str:
+    scheme = setup.data.info.scheme
+    return f"{_measured_images(setup, measured)}, {scheme.count} landmarks ({scheme.name})"
+
+
+EVALUATION = Evaluation(
+    title="Landmark detector",
+    measure=measure,
+    measured_on=_measured_on,
+    tables=(alignment,),
+    images=(best_and_worst,),
+    verdict=_verdict,
+)
+evaluate = EVALUATION.run

@@ -25,8 +25,8 @@ from lgan_jax.ops import augment, dsnt
 from lgan_jax.ops.heatmaps import with_dots
 from lgan_jax.ops.norms import safe_norm
 
-_OPTIMIZER = optimizers.Settings(
-    learning_rate=2.5e-4, schedule="step", factor=0.1, every=20_000, final_learning_rate=1e-6
+_OPTIMIZER = optimizers.RMSProp(
+    learning_rate=2.5e-4, schedule=optimizers.Step(factor=0.1, every=20_000, final_learning_rate=1e-6)
 )
 
 

@@ -10,7 +10,6 @@ from jaxtyping import Array, Float
 
 from lgan_jax.nn.convolution import Conv
 from lgan_jax.nn.fan import SMALLEST_MAP, FaceAlignmentNetwork
-from lgan_jax.nn.initialisers import kaiming_normal
 from lgan_jax.ops.dsnt import spatial_softmax
 
 
@@ -33,5 +32,5 @@ class HeatmapDetector(nn.Module):
         fan = FaceAlignmentNetwork(
             self.points, self.width, self.depth, self.dtype, smallest_map=self.smallest_map, name="fan"
         )
-        mix = Conv(self.points, 1, use_bias=False, dtype=jnp.float32, kernel_init=kaiming_normal, name="mix")
+        mix = Conv(self.points, 1, use_bias=False, dtype=jnp.float32, name="mix")
         return spatial_softmax(mix(fan(image, train)))

@@ -31,9 +31,7 @@ Keys = Any  # `(batch,)` typed keys, one an example
 
 _NOISE = 0.1  # of the action units that are aimed at, either way
 ROWS = 6  # of the pictures to look at
-OPTIMIZER = optimizers.Settings(
-    name="adam", learning_rate=1e-4, b1=0.5, b2=0.999, schedule="linear", constant_fraction=2 / 3
-)
+OPTIMIZER = optimizers.Adam(learning_rate=1e-4, b1=0.5, b2=0.999, schedule=optimizers.Linear(constant_fraction=2 / 3))
 
 
 @dataclasses.dataclass(frozen=True)

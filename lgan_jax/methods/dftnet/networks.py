@@ -15,7 +15,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from lgan_jax.nn.convolution import Conv, Doubling
-from lgan_jax.nn.initialisers import kaiming_normal
 from lgan_jax.ops.warp import warp
 
 _SLOPE = 0.01  # of the discriminator's LeakyReLU
@@ -81,7 +80,7 @@ class Decoder(nn.Module):
     def __call__(self, code: Array, units: Units, skips: tuple[Array, ...] = ()) -> Array:
         x = code
         for i in (1, 0):
-            x = Doubling(2**i * self.width, dtype=self.dtype, kernel_init=kaiming_normal, name=f"up_{i}")(x)
+            x = Doubling(2**i * self.width, dtype=self.dtype, name=f"up_{i}")(x)
             x = nn.relu(_told(x, units, f"up_{i}", self.dtype))
             x = jnp.concatenate([x, skips[i]], -1) if skips else x
         return x
@@ -169,12 +168,12 @@ def _coloured(image: Image, change: Image) -> Image:
 
 def _conv(features: int, kernel_size: Any, name: str, dtype: Any, **options: Any) -> Conv:
     options = {"use_bias": False, **options}
-    return Conv(features, kernel_size, dtype=dtype, kernel_init=kaiming_normal, name=name, **options)
+    return Conv(features, kernel_size, dtype=dtype, name=name, **options)
 
 
 def _told(x: Array, units: Units, name: str, dtype: Any) -> Array:
     """Channels normalised, then scaled and shifted by what the action units say."""
-    dense = nn.Dense(2 * x.shape[-1], use_bias=False, dtype=dtype, kernel_init=kaiming_normal, name=f"{name}_units")
+    dense = nn.Dense(2 * x.shape[-1], use_bias=False, dtype=dtype, name=f"{name}_units")
     scale, shift = jnp.split(dense(units)[:, None, None], 2, -1)
     return _norm(f"{name}_norm", dtype)(x) * (1 + scale) + shift
 

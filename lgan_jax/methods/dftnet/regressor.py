@@ -33,7 +33,7 @@ Keys = Any  # `(batch,)` typed keys, one an example
 UNITS = len(action_units.NUMBERS)
 _ROWS = 6  # of the pictures to look at
 _GROWTH = 0.2  # of the steps: how long the perturbation grows
-_OPTIMIZER = optimizers.Settings(name="adam", learning_rate=1e-3, schedule="cosine", warmup_steps=100)
+_OPTIMIZER = optimizers.Adam(learning_rate=1e-3, schedule=optimizers.Cosine(warmup_steps=100))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -36,7 +36,7 @@ _STEP, _SMALLEST = 8, 32  # pixels: sizes of pictures that the networks can take
 _DEVIATION = 0.02  # of the weights at the start
 _LAYER = "conv1_2"  # of VGG19, in Eq. 6
 _ROWS = 6  # of the pictures to look at
-_ADAM = optimizers.Settings(name="adam", learning_rate=2e-4, b1=0.5, b2=0.999)
+_ADAM = optimizers.Adam(learning_rate=2e-4, b1=0.5, b2=0.999)
 
 
 @dataclasses.dataclass(frozen=True)

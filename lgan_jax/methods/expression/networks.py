@@ -20,12 +20,12 @@ from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.core import folded
 from lgan_jax.nn.batch_norm import batch_norm
 from lgan_jax.nn.convolution import Conv, Doubling
+from lgan_jax.nn.initialisers import kaiming_normal
 from lgan_jax.ops.heatmaps import convolved_gaussians
 
 SIGMA = 2 / 128  # of a heatmap, in picture widths
 SHRINK = 4  # what migration units work on is so much smaller than the picture
 _SLOPE = 0.2  # of the discriminators' LeakyReLU
-_NORMAL = nn.initializers.normal(0.02)
 
 Image = Float[Array, "batch height width 3"]
 Maps = Float[Array, "batch height width channels"]
@@ -59,7 +59,7 @@ class HeatmapConv(nn.Module):
     def __call__(self, landmarks: Landmarks, sides: tuple[int, int]) -> Face:
         """`sides` are the maps' height and width."""
         size = self.kernel_size
-        kernel = self.param("kernel", _NORMAL, (size, size, landmarks.shape[1], self.features), jnp.float32)
+        kernel = self.param("kernel", kaiming_normal, (size, size, landmarks.shape[1], self.features), jnp.float32)
         padding = {"reflect": (size - 1) // 2, "valid": 0}.get(self.padding, self.padding)
         made = convolved_gaussians(
             landmarks,
@@ -141,7 +141,7 @@ class Decoder(nn.Module):
     @nn.compact
     def __call__(self, x: Geometry, train: bool) -> Image:
         for i in (1, 0):
-            x = Doubling(2**i * self.width, dtype=self.dtype, kernel_init=_NORMAL, name=f"up_{i}")(x)
+            x = Doubling(2**i * self.width, dtype=self.dtype, name=f"up_{i}")(x)
             x = nn.relu(batch_norm(train, self.dtype, f"norm_{i}")(x))
         return nn.tanh(_conv(3, 7, "colours", jnp.float32, padding="reflect", use_bias=True)(x))
 
@@ -236,7 +236,7 @@ def _seen(
 
 def _conv(features: int, kernel_size: int, name: str, dtype: Any, **options: Any) -> Conv:
     options = {"use_bias": False, **options}
-    return Conv(features, kernel_size, dtype=dtype, kernel_init=_NORMAL, name=name, **options)
+    return Conv(features, kernel_size, dtype=dtype, name=name, **options)
 
 
 def _of(keys: Keys, number: int) -> Keys:

@@ -25,7 +25,7 @@ from lgan_jax.ops.norms import safe_norm
 
 Landmarks = Float[Array, "batch identities n 2"]
 
-_AS_PUBLISHED = optimizers.Settings(learning_rate=1e-5, weight_decay=1e-4)
+_AS_PUBLISHED = optimizers.RMSProp(learning_rate=1e-5, weight_decay=1e-4)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,6 @@ from jaxtyping import Array, Float
 
 from lgan_jax.landmarks import Scheme
 from lgan_jax.nn.convolution import Conv
-from lgan_jax.nn.initialisers import kaiming_normal
 from lgan_jax.nn.upscale import UpscaleBlock
 from lgan_jax.ops.heatmaps import group_heatmaps
 from lgan_jax.ops.warp import warp
@@ -42,7 +41,7 @@ class LandmarkMLP(nn.Module):
         features = (*(self.width,) * 4, x.shape[-1])
         for i, count in enumerate(features):
             x = nn.leaky_relu(x, SLOPE) if i else x
-            x = nn.Dense(count, dtype=self.dtype, kernel_init=kaiming_normal, name=f"layer_{i}")(x)
+            x = nn.Dense(count, dtype=self.dtype, name=f"layer_{i}")(x)
         return x.astype(jnp.float32).reshape(landmarks.shape)
 
 
@@ -68,7 +67,7 @@ class LandmarkToFace(nn.Module):
         def features(full: int) -> int:
             return max(1, round(full * self.width))
 
-        options = {"dtype": self.dtype, "kernel_init": kaiming_normal}
+        options = {"dtype": self.dtype}
         count = landmarks.shape[0]
         x = nn.Dense(features(1024), name="layer_0", **options)(landmarks.reshape(count, -1))
         x = nn.Dense(16 * features(1024), name="layer_1", **options)(nn.leaky_relu(x, SLOPE))
@@ -77,7 +76,7 @@ class LandmarkToFace(nn.Module):
             x = UpscaleBlock(features(_CHANNELS[i]), self.dtype, name=f"upscale_{i}")(x)
             if i:
                 x = Conv(features(_CHANNELS[i]), name=f"conv_{i}", **options)(x)
-        x = Conv(3, 5, name="head", dtype=jnp.float32, kernel_init=kaiming_normal)(x)
+        x = Conv(3, 5, name="head", dtype=jnp.float32)(x)
         return 2 * nn.sigmoid(x) - 1
 
 
@@ -110,7 +109,7 @@ class ReferenceRefiner(nn.Module):
         size = smooth.shape[1]
 
         def conv(features: int, name: str, strides: int = 1) -> Conv:
-            return Conv(features, strides=strides, dtype=self.dtype, kernel_init=kaiming_normal, name=name)
+            return Conv(features, strides=strides, dtype=self.dtype, name=name)
 
         def active(x: Array) -> Array:
             return nn.leaky_relu(x, SLOPE)
@@ -125,13 +124,13 @@ class ReferenceRefiner(nn.Module):
         quarter = active(conv(2 * self.width, "quarter_down", 2)(half))
         quarter = active(conv(2 * self.width, "quarter")(quarter))
         eighth = active(conv(4 * self.width, "eighth_down", 2)(quarter))
-        shape = nn.Dense(4 * self.width, dtype=self.dtype, kernel_init=kaiming_normal, name="shape")
+        shape = nn.Dense(4 * self.width, dtype=self.dtype, name="shape")
         told = shape(2 * landmarks.reshape(len(landmarks), -1) - 1)[:, None, None]
         for i in range(2):
             residual = active(conv(4 * self.width, f"eighth_{i}_0")(active(eighth + told)))
             eighth = eighth + conv(4 * self.width, f"eighth_{i}_1")(residual)
         x = up(up(eighth, quarter, 2 * self.width, "quarter_out"), half, self.width, "half_out")
-        head = Conv(2 + 4 * 5, dtype=jnp.float32, kernel_init=kaiming_normal, name="head")(x)
+        head = Conv(2 + 4 * 5, dtype=jnp.float32, name="head")(x)
         flow = jax.image.resize(MOST_FLOW * jnp.tanh(head[..., :2]), (*smooth.shape[:3], 2), "linear")
         full = dm_pix.depth_to_space(head[..., 2:], 2)
         mix = nn.sigmoid(full[..., :1])

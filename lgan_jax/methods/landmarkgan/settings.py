@@ -8,8 +8,10 @@ from typing import Literal
 
 from lgan_jax import config, optimizers
 
-_AS_PUBLISHED = optimizers.Settings(
-    learning_rate=6e-5, weight_decay=1e-4, schedule="step", factor=0.9, every=2500, final_learning_rate=1e-5
+_AS_PUBLISHED = optimizers.RMSProp(
+    learning_rate=6e-5,
+    weight_decay=1e-4,
+    schedule=optimizers.Step(factor=0.9, every=2500, final_learning_rate=1e-5),
 )
 
 

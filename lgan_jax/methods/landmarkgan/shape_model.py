@@ -5,7 +5,7 @@ pose and expression e ~ N(0, W) (probabilistic linear discriminant analysis; Pri
 anybody, known or not, tells pose and expression apart from the shape of the face: E[e | x] = W (W + B)⁻¹ (x − μ). The
 converted landmarks are those of the target's mean face plus e. MarioNETte's landmark transformer (Ha et al., AAAI 2020)
 has the same decomposition with e found by a network. Several frames of one driver tell b better than one does
-(`with_driver`).
+(`with_driver`), and every person who is added makes W and B better (`with_person`).
 
 The constraint is that of active shape models (Cootes et al., CVIU 1995): landmarks are projected onto the principal
 directions of the target's own frames, and each coefficient is held within a multiple of its standard deviation.
@@ -35,20 +35,26 @@ class ShapeModel:
     """The statistics, of I people.
 
     Attributes:
+      count: how many people μ, W and B are of.
       mean: μ, `(2N,)`.
-      expression: W (W + B)⁻¹, `(2N, 2N)`.
       within: W, `(2N, 2N)`: the covariance of pose and expression, pooled over people.
+      between: B, `(2N, 2N)`: the covariance of the shapes of faces.
+      expression: W (W + B)⁻¹, `(2N, 2N)`.
       people: μ + b of each person, `(I, 2N)`.
       directions: principal directions of each person's frames, `(I, 2N, D)`, orthonormal columns.
       deviations: standard deviation along each, `(I, D)`.
+      driver: μ + b of the one person who drives, `(2N,)`, where that is known; see `with_driver`.
     """
 
+    count: Any
     mean: Any
-    expression: Any
     within: Any
+    between: Any
+    expression: Any
     people: Any
     directions: Any
     deviations: Any
+    driver: Any = None
 
 
 def fit(landmarks: Float[Array, "frames people n 2"]) -> ShapeModel:
@@ -58,27 +64,40 @@ def fit(landmarks: Float[Array, "frames people n 2"]) -> ShapeModel:
     people = flat.mean(0)
     mean, residuals = people.mean(0), flat - people[None]
     own = jnp.einsum("fip,fiq->ipq", residuals, residuals) / frames
-    identity = jnp.eye(flat.shape[-1])
-    within = own.mean(0) + _NOISE**2 * identity
+    within = own.mean(0) + _diagonal(mean, _NOISE)
     shapes = people - mean[None]
-    between = shapes.T @ shapes / max(count - 1, 1) + _PERSON_DEVIATION**2 * identity
-    # W (W + B)⁻¹ = ((W + B)⁻¹ W)⊤ of symmetric matrices
-    expression = jnp.linalg.solve(within + between, within).T
+    between = shapes.T @ shapes / max(count - 1, 1) + _diagonal(mean, _PERSON_DEVIATION)
     directions, deviations = jax.lax.map(lambda covariance: _principal(covariance, within, frames), own)
-    return ShapeModel(mean, expression, within, people, directions, deviations)
+    expression = _expression(within, between)
+    return ShapeModel(jnp.float32(count), mean, within, between, expression, people, directions, deviations)
 
 
 def with_person(model: ShapeModel, landmarks: Float[Array, "frames n 2"]) -> ShapeModel:
-    """The model with one more person, the last; what is common to all stays as it was."""
+    """The model with one more person, the last, of whom μ, W and B learn as well.
+
+    So with every person that is added, shapes of faces are told from pose and expression better, as if all had been
+    known from the start (Welford's update of mean and covariance).
+    """
     flat = landmarks.reshape(landmarks.shape[0], -1)
-    person = flat.mean(0)
+    person, count = flat.mean(0), model.count + 1
     residuals = flat - person[None]
-    directions, deviations = _principal(residuals.T @ residuals / len(flat), model.within, len(flat))
+    own = residuals.T @ residuals / len(flat)
+    floor = _diagonal(person, _PERSON_DEVIATION)
+    mean = model.mean + (person - model.mean) / count
+    within = model.within + (own + _diagonal(person, _NOISE) - model.within) / count
+    scatter = (model.between - floor) * jnp.maximum(count - 2, 1) + jnp.outer(person - model.mean, person - mean)
+    between = scatter / jnp.maximum(count - 1, 1) + floor
+    directions, deviations = _principal(own, within, len(flat))
 
     def joined(known: Array, new: Array) -> Array:
         return jnp.concatenate([known, new[None]])
 
     return model.replace(
+        count=count,
+        mean=mean,
+        within=within,
+        between=between,
+        expression=_expression(within, between),
         people=joined(model.people, person),
         directions=joined(model.directions, directions),
         deviations=joined(model.deviations, deviations),
@@ -88,23 +107,22 @@ def with_person(model: ShapeModel, landmarks: Float[Array, "frames n 2"]) -> Sha
 def convert(model: ShapeModel, landmarks: Float[Array, "batch n 2"], target: Any) -> Float[Array, "batch n 2"]:
     """Anybody's landmarks as the person of index `target` would have them."""
     flat = landmarks.reshape(len(landmarks), -1)
-    change = (flat - model.mean[None]) @ model.expression.T
+    driven = flat - (model.mean if model.driver is None else model.driver)[None]
+    change = driven @ model.expression.T if model.driver is None else driven
     return (model.people[target][None] + change).reshape(landmarks.shape)
 
 
 def with_driver(model: ShapeModel, landmarks: Float[Array, "frames n 2"]) -> ShapeModel:
     """The model for one driver, of whom some frames are known: `convert` then subtracts this person's own shape.
 
-    The posterior mean of the shape given the mean d of x − μ over k independent frames is B (B + W/k)⁻¹ d. With
-    E = W (W + B)⁻¹, which the model keeps, it is (I − E) (I − (1 − 1/k) E)⁻¹ d; at k = 1, b = (I − E) d, the conversion
-    is that of a single frame. What is left of each frame, e = x − μ − b, is pose and expression. k is the number of
-    frames, and 8 at most, as neighboring frames are alike.
+    The posterior mean of the shape given the mean d of x − μ over k independent frames is B (B + W/k)⁻¹ d. k is the
+    number of frames, and 8 at most, as neighboring frames are alike; at k = 1 the conversion is that of a single
+    frame. What is left of each frame, e = x − μ − b, is pose and expression.
     """
-    identity = jnp.eye(len(model.mean))
     deviation = landmarks.reshape(len(landmarks), -1).mean(0) - model.mean
-    share = 1 - 1 / min(len(landmarks), _INDEPENDENT)
-    shape = (identity - model.expression) @ jnp.linalg.solve(identity - share * model.expression, deviation)
-    return model.replace(mean=model.mean + shape, expression=identity)
+    independent = min(len(landmarks), _INDEPENDENT)
+    shape = model.between @ jnp.linalg.solve(model.between + model.within / independent, deviation)
+    return model.replace(driver=model.mean + shape)
 
 
 def constrain(
@@ -142,3 +160,13 @@ def _principal(covariance: Array, within: Array, frames: int) -> tuple[Array, Ar
     variances, directions = jnp.linalg.eigh(regularized)
     kept = min(_DIRECTIONS, len(variances))
     return directions[:, ::-1][:, :kept], jnp.sqrt(jnp.maximum(variances[::-1][:kept], 0))
+
+
+def _expression(within: Array, between: Array) -> Array:
+    """W (W + B)⁻¹, which is ((W + B)⁻¹ W)⊤ of symmetric matrices."""
+    return jnp.linalg.solve(within + between, within).T
+
+
+def _diagonal(vector: Array, deviation: float) -> Array:
+    """The covariance of independent numbers of that standard deviation, as many as the vector has."""
+    return deviation**2 * jnp.eye(vector.shape[-1])

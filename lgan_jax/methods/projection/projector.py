@@ -94,7 +94,7 @@ class Settings:
         config.within(self, 1, math.inf, "steps", "samples", "slots", "every")
         config.within(self, 0, math.inf, "look", "landmarks", "regularity", "noise", "prior", "candidates")
         config.within(self, 0, 1, "rise", "fall", "quiet")  # shares of the steps
-        optimizers.Settings(learning_rate=self.learning_rate)  # which refuses what is none
+        optimizers.Adam(learning_rate=self.learning_rate)  # which refuses what is none
 
     def rate(self, step: Any) -> Any:
         """The learning rate of the step after `step` others, by the tool's formula: ramps are shares of the steps."""
@@ -106,7 +106,7 @@ class Settings:
     @property
     def search(self) -> inversion.Settings:
         """How `inversion` is to search, at `rate`: the last step's parameters count."""
-        optimizer = optimizers.Settings(name="adam", learning_rate=self.learning_rate)
+        optimizer = optimizers.Adam(learning_rate=self.learning_rate)
         last = 1 - 0.5 / self.steps  # less than 1, to which shares are rounded
         how = {"tolerance": 0.0, "best_from": last, "slots": self.slots, "every": min(self.every, self.steps)}
         return inversion.Settings(steps=self.steps, optimizer=optimizer, **how)

@@ -31,7 +31,7 @@ _TRUNCATION = 0.7  # of the third column
 _MEAN_STYLE = 0.995  # of the mean style is kept at each step
 _PATHS = 0.01  # of the mean path length is new at each step
 _CLAMP = 256.0  # limit of what layers put out, where some compute in bfloat16
-_ADAM = optimizers.Settings(name="adam", learning_rate=2.5e-3, b1=0.0, b2=0.99)
+_ADAM = optimizers.Adam(learning_rate=2.5e-3, b1=0.0, b2=0.99)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Settings:
     steps: int = 390_000
     batch_size: int = 64
     mbstd_group_size: int = 8
-    optimizer: optimizers.Settings = _ADAM
+    optimizer: optimizers.Adam = _ADAM
     channel_base: int = 16_384
     channel_max: int = 512
     z_dim: int = 512
@@ -348,11 +348,8 @@ def _compiled_soon(key: jax.Array) -> jax.Array:
 def _lazy(settings: Settings, every: int) -> optax.GradientTransformation:
     """The optimizer of a network that is regularised every so many steps, in a step more: c = k / (k + 1)."""
     given, share = settings.optimizer, every / (every + 1) if every else 1.0
-    changed = {"learning_rate": share * given.learning_rate, "b1": given.b1**share, "b2": given.b2**share}
-    return optimizers.make(
-        dataclasses.replace(given, final_learning_rate=share * given.final_learning_rate, **changed),
-        math.ceil(settings.steps / share),
-    )
+    lazy = optimizers.scaled(given, share, b1=given.b1**share, b2=given.b2**share)
+    return optimizers.make(lazy, math.ceil(settings.steps / share))
 
 
 def _sums(counts: list[int]) -> list[int]:

@@ -1,1 +1,1 @@
-"""Evaluation of made faces with landmarks (Bazrafkan et al.)."""
+"""Evaluation of generated faces with landmarks (Bazrafkan et al.): `evaluate.EVALUATION` declares it."""

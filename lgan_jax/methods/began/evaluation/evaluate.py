@@ -1,162 +1,143 @@
-"""Evaluation of made faces with landmarks: how good they are, how right the landmarks, how smooth the ways between."""
+"""Evaluation of generated faces with landmarks: image quality, landmark errors, and smoothness of interpolations."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import math
 
 import numpy as np
 
-from lgan_jax.data import FaceData
+from lgan_jax.config import within
 from lgan_jax.data.kept import evenly
-from lgan_jax.evaluation import distances, outcomes, report
-from lgan_jax.evaluation.distances import Features
-from lgan_jax.evaluation.judge import Judge, find_judge
-from lgan_jax.evaluation.tables import Table
+from lgan_jax.evaluation import comparison, frechet, study
+from lgan_jax.evaluation.comparison import Compared, compared
+from lgan_jax.evaluation.harness import Evaluation, Setup
+from lgan_jax.evaluation.tables import Values
 from lgan_jax.landmarks import INNER49, to_inner49
 from lgan_jax.media.images import to_floats
-from lgan_jax.methods.began.evaluation import claim, measures, sheets, tables
-from lgan_jax.methods.began.evaluation.measures import Known, Made, Model
+from lgan_jax.methods.began.evaluation import augmentation_study, image_grids, metrics, tables
+from lgan_jax.methods.began.evaluation.metrics import LINEAR, MEAN, OURS, Generated, InvertedImages, Measured
 from lgan_jax.metrics.lmk import error_where_known
 
-WATCHED = ("began", "convergence")  # the phase and the figure whose history is shown
+WATCHED = ("began", "convergence")  # the phase and the metric of `Setup.history`
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How much is looked at.
+    """How much is measured.
 
     Attributes:
-      frames: test pictures at most; as many faces are made.
-      interpolations: through z, from test pictures to their mirror images and to each other.
+      frames: test images at most; as many faces are generated.
+      interpolations: through z, from test images to their mirror images and to each other.
       inception: the user's file of pytorch-fid's Inception weights, for FID; empty for none.
-      augmentation: whether to train landmark detectors on real and on made faces, which takes long.
-      claim: of those detectors.
+      augmentation: whether to run the augmentation study, which takes long.
+      study: its settings.
     """
 
     frames: int = 200
     interpolations: int = 8
     inception: str = ""
     augmentation: bool = False
-    claim: claim.Settings = dataclasses.field(default_factory=claim.Settings)
+    study: augmentation_study.Settings = dataclasses.field(default_factory=augmentation_study.Settings)
 
     def __post_init__(self) -> None:
-        if self.frames < 2:
-            raise ValueError(f"frames must be at least 2, not {self.frames}")
-        if self.interpolations < 1:
-            raise ValueError(f"interpolations must be at least 1, not {self.interpolations}")
+        within(self, 2, math.inf, "frames")
+        within(self, 1, math.inf, "interpolations")
 
 
-def evaluate(
-    model: Model,
-    data: FaceData,
-    settings: Settings,
-    out: Path,
-    about: Mapping[str, str] | None = None,
-    history: Sequence[tuple[int, float]] = (),
-    inception: Features | None = None,
-) -> report.Report:
-    """Measures the model and writes the report into the folder `out`.
-
-    Args:
-      model: makes faces and landmarks, and inverts (`methods.began.model.LandmarkedFaces`).
-      data: the faces that it was trained on; its test split is measured.
-      settings: how much is looked at.
-      out: the report's folder, made if missing.
-      about: more facts to show with the figures, such as which weights these are.
-      history: step and convergence measure at each evaluation of the training.
-      inception: gives the features of FID, from the file that `settings.inception` names.
-
-    Raises:
-      ValueError: the model and the data differ in scheme or size, or the test split has fewer than two pictures.
-      OSError: the report cannot be written.
-    """
-    evaluation = report.Evaluation(data, settings, out, about or {})
-    report.check(model.info, data, least=2)
-    judge, warnings = find_judge()
-    learned, stale = _claim(model, data, settings, out, evaluation.about.get("Weights", ""))
-    faces = measures.known(model, data, settings.frames)
-    made, near = (measures.made(model, judge, len(faces.pictures), near) for near in (False, True))
-    points = _landmark_errors(model, data, faces, {"made": made, "near": near}, judge)
-    verdict, good = tables.verdict(points)
-    ways, mirror = _ways(model, faces, settings.interpolations)
-    shown = [
-        *([tables.convergence(history)] if history else []),
-        _distances(faces, made, near, judge, inception),
-        _inversion(model, faces),
-        tables.landmarks(points, len(faces.pictures)),
-        tables.smoothness(ways, measures.STEPS),
-        *([claim.table(learned)] if learned else []),
-    ]
-    scheme = data.info.scheme
-    pictures = [sheets.made(made, scheme), sheets.made_near(near, scheme), sheets.inverted(faces, scheme), mirror]
-    pictures += [sheets.convergence(history)] if len(history) > 1 else []
-    pictures += [claim.sheet(learned)] if learned else []
-    return evaluation.finish(
-        title="Made faces with their landmarks",
-        verdict=verdict,
-        good=good,
-        warnings=[*warnings, *stale, *distances.doubts(made.seen, inception)],
-        measured=f"{len(faces.pictures)} test pictures and as many made faces, {data.info.size} pixels",
-        tables=shown,
-        sheets=pictures,
+def measure(setup: Setup) -> Measured:
+    """Generated faces and inverted test images, their landmarks beside two baselines, and interpolations."""
+    model, settings = setup.model, setup.settings
+    run = (lambda: augmentation_study.run(setup)) if settings.augmentation else None
+    stored, study_warnings = study.run_or_read(
+        augmentation_study.Result, setup.out, setup.weights, setup.data.fingerprint, run
     )
+    test = metrics.inverted_images(model, setup.data, settings.frames)
+    generated, near = (metrics.generated(model, setup.dlib, len(test.images), near) for near in (False, True))
+    errors = _landmark_errors(setup, test, {"generated": generated, "near": near})
+    smoothness, mirror = _interpolations(setup, test)
+    return Measured(test, generated, near, errors, smoothness, mirror, stored, study_warnings)
 
 
-def _claim(
-    model: Model, data: FaceData, settings: Settings, out: Path, weights: str
-) -> tuple[claim.Outcome | None, list[str]]:
-    """What detectors learned from made faces, now or before, where it was tested; and warnings."""
-    if settings.augmentation:
-        outcomes.write(claim.run(model.sample, data, settings.claim, weights), out)
-    return outcomes.read(claim.Outcome, out, weights, data.fingerprint)
-
-
-def _landmark_errors(
-    model: Model, data: FaceData, faces: Known, made: Mapping[str, Made], judge: Judge | None
-) -> dict[str, dict[str, np.ndarray]]:
-    """Of the landmark generator and of both baselines on all kinds of `made` faces, of dlib on test pictures."""
-    base = measures.baselines(*measures.training_pairs(model, data))
-    true = to_inner49(faces.landmarks, data.info.scheme)
-    kinds = {"held_out": (faces.z, true)}
-    kinds |= {kind: (some.z, some.seen) for kind, some in made.items() if some.seen is not None}
-    rows: dict[str, dict[str, np.ndarray]] = {}
-    for name, make in {tables.OURS: model.landmarks, tables.MEAN: base.mean, tables.LINEAR: base.linear}.items():
-        rows[name] = {
-            kind: error_where_known(to_inner49(make(z), data.info.scheme), known, INNER49)
-            for kind, (z, known) in kinds.items()
+def _landmark_errors(setup: Setup, test: InvertedImages, kinds: dict[str, Generated]) -> dict[str, Values]:
+    """Of the landmark generator and both baselines, on test images and all kinds of generated ones; of dlib on test."""
+    scheme = setup.data.info.scheme
+    base = metrics.baselines(*metrics.training_pairs(setup.model, setup.data))
+    truth = to_inner49(test.landmarks, scheme)
+    known = {"test": (test.z, truth)}
+    if setup.dlib.installed:
+        known |= {kind: (some.z, some.seen) for kind, some in kinds.items()}
+    rows: dict[str, Values] = {
+        name: {
+            kind: error_where_known(to_inner49(landmarks(z), scheme), points, INNER49)
+            for kind, (z, points) in known.items()
         }
-    if judge is not None:
-        seen = distances.seen(judge, faces.pictures)
-        rows["dlib, which sees the picture"] = {"held_out": error_where_known(seen, true, INNER49)}
+        for name, landmarks in ((OURS, setup.model.landmarks), (MEAN, base.mean), (LINEAR, base.linear))
+    }
+    if setup.dlib.installed:
+        seen = frechet.inner_landmarks(setup.dlib, test.images)
+        rows["dlib, which sees the image"] = {"test": error_where_known(seen, truth, INNER49)}
     return rows
 
 
-def _distances(faces: Known, made: Made, near: Made, judge: Judge | None, inception: Features | None) -> Table:
-    kinds = {distances.MADE: made.pictures, distances.NEAR: near.pictures, distances.TRAINED: faces.trained}
-    return distances.table(kinds, faces.pictures, judge, inception)
-
-
-def _inversion(model: Model, faces: Known) -> Table:
-    rows = {tables.INVERTED: faces.made, tables.NEAREST: faces.nearest, tables.AVERAGE: faces.mean}
-    errors = {name: measures.difference(faces.pictures, others) for name, others in rows.items()}
-    searched = model.searched.error
-    return tables.inversion(errors, float(searched[searched >= 0].mean()) / 2)
-
-
-def _ways(model: Model, faces: Known, count: int) -> tuple[dict[str, dict[str, np.ndarray]], report.Sheet]:
-    """How even ways are, and the sheet of one of them."""
-    chosen = evenly(np.arange(len(faces.pictures)), count)
-    others = model.invert(to_floats(faces.pictures[chosen][:, :, ::-1])).z
+def _interpolations(
+    setup: Setup, test: InvertedImages
+) -> tuple[dict[str, Values], tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]]:
+    """How uneven interpolations are, and one of them with the images at its ends."""
+    chosen = evenly(np.arange(len(test.images)), setup.settings.interpolations)
+    mirrored = setup.model.invert(to_floats(test.images[chosen][:, :, ::-1])).z
     kinds = {
-        "to the mirror image": [measures.way(faces.z[i], other) for i, other in zip(chosen, others)],
-        "to another face": [measures.way(faces.z[i], faces.z[j]) for i, j in zip(chosen, np.roll(chosen, 1))],
+        "to the mirror image": [metrics.interpolated(test.z[i], other) for i, other in zip(chosen, mirrored)],
+        "to another face": [metrics.interpolated(test.z[i], test.z[j]) for i, j in zip(chosen, np.roll(chosen, 1))],
     }
     rows = {}
-    for name, ways in kinds.items():
-        pictures, points = np.array([measures.uneven(model, z) for z in ways]).T
-        rows[name] = {"pictures": pictures, "landmarks": points}
-    first = faces.pictures[chosen[0]]
-    sheet = sheets.way(model, kinds["to the mirror image"][0], (first, np.ascontiguousarray(first[:, ::-1])))
-    return rows, sheet
+    for name, latents in kinds.items():
+        images, points = np.array([metrics.uneven(setup.model, z) for z in latents]).T
+        rows[name] = {"images": images, "landmarks": points}
+    first = test.images[chosen[0]]
+    return rows, (kinds["to the mirror image"][0], (first, np.ascontiguousarray(first[:, ::-1])))
+
+
+def verdict(setup: Setup, measured: Measured) -> tuple[str, bool | None]:
+    """Whether the landmark generator beats both baselines: each metric is compared with the better one."""
+    names = {"test": "landmark error on test images", "generated": "landmark error on generated images by dlib"}
+    compared_metrics = [_against(measured, key, name) for key, name in names.items() if key in measured.errors[OURS]]
+    return comparison.verdict("The landmark generator", "better of mean shape and linear map", compared_metrics)
+
+
+def _against(measured: Measured, key: str, name: str) -> Compared:
+    rows = measured.errors
+    both = (compared(name, rows[OURS][key], rows[baseline][key], "lower") for baseline in (MEAN, LINEAR))
+    return max(both, key=lambda each: -each.baseline)
+
+
+EVALUATION = Evaluation(
+    title="Generated faces with their landmarks",
+    measure=measure,
+    measured_on=lambda setup, measured: (
+        f"{len(measured.test.images)} test images and as many generated ones, {setup.size}"
+    ),
+    tables=(
+        tables.convergence,
+        tables.distances,
+        tables.inversion,
+        tables.landmarks,
+        tables.smoothness,
+        augmentation_study.table,
+    ),
+    images=(
+        image_grids.generated,
+        image_grids.generated_near,
+        image_grids.inverted,
+        image_grids.mirror,
+        image_grids.convergence,
+        augmentation_study.error_plot,
+    ),
+    verdict=verdict,
+    warnings=lambda setup, measured: [
+        *measured.study_warnings,
+        *frechet.warnings(measured.generated.seen, setup.dlib, setup.inception),
+    ],
+    least=2,
+)
+evaluate = EVALUATION.run

@@ -1,108 +1,108 @@
-"""The tables of the evaluation, and the sentence that the figures decide."""
+"""The tables of the evaluation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 
-from lgan_jax.evaluation import verdicts
-from lgan_jax.evaluation.tables import Column, Row, Table
-from lgan_jax.evaluation.verdicts import Compared, compared
-from lgan_jax.metrics.summary import Figure, summarize
+from lgan_jax.evaluation import frechet
+from lgan_jax.evaluation.harness import Setup
+from lgan_jax.evaluation.tables import Column, Table, measured_rows, scalar
+from lgan_jax.methods.began.evaluation.metrics import (
+    AVERAGE,
+    INVERTED,
+    LINEAR,
+    MEAN,
+    NEAREST,
+    OURS,
+    STEPS,
+    Measured,
+    difference,
+)
 
-OURS, MEAN, LINEAR = "landmark generator", "mean shape", "linear map of z"
-INVERTED, NEAREST, AVERAGE = "made of its z", "nearest training picture", "mean training picture"
+_CONVERGENCE = (Column("measure", "M", "Berthelot et al.'s global measure of convergence", "lower", 4),)
+_INVERSION = (
+    Column("error", "error", "mean absolute difference from the image, as a share of the range from black to white",
+           "lower", 2, True),
+)  # fmt: skip
+_LANDMARKS = (
+    Column("test", "test\nimages", "mean distance from the ground truth", "lower", 2, True),
+    Column("generated", "generated\n(dlib)", "mean distance from dlib's landmarks, in the faces that it finds", "lower",
+           2, True),
+    Column("near", "generated\nnear train.", "the same of faces whose z lie near those of training images", "lower", 2,
+           True),
+)  # fmt: skip
+_SMOOTHNESS = (
+    Column("images", "images", "of the mean absolute difference of neighboring images", "lower", 2),
+    Column("landmarks", "landmarks", "of the mean distance of neighboring landmarks", "lower", 2),
+)
 
-Values = np.ndarray  # one for each picture, NaN where not measured
 
-
-def convergence(history: Sequence[tuple[int, float]]) -> Table:
-    """Berthelot et al.'s measure at some steps of the training."""
-    values = np.array([value for _, value in history])
-    lowest = int(values.argmin())
-    chosen = {"first": 0, "lowest": lowest, "last": len(history) - 1}
-    rows = [Row(f"{name}, step {history[i][0]:,}", {"measure": _one(float(values[i]))}) for name, i in chosen.items()]
+def convergence(setup: Setup, measured: Measured) -> Table | None:
+    """Berthelot et al.'s measure at some steps of the training; None without its history."""
+    history = setup.history
+    if not history:
+        return None
+    chosen = {"first": 0, "lowest": int(np.argmin([value for _, value in history])), "last": len(history) - 1}
+    rows = {f"{name}, step {history[i][0]:,}": {"measure": scalar(history[i][1])} for name, i in chosen.items()}
     return Table(
         key="convergence",
         title="Convergence measure",
-        about=f"M = L(x) + |γ·L(x) − L(G(z))| on validation faces, at {len(history)} evaluations while BEGAN trained.",
-        columns=[Column("measure", "M", "Berthelot et al.'s global measure of convergence", "lower", 4)],
-        rows=rows,
+        about=f"M = L(x) + |γ·L(x) − L(G(z))| on the validation split, at {len(history)} evaluations while BEGAN "
+        "trained.",
+        columns=_CONVERGENCE,
+        rows=measured_rows(rows, _CONVERGENCE),
         compare=False,
     )
 
 
-def inversion(rows: Mapping[str, Values], training_error: float) -> Table:
-    """How near the generator comes to faces that it has not seen."""
-    count = len(next(iter(rows.values())))
+def distances(setup: Setup, measured: Measured) -> Table:
+    """Fréchet distances."""
+    kinds = {
+        frechet.GENERATED: measured.generated.images,
+        frechet.NEAR: measured.near.images,
+        frechet.TRAINING: measured.test.training,
+    }
+    return frechet.table(kinds, measured.test.images, setup.dlib, setup.inception)
+
+
+def inversion(setup: Setup, measured: Measured) -> Table:
+    """How near the generator comes to unseen faces."""
+    test, searched = measured.test, setup.model.searched.error
+    kinds = {INVERTED: test.generated, NEAREST: test.nearest, AVERAGE: test.mean}
+    training_error = float(searched[searched >= 0].mean()) / 2
     return Table(
         key="inversion",
         title="Inverse of the generator (Eq. 3)",
-        about=f"{count} test pictures. Of all training pictures the mean error is {training_error:.2%}.",
-        columns=[Column("error", "error", "mean absolute difference from the picture, as a share of the range from "
-                        "black to white", "lower", 2, True)],
-        rows=[Row(name, {"error": summarize(values)}) for name, values in rows.items()],
-    )  # fmt: skip
+        about=f"{len(test.images)} test images. Of all training images the mean error is {training_error:.2%}.",
+        columns=_INVERSION,
+        rows=measured_rows(
+            {name: {"error": difference(test.images, images)} for name, images in kinds.items()}, _INVERSION
+        ),
+    )
 
 
-def landmarks(rows: Mapping[str, Mapping[str, Values]], count: int) -> Table:
-    """The landmarks beside the baselines, and dlib's own error, which is no competitor."""
+def landmarks(setup: Setup, measured: Measured) -> Table:
+    """The landmark generator beside its baselines, and dlib's own error, which is no competitor."""
     return Table(
         key="landmarks",
         title="Landmarks",
-        about=f"{count} test pictures, whose z the inverse finds and whose landmarks are known, and as many made "
-        "faces, on which dlib's are taken for the truth. Of the 49 inner points, in units of the distance between the "
-        "outer eye corners.",
-        columns=[
-            Column("held_out", "test\npictures", "mean distance from the true landmarks", "lower", 2, True),
-            Column("made", "made faces\n(dlib)", "mean distance from dlib's landmarks, in the faces that it finds",
-                   "lower", 2, True),
-            Column("near", "made near\ntraining ones", "the same of faces whose z lie near those of training pictures",
-                   "lower", 2, True),
-        ],
-        rows=[
-            Row(name, {key: summarize(values) for key, values in each.items()}, compared=name in (OURS, MEAN, LINEAR))
-            for name, each in rows.items()
-        ],
-    )  # fmt: skip
+        about=f"{len(measured.test.images)} test images, whose z the inverse finds and whose landmarks are known, and "
+        "as many generated images, for which dlib's landmarks are the ground truth. Of the 49 inner points, in units "
+        "of the distance between the outer eye corners.",
+        columns=_LANDMARKS,
+        rows=measured_rows(measured.errors, _LANDMARKS, set(measured.errors) - {OURS, MEAN, LINEAR}),
+    )
 
 
-def smoothness(rows: Mapping[str, Mapping[str, Values]], steps: int) -> Table:
-    """The largest step of ways through z over the mean step."""
-    count = len(next(iter(next(iter(rows.values())).values())))
+def smoothness(setup: Setup, measured: Measured) -> Table:
+    """The largest step of interpolations through z over the mean step."""
+    count = len(next(iter(measured.smoothness.values()))["images"])
     return Table(
         key="smoothness",
-        title="Ways through Z (Fig. 9)",
-        about=f"{count} ways of each kind, {steps} points each: the largest step over the mean one, 1 where all are "
-        "alike.",
-        columns=[
-            Column("pictures", "pictures", "of the mean absolute difference of neighbouring pictures", "lower", 2),
-            Column("landmarks", "landmarks", "of the mean distance of neighbouring landmarks", "lower", 2),
-        ],
-        rows=[Row(name, {key: summarize(values) for key, values in each.items()}) for name, each in rows.items()],
+        title="Interpolations in Z (Fig. 9)",
+        about=f"{count} interpolations of each kind, {STEPS} points each: the largest step over the mean one, 1 where "
+        "all are alike.",
+        columns=_SMOOTHNESS,
+        rows=measured_rows(measured.smoothness, _SMOOTHNESS),
         compare=False,
     )
-
-
-def verdict(rows: Mapping[str, Mapping[str, Values]]) -> tuple[str, bool | None]:
-    """Whether the landmark generator beats both baselines: of each measure the better one is its rival."""
-    measures = [
-        _against(rows, "held_out", "landmark error on test pictures"),
-        _against(rows, "made", "landmark error on made faces by dlib"),
-    ]
-    there = [each for each in measures if each is not None]
-    return verdicts.verdict("The landmark generator", "better of mean shape and linear map", there)
-
-
-def _against(rows: Mapping[str, Mapping[str, Values]], key: str, name: str) -> Compared | None:
-    if key not in rows[OURS]:
-        return None
-    return max(
-        (compared(name, rows[OURS][key], rows[rival][key], "lower") for rival in (MEAN, LINEAR)),
-        key=lambda each: -each.theirs,
-    )
-
-
-def _one(value: float) -> Figure:
-    return Figure(value, None, 1, 1)

@@ -1,1 +1,1 @@
-"""Evaluation of DFT-Net, beside GANimation."""
+"""Evaluation of DFT-Net beside GANimation: `evaluate.EVALUATION` declares it."""

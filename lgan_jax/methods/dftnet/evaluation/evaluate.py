@@ -1,48 +1,54 @@
-"""Evaluation of a trained DFT-Net on test faces, beside the paper's baseline, GANimation."""
+"""Evaluation of a trained DFT-Net on the test split, beside the paper's baseline, GANimation."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 
 from lgan_jax.action_units import NUMBERS
+from lgan_jax.config import within
 from lgan_jax.data import FaceData, kept
 from lgan_jax.data.builders.emotionet import EVERYBODY
 from lgan_jax.data.kept import evenly
-from lgan_jax.evaluation import report
-from lgan_jax.evaluation.judge import Judge, find_judge
-from lgan_jax.evaluation.tables import Table
+from lgan_jax.evaluation import comparison
+from lgan_jax.evaluation.comparison import Compared, compared, compared_by
+from lgan_jax.evaluation.dlib_evaluator import DlibEvaluator
+from lgan_jax.evaluation.harness import Evaluation, Setup
+from lgan_jax.evaluation.tables import Values
 from lgan_jax.media.images import to_floats
-from lgan_jax.methods.dftnet.evaluation import sheets, tables
-from lgan_jax.methods.dftnet.evaluation.cases import SINGLE, Cases, calmest, choose, drawn, neutral, with_units
-from lgan_jax.methods.dftnet.evaluation.editing import (
-    Edits,
+from lgan_jax.methods.dftnet.evaluation import image_grids, tables
+from lgan_jax.methods.dftnet.evaluation.edits import SINGLE, Edits, calmest, choose, rendered, with_units
+from lgan_jax.methods.dftnet.evaluation.metrics import (
+    BASELINE,
+    GROUND_TRUTH,
+    OURS,
+    UNCHANGED,
     Estimator,
-    Model,
-    Use,
+    Measured,
+    cycle,
     edited,
+    frechet,
     heads_of,
-    measure,
+    measure_edits,
     responses,
-    seen_by,
-    unchanged,
-    use,
+    saturated,
+    use_of_parts,
 )
-from lgan_jax.methods.dftnet.evaluation.tables import BASELINE, OURS, TRUE, UNCHANGED
-from lgan_jax.ops.unit_estimate import ESTIMATED, neutral_head
+from lgan_jax.ops.unit_estimate import neutral_head
+from lgan_jax.protocols import ActionUnitEditor
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How much is looked at.
+    """How much is measured.
 
     Attributes:
-      frames: test faces, each of which is given another one's action units.
+      frames: test faces, each of which gets another one's action units.
       identity_frames: on how many of them identity and the Fréchet distance are measured (dlib takes 0.15 s a face).
-      single_frames: how many of the calmest are given single expressions.
+      single_frames: how many of the calmest get single expressions.
     """
 
     frames: int = 96
@@ -50,146 +56,114 @@ class Settings:
     single_frames: int = 16
 
     def __post_init__(self) -> None:
-        for name, least in (("frames", 2), ("identity_frames", 1), ("single_frames", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        within(self, 2, math.inf, "frames")
+        within(self, 1, math.inf, "identity_frames", "single_frames")
 
 
-def evaluate(
-    model: Model, data: FaceData, settings: Settings, out: Path, about: Mapping[str, str] | None = None
-) -> report.Report:
-    """Measures the model, and the baseline where the run has it, and writes the report into the folder `out`.
-
-    Args:
-      model: edits and estimates (`methods.dftnet.model.ExpressionEditor`).
-      data: the faces that it was trained on; its test split is measured.
-      settings: how much is looked at.
-      out: the report's folder, made if missing.
-      about: more facts to show with the figures, such as which weights these are.
-
-    Raises:
-      ValueError: the model and the data differ in scheme or size, or the data has fewer than two test pictures, or
-        no action units.
-      OSError: the report cannot be written.
-    """
-    evaluation = report.Evaluation(data, settings, out, about or {})
-    report.check(model.info, data)
+def measure(setup: Setup) -> Measured:
+    """The model, the run's GANimation, the unchanged source and the ground truth on the test edits."""
+    model, dlib, settings = setup.model, setup.dlib, setup.settings
     models = {OURS: model} | ({} if model.baseline is None else {BASELINE: model.baseline})
-    cases = choose(data, settings.frames)
-    judge, warnings = find_judge()
-    seen = seen_by(judge, cases.pictures)
-    estimator = None if judge is None else _estimator(data, cases, judge)
-    asked = evenly(np.arange(len(cases.pictures)), settings.identity_frames)
-    rows = _rows(models, cases, judge, estimator, asked)
-    uses = {name: _use(each, cases) for name, each in models.items()}
-    shown = [
-        tables.editing(
-            rows, _about(data, cases, judge, estimator), list(models), cases.true is not None
-        ),
-        tables.keeping(rows, rows[UNCHANGED].descriptors, asked),
-        *_singles(data, cases, models, judge, estimator, settings.single_frames),
-        tables.parts(uses),
-        tables.by_unit(rows, cases.wanted, () if estimator is None else ESTIMATED),
-    ]  # fmt: skip
-    verdict, good = tables.verdict(rows, cases.true is not None)
-    return evaluation.finish(
-        title="DFT-Net: expressions from action units",
-        verdict=verdict,
-        good=good,
-        warnings=[*warnings, *_warnings(data, cases, models, estimator, uses)],
-        measured=f"{len(cases.pictures)} test pictures of {data.info.size}×{data.info.size} pixels",
-        tables=shown,
-        sheets=sheets.sheets(data, cases, models, seen),
-    )
+    edits = choose(setup.data, settings.frames)
+    seen = dlib.landmarks(edits.images)
+    estimator = _estimator(setup.data, edits, dlib) if dlib.installed else None
+    asked = evenly(np.arange(len(edits.images)), settings.identity_frames)
+    images = {name: edited(each, edits.images, edits.target) for name, each in models.items()}
+    images[UNCHANGED] = edits.images
+    cycles = {name: cycle(models.get(name), each, edits) for name, each in images.items()}
+    if edits.ground_truth is not None:
+        images[GROUND_TRUTH] = edits.ground_truth
+    rows = {name: measure_edits(each, edits, models, dlib, estimator, asked) for name, each in images.items()}
+    for name, values in rows.items():
+        values |= {"cycle": cycles[name]} if name in cycles else {}
+        values |= {} if name == UNCHANGED else frechet(values, rows[UNCHANGED], len(asked))
+    attention = {name: _use_of_parts(each, edits) for name, each in models.items()}
+    single = {} if estimator is None else _single_expressions(setup, edits, models, estimator)
+    return Measured(models, edits, seen, estimator, asked, rows, attention, single)
 
 
-def _estimator(data: FaceData, cases: Cases, judge: Judge) -> Estimator | None:
-    """What estimates action units from landmarks; None where nobody's face at rest is known."""
-    drawn_neutral = neutral(data, cases.places)
-    if drawn_neutral is not None:
-        return Estimator(heads_of(judge.landmarks(drawn_neutral)), "the same person with a neutral face, drawn")
+def _estimator(data: FaceData, edits: Edits, dlib: DlibEvaluator) -> Estimator | None:
+    """Estimates action units from landmarks; None where nobody's neutral face is known."""
+    neutral = rendered(data, edits.indices, np.zeros_like(edits.units))
+    if neutral is not None:
+        return Estimator(heads_of(dlib.landmarks(neutral)), "the same person with a neutral face, rendered")
     if not _knows_people(data):
         return None
-    heads = {}
-    for identity in np.unique(cases.identity):
-        heads[identity] = neutral_head(kept.landmarks(data, int(identity)), data.info.scheme)
-    return Estimator(np.stack([heads[each] for each in cases.identity]), "the person at rest in the training frames")
-
-
-def _rows(
-    models: Mapping[str, Model], cases: Cases, judge: Judge | None, estimator: Estimator | None, asked: np.ndarray
-) -> dict[str, Edits]:
-    """Each way to make the faces, and what became of them."""
-    makers = {name: edited(model) for name, model in models.items()} | {UNCHANGED: unchanged}
-    made = {name: (maker, maker(cases.pictures, cases.wanted)) for name, maker in makers.items()}
-    if cases.true is not None:
-        made[TRUE] = (None, cases.true)
-    return {
-        name: measure(maker, pictures, cases, models, judge, estimator, asked)
-        for name, (maker, pictures) in made.items()
+    heads = {
+        identity: neutral_head(kept.landmarks(data, int(identity)), data.info.scheme)
+        for identity in np.unique(edits.identity)
     }
+    return Estimator(np.stack([heads[each] for each in edits.identity]), "the person at rest in the training frames")
 
 
-def _singles(
-    data: FaceData,
-    cases: Cases,
-    models: Mapping[str, Model],
-    judge: Judge | None,
-    estimator: Estimator | None,
-    count: int,
-) -> list[Table]:
-    """The table of single expressions; none where no landmarks can judge them."""
-    if judge is None or estimator is None:
-        return []
-    chosen = calmest(cases, count)
-    found = {}
+def _use_of_parts(model: ActionUnitEditor, edits: Edits) -> Values:
+    generated = model.edit(to_floats(edits.images), edits.target)
+    return use_of_parts(np.asarray(generated.attention), np.asarray(generated.flow))
+
+
+def _single_expressions(
+    setup: Setup, edits: Edits, models: Mapping[str, ActionUnitEditor], estimator: Estimator
+) -> dict[str, Values]:
+    """How strong single expressions are on the calmest faces: before, by each model, and in the ground truth."""
+    chosen, found = calmest(edits, setup.settings.single_frames), {}
     for name, changes in SINGLE.items():
-        units = with_units(cases.units[chosen], changes)
-        made = {"before": cases.pictures[chosen]}
-        made |= {each: edited(model)(cases.pictures[chosen], units) for each, model in models.items()}
-        made[TRUE] = drawn(data, cases.places[chosen], units)
-        found[name] = responses(made, list(changes), judge, estimator.at(chosen))
-    return [tables.singles(found, len(chosen))]
+        units = with_units(edits.units[chosen], changes)
+        groups = {"before": edits.images[chosen]}
+        groups |= {each: edited(model, edits.images[chosen], units) for each, model in models.items()}
+        groups[GROUND_TRUTH] = rendered(setup.data, edits.indices[chosen], units)
+        found[name] = responses(groups, list(changes), setup.dlib, estimator.at(chosen))
+    return found
 
 
-def _use(model: Model, cases: Cases) -> Use:
-    made = model.edit(to_floats(cases.pictures), cases.wanted)
-    return use(np.asarray(made.attention), np.asarray(made.flow))
+def verdict(rows: Mapping[str, Values], has_ground_truth: bool) -> tuple[str, bool | None]:
+    """Whether DFT-Net beats GANimation in action units and SSIM, where the run has it, and generates faces at all."""
+    ours, unchanged = rows[OURS], rows[UNCHANGED]
+    text, good = _compared(rows, has_ground_truth)
+    if "found" in ours and unchanged["found"].mean() > 0.5 > ours["found"].mean():
+        found = ours["found"]
+        text += f" dlib finds a face in {found.sum()} of {len(found)} images by {OURS}: it is not trained well enough."
+        good = False
+    return text, good
 
 
-def _about(data: FaceData, cases: Cases, judge: Judge | None, estimator: Estimator | None) -> str:
-    """How many pictures, and how they were judged."""
-    size = data.info.size
-    text = f"{len(cases.pictures)} test faces of {size}×{size} pixels, each given the action units of another."
-    if data.drawn is None and cases.true is not None:
-        text += " The other is a frame of the same recording with nearly the same pose, and so what should come out."
-    if estimator is not None:
-        text += f" Landmarks show {len(ESTIMATED)} of the 17 units, relative to {estimator.source}."
-    return text if judge is not None else f"{text} dlib is not installed."
+def _compared(rows: Mapping[str, Values], has_ground_truth: bool) -> tuple[str, bool | None]:
+    """Without regard to whether dlib finds faces."""
+    ours, baseline = rows[OURS], rows.get(BASELINE)
+    still = _units(ours, rows[UNCHANGED], OURS)
+    nothing = f"{still.metric} {still.model:.3f}, of the unchanged sources {still.baseline:.3f}, over {still.count}"
+    if baseline is None:
+        text = f"{OURS}: {nothing}. The run has no baseline to compare with."
+        return text, None if still.won else False
+    metrics = [_units(ours, baseline, BASELINE)]
+    if has_ground_truth:
+        metrics.append(compared("SSIM", ours["ssim"], baseline["ssim"], "higher"))
+    text, good = comparison.verdict(OURS, f"{BASELINE} baseline", metrics)
+    return (text, good) if still.won else (f"{text} But its edits do not bring faces nearer: {nothing}.", False)
 
 
-def _warnings(
-    data: FaceData, cases: Cases, models: Mapping[str, Model], estimator: Estimator | None, uses: Mapping[str, Use]
-) -> list[str]:
-    """What a reader must know before reading a figure."""
-    warnings = []
+def _units(ours: Values, other: Values, regressor: str) -> Compared:
+    """By dlib's landmarks where it saw any; else by the discriminator of `regressor`."""
+    names = {"by_landmarks": "landmarks", f"by_{regressor}": f"the discriminator of {regressor}"}
+    return compared_by({key: f"action-unit error by {name}" for key, name in names.items()}, ours, other, "lower")
+
+
+def warnings(setup: Setup, measured: Measured) -> list[str]:
+    """What a reader must know before reading a metric."""
+    data, lines = setup.data, []
     if _knows_people(data) and set(data.test.identity.tolist()) & set(data.train.identity.tolist()):
-        warnings.append("The test pictures show people that the run was trained on, in other pictures.")
-    if BASELINE not in models:
-        warnings.append(
-            "The run has no GANimation to compare with; the variant `baseline` of the config trains it too."
-        )
-    if estimator is None:
-        warnings.append("Action units by landmarks were not measured: no neutral face of these people is known.")
+        lines.append("The test images show people that the run was trained on, in other images.")
+    if BASELINE not in measured.models:
+        lines.append("The run has no GANimation to compare with; the variant `baseline` of the config trains it too.")
+    if measured.estimator is None:
+        lines.append("Action units by landmarks were not measured: no neutral face of these people is known.")
     if data.name.startswith("prepared"):
-        warnings.append("The data's own action units were estimated from landmarks too; no true ones are known.")
-    absent = [str(n) for n, there in zip(NUMBERS, cases.units.any(0)) if not there]
-    if absent:
-        warnings.append(f"Action units {', '.join(absent)} are 0 in all of these faces, so nothing is said about them.")
-    for name, each in uses.items():
-        if each.saturated:
-            warnings.append(f"{name}'s attention is {each.saturated} everywhere: one of its decoders has no effect.")
-    return warnings
+        lines.append("The data's own action units were estimated from landmarks too; no true ones are known.")
+    if absent := [str(number) for number, there in zip(NUMBERS, measured.edits.units.any(0)) if not there]:
+        lines.append(f"Action units {', '.join(absent)} are 0 in all of these faces, so nothing is said about them.")
+    for name, parts in measured.attention.items():
+        if value := saturated(parts):
+            lines.append(f"{name}'s attention is {value} everywhere: one of its decoders has no effect.")
+    return lines
 
 
 def _knows_people(data: FaceData) -> bool:
@@ -197,3 +171,21 @@ def _knows_people(data: FaceData) -> bool:
     if data.drawn is not None:
         return data.drawn.variation == "video"
     return data.info.identities != (EVERYBODY,)
+
+
+EVALUATION = Evaluation(
+    title="DFT-Net: expressions from action units",
+    measure=measure,
+    measured_on=lambda setup, measured: f"{len(measured.edits.images)} test images of {setup.size}",
+    tables=(tables.editing, tables.keeping, tables.single_expressions, tables.parts, tables.by_unit),
+    images=(
+        image_grids.parts,
+        image_grids.single_expressions,
+        image_grids.eyelids,
+        image_grids.interpolation,
+        image_grids.flow,
+    ),
+    verdict=lambda _, measured: verdict(measured.rows, measured.edits.ground_truth is not None),
+    warnings=warnings,
+)
+evaluate = EVALUATION.run

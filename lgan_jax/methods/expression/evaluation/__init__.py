@@ -1,1 +1,1 @@
-"""Evaluation of landmark and expression guided synthesis (Li et al., IEEE Access 2021)."""
+"""Evaluation of landmark and expression guided synthesis: `evaluate.EVALUATION` declares it."""

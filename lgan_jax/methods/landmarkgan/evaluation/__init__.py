@@ -1,1 +1,1 @@
-"""Evaluation of LandmarkGAN."""
+"""Evaluation of LandmarkGAN: `evaluate.EVALUATION` declares it."""

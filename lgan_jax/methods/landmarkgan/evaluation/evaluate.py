@@ -3,24 +3,42 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import math
 from typing import Literal
 
 import numpy as np
 
+from lgan_jax.config import within
 from lgan_jax.data import FaceData, Split
 from lgan_jax.data.kept import evenly
-from lgan_jax.evaluation import report
-from lgan_jax.evaluation.judge import Judge, find_judge
+from lgan_jax.evaluation import comparison
+from lgan_jax.evaluation.comparison import compared, compared_by
+from lgan_jax.evaluation.dlib_evaluator import DlibEvaluator
+from lgan_jax.evaluation.harness import Evaluation, Setup
 from lgan_jax.landmarks import Scheme
-from lgan_jax.methods.landmarkgan.evaluation import sheets, tables
-from lgan_jax.methods.landmarkgan.evaluation.makers import Gallery, Generated, Maker, MeanFace, Model, NearestFrame
-from lgan_jax.methods.landmarkgan.evaluation.reenactment import Frames, most_frontal, redraw, reenact
+from lgan_jax.methods.landmarkgan.evaluation import image_grids, tables
+from lgan_jax.methods.landmarkgan.evaluation.baselines import (
+    CONSTRAINED,
+    DIRECT,
+    MEAN,
+    NEAREST,
+    OURS,
+    UNCONSTRAINED,
+    WARPED,
+    Gallery,
+    Generator,
+    generated,
+    mean_face,
+    nearest_frame,
+)
+from lgan_jax.methods.landmarkgan.evaluation.reenactment import (
+    Frames,
+    Measured,
+    most_frontal,
+    reconstruct,
+    reenact,
+)
 
-OURS, UNCONSTRAINED, DIRECT = "LandmarkGAN", "without constraint", "without converter"
-NEAREST, WARPED, MEAN = "nearest training frame", "warped nearest frame", "mean face of the target"
-WARPED_CONSTRAINED = "warped, constrained"
 _FRONTAL_TRIES = 10
 
 
@@ -30,10 +48,10 @@ class Settings:
 
     Attributes:
       split: "test", which is for reports; or "validation", for choosing settings.
-      frames: held-out frames of each identity that drive all others.
+      frames: frames of each identity in this split that drive all others.
       identity_frames: on how many of them the identity distance is measured (dlib takes 0.15 s a face).
-      gallery_frames: of each identity, how many training frames the baselines choose from, and how many held-out
-        frames the frontal reference is chosen from.
+      gallery_frames: of each identity, how many training frames the baselines choose from, and how many frames of the
+        split the frontal reference is chosen from.
     """
 
     split: Literal["test", "validation"] = "test"
@@ -42,123 +60,132 @@ class Settings:
     gallery_frames: int = 1000
 
     def __post_init__(self) -> None:
-        for name in ("frames", "identity_frames", "gallery_frames"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        within(self, 1, math.inf, "frames", "identity_frames", "gallery_frames")
 
 
-def evaluate(
-    model: Model, data: FaceData, settings: Settings, out: Path, about: Mapping[str, str] | None = None
-) -> report.Report:
-    """Measures the model on held-out frames and writes the report into the folder `out`.
-
-    Args:
-      model: converts, synthesizes and detects (`methods.landmarkgan.model.LandmarkGAN`).
-      data: the faces that it was trained on; its test split is measured, its training split gives the baselines.
-      settings: how much is looked at.
-      out: the report's folder, made if missing.
-      about: more facts to show with the figures, such as which weights these are.
-
-    Returns:
-      What was found; `report.show_report` prints it.
-
-    Raises:
-      ValueError: the model and the data differ in scheme, size or identities, or there is no held-out frame.
-      OSError: the report cannot be written.
-    """
-    evaluation = report.Evaluation(data, settings, out, about or {})
-    report.check(model.info, data, identities=True)
-    judge, warnings = find_judge()
-    people = held_out_frames(data, settings, judge)
-    warnings += _missing(data, people)
-    makers, redrawers = _makers(model, data, settings)
-    count = len(data.info.identities)
-    pairs = {}
-    if count > 1:
-        for name, maker in makers.items():
-            pairs[name] = reenact(maker, model, judge, people, settings.identity_frames, count)
-    redrawn = {name: redraw(maker, model, judge, people, data.info.scheme) for name, maker in redrawers.items()}
-    verdict, good = tables.verdict(pairs or redrawn, OURS, WARPED)
-    shown = tables.tables(pairs, redrawn, data, people, settings.identity_frames, judge is not None)
-    pictures = sheets.sheets(model, data.info, people, makers, redrawers, pairs.get(OURS))
-    frames = f"{sum(len(each.pictures) for each in people)} held-out frames"
-    size, scheme = data.info.size, data.info.scheme
-    return evaluation.finish(
-        title="LandmarkGAN: faces from landmarks",
-        verdict=verdict,
-        good=good,
-        warnings=warnings,
-        called="frames",
-        facts={"Identities": ", ".join(data.info.identities)},
-        measured=f"{frames} of {size}×{size} pixels, {scheme.count} landmarks ({scheme.name})",
-        tables=shown,
-        sheets=pictures,
-        details={"pairs": tables.by_pair(pairs[OURS], data.info.identities) if pairs else []},
-    )
+def measure(setup: Setup) -> Measured:
+    """Every generator on the frames of every identity."""
+    people = driving_frames(setup.data, setup.settings, setup.dlib)
+    reenacting, reconstructing = generators(setup)
+    info, dlib, each = setup.data.info, setup.dlib, setup.settings.identity_frames
+    several = len(info.identities) > 1
+    reenactment = {
+        name: reenact(generator, setup.model, dlib, people, each, len(info.identities))
+        for name, generator in (reenacting.items() if several else ())
+    }
+    reconstruction = {
+        name: reconstruct(generator, setup.model, dlib, people, info.scheme)
+        for name, generator in reconstructing.items()
+    }
+    return Measured(people, reenacting, reconstructing, reenactment, reconstruction)
 
 
-def held_out_frames(data: FaceData, settings: Settings, judge: Judge | None) -> list[Frames]:
-    """Held-out frames of every identity that has some, evenly spaced."""
+def generators(setup: Setup) -> tuple[dict[str, Generator], dict[str, Generator]]:
+    """The model and its baselines for reenactment; and for reconstruction, where landmarks are the target's own."""
+    model, constrained = setup.model, bool(setup.model.constraint)
+    gallery = Gallery(setup.data.train, setup.data.info.identities, setup.settings.gallery_frames)
+    reenacting = {OURS: generated(model, convert=True)}
+    if constrained:
+        reenacting[UNCONSTRAINED] = generated(model, convert=True, constrain=False)
+    reenacting |= {
+        DIRECT: generated(model, convert=False),
+        NEAREST: nearest_frame(model, gallery, convert=True, constrain=False),
+        WARPED: nearest_frame(model, gallery, convert=True, warped=True, constrain=False),
+    }
+    if constrained:
+        reenacting[CONSTRAINED] = nearest_frame(model, gallery, convert=True, warped=True)
+    reconstructing = {
+        OURS: generated(model, convert=False),
+        NEAREST: nearest_frame(model, gallery, convert=False),
+        WARPED: nearest_frame(model, gallery, convert=False, warped=True),
+        MEAN: mean_face(gallery),
+    }
+    return {**reenacting, MEAN: mean_face(gallery)}, reconstructing
+
+
+def driving_frames(data: FaceData, settings: Settings, dlib: DlibEvaluator) -> list[Frames]:
+    """Frames of every identity that has some in the measured split, evenly spaced."""
     people, split = [], getattr(data, settings.split)
     for i in range(len(data.info.identities)):
-        places = np.flatnonzero(np.asarray(split.identity) == i)
-        if len(places) == 0:
+        indices = np.flatnonzero(np.asarray(split.identity) == i)
+        if len(indices) == 0:
             continue
-        records = [split[int(place)] for place in evenly(places, settings.frames)]
-        pictures = np.stack([record["image"] for record in records])
-        people.append(
-            Frames(
-                identity=i,
-                pictures=pictures,
-                landmarks=np.stack([record["landmarks"] for record in records]).astype(np.float32),
-                seen=None if judge is None else judge.landmarks(pictures),
-                reference=None
-                if judge is None
-                else _reference(split, evenly(places, settings.gallery_frames), data.info.scheme, judge),
-            )
-        )
+        records = [split[int(index)] for index in evenly(indices, settings.frames)]
+        images = np.stack([record["image"] for record in records])
+        landmarks = np.stack([record["landmarks"] for record in records]).astype(np.float32)
+        reference = _reference(split, evenly(indices, settings.gallery_frames), data.info.scheme, dlib)
+        people.append(Frames(i, images, landmarks, dlib.landmarks(images), reference))
     return people
 
 
-def _reference(split: Split, places: np.ndarray, scheme: Scheme, judge: Judge) -> np.ndarray | None:
-    """dlib's descriptor of the most frontal of these held-out frames in which it finds the face."""
-    landmarks = np.stack([split[int(place)]["landmarks"] for place in places])
-    for place in places[most_frontal(landmarks, scheme)[:_FRONTAL_TRIES]]:
-        descriptor = judge.descriptors(split[int(place)]["image"][None])[0]
+def _reference(split: Split, indices: np.ndarray, scheme: Scheme, dlib: DlibEvaluator) -> np.ndarray:
+    """dlib's descriptor of the most frontal of these frames in which it finds the face; NaN where there is none."""
+    nothing = np.full(128, np.nan, np.float32)
+    if not dlib.installed:
+        return nothing
+    landmarks = np.stack([split[int(index)]["landmarks"] for index in indices])
+    for index in indices[most_frontal(landmarks, scheme)[:_FRONTAL_TRIES]]:
+        descriptor = dlib.descriptors(split[int(index)]["image"][None])[0]
         if not np.isnan(descriptor).any():
             return descriptor
-    return None
+    return nothing
 
 
-def _makers(model: Model, data: FaceData, settings: Settings) -> tuple[dict[str, Maker], dict[str, Maker]]:
-    """The rows of reenactment, and those of reconstruction, where landmarks are the target's own."""
-    gallery = Gallery(data.train, data.info.identities, settings.gallery_frames)
-    direct, mean, constrained = Generated(model, convert=False), MeanFace(gallery), bool(model.constraint)
-    reenacting = {OURS: Generated(model, convert=True)}
-    if constrained:
-        reenacting[UNCONSTRAINED] = Generated(model, convert=True, constrain=False)
-    reenacting |= {
-        DIRECT: direct,
-        NEAREST: NearestFrame(model, gallery, convert=True, constrain=False),
-        WARPED: NearestFrame(model, gallery, convert=True, warped=True, constrain=False),
-    }
-    if constrained:
-        reenacting[WARPED_CONSTRAINED] = NearestFrame(model, gallery, convert=True, warped=True)
-    redrawing = {
-        OURS: direct,
-        NEAREST: NearestFrame(model, gallery, convert=False),
-        WARPED: NearestFrame(model, gallery, convert=False, warped=True),
-        MEAN: mean,
-    }
-    return {**reenacting, MEAN: mean}, redrawing
+def verdict(setup: Setup, measured: Measured) -> tuple[str, bool | None]:
+    """Whether the model beats the warped nearest frame in landmarks and in SSIM, over what was measured for both.
+
+    Landmarks are dlib's where it found any face for both, the own detector's otherwise. Intervals are over people.
+    """
+    rows, identities = measured.reconstruction, None
+    names = {"error": "error by dlib", "own_error": "error by its own detector"}
+    if measured.reenactment:
+        rows, identities = measured.reenactment, measured.reenactment[OURS].source
+        names = {"lmk": "LMK by dlib", "own_lmk": "LMK by its own detector"}
+    ours, baseline = rows[OURS].metrics, rows[WARPED].metrics
+    metrics = (
+        compared_by(names, ours, baseline, "lower", identities),
+        compared("SSIM", ours["ssim"], baseline["ssim"], "higher", identities),
+    )
+    return comparison.verdict(OURS, WARPED, metrics, ": it is not trained well enough")
 
 
-def _missing(data: FaceData, people: Sequence[Frames]) -> list[str]:
-    """What the data lacks, as warnings."""
-    warnings = []
-    if len(data.info.identities) == 1:
-        warnings.append("There is one identity only, so nobody to convert to: reconstruction alone is measured.")
-    for i, name in enumerate(data.info.identities):
-        if i not in {frames.identity for frames in people}:
-            warnings.append(f"{name} has no held-out frames: it is a target here, but drives nobody.")
-    return warnings
+def warnings(setup: Setup, measured: Measured) -> list[str]:
+    """What the data lack."""
+    identities, lines = setup.data.info.identities, []
+    if len(identities) == 1:
+        lines.append("There is one identity only, so nobody to convert to: only reconstruction is measured.")
+    with_frames = {frames.identity for frames in measured.people}
+    lines += [
+        f"{name} has no {setup.settings.split} frames: it is a target here, but drives nobody."
+        for i, name in enumerate(identities)
+        if i not in with_frames
+    ]
+    return lines
+
+
+def _measured_on(setup: Setup, measured: Measured) -> str:
+    scheme = setup.data.info.scheme
+    frames = sum(len(each.images) for each in measured.people)
+    return f"{frames} {setup.settings.split} frames of {setup.size}, {scheme.count} landmarks ({scheme.name})"
+
+
+EVALUATION = Evaluation(
+    title="LandmarkGAN: faces from landmarks",
+    measure=measure,
+    measured_on=_measured_on,
+    tables=(tables.reenactment, tables.reconstruction),
+    images=(
+        image_grids.driving,
+        image_grids.converter,
+        image_grids.baselines,
+        image_grids.failures,
+        image_grids.reconstruction,
+    ),
+    verdict=verdict,
+    warnings=warnings,
+    facts=lambda setup, _: {"Identities": ", ".join(setup.data.info.identities)},
+    details=lambda setup, measured: {"pairs": tables.by_pair(measured.reenactment, setup.data.info.identities)},
+    identities=True,
+    unit="frames",
+)
+evaluate = EVALUATION.run

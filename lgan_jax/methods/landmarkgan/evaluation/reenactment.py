@@ -1,214 +1,197 @@
-"""Measuring reenactment as Sun et al. do (section 3.3): there to the target, back to the source, and compare.
+"""Metrics of reenactment as in Sun et al., section 3.3: to the target, back to the source, and compare.
 
-A driving frame of s has landmarks L_s. made = a face of t from L_s; back = a face of s from Ω(made), the landmarks
-that the run's own detector finds on the made face. The same procedure for every maker (the model and the baselines).
+A driving frame of s has landmarks L_s. generated = a face of t from L_s; returned = a face of s from Ω(generated), the
+landmarks that the run's own detector finds on the generated face. The same for every generator, baselines included.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Int, UInt8
 
 from lgan_jax.data.kept import evenly
-from lgan_jax.evaluation.judge import Judge, distinct
+from lgan_jax.evaluation.dlib_evaluator import DlibEvaluator, distinct, found_in
 from lgan_jax.landmarks import IBUG68, Scheme
 from lgan_jax.media.images import to_floats
-from lgan_jax.methods.landmarkgan.evaluation.makers import Maker, Model
-from lgan_jax.metrics.identity import identity_distance
+from lgan_jax.methods.landmarkgan.evaluation.baselines import Generator
+from lgan_jax.metrics.identity import distance_where_known
 from lgan_jax.metrics.image_quality import compare, l1, psnr, ssim
 from lgan_jax.metrics.lmk import error_per_landmark, lmk
+from lgan_jax.protocols import LandmarkDetector
 
 _BLOCK = 256  # pairs in memory at once
 
 
 @dataclasses.dataclass(frozen=True)
 class Frames:
-    """Held-out frames of one identity.
+    """Test frames of one identity.
 
     Attributes:
       identity: its index.
-      pictures: uint8 `(F, H, W, 3)`.
+      images: uint8 `(F, H, W, 3)`.
       landmarks: float32 `(F, N, 2)`, the data set's.
-      seen: float32 `(F, 68, 2)`, dlib's, NaN where it finds no face; None where dlib is not installed.
-      reference: dlib's descriptor `(128,)` of the most frontal held-out frame; None where there is none.
+      seen: float32 `(F, 68, 2)`, dlib's, NaN where it finds no face.
+      reference: dlib's descriptor `(128,)` of the most frontal test frame; NaN where there is none.
     """
 
     identity: int
-    pictures: UInt8[np.ndarray, "F H W 3"]
+    images: UInt8[np.ndarray, "F H W 3"]
     landmarks: Float32[np.ndarray, "F N 2"]
-    seen: Float32[np.ndarray, "F 68 2"] | None
-    reference: Float32[np.ndarray, " 128"] | None
+    seen: Float32[np.ndarray, "F 68 2"]
+    reference: Float32[np.ndarray, " 128"]
 
 
-@dataclasses.dataclass
-class Pairs:
-    """One value for each (source frame, target), in the same order for every maker; NaN where not measured.
+@dataclasses.dataclass(frozen=True)
+class Cases:
+    """Metrics of generated faces, one value a case, in the same order for every generator; NaN where not measured.
 
     Attributes:
-      source, frame, target: which pair: identity, place among the source's held-out frames, identity.
-      lmk: ‖dlib(original) − dlib(back)‖₂ over 68 points.
-      error: the same difference as a mean distance in inter-ocular units.
-      own_lmk: ‖L_s − Ω(back)‖₂ over the scheme's points.
-      ssim: SSIM of the original and back.
-      identity: dlib's distance of the made face and the target's reference, on some of the frames.
-      asked: whether `identity` was to be measured on this pair.
-      made_found, back_found: whether dlib finds a face.
+      source, frame: the driving frame: its identity, and its index among this identity's test frames.
+      target: the identity that was generated.
+      metrics: by the columns' keys.
+      asked: whether ID was to be measured.
     """
 
-    source: np.ndarray
-    frame: np.ndarray
-    target: np.ndarray
-    lmk: np.ndarray
-    error: np.ndarray
-    own_lmk: np.ndarray
-    ssim: np.ndarray
-    identity: np.ndarray
+    source: Int[np.ndarray, " n"]
+    frame: Int[np.ndarray, " n"]
+    target: Int[np.ndarray, " n"]
+    metrics: Mapping[str, np.ndarray]
     asked: np.ndarray
-    made_found: np.ndarray
-    back_found: np.ndarray
+
+    def at(self, chosen: np.ndarray) -> Cases:
+        """Some of them, by index or mask."""
+        metrics = {key: values[chosen] for key, values in self.metrics.items()}
+        return Cases(self.source[chosen], self.frame[chosen], self.target[chosen], metrics, self.asked[chosen])
+
+
+class Measured(NamedTuple):
+    """The frames, the generators, and their metrics, by name; reenactment is empty with a single identity."""
+
+    people: list[Frames]
+    reenacting: Mapping[str, Generator]
+    reconstructing: Mapping[str, Generator]
+    reenactment: Mapping[str, Cases]
+    reconstruction: Mapping[str, Cases]
+
+
+def _joined(parts: Sequence[Cases]) -> Cases:
+    metrics = {key: np.concatenate([part.metrics[key] for part in parts]) for key in parts[0].metrics}
+    names = ("source", "frame", "target", "asked")
+    return Cases(metrics=metrics, **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
 def reenact(
-    maker: Maker, model: Model, judge: Judge | None, people: Sequence[Frames], identity_frames: int, identities: int
-) -> Pairs:
-    """Every held-out frame to every other identity and back, and what is left of it.
+    generator: Generator,
+    detector: LandmarkDetector,
+    dlib: DlibEvaluator,
+    people: Sequence[Frames],
+    identity_frames: int,
+    identities: int,
+) -> Cases:
+    """Every test frame to every other identity and back.
+
+    Metrics: `lmk`, ‖dlib(original) − dlib(returned)‖₂ over 68 points; `error`, the same as a mean distance in
+    inter-ocular units; `own_lmk`, ‖L_s − Ω(returned)‖₂ over the scheme's points; `ssim` of original and returned;
+    `identity`, dlib's distance of the generated face and the target's reference; `generated_found` and
+    `returned_found`, whether dlib finds a face.
 
     Args:
-      maker: makes the faces.
-      model: gives the detector Ω, nothing else.
-      judge: dlib, or None where it is not installed: its figures are then all NaN.
+      generator: renders the faces.
+      detector: Ω.
+      dlib: the evaluator; without it its metrics are NaN.
       people: the sources.
       identity_frames: on how many frames of each source ID is measured (evenly spaced).
       identities: how many targets there are.
     """
     # Ordered by target, because a network takes the landmarks for one target together.
-    todo = [
+    pairs = [
         (person, frame, target)
         for target in range(identities)
         for person in people
-        for frame in range(len(person.pictures))
+        for frame in range(len(person.images))
         if target != person.identity
     ]
-    references = {person.identity: person.reference for person in people}
-    parts = []
-    for start in range(0, len(todo), _BLOCK):
-        parts.append(_block(maker, model, judge, todo[start : start + _BLOCK], references, identity_frames))
-    names = [field.name for field in dataclasses.fields(Pairs)]
-    return Pairs(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+    references = np.full((identities, 128), np.nan, np.float32)
+    for person in people:
+        references[person.identity] = person.reference
+    blocks = [pairs[start : start + _BLOCK] for start in range(0, len(pairs), _BLOCK)]
+    return _joined([_block(generator, detector, dlib, block, references, identity_frames) for block in blocks])
 
 
 def _block(
-    maker: Maker,
-    model: Model,
-    judge: Judge | None,
-    todo: Sequence[tuple[Frames, int, int]],
-    references: dict[int, np.ndarray | None],
+    generator: Generator,
+    detector: LandmarkDetector,
+    dlib: DlibEvaluator,
+    pairs: Sequence[tuple[Frames, int, int]],
+    references: Float32[np.ndarray, "identities 128"],
     identity_frames: int,
-) -> Pairs:
-    """Some of the pairs: memory stays that of so many pictures."""
-    originals = np.stack([person.pictures[frame] for person, frame, _ in todo])
-    landmarks = np.stack([person.landmarks[frame] for person, frame, _ in todo])
-    source = np.array([person.identity for person, _, _ in todo])
-    target = np.array([target for _, _, target in todo])
-    asked = np.array([frame in evenly(range(len(person.pictures)), identity_frames) for person, frame, _ in todo])
-    made = maker(landmarks, target)
-    back = maker(detect(model, made), source)
-    unseen = np.full((len(todo), 68, 2), np.nan, np.float32)
-    before, after, between = unseen, unseen, unseen
-    if judge is not None:
-        before = np.stack([person.seen[frame] for person, frame, _ in todo])
-        between, after = judge.landmarks(made), judge.landmarks(back)
-    whole, error = differences(before, after, IBUG68)
-    return Pairs(
-        source=source,
-        frame=np.array([frame for _, frame, _ in todo]),
-        target=target,
-        lmk=whole,
-        error=error,
-        own_lmk=lmk(landmarks, detect(model, back)),
-        ssim=compare(ssim, originals, back),
-        identity=_identity(judge, made, target, asked, references),
-        asked=asked,
-        made_found=~np.isnan(between).any((1, 2)),
-        back_found=~np.isnan(after).any((1, 2)),
-    )
+) -> Cases:
+    """Some of the pairs: memory stays that of so many images."""
+    originals = np.stack([person.images[frame] for person, frame, _ in pairs])
+    landmarks = np.stack([person.landmarks[frame] for person, frame, _ in pairs])
+    source = np.array([person.identity for person, _, _ in pairs])
+    target = np.array([target for _, _, target in pairs])
+    asked = np.array([frame in evenly(range(len(person.images)), identity_frames) for person, frame, _ in pairs])
+    generated = generator(landmarks, target)
+    returned = generator(detect(detector, generated), source)
+    after = dlib.landmarks(returned)
+    whole, error = differences(np.stack([person.seen[frame] for person, frame, _ in pairs]), after, IBUG68)
+    identity = np.full(len(pairs), np.nan)
+    possible = np.flatnonzero(asked & found_in(references)[target])
+    identity[possible] = distance_where_known(dlib.descriptors(generated[possible]), references[target[possible]])
+    metrics = {
+        "lmk": whole,
+        "error": error,
+        "own_lmk": lmk(landmarks, detect(detector, returned)),
+        "ssim": compare(ssim, originals, returned),
+        "identity": identity,
+        "generated_found": found_in(dlib.landmarks(generated)),
+        "returned_found": found_in(after),
+    }
+    return Cases(source, np.array([frame for _, frame, _ in pairs]), target, metrics, asked)
 
 
-def _identity(
-    judge: Judge | None,
-    made: np.ndarray,
-    target: np.ndarray,
-    asked: np.ndarray,
-    references: dict[int, np.ndarray | None],
-) -> np.ndarray:
-    distances = np.full(len(made), np.nan)
-    possible = np.flatnonzero(asked & np.array([references.get(int(t)) is not None for t in target]))
-    if judge is None or len(possible) == 0:
-        return distances
-    descriptors = judge.descriptors(made[possible])
-    for place, descriptor in zip(possible, descriptors):
-        if not np.isnan(descriptor).any():
-            distances[place] = identity_distance(descriptor, references[int(target[place])])
-    return distances
+def reconstruct(
+    generator: Generator, detector: LandmarkDetector, dlib: DlibEvaluator, people: Sequence[Frames], scheme: Scheme
+) -> Cases:
+    """Every test frame generated from its own landmarks by the same identity: no conversion, one way only.
 
-
-@dataclasses.dataclass
-class Redrawn:
-    """One value for each held-out frame, drawn again from its own landmarks; NaN where not measured.
-
-    Attributes:
-      ssim, psnr, l1: of the frame and its copy; dB, and the share of the range from black to white.
-      own_error: Ω(copy) against the data set's landmarks, in inter-ocular units.
-      error: dlib(copy) against dlib(frame), in inter-ocular units.
-      found: whether dlib finds a face in the copy.
-      identity: whose frame it is.
+    Metrics: `ssim`, `psnr` and `l1` of the frame and its copy; `own_error`, Ω(copy) against the data set's landmarks,
+    and `error`, dlib(copy) against dlib(frame), in inter-ocular units; `found`, whether dlib finds a face in the copy.
     """
-
-    ssim: np.ndarray
-    psnr: np.ndarray
-    l1: np.ndarray
-    own_error: np.ndarray
-    error: np.ndarray
-    found: np.ndarray
-    identity: np.ndarray
-
-
-def redraw(maker: Maker, model: Model, judge: Judge | None, people: Sequence[Frames], scheme: Scheme) -> Redrawn:
-    """Every held-out frame drawn from its own landmarks by the same identity: no conversion, one way only."""
     parts = []
     for frames in people:
-        copy = maker(frames.landmarks, np.full(len(frames.pictures), frames.identity))
-        unseen = np.full((len(copy), 68, 2), np.nan, np.float32)
-        seen = unseen if judge is None else judge.landmarks(copy)
-        parts.append(
-            Redrawn(
-                ssim=compare(ssim, frames.pictures, copy),
-                psnr=compare(psnr, frames.pictures, copy),
-                l1=compare(l1, frames.pictures, copy),
-                own_error=error_per_landmark(detect(model, copy), frames.landmarks, scheme),
-                error=differences(unseen if frames.seen is None else frames.seen, seen, IBUG68)[1],
-                found=~np.isnan(seen).any((1, 2)),
-                identity=np.full(len(copy), frames.identity),
-            )
-        )
-    names = [field.name for field in dataclasses.fields(Redrawn)]
-    return Redrawn(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+        count = len(frames.images)
+        identity = np.full(count, frames.identity)
+        copy = generator(frames.landmarks, identity)
+        seen = dlib.landmarks(copy)
+        metrics = {
+            "ssim": compare(ssim, frames.images, copy),
+            "psnr": compare(psnr, frames.images, copy),
+            "l1": compare(l1, frames.images, copy),
+            "own_error": error_per_landmark(detect(detector, copy), frames.landmarks, scheme),
+            "error": differences(frames.seen, seen, IBUG68)[1],
+            "found": found_in(seen),
+        }
+        parts.append(Cases(identity, np.arange(count), identity, metrics, np.zeros(count, bool)))
+    return _joined(parts)
 
 
-def detect(model: Model, pictures: UInt8[np.ndarray, "n H W 3"]) -> Float32[np.ndarray, "n N 2"]:
-    """Ω(pictures): the run's own detector, asked once for each different picture."""
-    first, inverse = distinct(pictures)
-    return np.asarray(model.detect(to_floats(pictures[first])), np.float32)[inverse]
+def detect(detector: LandmarkDetector, images: UInt8[np.ndarray, "n H W 3"]) -> Float32[np.ndarray, "n N 2"]:
+    """Ω(images): the run's own detector, asked once for each different image."""
+    first, inverse = distinct(images)
+    return np.asarray(detector.detect(to_floats(images[first])), np.float32)[inverse]
 
 
 def differences(
     before: Float32[np.ndarray, "n N 2"], after: Float32[np.ndarray, "n N 2"], scheme: Scheme
 ) -> tuple[np.ndarray, np.ndarray]:
     """LMK and the error per landmark of each pair, NaN where either face was not found."""
-    both = ~(np.isnan(before).any((1, 2)) | np.isnan(after).any((1, 2)))
+    both = found_in(before) & found_in(after)
     whole, error = np.full(len(before), np.nan), np.full(len(before), np.nan)
     whole[both] = lmk(before[both], after[both])
     error[both] = error_per_landmark(after[both], before[both], scheme)
@@ -218,10 +201,10 @@ def differences(
 def asymmetry(landmarks: Float32[np.ndarray, "*batch N 2"], scheme: Scheme) -> np.ndarray:
     """How far a face is from being its own mirror image, in [0, 1]: 0 is a frontal view (`*batch`).
 
-    The landmarks z are centred and mirrored (x to −x, left and right exchanged) to w, and w is moved, rotated and
-    scaled onto z as well as it can be. What remains, as a share of z's variance, is 1 − |⟨w, z⟩|² / (‖w‖² ‖z‖²) with
+    The landmarks z are centered and mirrored (x to −x, left and right exchanged) to w, and w is moved, rotated and
+    scaled onto z as well as possible. The residual, as a share of z's variance, is 1 − |⟨w, z⟩|² / (‖w‖² ‖z‖²) with
     the points as complex numbers. Rolling the head changes nothing; turning it moves the nose and shortens one side.
-    Looking up or down, and a symmetric expression, are not seen.
+    Pitch and a symmetric expression have no effect.
     """
     z = landmarks[..., 0].astype(np.float64) + 1j * landmarks[..., 1]
     z = z - z.mean(-1, keepdims=True)

@@ -1,1 +1,1 @@
-"""Evaluation of StyleGAN2 and of projections onto it."""
+"""Evaluation of StyleGAN2 and of projections onto it: `evaluate.EVALUATION` declares it."""

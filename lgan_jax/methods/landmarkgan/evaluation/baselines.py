@@ -1,0 +1,117 @@
+"""Generators of a target's face from landmarks: the model, and the baselines that it has to beat.
+
+A generator takes landmarks `(n, N, 2)` in [0, 1] and a target's index for each, and returns images as a screen shows
+them: uint8 `(n, H, W, 3)`, RGB. All metrics are measured on these bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from lgan_jax.data.kept import evenly
+from lgan_jax.media.images import to_bytes, to_floats
+from lgan_jax.nn.chunks import in_chunks
+from lgan_jax.ops.thin_plate import thin_plate_flow, warp_to_landmarks
+from lgan_jax.protocols import Reenactor
+
+# The rows of the tables.
+OURS, UNCONSTRAINED, DIRECT = "LandmarkGAN", "without constraint", "without converter"
+NEAREST, WARPED, MEAN = "nearest training frame", "warped nearest frame", "mean face of the target"
+CONSTRAINED = "warped, constrained"
+
+_THREADS = 2
+
+Generator = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def generated(model: Reenactor, convert: bool, constrain: bool = True) -> Generator:
+    """The model: landmarks converted to the target's (unless `convert` is off), then rendered by its generator.
+
+    `constrain` off leaves converted landmarks where they lie.
+    """
+
+    def generate(landmarks: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        return to_bytes(model.synthesize(landmarks, targets, convert, constrain))
+
+    return generate
+
+
+class Gallery:
+    """Training frames of every identity, evenly spaced: their landmarks, their mean image, and their indices.
+
+    Args:
+      split: training frames, random access; an item has `image` (uint8) and `landmarks`.
+      identities: their names.
+      most: of each identity, how many frames at most are used.
+
+    Raises:
+      ValueError: an identity has no training frame.
+    """
+
+    def __init__(self, split: Any, identities: Sequence[str], most: int) -> None:
+        self.split = split
+        self.indices = [evenly(np.flatnonzero(np.asarray(split.identity) == i), most) for i in range(len(identities))]
+        self.landmarks: list[np.ndarray] = []
+        self.means: list[np.ndarray] = []
+        for name, indices in zip(identities, self.indices):
+            if len(indices) == 0:
+                raise ValueError(f"{name} has no training frames; nothing can stand in for these faces")
+            self._read(indices)
+
+    def _read(self, indices: np.ndarray) -> None:
+        """Landmarks of these frames and the mean of their images, one image in memory at a time and thread."""
+        total, points = 0.0, []
+        with ThreadPoolExecutor(_THREADS) as threads:
+            for start in range(0, len(indices), 64):
+                for record in threads.map(self.split.__getitem__, indices[start : start + 64].tolist()):
+                    total = total + record["image"].astype(np.float64)
+                    points.append(record["landmarks"])
+        self.landmarks.append(np.stack(points))
+        self.means.append(np.rint(total / len(indices)).astype(np.uint8))
+
+
+def nearest_frame(
+    model: Reenactor, gallery: Gallery, convert: bool, warped: bool = False, constrain: bool = True
+) -> Generator:
+    """The training frame of the target whose landmarks are closest (ℓ2) to those that the generator would get.
+
+    With `warped`, this frame warped to these landmarks by a thin-plate spline: what costs no training. `constrain` off
+    leaves converted landmarks where they lie.
+    """
+
+    def generate(landmarks: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        converted = np.asarray(model.convert(landmarks, targets, constrain)) if convert else landmarks
+        frames, nearest = [], []
+        for points, target in zip(converted, targets):
+            known = gallery.landmarks[target]
+            index = ((known - points) ** 2).sum((1, 2)).argmin()
+            frames.append(gallery.split[int(gallery.indices[target][index])]["image"])
+            nearest.append(known[index])
+        if not warped:
+            return np.stack(frames)
+        return in_chunks(_warped, to_floats(np.stack(frames)), np.stack(nearest), converted).astype(np.uint8)
+
+    return generate
+
+
+@jax.jit
+def _warped(images: Array, landmarks: Array, targets: Array) -> Array:
+    """Images `(n, H, W, 3)` in [-1, 1] with `landmarks` warped to `targets`; in [0, 255], rounded."""
+    flow = thin_plate_flow(targets, landmarks[:, None], *images.shape[1:3])
+    return jnp.round((warp_to_landmarks(images[:, None], flow)[:, 0] + 1) * 127.5)
+
+
+def mean_face(gallery: Gallery) -> Generator:
+    """The mean of the target's training frames, pixel by pixel, whatever the landmarks."""
+
+    def generate(landmarks: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        return np.stack([gallery.means[target] for target in targets])
+
+    return generate

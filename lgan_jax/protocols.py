@@ -1,0 +1,126 @@
+"""What evaluations and apps need of trained models, as protocols: one for each thing that a model can do.
+
+Images are float `(n, H, W, 3)`, RGB, in [-1, 1]; landmarks `(n, N, 2)` lie in [0, 1]; z has one row an image. Each
+method's `model.py` has the class that does it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+from lgan_jax.core import FaceInfo
+
+
+@runtime_checkable
+class FaceModel(Protocol):
+    """Any trained model."""
+
+    @property
+    def info(self) -> FaceInfo:
+        """Landmark scheme, image size and identities of its data."""
+
+
+@runtime_checkable
+class LandmarkDetector(FaceModel, Protocol):
+    """Finds landmarks."""
+
+    def detect(self, images: Any) -> Any:
+        """Landmarks of images."""
+
+
+@runtime_checkable
+class Reenactor(LandmarkDetector, Protocol):
+    """Renders its identities from anyone's landmarks; see `methods.landmarkgan.model.LandmarkGAN`."""
+
+    @property
+    def constraint(self) -> float:
+        """Standard deviations within which converted landmarks are held; 0 for none."""
+
+    def convert(self, landmarks: Any, target: Any, constrain: bool = True) -> Any:
+        """Landmarks of the targets with the expression and pose of `landmarks`."""
+
+    def synthesize(self, landmarks: Any, target: Any, convert: bool = True, constrain: bool = True) -> Any:
+        """Images of the targets."""
+
+
+@runtime_checkable
+class ActionUnitEditor(FaceModel, Protocol):
+    """Edits and estimates action units; see `methods.dftnet.model`."""
+
+    def edit(self, image: Any, action_units: Any) -> Any:
+        """Faces with action units `(n, 17)`: `image`, `flow`, `attention`, `aligned` and `texture`."""
+
+    def estimate(self, image: Any) -> Any:
+        """The action units `(n, 17)` of faces, by the discriminator's regressor."""
+
+
+@runtime_checkable
+class ComparedEditor(ActionUnitEditor, Protocol):
+    """An editor that may have been trained beside a baseline."""
+
+    @property
+    def baseline(self) -> Any:
+        """The run's GANimation, an `ActionUnitEditor`; or None."""
+
+
+@runtime_checkable
+class GuidedSynthesizer(FaceModel, Protocol):
+    """Gives faces other landmarks and expressions; see `methods.expression.model`."""
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What the training had to do without, such as the perceptual loss."""
+
+    def synthesize(self, image: Any, landmarks: Any, expression: Any) -> Any:
+        """Faces with other landmarks and expressions (indices `(n,)`)."""
+
+
+@runtime_checkable
+class LandmarkedGenerator(FaceModel, Protocol):
+    """Generates faces together with their landmarks; see `methods.began.model`."""
+
+    def generate(self, z: Any) -> Any:
+        """Faces of latents."""
+
+    def landmarks(self, z: Any) -> Any:
+        """The landmarks of the same faces."""
+
+
+@runtime_checkable
+class InvertibleGenerator(LandmarkedGenerator, Protocol):
+    """Finds the latents of faces, too."""
+
+    @property
+    def searched(self) -> Any:
+        """Of each training image, `z` and `error` of the inversion; a negative error where it was not inverted."""
+
+    def sample(self, seed: int, count: int, *, near: bool = False) -> Any:
+        """Generated faces: `z`, `image` and `landmarks`; with `near`, of z near those of training images."""
+
+    def invert(self, image: Any) -> Any:
+        """`z`, `image`, `landmarks` and `error` of faces."""
+
+
+@runtime_checkable
+class LandmarkProjector(Protocol):
+    """Searches latents for one image's appearance with another's landmarks; see `methods.projection.projector`."""
+
+    def __call__(self, look: Any, landmarks: Any, *, shares: Any) -> Any:
+        """Of image pairs, with weights `(n, 2)` of appearance and landmarks: `image`."""
+
+    def heatmap_distance(self, images: Any, others: Any) -> Any:
+        """The distance of the detector's heatmaps `(n,)`."""
+
+
+@runtime_checkable
+class ProjectingGenerator(LandmarkDetector, Protocol):
+    """Generates faces, and projects image pairs onto its generator; see `methods.projection.model`."""
+
+    def sample(self, seed: int, count: int) -> Any:
+        """Generated faces: `image`."""
+
+    def look_distance(self, images: Any, others: Any) -> Any:
+        """The distance of the discriminator's features `(n,)`."""
+
+    def projector(self, settings: Any) -> LandmarkProjector:
+        """A projector onto its generator."""
