@@ -27,7 +27,7 @@ from benchmarks.sizes import EditorSizes
 from lgan_jax import files
 from lgan_jax.core import Batch, FaceInfo
 from lgan_jax.landmarks import IBUG68
-from lgan_jax.methods import PHASES
+from lgan_jax.methods import METHODS
 from lgan_jax.training import parallel
 
 PHASE_OF = {"DFT-Net": "editor", "GANimation": "baseline"}
@@ -39,7 +39,7 @@ def ours(sizes: EditorSizes, batch: Batch, training: Batch) -> tuple[Work, dict[
     info = FaceInfo(IBUG68, sizes.size, ("somebody",))
     work, variables, methods, states = {}, {}, {}, {}
     for name, phase in PHASE_OF.items():
-        kind = PHASES["dftnet"][phase]
+        kind = METHODS["dftnet"].phases[phase]
         settings = kind.Settings(
             batch_size=len(training["image"]),
             discriminator_updates=UPDATES,
@@ -62,7 +62,7 @@ def _with_flow(state: Any) -> Any:
     if "flow_attention" in generator:
         shape = generator["flow_attention"]["kernel"].shape
         generator["flow_attention"] = {"kernel": 4e-3 * jax.random.normal(jax.random.key(1), shape)}
-    return state.replace(params={**state.params, "generator": generator}, average=generator)
+    return state.replace(params={**state.params, "generator": generator}, ema={"generator": generator})
 
 
 def _editing(method: Any, state: Any, batch: Batch) -> Any:

@@ -25,7 +25,7 @@ from benchmarks.sizes import Sizes
 from lgan_jax import files
 from lgan_jax.core import Batch, FaceInfo, Finished
 from lgan_jax.landmarks import WFLW98
-from lgan_jax.methods import PHASES
+from lgan_jax.methods import METHODS
 from lgan_jax.training import parallel
 
 
@@ -41,14 +41,14 @@ def ours(sizes: Sizes, batch: Batch) -> tuple[Work, dict[str, Any]]:
     many = example(1, count, 64)["landmarks"]  # generators start from how landmarks vary
     earlier: dict[str, Finished] = {}
     for name, fields in settings.items():
-        phase = PHASES["landmarkgan"][name]
+        phase = METHODS["landmarkgan"].phases[name]
         method = phase(phase.Settings(**fields), info, np.float32, earlier)
         earlier[name] = Finished(method, jax.jit(method.init)(jax.random.key(0), {**batch, "landmarks": many}))
     state = earlier["generator"].state
     variables = {
         "generator": {"params": jax.tree.map(lambda p: p[0], state.params["generators"])},
         "discriminator": {"params": jax.tree.map(lambda p: p[0], state.params["discriminators"])},
-        "detector": state.detector,
+        "detector": state.frozen["detector"],
     }
     forward = jax.jit(lambda landmarks: method.synthesize(state, landmarks, 0))
     step = parallel.spread(lambda state, batch, seed: method.train_step(state, batch, jax.random.key(seed)))

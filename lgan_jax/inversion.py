@@ -21,6 +21,7 @@ import optax
 from jaxtyping import Array, Float, Float32, Int
 
 from lgan_jax import optimizers
+from lgan_jax.ops import backend
 
 Parameters = Any  # a tree of arrays `(rows, …)`
 Terms = Mapping[str, Float[Array, " rows"]]
@@ -169,7 +170,7 @@ class Inverter:
 
         `rate` is the learning rate at each step, in the place of the schedule of `settings.optimizer`.
         """
-        self.settings = settings
+        self.settings, self._form = settings, backend.forms().search
         self._objective = objective
         self._project = project or (lambda parameters: parameters)
         self._optimizer = optimizers.make(settings.optimizer, settings.steps, rate)
@@ -244,13 +245,13 @@ class Inverter:
         return jax.tree.map(lambda new, old: _rows(fresh, new, old), given, slots)
 
     def _advance_some(self, shared: Any, slots: _Slots) -> _Slots:
-        """On a CPU one call a step: XLA's convolutions are slow inside of its loops there, and calls are cheap."""
-        for _ in range(self.settings.every if jax.default_backend() == "cpu" else 1):
+        """`Settings.every` steps; see `backend.Forms.search`."""
+        for _ in range(self.settings.every if self._form == "calls" else 1):
             slots = self._advance(shared, slots)
         return slots
 
     def _advanced(self, shared: Any, slots: _Slots) -> _Slots:
-        if jax.default_backend() == "cpu":
+        if self._form == "calls":
             return self._step(shared, slots)
         return jax.lax.fori_loop(0, self.settings.every, lambda _, sofar: self._step(shared, sofar), slots)
 

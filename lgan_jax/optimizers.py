@@ -264,12 +264,6 @@ def with_moments(state: Any, chosen: ArrayLike, other: Any, where: Callable = jn
     return (*stacked.select(chosen, other[:-1], state[:-1], where), state[-1])
 
 
-def averaged(decay: float, step: Any, average: Any, params: Any) -> Any:
-    """The exponential average of parameters after step `step`, with `decay` of it kept; at most (1 + n) / (10 + n)."""
-    kept = jnp.minimum(decay, (1 + step) / (10 + step))
-    return optax.incremental_update(params, average, 1 - kept)
-
-
 def _above_zero(settings: Any, name: str) -> None:
     if not 0 < getattr(settings, name) < math.inf:
         raise ValueError(f"{name} is {getattr(settings, name)}; it must be above 0")

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lgan_jax import data, methods
+from lgan_jax import data
 from lgan_jax.evaluation.dlib_evaluator import find_dlib
 from lgan_jax.experiment import Experiment, information
 from lgan_jax.methods.landmarkgan.evaluation import evaluate as evaluation
@@ -39,7 +39,7 @@ def main() -> None:
     faces = data.open_faces(experiment.settings.data)
     info = information(stored)
     finished = experiment.restored(info, given.workdir)
-    model: LandmarkGAN = methods.model("landmarkgan", info, finished)
+    model: LandmarkGAN = experiment.method.load(info, finished)
     dlib, warnings = find_dlib()
     if not dlib.installed:
         parser.error(warnings[0])
@@ -63,12 +63,12 @@ def main() -> None:
 def _variants(info, finished) -> Iterator[tuple[str, Generator]]:
     """The whole, and what is left without the refiner, without the detector's share in the anchors, without both."""
     state = finished.state
-    blend = state.replace(average=_without_head(state.average))
+    blend = state.replace(ema={"generators": _without_head(state.ema["generators"])})
     for name, each in {"LandmarkGAN": state, "without refiner": blend}.items():
-        known = each.references
-        plain = each.replace(references=known.replace(anchors=known.landmarks))
-        yield name, generated(LandmarkGAN(info, finished.method, each), convert=True)
-        yield f"{name}, anchors at landmarks", generated(LandmarkGAN(info, finished.method, plain), convert=True)
+        known = each.frozen["references"]
+        plain = each.replace(frozen={**each.frozen, "references": known.replace(anchors=known.landmarks)})
+        yield name, generated(LandmarkGAN(info, finished.phase, each), convert=True)
+        yield f"{name}, anchors at landmarks", generated(LandmarkGAN(info, finished.phase, plain), convert=True)
 
 
 def _without_head(params):

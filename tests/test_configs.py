@@ -18,10 +18,10 @@ from lgan_jax import config as configs
 from lgan_jax import data, experiment, inversion, landmarks
 from lgan_jax.core import FaceInfo, Finished, blank_batch
 from lgan_jax.data.split import SPLITS
-from lgan_jax.methods import PHASES
-from lgan_jax.methods.expression.method import Synthesizer
-from lgan_jax.methods.landmarkgan.generator import Generator
-from lgan_jax.methods.landmarkgan.joint import Joint
+from lgan_jax.methods import METHODS
+from lgan_jax.methods.expression.phases import SynthesizerPhase
+from lgan_jax.methods.landmarkgan.generator import LandmarksPhase
+from lgan_jax.methods.landmarkgan.joint import JointPhase
 from lgan_jax.training import loop
 
 VARIANTS = {
@@ -99,16 +99,14 @@ def traced(name):
         earlier, metrics = {}, {}
         for phase in read.settings.phases:
             method, key = read.build(phase, info, earlier), jax.random.key(0)
-            blank = blank_batch(PHASES[read.settings.method][phase], info)
+            blank = blank_batch(METHODS[read.settings.method].phases[phase], info)
             batch = {k: jnp.repeat(jnp.asarray(x), sizes[phase], 0) for k, x in blank.items()}
             state = method.init(key, batch)
             earlier[phase] = Finished(method, state)
             method.eval_step(state, batch)
-            if getattr(method, "on_host", False):
+            if method.host_step:
                 continue
-            turn = getattr(method, "turn", lambda step: None)(0)
-            train_step = method.train_step if turn is None else functools.partial(method.train_step, turn=turn)
-            after, metrics[phase] = train_step(state, batch, key)
+            after, metrics[phase] = method.train_step(state, batch, key, method.step_variant(0))
             assert jax.tree.map(lambda x: x.shape, state) == jax.tree.map(lambda x: x.shape, after)
         return metrics
 
@@ -134,14 +132,18 @@ def test_every_field_of_a_phase_is_read_by_its_step():
     """
     for name in [*TRACED, *SHRUNK]:
         traced(name)
-    kinds = {method.Settings for phases in PHASES.values() for method in phases.values()}
+    kinds = {phase.Settings for method in METHODS.values() for phase in method.phases.values()}
     by_the_run = {(kind, name) for kind in kinds for name in ("steps", "batch_size")}  # see `Experiment`
     by_the_search = {(inversion.Settings, field.name) for field in dataclasses.fields(inversion.Settings)}
     by_the_config = {(kind, name) for kind, name in fields_of(*kinds) if name == "name"}  # of an optimizer, a schedule
-    elsewhere = {(Synthesizer.Settings, "vgg19")}  # a file: `Experiment.published`
-    elsewhere |= {(type(Synthesizer.Settings().weights), "perceptual")}  # of the loss that needs that file
-    elsewhere |= {(kind, "constraint") for kind in (Generator.Settings, Joint.Settings)}  # when landmarks are converted
-    elsewhere |= {(Joint.Settings, name) for name in ("form", "references", "detector_share")}  # of the other phase
+    elsewhere = {(SynthesizerPhase.Settings, "vgg19")}  # a file: `Experiment.pretrained`
+    elsewhere |= {(type(SynthesizerPhase.Settings().weights), "perceptual")}  # of the loss that needs that file
+    elsewhere |= {
+        (kind, "constraint") for kind in (LandmarksPhase.Settings, JointPhase.Settings)
+    }  # when landmarks are converted
+    elsewhere |= {
+        (JointPhase.Settings, name) for name in ("form", "references", "detector_share")
+    }  # of the other phase
     unread = fields_of(*kinds) - READS - by_the_run - by_the_search - by_the_config - elsewhere
     assert not sorted(f"{kind.__module__}.{kind.__qualname__}.{name}" for kind, name in unread)
 
@@ -160,7 +162,7 @@ BROKEN = {
 @pytest.mark.parametrize("field", BROKEN)
 def test_a_number_that_no_phase_can_use_is_refused_with_its_place(field):
     """By every phase that has the field, when a config is read."""
-    kinds = {method.Settings for phases in PHASES.values() for method in phases.values()}
+    kinds = {phase.Settings for method in METHODS.values() for phase in method.phases.values()}
     types = (type(BROKEN[field]), float)
     having = [kind for kind in kinds if typing.get_type_hints(kind).get(field) in types]
     assert having
@@ -185,7 +187,7 @@ def test_every_other_field_of_a_config_is_named_where_it_is_used():
     An attribute of that name is read, or the name is in a list of names, outside of the class itself.
     """
     kinds = [experiment.settings.Settings, data.Settings, loop.Settings]
-    kinds += [module.Settings for module in experiment.settings.EVALUATIONS.values()]
+    kinds += [method.evaluation.Settings for method in METHODS.values()]
     for kind, name in sorted(fields_of(*kinds), key=str):
         assert name in names_used(), f"{kind.__module__}.{kind.__qualname__}.{name} is read nowhere"
 

@@ -15,7 +15,7 @@ from small_configs import ROOT, small_config
 
 import lgan_jax
 from lgan_jax import experiment, locks
-from lgan_jax.methods import PHASES
+from lgan_jax.methods import METHODS
 from lgan_jax.training import workdir
 
 
@@ -110,7 +110,7 @@ def test_the_detector_of_another_run_is_taken_over(run, tmp_path, monkeypatch):
     assert json.loads((tmp_path / "run" / "report" / "metrics.json").read_text())["tables"]
     monkeypatch.setattr("lgan_jax.experiment.training.evaluate", lambda *_, **__: None)
     assert experiment.train(config, tmp_path / "run") == 0  # started again
-    theirs, ours = (lgan_jax.load(folder)._state.detector for folder in (run, tmp_path / "run"))
+    theirs, ours = (lgan_jax.load(folder)._state.frozen["detector"] for folder in (run, tmp_path / "run"))
     jax.tree.map(np.testing.assert_array_equal, ours, theirs)
     with pytest.raises(ValueError, match=r"the detector of .* is for scheme wflw98, not ibug68"):
         experiment.train(
@@ -136,7 +136,7 @@ def test_faces_that_do_not_come_in_pairs_are_refused_before_a_run_is_begun(tmp_p
 
 
 def test_people_in_both_splits_are_refused_where_they_must_not_be(tmp_path, monkeypatch):
-    monkeypatch.setattr(PHASES["dftnet"]["pairs"], "grouping", "expressions")
+    monkeypatch.setattr(METHODS["dftnet"].phases["pairs"], "grouping", "expressions")
     changes = {"data.cache": str(tmp_path / "cache"), "data.size": 64, "evaluation.frames": 2}
     config = small_config("emotionet:quick", **changes)
     with pytest.raises(ValueError, match="built-in faces: ada is in the training split and held out too"):

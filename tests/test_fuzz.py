@@ -83,7 +83,7 @@ TABLES = [
     f"0,0.9,{VALUES},{','.join(['3.5'] * 136)}\n",
 ]
 RUN = {
-    **{"format": 1, "lgan_jax": "0.1.0", "jax": "0.10", "devices": ["cpu"]},
+    **{"format": workdir.FORMAT, "lgan_jax": "0.1.0", "jax": "0.10", "devices": ["cpu"]},
     "config": {"method": "landmarkgan", "phases": ["detector"]},
     "data": {"name": "x", "fingerprint": "ab", "scheme": "wflw98", "size": 64, "identities": ["a", "b"]},
 }

@@ -40,7 +40,7 @@ NETWORKS = {
     "landmarkgan discriminator": (patch_discriminator.PatchDiscriminator(3), (IMAGE,), (), {}),
     "detector": (HeatmapDetector(5, 8, 1), (IMAGE,), (), {"train": True}),
     "face alignment network": (fan.FaceAlignmentNetwork(5, 8, 1), (IMAGE,), (), {"train": True}),
-    "dftnet": (dftnet.DFTNet(3, 1), (IMAGE, UNITS), (), {}),
+    "dftnet": (dftnet.DFTNetGenerator(3, 1), (IMAGE, UNITS), (), {}),
     "ganimation": (dftnet.GANimation(3, 1), (IMAGE, UNITS), (), {}),
     "dftnet discriminator": (dftnet.Discriminator(2), (LARGER,), (), {}),
     "expression generator": (expression.Generator(3, 2), (IMAGE, LANDMARKS), (LABELS, KEYS), {}),

@@ -27,7 +27,7 @@ def weights(folder):
 def test_published_weights_reach_the_phase(tmp_path):
     read = experiment.Experiment.read(small_config("ck_plus:quick", **{"synthesizer.vgg19": weights(tmp_path)}))
     assert read.left_out == ()
-    published = read.published()
+    published = read.pretrained()
     assert set(published["synthesizer"]) == {"vgg19"}
     method = read.build("synthesizer", FaceInfo(IBUG68, 32, ("Ada",)), {}, published["synthesizer"])
     assert method._features(jnp.zeros((1, 32, 32, 3))).shape == (1, 32, 32, 2)

@@ -12,11 +12,11 @@ import numpy as np
 import rich.console
 
 from lgan_jax import config as configs
-from lgan_jax import data, interop, locks, methods
+from lgan_jax import data, interop, locks
 from lgan_jax.evaluation import report
 from lgan_jax.evaluation.harness import OtherRun
 from lgan_jax.experiment.loading import load
-from lgan_jax.experiment.settings import EVALUATIONS, Experiment
+from lgan_jax.experiment.settings import Experiment
 from lgan_jax.media.files import given
 from lgan_jax.media.images import to_floats
 from lgan_jax.nn.chunks import in_chunks
@@ -56,9 +56,9 @@ def _evaluate(
     faces: data.FaceData | None,
 ) -> report.Report:
     experiment = Experiment.read(stored["config"])
-    method, settings = experiment.settings.method, experiment.evaluation
+    spec, settings = experiment.method.evaluation, experiment.evaluation
     whole = dataclasses.asdict(settings) | overrides
-    settings = configs.read(type(settings), whole, f"the evaluation of {method}")
+    settings = configs.read(type(settings), whole, f"the evaluation of {experiment.method.name}")
     if faces is None:
         where = experiment.settings.data
         faces = data.open_faces(where if data_dir is None else dataclasses.replace(where, dir=data_dir))
@@ -66,30 +66,28 @@ def _evaluate(
         raise ValueError(f"{faces.name} is not, or no more, what {folder} was trained on ({stored['data']['name']})")
     finished = experiment.restored(faces.info, folder)
     about = {"Weights": ", ".join(f"{name} of step {int(each.state.step):,}" for name, each in finished.items())}
-    if notes := [
-        note for each in finished.values() for note in getattr(each.method, "notes", lambda _: ())(each.state)
-    ]:
+    if notes := [note for phase, state in finished.values() for note in phase.notes(state)]:
         about["While training"] = "; ".join(notes)
     if held := stored.get(workdir.HOLDS):
         about["Holds frames of"] = ", ".join(held)
     if changed := stored.get(workdir.CHANGES):
         about["Changed since the start"] = "; ".join(changed)
     more: dict[str, Any] = {}
-    if hasattr(settings, "compare"):
+    if spec.compares:
         more["others"] = _others(settings.compare, stored, faces)
-    if getattr(settings, "inception", ""):
+    if spec.inception and settings.inception:
         more["inception"] = _inception(settings.inception)
-    if watched := getattr(EVALUATIONS[method], "WATCHED", None):
-        more["history"] = _history(folder, *watched)
-    model = methods.model(method, faces.info, finished)
-    made = EVALUATIONS[method].evaluate(model, faces, settings, folder / "report", about, **more)
+    if spec.history:
+        more["history"] = _history(folder, *spec.history)
+    model = experiment.method.load(faces.info, finished)
+    made = spec.evaluate(model, faces, settings, folder / "report", about, **more)
     report.show_report(made, rich.console.Console())
     return made
 
 
-def check_weights(settings: Any) -> None:
+def check_weights(experiment: Experiment) -> None:
     """Raises what `evaluate` will for the file of weights that its settings name: before training, not after it."""
-    if path := getattr(settings, "inception", ""):
+    if experiment.method.evaluation.inception and (path := experiment.evaluation.inception):
         interop.network("inception-fid", path)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lgan_jax import landmarks, methods
+from lgan_jax import landmarks
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import kept
 from lgan_jax.experiment.settings import Experiment
@@ -29,7 +29,7 @@ def load(folder: str | pathlib.Path) -> Any:
     stripped = workdir.is_stripped(stored)
     if stripped:  # its checkpoints hold one blank person
         info = dataclasses.replace(info, identities=("nobody",))
-    model = methods.model(experiment.settings.method, info, experiment.restored(info, folder))
+    model = experiment.method.load(info, experiment.restored(info, folder))
     return model.without_people() if stripped else model
 
 

@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from types import ModuleType
 from typing import Any, Literal
 
 import jax
@@ -17,26 +16,13 @@ from lgan_jax import config as configs
 from lgan_jax import data, interop, optimizers
 from lgan_jax.core import FaceInfo, Finished, blank_batch
 from lgan_jax.data import coverage, kept, pipelines
-from lgan_jax.methods import PHASES
-from lgan_jax.methods.began.evaluation import evaluate as began_evaluation
-from lgan_jax.methods.detector import evaluation as detector_evaluation
-from lgan_jax.methods.dftnet.evaluation import evaluate as dftnet_evaluation
-from lgan_jax.methods.expression.evaluation import evaluate as expression_evaluation
-from lgan_jax.methods.landmarkgan.evaluation import evaluate as landmarkgan_evaluation
-from lgan_jax.methods.projection.evaluation import evaluate as projection_evaluation
+from lgan_jax.methods import METHODS, MethodSpec
+from lgan_jax.ops import backend
 from lgan_jax.training import checkpoints, loop
-from lgan_jax.training.phase import Phase, as_arrays
+from lgan_jax.training.phase import Phase
+from lgan_jax.training.phase_run import PhaseRun, as_arrays
 
-EVALUATIONS: Mapping[str, ModuleType] = {
-    "landmarkgan": landmarkgan_evaluation,
-    "detector": detector_evaluation,
-    "dftnet": dftnet_evaluation,
-    "expression": expression_evaluation,
-    "began": began_evaluation,
-    "projection": projection_evaluation,
-}
 _HELD_OUT_BATCH = 4
-_EXAMPLES = 64  # training examples that a phase may start from
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +30,7 @@ class Settings:
     """What a config holds beside one section for each of its phases, and `evaluation`.
 
     Attributes:
-      method: one of `methods.PHASES`.
+      method: one of `methods.METHODS`.
       phases: which of its phases to train, in order.
       data: the faces.
       loop: intervals and seed.
@@ -62,9 +48,9 @@ class Settings:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
     def __post_init__(self) -> None:
-        if self.method not in PHASES:
-            raise ValueError(f"method is {self.method!r}; the methods are {', '.join(PHASES)}")
-        known = PHASES[self.method]
+        if self.method not in METHODS:
+            raise ValueError(f"method is {self.method!r}; the methods are {', '.join(METHODS)}")
+        known = METHODS[self.method].phases
         for phase in self.phases:
             if phase not in known:
                 raise ValueError(f"{self.method} has no phase {phase!r}; its phases are {', '.join(known)}")
@@ -77,9 +63,14 @@ class Experiment:
     """A config that has been read: settings of the whole, class and settings of each phase, settings to evaluate."""
 
     settings: Settings
-    classes: Mapping[str, Any]
+    classes: Mapping[str, type[Phase]]
     phases: Mapping[str, Any]
     evaluation: Any
+
+    @property
+    def method(self) -> MethodSpec:
+        """The method that it trains."""
+        return METHODS[self.settings.method]
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> Experiment:
@@ -89,10 +80,11 @@ class Experiment:
         """
         config = dict(config)
         sections = {name: config.pop(name, {}) for name in (*config.get("phases", ()), "evaluation")}
-        for unlisted in PHASES.get(config.get("method"), {}):
+        for unlisted in METHODS[config["method"]].phases if config.get("method") in METHODS else ():
             config.pop(unlisted, None)
         settings = configs.read(Settings, config)
-        classes = {name: PHASES[settings.method][name] for name in settings.phases}
+        method = METHODS[settings.method]
+        classes = {name: method.phases[name] for name in settings.phases}
         phases = {
             name: configs.read(phase.Settings, sections[name], f"config.{name}") for name, phase in classes.items()
         }
@@ -102,37 +94,37 @@ class Experiment:
             settings,
             classes,
             phases,
-            configs.read(EVALUATIONS[settings.method].Settings, sections["evaluation"], "config.evaluation"),
+            configs.read(method.evaluation.Settings, sections["evaluation"], "config.evaluation"),
         )
 
     @property
     def left_out(self) -> tuple[str, ...]:
         """What a run of these settings is trained without, and why."""
-        return tuple(line for phase in self.phases.values() for line in getattr(phase, "left_out", ()))
+        return tuple(line for name, phase in self.classes.items() for line in phase.left_out(self.phases[name]))
 
     @property
     def holds_frames(self) -> bool:
         """Whether checkpoints of such a run hold frames of the people that it is trained on."""
-        return any(getattr(phase, "holds_frames", False) for phase in self.phases.values())
+        return any(phase.holds_frames(self.phases[name]) for name, phase in self.classes.items())
 
-    def published(self) -> dict[str, dict[str, Any]]:
-        """Of each phase that takes some, the published networks that its settings name, by kind.
+    def pretrained(self) -> dict[str, dict[str, Any]]:
+        """Of each phase that takes some, the pretrained networks that its settings name, by kind.
 
         Raises `FileNotFoundError` for a file that is not there, and as `interop.load`.
         """
         found: dict[str, dict[str, Any]] = {}
         for name, settings in self.phases.items():
-            for kind in getattr(self.classes[name], "published", ()):
+            for kind in self.classes[name].pretrained:
                 if path := getattr(settings, kind):
                     network = interop.required(kind, path, f"config.{name}.{kind}")
                     found.setdefault(name, {})[kind] = network
         return found
 
     def build(
-        self, name: str, info: FaceInfo, earlier: Mapping[str, Finished], published: Mapping[str, Any] | None = None
-    ) -> Any:
-        """The method of one phase; `published` are its networks, where it is to be trained and takes any."""
-        more = {"published": published} if published else {}
+        self, name: str, info: FaceInfo, earlier: Mapping[str, Finished], pretrained: Mapping[str, Any] | None = None
+    ) -> Phase:
+        """One phase; `pretrained` are its networks, where it is to be trained and takes any."""
+        more = {"pretrained": pretrained} if pretrained else {}
         return self.classes[name](self.phases[name], info, self._dtype(), earlier, **more)
 
     def check(self, faces: data.FaceData) -> None:
@@ -140,59 +132,59 @@ class Experiment:
 
         That is an array, to come in pairs, or people with several expressions of whom nobody trains and is held out.
         """
-        for name, method in self.classes.items():
-            faces.require(method.keys)
+        for name, phase in self.classes.items():
+            faces.require(phase.keys)
             splits = (faces.train, faces.validation, faces.test)
-            if method.grouping == "pairs" and not all(len(split.pairs) for split in splits):
+            if phase.grouping == "pairs" and not all(len(split.pairs) for split in splits):
                 raise ValueError(
                     f"{faces.name}: the {name} phase needs pictures in pairs that differ in expression alone, and "
                     "there are none; configs/emotionet.py:cpu,unpaired has phases that do without"
                 )
-            if method.grouping == "expressions":
+            if phase.grouping == "expressions":
                 faces.require_subjects()
 
     def warnings(self, faces: data.FaceData) -> list[str]:
         """What of people's recordings lies below what trains well, where a phase learns every person apart."""
-        if faces.built_in or all(method.grouping != "one_of_each" for method in self.classes.values()):
+        if faces.built_in or all(phase.grouping != "one_of_each" for phase in self.classes.values()):
             return []
         return coverage.warnings(faces)
 
-    def rehearse(self, info: FaceInfo, published: Mapping[str, Mapping[str, Any]]) -> None:
+    def rehearse(self, info: FaceInfo, pretrained: Mapping[str, Mapping[str, Any]]) -> None:
         """Builds every phase on those before it, of whose states there are shapes alone; takes half a second.
 
-        So phases that do not suit each other are refused before the first is trained. `published` is what the function
-        of that name found. Raises `ValueError`, one line, as the phases do.
+        So phases that do not suit each other are refused before the first is trained. `pretrained` is what the
+        function of that name found. Raises `ValueError`, one line, as the phases do.
         """
 
         def build() -> None:
             earlier: dict[str, Finished] = {}
             for name in self.phases:
-                method = self.build(name, info, earlier, published.get(name))
+                phase = self.build(name, info, earlier, pretrained.get(name))
                 if name != self.settings.phases[-1]:
-                    state = method.init(jax.random.key(0), as_arrays(blank_batch(method, info)))
-                    earlier[name] = Finished(method, state)
+                    state = phase.init(jax.random.key(0), as_arrays(blank_batch(phase, info)))
+                    earlier[name] = Finished(phase, state)
 
         jax.eval_shape(build)
 
     def described(self, faces: data.FaceData) -> dict[str, Any]:
         """The data as the run's record has them; with how many there are, where a phase has something of each."""
-        counted = any("index" in method.keys for method in self.classes.values())
+        counted = any("index" in phase.keys for phase in self.classes.values())
         return kept.described(faces, faces.info) | ({"pictures": faces.info.pictures} if counted else {})
 
-    def training_phases(self, faces: data.FaceData, published: Mapping[str, Mapping[str, Any]]) -> list[Phase]:
-        """The phases as the loop trains them, with their data and what `published` found."""
+    def training_phases(self, faces: data.FaceData, pretrained: Mapping[str, Mapping[str, Any]]) -> list[PhaseRun]:
+        """The phases as the loop trains them, with their data and what `pretrained` found."""
 
-        def phase(name: str) -> Phase:
-            method = self.classes[name]
-            grouping, keys = method.grouping, method.keys
-            watched = getattr(faces, getattr(method, "looks_at", "validation"))
-            held_out = pipelines.held_out(watched, grouping, self.settings.eval_images, _HELD_OUT_BATCH, keys)
-            examples = max(_EXAMPLES, getattr(self.phases[name], "references", 0))
-            return Phase(
+        def phase_run(name: str) -> PhaseRun:
+            phase = self.classes[name]
+            grouping, keys = phase.grouping, phase.keys
+            split = faces.train if phase.eval_split == "train" else faces.validation
+            eval_batches = pipelines.held_out(split, grouping, self.settings.eval_images, _HELD_OUT_BATCH, keys)
+            examples = phase.examples(self.phases[name])
+            return PhaseRun(
                 name=name,
                 steps=self._steps(name, faces.info.pictures),
                 batch_size=self.phases[name].batch_size,
-                build=functools.partial(self.build, name, faces.info, published=published.get(name)),
+                build=functools.partial(self.build, name, faces.info, pretrained=pretrained.get(name)),
                 batches=functools.partial(
                     pipelines.training_batches,
                     faces.train,
@@ -205,32 +197,30 @@ class Experiment:
                 example=pipelines.held_out(faces.train, grouping, examples, examples, keys, most=examples, repeat=True)[
                     0
                 ],
-                held_out=held_out,
-                pictures=held_out[0],
+                eval_batches=eval_batches,
+                sample_batch=eval_batches[0],
             )
 
-        return [phase(name) for name in self.phases]
+        return [phase_run(name) for name in self.phases]
 
     def restored(self, info: FaceInfo, folder: pathlib.Path) -> dict[str, Finished]:
         """The newest state of every phase that has one; needs no data."""
 
-        def phase(name: str) -> Phase:
+        def phase_run(name: str) -> PhaseRun:
             example = blank_batch(self.classes[name], info)
             build = functools.partial(self.build, name, info)
             steps = self._steps(name, info.pictures)
-            return Phase(name, steps, 1, build, lambda: iter(()), example, [example], example)
+            return PhaseRun(name, steps, 1, build, lambda: iter(()), example, [example], example)
 
-        return checkpoints.restore_finished([phase(name) for name in self.phases], folder)
+        return checkpoints.restore_finished([phase_run(name) for name in self.phases], folder)
 
     def _steps(self, name: str, pictures: int) -> int:
         """How many steps a phase has of so many training pictures."""
-        settings, length = self.phases[name], getattr(self.classes[name], "length", None)
-        return length(settings, pictures) if length else settings.steps
+        return self.classes[name].length(self.phases[name], pictures)
 
     def _dtype(self) -> Any:
-        if self.settings.precision == "auto":
-            return jnp.float32 if jax.default_backend() == "cpu" else jnp.bfloat16
-        return jnp.dtype(self.settings.precision)
+        precision = self.settings.precision
+        return jnp.dtype(backend.forms().precision if precision == "auto" else precision)
 
 
 def _check_rates(where: str, settings: Any) -> None:
@@ -275,6 +265,6 @@ def kinds_at(config: Mapping[str, Any], place: str) -> dict[str, type]:
 
 def _sections(config: Mapping[str, Any]) -> dict[str, type]:
     """The settings of each section of a config."""
-    method = config["method"]
-    phases = {name: PHASES[method][name].Settings for name in config["phases"]}
-    return {"data": data.Settings, "loop": loop.Settings, **phases, "evaluation": EVALUATIONS[method].Settings}
+    method = METHODS[config["method"]]
+    phases = {name: method.phases[name].Settings for name in config["phases"]}
+    return {"data": data.Settings, "loop": loop.Settings, **phases, "evaluation": method.evaluation.Settings}

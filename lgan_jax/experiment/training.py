@@ -50,9 +50,9 @@ def _read(config: Mapping[str, Any]) -> tuple[Mapping[str, Any], Experiment]:
 
 
 def _train(config: Mapping[str, Any], experiment: Experiment, folder: pathlib.Path) -> int:
-    published = experiment.published()
-    check_weights(experiment.evaluation)
-    rehearse = functools.partial(experiment.rehearse, published=published)
+    pretrained = experiment.pretrained()
+    check_weights(experiment)
+    rehearse = functools.partial(experiment.rehearse, pretrained=pretrained)
     faces = data.open_faces(experiment.settings.data, rehearse)
     experiment.check(faces)
     if other := experiment.settings.detector_run:
@@ -69,7 +69,7 @@ def _train(config: Mapping[str, Any], experiment: Experiment, folder: pathlib.Pa
     if parallel.is_first():
         _keep_landmarks(faces, run)
     try:
-        phases = experiment.training_phases(faces, published)
+        phases = experiment.training_phases(faces, pretrained)
         loop.run(phases, folder, experiment.settings.loop, record, _notes(faces, experiment, run))
     except Stopped as stopped:
         print(stopped, file=sys.stderr)

@@ -24,11 +24,13 @@ from lgan_jax.core import FaceInfo, Finished, blank_batch
 from lgan_jax.data import kept, synthetic
 from lgan_jax.interop import landmarkgan
 from lgan_jax.interop.released import Release
-from lgan_jax.methods.detector.method import Detector
-from lgan_jax.methods.landmarkgan.converter import Converter
-from lgan_jax.methods.landmarkgan.generator import Generator
+from lgan_jax.methods.detector.phases import DetectorPhase
+from lgan_jax.methods.landmarkgan.converter import ConverterPhase
+from lgan_jax.methods.landmarkgan.generator import LandmarksPhase
 from lgan_jax.training import checkpoints, loop, workdir
 from lgan_jax.training.phase import Phase
+from lgan_jax.training.phase_run import PhaseRun
+from lgan_jax.training.train_state import TrainState
 
 _BUILT_IN = {"train_per_identity": 100, "validation_per_identity": 8, "test_per_identity": 10}
 
@@ -71,7 +73,7 @@ def write(
         workdir.open_run(new.part, record)
         for name, phase in finished.items():
             save_phase(new.part, name, phase, record)
-        kept.write(new.part, _landmarks(faces, release, finished["converter"].method))
+        kept.write(new.part, _landmarks(faces, release, finished["converter"].phase))
         new.commit()
     return info
 
@@ -111,69 +113,77 @@ def _as_in_data(release: Release, identities: Sequence[str] | None, faces: data.
 
 
 def _finished(release: Release, info: FaceInfo, detector_run: Path | None) -> dict[str, Finished]:
-    """Each phase's method and last state, host arrays."""
+    """Each phase and its last state, host arrays."""
     widths = release.widths
     detector = _detector(release, info, detector_run)
-    converter = Converter(_converter_settings(widths["converter"]), info, jnp.float32, {})
-    finished = {"detector": detector, "converter": _last(converter, info, params=release.converter)}
-    settings = Generator.Settings(
+    converter = ConverterPhase(_converter_settings(widths["converter"]), info, jnp.float32, {})
+    finished = {"detector": detector, "converter": _last(converter, info, params={"converter": release.converter})}
+    settings = LandmarksPhase.Settings(
         width=widths["generator"],
-        discriminator_width=widths.get("discriminator", Generator.Settings.discriminator_width),
+        discriminator_width=widths.get("discriminator", LandmarksPhase.Settings.discriminator_width),
     )
-    generator = Generator(settings, info, jnp.float32, finished)
+    generator = LandmarksPhase(settings, info, jnp.float32, finished)
     params = {"generators": release.generators, "converter": release.converter}
     if release.discriminators is not None:
         params["discriminators"] = release.discriminators
-    weights = detector.method.weights(detector.state)
-    last = _last(generator, info, params=params, average=release.generators, detector=weights)
-    good = {"generators": release.generators, "discriminators": last.state.params["discriminators"]}
-    watch = last.state.watch.replace(good=good, good_step=last.state.watch.good_step + last.state.step)
-    finished["generator"] = Finished(generator, last.state.replace(watch=watch))
+    frozen = {"detector": detector.phase.weights(detector.state)}
+    _, last = _last(generator, info, params=params, ema={"generators": release.generators}, frozen=frozen)
+    watch = last.variables["watch"]
+    good = {"generators": release.generators, "discriminators": last.params["discriminators"]}
+    watch = watch.replace(good=good, good_step=watch.good_step + last.step)
+    finished["generator"] = Finished(generator, last.with_variables(watch=watch))
     return finished
 
 
-def _converter_settings(width: int) -> Converter.Settings:
+def _converter_settings(width: int) -> ConverterPhase.Settings:
     """Settings whose loss is the published one in the published frame, so that training on starts where it stopped."""
-    weights = Converter.Settings.weights
+    weights = ConverterPhase.Settings.weights
     weights = dataclasses.replace(weights, distance=weights.distance * landmarkgan.PUBLISHED_SCALE)
-    return Converter.Settings(width=width, weights=weights, origin=landmarkgan.PUBLISHED_ORIGIN)
+    return ConverterPhase.Settings(width=width, weights=weights, origin=landmarkgan.PUBLISHED_ORIGIN)
 
 
 def _detector(release: Release, info: FaceInfo, run: Path | None) -> Finished:
     if release.detector is not None:
-        settings = Detector.Settings(width=release.widths["detector"], depth=release.widths["depth"])
-        return _last(Detector(settings, info, jnp.float32, {}), info, weights=release.detector)
+        settings = DetectorPhase.Settings(width=release.widths["detector"], depth=release.widths["depth"])
+        phase = DetectorPhase(settings, info, jnp.float32, {})
+        return _last(phase, info, **_detector_weights(release.detector))
     if run is not None:
         return _taken_over(run, info)
-    method = Detector(Detector.Settings(), info, jnp.float32, {})
-    unknown = jax.tree.map(lambda x: np.full(x.shape, np.nan, x.dtype), _abstract(method, info).weights)
-    return _last(method, info, weights=unknown)
+    method = DetectorPhase(DetectorPhase.Settings(), info, jnp.float32, {})
+    weights = method.weights(_abstract(method, info))
+    unknown = jax.tree.map(lambda x: np.full(x.shape, np.nan, x.dtype), weights)
+    return _last(method, info, **_detector_weights(unknown))
+
+
+def _detector_weights(weights: Mapping[str, Any]) -> dict[str, Any]:
+    """The weights of a detector as fields of its phase's state."""
+    return {"params": {"detector": weights["params"]}, "variables": {"batch_stats": weights["batch_stats"]}}
 
 
 def _taken_over(run: Path, info: FaceInfo) -> Finished:
     """The detector of a finished run, which must be for such faces."""
     section = checkpoints.finished_section(run, "detector", {"scheme": info.scheme.name, "size": info.size})
-    settings = configs.read(Detector.Settings, section, "config.detector")
-    method = Detector(settings, info, jnp.float32, {})
+    settings = configs.read(DetectorPhase.Settings, section, "config.detector")
+    method = DetectorPhase(settings, info, jnp.float32, {})
     example = blank_batch(method, info)
-    phase = Phase("detector", settings.steps, 1, lambda earlier: method, lambda: iter(()), example, [example], example)
-    found = checkpoints.restore_finished([phase], run)["detector"]
+    steps = settings.steps
+    phase_run = PhaseRun("detector", steps, 1, lambda _: method, lambda: iter(()), example, [example], example)
+    found = checkpoints.restore_finished([phase_run], run)["detector"]
     return Finished(method, jax.device_get(found.state))
 
 
-def _last(method: Any, info: FaceInfo, **known: Any) -> Finished:
-    """A method with its state after its last step: what is known of it, and zeros."""
-    state = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), _abstract(method, info))
-    if isinstance(known.get("params"), Mapping) and isinstance(state.params, Mapping):
-        known["params"] = {**state.params, **known["params"]}
-    filled = state.replace(step=np.int32(method.settings.steps), **known)
+def _last(phase: Phase, info: FaceInfo, **known: Mapping[str, Any]) -> Finished:
+    """A phase with its state after its last step: entries of its fields that are known, and zeros."""
+    state = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), _abstract(phase, info))
+    known = {name: {**getattr(state, name), **entries} for name, entries in known.items()}
+    filled = state.replace(step=np.int32(phase.settings.steps), **known)
     if jax.tree.map(np.shape, filled) != jax.tree.map(np.shape, state):
-        raise ValueError(f"the {type(method).__name__.lower()}'s weights do not fit pictures of {info.size} pixels")
-    return Finished(method, filled)
+        raise ValueError(f"the weights of a {type(phase).__name__} do not fit images of {info.size} pixels")
+    return Finished(phase, filled)
 
 
-def _abstract(method: Any, info: FaceInfo) -> Any:
-    return jax.eval_shape(method.init, jax.random.key(0), blank_batch(method, info))
+def _abstract(phase: Phase, info: FaceInfo) -> TrainState:
+    return jax.eval_shape(phase.init, jax.random.key(0), blank_batch(phase, info))
 
 
 def _config(settings: data.Settings, finished: Mapping[str, Finished]) -> dict[str, Any]:
@@ -184,7 +194,7 @@ def _config(settings: data.Settings, finished: Mapping[str, Finished]) -> dict[s
         "precision": "auto",
         "data": dataclasses.asdict(settings),
         "loop": configs.defaults(loop.Settings),
-        **{name: dataclasses.asdict(phase.method.settings) for name, phase in finished.items()},
+        **{name: dataclasses.asdict(phase.phase.settings) for name, phase in finished.items()},
     }
 
 
@@ -195,7 +205,7 @@ def save_phase(folder: Path, name: str, phase: Finished, record: Mapping[str, An
         saving.save(int(phase.state.step), phase.state, nothing, record)
 
 
-def _landmarks(faces: data.FaceData, release: Release, converter: Converter) -> list[np.ndarray]:
+def _landmarks(faces: data.FaceData, release: Release, converter: ConverterPhase) -> list[np.ndarray]:
     """The data's landmarks of each identity; of built-in faces, everybody's, as that identity would have them."""
     if not faces.built_in:
         return [kept.landmarks(faces, i) for i in range(release.identities)]

@@ -112,3 +112,14 @@ ADVERSARIAL = {
     "non_saturating": Adversarial(logistic_discriminator, non_saturating_generator),
     "wasserstein": Adversarial(wasserstein_discriminator, wasserstein_generator),
 }
+
+
+def check_start(share: float) -> None:
+    """Raises `ValueError` for an `adversarial_start` that is no share of a phase's steps; see `has_started`."""
+    if not 0 <= share < 1:
+        raise ValueError(f"adversarial_start is {share}; it must be at least 0 and less than 1")
+
+
+def has_started(share: float, steps: int, step: int) -> bool:
+    """Whether adversarial losses, which start after a `share` of a phase's `steps`, are in the step after `step`."""
+    return step >= int(share * steps)

@@ -11,23 +11,16 @@ from jaxtyping import ArrayLike, Float32
 
 from lgan_jax import checks
 from lgan_jax.core import FaceInfo
-
-
-def largest() -> int:
-    """How many inputs are worked through at once where there are many.
-
-    A CPU is faster with 4, which stay in its caches, than with 16 (1.26 times, a generator of 128 pixels).
-    """
-    return 4 if jax.default_backend() == "cpu" else 16
+from lgan_jax.ops import backend
 
 
 def in_chunks(apply: Callable, *inputs: np.ndarray) -> Any:
-    """`apply` to inputs `(count, ...)` in padded chunks of 1 or `largest`.
+    """`apply` to inputs `(count, ...)` in padded chunks of 1 or `backend.Forms.chunk`.
 
     Returns a tree of float32 outputs, each `(count, ...)`.
     """
     count = len(inputs[0])
-    size = 1 if count <= 1 else largest()
+    size = 1 if count <= 1 else backend.forms().chunk
 
     def chunk(start: int) -> Any:
         parts = [x[start : start + size] for x in inputs]

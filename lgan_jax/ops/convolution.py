@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from lgan_jax.ops import winograd
+from lgan_jax.ops import backend, winograd
 
 Pads = tuple[tuple[int, int], tuple[int, int]]
 Images = Float[Array, "_ _ _ _"]  # batch, height, width, channels
@@ -41,7 +41,7 @@ def convolve(
     On a CPU with stride 1, or one that divides the sides of the kernel and of the padded image, it has reverse-mode
     derivatives only, of any order; otherwise it is XLA's convolution.
     """
-    if jax.default_backend() == "cpu":
+    if backend.forms().convolution == "own":
         if stride == 1:
             return _convolve(image, kernel, padding)
         sides = (*kernel.shape[:2], *(n + sum(p) for n, p in zip(image.shape[1:3], padding)))

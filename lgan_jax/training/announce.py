@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 from clu import parameter_overview
 
-from lgan_jax.core import State
+from lgan_jax.training.train_state import TrainState
 
 
 def devices() -> list[str]:
@@ -28,16 +28,14 @@ def has_gpu(files: Path = Path("/dev")) -> bool:
     return (files / "nvidia0").exists() or shutil.which("nvidia-smi") is not None
 
 
-def networks(state: State) -> list[str]:
+def networks(state: TrainState) -> list[str]:
     """A line for each network of a state: its name and its number of parameters.
 
-    A network is what a state's path names before `params` (`detector` of `detector.params…`) or, where `params` is
-    the state's own field, right after it (`encoder` of `params.encoder…`).
+    Those that the phase trains, and those of earlier phases (`detector` of `frozen.detector.params…`).
     """
     groups: dict[str, dict[str, jax.Array]] = defaultdict(dict)
     for path, leaf in jax.tree_util.tree_flatten_with_path(state)[0]:
         names = [jax.tree_util.keystr((key,), simple=True) for key in path]
-        if "params" in names:
-            where = names.index("params")
-            groups[".".join(names[:where]) or names[1]][".".join(names)] = leaf
+        if "params" in names and names[0] in ("params", "frozen"):
+            groups[names[1]][".".join(names)] = leaf
     return [f"{name}: {int(parameter_overview.count_parameters(group)):,} parameters" for name, group in groups.items()]

@@ -7,7 +7,6 @@ The state is saved once, not once a device.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import shutil
@@ -22,13 +21,13 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from lgan_jax import files
-from lgan_jax.core import Finished, State
+from lgan_jax.core import Finished
 from lgan_jax.training import parallel
-from lgan_jax.training.phase import Phase
+from lgan_jax.training.phase_run import PhaseRun
+from lgan_jax.training.train_state import TrainState
 from lgan_jax.training.workdir import about, check_format, read_experiment, read_run
 
 _ITEMS = ("state", "data", "record")  # of a checkpoint, a folder each
-_SEALED = "checksums"  # field of the record of a checkpoint that has checksums; those of older versions have none
 # How the system says that a file cannot be written, wherever it is quoted.
 _DISK = ("No space left", "Disk quota", "File too large", "Read-only file system", "Permission denied", "I/O error")
 
@@ -95,7 +94,7 @@ class Checkpoints:
         """The newest step that has been saved whole, or is being saved."""
         return self._newest
 
-    def save(self, step: int, state: State, data: Iterator, record: Mapping[str, Any]) -> None:
+    def save(self, step: int, state: TrainState, data: Iterator, record: Mapping[str, Any]) -> None:
         """Begins to save `state` (host arrays that nobody changes any more) and the position of `data`."""
         if step == self._newest:
             return
@@ -109,7 +108,7 @@ class Checkpoints:
                 args=ocp.args.Composite(
                     state=ocp.args.StandardSave(state),
                     data=grain.checkpoint.CheckpointSave(data),
-                    record=ocp.args.JsonSave({"phase": self.phase, "step": step, _SEALED: True, **about(), **record}),
+                    record=ocp.args.JsonSave({"phase": self.phase, "step": step, **about(), **record}),
                 ),
             )
         self._newest = step
@@ -153,10 +152,10 @@ class Checkpoints:
             lines.append(f"the checkpoint of step {step:,} of {self.phase} is damaged ({fault}) and was {where}")
         return lines
 
-    def restore(self, abstract: State, data: Iterator | None = None) -> State:
+    def restore(self, abstract: TrainState, data: Iterator | None = None) -> TrainState:
         """The newest state, as host arrays of the abstract state's shapes and dtypes; sets `data` to its position.
 
-        Raises `ValueError` if the checkpoint is of a newer format, or of another program or number of processes.
+        Raises `ValueError` if the checkpoint is of another format, program or number of processes.
         """
         where = self.folder / str(self._newest)
         record = self._manager.restore(self._newest, args=ocp.args.Composite(record=ocp.args.JsonRestore())).record
@@ -172,7 +171,7 @@ class Checkpoints:
                 )
         return self._manager.restore(self._newest, args=ocp.args.Composite(**wanted)).state
 
-    def _check(self, abstract: State, where: Path) -> None:
+    def _check(self, abstract: TrainState, where: Path) -> None:
         """Restoring would cast in silence what has another dtype."""
         saved = _described(self._manager.item_metadata(self._newest).state.tree)
         expected = _described(abstract)
@@ -245,21 +244,11 @@ def _newest_whole(folder: Path) -> tuple[int | None, dict[int, str]]:
 def _damage(checkpoint: Path) -> str | None:
     """What is wrong with a checkpoint, if anything."""
     for item in _ITEMS:
-        if files.is_sealed(checkpoint / item):
-            fault = files.damage(checkpoint / item)
-        else:
-            fault = None if _older(checkpoint) else "it has no checksums"
+        sealed = files.is_sealed(checkpoint / item)
+        fault = files.damage(checkpoint / item) if sealed else "it has no checksums"
         if fault is not None:
             return f"{item}: {fault}"
     return None
-
-
-def _older(checkpoint: Path) -> bool:
-    """Whether a checkpoint's record says that a version wrote it that knew no checksums."""
-    try:
-        return _SEALED not in json.loads((checkpoint / "record" / "metadata").read_text())
-    except (OSError, ValueError):
-        return False
 
 
 def finished_section(workdir: str | os.PathLike, phase: str, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -280,25 +269,25 @@ def finished_section(workdir: str | os.PathLike, phase: str, data: Mapping[str, 
     return section
 
 
-def restore_finished(phases: Sequence[Phase], workdir: str | os.PathLike) -> dict[str, Finished]:
+def restore_finished(phases: Sequence[PhaseRun], workdir: str | os.PathLike) -> dict[str, Finished]:
     """The newest state of every phase of a run that has a checkpoint, in order, as JAX's arrays.
 
     The last of them may be unfinished: its state's `step` says how far it has come. Neither `batches` nor
-    `pictures` of a phase is used, and of `held_out` only shapes.
+    `sample_batch` of a phase is used, and of `eval_batches` only shapes.
 
-    Raises `FileNotFoundError` where there is no run or no checkpoint yet, `ValueError` for a newer format.
+    Raises `FileNotFoundError` where there is no run or no checkpoint yet, `ValueError` for another format.
     """
     read_run(workdir)
     restored: dict[str, Finished] = {}
     for phase in phases:
         if newest_step(folder_of(workdir, phase.name)) is None:
             break
-        method = phase.build(restored)
+        built = phase.build(restored)
         with Checkpoints(workdir, phase.name, read_only=True) as checkpoints:
             for line in checkpoints.skipped:
                 print(f"NOTE: {line}", file=sys.stderr)
-            state = checkpoints.restore(phase.abstract_state(method.init))
-        restored[phase.name] = Finished(method, jax.device_put(state))
+            state = checkpoints.restore(phase.abstract_state(built.init))
+        restored[phase.name] = Finished(built, jax.device_put(state))
     if not restored:
         raise FileNotFoundError(f"there is no checkpoint in {Path(workdir) / 'checkpoints'} yet; train first")
     return restored

@@ -8,7 +8,7 @@ import dataclasses
 import functools
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,16 @@ import jax
 import numpy as np
 from rich.console import Console
 
-from lgan_jax.core import Batch, Finished, Metrics, State
+from lgan_jax.core import Batch, Finished, Metrics
 from lgan_jax.training import announce, compilation, parallel
 from lgan_jax.training.checkpoints import Checkpoints
 from lgan_jax.training.interrupts import Interrupts, Stopped
 from lgan_jax.training.logs import Log
 from lgan_jax.training.logs.identities import means
 from lgan_jax.training.pace import Pace
-from lgan_jax.training.phase import HostBatch, Phase, as_arrays
+from lgan_jax.training.phase_run import HostBatch, PhaseRun, as_arrays
 from lgan_jax.training.profile import Profile
+from lgan_jax.training.train_state import TrainState
 from lgan_jax.training.workdir import open_run
 
 _AHEAD = 2  # steps that the host may be ahead of the devices
@@ -57,7 +58,7 @@ class Settings:
 
 
 def run(
-    phases: Sequence[Phase],
+    phases: Sequence[PhaseRun],
     workdir: str | os.PathLike,
     settings: Settings,
     record: Mapping[str, Any],
@@ -83,7 +84,7 @@ def run(
             with Checkpoints(workdir, phase.name, settings.keep) as checkpoints:
                 before = sum(earlier.steps for earlier in phases[: len(finished)])
                 training = _Training(phase, finished, settings, checkpoints, interrupts, before)
-                finished[phase.name] = Finished(training.method, training.run(workdir, record, console))
+                finished[phase.name] = Finished(training.phase, training.run(workdir, record, console))
     return finished
 
 
@@ -92,37 +93,33 @@ class _Training:
 
     def __init__(
         self,
-        phase: Phase,
+        phase_run: PhaseRun,
         earlier: Mapping[str, Finished],
         settings: Settings,
         checkpoints: Checkpoints,
         interrupts: Interrupts,
         steps_before: int,
     ):
-        self.phase, self.settings, self.method = phase, settings, phase.build(earlier)
+        self.phase_run, self.settings, self.phase = phase_run, settings, phase_run.build(earlier)
         self.checkpoints, self.interrupts, self.steps_before = checkpoints, interrupts, steps_before
-        on_host = getattr(self.method, "on_host", False)
-        self.checkpoint_every = 1 if on_host else settings.checkpoint_every
-        spread = parallel.on_host if on_host else parallel.spread
-        self.turn = getattr(self.method, "turn", lambda _: None)
-        self.recover = getattr(self.method, "recover", None)
-        self.identities = self.method.faces.identities if hasattr(self.method, "worst") else ()
-        self.recoverable = getattr(self.method, "recoverable", frozenset())
-        self.compiled: set[Any] = set()  # turns that there is a program for
-        self.train_step = functools.cache(lambda turn: spread(functools.partial(self._step, turn=turn)))
-        self.eval_step = parallel.on_one_device(self.method.eval_step)
-        self.pictures = parallel.on_one_device(self.method.pictures)
+        self.checkpoint_every = 1 if self.phase.host_step else settings.checkpoint_every
+        spread = parallel.on_host if self.phase.host_step else parallel.spread
+        self.identities = self.phase.faces.identities if self.phase.worst else ()
+        self.compiled: set[Any] = set()  # step variants that there is a program for
+        self.train_step = functools.cache(lambda variant: spread(functools.partial(self._step, variant=variant)))
+        self.eval_step = parallel.on_one_device(self.phase.eval_step)
+        self.sample_images = parallel.on_one_device(self.phase.sample_images)
         self.underway: collections.deque[tuple[int, Any]] = collections.deque()
         self.measured: list[dict[str, float]] = []
-        images = phase.example["image"].shape[1:-3]
-        self.pace = Pace(phase.batch_size * math.prod(images))
+        images = phase_run.example["image"].shape[1:-3]
+        self.pace = Pace(phase_run.batch_size * math.prod(images))
 
-    def run(self, workdir: Path, record: Mapping[str, Any], console: Console) -> State:
+    def run(self, workdir: Path, record: Mapping[str, Any], console: Console) -> TrainState:
         """Trains the phase to its end, from where it stands."""
-        phase, start = self.phase, self.checkpoints.newest or 0
+        phase, start = self.phase_run, self.checkpoints.newest or 0
         for line in self.checkpoints.skipped:
             console.print(f"NOTE: {line}", highlight=False, markup=False, soft_wrap=True)
-        init = jax.jit(lambda seed, batch: self.method.init(phase.keys(seed)[0], batch))
+        init = jax.jit(lambda seed, batch: self.phase.init(phase.keys(seed)[0], batch))
         abstract = init.eval_shape(self.settings.seed, as_arrays(phase.example))  # traced, which takes seconds, once
         if start >= phase.steps:
             console.print(f"{phase.name}: finished at step {start:,}", highlight=False)
@@ -149,27 +146,27 @@ class _Training:
 
     def _train(
         self,
-        state: State,
+        state: TrainState,
         data: Iterator,
         start: int,
         log: Log | None,
         record: Mapping[str, Any],
         profile: Profile,
-    ) -> State:
+    ) -> TrainState:
         seed = parallel.replicate(np.int32(self.settings.seed))
         if log and not start:
-            log.pictures(0, jax.device_get(self.pictures(state, self.phase.pictures)))
-        for step in range(start + 1, self.phase.steps + 1):
+            log.pictures(0, jax.device_get(self.sample_images(state, self.phase_run.sample_batch)))
+        for step in range(start + 1, self.phase_run.steps + 1):
             profile.before(step)
             batch = parallel.shard(self._next(data, step))
-            turn = self.turn(step - 1)
-            if compiles := turn not in self.compiled:
+            variant = self.phase.step_variant(step - 1)
+            if compiles := variant not in self.compiled:
                 self._hold_pace()
-                self.compiled.add(turn)
+                self.compiled.add(variant)
             if log:
                 log.doing("compiling" if compiles else "")
             try:
-                state, metrics = self.train_step(turn)(state, batch, seed)
+                state, metrics = self.train_step(variant)(state, batch, seed)
             except FloatingPointError as error:  # of a phase that works on the host
                 raise self._failure(f"{error}, at step {step}") from None
             self._keep_pace(step, metrics, compiles)
@@ -184,21 +181,21 @@ class _Training:
                 self.checkpoints.save(step, host, data, record)
             if stop:
                 self.checkpoints.wait()
-                line = f"{self.phase.name}: saved at step {step:,}; run the same command to continue"
+                line = f"{self.phase_run.name}: saved at step {step:,}; run the same command to continue"
                 raise Stopped(line, self.interrupts.signal_number)
             self.pace.resume()
         self.checkpoints.wait()
         return jax.device_put(host)
 
-    def _step(self, state: State, batch: Batch, seed: jax.Array, turn: Any) -> tuple[State, Metrics]:
+    def _step(self, state: TrainState, batch: Batch, seed: jax.Array, variant: Hashable) -> tuple[TrainState, Metrics]:
         """The randomness of step n is a function of the run's seed, the phase's name and n alone."""
-        key = jax.random.fold_in(self.phase.keys(seed)[1], state.step)
-        return self.method.train_step(state, batch, key, *(() if turn is None else (turn,)))
+        key = jax.random.fold_in(self.phase_run.keys(seed)[1], state.step)
+        return self.phase.train_step(state, batch, key, variant)
 
     def _next(self, data: Iterator, step: int) -> HostBatch:
         batch = next(data, None)
         if batch is None:
-            raise ValueError(f"{self.phase.name}: the data ended before step {step}; training batches must repeat")
+            raise ValueError(f"{self.phase_run.name}: the data ended before step {step}; training batches must repeat")
         return batch
 
     def _hold_pace(self) -> None:
@@ -223,9 +220,9 @@ class _Training:
             self.pace.count()
 
     def _due(self, step: int, every: int) -> bool:
-        return step % every == 0 or step == self.phase.steps
+        return step % every == 0 or step == self.phase_run.steps
 
-    def _report(self, step: int, state: State, log: Log | None) -> State:
+    def _report(self, step: int, state: TrainState, log: Log | None) -> TrainState:
         """What is due after this step: a line of metrics, an evaluation, which may mend the state, pictures."""
         settings = self.settings
         log_due, eval_due, pictures_due = (
@@ -238,29 +235,29 @@ class _Training:
             averages = {name: float(np.mean([values[name] for values in self.measured])) for name in self.measured[0]}
             self.measured.clear()
             if log:
-                log.train(step, averages, self.pace.lap(self.phase.steps - step))
+                log.train(step, averages, self.pace.lap(self.phase_run.steps - step))
         if eval_due:
             if log:
                 log.doing("evaluating")
             state = self._look(step, state, log)
         if pictures_due and log:
             log.doing("drawing sample images")
-            log.pictures(step, jax.device_get(self.pictures(state, self.phase.pictures)))
+            log.pictures(step, jax.device_get(self.sample_images(state, self.phase_run.sample_batch)))
         return state
 
-    def _look(self, step: int, state: State, log: Log | None) -> State:
-        """Evaluates the state and says what was found; returns it, mended by the method where that is needed."""
-        if not (log or self.recover):
+    def _look(self, step: int, state: TrainState, log: Log | None) -> TrainState:
+        """Evaluates the state and says what was found; returns it, mended by the phase where that is needed."""
+        if not (log or self.phase.recoverable):
             return state
         figures = self._evaluate(state)
         if log:
-            log.evaluation(step, figures, self.identities, getattr(self.method, "worst", {}))
-            for remark in getattr(self.method, "remarks", lambda _: ())(means(figures)):
-                log.say(f"NOTE: {remark}")
-        if not self.recover:
+            log.evaluation(step, figures, self.identities, self.phase.worst)
+            for warning in self.phase.warnings(means(figures)):
+                log.say(f"NOTE: {warning}")
+        if not self.phase.recoverable:
             return state
         try:
-            host, lines = self.recover(parallel.to_host(state), parallel.from_first(figures))
+            host, lines = self.phase.recover(parallel.to_host(state), parallel.from_first(figures))
         except FloatingPointError as error:
             raise self._failure(str(error)) from None
         for line in lines:
@@ -277,15 +274,15 @@ class _Training:
         for step, metrics in zip(steps, values, strict=True):
             self.measured.append({name: float(value) for name, value in metrics.items()})
             for name, value in self.measured[-1].items():
-                if not math.isfinite(value) and name not in self.recoverable:
+                if not math.isfinite(value) and name not in self.phase.recoverable:
                     raise self._failure(f"{name} is {value} at step {step}")
 
     def _failure(self, what: str) -> FloatingPointError:
         """An error that says what there is to go back to."""
         self.checkpoints.wait()
-        return FloatingPointError(f"{self.phase.name}: {what}; {self.checkpoints.newest_line()}")
+        return FloatingPointError(f"{self.phase_run.name}: {what}; {self.checkpoints.newest_line()}")
 
-    def _evaluate(self, state: State) -> dict[str, np.ndarray]:
+    def _evaluate(self, state: TrainState) -> dict[str, np.ndarray]:
         """Means over the held-out batches."""
-        figures = jax.device_get([self.eval_step(state, batch) for batch in self.phase.held_out])
+        figures = jax.device_get([self.eval_step(state, batch) for batch in self.phase_run.eval_batches])
         return {name: np.asarray(np.mean([batch[name] for batch in figures], 0)) for name in figures[0]}

@@ -14,7 +14,7 @@ import jax
 from lgan_jax import files, untrusted
 from lgan_jax.training import parallel
 
-FORMAT = 1  # of the run's folder and its checkpoints; grows when an older library could not read them
+FORMAT = 2  # of the run's folder and its checkpoints; grows when another library could not read them
 _NAME = "run.json"
 CHANGES = "changes"  # the field of `run.json` with what was changed since the run was started, a line each
 STRIPPED = {"references": "stripped"}  # in the record of a run whose people's frames were taken out
@@ -50,7 +50,7 @@ def open_run(
     `may_change` admits. It is written to `run.json` with the versions of the folder's format, the library and JAX, the
     devices, and what was changed since the run was started.
 
-    Raises `ValueError` if the folder belongs to another record or a newer format, `FileExistsError` if it holds
+    Raises `ValueError` if the folder belongs to another record or another format, `FileExistsError` if it holds
     files but no run, and `OSError` where it cannot be written.
     """
     workdir = Path(workdir).expanduser()
@@ -97,7 +97,7 @@ def _changes(
 def read_run(workdir: str | os.PathLike) -> dict[str, Any]:
     """What `run.json` says: the record the run was started with, format, versions and devices.
 
-    Raises `FileNotFoundError` where there is no run, `ValueError` for a newer format or a file that is damaged.
+    Raises `FileNotFoundError` where there is no run, `ValueError` for another format or a file that is damaged.
     """
     path = Path(workdir).expanduser() / _NAME
     if not path.is_file():
@@ -125,11 +125,12 @@ def is_stripped(stored: Mapping[str, Any]) -> bool:
 
 
 def check_format(stored: Mapping[str, Any], where: str | os.PathLike) -> None:
-    """Raises `ValueError` if `stored` was written by a library whose format this one does not know."""
-    if stored["format"] > FORMAT:
+    """Raises `ValueError` if `stored` was written by a library whose format this one does not read."""
+    theirs, number = stored["lgan_jax"], stored["format"]
+    if number != FORMAT:
+        advice = "upgrade lgan_jax" if number > FORMAT else "open it with that version, or train it again"
         raise ValueError(
-            f"{where} was written by lgan_jax {stored['lgan_jax']} (format {stored['format']}); "
-            f"this version reads formats up to {FORMAT}: upgrade lgan_jax"
+            f"{where} was written by lgan_jax {theirs} (format {number}); this version reads format {FORMAT}: {advice}"
         )
 
 

@@ -22,11 +22,11 @@ from lgan_jax.core import FaceInfo, Finished
 from lgan_jax.data import synthetic
 from lgan_jax.data.align import MEAN_FACE
 from lgan_jax.landmarks import IBUG68, WFLW98
-from lgan_jax.methods.detector.method import Detector
-from lgan_jax.methods.dftnet.method import Editor
-from lgan_jax.methods.dftnet.model import ExpressionEditor
-from lgan_jax.methods.landmarkgan.converter import Converter
-from lgan_jax.methods.landmarkgan.generator import Generator
+from lgan_jax.methods.detector.phases import DetectorPhase
+from lgan_jax.methods.dftnet.editor import EditorPhase
+from lgan_jax.methods.dftnet.model import DFTNet
+from lgan_jax.methods.landmarkgan.converter import ConverterPhase
+from lgan_jax.methods.landmarkgan.generator import LandmarksPhase
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
 
 CHROMIUM = pathlib.Path("/usr/bin/chromium")
@@ -72,11 +72,11 @@ def model(size=32, people=3, width=1 / 32, converter_width=24):
     single = {name: x[:, 0] for name, x in batch.items()}
     earlier = {}
     for name, method, example in (
-        ("detector", Detector(Detector.Settings(width=8, depth=1), info, jnp.float32, {}), single),
-        ("converter", Converter(Converter.Settings(width=converter_width), info, jnp.float32, {}), batch),
+        ("detector", DetectorPhase(DetectorPhase.Settings(width=8, depth=1), info, jnp.float32, {}), single),
+        ("converter", ConverterPhase(ConverterPhase.Settings(width=converter_width), info, jnp.float32, {}), batch),
     ):
         earlier[name] = Finished(method, jax.jit(method.init)(jax.random.key(5), example))
-    method = Generator(Generator.Settings(width=width, discriminator_width=2), info, jnp.float32, earlier)
+    method = LandmarksPhase(LandmarksPhase.Settings(width=width, discriminator_width=2), info, jnp.float32, earlier)
     return LandmarkGAN(info, method, jax.jit(method.init)(jax.random.key(7), batch))
 
 
@@ -183,15 +183,15 @@ def expression_studio(size=64):
     Its heads, which start as zero, are drawn too: so it changes faces, their colours more than their shape.
     """
     info = FaceInfo(IBUG68, size, ("ada",))
-    settings = Editor.Settings(width=4, blocks=1, discriminator_width=4)
-    method = Editor(settings, info, jnp.float32, {})
+    settings = EditorPhase.Settings(width=4, blocks=1, discriminator_width=4)
+    method = EditorPhase(settings, info, jnp.float32, {})
     state = jax.jit(method.init)(jax.random.key(3), {})
-    heads = dict(state.average)
+    heads = dict(state.ema["generator"])
     for i, (name, scale) in enumerate({"flow_attention": [0.02, 0.02, 4.0], "texture": [1.0, 1.0, 1.0]}.items()):
         drawn = jax.random.normal(jax.random.key(i), heads[name]["kernel"].shape)
         heads[name] = {"kernel": jnp.reshape(jnp.array(scale), (1, 1, 1, 3)) * drawn}
-    state = state.replace(average=heads)
+    state = state.replace(ema={"generator": heads})
     landmarks = (0.5 + (MEAN_FACE - 0.5) * 0.86).astype(np.float32)
-    model, blank = ExpressionEditor(info, method, state), np.zeros((1, size, size, 3), np.float32)
+    model, blank = DFTNet(info, method, state), np.zeros((1, size, size, 3), np.float32)
     model.edit(blank, model.estimate(blank))
     return ExpressionStudio(model, "small", {"ada": landmarks[None]})

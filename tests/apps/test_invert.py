@@ -16,6 +16,7 @@ from lgan_jax.landmarks import IBUG68_TO_INNER49, INNER49
 from lgan_jax.media import provenance
 from lgan_jax.media.ffmpeg import pyav
 from lgan_jax.methods.began.model import Inverted
+from lgan_jax.training.workdir import FORMAT
 
 SIZE = 32
 
@@ -115,7 +116,7 @@ def test_a_face_in_a_photo_is_framed_as_the_runs_pictures(tmp_path):
     kept.write(tmp_path / "run", [TEMPLATE[None, IBUG68_TO_INNER49]])
     data = {"name": "x", "fingerprint": "ab", "scheme": "inner49", "size": SIZE, "identities": ["Ada"]}
     config = {"method": "began", "phases": ["began"]}
-    record = {"format": 1, "lgan_jax": "0.1.0", "config": config, "data": data}
+    record = {"format": FORMAT, "lgan_jax": "0.1.0", "config": config, "data": data}
     (tmp_path / "run" / "run.json").write_text(json.dumps(record))
     photo = small_videos.write_photo(tmp_path / "face.jpg", small_videos.scene((small_videos.face(1)[0], 60, 16)))
     (crop,) = inversion.framed(inversion.Options(workdir=tmp_path / "run", image=[photo]), Model.info, print)

@@ -35,11 +35,11 @@ def _written(folder, **changes):
         finished[name] = runs._last(described.build(name, info, finished), info)
     state = finished["generator"].state
     if described.holds_frames:
-        frames = state.references.replace(images=np.full_like(state.references.images, SECRET))
-        state = state.replace(references=frames)
-        state = state.replace(shape=state.shape.replace(people=np.full_like(state.shape.people, 0.75)))
-        watch = state.watch.replace(mean_face=np.full_like(state.watch.mean_face, 0.3))
-        state = state.replace(watch=watch)
+        frames = state.frozen["references"].replace(images=np.full_like(state.frozen["references"].images, SECRET))
+        state.frozen["references"] = frames
+        state.frozen["shape"] = state.frozen["shape"].replace(people=np.full_like(state.frozen["shape"].people, 0.75))
+        watch = state.variables["watch"].replace(mean_face=np.full_like(state.variables["watch"].mean_face, 0.3))
+        state = state.with_variables(watch=watch)
     finished["generator"] = finished["generator"]._replace(state=state)
     for name, phase in finished.items():
         runs.save_phase(folder, name, phase, record)
@@ -75,12 +75,12 @@ def test_a_stripped_run_knows_nobody_until_somebody_is_given(stripped):
     _, folder, points = stripped
     model = lgan_jax.load(folder / "bare")
     assert model.info.identities == ()
-    assert model._state.references.images.shape[0] == 0
+    assert model._state.frozen["references"].images.shape[0] == 0
     record = json.loads((folder / "bare" / "run.json").read_text())
     blank = FaceInfo(WFLW98, 32, ("nobody",))
     restored = experiment.Experiment.read(record["config"]).restored(blank, folder / "bare")
     state = restored["generator"].state
-    for each in (state.watch.mean_face, state.references.images, state.shape.people):
+    for each in (state.variables["watch"].mean_face, state.frozen["references"].images, state.frozen["shape"].people):
         assert len(each) == 1
         assert not np.asarray(each).any()
     with pytest.raises(ValueError, match="knows nobody"):

@@ -11,7 +11,7 @@ from lgan_jax import frames, interop
 from lgan_jax.core import FaceInfo
 from lgan_jax.interop import run
 from lgan_jax.landmarks import WFLW98
-from lgan_jax.methods.landmarkgan.converter import Converter
+from lgan_jax.methods.landmarkgan.converter import ConverterPhase
 
 POINTS, WIDTH, PEOPLE = 98, 12, 3
 INNER = 65  # of the points, which come first in the published order
@@ -78,9 +78,9 @@ def test_training_on_minimises_what_was_minimised(shift):
         "decoders": interop.load("landmarkgan/decoder", part("lm_decoder"))["params"],
     }
     info = FaceInfo(WFLW98, 64, ("Ada", "Grace", "Mary"))
-    converter = Converter(run._converter_settings(WIDTH), info, jnp.float32, {})
+    converter = ConverterPhase(run._converter_settings(WIDTH), info, jnp.float32, {})
     loss = jax.jit(lambda params: converter.loss(params, jnp.float32(landmarks), jnp.int32(shift))[1]["total"])(params)
     assert float(loss) == pytest.approx(expected, rel=1e-5)
-    plain = Converter(Converter.Settings(width=WIDTH), info, jnp.float32, {})
+    plain = ConverterPhase(ConverterPhase.Settings(width=WIDTH), info, jnp.float32, {})
     other = jax.jit(lambda params: plain.loss(params, jnp.float32(landmarks), jnp.int32(shift))[1]["total"])(params)
     assert float(other) != pytest.approx(expected, rel=1e-4)

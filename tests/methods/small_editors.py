@@ -6,9 +6,9 @@ from small_methods import ADAM
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.landmarks import IBUG68
-from lgan_jax.methods.dftnet.flow import Flow
-from lgan_jax.methods.dftnet.method import Editor
-from lgan_jax.methods.dftnet.regressor import Regressor
+from lgan_jax.methods.dftnet.editor import EditorPhase
+from lgan_jax.methods.dftnet.flow import FlowPhase
+from lgan_jax.methods.dftnet.regressor import RegressorPhase
 
 FACES = FaceInfo(IBUG68, 64, ("Ada", "Grace", "Mary"))
 SMALL = {
@@ -22,18 +22,18 @@ SMALL = {
 }
 
 
-def small_editor(phase=Editor, info=FACES, dtype=jnp.float32, earlier=None, **options):
+def small_editor(phase=EditorPhase, info=FACES, dtype=jnp.float32, earlier=None, **options):
     return phase(phase.Settings(**{**SMALL, **options}), info, dtype, earlier or {})
 
 
 def small_regressor(info=FACES, **options):
-    settings = Regressor.Settings(
+    settings = RegressorPhase.Settings(
         **{"steps": 20, "batch_size": 6, "optimizer": ADAM, "discriminator_width": 2, **options}
     )
-    return Regressor(settings, info, jnp.float32, {})
+    return RegressorPhase(settings, info, jnp.float32, {})
 
 
-def small_flow(earlier, phase=Flow, **options):
+def small_flow(earlier, phase=FlowPhase, **options):
     fields = ("steps", "optimizer", "width", "blocks", "discriminator_width")
     settings = phase.Settings(**{**{name: SMALL[name] for name in fields}, "batch_size": 3, **options})
     return phase(settings, FACES, jnp.float32, earlier)

@@ -10,9 +10,9 @@ from small_methods import ADAM, started
 from lgan_jax import inversion
 from lgan_jax.core import FaceInfo, Finished
 from lgan_jax.landmarks import INNER49
-from lgan_jax.methods.began.inverse import Inverse
-from lgan_jax.methods.began.landmarks import Landmarks
-from lgan_jax.methods.began.method import Began
+from lgan_jax.methods.began.began import BEGANPhase
+from lgan_jax.methods.began.inverse import InversePhase
+from lgan_jax.methods.began.landmark_generator import LandmarkGeneratorPhase
 
 COUNT = 7  # training pictures
 FACES = FaceInfo(INNER49, 16, ("Ada",), COUNT)
@@ -20,8 +20,8 @@ SEARCH = inversion.Settings(steps=4, slots=3, every=2, tolerance=0.0)
 
 
 def small_began(info=FACES, dtype=jnp.float32, **options):
-    return Began(
-        Began.Settings(**{"steps": 20, "batch_size": 6, "optimizer": ADAM, "width": 2, **options}), info, dtype, {}
+    return BEGANPhase(
+        BEGANPhase.Settings(**{"steps": 20, "batch_size": 6, "optimizer": ADAM, "width": 2, **options}), info, dtype, {}
     )
 
 
@@ -40,9 +40,11 @@ def finished():
     """All three phases, begun and not trained further than one search for the z of all pictures."""
     began = small_began()
     phases = {"began": Finished(began, started(began, pictures(1)))}
-    inverse = Inverse(Inverse.Settings(batch_size=4, search=SEARCH), FACES, jnp.float32, phases)
+    inverse = InversePhase(InversePhase.Settings(batch_size=4, search=SEARCH), FACES, jnp.float32, phases)
     everything = jax.device_put(pictures(7))
     state, _ = inverse.train_step(jax.device_get(started(inverse, pictures(1))), everything, jax.random.key(0))
     phases["inverse"] = Finished(inverse, state)
-    landmarks = Landmarks(Landmarks.Settings(steps=20, batch_size=6, optimizer=ADAM), FACES, jnp.float32, phases)
+    landmarks = LandmarkGeneratorPhase(
+        LandmarkGeneratorPhase.Settings(steps=20, batch_size=6, optimizer=ADAM), FACES, jnp.float32, phases
+    )
     return {**phases, "landmark_generator": Finished(landmarks, started(landmarks, pictures(1)))}

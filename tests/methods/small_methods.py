@@ -9,8 +9,8 @@ import numpy as np
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.landmarks import IBUG68
-from lgan_jax.methods.detector.method import Detector
-from lgan_jax.methods.landmarkgan.converter import Converter
+from lgan_jax.methods.detector.phases import DetectorPhase
+from lgan_jax.methods.landmarkgan.converter import ConverterPhase
 from lgan_jax.optimizers import Adam
 
 ADAM = Adam(learning_rate=3e-3)
@@ -36,9 +36,9 @@ def single(batch):
 
 
 @functools.lru_cache(4)
-def compiled(method, **turn):
+def compiled(method, **variant):
     """`train_step` on one device, as the loop runs it but for the leading axes; the last ones are kept."""
-    step = jax.pmap(functools.partial(method.train_step, **turn), "data", in_axes=(0, 0, None))
+    step = jax.pmap(functools.partial(method.train_step, **variant), "data", in_axes=(0, 0, None))
 
     def run(state, batch, key):  # the axis comes and goes on the host, where nothing is compiled for it
         made = step(*jax.tree.map(lambda x: np.asarray(x)[None], (state, batch)), key)
@@ -47,14 +47,14 @@ def compiled(method, **turn):
     return run
 
 
-def on_two_devices(method, state, batch, key, of=None, **turn):
+def on_two_devices(method, state, batch, key, of=None, **variant):
     """One `train_step` of two devices with half of the batch each; what comes back has an axis of devices first."""
-    return jax.device_get(_on(2, method, of, **turn)(state, batch, key))
+    return jax.device_get(_on(2, method, of, **variant)(state, batch, key))
 
 
-def figures_of(method, state, batch, key, **turn):
+def figures_of(method, state, batch, key, **variant):
     """The metrics of one `train_step` on one device; gradients that they do not need are not compiled."""
-    return jax.tree.map(lambda x: x[0], jax.device_get(_on(1, method, metrics_alone, **turn)(state, batch, key)))
+    return jax.tree.map(lambda x: x[0], jax.device_get(_on(1, method, metrics_alone, **variant)(state, batch, key)))
 
 
 def metrics_alone(state, metrics):
@@ -62,9 +62,9 @@ def metrics_alone(state, metrics):
 
 
 @functools.lru_cache(4)
-def _on(devices, method, of, **turn):
+def _on(devices, method, of, **variant):
     """`train_step` of devices with a share of the batch each, compiled, or what `of` takes of its state and metrics."""
-    step = jax.vmap(functools.partial(method.train_step, **turn), in_axes=(None, 0, None), axis_name="data")
+    step = jax.vmap(functools.partial(method.train_step, **variant), in_axes=(None, 0, None), axis_name="data")
 
     @jax.jit
     def run(state, batch, key):
@@ -85,10 +85,10 @@ def started(method, batch):
     return jitted(method, "init")(jax.random.key(7), batch)
 
 
-def abstract_step(method, batch, **turn):
+def abstract_step(method, batch, **variant):
     """Shapes of the state and of the metrics after one step, without compiling it."""
     state = jax.eval_shape(method.init, jax.random.key(0), batch)
-    return abstract.on_one_device(functools.partial(method.train_step, **turn), state, batch, jax.random.key(1))
+    return abstract.on_one_device(functools.partial(method.train_step, **variant), state, batch, jax.random.key(1))
 
 
 def largest_change(before, after):
@@ -99,9 +99,11 @@ def largest_change(before, after):
 
 
 def small_detector(info, dtype=jnp.float32, **options):
-    settings = Detector.Settings(steps=20, batch_size=6, optimizer=ADAM, width=8, depth=1, **options)
-    return Detector(settings, info, dtype, {})
+    settings = DetectorPhase.Settings(steps=20, batch_size=6, optimizer=ADAM, width=8, depth=1, **options)
+    return DetectorPhase(settings, info, dtype, {})
 
 
 def small_converter(info):
-    return Converter(Converter.Settings(steps=20, batch_size=3, optimizer=ADAM, width=24), info, jnp.float32, {})
+    return ConverterPhase(
+        ConverterPhase.Settings(steps=20, batch_size=3, optimizer=ADAM, width=24), info, jnp.float32, {}
+    )

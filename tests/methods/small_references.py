@@ -7,10 +7,10 @@ from lgan_jax.core import FaceInfo, Finished
 from lgan_jax.data.align import MEAN_FACE
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.methods.landmarkgan import health, references, shape_model
-from lgan_jax.methods.landmarkgan.generator import State
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
-from lgan_jax.methods.landmarkgan.reference import ReferenceGenerator
+from lgan_jax.methods.landmarkgan.reference import ReferencePhase
 from lgan_jax.methods.landmarkgan.settings import Settings
+from lgan_jax.training.train_state import TrainState
 
 SIZE = 64
 FACE = (0.5 + (MEAN_FACE - 0.5) * 0.86).astype(np.float32)
@@ -39,7 +39,7 @@ def images(frames, value=0.25):
 def phase(names=("ada", "bo", "cy"), **settings):
     info = FaceInfo(IBUG68, SIZE, tuple(names))
     settings = Settings(form="reference", references=COUNT, width=0.02, discriminator_width=2, **settings)
-    return ReferenceGenerator(settings, info, np.float32, {"detector": Finished(_Detector(), None)})
+    return ReferencePhase(settings, info, np.float32, {"detector": Finished(_Detector(), None)})
 
 
 def state(names=("ada", "bo", "cy"), frames=20):
@@ -48,7 +48,8 @@ def state(names=("ada", "bo", "cy"), frames=20):
     known = references.chosen(shown, each, COUNT, IBUG68, lambda image: jnp.full((len(image), 68, 2), 0.5), 0.0)
     params = {"converter": None, "generators": {}, "discriminators": {}}
     watch = health.watch(shown, {"a": jnp.zeros(1)}, {})
-    return State(np.int32(0), params, {}, {}, {}, shape_model.fit(each), watch, known)
+    frozen = {"detector": {}, "shape": shape_model.fit(each), "references": known}
+    return TrainState(np.int32(0), params, {}, {"generators": {}}, {"watch": watch}, frozen)
 
 
 def model(names=("ada", "bo", "cy"), **settings):

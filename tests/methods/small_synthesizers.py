@@ -8,7 +8,7 @@ from small_methods import ADAM
 from lgan_jax.core import FaceInfo
 from lgan_jax.interop.names import Network
 from lgan_jax.landmarks import IBUG68
-from lgan_jax.methods.expression.method import Synthesizer
+from lgan_jax.methods.expression.phases import SynthesizerPhase
 from lgan_jax.nn.vgg import VGG
 
 FACES = FaceInfo(IBUG68, 32, ("Ada", "Grace", "Mary"))
@@ -18,8 +18,8 @@ SMALL = {
 }
 
 
-def small_synthesizer(info=FACES, dtype=jnp.float32, published=None, **options):
-    return Synthesizer(Synthesizer.Settings(**{**SMALL, **options}), info, dtype, {}, published)
+def small_synthesizer(info=FACES, dtype=jnp.float32, pretrained=None, **options):
+    return SynthesizerPhase(SynthesizerPhase.Settings(**{**SMALL, **options}), info, dtype, {}, pretrained)
 
 
 def small_vgg():

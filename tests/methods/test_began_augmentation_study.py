@@ -14,7 +14,7 @@ from lgan_jax.landmarks import INNER49
 from lgan_jax.methods.began.evaluation import augmentation_study
 from lgan_jax.methods.began.evaluation.metrics import Measured
 from lgan_jax.methods.began.model import Sampled
-from lgan_jax.methods.detector import method as detector
+from lgan_jax.methods.detector import phases as detector
 from lgan_jax.ops.dsnt import spatial_softmax
 
 SIZE = 16

@@ -12,16 +12,16 @@ from small_methods import ADAM, compiled, largest_change, started
 from lgan_jax.core import Finished
 from lgan_jax.landmarks import INNER49
 from lgan_jax.losses.reconstruction import pixel_weights
-from lgan_jax.methods.began.autoencoder import AutoEncoding
-from lgan_jax.methods.began.method import Began
+from lgan_jax.methods.began.autoencoder import AutoencoderPhase
+from lgan_jax.methods.began.began import BEGANPhase
 from lgan_jax.methods.began.networks import Decoder
 
 
 @pytest.fixture(scope="module")
 def trained():
     """A phase, its first state, and the state and metrics after one step."""
-    settings = AutoEncoding.Settings(steps=20, batch_size=5, optimizer=ADAM, width=2, skips=True, features=4.0)
-    method = AutoEncoding(settings, FACES, jnp.float32, {})
+    settings = AutoencoderPhase.Settings(steps=20, batch_size=5, optimizer=ADAM, width=2, skips=True, features=4.0)
+    method = AutoencoderPhase(settings, FACES, jnp.float32, {})
     batch = pictures(5)
     first = started(method, batch)
     return method, first, *compiled(method)(first, batch, jax.random.key(0))
@@ -40,7 +40,7 @@ def test_a_step_reaches_every_parameter_and_sees_the_features(trained):
     np.testing.assert_allclose(after.products, 0.9 * features.T @ features / 5, atol=1e-3)
     held_out = jax.jit(method.eval_step)(first, pictures(5))
     assert float(held_out["real"]) == pytest.approx(((decoded - image) ** 2).mean(), rel=1e-4)
-    sheet = np.asarray(jax.jit(method.pictures)(first, pictures(5))["decoded"])
+    sheet = np.asarray(jax.jit(method.sample_images)(first, pictures(5))["decoded"])
     np.testing.assert_allclose(sheet, np.stack([image, decoded], 1), atol=1e-4)
 
 
@@ -51,13 +51,13 @@ def test_the_generator_starts_as_the_decoder_of_real_faces_features(trained):
     rng = np.random.default_rng(1)
     features = 3 * rng.normal(size=(200, 64)) @ rng.normal(size=(64, 64)) + rng.normal(size=64)
     seen = {"mean": features.mean(0), "products": features.T @ features / 200}
-    state = state.replace(**{name: jnp.asarray(x, jnp.float32) for name, x in seen.items()})
+    state = state.with_variables(**{name: jnp.asarray(x, jnp.float32) for name, x in seen.items()})
     earlier = {"autoencoder": Finished(method, state)}
-    settings = Began.Settings(steps=20, batch_size=6, optimizer=ADAM, width=2, skips=True, k=0.25)
-    began = started(Began(settings, FACES, jnp.float32, earlier), pictures(1))
+    settings = BEGANPhase.Settings(steps=20, batch_size=6, optimizer=ADAM, width=2, skips=True, k=0.25)
+    began = started(BEGANPhase(settings, FACES, jnp.float32, earlier), pictures(1))
     assert float(began.k) == 0.25
-    assert max(largest_change(state.params, began.params["autoencoder"])) == 0
-    decoder, generator = dict(state.params["decoder"]), dict(began.params["generator"])
+    assert max(largest_change(state.params["autoencoder"], began.params["autoencoder"])) == 0
+    decoder, generator = dict(state.params["autoencoder"]["decoder"]), dict(began.params["generator"])
     there, here = decoder.pop("maps"), generator.pop("maps")
     assert max(largest_change(decoder, generator)) == 0
     maps = features @ np.asarray(there["kernel"]) + np.asarray(there["bias"])
@@ -85,10 +85,10 @@ def test_skips_show_every_size_the_first_maps():
 def test_what_cannot_be_trained_is_said(trained):
     method, _, state, _ = trained
     with pytest.raises(ValueError, match="pictures are 24 pixels wide; BEGAN takes 8 times a power of two"):
-        AutoEncoding(method.settings, dataclasses.replace(FACES, size=24), jnp.float32, {})
+        AutoencoderPhase(method.settings, dataclasses.replace(FACES, size=24), jnp.float32, {})
     with pytest.raises(ValueError, match=r"width and skips of config\.began must be as in config\.autoencoder"):
-        Began(small_began().settings, FACES, jnp.float32, {"autoencoder": Finished(method, state)})
+        BEGANPhase(small_began().settings, FACES, jnp.float32, {"autoencoder": Finished(method, state)})
     with pytest.raises(ValueError, match="width is 0"):
-        AutoEncoding.Settings(width=0)
+        AutoencoderPhase.Settings(width=0)
     with pytest.raises(ValueError, match=r"k is 1\.5; it must be between 0 and 1"):
-        Began.Settings(k=1.5)
+        BEGANPhase.Settings(k=1.5)

@@ -9,9 +9,9 @@ from small_methods import compiled, jitted, largest_change, on_two_devices, star
 
 from lgan_jax.core import Finished
 from lgan_jax.inversion import Settings as Search
-from lgan_jax.methods import model
-from lgan_jax.methods.began.inverse import Inverse
-from lgan_jax.methods.began.landmarks import Landmarks
+from lgan_jax.methods import METHODS
+from lgan_jax.methods.began.inverse import InversePhase
+from lgan_jax.methods.began.landmark_generator import LandmarkGeneratorPhase
 from lgan_jax.methods.began.nearby import Nearby
 
 
@@ -22,48 +22,50 @@ def phases():
 
 @pytest.fixture(scope="module")
 def faces(phases):
-    return model("began", FACES, phases)
+    return METHODS["began"].load(FACES, phases)
 
 
 def test_the_inverse_finds_what_the_generator_was_given(phases):
     """Made of the generator's own faces, so that they can be found; the error falls to nearly nothing."""
     began = phases["began"]
     z = np.random.default_rng(1).uniform(-1, 1, (3, 64)).astype(np.float32)
-    made = np.asarray(began.method.generate(began.state, jnp.asarray(z)))
+    made = np.asarray(began.phase.generate(began.phase.networks(began.state), jnp.asarray(z)))
     search = Search(steps=150, slots=3, every=50, tolerance=0.0)
-    inverse = Inverse(Inverse.Settings(batch_size=3, search=search), FACES, jnp.float32, phases)
+    inverse = InversePhase(InversePhase.Settings(batch_size=3, search=search), FACES, jnp.float32, phases)
     state = jax.device_get(started(inverse, pictures(1)))
     batch = jax.device_put({"image": made[[0, 1, 2, 1]], "index": np.array([4, 0, 2, 0], np.int32)})
     after, metrics = inverse.train_step(state, batch, jax.random.key(0))
-    assert state.error.tolist() == [-1] * COUNT
-    assert (after.error[[4, 0, 2]] < 0.15 * np.abs(made - made.mean(0)).mean()).all()
-    assert after.error[[1, 3, 5, 6]].tolist() == [-1] * 4
-    assert np.abs(after.z).max() <= 1
-    assert not after.z[[1, 3, 5, 6]].any()
+    assert state.variables["error"].tolist() == [-1] * COUNT
+    assert (after.variables["error"][[4, 0, 2]] < 0.15 * np.abs(made - made.mean(0)).mean()).all()
+    assert after.variables["error"][[1, 3, 5, 6]].tolist() == [-1] * 4
+    assert np.abs(after.variables["z"]).max() <= 1
+    assert not after.variables["z"][[1, 3, 5, 6]].any()
     assert int(after.step) == 1
     assert metrics["updates"] == 150
-    again = np.asarray(began.method.generate(began.state, jnp.asarray(after.z[[4, 0, 2]])))
-    np.testing.assert_allclose(np.abs(again - made).mean((1, 2, 3)), after.error[[4, 0, 2]], rtol=1e-3)
+    again = np.asarray(
+        began.phase.generate(began.phase.networks(began.state), jnp.asarray(after.variables["z"][[4, 0, 2]]))
+    )
+    np.testing.assert_allclose(np.abs(again - made).mean((1, 2, 3)), after.variables["error"][[4, 0, 2]], rtol=1e-3)
 
 
 def test_the_inverse_goes_once_through_all_pictures():
-    settings = Inverse.Settings(batch_size=4)
-    assert Inverse.length(settings, 9) == 3
-    assert Inverse.length(Inverse.Settings(steps=5, batch_size=4), 9) == 5
+    settings = InversePhase.Settings(batch_size=4)
+    assert InversePhase.length(settings, 9) == 3
+    assert InversePhase.length(InversePhase.Settings(steps=5, batch_size=4), 9) == 5
 
 
 def test_what_was_searched_for_is_evaluated_and_shown(phases):
     method, state = phases["inverse"]
-    assert (state.error >= 0).all()
-    half = state.replace(error=np.where(np.arange(COUNT) < 3, state.error, -1))
+    assert (state.variables["error"] >= 0).all()
+    half = state.with_variables(error=np.where(np.arange(COUNT) < 3, state.variables["error"], -1))
     metrics = jitted(method, "eval_step")(half, pictures(2))
     assert float(metrics["searched"]) == pytest.approx(3 / 7)
-    assert float(metrics["error"]) == pytest.approx(state.error[:3].mean(), rel=1e-5)
+    assert float(metrics["error"]) == pytest.approx(state.variables["error"][:3].mean(), rel=1e-5)
     batch = pictures(5)
-    sheet = np.asarray(jax.jit(method.pictures)(state, batch)["inverted"])
+    sheet = np.asarray(jax.jit(method.sample_images)(state, batch)["inverted"])
     np.testing.assert_array_equal(sheet[:, 0], batch["image"])
     error = np.abs(sheet[:, 1] - batch["image"]).mean((1, 2, 3))
-    np.testing.assert_allclose(error, state.error[batch["index"]], rtol=1e-3)
+    np.testing.assert_allclose(error, state.variables["error"][batch["index"]], rtol=1e-3)
 
 
 def test_the_landmark_generator_learns_from_each_pictures_own_z(phases):
@@ -71,7 +73,7 @@ def test_the_landmark_generator_learns_from_each_pictures_own_z(phases):
     batch, step = pictures(6), compiled(method)
     after, metrics = step(first, batch, jax.random.key(0))
     assert min(largest_change(first.params, after.params)) > 0
-    z = jnp.asarray(phases["inverse"].state.z[batch["index"]])
+    z = jnp.asarray(phases["inverse"].state.variables["z"][batch["index"]])
     found = np.asarray(method.landmarks(first, z))
     assert float(metrics["squares"]) == pytest.approx(((found - batch["landmarks"]) ** 2).mean(), rel=1e-4)
     state = after
@@ -80,7 +82,7 @@ def test_the_landmark_generator_learns_from_each_pictures_own_z(phases):
     assert float(metrics["squares"]) < 0.8 * float(((found - batch["landmarks"]) ** 2).mean())
     two, _ = on_two_devices(method, first, batch, jax.random.key(0))
     assert max(largest_change(after.params, jax.tree.map(lambda x: x[1], two.params))) < 1e-4
-    figures, sheet = jitted(method, "eval_step")(state, batch), jax.jit(method.pictures)(state, batch)["landmarks"]
+    figures, sheet = jitted(method, "eval_step")(state, batch), jax.jit(method.sample_images)(state, batch)["landmarks"]
     assert set(figures) == {"nme", "squares"}
     assert sheet.shape == (6, 2, 16, 16, 3)
 
@@ -89,9 +91,11 @@ def test_images_whose_z_was_not_found_teach_nothing(phases):
     """Also where devices have different numbers of them: the loss is over those that were found, whoever has them."""
     _, inverse = phases["inverse"]
     known = np.array([True, False, False, True, False, True, False])
-    half = inverse.replace(error=np.where(known, inverse.error, -1), z=np.where(known[:, None], inverse.z, 0))
+    half = inverse.with_variables(
+        error=np.where(known, inverse.variables["error"], -1), z=np.where(known[:, None], inverse.variables["z"], 0)
+    )
     phases = {**phases, "inverse": phases["inverse"]._replace(state=half)}
-    method = Landmarks(Landmarks.Settings(steps=20, batch_size=6), FACES, jnp.float32, phases)
+    method = LandmarkGeneratorPhase(LandmarkGeneratorPhase.Settings(steps=20, batch_size=6), FACES, jnp.float32, phases)
     batch = pictures(6)
     there = known[batch["index"]]
     assert there.reshape(2, 3).sum(1).tolist() == [2, 1]
@@ -113,7 +117,7 @@ def test_images_whose_z_was_not_found_teach_nothing(phases):
 def test_noise_is_added_to_z_while_it_trains(phases):
     """Its loss is that of other z, by another noise at each step, and where it is measured there is none."""
     method, first = phases["landmark_generator"]
-    noisy = Landmarks(Landmarks.Settings(batch_size=6, noise=0.2), FACES, jnp.float32, phases)
+    noisy = LandmarkGeneratorPhase(LandmarkGeneratorPhase.Settings(batch_size=6, noise=0.2), FACES, jnp.float32, phases)
     batch, step = pictures(6), compiled(noisy)
     losses = [float(step(first, batch, jax.random.key(i))[1]["squares"]) for i in (0, 0, 1)]
     assert losses[0] == losses[1]
@@ -134,17 +138,19 @@ def test_the_model_makes_faces_with_landmarks_by_seed_and_number(faces, phases):
     assert np.abs(faces.sample(4, 6).z - several.z).max() > 0.1
     began, landmarks = phases["began"], phases["landmark_generator"]
     np.testing.assert_allclose(
-        several.image, np.clip(began.method.generate(began.state, jnp.asarray(several.z)), -1, 1), atol=1e-4
+        several.image,
+        np.clip(began.phase.generate(began.phase.networks(began.state), jnp.asarray(several.z)), -1, 1),
+        atol=1e-4,
     )
     np.testing.assert_allclose(
-        several.landmarks, landmarks.method.landmarks(landmarks.state, jnp.asarray(several.z)), atol=1e-5
+        several.landmarks, landmarks.phase.landmarks(landmarks.state, jnp.asarray(several.z)), atol=1e-5
     )
     assert (faces.size, faces.scheme) == (16, FACES.scheme)
 
 
 def test_faces_can_be_made_near_training_pictures(faces, phases):
     """Seven pictures are fewer than the neighbours that count: z are normal, with their mean and covariance."""
-    z = phases["inverse"].state.z
+    z = phases["inverse"].state.variables["z"]
     near = faces.sample(3, 2000, near=True).z
     assert near.shape == (2000, 64)
     inside = np.abs(z).max(0) < 0.5  # where nothing is cut off at 1
@@ -169,15 +175,15 @@ def test_near_is_near_the_nearest():
 def test_the_model_inverts_as_the_phase_does(faces, phases):
     batch, reports = pictures(7), []
     found = faces.invert(batch["image"], reports.append)
-    np.testing.assert_allclose(found.z, phases["inverse"].state.z[batch["index"]], atol=1e-5)
-    np.testing.assert_allclose(found.error, phases["inverse"].state.error[batch["index"]], rtol=1e-4)
+    np.testing.assert_allclose(found.z, phases["inverse"].state.variables["z"][batch["index"]], atol=1e-5)
+    np.testing.assert_allclose(found.error, phases["inverse"].state.variables["error"][batch["index"]], rtol=1e-4)
     assert found.updates.tolist() == [SEARCH.steps] * 7
     assert found.landmarks.shape == (7, 49, 2)
     assert reports[-1].finished == 7
 
 
 def test_a_generator_whose_pictures_are_not_finite_is_said(faces, phases, monkeypatch):
-    search = phases["inverse"].method.search
+    search = phases["inverse"].phase.search
     broken = jax.tree.map(lambda x: x * np.float32("nan") if x.dtype == np.float32 else x, search._generator)
     monkeypatch.setattr(search, "_generator", broken)
     line = "the objective of 7 of 7 targets was never finite; the first is number 0: the generator's pictures are not"
@@ -197,10 +203,12 @@ def test_what_is_wrong_is_said(faces, phases):
     with pytest.raises(ValueError, match="there are no images to invert"):
         faces.invert(np.zeros((0, 16, 16, 3)))
     with pytest.raises(ValueError, match="the inverse phase needs a generator: list began before it"):
-        Inverse(Inverse.Settings(), FACES, jnp.float32, {})
+        InversePhase(InversePhase.Settings(), FACES, jnp.float32, {})
     with pytest.raises(ValueError, match="the landmark_generator phase needs inverse before it"):
-        Landmarks(Landmarks.Settings(), FACES, jnp.float32, {"began": Finished(small_began(), None)})
+        LandmarkGeneratorPhase(
+            LandmarkGeneratorPhase.Settings(), FACES, jnp.float32, {"began": Finished(small_began(), None)}
+        )
     with pytest.raises(ValueError, match=r"noise is -0\.1; it must be at least 0"):
-        Landmarks.Settings(noise=-0.1)
+        LandmarkGeneratorPhase.Settings(noise=-0.1)
     with pytest.raises(ValueError, match="the run has not reached its landmark_generator phase yet"):
-        model("began", FACES, {"began": phases["began"]})
+        METHODS["began"].load(FACES, {"began": phases["began"]})

@@ -9,14 +9,14 @@ from small_methods import abstract_step, compiled, largest_change, on_two_device
 
 from lgan_jax.core import example_keys
 from lgan_jax.methods.began import losses
-from lgan_jax.methods.began.method import Began, uniform
+from lgan_jax.methods.began.began import BEGANPhase, uniform
 
 
 @pytest.fixture(scope="module")
 def trained():
     """A phase, its compiled step, its first state with some k, and the states and metrics of its steps."""
     method, batch = small_began(lambda_k=0.3), pictures(6)
-    step, first = compiled(method), started(method, batch).replace(k=jnp.float32(0.25))
+    step, first = compiled(method), started(method, batch).with_variables(k=jnp.float32(0.25))
     state, history = first, []
     for i in range(3):
         state, metrics = step(state, batch, jax.random.key(i))
@@ -57,13 +57,13 @@ def test_one_backward_pass_gives_both_gradients_of_equation_2(trained):
 
         d, g = first.params["autoencoder"], first.params["generator"]
         fake = made(g)
-        of_d = jax.grad(lambda d: error(d, image) - first.k * error(d, fake))(d)
+        of_d = jax.grad(lambda d: error(d, image) - first.variables["k"] * error(d, fake))(d)
         return of_d, jax.grad(lambda g: error(d, made(g)))(g), error(d, image), error(d, fake)
 
     of_d, of_g, real, fake = jax.tree.map(lambda x: x[0], jax.jit(jax.vmap(separate, axis_name="data"))(image[None]))
     after, metrics = step(first, batch, key)
     moments = next(
-        each for each in jax.tree.leaves(after.optimizer, is_leaf=lambda x: hasattr(x, "mu")) if hasattr(each, "mu")
+        each for each in jax.tree.leaves(after.optimizers, is_leaf=lambda x: hasattr(x, "mu")) if hasattr(each, "mu")
     )
     for name, expected in (("autoencoder", of_d), ("generator", of_g)):
         for ours, theirs in zip(jax.tree.leaves(moments.mu[name]), jax.tree.leaves(expected), strict=True):
@@ -74,16 +74,16 @@ def test_one_backward_pass_gives_both_gradients_of_equation_2(trained):
 
 def test_k_and_the_convergence_measure_are_of_the_step(trained):
     method, _, first, history = trained
-    k, smoothed = float(first.k), 0.0
+    k, smoothed = float(first.variables["k"]), 0.0
     for i, (state, metrics) in enumerate(history):
         real, made = float(metrics["real"]), float(metrics["made"])
         k = min(max(k + 0.3 * (0.5 * real - made), 0), 1)
         measure = real + abs(0.5 * real - made)
         kept = min(0.99, (1 + i) / (10 + i))
         smoothed = kept * smoothed + (1 - kept) * measure
-        assert float(state.k) == float(metrics["k"]) == pytest.approx(k, abs=1e-5)
+        assert float(state.variables["k"]) == float(metrics["k"]) == pytest.approx(k, abs=1e-5)
         assert float(metrics["convergence"]) == pytest.approx(measure, rel=1e-5)
-        assert float(state.convergence) == pytest.approx(smoothed, rel=1e-5)
+        assert float(state.variables["convergence"]) == pytest.approx(smoothed, rel=1e-5)
         assert set(metrics) == {"real", "made", "k", "convergence", "variation"}
     assert method.settings.gamma == 0.5
 
@@ -93,9 +93,9 @@ def test_a_step_reaches_every_parameter_and_the_average(trained):
     after = history[0][0]
     for name in ("autoencoder", "generator"):
         assert min(largest_change(first.params[name], after.params[name])) > 0
-    start, now = jax.device_get((first.average, after.params["generator"]))
+    start, now = jax.device_get((first.ema["generator"], after.params["generator"]))
     expected = jax.tree.map(lambda a, b: 0.1 * a + 0.9 * b, start, now)
-    assert max(largest_change(expected, after.average)) < 1e-5
+    assert max(largest_change(expected, after.ema["generator"])) < 1e-5
     assert int(history[-1][0].step) == 3
 
 
@@ -117,7 +117,7 @@ def test_faces_of_the_averaged_generator_are_evaluated_and_shown(trained):
     assert set(metrics) == {"real", "made", "convergence", "variation", "risen"}
     made = np.asarray(method.generate(state, uniform(jax.vmap(jax.random.key)(jnp.arange(5)))))
     assert float(metrics["variation"]) == pytest.approx(made.std(0).mean() / batch["image"].std(0).mean(), rel=1e-3)
-    sheet = np.asarray(jax.jit(method.pictures)(state, batch)["faces"])
+    sheet = np.asarray(jax.jit(method.sample_images)(state, batch)["faces"])
     assert sheet.shape == (5, 4, 16, 16, 3)
     np.testing.assert_array_equal(sheet[:, 0], batch["image"])
     np.testing.assert_allclose(sheet[:, 2], made, atol=1e-4)
@@ -128,13 +128,19 @@ def test_mode_collapse_and_divergence_are_noticed(trained):
     method, _, _, history = trained
     state, batch = history[-1][0], pictures(5)
     evaluate = jax.jit(method.eval_step)
-    good = {name: float(x) for name, x in evaluate(state.replace(lowest=state.convergence), batch).items()}
-    assert method.remarks({**good, "variation": 0.9}) == ()
-    collapsed = {**state.average, "maps": {**state.average["maps"], "kernel": 0 * state.average["maps"]["kernel"]}}
-    spoilt = state.replace(average=collapsed, lowest=state.convergence / 2)
+    good = {
+        name: float(x)
+        for name, x in evaluate(state.with_variables(lowest=state.variables["convergence"]), batch).items()
+    }
+    assert method.warnings({**good, "variation": 0.9}) == ()
+    collapsed = {
+        **state.ema["generator"],
+        "maps": {**state.ema["generator"]["maps"], "kernel": 0 * state.ema["generator"]["maps"]["kernel"]},
+    }
+    spoilt = state.replace(ema={"generator": collapsed}).with_variables(lowest=state.variables["convergence"] / 2)
     figures = {name: float(x) for name, x in evaluate(spoilt, batch).items()}
     assert figures["variation"] < 1e-3
-    collapse, divergence = method.remarks(figures)
+    collapse, divergence = method.warnings(figures)
     assert collapse.startswith(
         "mode collapse, or not trained for long: made faces differ 0.00 times as much as real ones"
     )
@@ -153,6 +159,6 @@ def test_what_cannot_be_trained_is_said():
         with pytest.raises(ValueError, match=f"pictures are {size} pixels wide; BEGAN takes 8 times a power of two"):
             small_began(dataclasses.replace(FACES, size=size))
     with pytest.raises(ValueError, match=r"gamma is 0\.0; it must be above 0"):
-        Began.Settings(gamma=0.0)
+        BEGANPhase.Settings(gamma=0.0)
     with pytest.raises(ValueError, match="width is 0"):
-        Began.Settings(width=0)
+        BEGANPhase.Settings(width=0)

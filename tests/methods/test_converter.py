@@ -63,7 +63,7 @@ def test_two_devices_do_what_one_does(converter, four):
     split, split_metrics = on_two_devices(converter, state, four, key)
     for name in metrics:
         np.testing.assert_allclose(split_metrics[name], metrics[name], rtol=1e-5)
-    for a, b in zip(jax.tree.leaves(split.optimizer), jax.tree.leaves(whole.optimizer), strict=True):
+    for a, b in zip(jax.tree.leaves(split.optimizers), jax.tree.leaves(whole.optimizers), strict=True):
         np.testing.assert_allclose(a[0], b, rtol=1e-3, atol=1e-2)
 
 
@@ -86,7 +86,7 @@ def test_from_others_converts_the_landmarks_of_the_one_before(converter, four):
 def test_evaluation_is_in_units_of_the_distance_between_the_eyes(converter, four):
     state, landmarks = started(converter, four), jnp.asarray(four["landmarks"])
     metrics = jax.jit(converter.eval_step)(state, four)
-    own = np.stack([converter.convert(state.params, landmarks[:, t], t) for t in range(3)], 1)
+    own = np.stack([converter.convert(state.params["converter"], landmarks[:, t], t) for t in range(3)], 1)
     error = np.linalg.norm(own - landmarks, axis=-1).mean(-1) / inter_ocular(four["landmarks"], IBUG68)
     np.testing.assert_allclose(metrics["reconstruction"], error.mean(0), rtol=1e-4)
     assert metrics["cycle"].shape == (3,)
@@ -98,13 +98,13 @@ def test_one_identity_has_no_cycle():
     batch = one_of_each(converter.faces, 2)
     state, metrics = abstract_step(converter, batch)
     assert set(metrics) == {"l2l", "norm", "total"}
-    assert state.params["decoders"]["layer_4"]["kernel"].shape == (1, 1, 24, 196)
+    assert state.params["converter"]["decoders"]["layer_4"]["kernel"].shape == (1, 1, 24, 196)
     assert set(jax.eval_shape(converter.eval_step, jax.eval_shape(converter.init, jax.random.key(0), batch), batch))
 
 
 def test_pictures_and_who_drives_them(converter, four):
     state = started(converter, four)
-    shapes = {name: x.shape for name, x in jax.eval_shape(converter.pictures, state, four).items()}
+    shapes = {name: x.shape for name, x in jax.eval_shape(converter.sample_images, state, four).items()}
     assert shapes == {"driving_landmarks_converted": (4, 4, 32, 32, 3)}
     _, landmarks = driving(jax.tree.map(jnp.asarray, four))
     expected = [four["landmarks"][place] for place in ((0, 0), (1, 1), (2, 2), (1, 0))]

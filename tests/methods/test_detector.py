@@ -17,7 +17,7 @@ from small_methods import (
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.landmarks import WFLW98, inter_ocular
-from lgan_jax.methods.detector.method import Detector
+from lgan_jax.methods.detector.phases import DetectorPhase
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_any_scheme_size_and_regulariser(regulariser):
 
 def test_pictures(trained, batch):
     detector, state, _ = trained
-    shapes = {name: x.shape for name, x in jax.eval_shape(detector.pictures, state, batch).items()}
+    shapes = {name: x.shape for name, x in jax.eval_shape(detector.sample_images, state, batch).items()}
     assert shapes == {"detected": (6, 2, 32, 32, 3)}
 
 
@@ -100,4 +100,4 @@ def test_landmarks_off_the_picture_do_not_count(trained, batch):
 @pytest.mark.parametrize("width", [0, 4, 12, 30])
 def test_a_width_that_cannot_be_split_is_an_error(width):
     with pytest.raises(ValueError, match=f"width is {width}; it must be a multiple of 8"):
-        Detector.Settings(width=width)
+        DetectorPhase.Settings(width=width)

@@ -11,7 +11,7 @@ from lgan_jax.core import FaceInfo, Finished
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.losses import adversarial
 from lgan_jax.methods.dftnet.editing import targets
-from lgan_jax.methods.dftnet.method import Baseline, Editor
+from lgan_jax.methods.dftnet.editor import BaselinePhase, EditorPhase
 from lgan_jax.ops import augment
 
 LOSSES = {"adversarial", "condition", "cycle", "total_variation", "attention"}
@@ -27,12 +27,12 @@ def editor():
     return method, compiled(method), started(method, faces(16))
 
 
-@pytest.fixture(scope="module", params=[Editor, Baseline])
+@pytest.fixture(scope="module", params=[EditorPhase, BaselinePhase])
 def trained(request, editor):
     """A phase, its first state, and the states and metrics of its steps on one batch."""
     method, step, first = editor
-    if request.param is Baseline:
-        method = small_editor(Baseline, **TWO)
+    if request.param is BaselinePhase:
+        method = small_editor(BaselinePhase, **TWO)
         step, first = compiled(method), started(method, faces(16))
     state, history = first, []
     for i in range(2):
@@ -70,7 +70,9 @@ def test_the_average_warms_up(trained):
     """After step 0 the average is 0.1·start + 0.9·trained."""
     _, before, history = trained
     after = history[0][0]
-    start, now, average = (x["texture"]["kernel"] for x in (before.average, after.params["generator"], after.average))
+    start, now, average = (
+        x["texture"]["kernel"] for x in (before.ema["generator"], after.params["generator"], after.ema["generator"])
+    )
     np.testing.assert_allclose(average, 0.1 * start + 0.9 * now, rtol=1e-4, atol=1e-6)
 
 
@@ -83,11 +85,11 @@ def test_evaluation_and_pictures(trained):
     wanted = np.roll(batch["action_units"], 1, 0)
     assert float(metrics["action_units"]) == pytest.approx(np.abs(seen - wanted).mean(), rel=1e-4)
     assert float(metrics["attention"]) == pytest.approx(float(edited.attention.mean()), rel=1e-4)
-    assert (float(metrics["flow"]) > 0) == (type(method) is Editor)
+    assert (float(metrics["flow"]) > 0) == (type(method) is EditorPhase)
     assert set(metrics) == {
         *("action_units", "action_units_real", "action_units_source", "cycle", "ssim", "attention", "flow")
     }
-    assert jax.eval_shape(method.pictures, state, batch)["edited"].shape == (4, 6, 64, 64, 3)
+    assert jax.eval_shape(method.sample_images, state, batch)["edited"].shape == (4, 6, 64, 64, 3)
 
 
 def test_a_step_is_its_updates_one_after_the_other(editor):
@@ -114,7 +116,7 @@ def test_a_step_is_its_updates_one_after_the_other(editor):
 
 def trained_on(state):
     """As if it had been trained: its average has left what it began with."""
-    return state.replace(average=jax.tree.map(lambda x: np.asarray(x) + np.float32(0.01), state.average))
+    return state.replace(average=jax.tree.map(lambda x: np.asarray(x) + np.float32(0.01), state.ema["generator"]))
 
 
 def test_networks_start_as_earlier_phases_left_them():
@@ -124,13 +126,13 @@ def test_networks_start_as_earlier_phases_left_them():
     flow = small_flow(earlier)
     trained = trained_on(started(flow, batch))
     earlier["flow"] = Finished(flow, trained)
-    for phase in (Editor, Baseline):
+    for phase in (EditorPhase, BaselinePhase):
         method = small_editor(phase, earlier=earlier)
         first = jax.jit(method.init)(jax.random.key(1), batch)
-        assert max(largest_change(first.params["discriminator"], state.average)) == 0
-        if phase is Editor:
-            assert max(largest_change(first.params["generator"], trained.average)) == 0
-            assert max(largest_change(first.average, trained.average)) == 0
+        assert max(largest_change(first.params["discriminator"], state.ema["generator"])) == 0
+        if phase is EditorPhase:
+            assert max(largest_change(first.params["generator"], trained.ema["generator"])) == 0
+            assert max(largest_change(first.ema["generator"], trained.ema["generator"])) == 0
     seen = jax.jit(method.estimate)(first, batch["image"])
     np.testing.assert_allclose(seen, jax.jit(regressor.estimate)(state, batch["image"]), rtol=1e-5)
     for name, value, theirs in (("discriminator_width", 3, 2), ("blocks", 2, 1)):
@@ -185,7 +187,7 @@ def test_targets_are_other_examples_on_any_number_of_devices():
     assert 0.9 <= float(alone.min()) <= float(alone.max()) == 1
 
 
-@pytest.mark.parametrize("phase", [Editor, Baseline])
+@pytest.mark.parametrize("phase", [EditorPhase, BaselinePhase])
 def test_another_size_in_bfloat16(phase):
     info, batch = FaceInfo(IBUG68, 128, ("Ada",)), faces(4, 128)
     method = small_editor(phase, info, jnp.bfloat16, discriminator_updates=2)
@@ -197,12 +199,12 @@ def test_what_cannot_be_trained_is_said():
     with pytest.raises(ValueError, match="96 pixels wide; DFT-Net takes multiples of 64"):
         small_editor(info=dataclasses.replace(FACES, size=96))
     with pytest.raises(ValueError, match="batch_size is 7; it must be a multiple of discriminator_updates, which is 5"):
-        Editor.Settings(**{**SMALL, "batch_size": 7})
+        EditorPhase.Settings(**{**SMALL, "batch_size": 7})
     with pytest.raises(ValueError, match="share of the batch, 4, cannot be dealt out over 5"):
         abstract_step(small_editor(), faces(4))
 
 
-@pytest.mark.parametrize(("phase", "expected"), [(Editor, "mean"), (Baseline, "sum")])
+@pytest.mark.parametrize(("phase", "expected"), [(EditorPhase, "mean"), (BaselinePhase, "sum")])
 def test_only_ganimations_gradient_penalty_sums_the_critics_map(phase, expected, monkeypatch):
     seen = []
     monkeypatch.setattr(adversarial, "gradient_penalty", lambda *args: seen.append(args[-1]) or jnp.zeros(()))

@@ -5,21 +5,21 @@ from small_editors import FACES, faces, small_editor
 from small_methods import started
 
 from lgan_jax.core import Finished
-from lgan_jax.methods import model
-from lgan_jax.methods.dftnet.method import Baseline
+from lgan_jax.methods import METHODS
+from lgan_jax.methods.dftnet.editor import BaselinePhase
 
 
 @pytest.fixture(scope="module")
 def finished():
     """An untrained editor and baseline whose action units matter."""
     batch = faces(2)
-    methods = {"editor": small_editor(), "baseline": small_editor(Baseline)}
+    methods = {"editor": small_editor(), "baseline": small_editor(BaselinePhase)}
     return {name: Finished(method, started(method, batch)) for name, method in methods.items()}
 
 
 @pytest.fixture(scope="module")
 def editor(finished):
-    return model("dftnet", FACES, finished)
+    return METHODS["dftnet"].load(FACES, finished)
 
 
 def test_edits_any_number_of_faces_as_the_phase_does(editor, finished):
@@ -44,9 +44,9 @@ def test_the_baseline_comes_along_where_there_is_one(editor, finished):
     edited = editor.baseline.edit(batch["image"], batch["action_units"])
     np.testing.assert_array_equal(edited.aligned, batch["image"])
     assert editor.baseline.baseline is None
-    assert model("dftnet", FACES, {"editor": finished["editor"]}).baseline is None
+    assert METHODS["dftnet"].load(FACES, {"editor": finished["editor"]}).baseline is None
     with pytest.raises(ValueError, match="has not reached its editor or pairs phase"):
-        model("dftnet", FACES, {"baseline": finished["baseline"]})
+        METHODS["dftnet"].load(FACES, {"baseline": finished["baseline"]})
 
 
 def test_what_cannot_be_edited_is_said(editor):

@@ -5,7 +5,7 @@ import pytest
 from small_editors import faces
 
 from lgan_jax.losses.adversarial import gradient_penalty
-from lgan_jax.methods.dftnet.networks import DFTNet, Discriminator, GANimation, _coloured
+from lgan_jax.methods.dftnet.networks import DFTNetGenerator, Discriminator, GANimation, _coloured
 
 
 def random_weights(module, *inputs):
@@ -24,7 +24,7 @@ def batch():
     return {name: jnp.asarray(x) for name, x in faces(4).items()}
 
 
-@pytest.fixture(scope="module", params=[DFTNet, GANimation])
+@pytest.fixture(scope="module", params=[DFTNetGenerator, GANimation])
 def made(request, batch):
     module = request.param(3, 1)
     variables = random_weights(module, batch["image"], batch["action_units"])
@@ -62,7 +62,7 @@ def test_what_is_made_of_a_face_depends_on_its_action_units_and_not_on_other_fac
 
 def test_action_units_pass_the_norms_far_from_the_border():
     """Given as constant planes before an instance norm they would change nothing but the border's neighbourhood."""
-    module = DFTNet(3, 0)
+    module = DFTNetGenerator(3, 0)
     image, units = jnp.zeros((1, 64, 64, 3)).at[:, 20:40, 20:40].set(0.5), jnp.zeros((1, 17))
     variables = random_weights(module, image, units)
     calm, acting = (module.apply(variables, image, u).texture for u in (units, units.at[0, 8].set(1)))

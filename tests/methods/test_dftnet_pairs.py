@@ -8,8 +8,8 @@ from small_editors import faces, small_editor, small_flow, small_regressor
 from small_methods import ADAM, compiled, figures_of, largest_change, on_two_devices, started
 
 from lgan_jax.core import Finished
-from lgan_jax.methods.dftnet.method import Baseline, Editor
-from lgan_jax.methods.dftnet.pairs import BaselinePairs, Pairs
+from lgan_jax.methods.dftnet.editor import BaselinePhase, EditorPhase
+from lgan_jax.methods.dftnet.pairs import BaselinePairsPhase, PairsPhase
 from lgan_jax.ops import augment
 
 
@@ -22,7 +22,7 @@ def paired(count):
     return {"image": np.stack([batch["image"], second], 1), "action_units": np.stack([units, 1 - units], 1)}
 
 
-@pytest.fixture(scope="module", params=[Pairs, BaselinePairs])
+@pytest.fixture(scope="module", params=[PairsPhase, BaselinePairsPhase])
 def trained(request):
     """A phase, its first state, and the states and metrics of its steps on one batch."""
     method, batch = small_flow({}, request.param, optimizer=dataclasses.replace(ADAM, learning_rate=0.03)), paired(3)
@@ -38,7 +38,7 @@ def test_steps_reach_every_parameter_of_the_generator_and_no_other(trained):
     _, first, history = trained
     last = history[-1][0]
     assert min(largest_change(first.params["generator"], last.params["generator"])) > 0
-    assert min(largest_change(first.average, last.average)) > 0
+    assert min(largest_change(first.ema["generator"], last.ema["generator"])) > 0
     assert max(largest_change(first.params["discriminator"], last.params["discriminator"])) == 0
     assert int(last.step) == 8
 
@@ -63,14 +63,14 @@ def test_evaluation_is_against_the_second_picture(trained):
     assert float(metrics["l1_source"]) == pytest.approx(np.abs(image[:, 0] - image[:, 1]).mean() / 2, rel=1e-5)
     assert float(metrics["l1"]) == pytest.approx(np.abs(made - image[:, 1]).mean() / 2, rel=1e-4)
     assert {"action_units", "cycle", "ssim", "attention", "flow"} <= set(metrics)
-    (sheet,) = method.pictures(first, jax.tree.map(jnp.asarray, batch)).values()
+    (sheet,) = method.sample_images(first, jax.tree.map(jnp.asarray, batch)).values()
     assert sheet.shape == (4, 6, 64, 64, 3)
     np.testing.assert_array_equal(sheet[:, :2], image)
 
 
 def test_either_picture_is_the_source_and_both_are_mirrored_alike():
     """Where nothing is learned yet the loss says which pictures were compared."""
-    method = small_flow({}, Pairs, augmentation=dataclasses.replace(augment.NONE, mirror=True), emphasis=0.0)
+    method = small_flow({}, PairsPhase, augmentation=dataclasses.replace(augment.NONE, mirror=True), emphasis=0.0)
     batch = paired(1)
     batch["image"][:, 1] = batch["image"][:, 0]
     batch["image"][:, 1, :, :8] = 1.0  # differs from the first at the left alone
@@ -83,7 +83,7 @@ def test_either_picture_is_the_source_and_both_are_mirrored_alike():
 
 
 def test_two_devices_do_what_one_does():
-    method, batch = small_flow({}, Pairs, augmentation=dataclasses.replace(augment.NONE, mirror=True)), paired(4)
+    method, batch = small_flow({}, PairsPhase, augmentation=dataclasses.replace(augment.NONE, mirror=True)), paired(4)
     state = started(method, batch)
     one, expected = compiled(method)(state, batch, jax.random.key(3))
     two, metrics = on_two_devices(method, state, batch, jax.random.key(3))
@@ -95,9 +95,12 @@ def test_two_devices_do_what_one_does():
 def test_editors_go_on_from_pairs():
     regressor = small_regressor()
     earlier = {"regressor": Finished(regressor, started(regressor, faces(3)))}
-    for phase, editor, name in ((Pairs, Editor, "pairs"), (BaselinePairs, Baseline, "baseline_pairs")):
+    for phase, editor, name in (
+        (PairsPhase, EditorPhase, "pairs"),
+        (BaselinePairsPhase, BaselinePhase, "baseline_pairs"),
+    ):
         method = small_flow(earlier, phase)
         state = started(method, paired(3))
-        assert max(largest_change(state.params["discriminator"], earlier["regressor"].state.average)) == 0
+        assert max(largest_change(state.params["discriminator"], earlier["regressor"].state.ema["discriminator"])) == 0
         after = small_editor(editor, earlier={**earlier, name: Finished(method, state)})
-        assert max(largest_change(state.average, started(after, faces(3)).params["generator"])) == 0
+        assert max(largest_change(state.ema["generator"], started(after, faces(3)).params["generator"])) == 0

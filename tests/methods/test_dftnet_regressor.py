@@ -78,7 +78,7 @@ def test_pictures_and_another_augmentation():
     method, batch = small_regressor(perturbation=0.5, augmentation=augmentation), faces(8)
     _, metrics = abstract_step(method, batch)
     assert {name: x.shape for name, x in metrics.items()} == {"condition": ()}
-    assert jax.eval_shape(method.pictures, started(method, batch), batch)["shown"].shape == (6, 3, 64, 64, 3)
+    assert jax.eval_shape(method.sample_images, started(method, batch), batch)["shown"].shape == (6, 3, 64, 64, 3)
 
 
 def test_pictures_that_a_later_phase_could_not_take_are_refused_at_once():

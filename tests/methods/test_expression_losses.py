@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lgan_jax.methods.expression import losses
-from lgan_jax.methods.expression.method import Weights
+from lgan_jax.methods.expression.phases import Weights
 
 JUDGED = [(jnp.array([[2.0]]), jnp.array([[-1.0]])), (jnp.array([[0.0]]), jnp.array([[0.0]]))]
 

@@ -10,7 +10,7 @@ from small_synthesizers import FACES, SMALL, couples, small_synthesizer, small_v
 from lgan_jax.core import DATA_AXIS, FaceInfo
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.losses.reconstruction import pixel_weights
-from lgan_jax.methods.expression.method import Synthesizer, Weights
+from lgan_jax.methods.expression.phases import SynthesizerPhase, Weights
 from lgan_jax.nn import vgg
 from lgan_jax.ops import augment
 
@@ -20,7 +20,7 @@ NETWORKS = ("generator", "image_discriminator", "geometry_discriminator")
 @pytest.fixture(scope="module")
 def trained():
     """A phase with a perceptual loss, its compiled step, its first state, and the states and metrics of its steps."""
-    method = small_synthesizer(vgg19="vgg19.pth", published=small_vgg())
+    method = small_synthesizer(vgg19="vgg19.pth", pretrained=small_vgg())
     batch, step = couples(6), compiled(method)
     first = state = started(method, batch)
     history = []
@@ -36,7 +36,7 @@ def test_a_step_reaches_every_parameter_of_every_network(trained):
     assert set(first.params) == set(NETWORKS)
     for name in NETWORKS:
         assert min(largest_change(before.params[name], after.params[name])) > 0
-    assert min(largest_change(first.statistics, after.statistics)) > 0
+    assert min(largest_change(first.variables["batch_stats"], after.variables["batch_stats"])) > 0
     assert int(history[-1][0].step) == 3
 
 
@@ -76,8 +76,8 @@ def test_the_average_of_weights_and_statistics_warms_up(trained):
     _, _, first, history = trained
     after = history[0][0]
     for start, now, average in (
-        (first.average, after.params["generator"], after.average),
-        (first.average_statistics, after.statistics, after.average_statistics),
+        (first.ema["generator"], after.params["generator"], after.ema["generator"]),
+        (first.ema["batch_stats"], after.variables["batch_stats"], after.ema["batch_stats"]),
     ):
         expected = jax.tree.map(lambda a, b: 0.1 * np.asarray(a) + 0.9 * np.asarray(b), start, now)
         assert max(largest_change(expected, average)) < 1e-5
@@ -91,7 +91,10 @@ def test_one_device_does_what_two_do(trained):
     two, metrics = on_two_devices(method, state, batch, key)
     for name, value in expected.items():
         np.testing.assert_allclose(metrics[name], value, rtol=2e-3, atol=1e-5)
-    for ours, theirs in ((one.optimizers, two.optimizers), (one.statistics, two.statistics)):  # moments: gradients
+    for ours, theirs in (
+        (one.optimizers, two.optimizers),
+        (one.variables["batch_stats"], two.variables["batch_stats"]),
+    ):  # moments: gradients
         for device in range(2):
             assert max(largest_change(ours, jax.tree.map(lambda x, i=device: x[i], theirs))) < 2e-4
 
@@ -108,7 +111,7 @@ def test_evaluation_and_pictures_are_of_what_was_asked(trained):
     assert float(metrics["l1_source"]) == pytest.approx(0.1, rel=1e-4)
     squares = ((made - target) ** 2).mean((1, 2, 3)) / 4
     assert float(metrics["psnr"]) == pytest.approx(-10 * np.log10(squares).mean(), rel=1e-4)
-    sheet = np.asarray(jax.jit(method.pictures)(state, batch)["synthesized"])
+    sheet = np.asarray(jax.jit(method.sample_images)(state, batch)["synthesized"])
     assert sheet.shape == (4, 4, 32, 32, 3)
     np.testing.assert_array_equal(sheet[:, [0, 3]], batch["image"])
     np.testing.assert_allclose(sheet[:, 2], made, atol=1e-5)
@@ -118,9 +121,9 @@ def test_evaluation_and_pictures_are_of_what_was_asked(trained):
 def test_discriminators_can_take_part_later():
     """A quarter of eight steps: not in the first two, then in the third."""
     method, batch = small_synthesizer(steps=8, adversarial_start=0.25), couples(6)
-    assert [method.turn(step) for step in range(4)] == [False, False, True, True]
+    assert [method.step_variant(step) for step in range(4)] == [False, False, True, True]
     first = started(method, batch)
-    after, metrics = compiled(method, turn=False)(first, batch, jax.random.key(0))
+    after, metrics = compiled(method, variant=False)(first, batch, jax.random.key(0))
     assert min(largest_change(first.params["generator"], after.params["generator"])) > 0
     for name in NETWORKS[1:]:
         kept = ((x.params[name], x.optimizers[name]) for x in (first, after))
@@ -135,7 +138,7 @@ def test_pixels_near_eyes_and_mouth_can_count_more():
     batch = couples(6)
     plain, weighted = (small_synthesizer(weights=Weights(features=x)) for x in (0.0, 4.0))
     state, key = started(plain, batch), jax.random.key(0)
-    without, found = (figures_of(each, state, batch, key, turn=False)["pixel"] for each in (plain, weighted))
+    without, found = (figures_of(each, state, batch, key, variant=False)["pixel"] for each in (plain, weighted))
     weights = np.asarray(pixel_weights(jnp.asarray(batch["landmarks"][:, 1]), IBUG68, 32, 4.0))
     apart = np.abs(batch["image"][:, 1])
     expected = (weights * apart).mean() / apart.mean()
@@ -172,12 +175,12 @@ def test_both_pictures_of_an_example_are_changed_alike():
 
 
 def test_what_is_left_out_is_said():
-    (what,) = Synthesizer.Settings(**SMALL).left_out
+    (what,) = SynthesizerPhase.left_out(SynthesizerPhase.Settings(**SMALL))
     assert what.startswith("the perceptual loss (Eq. 6), for want of VGG19")
     assert vgg.PUBLISHED["vgg19"] in what
     assert "--config.synthesizer.vgg19" in what
-    assert Synthesizer.Settings(weights=Weights(perceptual=0.0)).left_out == ()
-    assert Synthesizer.Settings(vgg19="vgg19.pth").left_out == ()
+    assert SynthesizerPhase.left_out(SynthesizerPhase.Settings(weights=Weights(perceptual=0.0))) == ()
+    assert SynthesizerPhase.left_out(SynthesizerPhase.Settings(vgg19="vgg19.pth")) == ()
 
 
 def test_what_cannot_be_trained_is_said():
@@ -185,10 +188,10 @@ def test_what_cannot_be_trained_is_said():
         with pytest.raises(ValueError, match=f"pictures are {size} pixels wide; this method takes multiples of 8 from"):
             small_synthesizer(dataclasses.replace(FACES, size=size))
     with pytest.raises(ValueError, match="units is 0; there must be at least one"):
-        Synthesizer.Settings(units=0)
+        SynthesizerPhase.Settings(units=0)
     with pytest.raises(ValueError, match=r"dropout is 1\.0; it is a share"):
-        Synthesizer.Settings(dropout=1.0)
+        SynthesizerPhase.Settings(dropout=1.0)
     with pytest.raises(ValueError, match=r"adversarial_start is 1\.0; it must be at least 0 and less than 1"):
-        Synthesizer.Settings(adversarial_start=1.0)
+        SynthesizerPhase.Settings(adversarial_start=1.0)
     with pytest.raises(ValueError, match="without the VGG19 weights"):
         abstract_step(small_synthesizer(vgg19="vgg19.pth"), couples(2))

@@ -5,7 +5,7 @@ from small_methods import started
 from small_synthesizers import FACES, couples, small_synthesizer
 
 from lgan_jax.core import Finished
-from lgan_jax.methods import model
+from lgan_jax.methods import METHODS
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def finished():
 
 @pytest.fixture(scope="module")
 def synthesizer(finished):
-    return model("expression", FACES, {"synthesizer": finished})
+    return METHODS["expression"].load(FACES, {"synthesizer": finished})
 
 
 def wanted(count):
@@ -28,14 +28,14 @@ def test_makes_any_number_of_faces_as_the_phase_does(synthesizer, finished):
     for count in (18, 1):
         made = synthesizer.synthesize(*wanted(count))
         assert isinstance(made, np.ndarray)
-        expected = jax.jit(finished.method.synthesize)(finished.state, *wanted(count))
+        expected = jax.jit(finished.phase.synthesize)(finished.state, *wanted(count))
         np.testing.assert_allclose(made, expected, atol=1e-4)
     assert synthesizer.synthesize(*(x[:0] for x in wanted(2))).shape == (0, 32, 32, 3)
 
 
 def test_it_knows_what_it_takes_and_what_it_went_without(synthesizer, finished):
     assert (synthesizer.size, synthesizer.scheme, synthesizer.info) == (32, FACES.scheme, FACES)
-    assert synthesizer.left_out == finished.method.settings.left_out != ()
+    assert synthesizer.left_out == finished.phase.left_out(finished.phase.settings) != ()
 
 
 def test_what_cannot_be_made_is_said(synthesizer):

@@ -20,9 +20,9 @@ from small_methods import (
 from lgan_jax.core import FaceInfo, Finished
 from lgan_jax.landmarks import WFLW98
 from lgan_jax.methods.landmarkgan.converter import Weights as ConverterWeights
-from lgan_jax.methods.landmarkgan.generator import Generator
-from lgan_jax.methods.landmarkgan.joint import Joint
-from lgan_jax.methods.landmarkgan.reference import ReferenceGenerator
+from lgan_jax.methods.landmarkgan.generator import LandmarksPhase
+from lgan_jax.methods.landmarkgan.joint import JointPhase
+from lgan_jax.methods.landmarkgan.reference import ReferencePhase
 from lgan_jax.methods.landmarkgan.settings import Weights
 
 SMALL = {
@@ -38,7 +38,7 @@ SMALL = {
 @pytest.fixture(scope="module")
 def small(info, batch, earlier):
     """A generator phase, compiled: itself, its training step and its evaluation."""
-    generator = Generator(Generator.Settings(**SMALL), info, jnp.float32, earlier)
+    generator = LandmarksPhase(LandmarksPhase.Settings(**SMALL), info, jnp.float32, earlier)
     return generator, compiled(generator), jax.jit(generator.eval_step)
 
 
@@ -60,7 +60,7 @@ def test_a_step_reaches_every_parameter_of_both_networks_and_no_other(trained):
     for name in ("generators", "discriminators"):
         assert min(largest_change(before.params[name], after.params[name])) > 0
     assert max(largest_change(before.params["converter"], history[-1][0].params["converter"])) == 0
-    assert max(largest_change(before.detector, history[-1][0].detector)) == 0
+    assert max(largest_change(before.frozen["detector"], history[-1][0].frozen["detector"])) == 0
     assert set(after.optimizers) == {"generators", "discriminators"}
 
 
@@ -82,7 +82,9 @@ def test_the_average_warms_up(trained):
     """After step 0 the average is 0.1·start + 0.9·trained."""
     _, before, history = trained
     after = history[0][0]
-    start, now, average = (x["head"]["kernel"] for x in (before.average, after.params["generators"], after.average))
+    start, now, average = (
+        x["head"]["kernel"] for x in (before.ema["generators"], after.params["generators"], after.ema["generators"])
+    )
     np.testing.assert_allclose(average, 0.1 * start + 0.9 * now, rtol=1e-4, atol=1e-6)
 
 
@@ -106,7 +108,7 @@ def test_evaluation(small, trained, batch):
     synthesize = jax.jit(generator.synthesize)
     made = jnp.stack([synthesize(state, batch["landmarks"][:, t], t) for t in range(2)], 1)
     np.testing.assert_allclose(metrics["l1"], np.abs(made - batch["image"]).mean((0, 2, 3, 4)) / 2, rtol=1e-4)
-    np.testing.assert_allclose(state.watch.mean_face, batch["image"].mean(0), atol=1e-6)
+    np.testing.assert_allclose(state.variables["watch"].mean_face, batch["image"].mean(0), atol=1e-6)
     options = {
         "gaussian_weights": True,
         "sigma": 1.5,
@@ -141,7 +143,9 @@ def of(tree, identity):
 
 def networks(state):
     """Everything of the state that is stacked along identities and trained."""
-    return [(state.params[name], state.optimizers[name]) for name in ("generators", "discriminators")], state.average
+    return [(state.params[name], state.optimizers[name]) for name in ("generators", "discriminators")], state.ema[
+        "generators"
+    ]
 
 
 def recovered(small, state, batch):
@@ -161,7 +165,7 @@ def test_a_generator_that_is_killed_is_named_restarted_and_harms_no_other(small,
     assert re.search(restart.format(end), restarted)
     assert small[0].notes(state) == ["the generator of Grace was restarted at half the learning rate"]
     assert small[0].notes(first) == []
-    beginning = of(first.average, 1)
+    beginning = of(first.ema["generators"], 1)
     jax.tree.map(np.testing.assert_array_equal, of(state.params["generators"], 1), beginning)
     for i in range(5, 10):
         state, metrics = step(state, batch, jax.random.key(i))
@@ -181,7 +185,7 @@ def test_a_picture_that_is_not_finite_spoils_one_identity_alone(small, trained, 
     image[:, 1] = np.nan
     state, metrics = step(history[2][0], {**batch, "image": image}, jax.random.key(3))
     assert metrics["skipped"] == 1
-    assert state.watch.skipped.tolist() == [0, 1]
+    assert state.variables["watch"].skipped.tolist() == [0, 1]
     jax.tree.map(np.testing.assert_array_equal, of(networks(state), 0), of(networks(history[3][0]), 0))
     for name in ("generators", "discriminators"):
         before, after = (of(each.params[name], 1) for each in (history[2][0], state))
@@ -189,8 +193,8 @@ def test_a_picture_that_is_not_finite_spoils_one_identity_alone(small, trained, 
 
 
 def test_one_network_of_all_identities_is_restarted_for_all(info, batch, earlier):
-    settings = Generator.Settings(**SMALL, form="reference", references=3)
-    generator = ReferenceGenerator(settings, info, jnp.float32, {"detector": earlier["detector"]})
+    settings = LandmarksPhase.Settings(**SMALL, form="reference", references=3)
+    generator = ReferencePhase(settings, info, jnp.float32, {"detector": earlier["detector"]})
     shapes = jax.eval_shape(generator.init, jax.random.key(0), batch)
     before = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes)
     metrics = {
@@ -206,28 +210,28 @@ def test_one_network_of_all_identities_is_restarted_for_all(info, batch, earlier
 
 def test_pictures(trained, batch):
     generator, state, _ = trained
-    shapes = {name: x.shape for name, x in jax.eval_shape(generator.pictures, state, batch).items()}
+    shapes = {name: x.shape for name, x in jax.eval_shape(generator.sample_images, state, batch).items()}
     assert shapes == {"driving_made": (4, 3, 32, 32, 3)}
 
 
 def test_landmarks_of_made_faces_teach_the_generator_through_the_detector(info, batch, earlier):
     """With Eq. 3 alone gradients reach the generator, none the detector."""
-    settings = Generator.Settings(**SMALL, weights=Weights(l2i=0.0, adversarial=0.0, feature_matching=0.0))
-    generator = Generator(settings, info, jnp.float32, earlier)
+    settings = LandmarksPhase.Settings(**SMALL, weights=Weights(l2i=0.0, adversarial=0.0, feature_matching=0.0))
+    generator = LandmarksPhase(settings, info, jnp.float32, earlier)
     before = started(generator, batch)
     after, _ = compiled(generator)(before, batch, jax.random.key(0))
     assert min(largest_change(before.params["generators"], after.params["generators"])) > 0
-    assert max(largest_change(before.detector, after.detector)) == 0
+    assert max(largest_change(before.frozen["detector"], after.frozen["detector"])) == 0
 
 
 def test_discriminators_can_take_part_later(info, batch, earlier, small):
     """A tenth of twenty steps: not in the first two, then in the third, which is a step of where they always do."""
-    generator = Generator(Generator.Settings(**SMALL, adversarial_start=0.1), info, jnp.float32, earlier)
-    assert [generator.turn(step) for step in range(4)] == [False, False, True, True]
-    steps = {False: compiled(generator, turn=False), True: small[1]}
+    generator = LandmarksPhase(LandmarksPhase.Settings(**SMALL, adversarial_start=0.1), info, jnp.float32, earlier)
+    assert [generator.step_variant(step) for step in range(4)] == [False, False, True, True]
+    steps = {False: compiled(generator, variant=False), True: small[1]}
     states = [started(generator, batch)]
     for i in range(3):
-        state, metrics = steps[generator.turn(i)](states[-1], batch, jax.random.key(i))
+        state, metrics = steps[generator.step_variant(i)](states[-1], batch, jax.random.key(i))
         states.append(state)
         assert (metrics["discriminator"] > 0) == (metrics["feature_matching"] > 0) == (i == 2)
         assert min(largest_change(states[-2].params["generators"], state.params["generators"])) > 0
@@ -237,10 +241,10 @@ def test_discriminators_can_take_part_later(info, batch, earlier, small):
 
 
 def test_the_joint_phase_without_discriminators_at_first(info, batch, earlier):
-    joint = Joint(Joint.Settings(**SMALL, adversarial_start=0.5), info, jnp.float32, earlier)
-    assert not joint.turn(9)
-    assert joint.turn(10)
-    (state, metrics), (later, others) = (abstract_step(joint, batch, turn=turn) for turn in (False, True))
+    joint = JointPhase(JointPhase.Settings(**SMALL, adversarial_start=0.5), info, jnp.float32, earlier)
+    assert not joint.step_variant(9)
+    assert joint.step_variant(10)
+    (state, metrics), (later, others) = (abstract_step(joint, batch, variant=turn) for turn in (False, True))
     assert {"l2i", "adversarial", "discriminator", "l2l", "total"} < set(metrics) == set(others)
     assert jax.tree.map(lambda x: x.shape, state) == jax.tree.map(lambda x: x.shape, later)
 
@@ -248,19 +252,19 @@ def test_the_joint_phase_without_discriminators_at_first(info, batch, earlier):
 @pytest.mark.parametrize("share", [-0.1, 1.0])
 def test_a_share_of_the_steps_is_a_share(share):
     with pytest.raises(ValueError, match="at least 0 and less than 1"):
-        Generator.Settings(**SMALL, adversarial_start=share)
+        LandmarksPhase.Settings(**SMALL, adversarial_start=share)
 
 
 def test_equation_6_reaches_the_converter_in_the_joint_phase(info, batch, earlier):
     """With nothing but the adversarial loss, the encoder and every decoder still learn."""
-    settings = Joint.Settings(
+    settings = JointPhase.Settings(
         **SMALL,
         weights=Weights(l2i=0.0, i2l=0.0, feature_matching=0.0),
         converter_optimizer=ADAM,
         converter_width=24,
         converter_weights=ConverterWeights(own=0.0, cross=0.0),
     )
-    joint = Joint(settings, info, jnp.float32, {"detector": earlier["detector"]})
+    joint = JointPhase(settings, info, jnp.float32, {"detector": earlier["detector"]})
     before = started(joint, batch)
     after, metrics = compiled(joint)(before, batch, jax.random.key(0))
     for name in ("converter", "generators", "discriminators"):
@@ -270,11 +274,11 @@ def test_equation_6_reaches_the_converter_in_the_joint_phase(info, batch, earlie
 
 
 def test_the_joint_phase_starts_from_an_earlier_converter(info, batch, earlier):
-    joint = Joint(Joint.Settings(**SMALL), info, jnp.float32, earlier)
+    joint = JointPhase(JointPhase.Settings(**SMALL), info, jnp.float32, earlier)
     assert max(largest_change(earlier["converter"].state.params, started(joint, batch).params["converter"])) == 0
 
 
-@pytest.mark.parametrize("phase", [Generator, Joint])
+@pytest.mark.parametrize("phase", [LandmarksPhase, JointPhase])
 def test_one_identity_98_points_another_size_bfloat16(phase):
     info = FaceInfo(WFLW98, 64, ("Ada",))
     batch = one_of_each(info, 2)
@@ -288,7 +292,7 @@ def test_one_identity_98_points_another_size_bfloat16(phase):
     assert "x_l2l" not in metrics
     assert all(x.dtype in (jnp.float32, jnp.int32, jnp.bool_) for x in jax.tree.leaves((state, metrics)))
     first = abstract(method, batch)
-    assert jax.eval_shape(method.pictures, first, batch)["driving_made"].shape == (2, 2, 64, 64, 3)
+    assert jax.eval_shape(method.sample_images, first, batch)["driving_made"].shape == (2, 2, 64, 64, 3)
     evaluated = jax.eval_shape(method.eval_step, first, batch)
     assert {"l1", "ssim", "nme", "detector_nme", "mean_face_l1", "variance", "saturation"} < set(evaluated)
     assert {x.shape for x in evaluated.values()} == {(1,)}
@@ -300,13 +304,13 @@ def abstract(method, batch):
 
 @pytest.mark.parametrize("kind", ["minimax", "non_saturating"])
 def test_every_adversarial_loss_can_be_chosen(kind, info, batch, earlier):
-    generator = Generator(Generator.Settings(**SMALL, adversarial=kind), info, jnp.float32, earlier)
+    generator = LandmarksPhase(LandmarksPhase.Settings(**SMALL, adversarial=kind), info, jnp.float32, earlier)
     _, metrics = abstract_step(generator, batch)
     assert metrics["adversarial"].shape == ()
 
 
 def test_what_is_missing_is_said(info, earlier):
     with pytest.raises(ValueError, match="needs a finished 'converter' phase"):
-        Generator(Generator.Settings(**SMALL), info, jnp.float32, {"detector": earlier["detector"]})
+        LandmarksPhase(LandmarksPhase.Settings(**SMALL), info, jnp.float32, {"detector": earlier["detector"]})
     with pytest.raises(ValueError, match="48 pixels wide; LandmarkGAN makes 32, 64, 128, 256"):
-        Generator(Generator.Settings(**SMALL), dataclasses.replace(info, size=48), jnp.float32, earlier)
+        LandmarksPhase(LandmarksPhase.Settings(**SMALL), dataclasses.replace(info, size=48), jnp.float32, earlier)

@@ -1,6 +1,5 @@
 """Judging and restarting one identity's networks, on trees of a few numbers."""
 
-import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,18 +7,10 @@ import pytest
 
 from lgan_jax import optimizers
 from lgan_jax.methods.landmarkgan import health
+from lgan_jax.training.train_state import TrainState
 
 NAMES = ("ada", "ben", "cyd")
 WELL = {"l1": 0.03, "mean_face_l1": 0.06, "variance": 0.02, "ground_truth_variance": 0.03, "saturation": 0.0}
-
-
-@flax.struct.dataclass
-class State:
-    step: int
-    params: dict
-    optimizers: dict
-    average: dict
-    watch: health.Watch
 
 
 OPTIMIZERS = {
@@ -36,7 +27,9 @@ def state(step=200, **watched):
     params = {"generators": weights(step), "discriminators": weights(step, "d"), "converter": weights(7)}
     watch = health.watch(jnp.zeros((1, 3, 4, 5, 3)), weights(1), weights(2, "d"))
     moments = {name: jax.tree.map(lambda x: x + 9, each.init(params[name])) for name, each in OPTIMIZERS.items()}
-    found = State(np.int32(step), params, moments, weights(step / 2), watch.replace(**watched))
+    found = TrainState(
+        np.int32(step), params, moments, {"generators": weights(step / 2)}, {"watch": watch.replace(**watched)}
+    )
     return jax.tree.map(np.array, found)
 
 
@@ -82,11 +75,11 @@ def test_those_who_are_well_are_kept_as_good():
     before = state(skipped=np.array([0, 3, 0], np.int32))
     after, lines = recover(before, metrics())
     assert lines == ["ben: 3 updates skipped since step 0, gradients not finite"]
-    np.testing.assert_array_equal(after.watch.good["generators"]["w"], weights(100)["w"])  # the EMA
-    np.testing.assert_array_equal(after.watch.good["discriminators"]["d"], weights(200)["w"])
-    assert after.watch.good_step.tolist() == [200] * 3
-    assert after.watch.learned.all()
-    assert after.watch.skipped.tolist() == [0] * 3
+    np.testing.assert_array_equal(after.variables["watch"].good["generators"]["w"], weights(100)["w"])  # the EMA
+    np.testing.assert_array_equal(after.variables["watch"].good["discriminators"]["d"], weights(200)["w"])
+    assert after.variables["watch"].good_step.tolist() == [200] * 3
+    assert after.variables["watch"].learned.all()
+    assert after.variables["watch"].skipped.tolist() == [0] * 3
     for changed, kept in ((after.params, before.params), (after.optimizers, before.optimizers)):
         jax.tree.map(np.testing.assert_array_equal, changed, kept)
     shapes = jax.tree.map(lambda x: (np.shape(x), np.asarray(x).dtype), (before, after))
@@ -100,10 +93,10 @@ def test_one_that_dies_is_named_and_restarted_alone(found, verb, why):
     assert line == f"the generator of ben {verb} at step 200 ({why}): restarted from step 100 at half the learning rate"
     assert after.params["generators"]["w"][:, 0].tolist() == [200, 1, 200]
     assert after.params["discriminators"]["d"][:, 0].tolist() == [200, 2, 200]
-    assert after.average["w"][:, 0].tolist() == [100, 1, 100]
-    assert after.watch.restarts.tolist() == [0, 1, 0]
-    assert after.watch.good_step.tolist() == [200, 100, 200]
-    updates = health.allowed({"w": jnp.full((3, 2), 8.0)}, after.watch, jnp.array([False, True, True]))
+    assert after.ema["generators"]["w"][:, 0].tolist() == [100, 1, 100]
+    assert after.variables["watch"].restarts.tolist() == [0, 1, 0]
+    assert after.variables["watch"].good_step.tolist() == [200, 100, 200]
+    updates = health.allowed({"w": jnp.full((3, 2), 8.0)}, after.variables["watch"], jnp.array([False, True, True]))
     assert updates["w"].tolist() == [[0, 0], [4, 4], [8, 8]]
     adam = after.optimizers["generators"][2]
     assert adam.count.tolist() == [9, 0, 9]
@@ -125,7 +118,7 @@ def test_values_that_are_not_finite_are_found_wherever_they_are():
         leaf = {
             "params": lambda s: s.params["discriminators"]["d"],
             "optimizers": lambda s: s.optimizers["generators"][2].nu["w"],
-            "average": lambda s: s.average["w"],
+            "average": lambda s: s.ema["generators"]["w"],
         }[tree](before)
         leaf[2, 1] = np.inf
         after, (line,) = recover(before, metrics())
@@ -135,9 +128,13 @@ def test_values_that_are_not_finite_are_found_wherever_they_are():
 
 def test_updates_that_are_mostly_skipped_are_a_divergence():
     evaluated = {**LEARNED, "evaluated": np.int32(150)}
-    assert not recover(state(**evaluated, skipped=np.array([0, 25, 0], np.int32)), metrics())[0].watch.restarts.any()
+    assert (
+        not recover(state(**evaluated, skipped=np.array([0, 25, 0], np.int32)), metrics())[0]
+        .variables["watch"]
+        .restarts.any()
+    )
     after, lines = recover(state(**evaluated, skipped=np.array([0, 26, 0], np.int32)), metrics())
-    assert after.watch.restarts.tolist() == [0, 1, 0]
+    assert after.variables["watch"].restarts.tolist() == [0, 1, 0]
     assert lines[0] == "ben: 26 updates skipped since step 150, gradients not finite"
 
 
@@ -147,7 +144,7 @@ def test_a_beginner_is_given_time_but_is_not_kept_as_good():
     for evaluation in range(1, 4):
         now, lines = recover(now.replace(step=np.int32(200 * evaluation)), metrics(variance=0.0, l1=0.07))
         said.append(lines)
-        assert now.watch.good_step.tolist() == [200 * evaluation, 0, 200 * evaluation]
+        assert now.variables["watch"].good_step.tolist() == [200 * evaluation, 0, 200 * evaluation]
     assert said[:2] == [[], []]
     assert said[2] == [
         "the generator of ben died at step 600 (all outputs alike): restarted from step 0 at half the learning rate"

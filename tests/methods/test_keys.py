@@ -10,8 +10,8 @@ from small_synthesizers import couples, small_synthesizer
 
 from lgan_jax.core import FaceInfo, Finished
 from lgan_jax.landmarks import INNER49
-from lgan_jax.methods.landmarkgan.reference import ReferenceGenerator
-from lgan_jax.methods.projection.stylegan2 import PATH, R1, Settings, StyleGAN2
+from lgan_jax.methods.landmarkgan.reference import ReferencePhase
+from lgan_jax.methods.projection.stylegan2 import PATH, R1, Settings, StyleGAN2Phase
 from lgan_jax.ops import augment
 
 CHANGES = augment.Settings(rotation=5.0, mirror=True, brightness=0.1, blur=0.3)
@@ -29,7 +29,7 @@ def stylegan2():
         "batch_size": 4,
         "loss": "relativistic",
     }
-    return StyleGAN2(Settings(steps=20, **small), FaceInfo(INNER49, 8, ("somebody",)), jnp.float32, {})
+    return StyleGAN2Phase(Settings(steps=20, **small), FaceInfo(INNER49, 8, ("somebody",)), jnp.float32, {})
 
 
 def reference():
@@ -37,7 +37,7 @@ def reference():
     detector = small_detector(INFO)
     earlier = {"detector": Finished(detector, begun(detector, one_of_each(INFO, 2)))}
     small = {"form": "reference", "references": 2, "width": 0.1, "discriminator_width": 2, "steps": 20}
-    return ReferenceGenerator(ReferenceGenerator.Settings(**small), INFO, jnp.float32, earlier)
+    return ReferencePhase(ReferencePhase.Settings(**small), INFO, jnp.float32, earlier)
 
 
 def begun(method, batch):
@@ -47,10 +47,10 @@ def begun(method, batch):
 
 
 STEPS = {
-    "reference": (reference, lambda: one_of_each(INFO, 2), {"turn": True}),
-    "synthesizer": (lambda: small_synthesizer(augmentation=CHANGES), lambda: couples(4), {"turn": True}),
+    "reference": (reference, lambda: one_of_each(INFO, 2), {"variant": True}),
+    "synthesizer": (lambda: small_synthesizer(augmentation=CHANGES), lambda: couples(4), {"variant": True}),
     "editor": (lambda: small_editor(augmentation=CHANGES, discriminator_updates=2), lambda: faces(4), {}),
-    "stylegan2": (stylegan2, lambda: {"image": np.zeros((4, 8, 8, 3), np.float32)}, {"turn": (R1, PATH)}),
+    "stylegan2": (stylegan2, lambda: {"image": np.zeros((4, 8, 8, 3), np.float32)}, {"variant": (R1, PATH)}),
 }
 
 
@@ -77,7 +77,7 @@ def used(monkeypatch):
 @pytest.mark.parametrize("name", STEPS)
 def test_no_key_is_used_twice(name, used):
     """Of the step nothing is computed but its keys: nothing else is asked for."""
-    make, batch, turn = STEPS[name]
+    make, batch, variant = STEPS[name]
     method, batch = make(), batch()
     state = begun(method, batch)
     for seen in used.values():
@@ -86,7 +86,9 @@ def test_no_key_is_used_twice(name, used):
     @jax.jit
     def step(state, batch, key):
         spread = jax.tree.map(lambda x: jnp.asarray(x)[None], batch)
-        jax.vmap(lambda *args: method.train_step(*args, **turn), (None, 0, None), axis_name="data")(state, spread, key)
+        jax.vmap(lambda *args: method.train_step(*args, **variant), (None, 0, None), axis_name="data")(
+            state, spread, key
+        )
 
     step(state, batch, jax.random.key(3))
     jax.effects_barrier()

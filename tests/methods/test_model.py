@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from small_methods import started
 
-from lgan_jax.methods.landmarkgan.generator import Generator
+from lgan_jax.methods.landmarkgan.generator import LandmarksPhase
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
 
 
 @pytest.fixture(scope="module")
 def parts(info, batch, earlier):
-    method = Generator(Generator.Settings(width=1 / 64, discriminator_width=2), info, jnp.float32, earlier)
+    method = LandmarksPhase(LandmarksPhase.Settings(width=1 / 64, discriminator_width=2), info, jnp.float32, earlier)
     return method, started(method, batch)
 
 

@@ -6,9 +6,9 @@ from small_methods import ADAM, INFO, compiled, largest_change, on_two_devices, 
 
 from lgan_jax.core import Finished
 from lgan_jax.methods.landmarkgan.forms import GeneratorPhase
-from lgan_jax.methods.landmarkgan.joint import Joint
+from lgan_jax.methods.landmarkgan.joint import JointPhase
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
-from lgan_jax.methods.landmarkgan.reference import ReferenceGenerator
+from lgan_jax.methods.landmarkgan.reference import ReferencePhase
 from lgan_jax.methods.landmarkgan.settings import Settings
 
 OPTIONS = {"form": "reference", "references": 3, "steps": 4, "batch_size": 2, "width": 0.125, "discriminator_width": 2}
@@ -33,13 +33,13 @@ def state(method):
 
 @pytest.fixture(scope="module")
 def stepped(method, state):
-    return compiled(method, turn=True)(state, one_of_each(INFO, 2), jax.random.key(1))
+    return compiled(method, variant=True)(state, one_of_each(INFO, 2), jax.random.key(1))
 
 
 def test_the_form_chooses_the_class(method, detector):
-    assert isinstance(method, ReferenceGenerator)
+    assert isinstance(method, ReferencePhase)
     with pytest.raises(ValueError, match="joint trains converter and generator together"):
-        Joint(Joint.Settings(form="reference"), INFO, jnp.float32, detector)
+        JointPhase(JointPhase.Settings(form="reference"), INFO, jnp.float32, detector)
 
 
 def test_training_begins_with_the_blended_frames(method, state):
@@ -69,9 +69,11 @@ def test_two_devices_do_what_one_does(method, state, stepped):
 
 def test_a_frame_is_not_its_own_reference(method, state):
     """The example's own frame is left out while training, whatever subset is drawn."""
-    own = state.references.landmarks[:, :1].swapaxes(0, 1)  # a frame of everybody that is in the references
+    own = state.frozen["references"].landmarks[:, :1].swapaxes(0, 1)  # a frame of everybody that is in the references
     keys = jax.random.split(jax.random.key(3), 4)
-    recolored = state.replace(references=state.references.replace(images=state.references.images.at[:, 0].set(255)))
+    references = state.frozen["references"]
+    others = references.replace(images=references.images.at[:, 0].set(255))
+    recolored = state.replace(frozen={**state.frozen, "references": others})
 
     @jax.jit
     def generated(state, key):

@@ -108,10 +108,10 @@ def test_a_driver_a_person_and_nobody():
 def test_a_state_without_people_has_nobodys_frames_and_takes_in_others():
     method, state = small_references.phase(), small_references.state()
     stripped = method.without_people(state)
-    assert stripped.references.images.shape == (0, small_references.COUNT, small_references.SIZE, 64, 3)
-    assert stripped.references.landmarks.shape[0] == stripped.watch.mean_face.shape[0] == 0
+    assert stripped.frozen["references"].images.shape == (0, small_references.COUNT, small_references.SIZE, 64, 3)
+    assert stripped.frozen["references"].landmarks.shape[0] == stripped.variables["watch"].mean_face.shape[0] == 0
     for name in ("people", "directions", "deviations"):
-        assert len(getattr(stripped.shape, name)) == 0
+        assert len(getattr(stripped.frozen["shape"], name)) == 0
     images, landmarks = jnp.asarray(small_references.images(6)), jnp.asarray(small_references.landmarks(6, 4))
     added = method.with_person(stripped, images, landmarks)
-    np.testing.assert_allclose(added.shape.people[0], landmarks.mean(0).reshape(-1), atol=1e-6)
+    np.testing.assert_allclose(added.frozen["shape"].people[0], landmarks.mean(0).reshape(-1), atol=1e-6)

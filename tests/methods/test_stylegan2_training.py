@@ -1,4 +1,4 @@
-"""Training StyleGAN2: what each step changes, and the regularisations against what they are by hand."""
+"""Training StyleGAN2Phase: what each step changes, and the regularisations against what they are by hand."""
 
 import functools
 
@@ -13,7 +13,7 @@ from lgan_jax.core import FaceInfo
 from lgan_jax.landmarks import INNER49
 from lgan_jax.losses.adversarial import r1_penalty
 from lgan_jax.methods.projection.losses import path_lengths
-from lgan_jax.methods.projection.stylegan2 import PATH, R1, Settings, StyleGAN2
+from lgan_jax.methods.projection.stylegan2 import PATH, R1, Settings, StyleGAN2Phase
 
 FACES = FaceInfo(INNER49, 8, ("somebody",))
 SMALL = {
@@ -29,7 +29,7 @@ SMALL = {
 
 
 def small(dtype=jnp.float32, **changes):
-    return StyleGAN2(Settings(steps=20, **SMALL | changes), FACES, dtype, {})
+    return StyleGAN2Phase(Settings(steps=20, **SMALL | changes), FACES, dtype, {})
 
 
 def pictures(count):
@@ -42,7 +42,7 @@ def trained():
     method, batch = small(), pictures(4)
     states, metrics = [started(method, batch)], []
     for turn in ((R1, PATH), ()):
-        step = jax.vmap(functools.partial(method.train_step, turn=turn), in_axes=(None, 0, None), axis_name="data")
+        step = jax.vmap(functools.partial(method.train_step, variant=turn), in_axes=(None, 0, None), axis_name="data")
         after, figures = jax.jit(step)(states[-1], {"image": batch["image"][None]}, jax.random.key(len(states)))
         states.append(jax.tree.map(lambda x: x[0], after))
         metrics.append({name: float(x[0]) for name, x in figures.items()})
@@ -59,15 +59,17 @@ def test_both_networks_learn_and_the_average_follows(trained):
     assert set(metrics[0]) == {"generator", "discriminator", "real", "made", "r1", "path"}
     assert metrics[0]["r1"] > 0
     assert metrics[0]["path"] > 0
-    assert float(third.paths) == float(second.paths) > 0
+    assert float(third.variables["path_mean"]) == float(second.variables["path_mean"]) > 0
     kept = 0.5 ** (4 / (4 * 0.05))  # half is forgotten after a twentieth of the pictures seen
-    for made, old, new in zip(*map(jax.tree.leaves, (third.average, second.average, third.params["generator"]))):
+    for made, old, new in zip(
+        *map(jax.tree.leaves, (third.ema["generator"], second.ema["generator"], third.params["generator"]))
+    ):
         np.testing.assert_allclose(made, kept * old + (1 - kept) * new, atol=1e-5)
-    for x, y in zip(*map(jax.tree.leaves, (second.average, second.params["generator"]))):
+    for x, y in zip(*map(jax.tree.leaves, (second.ema["generator"], second.params["generator"]))):
         np.testing.assert_allclose(x, y, atol=1e-6)
-    before, after = (state.buffers["synthesis"] for state in (first, third))
+    before, after = (state.variables["buffers"]["synthesis"] for state in (first, third))
     assert max(largest_change(before, after)) == 0
-    assert float(jnp.abs(third.buffers["mapping"]["w_avg"]).max()) > 0
+    assert float(jnp.abs(third.variables["buffers"]["mapping"]["w_avg"]).max()) > 0
 
 
 def test_penalties_stay_in_the_metrics_between_their_steps(trained):
@@ -83,7 +85,7 @@ def test_the_relativistic_loss_compares_and_regularises_both_kinds():
     for loss in ("relativistic", "non_saturating"):
         method = small(loss=loss, **still)
         state = started(method, pictures(4))
-        found = figures_of(method, state, pictures(4), jax.random.key(1), turn=(R1,))
+        found = figures_of(method, state, pictures(4), jax.random.key(1), variant=(R1,))
         figures[loss] = {name: float(x) for name, x in found.items()}
     one, other = figures["relativistic"], figures["non_saturating"]
     assert one["generator"] - one["discriminator"] == pytest.approx(one["real"] - one["made"], abs=1e-5)
@@ -98,7 +100,7 @@ def test_without_noise_its_strength_stays_0(trained):
     strengths = lambda params: [x for path, x in jax.tree.leaves_with_path(params) if "strength" in str(path)]  # noqa: E731
     assert all(float(x) != 0 for x in strengths(states[1].params["generator"]))
     method, batch = small(use_noise=False), pictures(4)
-    step = jax.vmap(functools.partial(method.train_step, turn=(R1, PATH)), in_axes=(None, 0, None), axis_name="data")
+    step = jax.vmap(functools.partial(method.train_step, variant=(R1, PATH)), in_axes=(None, 0, None), axis_name="data")
     generator = jax.jit(lambda *given: step(*given)[0].params["generator"])  # the other's gradients are not compiled
     after = generator(states[0], {"image": batch["image"][None]}, jax.random.key(1))
     after = jax.tree.map(lambda x: x[0], after)
@@ -110,11 +112,11 @@ def test_a_step_of_two_devices_is_that_of_one(trained):
     """With R1 and path lengths: every figure, and the running ones that it leaves in the state."""
 
     def compared(state, metrics):
-        return metrics, state.paths, state.buffers["mapping"]["w_avg"]
+        return metrics, state.variables["path_mean"], state.variables["buffers"]["mapping"]["w_avg"]
 
     method, states, metrics = trained
     figures, paths, average = on_two_devices(
-        method, states[0], pictures(4), jax.random.key(1), compared, turn=(R1, PATH)
+        method, states[0], pictures(4), jax.random.key(1), compared, variant=(R1, PATH)
     )
     for name, value in metrics[0].items():
         np.testing.assert_allclose(figures[name], np.repeat(value, 2), rtol=1e-3, atol=1e-5)
@@ -124,8 +126,8 @@ def test_a_step_of_two_devices_is_that_of_one(trained):
 
 def test_when_regularisations_are_due():
     method = small(d_reg_interval=4, g_reg_interval=3)
-    assert [method.turn(step) for step in (0, 1, 3, 4, 12)] == [(R1, PATH), (), (PATH,), (R1,), (R1, PATH)]
-    assert small(d_reg_interval=0, g_reg_interval=0).turn(0) == ()
+    assert [method.step_variant(step) for step in (0, 1, 3, 4, 12)] == [(R1, PATH), (), (PATH,), (R1,), (R1, PATH)]
+    assert small(d_reg_interval=0, g_reg_interval=0).step_variant(0) == ()
 
 
 def test_pictures_and_figures_of_held_out_faces(trained):
@@ -133,7 +135,7 @@ def test_pictures_and_figures_of_held_out_faces(trained):
     batch = pictures(3)
     figures = jax.jit(method.eval_step)(states[-1], batch)
     assert set(figures) == {"real", "made"}
-    sheet = np.asarray(jax.jit(method.pictures)(states[-1], batch)["faces"])
+    sheet = np.asarray(jax.jit(method.sample_images)(states[-1], batch)["faces"])
     assert sheet.shape == (3, 3, 8, 8, 3)
     np.testing.assert_array_equal(sheet[:, 0], batch["image"])
     assert np.abs(sheet[:, 1] - sheet[:, 2]).max() > 0
@@ -214,4 +216,4 @@ def test_what_cannot_be_trained_is_said():
         with pytest.raises(ValueError, match=message):
             small(**changes)
     with pytest.raises(ValueError, match="StyleGAN2 makes pictures of 8, 16, 32 … pixels, not of 24"):
-        StyleGAN2(Settings(), FaceInfo(INNER49, 24, ("somebody",)), jnp.float32, {})
+        StyleGAN2Phase(Settings(), FaceInfo(INNER49, 24, ("somebody",)), jnp.float32, {})

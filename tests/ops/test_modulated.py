@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lgan_jax.ops import modulated
+from lgan_jax.ops import backend
 from lgan_jax.ops.modulated import modulated_convolve
 from lgan_jax.ops.resample import upfirdn
 
@@ -32,19 +32,14 @@ def one_by_one(x, kernel, styles, up=False, demodulate=True):
     return jnp.concatenate(made)
 
 
-@pytest.mark.parametrize("how", ["fused", "scaled"])
+@pytest.mark.parametrize("forms", [backend.ACCELERATOR, backend.CPU])
 @pytest.mark.parametrize(("up", "demodulate", "size"), [(False, True, 3), (True, True, 3), (False, False, 1)])
-def test_both_forms(how, up, demodulate, size):
+def test_both_forms(forms, up, demodulate, size):
     given = arguments(size=size)
-    made = modulated_convolve(*given, up, demodulate, how)
+    with backend.using(forms):
+        made = modulated_convolve(*given, up, demodulate)
     assert made.shape == (3, 8, 12, 2) if up else (3, 4, 6, 2)
     np.testing.assert_allclose(made, one_by_one(*given, up, demodulate), atol=2e-5)
-
-
-def test_the_form_is_chosen_by_the_backend(monkeypatch):
-    assert modulated.form() == "scaled"
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert modulated.form() == "fused"
 
 
 @pytest.mark.parametrize("up", [False, True])

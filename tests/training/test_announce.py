@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import tiny_run
 
 from lgan_jax.training import announce
+from lgan_jax.training.train_state import TrainState
 
 
 def test_gpu_that_is_not_used_is_said(monkeypatch):
@@ -32,8 +33,10 @@ def test_networks_are_counted_by_name():
     method = tiny_run.Tiny(width=4)
     state = jax.eval_shape(lambda: method.init(jax.random.key(0), tiny_run.held_out(0, 2)))
     assert announce.networks(state) == [
-        f"layers_0: {27 * 4 + 4} parameters",
-        f"layers_2: {4 * 27 + 27} parameters",
+        f"net: {(27 * 4 + 4) + (4 * 27 + 27)} parameters",
     ]
-    two = {"generator": {"params": {"w": jnp.zeros((50, 40))}}, "critic": {"params": {"w": jnp.zeros(3)}}, "step": 0}
-    assert announce.networks(two) == ["critic: 3 parameters", "generator: 2,000 parameters"]
+    params = {"generator": {"w": jnp.zeros((50, 40))}, "critic": {"w": jnp.zeros(3)}}
+    frozen = {"detector": {"params": {"w": jnp.zeros(7)}}, "shape": jnp.zeros(2)}
+    several = TrainState.create(params, {}, ema=("generator",), frozen=frozen)
+    lines = ["detector: 7 parameters", "critic: 3 parameters", "generator: 2,000 parameters"]
+    assert sorted(announce.networks(several)) == sorted(lines)

@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 import tiny_run
 
-from lgan_jax.core import FaceInfo
-from lgan_jax.landmarks import IBUG68
 from lgan_jax.training import loop
 from lgan_jax.training import workdir as folder
 from lgan_jax.training.checkpoints import Checkpoints, NotSavedError, folder_of, newest_step, restore_finished
@@ -34,10 +32,12 @@ def test_second_phase_reads_the_first(finished):
     _, states = finished
     assert list(states) == ["first", "second"]
     np.testing.assert_array_equal(
-        states["second"].method.target["layers_0"]["kernel"], states["first"].state.params["layers_0"]["kernel"]
+        states["second"].state.frozen["target"]["layers_0"]["kernel"],
+        states["first"].state.params["net"]["layers_0"]["kernel"],
     )
     assert not np.array_equal(
-        states["second"].state.ema["layers_0"]["kernel"], states["second"].state.params["layers_0"]["kernel"]
+        states["second"].state.ema["net"]["layers_0"]["kernel"],
+        states["second"].state.params["net"]["layers_0"]["kernel"],
     )
     assert [int(value.state.step) for value in states.values()] == [6, 6]
 
@@ -73,7 +73,7 @@ def test_evaluation_is_the_mean_over_the_held_out_batches(finished):
     workdir, states = finished
     phase = tiny_run.phases()[0]
     expected = np.mean(
-        [states["first"].method.eval_step(states["first"].state, batch)["error"] for batch in phase.held_out]
+        [states["first"].phase.eval_step(states["first"].state, batch)["error"] for batch in phase.eval_batches]
     )
     (logged,) = [v["values"] for v in lines(workdir) if (v["phase"], v["kind"], v["step"]) == ("first", "eval", 6)]
     assert logged == {"error": pytest.approx(expected, rel=1e-5)}
@@ -121,9 +121,9 @@ def test_loss_that_is_not_finite_is_found_before_saving(tmp_path):
 class Searching(tiny_run.Tiny):
     """Works on the host, and finds nothing finite in its third step."""
 
-    on_host = True
+    host_step = True
 
-    def train_step(self, state, batch, key):
+    def train_step(self, state, batch, key, variant=None):
         if state.step == 2:
             raise FloatingPointError("the search of 3 of 8 pictures diverged")
         return state.replace(step=state.step + 1), {"error": jnp.float32(0.5)}
@@ -139,7 +139,7 @@ def test_a_step_on_the_host_that_finds_nothing_finite_says_what_there_is_to_go_b
 
 def test_restore_finished_needs_no_data(finished):
     workdir, states = finished
-    phases = [dataclasses.replace(phase, batches=no_batches, pictures={}) for phase in tiny_run.phases()]
+    phases = [dataclasses.replace(phase, batches=no_batches, sample_batch={}) for phase in tiny_run.phases()]
     restored = restore_finished(phases, workdir)
     assert list(restored) == ["first", "second"]
     for name, value in tiny_run.leaves(states).items():
@@ -150,7 +150,7 @@ def test_restore_finished_needs_no_data(finished):
 def test_checkpoint_of_another_program_names_the_difference(finished):
     workdir, _ = finished
     with pytest.raises(
-        ValueError, match=r"does not fit .* phase first: ema.layers_0.bias is float32\[8\] there, float32\[9\] here"
+        ValueError, match=r"does not fit .* phase first: ema.net.layers_0.bias is float32\[8\] there, float32\[9\] here"
     ):
         restore_finished(tiny_run.phases(width=9), workdir)
 
@@ -160,7 +160,7 @@ def test_checkpoint_of_a_newer_format_is_refused(finished, monkeypatch):
     monkeypatch.setattr(folder, "FORMAT", 0)
     with (
         Checkpoints(workdir, "first", read_only=True) as checkpoints,
-        pytest.raises(ValueError, match=r"first/6 was written by lgan_jax .* formats up to 0: upgrade lgan_jax"),
+        pytest.raises(ValueError, match=r"first/6 was written by lgan_jax .* reads format 0: upgrade lgan_jax"),
     ):
         checkpoints.restore(states["first"].state)
 
@@ -184,7 +184,7 @@ def test_run_without_a_checkpoint_cannot_be_restored(tmp_path):
 
 def test_method_that_does_not_count_its_steps_is_found(tmp_path):
     class Forgetful(tiny_run.Tiny):
-        def train_step(self, state, batch, key):
+        def train_step(self, state, batch, key, variant=None):
             new, metrics = super().train_step(state, batch, key)
             return new.replace(step=state.step), metrics
 
@@ -194,15 +194,15 @@ def test_method_that_does_not_count_its_steps_is_found(tmp_path):
 
 
 def test_steps_that_are_not_all_alike(tmp_path):
-    """Those of a turn are compiled for it, which is no measure of speed; a run that is continued keeps the count."""
+    """Each variant of a step is compiled, which is no measure of speed; a run that is continued keeps the count."""
 
     class Turning(tiny_run.Tiny):
-        def turn(self, step):
+        def step_variant(self, step):
             return "third" if step % 3 == 0 else "plain"
 
-        def train_step(self, state, batch, key, turn):
+        def train_step(self, state, batch, key, variant):
             new, metrics = super().train_step(state, batch, key)
-            return new, {**metrics, "third": jax.numpy.float32(turn == "third")}
+            return new, {**metrics, "third": jax.numpy.float32(variant == "third")}
 
     settings = dataclasses.replace(SETTINGS, log_every=1)
     for steps in (2, 5):
@@ -247,7 +247,7 @@ def test_settings_are_checked(field, value, message):
 
 def test_phase_without_held_out_batches_is_an_error():
     with pytest.raises(ValueError, match="phase first: there is no batch to evaluate"):
-        dataclasses.replace(tiny_run.phases()[0], held_out=[])
+        dataclasses.replace(tiny_run.phases()[0], eval_batches=[])
 
 
 def test_keys_are_functions_of_seed_and_phase():
@@ -260,21 +260,21 @@ def test_keys_are_functions_of_seed_and_phase():
 
 
 class OnHost(tiny_run.Tiny):
-    """A method whose step is not compiled: it counts, and remarks on every evaluation."""
+    """A phase whose step is not compiled: it counts, and warns at every evaluation."""
 
-    on_host = True
+    host_step = True
 
-    def train_step(self, state, batch, key):
+    def train_step(self, state, batch, key, variant=None):
         assert isinstance(state.step, np.ndarray | np.int32)
         assert batch["image"].shape == (tiny_run.BATCH, 3, 3, 3)
         loss = jax.random.uniform(key) + batch["image"].mean()
         return state.replace(step=np.int32(state.step + 1)), {"loss": jax.numpy.asarray(loss)}
 
-    def remarks(self, figures):
-        return (f"the error is {figures['error']:.3f}",)
+    def warnings(self, metrics):
+        return (f"the error is {metrics['error']:.3f}",)
 
 
-def test_a_step_on_the_host_is_resumed_as_others_are_and_remarks_are_said(tmp_path, capsys):
+def test_a_step_on_the_host_is_resumed_as_others_are_and_warnings_are_said(tmp_path, capsys):
     phase = dataclasses.replace(tiny_run.phases(steps=6)[0], build=lambda earlier: OnHost())
     whole, part = tmp_path / "whole", tmp_path / "part"
     finished = loop.run([phase], whole, tiny_run.SETTINGS, {})
@@ -291,7 +291,6 @@ def test_a_step_on_the_host_is_resumed_as_others_are_and_remarks_are_said(tmp_pa
 class Watched(tiny_run.Tiny):
     """Two identities, the second twice as bad; the EMA is mended once, at the first evaluation."""
 
-    faces = FaceInfo(IBUG68, 3, ("ada", "ben"))
     worst: ClassVar = {"error": max}
     recoverable = frozenset({"loss"})
     stop = False

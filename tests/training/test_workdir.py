@@ -73,16 +73,18 @@ def test_what_may_change_is_changed_and_noted(tmp_path):
     assert folder.read_run(tmp_path) == {**json.loads(text), **record(1, 40), "changes": changes}
 
 
-def test_newer_format_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("off", "advice"), [(1, "upgrade lgan_jax"), (-1, "open it with that version, or train it again")]
+)
+def test_another_format_is_refused(tmp_path, off, advice):
     folder.open_run(tmp_path, RECORD)
     stored = json.loads((tmp_path / "run.json").read_text())
-    (tmp_path / "run.json").write_text(json.dumps({**stored, "format": folder.FORMAT + 1, "lgan_jax": "9.8"}))
-    with pytest.raises(
-        ValueError, match=r"was written by lgan_jax 9.8 \(format 2\); .*formats up to 1: upgrade lgan_jax"
-    ):
-        folder.open_run(tmp_path, RECORD)
-    with pytest.raises(ValueError, match="upgrade lgan_jax"):
-        folder.read_run(tmp_path)
+    number = folder.FORMAT + off
+    (tmp_path / "run.json").write_text(json.dumps({**stored, "format": number, "lgan_jax": "9.8"}))
+    line = rf"was written by lgan_jax 9\.8 \(format {number}\); this version reads format {folder.FORMAT}: {advice}$"
+    for read in (folder.read_run, lambda path: folder.open_run(path, RECORD)):
+        with pytest.raises(ValueError, match=line):
+            read(tmp_path)
 
 
 def test_newer_version_of_the_same_format_is_continued(tmp_path):

@@ -5,7 +5,6 @@ python tiny_run.py WORKDIR RESULT.npz '{"steps": 6, …}'
 
 import time
 
-import flax
 import flax.linen as nn
 import grain
 import jax
@@ -13,57 +12,58 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from lgan_jax.core import DATA_AXIS, example_keys
+from lgan_jax.core import FaceInfo, example_keys
+from lgan_jax.landmarks import IBUG68
 from lgan_jax.training import loop
+from lgan_jax.training.phase import Phase
+from lgan_jax.training.phase_run import PhaseRun
+from lgan_jax.training.train_state import TrainState
 
 EXAMPLES, BATCH, SIZE = 40, 8, 3
+FACES = FaceInfo(IBUG68, SIZE, ("ada", "ben"))
 
 
-@flax.struct.dataclass
-class TinyState:
-    step: jax.Array
-    params: dict
-    optimizer: optax.OptState
-    ema: dict
-
-
-class Tiny:
-    """Reconstructs pictures from noisy ones; draws its noise example by example from the step's key."""
+class Tiny(Phase):
+    """Reconstructs images from noisy ones; draws its noise example by example from the step's key."""
 
     def __init__(self, target=None, width=8, nan_at=-1):
+        super().__init__(None, FACES, None, {})
         self.target, self.nan_at = target, nan_at
         self.net = nn.Sequential([nn.Dense(width), nn.tanh, nn.Dense(SIZE * SIZE * 3)])
-        self.optimizer = optax.adam(1e-2)
+        self.optimizers = {"net": optax.adam(1e-2)}
 
     def init(self, key, batch):
-        params = self.net.init(key, self._flat(batch))["params"]
-        return TinyState(jnp.int32(0), params, self.optimizer.init(params), jax.tree.map(jnp.copy, params))
+        frozen = {} if self.target is None else {"target": self.target}
+        params = {"net": self.net.init(key, self._flat(batch))["params"]}
+        return TrainState.create(params, self.optimizers, ("net",), frozen=frozen)
 
     def _flat(self, batch):
         return batch["image"].reshape(batch["image"].shape[0], -1)
 
-    def _loss(self, params, inputs, outputs):
-        made = self.net.apply({"params": params}, inputs)
-        if self.target is not None:
-            outputs = outputs - self.net.apply({"params": self.target}, inputs)
+    def _loss(self, state, params, inputs, outputs):
+        made = self.net.apply({"params": params["net"]}, inputs)
+        if "target" in state.frozen:
+            outputs = outputs - self.net.apply({"params": state.frozen["target"]}, inputs)
         return jnp.mean((made - outputs) ** 2)
 
-    def train_step(self, state, batch, key):
+    def train_step(self, state, batch, key, variant=None):
         x = self._flat(batch)
         noise = jax.vmap(lambda k: jax.random.normal(k, x.shape[1:]))(example_keys(key, x.shape[0]))
-        loss, gradient = jax.value_and_grad(self._loss)(state.params, x + 0.1 * noise, x)
-        loss, gradient = jax.lax.pmean((loss, gradient), DATA_AXIS)
-        update, optimizer = self.optimizer.update(gradient, state.optimizer)
-        params = optax.apply_updates(state.params, update)
-        ema = jax.tree.map(lambda a, b: 0.9 * a + 0.1 * b, state.ema, params)
-        loss = jnp.where(state.step + 1 == self.nan_at, jnp.nan, loss)
-        return TinyState(state.step + 1, params, optimizer, ema), {"loss": loss, "brightness": jnp.float32(0.5)}
+
+        def loss(params):
+            error = self._loss(state, params, x + 0.1 * noise, x)
+            return error, ({"loss": error}, None)
+
+        after, metrics, _ = state.descend(self.optimizers, loss, "net")
+        after = after.finished_step(0.9)
+        loss = jnp.where(after.step == self.nan_at, jnp.nan, metrics["loss"])
+        return after, {"loss": loss, "brightness": jnp.float32(0.5)}
 
     def eval_step(self, state, batch):
-        return {"error": self._loss(state.ema, self._flat(batch), self._flat(batch))}
+        return {"error": self._loss(state, state.ema, self._flat(batch), self._flat(batch))}
 
-    def pictures(self, state, batch):
-        made = self.net.apply({"params": state.ema}, self._flat(batch)).reshape(batch["image"].shape)
+    def sample_images(self, state, batch):
+        made = self.net.apply({"params": state.ema["net"]}, self._flat(batch)).reshape(batch["image"].shape)
         return {"beside": jnp.stack([batch["image"], made], 1)}
 
 
@@ -98,19 +98,19 @@ def phases(steps=6, width=8, nan_at=-1, pause=0.0):
         "steps": steps,
         "batch_size": BATCH,
         "example": held_out(0, 5),
-        "held_out": [held_out(0, 5), held_out(5, 5)],
-        "pictures": held_out(10, 2),
+        "eval_batches": [held_out(0, 5), held_out(5, 5)],
+        "sample_batch": held_out(10, 2),
     }
     return [
-        loop.Phase(
+        PhaseRun(
             name="first",
             build=lambda earlier: Tiny(width=width),
             batches=lambda: batches(7, share, pause),
             **common,
         ),
-        loop.Phase(
+        PhaseRun(
             name="second",
-            build=lambda earlier: Tiny(earlier["first"].state.params, width, nan_at),
+            build=lambda earlier: Tiny(earlier["first"].state.params["net"], width, nan_at),
             batches=lambda: batches(8, share, pause),
             **common,
         ),

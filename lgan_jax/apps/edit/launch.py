@@ -20,7 +20,7 @@ from lgan_jax.apps.edit.listener import url
 from lgan_jax.apps.edit.studio import Studio
 from lgan_jax.apps.shared import references
 from lgan_jax.apps.shared.loading import framing
-from lgan_jax.methods.dftnet.model import ExpressionEditor
+from lgan_jax.methods.dftnet.model import DFTNet
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
 from lgan_jax.training.compilation import use_cache
 
@@ -46,7 +46,7 @@ def load_studios(options: Options) -> dict[str, Any]:
 def _studio(workdir: Path, options: Options) -> tuple[str, Any]:
     """The run, loaded and compiled, so that the first edit need not wait for the compiler; and its tab."""
     model, name = lgan_jax.load(workdir), workdir.resolve().name
-    if isinstance(model, ExpressionEditor):
+    if isinstance(model, DFTNet):
         blank = np.zeros((1, model.info.size, model.info.size, 3), np.float32)
         model.edit(blank, model.estimate(blank))
         return "expression", ExpressionStudio(model, name, framing(workdir))

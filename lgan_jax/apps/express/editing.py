@@ -19,7 +19,7 @@ from lgan_jax.media import output, provenance
 from lgan_jax.media.image_grid import GridRow, image_grid
 from lgan_jax.media.images import to_bytes
 from lgan_jax.media.photos import TRANSPARENT, with_alpha
-from lgan_jax.methods.dftnet.model import ExpressionEditor
+from lgan_jax.methods.dftnet.model import DFTNet
 from lgan_jax.methods.expression.model import ExpressionSynthesizer
 from lgan_jax.protocols import ActionUnitEditor, GuidedSynthesizer
 
@@ -43,7 +43,7 @@ def express(options: Options) -> int:
 
 def _express(options: Options) -> int:
     print(device.line(), flush=True)
-    model = loading.load(options.workdir, (ExpressionEditor, ExpressionSynthesizer), _OTHERWISE)
+    model = loading.load(options.workdir, (DFTNet, ExpressionSynthesizer), _OTHERWISE)
     labelled = isinstance(model, ExpressionSynthesizer)
     (options.check_label if labelled else options.check_units)()
     faces = Faces()

@@ -23,7 +23,7 @@ from lgan_jax.media.images import to_bytes, to_floats
 from lgan_jax.media.source import open_source, read_photo
 from lgan_jax.methods.began.evaluation.image_grids import interpolation_grid
 from lgan_jax.methods.began.evaluation.metrics import interpolated
-from lgan_jax.methods.began.model import LandmarkedFaces
+from lgan_jax.methods.began.model import BEGAN
 from lgan_jax.protocols import LandmarkedGenerator
 
 Say = Callable[[str], None]
@@ -35,7 +35,7 @@ _SHOWN = 256  # pixels a side of the video at least
 
 @runtime_checkable
 class Model(LandmarkedGenerator, Protocol):
-    """The part of a trained model that inverts and generates; see `LandmarkedFaces`."""
+    """The part of a trained model that inverts and generates; see `BEGAN`."""
 
     def invert(self, image: Any) -> Any:
         """The inversion of faces in [-1, 1]: `z`, `image`, `landmarks`, `error`, `updates`."""
@@ -51,7 +51,7 @@ def invert(options: Options) -> int:
 
 def _invert(options: Options) -> int:
     otherwise = "is no run of BEGAN with landmarks (configs/celeba.py)"
-    model = loading.load(options.workdir, LandmarkedFaces, otherwise)
+    model = loading.load(options.workdir, BEGAN, otherwise)
     print(device.line(), flush=True)
     run(options, model, framed(options, model.info, print))
     return 0

@@ -13,7 +13,6 @@ from lgan_jax.interop import classifiers, files, kinds
 from lgan_jax.interop.names import Network, unwrapped
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.methods.projection import losses
-from lgan_jax.methods.projection.model import StyledFaces
 from lgan_jax.methods.projection.projector import Projector, Seer, Settings
 
 SMALLEST = 64  # pixels on a side; in fewer no landmarks can be detected
@@ -76,7 +75,7 @@ def of_run(
       FileNotFoundError: there is no run, or nothing saved yet.
       ValueError: it is a run of another method or has not come far enough, or has no such group of landmarks.
     """
-    model = loading.load(workdir, StyledFaces, "is a run of another method; train one with configs/ffhq.py")
+    model = loading.load(workdir, StyleGAN2, "is a run of another method; train one with configs/ffhq.py")
     return model.projector(settings, weights, say), loading.training_landmarks(workdir)
 
 

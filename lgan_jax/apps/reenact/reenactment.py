@@ -22,7 +22,7 @@ from lgan_jax.media import files, output
 from lgan_jax.media.output import Output
 from lgan_jax.media.source import Source, open_source
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
-from lgan_jax.nn import chunks
+from lgan_jax.ops import backend
 from lgan_jax.progress import Progress
 from lgan_jax.training.interrupts import Interrupts
 
@@ -89,7 +89,7 @@ def run(
     shifts = _shifts(options, source, model, reader, known, targets, say) if options.relative else None
     if source.kind == "video" and shifts is None and model.in_closed_form:
         model = _knowing_driver(source, model, reader, say)
-    batch = 1 if source.kind == "image" else chunks.largest()
+    batch = 1 if source.kind == "image" else backend.forms().chunk
     steady = options.steady and batch > 1
     coverage = TrainingDistance(known) if any(len(points) > 1 for points in known.values()) else None
     driver = Synthesizer(

@@ -42,7 +42,7 @@ def strip(workdir: Path, out: Path) -> tuple[str, ...]:
         raise ValueError(f"--workdir {workdir} has not reached its generator phase yet: it holds no person's frames")
     record = {**_anonymous(stored), **folders.STRIPPED, folders.HOLDS: []}
     generator = finished["generator"]
-    finished["generator"] = generator._replace(state=generator.method.without_people(generator.state, blank=1))
+    finished["generator"] = generator._replace(state=generator.phase.without_people(generator.state, blank=1))
     with locks.held(out, f"--out {out}"), files.Replacement(out, folder=True) as new, new.named():
         folders.open_run(new.part, record)
         for name, phase in finished.items():

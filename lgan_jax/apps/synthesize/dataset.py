@@ -26,7 +26,6 @@ from lgan_jax.data.split import FEWEST
 from lgan_jax.frames import to_pixels
 from lgan_jax.media import provenance, pts
 from lgan_jax.media.images import to_bytes
-from lgan_jax.methods.began.model import LandmarkedFaces
 from lgan_jax.progress import Progress
 from lgan_jax.training import checkpoints, workdir
 
@@ -38,7 +37,7 @@ _BATCH = 100  # faces sampled in one call, while those before are written
 
 @runtime_checkable
 class Model(Protocol):
-    """The part of a trained model that samples; see `LandmarkedFaces`."""
+    """The part of a trained model that samples; see `BEGAN`."""
 
     info: FaceInfo
 
@@ -64,7 +63,7 @@ def synthesize(options: Options) -> int:
 
 def _synthesize(options: Options) -> int:
     otherwise = "is no run of BEGAN with landmarks (configs/celeba.py)"
-    model = loading.load(options.workdir, LandmarkedFaces, otherwise)
+    model = loading.load(options.workdir, BEGAN, otherwise)
     print(device.line(), flush=True)
     run(options, model, record(options, model.info))
     return 0

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
-import flax.struct
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array
 
 from lgan_jax import config, optimizers
-from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics
+from lgan_jax.core import Batch, FaceInfo, Finished, Metrics
 from lgan_jax.losses.reconstruction import pixel_weights
 from lgan_jax.methods.began import losses
 from lgan_jax.methods.began.networks import LATENT, SMALLEST, AutoEncoder, Image
 from lgan_jax.nn.initialisers import initial_variables
+from lgan_jax.training.phase import Phase
+from lgan_jax.training.train_state import TrainState, ema_update, warmed_up
 
 _ROWS = 8  # of the pictures to look at
 _KEPT = 0.995  # at each step of the features' mean and products
@@ -56,26 +56,12 @@ class Settings:
         config.within(self, 0, math.inf, "features")
 
 
-@flax.struct.dataclass
-class State:
-    """Everything that training changes.
+class AutoencoderPhase(Phase):
+    """The phase that trains D, `autoencoder`, alone, as BEGAN does while k is 0.
 
-    Attributes:
-      step: of this phase.
-      params: of the auto-encoder.
-      optimizer: its state.
-      mean, products: of real faces' features, over the last some hundred steps: `(64,)`, E[f], and `(64, 64)`, E[ffᵀ].
+    Its state has the variables `mean` `(64,)`, E[f], and `products` `(64, 64)`, E[ffᵀ], of real faces' features over
+    the last some hundred steps.
     """
-
-    step: Any  # scalar int32
-    params: Any
-    optimizer: Any
-    mean: Any
-    products: Any
-
-
-class AutoEncoding:
-    """The phase that trains D alone, as BEGAN does while k is 0."""
 
     Settings = Settings
     grouping = "single"
@@ -86,27 +72,23 @@ class AutoEncoding:
 
         Raises `ValueError` for pictures of a size that the network cannot take.
         """
-        del earlier
         check_size(faces.size)
-        self.settings, self.faces = settings, faces
+        super().__init__(settings, faces, dtype, earlier)
         self._network = AutoEncoder(LATENT, faces.size, settings.width, settings.skips, dtype)
-        self._optimizer = optimizers.make(settings.optimizer, settings.steps)
+        self._optimizers = {"autoencoder": optimizers.make(settings.optimizer, settings.steps)}
 
-    def init(self, key: jax.Array, batch: Batch) -> State:
-        """See `core.Method`."""
+    def init(self, key: jax.Array, batch: Batch) -> TrainState:
+        """See `Phase`."""
         del batch
         image = jnp.zeros((1, self.faces.size, self.faces.size, 3))
         params = initial_variables(self._network, key, image)["params"]
-        return State(
-            step=jnp.zeros((), jnp.int32),
-            params=params,
-            optimizer=self._optimizer.init(params),
-            mean=jnp.zeros(LATENT),
-            products=jnp.zeros((LATENT, LATENT)),
-        )
+        features = {"mean": jnp.zeros(LATENT), "products": jnp.zeros((LATENT, LATENT))}
+        return TrainState.create({"autoencoder": params}, self._optimizers, variables=features)
 
-    def train_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
-        """See `core.Method`. Metrics: real (L(x) of Eq. 1, weighted)."""
+    def train_step(
+        self, state: TrainState, batch: Batch, key: jax.Array, variant: Hashable = None
+    ) -> tuple[TrainState, Metrics]:
+        """See `Phase`. Metrics: real (L(x) of Eq. 1, weighted)."""
         del key
         image, weights = jnp.asarray(batch["image"]), 1.0
         if self.settings.features:
@@ -114,31 +96,28 @@ class AutoEncoding:
             weights = pixel_weights(landmarks, self.faces.scheme, self.faces.size, self.settings.features)
 
         def loss(params: Any):
-            decoded, features = self._network.apply({"params": params}, image, method="both")
+            decoded, features = self._network.apply({"params": params["autoencoder"]}, image, method="both")
             products = features.T @ features / len(features)
             error = losses.reconstruction(self.settings.norm, image, decoded, weights)
-            return error, {"real": error, "mean": features.mean(0), "products": products}
+            return error, ({"real": error, "mean": features.mean(0), "products": products}, None)
 
-        found = jax.grad(loss, has_aux=True)(state.params)
-        gradients, found = jax.lax.pmean(found, DATA_AXIS)
-        updates, optimizer = self._optimizer.update(gradients, state.optimizer, state.params)
-        seen = {name: found.pop(name) for name in ("mean", "products")}
-        seen = optimizers.averaged(_KEPT, state.step, {name: getattr(state, name) for name in seen}, seen)
-        params = optax.apply_updates(state.params, updates)
-        return state.replace(step=state.step + 1, params=params, optimizer=optimizer, **seen), found
+        after, metrics, _ = state.descend(self._optimizers, loss, "autoencoder")
+        features = {name: metrics.pop(name) for name in state.variables}
+        features = ema_update(warmed_up(_KEPT, state.step), state.variables, features)
+        return after.with_variables(**features).finished_step(), metrics
 
-    def eval_step(self, state: State, batch: Batch) -> Metrics:
-        """See `core.Method`. Metrics: real, of validation faces."""
+    def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
+        """See `Phase`. Metrics: real, of validation faces."""
         image = jnp.asarray(batch["image"])
         return {"real": losses.reconstruction(self.settings.norm, image, self._decoded(state, image))}
 
-    def pictures(self, state: State, batch: Batch) -> Mapping[str, Array]:
-        """See `core.Method`: a real face, and what D decodes of it, in a row."""
+    def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
+        """See `Phase`: a real face, and what D decodes of it, in a row."""
         image = jnp.asarray(batch["image"])[:_ROWS]
         return {"decoded": jnp.stack([image, self._decoded(state, image)], 1)}
 
-    def _decoded(self, state: State, image: Image) -> Image:
-        return self._network.apply({"params": state.params}, image)
+    def _decoded(self, state: TrainState, image: Image) -> Image:
+        return self._network.apply({"params": state.params["autoencoder"]}, image)
 
 
 def check_size(size: int) -> None:
@@ -148,15 +127,16 @@ def check_size(size: int) -> None:
         raise ValueError(f"pictures are {size} pixels wide; BEGAN takes 8 times a power of two: 32, 64 or 128")
 
 
-def started_from(state: State) -> dict[str, Any]:
+def started_from(state: TrainState) -> dict[str, Any]:
     """Parameters of BEGAN's `autoencoder` and `generator`: D as it is, and G as D's decoder of faces' features.
 
     z is uniform in [-1, 1], of variance 1/3: the features μ + √3·C^½·z have the mean μ and the covariance C.
     """
-    covariance = state.products - jnp.outer(state.mean, state.mean)
+    params, mean = state.params["autoencoder"], state.variables["mean"]
+    covariance = state.variables["products"] - jnp.outer(mean, mean)
     values, vectors = jnp.linalg.eigh(covariance)
     spread = (vectors * jnp.sqrt(jnp.maximum(values, 0))[None]) @ vectors.T * math.sqrt(3)
-    decoder = jax.tree.map(jnp.copy, state.params["decoder"])
+    decoder = jax.tree.map(jnp.copy, params["decoder"])
     kernel, bias = decoder["maps"]["kernel"], decoder["maps"]["bias"]
-    decoder["maps"] = {"kernel": spread @ kernel, "bias": bias + state.mean @ kernel}
-    return {"autoencoder": jax.tree.map(jnp.copy, state.params), "generator": decoder}
+    decoder["maps"] = {"kernel": spread @ kernel, "bias": bias + mean @ kernel}
+    return {"autoencoder": jax.tree.map(jnp.copy, params), "generator": decoder}

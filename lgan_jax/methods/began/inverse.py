@@ -9,10 +9,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
-import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -22,9 +21,11 @@ from lgan_jax import config, inversion
 from lgan_jax.core import Batch, FaceInfo, Finished, Metrics
 from lgan_jax.inversion import Diverged, Found, Inverter, Moment, Progress
 from lgan_jax.methods.began import losses
-from lgan_jax.methods.began.method import Began, State, uniform
+from lgan_jax.methods.began.began import BEGANPhase, uniform
 from lgan_jax.methods.began.networks import LATENT, Image, Latent
 from lgan_jax.nn.chunks import in_chunks
+from lgan_jax.training.phase import Phase
+from lgan_jax.training.train_state import TrainState
 
 _ROWS = 8  # of the pictures to look at
 _GUESSED = 1024  # made faces that the guess learns from
@@ -51,72 +52,66 @@ class Settings:
         config.within(self, 1, math.inf, "batch_size")
 
 
-@flax.struct.dataclass
-class Latents:
-    """What has been found: a row for each training picture.
+class InversePhase(Phase):
+    """The phase that finds the z of training pictures; a later search for a picture takes the place of an earlier.
 
-    Attributes:
-      step: of this phase.
-      z: `(pictures, 64)`, 0 where it has not been searched for.
-      error: `(pictures,)`, Eq. 3; -1 where it has not been searched for.
+    Its state has the variables `z` `(pictures, 64)`, 0 for a picture that was not searched for, and `error`
+    `(pictures,)`, Eq. 3, -1 for such a picture; and, frozen, BEGAN's `networks`.
     """
-
-    step: Any  # scalar int32
-    z: Any
-    error: Any
-
-
-class Inverse:
-    """The phase that finds the z of training pictures; a later search for a picture takes the place of an earlier."""
 
     Settings = Settings
     grouping = "single"
     keys = ("image", "index")
-    looks_at = "train"  # there is no z of validation pictures
-    on_host = True
+    eval_split = "train"  # there is no z of validation pictures
+    host_step = True
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
         """Of `earlier` phases `began` is needed: raises `ValueError` without it."""
-        del dtype
         if "began" not in earlier:
             raise ValueError("the inverse phase needs a generator: list began before it in config.phases")
-        self.settings, self.faces = settings, faces
-        began = earlier["began"]
-        self._began, self._generator = began.method, generator_of(began)
-        self.search = Search(self._began, self._generator, settings.search)
+        super().__init__(settings, faces, dtype, earlier)
+        self._began, state = earlier["began"]
+        self._networks = self._began.networks(state)
+        self._search: Search | None = None
 
-    @staticmethod
-    def length(settings: Settings, pictures: int) -> int:
-        """See `core.Method`."""
-        return settings.steps or math.ceil(pictures / settings.batch_size)
+    @classmethod
+    def length(cls, settings: Settings, examples: int) -> int:
+        """See `Phase`."""
+        return settings.steps or math.ceil(examples / settings.batch_size)
 
-    def init(self, key: jax.Array, batch: Batch) -> Latents:
-        """See `core.Method`."""
+    def init(self, key: jax.Array, batch: Batch) -> TrainState:
+        """See `Phase`."""
         del key, batch
         count = self.faces.pictures
-        return Latents(jnp.zeros((), jnp.int32), jnp.zeros((count, LATENT)), jnp.full(count, -1.0))
+        found = {"z": jnp.zeros((count, LATENT)), "error": jnp.full(count, -1.0)}
+        return TrainState.create({}, {}, variables=found, frozen={"networks": self._networks})
 
-    def train_step(self, state: Latents, batch: Batch, key: jax.Array) -> tuple[Latents, Metrics]:
-        """See `core.Method`; it is not compiled. Metrics: error (Eq. 3 of the batch), updates (mean of each)."""
+    def train_step(
+        self, state: TrainState, batch: Batch, key: jax.Array, variant: Hashable = None
+    ) -> tuple[TrainState, Metrics]:
+        """See `Phase`; it is not compiled. Metrics: error (Eq. 3 of the batch), updates (mean of each)."""
         # There may be fewer pictures than in a batch.
         index, places = np.unique(np.asarray(batch["index"]), return_index=True)
-        found = self.search(np.asarray(batch["image"])[places], key)
-        z, error = np.array(state.z), np.array(state.error)
+        if self._search is None:
+            self._search = Search(self._began, state.frozen["networks"], self.settings.search)
+        found = self._search(np.asarray(batch["image"])[places], key)
+        z, error = (np.array(state.variables[name]) for name in ("z", "error"))
         z[index], error[index] = found.parameters, found.loss
         metrics = {"error": jnp.asarray(found.loss.mean()), "updates": jnp.asarray(found.steps.mean(), jnp.float32)}
-        return Latents(np.int32(state.step + 1), z, error), metrics
+        return state.with_variables(z=z, error=error).replace(step=np.int32(state.step + 1)), metrics
 
-    def eval_step(self, state: Latents, batch: Batch) -> Metrics:
-        """See `core.Method`. Metrics: searched (share of all training pictures), error (mean of those, 0 for none)."""
+    def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
+        """See `Phase`. Metrics: searched (share of all training pictures), error (mean of those, 0 for none)."""
         del batch
-        there = state.error >= 0
+        error = state.variables["error"]
+        there = error >= 0
         count = jnp.maximum(there.sum(), 1)
-        return {"searched": there.mean(), "error": jnp.where(there, state.error, 0).sum() / count}
+        return {"searched": there.mean(), "error": jnp.where(there, error, 0).sum() / count}
 
-    def pictures(self, state: Latents, batch: Batch) -> Mapping[str, Array]:
-        """See `core.Method`: a training picture and what the generator makes of its z, in a row."""
+    def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
+        """See `Phase`: a training picture and what the generator makes of its z, in a row."""
         image, index = (jnp.asarray(batch[name])[:_ROWS] for name in self.keys)
-        made = self._began.generate(self._generator, state.z[index])
+        made = self._began.generate(state.frozen["networks"], state.variables["z"][index])
         return {"inverted": jnp.stack([image, made], 1)}
 
 
@@ -128,16 +123,17 @@ class Search:
     may have begun; it does not say.
     """
 
-    def __init__(self, began: Began, generator: State, settings: inversion.Settings) -> None:
-        """From what `generator_of` gives."""
+    def __init__(self, began: BEGANPhase, networks: Mapping[str, Any], settings: inversion.Settings) -> None:
+        """`networks` are what `BEGANPhase.networks` gives."""
 
-        def objective(generator: State, z: Latent, image: Image, moment: Moment):
+        def objective(networks: Mapping[str, Any], z: Latent, image: Image, moment: Moment):
             del moment
-            return losses.inversion(image, began.generate(generator, z)), {}
+            return losses.inversion(image, began.generate(networks, z)), {}
 
-        self._inverter, self._generator = Inverter(objective, settings, lambda z: jnp.clip(z, -1, 1)), generator
+        self._inverter = Inverter(objective, settings, lambda z: jnp.clip(z, -1, 1))
+        self._networks = jax.device_put(networks)  # once, not at every step of a search
         self._features = jax.jit(began.features)
-        self._features_of_made = jax.jit(lambda state, z: began.features(state, began.generate(state, z)))
+        self._features_of_made = jax.jit(lambda networks, z: began.features(networks, began.generate(networks, z)))
 
     def __call__(
         self,
@@ -151,30 +147,24 @@ class Search:
         """
         image = image.astype(np.float32)
         try:
-            return self._inverter(self._generator, self.guess(image), image, key, progress)
+            return self._inverter(self._networks, self.guess(image), image, key, progress)
         except Diverged as error:
             raise FloatingPointError(f"{error}: {_BROKEN}") from None
 
     def guess(self, image: Float[np.ndarray, "n height width 3"]) -> Float[np.ndarray, "n latent"]:
         """Where the search begins."""
-        features = in_chunks(lambda chunk: self._features(self._generator, chunk), image)
+        features = in_chunks(lambda chunk: self._features(self._networks, chunk), image)
         return np.clip(_with_one(features) @ self._map, -1, 1)
 
     @functools.cached_property
     def _map(self) -> Float[np.ndarray, "features_and_one latent"]:
         """By least squares, with a small penalty on its size."""
         z = np.asarray(uniform(jax.vmap(jax.random.key)(jnp.arange(_GUESSED))))
-        seen = _with_one(in_chunks(lambda chunk: self._features_of_made(self._generator, chunk), z))
+        seen = _with_one(in_chunks(lambda chunk: self._features_of_made(self._networks, chunk), z))
         products = seen.T @ seen
         return np.linalg.solve(
             products + _RIDGE * np.trace(products) / len(products) * np.eye(len(products)), seen.T @ z
         )
-
-
-def generator_of(began: Finished) -> State:
-    """What `Began.generate` and `Began.features` need of a finished phase's state, and no more."""
-    encoder = began.state.params["autoencoder"]["encoder"]
-    return began.state.replace(params={"autoencoder": {"encoder": encoder}}, optimizer=())
 
 
 def _with_one(features: Float[np.ndarray, "n features"]) -> Float[np.ndarray, "n features_and_one"]:

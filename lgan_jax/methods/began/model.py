@@ -14,12 +14,13 @@ from lgan_jax import checks
 from lgan_jax.core import FaceInfo, Finished
 from lgan_jax.inversion import Progress
 from lgan_jax.landmarks import Scheme
-from lgan_jax.methods.began.inverse import generator_of
-from lgan_jax.methods.began.landmarks import Landmarks, State
-from lgan_jax.methods.began.method import uniform
+from lgan_jax.methods.began.began import uniform
+from lgan_jax.methods.began.inverse import Search
+from lgan_jax.methods.began.landmark_generator import LandmarkGeneratorPhase
 from lgan_jax.methods.began.nearby import Nearby
 from lgan_jax.methods.began.networks import LATENT
 from lgan_jax.nn.chunks import in_chunks
+from lgan_jax.training.train_state import TrainState
 
 
 class Sampled(NamedTuple):
@@ -47,7 +48,7 @@ class Searched(NamedTuple):
     error: Float32[np.ndarray, " pictures"]
 
 
-class LandmarkedFaces:
+class BEGAN:
     """Makes faces with their landmarks, and finds the numbers behind a face.
 
     Attributes:
@@ -55,14 +56,18 @@ class LandmarkedFaces:
       searched: the z of the training pictures, in their order.
     """
 
-    def __init__(self, info: FaceInfo, method: Landmarks, state: State, began: Finished, inverse: Finished) -> None:
+    def __init__(
+        self, info: FaceInfo, phase: LandmarkGeneratorPhase, state: TrainState, began: Finished, inverse: Finished
+    ) -> None:
         """From the phase that trained the landmark generator and its last state, and the two before it."""
         self.info = info
-        self.searched = Searched(np.asarray(inverse.state.z), np.asarray(inverse.state.error))
-        self._generator, self._points = generator_of(began), state.replace(optimizer=())
-        self._generate = jax.jit(lambda generator, z: jnp.clip(began.method.generate(generator, z), -1, 1))
-        self._landmarks = jax.jit(method.landmarks)
-        self._search = inverse.method.search
+        found = inverse.state.variables
+        self.searched = Searched(np.asarray(found["z"]), np.asarray(found["error"]))
+        self._networks = began.phase.networks(began.state)
+        self._points = state.for_use("landmark_generator").replace(frozen={})
+        self._generate = jax.jit(lambda networks, z: jnp.clip(began.phase.generate(networks, z), -1, 1))
+        self._landmarks = jax.jit(phase.landmarks)
+        self._search = Search(began.phase, self._networks, inverse.phase.settings.search)
 
     @property
     def size(self) -> int:
@@ -91,7 +96,7 @@ class LandmarkedFaces:
 
     def generate(self, z: ArrayLike) -> Float32[np.ndarray, "batch size size 3"]:
         """Faces in [-1, 1] of `(B, 64)` numbers in [-1, 1]. Raises `ValueError` for another shape or range."""
-        return in_chunks(lambda chunk: self._generate(self._generator, chunk), _checked(z))
+        return in_chunks(lambda chunk: self._generate(self._networks, chunk), _checked(z))
 
     def landmarks(self, z: ArrayLike) -> Float32[np.ndarray, "batch n 2"]:
         """Landmarks in [0, 1] of the faces that `generate` makes. Raises `ValueError` for another shape or range."""

@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import ArrayLike, Float32
 
 from lgan_jax.core import FaceInfo
-from lgan_jax.methods.detector.method import Detector, State
+from lgan_jax.methods.detector.phases import DetectorPhase
 from lgan_jax.nn.chunks import detect_in_chunks
+from lgan_jax.training.train_state import TrainState
 
 
 class LandmarkDetector:
@@ -18,11 +19,11 @@ class LandmarkDetector:
       info: the scheme and size of what it was trained on.
     """
 
-    def __init__(self, info: FaceInfo, method: Detector, state: State) -> None:
+    def __init__(self, info: FaceInfo, phase: DetectorPhase, state: TrainState) -> None:
         """From the phase that trained it and its last state."""
         self.info = info
-        self._weights = method.weights(state)
-        self._detect = jax.jit(method.landmarks)
+        self._weights = phase.weights(state)
+        self._detect = jax.jit(phase.landmarks)
 
     def detect(self, images: ArrayLike) -> Float32[np.ndarray, "*batch n 2"]:
         """Landmarks in [0, 1] of faces `(..., size, size, 3)` in [-1, 1].

@@ -1,1 +1,27 @@
-"""DFT-Net: editing expressions by action units, with a flow and a texture decoder; and GANimation, its baseline."""
+"""DFT-Net: a face given other action units, by a flow field and a texture; and GANimation, its baseline."""
+
+from lgan_jax.methods.dftnet.editor import BaselinePhase, EditorPhase
+from lgan_jax.methods.dftnet.evaluation import evaluate as evaluation
+from lgan_jax.methods.dftnet.flow import FlowPhase
+from lgan_jax.methods.dftnet.model import DFTNet
+from lgan_jax.methods.dftnet.pairs import BaselinePairsPhase, PairsPhase
+from lgan_jax.methods.dftnet.regressor import RegressorPhase
+from lgan_jax.methods.spec import EvaluationSpec, MethodSpec, ModelSpec
+
+METHOD = MethodSpec(
+    name="dftnet",
+    paper=(
+        'Wang et al., "DFT-Net: Disentanglement of Face Deformation and Texture Synthesis for Expression Editing" '
+        "(ICIP 2019)"
+    ),
+    phases={
+        "regressor": RegressorPhase,
+        "flow": FlowPhase,
+        "pairs": PairsPhase,
+        "editor": EditorPhase,
+        "baseline_pairs": BaselinePairsPhase,
+        "baseline": BaselinePhase,
+    },
+    model=ModelSpec(DFTNet, ("editor", "pairs"), {"baseline": ("baseline", "baseline_pairs")}),
+    evaluation=EvaluationSpec(evaluation.Settings, evaluation.evaluate),
+)

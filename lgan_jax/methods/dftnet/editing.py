@@ -9,10 +9,8 @@ from typing import Any
 
 import dm_pix
 import flax.linen as nn
-import flax.struct
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Float
 
 from lgan_jax import config, optimizers
@@ -20,10 +18,12 @@ from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, folded
 from lgan_jax.losses import adversarial
 from lgan_jax.losses.reconstruction import l1
 from lgan_jax.methods.dftnet import losses
-from lgan_jax.methods.dftnet.networks import DFTNet, Discriminator, Edited
+from lgan_jax.methods.dftnet.networks import DFTNetGenerator, Discriminator, Edited
 from lgan_jax.methods.dftnet.regressor import UNITS, augmented, check_size
 from lgan_jax.nn.initialisers import initial_variables
 from lgan_jax.ops import augment
+from lgan_jax.training.phase import Phase
+from lgan_jax.training.train_state import Optimizers, TrainState, warmed_up
 
 Image = Float[Array, "batch height width 3"]
 Units = Float[Array, "batch units"]
@@ -86,29 +86,15 @@ class Settings:
         config.within(self, 0, 1, "ema_decay")
 
 
-@flax.struct.dataclass
-class State:
-    """Everything that training changes.
+class EditingPhase(Phase):
+    """A phase that trains a generator, but for its `train_step`.
 
-    Attributes:
-      step: of this phase.
-      params: `generator` and `discriminator`.
-      optimizers: the state of the optimizer of each that is trained.
-      average: the exponential average of `params["generator"]`.
+    Its state has the `params` of `generator` and `discriminator`, and the EMA of `generator`.
     """
-
-    step: Any  # scalar int32
-    params: dict[str, Any]
-    optimizers: dict[str, Any]
-    average: Any
-
-
-class Editing:
-    """A phase that trains a generator: `core.Method` but for `train_step`."""
 
     grouping = "single"
     keys = ("image", "action_units")
-    network: type[nn.Module] = DFTNet
+    network: type[nn.Module] = DFTNetGenerator
     terms: tuple[str, ...] = ("adversarial", "condition", "cycle", "total_variation", "attention")  # of the loss
 
     def __init__(
@@ -118,7 +104,7 @@ class Editing:
         dtype: Any,
         regressor: Finished | None,
         generator: Finished | None,
-        trained: Mapping[str, optax.GradientTransformation],
+        trained: Optimizers,
     ) -> None:
         """D starts as that of `regressor`, the generator as the one of `generator`, where there is one.
 
@@ -129,13 +115,13 @@ class Editing:
         check_size(faces.size)
         _same(settings, "regressor", regressor, ("discriminator_width",))
         _same(settings, "earlier", generator, ("width", "blocks"))
-        self.settings, self.faces = settings, faces
+        super().__init__(settings, faces, dtype, {})
         self._generator = self.network(settings.width, settings.blocks, dtype)
         self._discriminator = Discriminator(settings.discriminator_width, UNITS, dtype)
         self._starts, self._optimizers = (regressor, generator), trained
 
-    def init(self, key: jax.Array, batch: Batch) -> State:
-        """See `core.Method`. Generators' heads start as zero: no flow, even attention, no new colours."""
+    def init(self, key: jax.Array, batch: Batch) -> TrainState:
+        """See `Phase`. Generators' heads start as zero: no flow, even attention, no new colours."""
         del batch
         keys, size = jax.random.split(key), self.faces.size
         image, units = jnp.zeros((1, size, size, 3)), jnp.zeros((1, UNITS))
@@ -145,19 +131,14 @@ class Editing:
         discriminator = initial_variables(self._discriminator, keys[1], image)["params"]
         regressor, earlier = self._starts
         if earlier:
-            generator = jax.tree.map(jnp.copy, earlier.state.average)
+            generator = jax.tree.map(jnp.copy, earlier.state.ema["generator"])
         if regressor:
-            discriminator = jax.tree.map(jnp.copy, regressor.state.average)
+            discriminator = jax.tree.map(jnp.copy, regressor.state.ema["discriminator"])
         params = {"generator": generator, "discriminator": discriminator}
-        return State(
-            step=jnp.zeros((), jnp.int32),
-            params=params,
-            optimizers={name: optimizer.init(params[name]) for name, optimizer in self._optimizers.items()},
-            average=jax.tree.map(jnp.copy, generator),
-        )
+        return TrainState.create(params, self._optimizers, ("generator",))
 
-    def eval_step(self, state: State, batch: Batch) -> Metrics:
-        """See `core.Method`. Each face is given the next one's action units, by the averaged generator.
+    def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
+        """See `Phase`. Each face is given the next one's action units, by the generator's EMA.
 
         Metrics: action_units (mean difference of those that D_C sees in the made face from what was wanted),
         action_units_real (of those in the real face from its own), action_units_source (of those in the real face from
@@ -178,20 +159,20 @@ class Editing:
             "flow": jnp.mean(jnp.linalg.norm(edited.flow, axis=-1)),
         }
 
-    def pictures(self, state: State, batch: Batch) -> Mapping[str, Array]:
-        """See `core.Method`: source, whose action units are wanted, warped, texture, attention and made, in a row."""
+    def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
+        """See `Phase`: source, whose action units are wanted, warped, texture, attention and made, in a row."""
         image, units = (jnp.asarray(batch[name])[:ROWS] for name in self.keys)
         return {"edited": self._sheet(state, image, jnp.roll(image, 1, 0), jnp.roll(units, 1, 0))}
 
-    def edit(self, state: State, image: Image, units: Units) -> Edited:
-        """Faces in [-1, 1] given other action units, by the averaged generator."""
-        return self._edited(state.average, image, units)
+    def edit(self, state: TrainState, image: Image, units: Units) -> Edited:
+        """Faces in [-1, 1] given other action units, by the generator's EMA."""
+        return self._edited(state.ema["generator"], image, units)
 
-    def estimate(self, state: State, image: Image) -> Units:
+    def estimate(self, state: TrainState, image: Image) -> Units:
         """The action units that D_C sees in faces in [-1, 1]."""
         return self._judged(state.params["discriminator"], image)[1]
 
-    def _sheet(self, state: State, image: Image, wanted: Image, units: Units) -> Float[Array, "rows 6 H W 3"]:
+    def _sheet(self, state: TrainState, image: Image, wanted: Image, units: Units) -> Float[Array, "rows 6 H W 3"]:
         edited = self.edit(state, image, units)
         attention = jnp.broadcast_to(2 * edited.attention - 1, image.shape)
         return jnp.stack([image, wanted, edited.aligned, edited.texture, attention, edited.image], 1)
@@ -203,42 +184,37 @@ class Editing:
         half = jax.vmap(jax.random.bernoulli)(folded(keys, 0))
         return jnp.where(half.reshape(-1, 1, 1, 1), image[:, :, ::-1], image)
 
-    def _update_generator(self, state: State, image: Image, units: Units, keys: Keys) -> tuple[State, Metrics]:
-        weights, wanted = self.settings.weights, targets(folded(keys, 5), units)
+    def _update_generator(
+        self, state: TrainState, image: Image, units: Units, keys: Keys
+    ) -> tuple[TrainState, Metrics]:
+        wanted = targets(folded(keys, 5), units)
 
         def loss(params: Any):
-            edited = self._edited(params, image, wanted)
+            edited = self._edited(params["generator"], image, wanted)
             shown = augmented(self.settings.augmentation, edited.image, folded(keys, 6))
             critic, estimated = self._judged(state.params["discriminator"], shown)
             metrics = {
                 "adversarial": adversarial.wasserstein_generator(critic),
                 "condition": losses.condition(estimated, wanted),
-                "cycle": losses.cycle(image, self._edited(params, edited.image, units).image),
+                "cycle": losses.cycle(image, self._edited(params["generator"], edited.image, units).image),
                 "total_variation": losses.total_variation(edited.flow),
                 "attention": losses.attention(edited.attention),
             }
             metrics = {name: metrics[name] for name in self.terms}
-            total = sum((getattr(weights, name) * value for name, value in metrics.items()), start=jnp.zeros(()))
-            return total, {**metrics, "total": total}
+            return self._weighted(metrics)
 
         return self._step_of_generator(state, loss)
 
-    def _step_of_generator(self, state: State, loss: Callable) -> tuple[State, Metrics]:
-        """One step of the generator's optimizer, and of the average."""
-        state, metrics = self._updated(state, "generator", loss)
-        generator = state.params["generator"]
-        average = optimizers.averaged(self.settings.ema_decay, state.step, state.average, generator)
-        return state.replace(average=average), metrics
+    def _weighted(self, metrics: Metrics) -> tuple[Array, tuple[Metrics, None]]:
+        """The total of the generator's losses, each times its λ, as `TrainState.descend` takes it."""
+        weights = self.settings.weights
+        total = sum((getattr(weights, name) * value for name, value in metrics.items()), start=jnp.zeros(()))
+        return total, ({**metrics, "total": total}, None)
 
-    def _updated(self, state: State, name: str, loss: Callable) -> tuple[State, Metrics]:
-        """One step of one network's optimizer."""
-        params = state.params[name]
-        gradients, metrics = jax.lax.pmean(jax.grad(loss, has_aux=True)(params), DATA_AXIS)
-        updates, moments = self._optimizers[name].update(gradients, state.optimizers[name], params)
-        return state.replace(
-            params={**state.params, name: optax.apply_updates(params, updates)},
-            optimizers={**state.optimizers, name: moments},
-        ), metrics
+    def _step_of_generator(self, state: TrainState, loss: Callable) -> tuple[TrainState, Metrics]:
+        """A step of the generator, the last part of every `train_step`."""
+        state, metrics, _ = state.descend(self._optimizers, loss, "generator")
+        return state.finished_step(warmed_up(self.settings.ema_decay, state.step)), metrics
 
     def _edited(self, params: Any, image: Image, units: Units) -> Edited:
         return self._generator.apply({"params": params}, image, units)
@@ -249,7 +225,7 @@ class Editing:
 
 def _same(settings: Any, name: str, start: Finished | None, fields: tuple[str, ...]) -> None:
     for field in fields if start else ():
-        ours, theirs = getattr(settings, field), getattr(start.method.settings, field)
+        ours, theirs = getattr(settings, field), getattr(start.phase.settings, field)
         if ours != theirs:
             raise ValueError(f"{field} is {ours}; it must be that of the {name} phase, {theirs}")
 

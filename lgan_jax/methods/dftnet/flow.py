@@ -7,7 +7,7 @@ would stay as it is.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import jax
@@ -16,8 +16,9 @@ import jax.numpy as jnp
 from lgan_jax import optimizers
 from lgan_jax.core import Batch, FaceInfo, Finished, Metrics, example_keys
 from lgan_jax.methods.dftnet import editing
-from lgan_jax.methods.dftnet.editing import Editing, Image, State, Units
+from lgan_jax.methods.dftnet.editing import EditingPhase, Image, Units
 from lgan_jax.methods.dftnet.networks import Edited
+from lgan_jax.training.train_state import TrainState
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,25 +29,26 @@ class Settings(editing.Settings):
     batch_size: int = 25
 
 
-class Flow(Editing):
+class FlowPhase(EditingPhase):
     """The phase that trains E and F of DFT-Net for A = 1, with D_C as the regressor phase left it."""
 
     Settings = Settings
     terms = ("condition", "cycle", "total_variation")
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
-        """See `Editing`. Raises `ValueError` too where no regressor phase came before."""
+        """See `EditingPhase`. Raises `ValueError` too where no regressor phase came before."""
         if "regressor" not in earlier:
             raise ValueError("the flow phase needs the regressor phase before it: list both in config.phases")
         trained = {"generator": optimizers.make(settings.optimizer, settings.steps)}
         super().__init__(settings, faces, dtype, earlier["regressor"], None, trained)
 
-    def train_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
-        """See `core.Method`. Metrics: condition, cycle, total_variation and total."""
+    def train_step(
+        self, state: TrainState, batch: Batch, key: jax.Array, variant: Hashable = None
+    ) -> tuple[TrainState, Metrics]:
+        """See `Phase`. Metrics: condition, cycle, total_variation and total."""
         image, units = (jnp.asarray(batch[name]) for name in self.keys)
         keys = example_keys(key, len(image))
-        state, metrics = self._update_generator(state, self._mirrored(image, keys), units, keys)
-        return state.replace(step=state.step + 1), metrics
+        return self._update_generator(state, self._mirrored(image, keys), units, keys)
 
     def _edited(self, params: Any, image: Image, units: Units) -> Edited:
         edited = super()._edited(params, image, units)

@@ -8,14 +8,15 @@ from jaxtyping import ArrayLike, Float32
 
 from lgan_jax import action_units, checks
 from lgan_jax.core import FaceInfo, Finished
-from lgan_jax.methods.dftnet.editing import Editing, State
+from lgan_jax.methods.dftnet.editing import EditingPhase
 from lgan_jax.methods.dftnet.networks import Edited
 from lgan_jax.nn.chunks import in_chunks
+from lgan_jax.training.train_state import TrainState
 
 _UNITS = len(action_units.NUMBERS)
 
 
-class ExpressionEditor:
+class DFTNet:
     """Gives faces other expressions, and estimates those that they have.
 
     Every method works through its inputs in chunks of a fixed size (only two shapes are ever compiled), and returns
@@ -26,15 +27,16 @@ class ExpressionEditor:
       baseline: the run's GANimation, where it trained one.
     """
 
-    baseline: ExpressionEditor | None
+    baseline: DFTNet | None
 
-    def __init__(self, info: FaceInfo, method: Editing, state: State, baseline: Finished | None = None) -> None:
+    def __init__(
+        self, info: FaceInfo, phase: EditingPhase, state: TrainState, baseline: Finished | None = None
+    ) -> None:
         """From the phase that trained it and its last state; and from the baseline's."""
         self.info = info
-        self.baseline = None if baseline is None else ExpressionEditor(info, *baseline)
-        kept = {"discriminator": state.params["discriminator"]}
-        self._state = state.replace(params=kept, optimizers={})  # what only training needs is let go
-        self._edit, self._estimate = map(jax.jit, (method.edit, method.estimate))
+        self.baseline = None if baseline is None else DFTNet(info, *baseline)
+        self._state = state.for_use("discriminator")
+        self._edit, self._estimate = map(jax.jit, (phase.edit, phase.estimate))
 
     def edit(self, image: ArrayLike, action_units: ArrayLike) -> Edited:
         """Faces `(B, size, size, 3)` in [-1, 1] with the expressions of action units `(B, 17)` in [0, 1].

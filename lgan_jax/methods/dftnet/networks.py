@@ -86,7 +86,7 @@ class Decoder(nn.Module):
         return x
 
 
-class DFTNet(nn.Module):
+class DFTNetGenerator(nn.Module):
     """G of DFT-Net: one encoder, a flow decoder, and a texture decoder with skip connections; Eq. 1 to 5.
 
     Attributes:
@@ -114,7 +114,7 @@ class DFTNet(nn.Module):
 class GANimation(nn.Module):
     """G of GANimation: one decoder for colour and attention. Its flow is zero, and what it aligns is the source.
 
-    Attributes: see `DFTNet`.
+    Attributes: see `DFTNetGenerator`.
     """
 
     width: int = 64

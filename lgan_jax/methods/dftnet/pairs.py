@@ -7,7 +7,7 @@ they say at every pixel what an edit must look like, and minutes are enough.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import dm_pix
@@ -19,8 +19,9 @@ from lgan_jax import optimizers
 from lgan_jax.core import Batch, FaceInfo, Finished, Metrics, example_keys, folded
 from lgan_jax.losses.reconstruction import l1
 from lgan_jax.methods.dftnet import editing, losses
-from lgan_jax.methods.dftnet.editing import ROWS, Editing, State
+from lgan_jax.methods.dftnet.editing import ROWS, EditingPhase
 from lgan_jax.methods.dftnet.networks import GANimation
+from lgan_jax.training.train_state import TrainState
 
 _SAME = 1 / 8  # of the examples: the source is to stay as it is, told its own action units
 
@@ -38,19 +39,21 @@ class Settings(editing.Settings):
     emphasis: float = 10.0
 
 
-class Pairs(Editing):
+class PairsPhase(EditingPhase):
     """The phase that trains the generator of DFT-Net on pairs."""
 
     Settings = Settings
     grouping = "pairs"
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
-        """See `Editing`."""
+        """See `EditingPhase`."""
         trained = {"generator": optimizers.make(settings.optimizer, settings.steps)}
         super().__init__(settings, faces, dtype, earlier.get("regressor"), None, trained)
 
-    def train_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
-        """See `core.Method`. Metrics: pair, pair_texture, total_variation, attention and total."""
+    def train_step(
+        self, state: TrainState, batch: Batch, key: jax.Array, variant: Hashable = None
+    ) -> tuple[TrainState, Metrics]:
+        """See `Phase`. Metrics: pair, pair_texture, total_variation, attention and total."""
         images, units = (jnp.asarray(batch[name]) for name in self.keys)
         keys = example_keys(key, len(images))
         images = jax.vmap(self._mirrored, (1, None), 1)(images, keys)
@@ -59,27 +62,24 @@ class Pairs(Editing):
         same = jax.vmap(jax.random.bernoulli, (0, None))(folded(keys, 2), _SAME)
         second = jnp.where(same, first, 1 - first)
         source, target, wanted = images[places, first], images[places, second], units[places, second]
-        weights = self.settings.weights
 
         def loss(params: Any):
-            edited = self._edited(params, source, wanted)
+            edited = self._edited(params["generator"], source, wanted)
             metrics = {
                 "pair": losses.pair(edited.image, source, target, self.settings.emphasis),
                 "pair_texture": losses.pair(edited.texture, source, target, self.settings.emphasis),
                 "total_variation": losses.total_variation(edited.flow),
                 "attention": losses.attention(edited.attention),
             }
-            total = sum((getattr(weights, name) * value for name, value in metrics.items()), start=jnp.zeros(()))
-            return total, {**metrics, "total": total}
+            return self._weighted(metrics)
 
-        state, metrics = self._step_of_generator(state, loss)
-        return state.replace(step=state.step + 1), metrics
+        return self._step_of_generator(state, loss)
 
-    def eval_step(self, state: State, batch: Batch) -> Metrics:
-        """See `core.Method`. The first picture of each pair is given the second's action units.
+    def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
+        """See `Phase`. The first picture of each pair is given the second's action units.
 
         Metrics: l1 (of the made from the second picture, on [0, 1]), l1_source (of the first from the second), ssim
-        (of the made and the second), and those of `Editing` for the first pictures.
+        (of the made and the second), and those of `EditingPhase` for the first pictures.
         """
         image, units = (jnp.asarray(batch[name]) for name in self.keys)
         made = self.edit(state, image[:, 0], units[:, 1]).image
@@ -90,13 +90,13 @@ class Pairs(Editing):
             "ssim": jnp.mean(dm_pix.ssim((made + 1) / 2, (image[:, 1] + 1) / 2)),
         }
 
-    def pictures(self, state: State, batch: Batch) -> Mapping[str, Array]:
-        """See `core.Method`: first and second of a pair, warped, texture, attention and made, in a row."""
+    def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
+        """See `Phase`: first and second of a pair, warped, texture, attention and made, in a row."""
         image, units = (jnp.asarray(batch[name])[:ROWS] for name in self.keys)
         return {"edited": self._sheet(state, image[:, 0], image[:, 1], units[:, 1])}
 
 
-class BaselinePairs(Pairs):
+class BaselinePairsPhase(PairsPhase):
     """The phase that trains GANimation's generator on pairs."""
 
     network = GANimation

@@ -9,22 +9,22 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
-import flax.struct
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Float
 
 from lgan_jax import action_units, config, optimizers
-from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys, folded
+from lgan_jax.core import Batch, FaceInfo, Finished, Metrics, example_keys, folded
 from lgan_jax.losses.reconstruction import l1
 from lgan_jax.methods.dftnet import losses
 from lgan_jax.methods.dftnet.networks import SMALLEST, Discriminator
 from lgan_jax.nn.initialisers import initial_variables
 from lgan_jax.ops import augment
+from lgan_jax.training.phase import Phase
+from lgan_jax.training.train_state import TrainState, warmed_up
 
 Image = Float[Array, "batch height width 3"]
 Units = Float[Array, "batch units"]
@@ -69,18 +69,8 @@ class Settings:
         config.within(self, 0, 1, "perturbation_start", "ema_decay")
 
 
-@flax.struct.dataclass
-class State:
-    """Everything that training changes: D's `params` (D_A's head among them, as it starts), their `average`."""
-
-    step: Any  # scalar int32
-    params: Any
-    average: Any
-    optimizer: Any
-
-
-class Regressor:
-    """The phase that trains D_C of DFT-Net on real faces."""
+class RegressorPhase(Phase):
+    """The phase that trains D_C of DFT-Net on real faces: its `discriminator`, with D_A's head as it starts."""
 
     Settings = Settings
     grouping = "single"
@@ -88,19 +78,20 @@ class Regressor:
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
         """`dtype` is what to compute in; of `earlier` phases none is needed. Raises `ValueError` as `check_size`."""
-        del earlier
         check_size(faces.size)
-        self.settings, self.faces = settings, faces
+        super().__init__(settings, faces, dtype, earlier)
         self._discriminator = Discriminator(settings.discriminator_width, UNITS, dtype)
-        self._optimizer = optimizers.make(settings.optimizer, settings.steps)
+        self._optimizers = {"discriminator": optimizers.make(settings.optimizer, settings.steps)}
 
-    def init(self, key: jax.Array, batch: Batch) -> State:
-        """See `core.Method`."""
+    def init(self, key: jax.Array, batch: Batch) -> TrainState:
+        """See `Phase`."""
         params = initial_variables(self._discriminator, key, jnp.asarray(batch["image"])[:1])["params"]
-        return State(jnp.zeros((), jnp.int32), params, jax.tree.map(jnp.copy, params), self._optimizer.init(params))
+        return TrainState.create({"discriminator": params}, self._optimizers, ("discriminator",))
 
-    def train_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
-        """See `core.Method`. Metrics: condition, of the faces that it is shown."""
+    def train_step(
+        self, state: TrainState, batch: Batch, key: jax.Array, variant: Hashable = None
+    ) -> tuple[TrainState, Metrics]:
+        """See `Phase`. Metrics: condition, of the faces that it is shown."""
         image, units = jnp.asarray(batch["image"]), jnp.asarray(batch["action_units"])
         keys = example_keys(key, len(image))
         shown = augmented(self.settings.augmentation, image, keys)
@@ -108,36 +99,33 @@ class Regressor:
             shown = self._perturbed(state, shown, units, keys)
 
         def loss(params: Any):
-            condition = losses.condition(self._seen(params, shown), units)
-            return condition, {"condition": condition}
+            condition = losses.condition(self._seen(params["discriminator"], shown), units)
+            return condition, ({"condition": condition}, None)
 
-        gradients, metrics = jax.lax.pmean(jax.grad(loss, has_aux=True)(state.params), DATA_AXIS)
-        updates, moments = self._optimizer.update(gradients, state.optimizer, state.params)
-        params = optax.apply_updates(state.params, updates)
-        average = optimizers.averaged(self.settings.ema_decay, state.step, state.average, params)
-        return State(state.step + 1, params, average, moments), metrics
+        state, metrics, _ = state.descend(self._optimizers, loss, "discriminator")
+        return state.finished_step(warmed_up(self.settings.ema_decay, state.step)), metrics
 
-    def eval_step(self, state: State, batch: Batch) -> Metrics:
-        """See `core.Method`. Metrics: action_units (mean difference of those seen from the true ones), condition."""
+    def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
+        """See `Phase`. Metrics: action_units (mean difference of those seen from the true ones), condition."""
         seen, units = self.estimate(state, jnp.asarray(batch["image"])), jnp.asarray(batch["action_units"])
         return {"action_units": l1(seen, units), "condition": losses.condition(seen, units)}
 
-    def pictures(self, state: State, batch: Batch) -> Mapping[str, Array]:
-        """See `core.Method`: faces and what is shown of them, augmented and perturbed, in a row."""
+    def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
+        """See `Phase`: faces and what is shown of them, augmented and perturbed, in a row."""
         image, units = (jnp.asarray(batch[name])[:_ROWS] for name in self.keys)
         keys = jax.random.split(jax.random.key(0), len(image))
         changed = augmented(self.settings.augmentation, image, keys)
         return {"shown": jnp.stack([image, changed, self._perturbed(state, changed, units, keys)], 1)}
 
-    def estimate(self, state: State, image: Image) -> Units:
-        """The action units that D_C sees in faces in [-1, 1], by the averaged weights."""
-        return self._seen(state.average, image)
+    def estimate(self, state: TrainState, image: Image) -> Units:
+        """The action units that D_C sees in faces in [-1, 1], by the EMA of its weights."""
+        return self._seen(state.ema["discriminator"], image)
 
-    def _perturbed(self, state: State, image: Image, units: Units, keys: Keys) -> Image:
+    def _perturbed(self, state: TrainState, image: Image, units: Units, keys: Keys) -> Image:
         """Faces, each moved along the gradient of D_C's error."""
 
         def error(image: Image) -> Array:
-            return jnp.sum((self._seen(state.params, image) - units) ** 2)
+            return jnp.sum((self._seen(state.params["discriminator"], image) - units) ** 2)
 
         def moved(image: Image) -> Image:
             slope = jax.grad(error)(image)

@@ -1,1 +1,17 @@
-"""Faces of a person with the landmarks and the expression of another picture (Li et al., IEEE Access 2021)."""
+"""Guided expression synthesis: a face with other landmarks and another expression label."""
+
+from lgan_jax.methods.expression.evaluation import evaluate as evaluation
+from lgan_jax.methods.expression.model import ExpressionSynthesizer
+from lgan_jax.methods.expression.phases import SynthesizerPhase
+from lgan_jax.methods.spec import EvaluationSpec, MethodSpec, ModelSpec
+
+METHOD = MethodSpec(
+    name="expression",
+    paper=(
+        'Li et al., "Facial Landmarks and Expression Label Guided Photorealistic Facial Expression Synthesis" '
+        "(IEEE Access 2021)"
+    ),
+    phases={"synthesizer": SynthesizerPhase},
+    model=ModelSpec(ExpressionSynthesizer, ("synthesizer",)),
+    evaluation=EvaluationSpec(evaluation.Settings, evaluation.evaluate, inception=True, compares=True),
+)

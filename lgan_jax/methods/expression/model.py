@@ -10,8 +10,9 @@ from lgan_jax import checks
 from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.core import FaceInfo
 from lgan_jax.landmarks import Scheme
-from lgan_jax.methods.expression.method import State, Synthesizer
+from lgan_jax.methods.expression.phases import SynthesizerPhase
 from lgan_jax.nn.chunks import in_chunks
+from lgan_jax.training.train_state import TrainState
 
 
 class ExpressionSynthesizer:
@@ -25,12 +26,12 @@ class ExpressionSynthesizer:
       left_out: what it was trained without, and why.
     """
 
-    def __init__(self, info: FaceInfo, method: Synthesizer, state: State) -> None:
+    def __init__(self, info: FaceInfo, phase: SynthesizerPhase, state: TrainState) -> None:
         """From the phase that trained it and its last state."""
         self.info = info
-        self.left_out: tuple[str, ...] = method.settings.left_out
-        self._state = state.replace(params={}, statistics={}, optimizers={})  # what only training needs is let go
-        self._synthesize = jax.jit(method.synthesize)
+        self.left_out: tuple[str, ...] = phase.left_out(phase.settings)
+        self._state = state.for_use().replace(variables={})
+        self._synthesize = jax.jit(phase.synthesize)
 
     @property
     def size(self) -> int:

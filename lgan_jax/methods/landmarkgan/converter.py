@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, ClassVar, Literal
 
-import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
 from lgan_jax import config, optimizers
-from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics
+from lgan_jax.core import Batch, FaceInfo, Finished, Metrics
 from lgan_jax.landmarks import inter_ocular
 from lgan_jax.methods.landmarkgan import losses, starts
 from lgan_jax.methods.landmarkgan.networks import LandmarkMLP
@@ -22,6 +21,8 @@ from lgan_jax.nn import stacked
 from lgan_jax.nn.initialisers import initial_variables
 from lgan_jax.ops.heatmaps import with_dots
 from lgan_jax.ops.norms import safe_norm
+from lgan_jax.training.phase import Phase
+from lgan_jax.training.train_state import TrainState
 
 Landmarks = Float[Array, "batch identities n 2"]
 
@@ -76,17 +77,8 @@ class Settings:
         config.within(self, 1, math.inf, "steps", "batch_size", "width")
 
 
-@flax.struct.dataclass
-class State:
-    """Everything that training changes: `params` has `encoder` and `decoders` (stacked), both `LandmarkMLP`s."""
-
-    step: Any  # scalar int32
-    params: Any
-    optimizer: Any
-
-
-class Converter:
-    """The phase that trains Φ and every Ψ_t together."""
+class ConverterPhase(Phase):
+    """The phase that trains Φ and every Ψ_t together: `encoder` and `decoders` (stacked) of its state's `converter`."""
 
     Settings = Settings
     grouping = "one_of_each"
@@ -95,43 +87,45 @@ class Converter:
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
         """Of `earlier` phases none is needed; `dtype` is not used: networks this small stay in float32."""
-        del dtype, earlier
-        self.settings, self.faces = settings, faces
+        super().__init__(settings, faces, dtype, earlier)
         self._network = LandmarkMLP(settings.width)
-        self._optimizer = make_optimizer(settings.optimizer, settings.steps)
+        self._optimizers = {"converter": make_optimizer(settings.optimizer, settings.steps)}
 
-    def init(self, key: jax.Array, batch: Batch) -> State:
-        """See `core.Method`. `start` says whether what is typical of the landmarks in `batch` has a part in it."""
+    def init(self, key: jax.Array, batch: Batch) -> TrainState:
+        """See `Phase`. `start` says whether what is typical of the landmarks in `batch` has a part in it."""
         params = self.initial(key, jnp.asarray(batch["landmarks"]))
-        return State(jnp.zeros((), jnp.int32), params, self._optimizer.init(params))
+        return TrainState.create({"converter": params}, self._optimizers)
 
-    def train_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
-        """See `core.Method`. Metrics: l2l, norm, and with two identities or more x_l2l, norm_cycle; total."""
+    def train_step(
+        self, state: TrainState, batch: Batch, key: jax.Array, variant: Hashable = None
+    ) -> tuple[TrainState, Metrics]:
+        """See `Phase`. Metrics: l2l, norm, and with two identities or more x_l2l, norm_cycle; total."""
 
         def loss(params: Any):
-            return self.loss(params, batch["landmarks"], partner_shift(key, len(self.faces.identities)))
+            shift = partner_shift(key, len(self.faces.identities))
+            total, metrics = self.loss(params["converter"], batch["landmarks"], shift)
+            return total, (metrics, None)
 
-        gradients, metrics = jax.lax.pmean(jax.grad(loss, has_aux=True)(state.params), DATA_AXIS)
-        updates, optimizer = self._optimizer.update(gradients, state.optimizer, state.params)
-        return State(state.step + 1, optax.apply_updates(state.params, updates), optimizer), metrics
+        state, metrics, _ = state.descend(self._optimizers, loss, "converter")
+        return state.finished_step(), metrics
 
-    def eval_step(self, state: State, batch: Batch) -> Metrics:
-        """See `core.Method`.
+    def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
+        """See `Phase`.
 
         Metrics `(identities,)`, mean distances over the distance between the eyes' outer corners: `reconstruction` of a
         person's landmarks by his own decoder, and `cycle` through the next person's and back.
         """
         landmarks = jnp.asarray(batch["landmarks"])
-        own = self.reconstructed(state.params, landmarks)
-        back, _, _ = self._there_and_back(state.params, landmarks, jnp.int32(1))
+        own = self.reconstructed(state.params["converter"], landmarks)
+        back, _, _ = self._there_and_back(state.params["converter"], landmarks, jnp.int32(1))
         unit = inter_ocular(landmarks, self.faces.scheme)
         distances = {"reconstruction": safe_norm(own - landmarks), "cycle": safe_norm(back - landmarks)}
         return {name: jnp.mean(distance.mean(-1) / unit, 0) for name, distance in distances.items()}
 
-    def pictures(self, state: State, batch: Batch) -> Mapping[str, Array]:
-        """See `core.Method`: a face with its landmarks, then its landmarks converted to every identity, in each row."""
+    def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
+        """See `Phase`: a face with its landmarks, then its landmarks converted to every identity, in each row."""
         image, landmarks = driving(batch)
-        converted = self.to_all(state.params, landmarks)
+        converted = self.to_all(state.params["converter"], landmarks)
         blank = jnp.full((*converted.shape[:2], *image.shape[1:]), -1.0)
         columns = [with_dots(image, landmarks)[:, None], with_dots(blank, converted)]
         return {"driving_landmarks_converted": jnp.concatenate(columns, 1)}

@@ -22,6 +22,7 @@ from jaxtyping import Array, Bool, Float
 from lgan_jax.core import Metrics
 from lgan_jax.nn import stacked
 from lgan_jax.optimizers import with_moments
+from lgan_jax.training.train_state import TrainState
 
 Images = Float[Array, "batch identities height width 3"]
 PerIdentity = Float[Array, " identities"]
@@ -38,7 +39,7 @@ _WORSE, _MARGIN = 2.0, 0.05  # ℓ1 on [0, 1] above so many times the mean face'
 
 @flax.struct.dataclass
 class Watch:
-    """What health is judged by and what is restarted from: a part of the phase's state.
+    """What health is judged by and what is restarted from: a variable of the phase's state.
 
     Attributes:
       mean_face: of the training examples, `(identities, height, width, 3)` in [-1, 1].
@@ -164,19 +165,19 @@ def judged(metrics: Mapping[str, np.ndarray], watched: Watch, step: int, finite:
 
 
 def recover(
-    state: Any,
+    state: TrainState,
     metrics: Mapping[str, np.ndarray],
     optimizers: Mapping[str, optax.GradientTransformation],
     identities: Sequence[str],
     advice: str,
-) -> tuple[Any, list[str]]:
+) -> tuple[TrainState, list[str]]:
     """The state with dead and diverged identities restarted, and a line for each of them.
 
     A generator that never was better than the mean face is given some evaluations' time, unless it can be of no use.
 
     Args:
       state: the phase's, with arrays of the host: `params` and `optimizers` with `generators` and `discriminators`,
-        `average` (the generators' EMA) and `watch`.
+        `ema` of the generators, and the variable `watch`.
       metrics: means of `measure` over the evaluation at this step.
       optimizers: those of the generators and discriminators, made by `make_stacked`.
       identities: their names.
@@ -185,9 +186,9 @@ def recover(
     Raises:
       FloatingPointError: one of them died again.
     """
-    step, watched = int(state.step), state.watch
+    step, watched = int(state.step), state.variables["watch"]
     owned = [(state.params[name], state.optimizers[name]) for name in optimizers]
-    verdicts = judged(metrics, watched, step, _finite((owned, state.average), len(identities)))
+    verdicts = judged(metrics, watched, step, _finite((owned, state.ema["generators"]), len(identities)))
     due = watched.learned | (watched.evaluations + 1 >= _GRACE)
     lost = [each.verb == "diverged" or each.why == "saturated" for each in verdicts]
     well = np.array([not each.verb for each in verdicts])
@@ -208,17 +209,18 @@ def recover(
 
 
 def _restarted(
-    state: Any,
+    state: TrainState,
     optimizers: Mapping[str, optax.GradientTransformation],
     well: np.ndarray,
     dead: np.ndarray,
     learned: np.ndarray,
-) -> Any:
+) -> TrainState:
     """The state with what is `well` kept as good, and what is `dead` taken from the last good; see `recover`."""
-    watched, params, moments = state.watch, dict(state.params), dict(state.optimizers)
-    live = {"generators": state.average, "discriminators": state.params["discriminators"]}
+    watched, params, moments = state.variables["watch"], dict(state.params), dict(state.optimizers)
+    ema = state.ema["generators"]
+    live = {"generators": ema, "discriminators": state.params["discriminators"]}
     good = stacked.select(well, live, watched.good, np.where)
-    average = stacked.select(dead, good["generators"], state.average, np.where)
+    ema = stacked.select(dead, good["generators"], ema, np.where)
     if dead.any():
         for name, optimizer in optimizers.items():
             params[name] = stacked.select(dead, good[name], params[name], np.where)
@@ -233,7 +235,7 @@ def _restarted(
         evaluations=np.where(dead, 0, watched.evaluations + 1).astype(np.int32),
         evaluated=np.int32(state.step),
     )
-    return state.replace(params=params, optimizers=moments, average=average, watch=watched)
+    return state.replace(params=params, optimizers=moments, ema={"generators": ema}).with_variables(watch=watched)
 
 
 def _finite(trees: Any, count: int) -> np.ndarray:

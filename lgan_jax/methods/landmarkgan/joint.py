@@ -13,7 +13,8 @@ from jaxtyping import Array, Float
 from lgan_jax import optimizers
 from lgan_jax.core import Batch, FaceInfo, Finished, Metrics
 from lgan_jax.methods.landmarkgan import converter, generator, health
-from lgan_jax.methods.landmarkgan.converter import Converter, partner_shift
+from lgan_jax.methods.landmarkgan.converter import ConverterPhase, partner_shift
+from lgan_jax.training.train_state import TrainState
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Settings(generator.Settings):
     converter_weights: converter.Weights = converter.Settings.weights
 
 
-class Joint(generator.Generator):
+class JointPhase(generator.LandmarksPhase):
     """The phase that minimises Eq. 1 as one.
 
     Eq. 2 and 3 compare Θ_t(L_t) with I_t as before. Eq. 6's made face is Θ_t(Ψ_t(Φ(L_s))) with s ≠ t drawn in each
@@ -55,7 +56,7 @@ class Joint(generator.Generator):
         super().__init__(settings, faces, dtype, earlier)
         self._optimizers["converter"] = converter.make_optimizer(settings.converter_optimizer, settings.steps)
 
-    def _make_converter(self, earlier: Mapping[str, Finished]) -> tuple[Converter, Any]:
+    def _make_converter(self, earlier: Mapping[str, Finished]) -> tuple[ConverterPhase, Any]:
         if "converter" in earlier:
             return super()._make_converter(earlier)
         settings = converter.Settings(
@@ -63,13 +64,13 @@ class Joint(generator.Generator):
             start=self.settings.converter_start,
             weights=self.settings.converter_weights,
         )
-        return Converter(settings, self.faces, jnp.float32, {}), None
+        return ConverterPhase(settings, self.faces, jnp.float32, {}), None
 
     def _initial_converter(self, key: jax.Array, landmarks: generator.Landmarks) -> Any:
         return self.converter.initial(key, landmarks) if self._converter_params is None else self._converter_params
 
     def _generator_loss(
-        self, trained: Any, state: generator.State, batch: Batch, key: jax.Array, *, adversarial: bool
+        self, trained: Any, state: TrainState, batch: Batch, key: jax.Array, *, adversarial: bool
     ) -> tuple[Float[Array, ""], tuple[Metrics, generator.Images]]:
         landmarks, count = batch["landmarks"], len(self.faces.identities)
         shift = partner_shift(key, count)

@@ -15,9 +15,10 @@ from jaxtyping import ArrayLike, Float32
 from lgan_jax import checks
 from lgan_jax.core import FaceInfo
 from lgan_jax.methods.landmarkgan import shape_model
-from lgan_jax.methods.landmarkgan.generator import Generator, State
-from lgan_jax.methods.landmarkgan.reference import ReferenceGenerator
+from lgan_jax.methods.landmarkgan.generator import LandmarksPhase
+from lgan_jax.methods.landmarkgan.reference import ReferencePhase
 from lgan_jax.nn.chunks import detect_in_chunks, in_chunks
+from lgan_jax.training.train_state import TrainState
 
 Target = str | int | np.integer | Sequence[str | int | np.integer] | np.ndarray
 
@@ -35,15 +36,14 @@ class LandmarkGAN:
         none.
     """
 
-    def __init__(self, info: FaceInfo, method: Generator, state: State) -> None:
+    def __init__(self, info: FaceInfo, phase: LandmarksPhase, state: TrainState) -> None:
         """From the phase that trained the generators ("generator" or "joint") and its last state."""
-        self.info, self._method = info, method
-        kept = {"converter": state.params["converter"]}
-        self._state = state.replace(params=kept, optimizers={}, watch=None)  # what only training needs is let go
-        self.constraint = method.settings.constraint
-        self._synthesize, self._detect = jax.jit(method.synthesize), jax.jit(method.detect)
-        self._conversions = {True: jax.jit(method.convert), False: jax.jit(method.unconstrained)}
-        self._clamped = jax.jit(method.clamped)
+        self.info, self._phase = info, phase
+        self._state = state.for_use("converter").replace(variables={})
+        self.constraint = phase.settings.constraint
+        self._synthesize, self._detect = jax.jit(phase.synthesize), jax.jit(phase.detect)
+        self._conversions = {True: jax.jit(phase.convert), False: jax.jit(phase.unconstrained)}
+        self._clamped = jax.jit(phase.clamped)
 
     def convert(
         self, landmarks: ArrayLike, target: Target, constrain: bool = True
@@ -109,7 +109,7 @@ class LandmarkGAN:
             )
         other = copy.copy(self)
         other.info = dataclasses.replace(self.info, identities=(*self.info.identities, name))
-        other._state = jax.jit(self._method.with_person)(self._state, jnp.asarray(images), jnp.asarray(landmarks))
+        other._state = jax.jit(self._phase.with_person)(self._state, jnp.asarray(images), jnp.asarray(landmarks))
         return other
 
     def without_people(self) -> LandmarkGAN:
@@ -117,22 +117,22 @@ class LandmarkGAN:
         self.check_takes_people()
         other = copy.copy(self)
         other.info = dataclasses.replace(self.info, identities=())
-        other._state = self._method.without_people(self._state)
+        other._state = self._phase.without_people(self._state)
         return other
 
     def check_takes_people(self) -> None:
         """Raises `ValueError`, one line, for a run whose people are fixed: `with_person` would refuse any frames."""
-        if not isinstance(self._method, ReferenceGenerator):
+        if not isinstance(self._phase, ReferencePhase):
             raise ValueError(
                 "this run's generator makes only the people it was trained on: train one with "
                 "--config.generator.form=reference (as configs/celebv.py:cpu and :quick do) to add a person"
             )
-        self._method.check_closed_form()
+        self._phase.check_closed_form()
 
     @property
     def in_closed_form(self) -> bool:
         """Whether landmarks are converted by statistics of shape, as `with_driver` needs, not by a trained network."""
-        return self._method.converter is None
+        return self._phase.converter is None
 
     def with_driver(self, landmarks: ArrayLike) -> LandmarkGAN:
         """A model for the landmarks of one driver, known or not, of whom some frames `(k, N, 2)` are given.
@@ -149,7 +149,9 @@ class LandmarkGAN:
         if landmarks.ndim != 3 or not len(landmarks):
             raise ValueError(f"a driver's landmarks have the shape {landmarks.shape}; expected (k, N, 2), k at least 1")
         other = copy.copy(self)
-        other._state = self._state.replace(shape=shape_model.with_driver(self._state.shape, jnp.asarray(landmarks)))
+        frozen = self._state.frozen
+        shape = shape_model.with_driver(frozen["shape"], jnp.asarray(landmarks))
+        other._state = self._state.replace(frozen={**frozen, "shape": shape})
         return other
 
     def detect(self, images: ArrayLike) -> Float32[np.ndarray, "*batch n 2"]:

@@ -18,21 +18,22 @@ from jaxtyping import Array, Bool, Float
 from lgan_jax.core import Batch, FaceInfo, Finished, Metrics, example_keys, folded
 from lgan_jax.landmarks import mirrored
 from lgan_jax.methods.landmarkgan import references, shape_model
-from lgan_jax.methods.landmarkgan.converter import Converter, partner_shift
-from lgan_jax.methods.landmarkgan.generator import Generator, Images, Landmarks, State
+from lgan_jax.methods.landmarkgan.converter import ConverterPhase, partner_shift
+from lgan_jax.methods.landmarkgan.generator import Images, Landmarks, LandmarksPhase
 from lgan_jax.methods.landmarkgan.networks import ReferenceRefiner
 from lgan_jax.methods.landmarkgan.references import Blended
 from lgan_jax.methods.landmarkgan.settings import Settings
 from lgan_jax.nn.initialisers import initial_variables
 from lgan_jax.nn.patch_discriminator import PatchDiscriminator
 from lgan_jax.ops import dsnt
+from lgan_jax.training.train_state import TrainState
 
 _FEWEST = 0.1  # share of the reference frames that a training example is given at least
 _GAIN, _BRIGHTNESS = 0.1, 0.05  # standard deviations of the colors' augmentation, images in [-1, 1]
 _WIDTH = 64  # channels of the refiner at half the image's size where `settings.width` is 1
 
 
-class ReferenceGenerator(Generator):
+class ReferencePhase(LandmarksPhase):
     """The phase that trains the refiner, and one discriminator for all identities, with the detector frozen.
 
     Each step generates every identity t twice. From the landmarks of another identity s, converted to t: these faces
@@ -47,8 +48,8 @@ class ReferenceGenerator(Generator):
         self._generator = ReferenceRefiner(faces.scheme, max(8, round(_WIDTH * settings.width)), dtype)
         self._discriminator = PatchDiscriminator(settings.discriminator_width, dtype)
 
-    def init(self, key: jax.Array, batch: Batch) -> State:
-        """See `core.Method`. Reference frames and statistics are those of `batch`, some frames of each identity."""
+    def init(self, key: jax.Array, batch: Batch) -> TrainState:
+        """See `Phase`. Reference frames and statistics are those of `batch`, some frames of each identity."""
         keys = jax.random.split(key)
         image, landmarks = jnp.asarray(batch["image"]), jnp.asarray(batch["landmarks"])
         blank = jnp.zeros((1, *image.shape[2:]))
@@ -68,7 +69,7 @@ class ReferenceGenerator(Generator):
         known = references.chosen(
             image, landmarks, settings.references, self.faces.scheme, detect, settings.detector_share
         )
-        return state.replace(references=known)
+        return _with_frozen(state, references=known)
 
     @property
     def _owners(self) -> Sequence[str]:
@@ -84,23 +85,23 @@ class ReferenceGenerator(Generator):
         return values.mean(keepdims=True)
 
     def unconstrained(
-        self, state: State, landmarks: Float[Array, "batch n 2"], target: Any
+        self, state: TrainState, landmarks: Float[Array, "batch n 2"], target: Any
     ) -> Float[Array, "batch n 2"]:
         """Anybody's landmarks as the identity of index `target` would have them, wherever they lie."""
         if self.converter is None:
-            return shape_model.convert(state.shape, landmarks, target)
+            return shape_model.convert(state.frozen["shape"], landmarks, target)
         return super().unconstrained(state, landmarks, target)
 
     def synthesize(
-        self, state: State, landmarks: Float[Array, "batch n 2"], target: Any
+        self, state: TrainState, landmarks: Float[Array, "batch n 2"], target: Any
     ) -> Float[Array, "batch size size 3"]:
         """Faces in [-1, 1] of the identity of index `target`, from landmarks converted to it."""
         person = jnp.full((len(landmarks),), target)
-        return self._refined(state.average, self._blend(state, landmarks, person), landmarks)
+        return self._refined(state.ema["generators"], self._blend(state, landmarks, person), landmarks)
 
     def with_person(
-        self, state: State, image: Float[Array, "frames size size 3"], landmarks: Float[Array, "frames n 2"]
-    ) -> State:
+        self, state: TrainState, image: Float[Array, "frames size size 3"], landmarks: Float[Array, "frames n 2"]
+    ) -> TrainState:
         """The state with one more person, the last, of whom these frames are known; nothing is trained.
 
         The frames' anchors are their landmarks: the detector was not trained on this person, and may be far off.
@@ -108,17 +109,18 @@ class ReferenceGenerator(Generator):
         Landmarks are converted to this person in closed form. Raises `ValueError` for a run with a trained converter.
         """
         self.check_closed_form()
-        count = state.references.landmarks.shape[1]
+        references_before, shape = state.frozen["references"], state.frozen["shape"]
+        count = references_before.landmarks.shape[1]
         new = references.chosen(image[:, None], landmarks[:, None], count, self.faces.scheme)
-        known = jax.tree.map(lambda old, one: jnp.concatenate([old, one]), state.references, new)
-        return state.replace(references=known, shape=shape_model.with_person(state.shape, landmarks))
+        known = jax.tree.map(lambda old, one: jnp.concatenate([old, one]), references_before, new)
+        return _with_frozen(state, references=known, shape=shape_model.with_person(shape, landmarks))
 
     def check_closed_form(self) -> None:
         """Raises `ValueError` for a run with a trained converter: nobody can be added to it, nobody taken from it."""
         if self.converter is not None:
             raise ValueError("this run converts landmarks by a trained network, which knows no further person")
 
-    def without_people(self, state: State, blank: int = 0) -> State:
+    def without_people(self, state: TrainState, blank: int = 0) -> TrainState:
         """The state without anybody's frames, mean face and statistics; what is common to all stays as it was.
 
         In their place are so many blank people, of whom everything is 0: checkpoints hold no empty arrays.
@@ -130,17 +132,18 @@ class ReferenceGenerator(Generator):
         def nobody(tree: Any) -> Any:
             return jax.tree.map(lambda x: jnp.zeros((blank, *x.shape[1:]), x.dtype), tree)
 
-        own = {name: nobody(getattr(state.shape, name)) for name in shape_model.OF_PEOPLE}
-        if state.watch is not None:
-            state = state.replace(watch=state.watch.replace(mean_face=nobody(state.watch.mean_face)))
-        return state.replace(references=nobody(state.references), shape=state.shape.replace(**own))
+        shape = state.frozen["shape"]
+        own = {name: nobody(getattr(shape, name)) for name in shape_model.OF_PEOPLE}
+        if watch := state.variables.get("watch"):
+            state = state.with_variables(watch=watch.replace(mean_face=nobody(watch.mean_face)))
+        return _with_frozen(state, references=nobody(state.frozen["references"]), shape=shape.replace(**own))
 
-    def _make_converter(self, earlier: Mapping[str, Finished]) -> tuple[Converter | None, Any]:
+    def _make_converter(self, earlier: Mapping[str, Finished]) -> tuple[ConverterPhase | None, Any]:
         """The converter where the config has that phase; otherwise landmarks are converted in closed form."""
         return super()._make_converter(earlier) if "converter" in earlier else (None, None)
 
     def _generator_loss(
-        self, trained: Any, state: State, batch: Batch, key: jax.Array, *, adversarial: bool
+        self, trained: Any, state: TrainState, batch: Batch, key: jax.Array, *, adversarial: bool
     ) -> tuple[Float[Array, ""], tuple[Metrics, Images]]:
         params, image, own = trained["generators"], batch["image"], batch["landmarks"]
         shift_key, *keys = jax.random.split(key, 4)
@@ -163,7 +166,7 @@ class ReferenceGenerator(Generator):
     def _generated(
         self,
         params: Any,
-        state: State,
+        state: TrainState,
         landmarks: Landmarks,
         own: Landmarks,
         key: jax.Array,
@@ -176,7 +179,7 @@ class ReferenceGenerator(Generator):
         lead = landmarks.shape[:2]
         keys, landmarks, own = self._keys(key, own), _flat(landmarks), _flat(own)
         person = jnp.tile(jnp.arange(lead[1]), lead[0])
-        known = state.references.landmarks[person]
+        known = state.frozen["references"].landmarks[person]
         kept = jax.vmap(lambda each: _subset(each, known.shape[1]))(folded(keys, 0))
         other = jnp.any(known != own[:, None], (-2, -1))
         allowed = jnp.where((kept & other).any(1, keepdims=True), kept & other, other)
@@ -198,7 +201,7 @@ class ReferenceGenerator(Generator):
         shift = _BRIGHTNESS * jax.random.normal(keys[2], (1, 1, 1, 1))
         return jnp.clip((images + 1) * gain - 1 + shift, -1, 1), landmarks, own
 
-    def _made(self, state: State, generators: Any, landmarks: Landmarks) -> Images:
+    def _made(self, state: TrainState, generators: Any, landmarks: Landmarks) -> Images:
         person = jnp.tile(jnp.arange(landmarks.shape[1]), landmarks.shape[0])
         flat = _flat(landmarks)
         made = self._refined(generators, self._blend(state, flat, person), flat)
@@ -208,15 +211,15 @@ class ReferenceGenerator(Generator):
         logits, features = self._discriminator.apply({"params": discriminators}, _flat(image))
         return tuple(x.reshape(*image.shape[:2], *x.shape[1:]) for x in (logits, features))
 
-    def _blend(self, state: State, landmarks: Array, person: Array, allowed: Array | None = None) -> Blended:
+    def _blend(self, state: TrainState, landmarks: Array, person: Array, allowed: Array | None = None) -> Blended:
         if allowed is None:
-            allowed = jnp.ones((len(landmarks), state.references.landmarks.shape[1]), bool)
-        return references.blend(state.references, landmarks, person, allowed, self.faces.scheme)
+            allowed = jnp.ones((len(landmarks), state.frozen["references"].landmarks.shape[1]), bool)
+        return references.blend(state.frozen["references"], landmarks, person, allowed, self.faces.scheme)
 
     def _refined(self, params: Any, blend: Blended, landmarks: Array) -> Array:
         return self._generator.apply({"params": params}, blend.smooth, blend.sharp, landmarks)
 
-    def _each(self, state: State, landmarks: Landmarks) -> Landmarks:
+    def _each(self, state: TrainState, landmarks: Landmarks) -> Landmarks:
         """Landmarks in the place of each identity, converted to it."""
         converted = [self.unconstrained(state, landmarks[:, i], i) for i in range(landmarks.shape[1])]
         return jnp.stack(converted, 1)
@@ -232,6 +235,10 @@ def _subset(key: jax.Array, count: int) -> Bool[Array, " {count}"]:
     """A random subset, of a random size, of so many reference frames."""
     keys = jax.random.split(key)
     return jax.random.uniform(keys[0], (count,)) < jax.random.uniform(keys[1], (1,), minval=_FEWEST)
+
+
+def _with_frozen(state: TrainState, **changed: Any) -> TrainState:
+    return state.replace(frozen={**state.frozen, **changed})
 
 
 def _flat(x: Array) -> Array:

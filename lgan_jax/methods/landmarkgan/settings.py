@@ -7,6 +7,7 @@ import math
 from typing import Literal
 
 from lgan_jax import config, optimizers
+from lgan_jax.losses import adversarial
 
 _AS_PUBLISHED = optimizers.RMSProp(
     learning_rate=6e-5,
@@ -41,7 +42,7 @@ class Settings:
     Attributes:
       form: "landmarks", the paper's Θ_t: a network of its own for each identity, which paints from landmarks alone; or
         "reference": one network for all identities, which refines the identity's own frames warped to the landmarks
-        (see `reference.ReferenceGenerator`). With the second, landmarks are converted in closed form where the config
+        (see `reference.ReferencePhase`). With the second, landmarks are converted in closed form where the config
         lists no converter phase (see `shape_model`).
       references: frames of each identity that the form "reference" keeps in its state.
       detector_share: how far the form "reference" moves the anchors of its frames from the data's landmarks (0) to
@@ -78,14 +79,8 @@ class Settings:
     sigma: float = 1.0
     ema_decay: float = 0.999
 
-    @property
-    def holds_frames(self) -> bool:
-        """Whether the state holds frames of the people."""
-        return self.form == "reference"
-
     def __post_init__(self) -> None:
-        if not 0 <= self.adversarial_start < 1:
-            raise ValueError(f"adversarial_start is {self.adversarial_start}; it must be at least 0 and less than 1")
+        adversarial.check_start(self.adversarial_start)
         if self.references < 2:
             raise ValueError(f"references is {self.references}; it must be at least 2")
         if not 0 <= self.detector_share <= 1:

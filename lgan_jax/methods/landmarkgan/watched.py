@@ -10,27 +10,27 @@ import numpy as np
 import optax
 
 from lgan_jax import optimizers
-from lgan_jax.core import FaceInfo, Metrics
+from lgan_jax.core import Metrics
 from lgan_jax.methods.landmarkgan import health
+from lgan_jax.training.phase import Phase
+from lgan_jax.training.train_state import TrainState, warmed_up
 
 OWN = ("generators", "discriminators")  # entries of the parameters that are watched
 
 
-class Watched:
-    """What the generator phases share: see `health`. The state is a `generator.State`.
+class Watched(Phase):
+    """What the generator phases share: see `health`.
 
     A form with one network for all identities overrides the four members that say how networks are stacked.
     """
 
-    settings: Any
-    faces: FaceInfo
     _optimizers: dict[str, optax.GradientTransformation]
     section = "generator"  # of the config
     worst: ClassVar = health.WORST
     recoverable = frozenset(("l2i", "i2l", "adversarial", "feature_matching", "total", "discriminator"))
 
-    def recover(self, state: Any, metrics: Mapping[str, np.ndarray]) -> tuple[Any, list[str]]:
-        """See `core.Method` and `health.recover`."""
+    def recover(self, state: TrainState, metrics: Mapping[str, np.ndarray]) -> tuple[TrainState, list[str]]:
+        """See `Phase` and `health.recover`."""
         rate = f"--config.{self.section}.optimizer.learning_rate"
         lower = f"with {rate} below {self.settings.optimizer.learning_rate:g}"
         advice = f"train again in another folder {lower}, or with more frames of {{}}"
@@ -38,14 +38,14 @@ class Watched:
         pooled = {name: self._by_network(value) for name, value in metrics.items()}
         stack, unstack = self._stack, self._unstack
         params = {**state.params, **{name: stack(state.params[name]) for name in OWN}}
-        state = state.replace(params=params, average=stack(state.average))
+        state = state.replace(params=params, ema={"generators": stack(state.ema["generators"])})
         state, lines = health.recover(state, pooled, own, self._owners, advice)
         params = {**state.params, **{name: unstack(state.params[name]) for name in OWN}}
-        return state.replace(params=params, average=unstack(state.average)), lines
+        return state.replace(params=params, ema={"generators": unstack(state.ema["generators"])}), lines
 
-    def notes(self, state: Any) -> list[str]:
-        """See `core.Method`: whose generator was restarted."""
-        restarted = np.flatnonzero(np.asarray(state.watch.restarts))
+    def notes(self, state: TrainState) -> list[str]:
+        """See `Phase`: whose generator was restarted."""
+        restarted = np.flatnonzero(np.asarray(state.variables["watch"].restarts))
         return [f"the generator of {self._owners[i]} was restarted at half the learning rate" for i in restarted]
 
     @property
@@ -65,9 +65,9 @@ class Watched:
         """One value for each network, from one for each identity."""
         return values
 
-    def _updated(self, state: Any, gradients: Mapping[str, Any], metrics: Metrics) -> tuple[Any, Metrics]:
+    def _updated(self, state: TrainState, gradients: Mapping[str, Any], metrics: Metrics) -> tuple[TrainState, Metrics]:
         """The state after a step, in which no identity is updated that is not finite; and the step's metrics."""
-        params, moments = dict(state.params), dict(state.optimizers)
+        params, moments, watch = dict(state.params), dict(state.optimizers), state.variables["watch"]
         gradients = {name: self._stack(g) if name in OWN else g for name, g in gradients.items()}
         own = {name: g for name, g in gradients.items() if name in OWN}
         finite = health.finite_updates(own, self._by_network(metrics["total"]))
@@ -75,11 +75,11 @@ class Watched:
             now, old = self._stack(params[name]) if name in own else params[name], moments[name]
             updates, moments[name] = self._optimizers[name].update(gradient, old, now)
             if name in own:
-                updates = health.allowed(updates, state.watch, finite)
+                updates = health.allowed(updates, watch, finite)
                 moments[name] = optimizers.with_moments(moments[name], ~finite, old)
             now = optax.apply_updates(now, updates)
             params[name] = self._unstack(now) if name in own else now
-        average = optimizers.averaged(self.settings.ema_decay, state.step, state.average, params["generators"])
-        watch = state.watch.replace(skipped=state.watch.skipped + (~finite).astype(jnp.int32))
-        state = state.replace(step=state.step + 1, params=params, optimizers=moments, average=average, watch=watch)
+        watch = watch.replace(skipped=watch.skipped + (~finite).astype(jnp.int32))
+        state = state.replace(params=params, optimizers=moments).with_variables(watch=watch)
+        state = state.finished_step(warmed_up(self.settings.ema_decay, state.step))
         return state, health.summarized(metrics, finite)

@@ -20,10 +20,11 @@ from lgan_jax.methods.projection.discriminator import ResidualBlock
 from lgan_jax.methods.projection.losses import landmark_weights
 from lgan_jax.methods.projection.networks import Image
 from lgan_jax.methods.projection.projector import Projector, Seer, Settings
-from lgan_jax.methods.projection.stylegan2 import State, StyleGAN2
+from lgan_jax.methods.projection.stylegan2 import StyleGAN2Phase
 from lgan_jax.nn import lpips
 from lgan_jax.nn.chunks import detect_in_chunks, in_chunks
 from lgan_jax.ops import dsnt
+from lgan_jax.training.train_state import TrainState
 
 # Where a run's networks see. At a landmark weight of 0.1 the look is lost on drawn faces. A network trained for
 # minutes makes faces of styles that it knows alone; from their mean, or in large steps, a search often ends at another
@@ -38,14 +39,16 @@ class Sampled(NamedTuple):
     image: Float32[np.ndarray, "batch size size 3"]
 
 
-class StyledFaces:
+class StyleGAN2:
     """Makes faces, finds their landmarks, and projects: the look of one face, the landmarks of another.
 
     Attributes:
       info: the scheme and size of what it was trained on.
     """
 
-    def __init__(self, info: FaceInfo, method: StyleGAN2, state: State, detector: Finished | None = None) -> None:
+    def __init__(
+        self, info: FaceInfo, phase: StyleGAN2Phase, state: TrainState, detector: Finished | None = None
+    ) -> None:
         """From the phase that trained the networks and its last state, and the detector's.
 
         Raises `ValueError` without a detector.
@@ -53,12 +56,12 @@ class StyledFaces:
         if detector is None:
             raise ValueError("this run has no landmark detector: name the phases detector and stylegan2 in its config")
         self.info = info
-        self._method, self._variables = method, method.variables(state)
+        self._phase, self._variables = phase, phase.variables(state)
         self._discriminator = {"params": state.params["discriminator"]}
-        self._heatmaps, self._detector = detector.method.heatmaps, detector.method.weights(detector.state)
-        self._sigma = detector.method.settings.sigma
+        self._heatmaps, self._detector = detector.phase.heatmaps, detector.phase.weights(detector.state)
+        self._sigma = detector.phase.settings.sigma
         self._height = 2 * math.pi * self._sigma**2  # a bell that sums to 1, times this, is 1 high, as FAN's maps are
-        self._generate, self._look = jax.jit(method.generator.apply), jax.jit(self._features)
+        self._generate, self._look = jax.jit(phase.generator.apply), jax.jit(self._features)
         self._detect = jax.jit(lambda weights, image: _located(self._heatmaps(weights, image)))
 
     @property
@@ -79,11 +82,11 @@ class StyledFaces:
     @property
     def places(self) -> int:
         """How many places of the generator take a style."""
-        return self._method.generator.places
+        return self._phase.generator.places
 
     def sample(self, seed: int, count: int, truncation: float = 1.0, truncation_cutoff: int | None = None) -> Sampled:
         """The first `count` faces of a seed; each depends on the seed and its own number alone. See `generate`."""
-        key, latent = jax.random.key(seed), self._method.settings.z_dim
+        key, latent = jax.random.key(seed), self._phase.settings.z_dim
         keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(count, dtype=jnp.uint32))
         z = np.asarray(jax.vmap(lambda key: jax.random.normal(key, (latent,)))(keys))
         return Sampled(z, self.generate(z, truncation, truncation_cutoff))
@@ -101,7 +104,7 @@ class StyledFaces:
 
         Raises `ValueError` for z of another shape or not finite, and for a cutoff that is no number of places.
         """
-        z = checks.array("the numbers z", z, (None, self._method.settings.z_dim))
+        z = checks.array("the numbers z", z, (None, self._phase.settings.z_dim))
         cutoff = self.places if truncation_cutoff is None else truncation_cutoff
         if not 0 <= cutoff <= self.places:
             raise ValueError(f"truncation_cutoff is {cutoff}; it must be from 0 to {self.places}, the places of styles")
@@ -137,7 +140,7 @@ class StyledFaces:
           say: is told what a user should know.
         """
         return Projector(
-            (self._method.generator, self._variables),
+            (self._phase.generator, self._variables),
             Seer(self._features, self._discriminator),
             Seer(lambda weights, image: self._height * self._heatmaps(weights, image), self._detector),
             landmark_weights(self.scheme, weights),
@@ -154,7 +157,7 @@ class StyledFaces:
         Features of every place divided by their norm, and by the root of the number of places and of blocks: the
         distance of two pictures is the mean squared distance of such directions, from 0 to 4.
         """
-        network = self._method.discriminator.clone(group=1)  # any number of pictures; the blocks know of no group
+        network = self._phase.discriminator.clone(group=1)  # any number of pictures; the blocks know of no group
         _, seen = network.apply(variables, image, capture_intermediates=_is_block, mutable=["intermediates"])
         maps = [each["__call__"][0].astype(jnp.float32) for each in seen["intermediates"].values()]
         return [lpips.directions(x) / math.sqrt(len(maps)) for x in maps]

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, Literal
 
-import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
@@ -24,6 +23,8 @@ from lgan_jax.losses import adversarial
 from lgan_jax.methods.projection import losses
 from lgan_jax.methods.projection.discriminator import Discriminator, group_for
 from lgan_jax.methods.projection.networks import REDUCED, Generator, Image, Style, Styles, channels, noise_sides
+from lgan_jax.training.phase import Phase
+from lgan_jax.training.train_state import TrainState
 
 R1, PATH = "r1", "path"  # what a step can do beside
 _ROWS = 8  # of the pictures to look at
@@ -95,32 +96,13 @@ class Settings:
             )
 
 
-@flax.struct.dataclass
-class State:
-    """Everything that training changes.
+class StyleGAN2Phase(Phase):
+    """The phase that trains the generator and the discriminator.
 
-    Attributes:
-      step: of this phase.
-      params: of `generator` and `discriminator`.
-      buffers: the generator's: the mean style, and the noise maps that are used where none are given.
-      optimizers: the states of both.
-      average: the parameters of the generator that is used.
-      paths: the mean path length.
-      r1, path: the penalties, without their weights, when they were last computed.
+    Its state has their `params` and the EMA of `generator`; and the variables `buffers`, the generator's: `w_avg`, and
+    the noise maps that are used where none are given; `path_mean`, the mean path length; and `r1` and `path`, the
+    penalties, without their weights, when they were last computed.
     """
-
-    step: Any  # scalar int32
-    params: dict[str, Any]
-    buffers: Any
-    optimizers: dict[str, Any]
-    average: Any
-    paths: Any
-    r1: Any
-    path: Any
-
-
-class StyleGAN2:
-    """The phase that trains the generator and the discriminator."""
 
     Settings = Settings
     grouping = "single"
@@ -131,8 +113,7 @@ class StyleGAN2:
 
         Raises `ValueError` for pictures of a size that the networks cannot take.
         """
-        del earlier
-        self.settings, self.faces = settings, faces
+        super().__init__(settings, faces, dtype, earlier)
         reduced = settings.num_fp16_res if dtype == REDUCED else 0
         how = {"reduced": reduced, "clamp": _CLAMP if settings.num_fp16_res else None}
         maps = channels(faces.size, settings.channel_base, settings.channel_max)
@@ -143,13 +124,13 @@ class StyleGAN2:
             "discriminator": _lazy(settings, settings.d_reg_interval),
         }
 
-    def turn(self, step: int) -> tuple[str, ...]:
-        """See `core.Method`: the regularisations that the step after `step` others does."""
+    def step_variant(self, step: int) -> tuple[str, ...]:
+        """See `Phase`: the regularisations that the step after `step` others does."""
         every = {R1: self.settings.d_reg_interval, PATH: self.settings.g_reg_interval}
         return tuple(name for name, steps in every.items() if steps and step % steps == 0)
 
-    def init(self, key: jax.Array, batch: Batch) -> State:
-        """See `core.Method`."""
+    def init(self, key: jax.Array, batch: Batch) -> TrainState:
+        """See `Phase`."""
         del batch
         one, other = map(_compiled_soon, jax.random.split(key))
         size = self.faces.size
@@ -158,21 +139,13 @@ class StyleGAN2:
             "generator": variables["params"],
             "discriminator": self.discriminator.init(other, jnp.zeros((1, size, size, 3)))["params"],
         }
-        return State(
-            step=jnp.zeros((), jnp.int32),
-            params=params,
-            buffers=variables["buffers"],
-            optimizers={name: self._optimizers[name].init(params[name]) for name in params},
-            average=jax.tree.map(jnp.copy, params["generator"]),
-            paths=jnp.zeros(()),
-            r1=jnp.zeros(()),
-            path=jnp.zeros(()),
-        )
+        scalars = {name: jnp.zeros(()) for name in ("path_mean", R1, PATH)}
+        return TrainState.create(params, self._optimizers, ("generator",), {"buffers": variables["buffers"], **scalars})
 
     def train_step(
-        self, state: State, batch: Batch, key: jax.Array, turn: tuple[str, ...] = ()
-    ) -> tuple[State, Metrics]:
-        """See `core.Method`; `turn` is what `turn` gives. Both networks learn from the same made pictures.
+        self, state: TrainState, batch: Batch, key: jax.Array, variant: Hashable = ()
+    ) -> tuple[TrainState, Metrics]:
+        """See `Phase`. Both networks learn from the same made pictures.
 
         Metrics: generator and discriminator (losses), real and made (mean logits), r1 and path (penalties without their
         weights, when last computed).
@@ -180,78 +153,75 @@ class StyleGAN2:
         keys = example_keys(jax.random.fold_in(key, 0), len(batch["image"]))
         image = self._mirrored(jnp.asarray(batch["image"]), folded(keys, 0))
         state, metrics = self._adversarial(state, image, folded(keys, 1))
-        if PATH in turn:
+        if PATH in variant:
             half = example_keys(jax.random.fold_in(key, 1), max(1, len(image) // 2))
             state = self._regularised_path(state, half)
-        if R1 in turn:
+        if R1 in variant:
             state = self._regularised_r1(state, image, folded(keys, 2))
-        kept = self._kept(state.step)
-        average = optax.incremental_update(state.params["generator"], state.average, 1 - kept)
-        return state.replace(step=state.step + 1, average=average), {**metrics, "r1": state.r1, "path": state.path}
+        metrics = {**metrics, **{name: state.variables[name] for name in (R1, PATH)}}
+        return state.finished_step(self._ema_decay(state.step)), metrics
 
-    def eval_step(self, state: State, batch: Batch) -> Metrics:
-        """See `core.Method`. Mean logits: real, of validation faces; made, of the averaged generator's."""
+    def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
+        """See `Phase`. Mean logits: real, of validation faces; made, of the generator's EMA."""
         image = jnp.asarray(batch["image"])
         made = self.shown(state, len(image))
         whole = self.discriminator.clone(group=group_for(len(image), self.settings.mbstd_group_size))
         variables = {"params": state.params["discriminator"]}
         return {name: whole.apply(variables, x).mean() for name, x in (("real", image), ("made", made))}
 
-    def pictures(self, state: State, batch: Batch) -> Mapping[str, Array]:
-        """See `core.Method`: a real face, a made one, and the same nearer to the mean style, in a row."""
+    def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
+        """See `Phase`: a real face, a made one, and the same nearer to the mean style, in a row."""
         image = jnp.asarray(batch["image"])[:_ROWS]
         made = [self.shown(state, len(image), truncation) for truncation in (1.0, _TRUNCATION)]
         return {"faces": jnp.stack([image, *made], 1)}
 
-    def shown(self, state: State, count: int, truncation: float = 1.0) -> Image:
-        """Always the same latents' pictures, by the averaged generator and its own noise maps."""
+    def shown(self, state: TrainState, count: int, truncation: float = 1.0) -> Image:
+        """Always the same latents' pictures, by the generator's EMA and its own noise maps."""
         z = jax.random.normal(jax.random.key(0), (count, self.settings.z_dim))
         return self.generator.apply(self.variables(state), z, truncation=truncation)
 
-    def variables(self, state: State) -> Any:
+    def variables(self, state: TrainState) -> Any:
         """What the generator that is used needs of a state."""
-        return {"params": state.average, "buffers": state.buffers}
+        return {"params": state.ema["generator"], "buffers": state.variables["buffers"]}
 
-    def _adversarial(self, state: State, image: Image, keys: jax.Array) -> tuple[State, Metrics]:
+    def _adversarial(self, state: TrainState, image: Image, keys: jax.Array) -> tuple[TrainState, Metrics]:
         """One step of each network, against the other as it was."""
 
-        def of_generator(params: Any):
-            made, style = self._made({"params": params, "buffers": state.buffers}, keys)
-            return self._loss_of_generator(state.params, image, made), (made, style)
+        def generator_loss(params: Any):
+            made, style = self._made(self._generator_variables(params, state), keys)
+            loss = self._loss_of_generator(state.params, image, made)
+            return loss, ({"generator": loss, "style": style.mean(0)}, made)
 
-        def of_discriminator(params: Any):
-            real, of_made = (self._judged({"discriminator": params}, x) for x in (image, made))
-            return self._loss_of_discriminator(real, of_made), {"real": real.mean(), "made": of_made.mean()}
+        def discriminator_loss(params: Any):
+            real, of_made = (self._judged(params, x) for x in (image, made))
+            loss = self._loss_of_discriminator(real, of_made)
+            return loss, ({"real": real.mean(), "made": of_made.mean(), "discriminator": loss}, None)
 
-        (loss, (made, style)), slopes = jax.value_and_grad(of_generator, has_aux=True)(state.params["generator"])
+        after, of_generator, made = state.descend(self._optimizers, generator_loss, "generator")
         made = jax.lax.stop_gradient(made)
-        gradients = jax.value_and_grad(of_discriminator, has_aux=True)(state.params["discriminator"])
-        (other, metrics), other_slopes = gradients
-        found = {"slopes": {"generator": slopes, "discriminator": other_slopes}, "style": style.mean(0)}
-        metrics = {**metrics, "generator": loss, "discriminator": other}
-        found, metrics = jax.lax.pmean((found, metrics), DATA_AXIS)
-        mean = state.buffers["mapping"]["w_avg"]
-        mean = _MEAN_STYLE * mean + (1 - _MEAN_STYLE) * found["style"]
-        state = state.replace(buffers={**state.buffers, "mapping": {"w_avg": mean}})
-        return self._stepped(state, found["slopes"]), metrics
+        after, of_discriminator, _ = after.descend(self._optimizers, discriminator_loss, "discriminator")
+        buffers = state.variables["buffers"]
+        mean = _MEAN_STYLE * buffers["mapping"]["w_avg"] + (1 - _MEAN_STYLE) * of_generator.pop("style")
+        after = after.with_variables(buffers={**buffers, "mapping": {"w_avg": mean}})
+        return after, {**of_discriminator, **of_generator}
 
-    def _regularised_path(self, state: State, keys: jax.Array) -> State:
+    def _regularised_path(self, state: TrainState, keys: jax.Array) -> TrainState:
         """A step of the generator down E[(‖Jᵀy‖ − a)²], a the running mean (Eq. 4)."""
 
         def loss(params: Any):
-            variables = {"params": params, "buffers": state.buffers}
+            variables = self._generator_variables(params, state)
             shape = (self.faces.size, self.faces.size, 3)
             styles, noise, drawn = self._styles(variables, keys, math.prod(shape))
             direction = drawn.reshape(len(keys), *shape)
             lengths = losses.path_lengths(lambda x: self._draw(variables, x, noise), styles, direction)
             mean = jax.lax.pmean(jax.lax.stop_gradient(lengths.mean()), DATA_AXIS)
-            paths = state.paths + _PATHS * (mean - state.paths)
-            penalty = jnp.mean((lengths - paths) ** 2)
-            return self.settings.pl_weight * self.settings.g_reg_interval * penalty, (paths, penalty)
+            path_mean = state.variables["path_mean"]
+            path_mean = path_mean + _PATHS * (mean - path_mean)
+            penalty = jnp.mean((lengths - path_mean) ** 2)
+            return self.settings.pl_weight * self.settings.g_reg_interval * penalty, ({PATH: penalty}, path_mean)
 
-        slopes, (paths, penalty) = jax.grad(loss, has_aux=True)(state.params["generator"])
-        slopes, penalty = jax.lax.pmean((slopes, penalty), DATA_AXIS)
-        return self._stepped(state, {"generator": slopes}).replace(paths=paths, path=penalty)
+        state, penalty, path_mean = state.descend(self._optimizers, loss, "generator")
+        return state.with_variables(path_mean=path_mean, **penalty)
 
     def _loss_of_generator(self, params: Any, image: Image, made: Image) -> Array:
         if self.settings.loss == "relativistic":
@@ -263,29 +233,21 @@ class StyleGAN2:
             return adversarial.relativistic(real, made)
         return adversarial.logistic_discriminator(real, made)
 
-    def _regularised_r1(self, state: State, image: Image, keys: jax.Array) -> State:
+    def _regularised_r1(self, state: TrainState, image: Image, keys: jax.Array) -> TrainState:
         """A step of the discriminator down γ/2·E[‖∇D(x)‖²], at real pictures, and for the relativistic loss at made."""
         pictures = [image]
         if self.settings.loss == "relativistic":
-            pictures.append(self._made({"params": state.params["generator"], "buffers": state.buffers}, keys)[0])
+            pictures.append(self._made(self._generator_variables(state.params, state), keys)[0])
 
         def loss(params: Any):
-            penalty = sum(
-                adversarial.r1_penalty(lambda x: self._judged({"discriminator": params}, x), x) for x in pictures
-            )
-            return 0.5 * self.settings.r1_gamma * self.settings.d_reg_interval * penalty, penalty
+            penalty = sum(adversarial.r1_penalty(lambda x: self._judged(params, x), x) for x in pictures)
+            return 0.5 * self.settings.r1_gamma * self.settings.d_reg_interval * penalty, ({R1: penalty}, None)
 
-        found = jax.grad(loss, has_aux=True)(state.params["discriminator"])
-        slopes, penalty = jax.lax.pmean(found, DATA_AXIS)
-        return self._stepped(state, {"discriminator": slopes}).replace(r1=penalty)
+        state, penalty, _ = state.descend(self._optimizers, loss, "discriminator")
+        return state.with_variables(**penalty)
 
-    def _stepped(self, state: State, slopes: Mapping[str, Any]) -> State:
-        """One step of the networks that `slopes` has gradients of."""
-        params, states = dict(state.params), dict(state.optimizers)
-        for name, gradients in slopes.items():
-            updates, states[name] = self._optimizers[name].update(gradients, states[name], params[name])
-            params[name] = optax.apply_updates(params[name], updates)
-        return state.replace(params=params, optimizers=states)
+    def _generator_variables(self, params: Mapping[str, Any], state: TrainState) -> dict[str, Any]:
+        return {"params": params["generator"], "buffers": state.variables["buffers"]}
 
     def _made(self, variables: Any, keys: jax.Array) -> tuple[Image, Style]:
         """Pictures with new noise, and the styles of their first latents."""
@@ -331,8 +293,8 @@ class StyleGAN2:
         mirror = jax.vmap(jax.random.bernoulli)(keys)
         return jnp.where(mirror[:, None, None, None], image[:, :, ::-1], image)
 
-    def _kept(self, step: Array) -> Array:
-        """How much of the average is kept at the step after `step` others."""
+    def _ema_decay(self, step: Array) -> Array:
+        """The decay of the generator's EMA at the step after `step` others."""
         settings = self.settings
         half = jnp.float32(settings.ema_nimg)
         if settings.ema_rampup is not None:

@@ -27,7 +27,7 @@ from lgan_jax.evaluation.report import ReportImage
 from lgan_jax.evaluation.tables import Column, Table, measured_rows
 from lgan_jax.media.images import to_bytes, to_floats
 from lgan_jax.methods.began.evaluation.metrics import Measured
-from lgan_jax.methods.detector.method import Detector
+from lgan_jax.methods.detector.phases import DetectorPhase
 from lgan_jax.metrics.lmk import error_per_landmark
 from lgan_jax.nn.chunks import in_chunks
 from lgan_jax.training import parallel
@@ -151,7 +151,7 @@ class _Training:
         optimizer = optimizers.Adam(learning_rate=settings.learning_rate, schedule=schedule)
         fields = {name: getattr(settings, name) for name in ("steps", "batch_size", "width", "depth")}
         self._settings, self._info, self._tested = settings, data.info, as_batch(tested)
-        self._method = Detector(Detector.Settings(optimizer=optimizer, **fields), data.info, jnp.float32, {})
+        self._method = DetectorPhase(DetectorPhase.Settings(optimizer=optimizer, **fields), data.info, jnp.float32, {})
         self._init = jax.jit(self._method.init)
         self._detect = jax.jit(self._method.landmarks)
         self._step = parallel.spread(self._stepped)

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, Literal
 
-import flax.struct
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Float
 
 from lgan_jax import config, optimizers
@@ -24,6 +22,8 @@ from lgan_jax.nn.initialisers import initial_variables
 from lgan_jax.ops import augment, dsnt
 from lgan_jax.ops.heatmaps import with_dots
 from lgan_jax.ops.norms import safe_norm
+from lgan_jax.training.phase import Phase
+from lgan_jax.training.train_state import TrainState
 
 _OPTIMIZER = optimizers.RMSProp(
     learning_rate=2.5e-4, schedule=optimizers.Step(factor=0.1, every=20_000, final_learning_rate=1e-6)
@@ -66,17 +66,8 @@ class Settings:
         config.within(self, 0, math.inf, "regulariser_weight")
 
 
-@flax.struct.dataclass
-class State:
-    """Everything that training changes. `weights` holds Flax's collections `params` and `batch_stats`."""
-
-    step: Any  # scalar int32
-    weights: Any
-    optimizer: Any
-
-
-class Detector:
-    """The phase that trains Ω."""
+class DetectorPhase(Phase):
+    """The phase that trains Ω. Its state has the variables `batch_stats`, of batch normalization."""
 
     Settings = Settings
     grouping = "single"
@@ -84,54 +75,51 @@ class Detector:
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
         """`dtype` is what to compute in; of `earlier` phases none is needed."""
-        del earlier
-        self.settings, self.faces = settings, faces
+        super().__init__(settings, faces, dtype, earlier)
         self._network = HeatmapDetector(faces.scheme.count, settings.width, settings.depth, dtype)
-        self._optimizer = optimizers.make(settings.optimizer, settings.steps)
+        self._optimizers = {"detector": optimizers.make(settings.optimizer, settings.steps)}
 
-    def init(self, key: jax.Array, batch: Batch) -> State:
-        """See `core.Method`."""
+    def init(self, key: jax.Array, batch: Batch) -> TrainState:
+        """See `Phase`."""
         image, _ = _flat(batch)
-        weights = initial_variables(self._network, key, image[:1])
-        return State(jnp.zeros((), jnp.int32), weights, self._optimizer.init(weights["params"]))
+        weights = dict(initial_variables(self._network, key, image[:1]))
+        return TrainState.create({"detector": weights.pop("params")}, self._optimizers, variables=weights)
 
-    def train_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
-        """See `core.Method`. Metrics: total, distance (DSNT's frame, the picture is 2 wide), regulariser."""
+    def train_step(
+        self, state: TrainState, batch: Batch, key: jax.Array, variant: Hashable = None
+    ) -> tuple[TrainState, Metrics]:
+        """See `Phase`. Metrics: total, distance (DSNT's frame, the picture is 2 wide), regulariser."""
         image, landmarks = self._augmented(*_flat(batch), key)
 
         def loss(params: Any):
             heatmaps, changed = self._network.apply(
-                {**state.weights, "params": params}, image, train=True, mutable=["batch_stats"]
+                {**state.variables, "params": params["detector"]}, image, train=True, mutable=["batch_stats"]
             )
             metrics = self._losses(heatmaps, landmarks, DATA_AXIS)
             return metrics["total"], (metrics, changed["batch_stats"])
 
-        gradients, (metrics, statistics) = jax.grad(loss, has_aux=True)(state.weights["params"])
-        gradients, metrics = jax.lax.pmean((gradients, metrics), DATA_AXIS)
-        params = state.weights["params"]
-        updates, optimizer = self._optimizer.update(gradients, state.optimizer, params)
-        weights = {"params": optax.apply_updates(params, updates), "batch_stats": statistics}
-        return State(state.step + 1, weights, optimizer), metrics
+        state, metrics, statistics = state.descend(self._optimizers, loss, "detector")
+        return state.with_variables(batch_stats=statistics).finished_step(), metrics
 
-    def eval_step(self, state: State, batch: Batch) -> Metrics:
-        """See `core.Method`. Metrics: nme (mean distance over the distance between the eyes' outer corners), total."""
+    def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
+        """See `Phase`. Metrics: nme (mean distance over the distance between the eyes' outer corners), total."""
         image, landmarks = _flat(batch)
-        heatmaps = self._network.apply(state.weights, image)
+        heatmaps = self._network.apply(self.weights(state), image)
         found = dsnt.to_landmarks(dsnt.dsnt(heatmaps))
         error = safe_norm(found - landmarks).mean(-1) / inter_ocular(landmarks, self.faces.scheme)
         return {"nme": error.mean(), "total": self._losses(heatmaps, landmarks)["total"]}
 
-    def pictures(self, state: State, batch: Batch) -> Mapping[str, Array]:
-        """See `core.Method`: a picture with its own landmarks (green), and with those found (yellow), in each row."""
+    def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
+        """See `Phase`: a picture with its own landmarks (green), and with those found (yellow), in each row."""
         image, landmarks = (x[:8] for x in _flat(batch))
         image = 2 * image - 1
         found = self.landmarks(self.weights(state), image)
         columns = [with_dots(image, landmarks), with_dots(image, found, (1.0, 1.0, -1.0))]
         return {"detected": jnp.stack(columns, 1)}
 
-    def weights(self, state: State) -> Any:
+    def weights(self, state: TrainState) -> Any:
         """What `heatmaps` needs of a state."""
-        return state.weights
+        return {**state.variables, "params": state.params["detector"]}
 
     def heatmaps(
         self, weights: Any, image: Float[Array, "batch height width 3"]

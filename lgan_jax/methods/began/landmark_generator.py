@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
-import flax.struct
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Bool, Float
 
 from lgan_jax import config, optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys
 from lgan_jax.landmarks import inter_ocular
 from lgan_jax.methods.began import losses
-from lgan_jax.methods.began.inverse import generator_of
 from lgan_jax.methods.began.networks import LATENT, LandmarkGenerator, Latent
 from lgan_jax.nn.initialisers import initial_variables
 from lgan_jax.ops import dsnt
 from lgan_jax.ops.heatmaps import with_dots
 from lgan_jax.ops.norms import safe_norm
+from lgan_jax.training.phase import Phase
+from lgan_jax.training.train_state import TrainState
 
 _ROWS = 8  # of the pictures to look at
 _ADAM = optimizers.Adam(learning_rate=3e-4)
@@ -54,81 +53,79 @@ class Settings:
         config.within(self, 0, math.inf, "noise")
 
 
-@flax.struct.dataclass
-class State:
-    """Everything that training changes."""
+class LandmarkGeneratorPhase(Phase):
+    """The phase that trains L-Gen, its `landmark_generator`.
 
-    step: Any  # scalar int32
-    params: Any
-    optimizer: Any
-
-
-class Landmarks:
-    """The phase that trains L-Gen."""
+    Its state has, frozen, the `z` of the training images, which of them are `known`, and BEGAN's `networks`.
+    """
 
     Settings = Settings
     grouping = "single"
     keys = ("image", "landmarks", "index")
-    looks_at = "train"  # there is no z of validation pictures
+    eval_split = "train"  # there is no z of validation pictures
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
         """It computes in float32. Of `earlier` phases `began` and `inverse` are needed: `ValueError` without them."""
-        del dtype
         if missing := [name for name in ("began", "inverse") if name not in earlier]:
             raise ValueError(f"the landmark_generator phase needs {missing[0]} before it in config.phases")
-        self.settings, self.faces = settings, faces
-        self._z, error = (jnp.asarray(x) for x in (earlier["inverse"].state.z, earlier["inverse"].state.error))
-        self._known = error >= 0  # of the others no z was found: theirs are 0, and teach nothing
-        self._began, self._generator = earlier["began"].method, generator_of(earlier["began"])
+        super().__init__(settings, faces, dtype, earlier)
+        found = earlier["inverse"].state.variables
+        self._began, state = earlier["began"]
+        self._frozen = {
+            "z": jnp.asarray(found["z"]),
+            "known": jnp.asarray(found["error"]) >= 0,  # of the others no z was found: theirs are 0, and teach nothing
+            "networks": self._began.networks(state),
+        }
         self._network = LandmarkGenerator(faces.scheme.count)
-        self._optimizer = optimizers.make(settings.optimizer, settings.steps)
+        self._optimizers = {"landmark_generator": optimizers.make(settings.optimizer, settings.steps)}
 
-    def init(self, key: jax.Array, batch: Batch) -> State:
-        """See `core.Method`."""
+    def init(self, key: jax.Array, batch: Batch) -> TrainState:
+        """See `Phase`."""
         del batch
         params = initial_variables(self._network, key, jnp.zeros((1, LATENT)))["params"]
-        return State(jnp.zeros((), jnp.int32), params, self._optimizer.init(params))
+        return TrainState.create({"landmark_generator": params}, self._optimizers, frozen=self._frozen)
 
-    def train_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
-        """See `core.Method`. Metrics: squares (Eq. 4), over the images whose z was found, on whichever device."""
-        z, known = self._of(batch)
+    def train_step(
+        self, state: TrainState, batch: Batch, key: jax.Array, variant: Hashable = None
+    ) -> tuple[TrainState, Metrics]:
+        """See `Phase`. Metrics: squares (Eq. 4), over the images whose z was found, on whichever device."""
+        z, known = self._of(state, batch)
         if self.settings.noise:
             keys = example_keys(key, len(z))
             z = z + self.settings.noise * jax.vmap(lambda key: jax.random.normal(key, (LATENT,)))(keys)
 
         def loss(params: Any):
-            found = self._network.apply({"params": params}, z)
+            found = self._network.apply({"params": params["landmark_generator"]}, z)
             squares = dsnt.average(losses.landmarks(found, jnp.asarray(batch["landmarks"])), known, DATA_AXIS)
-            return squares, {"squares": squares}
+            return squares, ({"squares": squares}, None)
 
-        gradients, metrics = jax.lax.pmean(jax.grad(loss, has_aux=True)(state.params), DATA_AXIS)
-        updates, moments = self._optimizer.update(gradients, state.optimizer, state.params)
-        return State(state.step + 1, optax.apply_updates(state.params, updates), moments), metrics
+        state, metrics, _ = state.descend(self._optimizers, loss, "landmark_generator")
+        return state.finished_step(), metrics
 
-    def eval_step(self, state: State, batch: Batch) -> Metrics:
-        """See `core.Method`. Metrics: nme (mean distance over the distance between the eyes' outer corners), squares.
+    def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
+        """See `Phase`. Metrics: nme (mean distance over the distance between the eyes' outer corners), squares.
 
         Of training images whose z was found: see the module.
         """
-        z, known = self._of(batch)
+        z, known = self._of(state, batch)
         found, true = self.landmarks(state, z), jnp.asarray(batch["landmarks"])
         error = safe_norm(found - true).mean(-1) / inter_ocular(true, self.faces.scheme)
         figures = {"nme": error, "squares": losses.landmarks(found, true)}
         return {name: dsnt.average(values, known) for name, values in figures.items()}
 
-    def pictures(self, state: State, batch: Batch) -> Mapping[str, Array]:
-        """See `core.Method`: a training picture with its landmarks (green), the made face of its z with those made."""
+    def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
+        """See `Phase`: a training picture with its landmarks (green), the made face of its z with those made."""
         batch = {name: jnp.asarray(batch[name])[:_ROWS] for name in self.keys}
-        z, _ = self._of(batch)
-        made = jnp.clip(self._began.generate(self._generator, z), -1, 1)
+        z, _ = self._of(state, batch)
+        made = jnp.clip(self._began.generate(state.frozen["networks"], z), -1, 1)
         made = with_dots(made, self.landmarks(state, z), (1.0, 1.0, -1.0))
         return {"landmarks": jnp.stack([with_dots(batch["image"], batch["landmarks"]), made], 1)}
 
-    def landmarks(self, state: State, z: Latent) -> Float[Array, "batch n 2"]:
+    def landmarks(self, state: TrainState, z: Latent) -> Float[Array, "batch n 2"]:
         """Landmarks in [0, 1] of the faces that the generator makes of z."""
-        return self._network.apply({"params": state.params}, z)
+        return self._network.apply({"params": state.params["landmark_generator"]}, z)
 
-    def _of(self, batch: Batch) -> tuple[Latent, Bool[Array, " batch"]]:
+    def _of(self, state: TrainState, batch: Batch) -> tuple[Latent, Bool[Array, " batch"]]:
         """The z of training images, and whether they were found."""
         index = jnp.asarray(batch["index"])
-        return self._z[index], self._known[index]
+        return state.frozen["z"][index], state.frozen["known"][index]

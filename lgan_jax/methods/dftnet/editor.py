@@ -6,7 +6,7 @@ A step is some updates of the discriminator, each on its own part of the batch, 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, Literal
 
 import jax
@@ -17,9 +17,10 @@ from lgan_jax import optimizers
 from lgan_jax.core import Batch, FaceInfo, Finished, Metrics, example_keys, folded
 from lgan_jax.losses import adversarial
 from lgan_jax.methods.dftnet import editing, losses
-from lgan_jax.methods.dftnet.editing import OPTIMIZER, Editing, Image, Keys, State, Units, targets
+from lgan_jax.methods.dftnet.editing import OPTIMIZER, EditingPhase, Image, Keys, Units, targets
 from lgan_jax.methods.dftnet.networks import GANimation
 from lgan_jax.methods.dftnet.regressor import augmented
+from lgan_jax.training.train_state import TrainState
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Settings(editing.Settings):
             )
 
 
-class Editor(Editing):
+class EditorPhase(EditingPhase):
     """The phase that trains G and D of DFT-Net."""
 
     Settings = Settings
@@ -51,7 +52,7 @@ class Editor(Editing):
     over_map: Literal["mean", "sum"] = "mean"  # see `adversarial.gradient_penalty`
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
-        """See `Editing`; of `earlier` phases the regressor and the last of those `before` are taken up."""
+        """See `EditingPhase`; of `earlier` phases the regressor and the last of those `before` are taken up."""
         trained = {
             "generator": optimizers.make(settings.optimizer, settings.steps),
             "discriminator": optimizers.make(
@@ -61,8 +62,10 @@ class Editor(Editing):
         generators = [finished for name, finished in earlier.items() if name in self.before]
         super().__init__(settings, faces, dtype, earlier.get("regressor"), (generators or [None])[-1], trained)
 
-    def train_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
-        """See `core.Method`.
+    def train_step(
+        self, state: TrainState, batch: Batch, key: jax.Array, variant: Hashable = None
+    ) -> tuple[TrainState, Metrics]:
+        """See `Phase`.
 
         Metrics: wasserstein (how much higher D_A puts real faces), gradient_penalty and condition_real of the last of
         the discriminator's updates; adversarial, condition, cycle, total_variation, attention and total of the
@@ -75,7 +78,7 @@ class Editor(Editing):
         for part in parts:  # unrolled: convolutions inside XLA's loops are slow on a CPU
             state, metrics = self._update_discriminator(state, *part)
         state, of_generator = self._update_generator(state, *parts[-1])
-        return state.replace(step=state.step + 1), {**metrics, **of_generator}
+        return state, {**metrics, **of_generator}
 
     def _dealt(self, image: Image, units: Units, key: jax.Array) -> list[tuple[Array, Array, Keys]]:
         """This device's share of the batch in parts, one an update of the discriminator: pictures, units, keys.
@@ -92,28 +95,32 @@ class Editor(Editing):
         image = self._mirrored(image, keys)
         return [(image[i::count], units[i::count], keys[i::count]) for i in range(count)]
 
-    def _update_discriminator(self, state: State, image: Image, units: Units, keys: Keys) -> tuple[State, Metrics]:
+    def _update_discriminator(
+        self, state: TrainState, image: Image, units: Units, keys: Keys
+    ) -> tuple[TrainState, Metrics]:
         weights = self.settings.weights
         made = self._edited(state.params["generator"], image, targets(folded(keys, 1), units)).image
         image, made = (augmented(self.settings.augmentation, x, folded(keys, i)) for i, x in ((2, image), (3, made)))
         share = jax.vmap(jax.random.uniform)(folded(keys, 4))
 
         def loss(params: Any):
-            critic, estimated = self._judged(params, jnp.concatenate([image, made]))
+            critic, estimated = self._judged(params["discriminator"], jnp.concatenate([image, made]))
             real_critic, made_critic = jnp.split(critic, 2)
             penalty = adversarial.gradient_penalty(
-                lambda x: self._judged(params, x)[0], image, made, share, self.over_map
+                lambda x: self._judged(params["discriminator"], x)[0], image, made, share, self.over_map
             )
             distance = adversarial.wasserstein_discriminator(real_critic, made_critic)
             condition = losses.condition(estimated[: len(image)], units)
             total = weights.adversarial * distance + weights.gradient_penalty * penalty
             total = total + weights.condition * condition
-            return total, {"wasserstein": -distance, "gradient_penalty": penalty, "condition_real": condition}
+            metrics = {"wasserstein": -distance, "gradient_penalty": penalty, "condition_real": condition}
+            return total, (metrics, None)
 
-        return self._updated(state, "discriminator", loss)
+        state, metrics, _ = state.descend(self._optimizers, loss, "discriminator")
+        return state, metrics
 
 
-class Baseline(Editor):
+class BaselinePhase(EditorPhase):
     """The phase that trains GANimation's generator, with a discriminator of its own, on the same losses.
 
     Its gradient penalty is that of GANimation's code, which sums D_A's map; see `adversarial.gradient_penalty`.

@@ -8,18 +8,17 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, Literal
 
 import dm_pix
-import flax.struct
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Float, Int
 
 from lgan_jax import config, optimizers
-from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys, folded
+from lgan_jax.core import Batch, FaceInfo, Finished, Metrics, example_keys, folded
+from lgan_jax.losses import adversarial
 from lgan_jax.losses.reconstruction import l1, pixel_weights
 from lgan_jax.methods.expression import losses
 from lgan_jax.methods.expression.networks import Discriminator, Generator
@@ -27,6 +26,8 @@ from lgan_jax.nn import vgg
 from lgan_jax.nn.initialisers import initial_variables
 from lgan_jax.ops import augment
 from lgan_jax.ops.heatmaps import with_dots
+from lgan_jax.training.phase import Phase
+from lgan_jax.training.train_state import TrainState, warmed_up
 
 Image = Float[Array, "batch height width 3"]
 Landmarks = Float[Array, "batch n 2"]
@@ -98,50 +99,23 @@ class Settings:
             raise ValueError(f"units is {self.units}; there must be at least one migration unit")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; it is a share, at least 0 and less than 1")
-        if not 0 <= self.adversarial_start < 1:
-            raise ValueError(f"adversarial_start is {self.adversarial_start}; it must be at least 0 and less than 1")
+        adversarial.check_start(self.adversarial_start)
         config.within(self, 1, math.inf, "steps", "batch_size", "width", "discriminator_width")
         config.within(self, 0, 1, "ema_decay")
 
-    @property
-    def left_out(self) -> tuple[str, ...]:
-        """See `core.Method`."""
-        if self.vgg19 or not self.weights.perceptual:
-            return ()
-        return (
-            "the perceptual loss (Eq. 6), for want of VGG19's weights: name torchvision's file with "
-            f"--config.synthesizer.vgg19 ({vgg.PUBLISHED['vgg19']})",
-        )
 
+class SynthesizerPhase(Phase):
+    """The phase that trains the generator and both discriminators.
 
-@flax.struct.dataclass
-class State:
-    """Everything that training changes.
-
-    Attributes:
-      step: of this phase.
-      params: of `generator`, `image_discriminator` and `geometry_discriminator`.
-      statistics: the running ones of the generator's batch norm.
-      optimizers: the state of the optimizer of each entry of `params`.
-      average, average_statistics: the generator that is used: exponential averages of its parameters and of
-        `statistics`.
+    Its state has the `params` of `generator`, `image_discriminator` and `geometry_discriminator`; the variable
+    `batch_stats`, of the generator's batch normalization; the EMA of `generator` and of `batch_stats`; and, frozen, the
+    parameters of `vgg19`, where the settings name its file.
     """
-
-    step: Any  # scalar int32
-    params: dict[str, Any]
-    statistics: Any
-    optimizers: dict[str, Any]
-    average: Any
-    average_statistics: Any
-
-
-class Synthesizer:
-    """The phase that trains the generator and both discriminators."""
 
     Settings = Settings
     grouping = "expressions"
     keys = ("image", "landmarks", "expression")
-    published = ("vgg19",)
+    pretrained = ("vgg19",)
 
     def __init__(
         self,
@@ -149,7 +123,7 @@ class Synthesizer:
         faces: FaceInfo,
         dtype: Any,
         earlier: Mapping[str, Finished],
-        published: Mapping[str, Any] | None = None,
+        pretrained: Mapping[str, Any] | None = None,
     ) -> None:
         """`dtype` is what to compute in; of `earlier` phases none is needed.
 
@@ -158,16 +132,15 @@ class Synthesizer:
           faces: what the pictures are like.
           dtype: what to compute in, but for VGG19.
           earlier: phases that are finished; none is needed.
-          published: see `core.Method`: `vgg19` where the settings name its file and the phase is to be trained.
+          pretrained: see `Phase`: `vgg19` where the settings name its file and the phase is to be trained.
 
         Raises `ValueError` for pictures of a size that the networks cannot take.
         """
-        del earlier
         if faces.size < _SMALLEST or faces.size % _STEP:
             raise ValueError(
                 f"pictures are {faces.size} pixels wide; this method takes multiples of {_STEP} from {_SMALLEST} on"
             )
-        self.settings, self.faces = settings, faces
+        super().__init__(settings, faces, dtype, earlier)
         self._generator = Generator(
             settings.width, settings.units, settings.dropout, settings.initialise, settings.labels, dtype
         )
@@ -179,11 +152,21 @@ class Synthesizer:
                 optimizers.make(settings.discriminator_optimizer, settings.steps),
             ),
         }
-        network = (published or {}).get("vgg19")
-        self._features = vgg.features(*network, _LAYER) if network else None
+        self._vgg19 = (pretrained or {}).get("vgg19")
+        self._vgg = (self._vgg19.module if self._vgg19 else vgg.VGG()).clone(last=_LAYER)
 
-    def init(self, key: jax.Array, batch: Batch) -> State:
-        """See `core.Method`."""
+    @classmethod
+    def left_out(cls, settings: Settings) -> tuple[str, ...]:
+        """See `Phase`."""
+        if settings.vgg19 or not settings.weights.perceptual:
+            return ()
+        return (
+            "the perceptual loss (Eq. 6), for want of VGG19's weights: name torchvision's file with "
+            f"--config.synthesizer.vgg19 ({vgg.PUBLISHED['vgg19']})",
+        )
+
+    def init(self, key: jax.Array, batch: Batch) -> TrainState:
+        """See `Phase`."""
         del batch
         size, points = self.faces.size, self.faces.scheme.count
         image, landmarks = jnp.zeros((1, size, size, 3)), jnp.zeros((1, points, 2))
@@ -197,21 +180,18 @@ class Synthesizer:
             for key, (name, (module, *shapes)) in zip(jax.random.split(key, 3), inputs.items())
         }
         params = {name: of_one["params"] for name, of_one in variables.items()}
-        return State(
-            step=jnp.zeros((), jnp.int32),
-            params=params,
-            statistics=variables["generator"]["batch_stats"],
-            optimizers={name: optimizer.init(params[name]) for name, optimizer in self._optimizers.items()},
-            average=jax.tree.map(jnp.copy, params["generator"]),
-            average_statistics=jax.tree.map(jnp.copy, variables["generator"]["batch_stats"]),
-        )
+        statistics = {"batch_stats": variables["generator"]["batch_stats"]}
+        frozen = {"vgg19": self._vgg19_params(image)} if self.settings.vgg19 else {}
+        return TrainState.create(params, self._optimizers, ("generator", "batch_stats"), statistics, frozen)
 
-    def turn(self, step: int) -> bool:
-        """See `core.Method`: whether discriminators take part in the step after `step` others."""
-        return step >= int(self.settings.adversarial_start * self.settings.steps)
+    def step_variant(self, step: int) -> bool:
+        """See `Phase`: whether discriminators take part in the step after `step` others."""
+        return adversarial.has_started(self.settings.adversarial_start, self.settings.steps, step)
 
-    def train_step(self, state: State, batch: Batch, key: jax.Array, turn: bool = True) -> tuple[State, Metrics]:
-        """See `core.Method`. All three networks take one step, from the same made faces.
+    def train_step(
+        self, state: TrainState, batch: Batch, key: jax.Array, variant: Hashable = True
+    ) -> tuple[TrainState, Metrics]:
+        """See `Phase`. All three networks take one step, from the same made faces.
 
         Each sees the others as they were before the step, so the generator runs once; what their gradients have in
         common (the discriminators' judgements) the compiler computes once.
@@ -220,31 +200,29 @@ class Synthesizer:
 
         Raises `ValueError` where VGG19 was not given though the settings name its file.
         """
-        if self.settings.vgg19 and self._features is None:
+        if self.settings.vgg19 and self._vgg19 is None:
             raise ValueError("this phase was opened for use, without the VGG19 weights that training it takes")
         if self.settings.augmentation != augment.NONE:
             batch = self._augmented(batch, key)
 
         def generator_loss(params: Any):
-            return self._generator_loss(params, state, batch, key, adversarial=turn)
+            return self._generator_loss(params["generator"], state, batch, key, adversarial=bool(variant))
 
-        def discriminator_loss(params: Any, made: Image):
-            judged = self._judged(params, batch, made)
+        def discriminator_loss(params: Any):
+            judged = self._judged(params, batch, jax.lax.stop_gradient(made))
             loss = losses.gan_discriminator(self.settings.adversarial, judged)
-            return loss * len(judged), loss
+            return loss * len(judged), ({"discriminator": loss}, None)
 
-        gradient, (metrics, made, statistics) = jax.grad(generator_loss, has_aux=True)(state.params["generator"])
-        gradients, loss = {}, jnp.zeros(())
-        if turn:
-            discriminators = {name: params for name, params in state.params.items() if name != "generator"}
-            gradients, loss = jax.grad(discriminator_loss, has_aux=True)(discriminators, jax.lax.stop_gradient(made))
-        gradients, metrics = jax.lax.pmean(
-            ({**gradients, "generator": gradient}, {**metrics, "discriminator": loss}), DATA_AXIS
-        )
-        return self._updated(state, gradients, statistics), metrics
+        after, metrics, (made, statistics) = state.descend(self._optimizers, generator_loss, "generator")
+        loss = {"discriminator": jnp.zeros(())}
+        if variant:
+            discriminators = (name for name in state.params if name != "generator")
+            after, loss, _ = after.descend(self._optimizers, discriminator_loss, *discriminators)
+        after = after.with_variables(batch_stats=statistics)
+        return after.finished_step(warmed_up(self.settings.ema_decay, state.step)), {**metrics, **loss}
 
-    def eval_step(self, state: State, batch: Batch) -> Metrics:
-        """See `core.Method`. Of faces made by the averaged generator, against the target.
+    def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
+        """See `Phase`. Of faces made by the generator's EMA, against the target.
 
         Metrics: l1 and l1_source (of the made and of the source picture, on [0, 1]), ssim and ssim_source, psnr (dB).
         """
@@ -259,25 +237,25 @@ class Synthesizer:
             "psnr": jnp.mean(dm_pix.psnr(made, target)),
         }
 
-    def pictures(self, state: State, batch: Batch) -> Mapping[str, Array]:
-        """See `core.Method`: source, the landmarks that are wanted, made, and target, in a row."""
+    def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
+        """See `Phase`: source, the landmarks that are wanted, made, and target, in a row."""
         batch = {name: jnp.asarray(batch[name])[:_ROWS] for name in self.keys}
         source, target, landmarks, _ = self._example(batch)
         wanted = with_dots(jnp.full_like(source, -1), landmarks)
         return {"synthesized": jnp.stack([source, wanted, self._made(state, batch), target], 1)}
 
-    def synthesize(self, state: State, image: Image, landmarks: Landmarks, expression: Labels) -> Image:
-        """Faces in [-1, 1] of those in `image`, with landmarks in [0, 1] and expressions, by the averaged generator."""
-        variables = {"params": state.average, "batch_stats": state.average_statistics}
+    def synthesize(self, state: TrainState, image: Image, landmarks: Landmarks, expression: Labels) -> Image:
+        """Faces in [-1, 1] of those in `image`, with landmarks in [0, 1] and expressions, by the generator's EMA."""
+        variables = {"params": state.ema["generator"], "batch_stats": state.ema["batch_stats"]}
         return self._generator.apply(variables, image, landmarks, expression)
 
     def _generator_loss(
-        self, params: Any, state: State, batch: Batch, key: jax.Array, *, adversarial: bool
-    ) -> tuple[Float[Array, ""], tuple[Metrics, Image, Any]]:
+        self, params: Any, state: TrainState, batch: Batch, key: jax.Array, *, adversarial: bool
+    ) -> tuple[Float[Array, ""], tuple[Metrics, tuple[Image, Any]]]:
         """Eq. 7; its terms, the made faces, and the running statistics afterwards."""
         source, target, landmarks, expression = self._example(batch)
         made, changed = self._generator.apply(
-            {"params": params, "batch_stats": state.statistics},
+            {"params": params, **state.variables},
             *(source, landmarks, expression, folded(example_keys(key, len(source)), 0)),
             mutable=["batch_stats"],
         )
@@ -288,10 +266,18 @@ class Synthesizer:
         if adversarial:
             judged = self._judged(state.params, batch, made)
             terms["adversarial"] = losses.gan_generator(self.settings.adversarial, judged)
-        if self._features and weights.perceptual:
-            terms["perceptual"] = losses.perceptual(self._features, target, made)
+        if "vgg19" in state.frozen and weights.perceptual:
+            features = functools.partial(self._vgg.apply, {"params": state.frozen["vgg19"]})
+            terms["perceptual"] = losses.perceptual(features, target, made)
         total = losses.total(weights, terms)
-        return total, ({**terms, "total": total}, made, changed["batch_stats"])
+        return total, ({**terms, "total": total}, (made, changed["batch_stats"]))
+
+    def _vgg19_params(self, image: Image) -> Any:
+        """VGG19's parameters up to the layer of Eq. 6; zeros without its file: a checkpoint has them."""
+        shapes = jax.eval_shape(self._vgg.init, jax.random.key(0), image)["params"]
+        if self._vgg19 is None:
+            return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+        return {name: self._vgg19.variables["params"][name] for name in shapes}
 
     def _augmented(self, batch: Batch, key: jax.Array) -> Batch:
         """Both pictures of an example, and their landmarks, changed alike."""
@@ -306,7 +292,7 @@ class Synthesizer:
         image, landmarks, expression = (jnp.asarray(batch[name]) for name in self.keys)
         return image[:, 0], image[:, 1], landmarks[:, 1], expression[:, 1]
 
-    def _made(self, state: State, batch: Batch) -> Image:
+    def _made(self, state: TrainState, batch: Batch) -> Image:
         source, _, landmarks, expression = self._example(batch)
         return self.synthesize(state, source, landmarks, expression)
 
@@ -319,16 +305,3 @@ class Synthesizer:
             logits, _ = self._discriminator.apply(variables, target, made, context, mutable=["batch_stats"])
             judged.append(logits)
         return judged
-
-    def _updated(self, state: State, gradients: Mapping[str, Any], statistics: Any) -> State:
-        params, moments = dict(state.params), dict(state.optimizers)
-        for name, gradient in gradients.items():
-            updates, moments[name] = self._optimizers[name].update(gradient, state.optimizers[name], params[name])
-            params[name] = optax.apply_updates(params[name], updates)
-        averages = optimizers.averaged(
-            self.settings.ema_decay,
-            state.step,
-            (state.average, state.average_statistics),
-            (params["generator"], statistics),
-        )
-        return State(state.step + 1, params, statistics, moments, *averages)

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
-import flax.struct
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Float
 
 from lgan_jax import config, optimizers
@@ -22,6 +20,8 @@ from lgan_jax.methods.began import losses
 from lgan_jax.methods.began.autoencoder import check_size, started_from
 from lgan_jax.methods.began.networks import LATENT, AutoEncoder, Decoder, Image, Latent
 from lgan_jax.nn.initialisers import initial_variables
+from lgan_jax.training.phase import Phase
+from lgan_jax.training.train_state import TrainState, ema_update, warmed_up
 
 _ROWS = 8  # of the pictures to look at
 _SMOOTHING = 0.99  # of the convergence measure, to see its trend
@@ -65,31 +65,12 @@ class Settings:
         config.within(self, 0, math.inf, "lambda_k")
 
 
-@flax.struct.dataclass
-class State:
-    """Everything that training changes.
+class BEGANPhase(Phase):
+    """The phase that trains D and G.
 
-    Attributes:
-      step: of this phase.
-      params: of `autoencoder` (D) and `generator` (G).
-      optimizer: its state.
-      average: the generator that is used.
-      k: of Eq. 2.
-      convergence: the convergence measure, smoothed over some hundred steps.
-      lowest: the lowest that `convergence` was.
+    Its state has the `params` of `autoencoder` (D) and `generator` (G), the EMA of `generator`, and the variables `k`,
+    of Eq. 2; `convergence`, the convergence measure, smoothed over some hundred steps; and `lowest`, its least value.
     """
-
-    step: Any  # scalar int32
-    params: dict[str, Any]
-    optimizer: Any
-    average: Any
-    k: Any
-    convergence: Any
-    lowest: Any
-
-
-class Began:
-    """The phase that trains D and G."""
 
     Settings = Settings
     grouping = "single"
@@ -101,32 +82,28 @@ class Began:
         Raises `ValueError` for pictures of a size that the networks cannot take, and for other networks than `earlier`.
         """
         check_size(faces.size)
-        self.settings, self.faces = settings, faces
+        super().__init__(settings, faces, dtype, earlier)
         self._generator = Decoder(faces.size, settings.width, settings.skips, dtype)
         self._autoencoder = AutoEncoder(LATENT, faces.size, settings.width, settings.skips, dtype)
         self._trained = earlier.get("autoencoder")
         if self._trained:
-            other = self._trained.method.settings
+            other = self._trained.phase.settings
             if (settings.width, settings.skips) != (other.width, other.skips):
                 raise ValueError("width and skips of config.began must be as in config.autoencoder, where it starts")
-        self._optimizer = optimizers.make(settings.optimizer, settings.steps)
+        optimizer = optimizers.make(settings.optimizer, settings.steps)
+        self._optimizers = dict.fromkeys(("autoencoder", "generator"), optimizer)
 
-    def init(self, key: jax.Array, batch: Batch) -> State:
-        """See `core.Method`."""
+    def init(self, key: jax.Array, batch: Batch) -> TrainState:
+        """See `Phase`."""
         del batch
         params = started_from(self._trained.state) if self._trained else self._drawn(key)
-        return State(
-            step=jnp.zeros((), jnp.int32),
-            params=params,
-            optimizer=self._optimizer.init(params),
-            average=jax.tree.map(jnp.copy, params["generator"]),
-            k=jnp.full((), self.settings.k),
-            convergence=jnp.zeros(()),
-            lowest=jnp.full((), jnp.inf),
-        )
+        balance = {"k": jnp.full((), self.settings.k), "convergence": jnp.zeros(()), "lowest": jnp.full((), jnp.inf)}
+        return TrainState.create(params, self._optimizers, ("generator",), balance)
 
-    def train_step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
-        """See `core.Method`. Both networks take one step, from the same made faces (z_D = z_G).
+    def train_step(
+        self, state: TrainState, batch: Batch, key: jax.Array, variant: Hashable = None
+    ) -> tuple[TrainState, Metrics]:
+        """See `Phase`. Both networks take one step, from the same made faces (z_D = z_G).
 
         The gradients of L_D and L_G come out of one backward pass: that of L(G(z)) reaches D's parameters times −k, and
         G's as it is.
@@ -134,81 +111,77 @@ class Began:
         """
         image = jnp.asarray(batch["image"])
         z = uniform(example_keys(key, len(image)))
-        norm, gamma = self.settings.norm, self.settings.gamma
+        norm, gamma, variables = self.settings.norm, self.settings.gamma, state.variables
 
         def loss(params: Mapping[str, Any]):
             made = self._generator.apply({"params": params["generator"]}, z)
             real_error = losses.reconstruction(norm, image, self._decoded(params["autoencoder"], image))
-            against = _with_gradient(params["autoencoder"], -state.k)
+            against = _with_gradient(params["autoencoder"], -variables["k"])
             made_error = losses.reconstruction(norm, made, self._decoded(against, made))
-            return real_error + made_error, {"real": real_error, "made": made_error, **_varied(image, made, DATA_AXIS)}
+            metrics = {"real": real_error, "made": made_error, **_varied(image, made, DATA_AXIS)}
+            return real_error + made_error, (metrics, None)
 
-        gradients, metrics = jax.grad(loss, has_aux=True)(state.params)
-        gradients, metrics = jax.lax.pmean((gradients, metrics), DATA_AXIS)
+        after, metrics, _ = state.descend(self._optimizers, loss, *self._optimizers)
         real, made = metrics["real"], metrics["made"]
-        k = losses.balance(state.k, real, made, gamma, self.settings.lambda_k)
+        k = losses.balance(variables["k"], real, made, gamma, self.settings.lambda_k)
         convergence = losses.convergence(real, made, gamma)
-        updates, optimizer = self._optimizer.update(gradients, state.optimizer, state.params)
-        params = optax.apply_updates(state.params, updates)
-        smoothed = optimizers.averaged(_SMOOTHING, state.step, state.convergence, convergence)
-        after = State(
-            step=state.step + 1,
-            params=params,
-            optimizer=optimizer,
-            average=optimizers.averaged(self.settings.ema_decay, state.step, state.average, params["generator"]),
-            k=k,
-            convergence=smoothed,
-            lowest=jnp.minimum(state.lowest, smoothed),
-        )
+        smoothed = ema_update(warmed_up(_SMOOTHING, state.step), variables["convergence"], convergence)
+        lowest = jnp.minimum(variables["lowest"], smoothed)
+        after = after.with_variables(k=k, convergence=smoothed, lowest=lowest)
+        after = after.finished_step(warmed_up(self.settings.ema_decay, state.step))
         return after, {**metrics, "k": k, "convergence": convergence}
 
-    def eval_step(self, state: State, batch: Batch) -> Metrics:
-        """See `core.Method`. Of validation faces, and of as many made by the averaged generator of the same z always.
+    def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
+        """See `Phase`. Of validation faces, and of as many made by the generator's EMA of the same z always.
 
         Metrics: real, made, convergence, variation; risen: the training's smoothed convergence measure over the lowest
         that it was.
         """
         image = jnp.asarray(batch["image"])
-        made = self.generate(state, self._shown(len(image)))
-        norm, params = self.settings.norm, state.params["autoencoder"]
+        made = self.generate(self.networks(state), self._shown(len(image)))
+        norm, params, variables = self.settings.norm, state.params["autoencoder"], state.variables
         real_error, made_error = (losses.reconstruction(norm, v, self._decoded(params, v)) for v in (image, made))
         return {
             "real": real_error,
             "made": made_error,
             "convergence": losses.convergence(real_error, made_error, self.settings.gamma),
             **_varied(image, made),
-            "risen": jnp.where(jnp.isinf(state.lowest), 1, state.convergence / state.lowest),
+            "risen": jnp.where(jnp.isinf(variables["lowest"]), 1, variables["convergence"] / variables["lowest"]),
         }
 
-    def remarks(self, figures: Mapping[str, float]) -> tuple[str, ...]:
-        """See `core.Method`: mode collapse and divergence, where the figures of `eval_step` show them."""
+    def warnings(self, metrics: Mapping[str, float]) -> tuple[str, ...]:
+        """See `Phase`: mode collapse and divergence."""
         lines = []
-        if figures["variation"] < _ALIKE:
+        if metrics["variation"] < _ALIKE:
             lines.append(
-                f"mode collapse, or not trained for long: made faces differ {figures['variation']:.2f} times as much "
+                f"mode collapse, or not trained for long: made faces differ {metrics['variation']:.2f} times as much "
                 "as real ones do; where it was more before, take a lower learning rate or a higher config.began.gamma"
             )
-        if figures["risen"] > _RISEN:
+        if metrics["risen"] > _RISEN:
             lines.append(
-                f"divergence: the convergence measure is {figures['risen']:.1f} times what it was at its lowest; "
+                f"divergence: the convergence measure is {metrics['risen']:.1f} times what it was at its lowest; "
                 "take a lower learning rate"
             )
         return tuple(lines)
 
-    def pictures(self, state: State, batch: Batch) -> Mapping[str, Array]:
-        """See `core.Method`: a real face, what D decodes of it, a made face, what D decodes of that, in a row."""
+    def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
+        """See `Phase`: a real face, what D decodes of it, a made face, what D decodes of that, in a row."""
         image = jnp.asarray(batch["image"])[:_ROWS]
-        made = self.generate(state, self._shown(len(image)))
+        made = self.generate(self.networks(state), self._shown(len(image)))
         params = state.params["autoencoder"]
         return {"faces": jnp.stack([image, self._decoded(params, image), made, self._decoded(params, made)], 1)}
 
-    def generate(self, state: State, z: Latent) -> Image:
-        """Faces, about [-1, 1], by the averaged generator, of which only `average` is needed."""
-        return self._generator.apply({"params": state.average}, z)
+    def networks(self, state: TrainState) -> dict[str, Any]:
+        """What `generate` and `features` need of a state."""
+        return {"generator": state.ema["generator"], "encoder": state.params["autoencoder"]["encoder"]}
 
-    def features(self, state: State, image: Image) -> Latent:
-        """What D's encoder makes of pictures, of which only its parameters are needed."""
-        variables = {"params": state.params["autoencoder"]}
+    def generate(self, networks: Mapping[str, Any], z: Latent) -> Image:
+        """Faces, about [-1, 1], by the generator's EMA."""
+        return self._generator.apply({"params": networks["generator"]}, z)
+
+    def features(self, networks: Mapping[str, Any], image: Image) -> Latent:
+        """The features that D's encoder finds in images."""
+        variables = {"params": {"encoder": networks["encoder"]}}
         return self._autoencoder.apply(variables, image, method=lambda network, image: network.encoder(image))
 
     def _drawn(self, key: jax.Array) -> dict[str, Any]:

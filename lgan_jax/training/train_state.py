@@ -1,0 +1,115 @@
+"""The state of a phase, and a step of its optimizers: gradient, mean over devices, update, EMA."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+from jax.typing import ArrayLike
+
+from lgan_jax.core import DATA_AXIS, Metrics
+
+Optimizers = Mapping[str, optax.GradientTransformation]  # by the entry of `TrainState.params` that each trains
+Params = Any  # a tree of arrays
+
+
+@flax.struct.dataclass
+class TrainState:
+    """Everything that a phase trains and needs: a checkpoint of it is the whole truth.
+
+    All fields but `step` are trees by name, `{name: tree}`.
+
+    Attributes:
+      step: of this phase, a scalar int32.
+      params: the parameters of each network.
+      optimizers: the state of the optimizer of each entry of `params` that is trained.
+      ema: exponential moving averages of entries of `params`, or of `variables`, by the same name.
+      variables: what else changes while training, by name: statistics of batch normalization, BEGAN's k.
+      frozen: what the phase takes from earlier phases, or from its first batch, and never changes. It is here, not in
+        the phase, because the compiler makes constants of arrays that a function closes over.
+    """
+
+    step: Any
+    params: Any
+    optimizers: Any = flax.struct.field(default_factory=dict)
+    ema: Any = flax.struct.field(default_factory=dict)
+    variables: Any = flax.struct.field(default_factory=dict)
+    frozen: Any = flax.struct.field(default_factory=dict)
+
+    @classmethod
+    def create(
+        cls,
+        params: Mapping[str, Any],
+        optimizers: Optimizers,
+        ema: Iterable[str] = (),
+        variables: Mapping[str, Any] | None = None,
+        frozen: Mapping[str, Any] | None = None,
+    ) -> TrainState:
+        """The state at step 0; EMAs, of the entries named in `ema`, start at the values themselves."""
+        variables = dict(variables or {})
+        averaged = {**variables, **params}
+        return cls(
+            step=jnp.zeros((), jnp.int32),
+            params=dict(params),
+            optimizers={name: optimizer.init(params[name]) for name, optimizer in optimizers.items()},
+            ema={name: jax.tree.map(jnp.copy, averaged[name]) for name in ema},
+            variables=variables,
+            frozen=dict(frozen or {}),
+        )
+
+    def with_variables(self, **changed: Any) -> TrainState:
+        """With other values of these variables."""
+        return self.replace(variables={**self.variables, **changed})
+
+    def for_use(self, *params: str) -> TrainState:
+        """Without what only training needs: optimizers, and the parameters that are not named."""
+        return self.replace(params={name: self.params[name] for name in params}, optimizers={})
+
+    def descend(self, optimizers: Optimizers, loss: Callable, *networks: str) -> tuple[TrainState, Metrics, Any]:
+        """One step of the optimizers of `networks` down the gradient of `loss`. Runs under `DATA_AXIS`.
+
+        Args:
+          optimizers: of all networks.
+          loss: from `{network: parameters}` to `(total, (metrics, rest))`; the gradient is that of `total`.
+          networks: entries of `params`.
+
+        Returns:
+          The state after the update (`finished_step` counts it), `metrics` as means over all devices, and this device's
+          `rest`.
+        """
+        gradients, metrics, rest = mean_gradients(loss, {name: self.params[name] for name in networks})
+        return self.updated(optimizers, gradients), metrics, rest
+
+    def updated(self, optimizers: Optimizers, gradients: Mapping[str, Params]) -> TrainState:
+        """One step of the optimizers of the networks that `gradients` has."""
+        params, states = dict(self.params), dict(self.optimizers)
+        for name, gradient in gradients.items():
+            updates, states[name] = optimizers[name].update(gradient, states[name], params[name])
+            params[name] = optax.apply_updates(params[name], updates)
+        return self.replace(params=params, optimizers=states)
+
+    def finished_step(self, ema_decay: ArrayLike = 0.0) -> TrainState:
+        """One step further, with every EMA moved: `ema_decay` of it stays. See `warmed_up`."""
+        values = {**self.variables, **self.params}
+        ema = ema_update(ema_decay, self.ema, {name: values[name] for name in self.ema})
+        return self.replace(step=self.step + 1, ema=ema)
+
+
+def mean_gradients(loss: Callable, params: Mapping[str, Params]) -> tuple[dict[str, Params], Metrics, Any]:
+    """The gradients of `loss` at `params`, and its metrics, as means over `DATA_AXIS`; see `TrainState.descend`."""
+    gradients, (metrics, rest) = jax.grad(loss, has_aux=True)(dict(params))
+    return *jax.lax.pmean((gradients, metrics), DATA_AXIS), rest
+
+
+def warmed_up(decay: float, step: ArrayLike) -> jax.Array:
+    """The EMA's decay at a step n, from 0: at most (1 + n) / (10 + n), so that an EMA soon forgets its start."""
+    return jnp.minimum(decay, (1 + step) / (10 + step))
+
+
+def ema_update(decay: ArrayLike, ema: Params, values: Params) -> Params:
+    """The exponential moving average after one more step: `decay` · ema + (1 − `decay`) · values."""
+    return optax.incremental_update(values, ema, 1 - decay)
