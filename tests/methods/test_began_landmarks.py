@@ -100,7 +100,7 @@ def test_images_whose_z_was_not_found_teach_nothing(phases):
     there = known[batch["index"]]
     assert there.reshape(2, 3).sum(1).tolist() == [2, 1]
     state = started(method, batch)
-    found = np.asarray(method.landmarks(state, jnp.asarray(half.z[batch["index"]])))
+    found = np.asarray(method.landmarks(state, jnp.asarray(half.variables["z"][batch["index"]])))
     expected = ((found - batch["landmarks"]) ** 2).mean((1, 2))[there].mean()
     after, metrics = compiled(method)(state, batch, jax.random.key(0))
     assert float(metrics["squares"]) == pytest.approx(expected, rel=1e-5)

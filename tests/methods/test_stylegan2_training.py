@@ -120,8 +120,8 @@ def test_a_step_of_two_devices_is_that_of_one(trained):
     )
     for name, value in metrics[0].items():
         np.testing.assert_allclose(figures[name], np.repeat(value, 2), rtol=1e-3, atol=1e-5)
-    np.testing.assert_allclose(paths, np.repeat(states[1].paths, 2), rtol=1e-4)
-    np.testing.assert_allclose(average, np.stack(2 * [states[1].buffers["mapping"]["w_avg"]]), atol=1e-6)
+    np.testing.assert_allclose(paths, np.repeat(states[1].variables["path_mean"], 2), rtol=1e-4)
+    np.testing.assert_allclose(average, np.stack(2 * [states[1].variables["buffers"]["mapping"]["w_avg"]]), atol=1e-6)
 
 
 def test_when_regularisations_are_due():

@@ -13,6 +13,7 @@ from lgan_jax.interop import classifiers, files, kinds
 from lgan_jax.interop.names import Network, unwrapped
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.methods.projection import losses
+from lgan_jax.methods.projection.model import StyleGAN2
 from lgan_jax.methods.projection.projector import Projector, Seer, Settings
 
 SMALLEST = 64  # pixels on a side; in fewer no landmarks can be detected

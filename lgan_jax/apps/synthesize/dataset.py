@@ -26,6 +26,7 @@ from lgan_jax.data.split import FEWEST
 from lgan_jax.frames import to_pixels
 from lgan_jax.media import provenance, pts
 from lgan_jax.media.images import to_bytes
+from lgan_jax.methods.began.model import BEGAN
 from lgan_jax.progress import Progress
 from lgan_jax.training import checkpoints, workdir
 
