@@ -87,8 +87,16 @@ class LandmarkedGenerator(FaceModel, Protocol):
 
 
 @runtime_checkable
-class InvertibleGenerator(LandmarkedGenerator, Protocol):
+class Inverter(LandmarkedGenerator, Protocol):
     """Finds the latents of faces, too."""
+
+    def invert(self, image: Any) -> Any:
+        """`z`, `image`, `landmarks` and `error` of faces."""
+
+
+@runtime_checkable
+class InvertibleGenerator(Inverter, Protocol):
+    """Knows the latents of its training images, and samples near them."""
 
     @property
     def searched(self) -> Any:
@@ -96,9 +104,6 @@ class InvertibleGenerator(LandmarkedGenerator, Protocol):
 
     def sample(self, seed: int, count: int, *, near: bool = False) -> Any:
         """Generated faces: `z`, `image` and `landmarks`; with `near`, of z near those of training images."""
-
-    def invert(self, image: Any) -> Any:
-        """`z`, `image`, `landmarks` and `error` of faces."""
 
 
 @runtime_checkable

@@ -2,6 +2,7 @@
 
 import functools
 
+import abstract
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -34,8 +35,9 @@ def single(batch):
     return {name: x.reshape(-1, *x.shape[2:]) for name, x in batch.items()}
 
 
+@functools.lru_cache(4)
 def compiled(method, **turn):
-    """`train_step` on one device, as the loop runs it but for the leading axes."""
+    """`train_step` on one device, as the loop runs it but for the leading axes; the last ones are kept."""
     step = jax.pmap(functools.partial(method.train_step, **turn), "data", in_axes=(0, 0, None))
 
     def run(state, batch, key):  # the axis comes and goes on the host, where nothing is compiled for it
@@ -45,23 +47,48 @@ def compiled(method, **turn):
     return run
 
 
-def on_two_devices(method, state, batch, key):
+def on_two_devices(method, state, batch, key, of=None, **turn):
     """One `train_step` of two devices with half of the batch each; what comes back has an axis of devices first."""
-    halves = {name: x.reshape(2, -1, *x.shape[1:]) for name, x in batch.items()}
-    step = jax.jit(jax.vmap(method.train_step, in_axes=(None, 0, None), axis_name="data"))
-    return jax.device_get(step(state, halves, key))
+    return jax.device_get(_on(2, method, of, **turn)(state, batch, key))
+
+
+def figures_of(method, state, batch, key, **turn):
+    """The metrics of one `train_step` on one device; gradients that they do not need are not compiled."""
+    return jax.tree.map(lambda x: x[0], jax.device_get(_on(1, method, metrics_alone, **turn)(state, batch, key)))
+
+
+def metrics_alone(state, metrics):
+    return metrics
+
+
+@functools.lru_cache(4)
+def _on(devices, method, of, **turn):
+    """`train_step` of devices with a share of the batch each, compiled, or what `of` takes of its state and metrics."""
+    step = jax.vmap(functools.partial(method.train_step, **turn), in_axes=(None, 0, None), axis_name="data")
+
+    @jax.jit
+    def run(state, batch, key):
+        shares = {name: x.reshape(devices, -1, *x.shape[1:]) for name, x in batch.items()}
+        made = step(state, shares, key)
+        return made if of is None else of(*made)
+
+    return run
+
+
+@functools.lru_cache(4)
+def jitted(method, name):
+    """A method's function, compiled; the last ones are kept."""
+    return jax.jit(getattr(method, name))
 
 
 def started(method, batch):
-    return jax.jit(method.init)(jax.random.key(7), batch)
+    return jitted(method, "init")(jax.random.key(7), batch)
 
 
 def abstract_step(method, batch, **turn):
     """Shapes of the state and of the metrics after one step, without compiling it."""
     state = jax.eval_shape(method.init, jax.random.key(0), batch)
-    state, batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct((1, *x.shape), x.dtype), (state, batch))
-    step = jax.vmap(functools.partial(method.train_step, **turn), in_axes=(0, 0, None), axis_name="data")
-    return jax.eval_shape(step, state, batch, jax.random.key(1))
+    return abstract.on_one_device(functools.partial(method.train_step, **turn), state, batch, jax.random.key(1))
 
 
 def largest_change(before, after):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from small_faces import COUNT, FACES, SEARCH, finished, pictures, small_began
-from small_methods import compiled, largest_change, on_two_devices, started
+from small_methods import compiled, jitted, largest_change, on_two_devices, started
 
 from lgan_jax.core import Finished
 from lgan_jax.inversion import Settings as Search
@@ -56,7 +56,7 @@ def test_what_was_searched_for_is_evaluated_and_shown(phases):
     method, state = phases["inverse"]
     assert (state.error >= 0).all()
     half = state.replace(error=np.where(np.arange(COUNT) < 3, state.error, -1))
-    metrics = jax.jit(method.eval_step)(half, pictures(2))
+    metrics = jitted(method, "eval_step")(half, pictures(2))
     assert float(metrics["searched"]) == pytest.approx(3 / 7)
     assert float(metrics["error"]) == pytest.approx(state.error[:3].mean(), rel=1e-5)
     batch = pictures(5)
@@ -80,7 +80,7 @@ def test_the_landmark_generator_learns_from_each_pictures_own_z(phases):
     assert float(metrics["squares"]) < 0.8 * float(((found - batch["landmarks"]) ** 2).mean())
     two, _ = on_two_devices(method, first, batch, jax.random.key(0))
     assert max(largest_change(after.params, jax.tree.map(lambda x: x[1], two.params))) < 1e-4
-    figures, sheet = jax.jit(method.eval_step)(state, batch), jax.jit(method.pictures)(state, batch)["landmarks"]
+    figures, sheet = jitted(method, "eval_step")(state, batch), jax.jit(method.pictures)(state, batch)["landmarks"]
     assert set(figures) == {"nme", "squares"}
     assert sheet.shape == (6, 2, 16, 16, 3)
 
@@ -105,9 +105,9 @@ def test_images_whose_z_was_not_found_teach_nothing(phases):
     assert max(largest_change(after.params, jax.tree.map(lambda x: x[1], two.params))) < 1e-4
     moved = {**batch, "landmarks": np.where(there[:, None, None], batch["landmarks"], 0.9).astype(np.float32)}
     assert max(largest_change(after.params, compiled(method)(state, moved, jax.random.key(0))[0].params)) == 0
-    figures = jax.jit(method.eval_step)(state, batch)
+    figures = jitted(method, "eval_step")(state, batch)
     assert float(figures["squares"]) == pytest.approx(expected, rel=1e-5)
-    assert figures == jax.jit(method.eval_step)(state, moved)
+    assert figures == jitted(method, "eval_step")(state, moved)
 
 
 def test_noise_is_added_to_z_while_it_trains(phases):
@@ -121,7 +121,7 @@ def test_noise_is_added_to_z_while_it_trains(phases):
     after = step(first, batch, jax.random.key(0))[0]
     two, _ = on_two_devices(noisy, first, batch, jax.random.key(0))
     assert max(largest_change(after.params, jax.tree.map(lambda x: x[1], two.params))) < 1e-4
-    measured = [float(jax.jit(each.eval_step)(first, batch)["squares"]) for each in (noisy, method)]
+    measured = [float(jitted(each, "eval_step")(first, batch)["squares"]) for each in (noisy, method)]
     assert measured[0] == measured[1]
 
 

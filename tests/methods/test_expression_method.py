@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_methods import abstract_step, compiled, largest_change, on_two_devices, started
+from small_methods import abstract_step, compiled, figures_of, largest_change, on_two_devices, started
 from small_synthesizers import FACES, SMALL, couples, small_synthesizer, small_vgg
 
 from lgan_jax.core import DATA_AXIS, FaceInfo
@@ -135,7 +135,7 @@ def test_pixels_near_eyes_and_mouth_can_count_more():
     batch = couples(6)
     plain, weighted = (small_synthesizer(weights=Weights(features=x)) for x in (0.0, 4.0))
     state, key = started(plain, batch), jax.random.key(0)
-    without, found = (compiled(each, turn=False)(state, batch, key)[1]["pixel"] for each in (plain, weighted))
+    without, found = (figures_of(each, state, batch, key, turn=False)["pixel"] for each in (plain, weighted))
     weights = np.asarray(pixel_weights(jnp.asarray(batch["landmarks"][:, 1]), IBUG68, 32, 4.0))
     apart = np.abs(batch["image"][:, 1])
     expected = (weights * apart).mean() / apart.mean()

@@ -8,12 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_methods import on_two_devices, started
 
-from lgan_jax.core import FaceInfo
-from lgan_jax.landmarks import INNER49
 from lgan_jax.methods.projection.discriminator import group_for, with_deviation
-from lgan_jax.methods.projection.stylegan2 import PATH, R1, Settings, StyleGAN2
 
 MAPS = np.random.default_rng(0).normal(size=(8, 2, 3, 5)).astype(np.float32)
 
@@ -83,32 +79,3 @@ def test_one_four_and_eight_devices_agree(monkeypatch):
     assert max(found["apart"]) < 1e-4
     assert found["spread"] > 1e-2
     assert found["least"] > 0
-
-
-def test_a_step_of_two_devices_is_that_of_one():
-    """With R1 and path lengths: every figure, and the running ones that it leaves in the state."""
-    settings = {
-        "channel_base": 24,
-        "channel_max": 3,
-        "z_dim": 5,
-        "w_dim": 6,
-        "mapping_layers": 1,
-        "batch_size": 4,
-        "mbstd_group_size": 4,
-    }
-    method = StyleGAN2(Settings(steps=20, **settings), FaceInfo(INNER49, 8, ("somebody",)), jnp.float32, {})
-    batch = {"image": np.random.default_rng(0).uniform(-1, 1, (4, 8, 8, 3)).astype(np.float32)}
-    state, key = started(method, batch), jax.random.key(1)
-
-    class WithAll:
-        def train_step(self, *args):
-            return method.train_step(*args, turn=(R1, PATH))
-
-    two, figures = on_two_devices(WithAll(), state, batch, key)
-    alone = jax.jit(jax.vmap(WithAll().train_step, in_axes=(None, 0, None), axis_name="data"))
-    one, expected = jax.device_get(alone(state, {"image": batch["image"][None]}, key))
-    for name, value in expected.items():
-        np.testing.assert_allclose(figures[name], np.repeat(value, 2), rtol=1e-3, atol=1e-5)
-    np.testing.assert_allclose(two.paths, np.repeat(one.paths, 2), rtol=1e-4)
-    average = [tree.buffers["mapping"]["w_avg"] for tree in (two, one)]
-    np.testing.assert_allclose(average[0], np.repeat(average[1], 2, 0), atol=1e-6)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_methods import abstract_step, largest_change, started
+from small_methods import abstract_step, figures_of, largest_change, on_two_devices, started
 
 from lgan_jax import optimizers
 from lgan_jax.core import FaceInfo
@@ -23,6 +23,7 @@ SMALL = {
     "w_dim": 6,
     "mapping_layers": 1,
     "batch_size": 4,
+    "mbstd_group_size": 4,
     "ema_rampup": 0.05,
 }
 
@@ -82,9 +83,8 @@ def test_the_relativistic_loss_compares_and_regularises_both_kinds():
     for loss in ("relativistic", "non_saturating"):
         method = small(loss=loss, **still)
         state = started(method, pictures(4))
-        step = jax.vmap(functools.partial(method.train_step, turn=(R1,)), in_axes=(None, 0, None), axis_name="data")
-        _, found = jax.jit(step)(state, {"image": pictures(4)["image"][None]}, jax.random.key(1))
-        figures[loss] = {name: float(x[0]) for name, x in found.items()}
+        found = figures_of(method, state, pictures(4), jax.random.key(1), turn=(R1,))
+        figures[loss] = {name: float(x) for name, x in found.items()}
     one, other = figures["relativistic"], figures["non_saturating"]
     assert one["generator"] - one["discriminator"] == pytest.approx(one["real"] - one["made"], abs=1e-5)
     assert abs(other["generator"] - other["discriminator"] - (other["real"] - other["made"])) > 0.1
@@ -99,10 +99,27 @@ def test_without_noise_its_strength_stays_0(trained):
     assert all(float(x) != 0 for x in strengths(states[1].params["generator"]))
     method, batch = small(use_noise=False), pictures(4)
     step = jax.vmap(functools.partial(method.train_step, turn=(R1, PATH)), in_axes=(None, 0, None), axis_name="data")
-    after, _ = jax.jit(step)(states[0], {"image": batch["image"][None]}, jax.random.key(1))
+    generator = jax.jit(lambda *given: step(*given)[0].params["generator"])  # the other's gradients are not compiled
+    after = generator(states[0], {"image": batch["image"][None]}, jax.random.key(1))
     after = jax.tree.map(lambda x: x[0], after)
-    assert [float(x) for x in strengths(after.params["generator"])] == [0.0] * 3
-    assert max(largest_change(states[0].params["generator"], after.params["generator"])) > 1e-4
+    assert [float(x) for x in strengths(after)] == [0.0] * 3
+    assert max(largest_change(states[0].params["generator"], after)) > 1e-4
+
+
+def test_a_step_of_two_devices_is_that_of_one(trained):
+    """With R1 and path lengths: every figure, and the running ones that it leaves in the state."""
+
+    def compared(state, metrics):
+        return metrics, state.paths, state.buffers["mapping"]["w_avg"]
+
+    method, states, metrics = trained
+    figures, paths, average = on_two_devices(
+        method, states[0], pictures(4), jax.random.key(1), compared, turn=(R1, PATH)
+    )
+    for name, value in metrics[0].items():
+        np.testing.assert_allclose(figures[name], np.repeat(value, 2), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(paths, np.repeat(states[1].paths, 2), rtol=1e-4)
+    np.testing.assert_allclose(average, np.stack(2 * [states[1].buffers["mapping"]["w_avg"]]), atol=1e-6)
 
 
 def test_when_regularisations_are_due():

@@ -38,7 +38,7 @@ from lgan_jax.methods.dftnet.evaluation.metrics import (
     use_of_parts,
 )
 from lgan_jax.ops.unit_estimate import neutral_head
-from lgan_jax.protocols import ActionUnitEditor
+from lgan_jax.protocols import ActionUnitEditor, ComparedEditor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +62,8 @@ class Settings:
 
 def measure(setup: Setup) -> Measured:
     """The model, the run's GANimation, the unchanged source and the ground truth on the test edits."""
-    model, dlib, settings = setup.model, setup.dlib, setup.settings
+    model: ComparedEditor = setup.model
+    dlib, settings = setup.dlib, setup.settings
     models = {OURS: model} | ({} if model.baseline is None else {BASELINE: model.baseline})
     edits = choose(setup.data, settings.frames)
     seen = dlib.landmarks(edits.images)
