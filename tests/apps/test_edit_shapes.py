@@ -135,5 +135,5 @@ def test_distance_is_mahalanobis():
 
 
 def test_one_face_has_no_distance():
-    with pytest.raises(ValueError, match="more than one face"):
+    with pytest.raises(ValueError, match="two or more faces of one person"):
         TrainingDistance({"ada": np.zeros((1, 98, 2))})
