@@ -23,10 +23,10 @@ import tensorflow_datasets as tfds
 from lgan_jax import action_units
 from lgan_jax.data.builders import base, openface
 from lgan_jax.data.split import FEWEST, contiguous_blocks
+from lgan_jax.faces.unit_estimate import ESTIMATED
 from lgan_jax.frames import from_pixels
 from lgan_jax.landmarks import scheme_of_count
 from lgan_jax.media import files
-from lgan_jax.ops.unit_estimate import ESTIMATED
 
 ANNOTATIONS = ("all_98pt.txt", "all_68pt.txt")
 PICTURES = "Image"

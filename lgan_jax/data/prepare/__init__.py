@@ -5,7 +5,7 @@
 The output has CelebV's layout, so that one reader serves both: `OUT/<person>/Image/<frame>.jpg`, and
 `OUT/<person>/all_68pt.txt` with a line for each picture: 136 numbers x y x y … in pixels of the crop (0 is the centre
 of the first pixel), then the file's name. `OUT/<person>/action_units.csv` has, for each picture, an estimate of the
-twelve action units that landmarks show (see `ops.unit_estimate`). `OUT/prepared.json` says how all was made and what
+twelve action units that landmarks show (see `faces.unit_estimate`). `OUT/prepared.json` says how all was made and what
 was dropped.
 """
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from lgan_jax import files
 from lgan_jax.data.builders import openface
 from lgan_jax.data.prepare.job import annotated
+from lgan_jax.faces.unit_estimate import ESTIMATED, estimate, neutral_head
 from lgan_jax.landmarks import IBUG68
-from lgan_jax.ops.unit_estimate import ESTIMATED, estimate, neutral_head
 
 UNITS = "action_units.csv"
 _NOTE = (
