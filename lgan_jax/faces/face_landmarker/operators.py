@@ -113,17 +113,17 @@ def _reduction(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
     )
 
 
-def reshape(x: jax.Array, shape: np.ndarray, _: Options) -> jax.Array:
+def reshape(x: jax.Array, shape: Any, _: Options) -> jax.Array:
     """The same elements in another shape."""
     return jnp.reshape(x, tuple(_static(shape).tolist()))
 
 
-def transpose(x: jax.Array, axes: np.ndarray, _: Options) -> jax.Array:
+def transpose(x: jax.Array, axes: Any, _: Options) -> jax.Array:
     """The axes in another order."""
     return jnp.transpose(x, tuple(_static(axes).tolist()))
 
 
-def pad(x: jax.Array, amounts: np.ndarray, _: Options) -> jax.Array:
+def pad(x: jax.Array, amounts: Any, _: Options) -> jax.Array:
     """Zeros before and after each axis."""
     return jnp.pad(x, _static(amounts).tolist())
 
@@ -134,7 +134,7 @@ def concatenation(*inputs: Any) -> jax.Array:
     return _activated(jnp.concatenate(arrays, options["axis"]), options)
 
 
-def strided_slice(x: jax.Array, begin: np.ndarray, end: np.ndarray, steps: np.ndarray, options: Options) -> jax.Array:
+def strided_slice(x: jax.Array, begin: Any, end: Any, steps: Any, options: Options) -> jax.Array:
     """x[begin:end:step] along every axis; the masks say which ends are open and which axes are dropped."""
     if options["ellipsis_mask"] or options["new_axis_mask"]:
         raise ValueError("a slice with an ellipsis or a new axis is not known here")

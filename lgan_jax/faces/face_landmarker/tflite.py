@@ -1,7 +1,7 @@
 """TensorFlow Lite's networks, read into pure JAX functions without TensorFlow.
 
-A file is a graph of tensors and operators. Nothing in it is trusted: offsets, sizes, indices, shapes are checked when it
-is read, every operator's result is compared with the shape that the file declares, and a fault is a `ValueError`,
+A file is a graph of tensors and operators. Nothing in it is trusted: offsets, sizes, indices and shapes are checked,
+every operator's result is compared with the shape that the file declares, and a fault is a `ValueError`,
 one line without the path.
 
 Source: TensorFlow Lite's schema, version 3 (schema.fbs).
