@@ -17,6 +17,7 @@ import numpy as np
 from lgan_jax import untrusted
 from lgan_jax.faces.face_landmarker import tflite
 from lgan_jax.faces.face_landmarker.tflite import Network
+from lgan_jax.media.files import given
 
 VARIABLE = "LGAN_JAX_FACE_LANDMARKER"
 SOURCE = (
@@ -62,7 +63,7 @@ def located(path: str | os.PathLike | None, option: str) -> Path:
     advice = f"download {SOURCE} and name the file by {option} or {VARIABLE}"
     if not named:
         raise FileNotFoundError(f"the Face Landmarker needs Google's face_landmarker.task: {advice}")
-    file = Path(named).expanduser()
+    file = given(named)
     if not file.exists():
         raise FileNotFoundError(f"there is no file {file}: {advice}")
     return file

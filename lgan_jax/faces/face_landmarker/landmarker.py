@@ -19,7 +19,8 @@ from lgan_jax.faces.face_landmarker import detector, networks
 from lgan_jax.faces.face_landmarker.action_units import action_units
 from lgan_jax.faces.face_landmarker.detector import Detection
 from lgan_jax.faces.face_landmarker.networks import CROP, Mesh
-from lgan_jax.faces.face_landmarker.tables import LEFT_EYE, POINTS, RIGHT_EYE, TO_IBUG68
+from lgan_jax.faces.face_landmarker.tables import BLENDSHAPES, LEFT_EYE, POINTS, RIGHT_EYE, TO_IBUG68
+from lgan_jax.media.images import to_floats
 from lgan_jax.ops import procrustes
 
 MESH = "mesh478"  # the scheme of all points; it is none of `lgan_jax.landmarks`
@@ -84,6 +85,8 @@ class FaceLandmarker:
 
     def scores(self, points: Float[np.ndarray, "B 478 2"], sizes: np.ndarray) -> Float[np.ndarray, "B 52"]:
         """Blendshape scores of points in [0, 1] across images of `sizes` `(B, 2)`, (width, height); NaN gives NaN."""
+        if not len(points):
+            return np.zeros((0, len(BLENDSHAPES)), np.float32)
         return self._batched(networks.blendshapes, (points * sizes[:, None]).astype(np.float32))[0]
 
     def detect(self, image: np.ndarray, threshold: float = 0.0) -> list[Detection]:
@@ -102,7 +105,7 @@ class FaceLandmarker:
         """The points of the face in a square of `side` pixels around `center`, whose rows run along `direction`."""
         transform = align.square(center, direction, side, CROP)
         crop = align.crop(image, transform, CROP)
-        points, presence = self._batched(networks.mesh, _floats(crop[None]))
+        points, presence = self._batched(networks.mesh, to_floats(crop[None]))
         flat = procrustes.apply(procrustes.inverse(transform), CROP * points[0, :, :2].astype(float))
         width, height = image.shape[1::-1]
         depth = points[0, :, 2:] * (side / width)
@@ -137,12 +140,12 @@ class FaceLandmarker:
                 raise ValueError(f"aligned crops are square and all of one size, not {image.shape}")
         if not images:
             return []
-        points, presence = self._batched(networks.aligned_mesh, _floats(np.stack(images)))
+        points, presence = self._batched(networks.aligned_mesh, to_floats(np.stack(images)))
         return [Mesh(*each) for each in zip(points, presence, strict=True)]
 
     def _detected(self, image: np.ndarray, windows: Sequence[tuple], threshold: float) -> list[Detection]:
         boxed = [detector.letterboxed(image[top:bottom, left:right]) for left, top, right, bottom in windows]
-        answers = self._batched(networks.detect, _floats(np.stack([square for square, _, _ in boxed])))
+        answers = self._batched(networks.detect, to_floats(np.stack([square for square, _, _ in boxed])))
         found: list[Detection] = []
         for (left, top, _, _), (_, scale, offset), regressors, logits in zip(windows, boxed, *answers, strict=True):
             inside = detector.detections(regressors, logits, threshold)
@@ -184,11 +187,6 @@ def _listed(images: Images) -> tuple[list[np.ndarray], bool]:
     for image in several:
         check_image(image)
     return several, single
-
-
-def _floats(images: np.ndarray) -> np.ndarray:
-    """uint8 as float32 in [-1, 1]."""
-    return images.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
 def _tiles(width: int, height: int) -> list[tuple[int, int, int, int]]:
