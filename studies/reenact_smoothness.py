@@ -23,7 +23,7 @@ from lgan_jax import cli
 from lgan_jax.apps.reenact.layout import columns, enlarged
 from lgan_jax.apps.shared.face_reader import Locator
 from lgan_jax.core import FaceInfo
-from lgan_jax.data.align import MEAN_FACE
+from lgan_jax.faces.align import MEAN_FACE
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.media.source import Source, open_source
 

@@ -17,6 +17,7 @@ from lgan_jax import cache as caches
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import builders, partners, synthetic
 from lgan_jax.data.builders import base, made
+from lgan_jax.data.builders.celebv import PREPARED
 from lgan_jax.data.builders.emotionet import EVERYBODY
 from lgan_jax.data.split import CALLED, SPLITS, TRAIN, HeldOut
 from lgan_jax.landmarks import IBUG68_TO_INNER49, WFLW98_TO_IBUG68, scheme, scheme_of_count
@@ -25,7 +26,6 @@ from lgan_jax.media.files import given
 
 MEMORY = 2**30  # bytes of decoded pictures that a split keeps; the records beyond are decoded at every reading
 _CELEBV = ("Donald_Trump", "Emmanuel_Macron", "Jack_Ma", "Kathleen", "Theresa_May")
-_PREPARED = "prepared.json"
 _ADVICE = {  # where a data set may get an array from
     "action_units": ": give the command that prepared the folder again (lgan_jax.data.prepare adds them), or a folder "
     "with OpenFace's tables and --config.data.name=emotionet",
@@ -288,7 +288,7 @@ def open_faces(settings: Settings, check: Callable[[FaceInfo], None] = lambda _:
 
 def _reader(settings: Settings, root: Path, cache: Path) -> tuple[base.FaceBuilder, str]:
     """Who reads a folder, and what a report calls it."""
-    prepared = (root / _PREPARED).exists()
+    prepared = (root / PREPARED).exists()
     if (root / made.RECORD).exists():
         return builders.Made(root), f"made: {root.resolve().name}"
     if settings.name == "wflw":
@@ -308,7 +308,7 @@ def _reader(settings: Settings, root: Path, cache: Path) -> tuple[base.FaceBuild
 
 
 def _folder_name(root: Path, identities: tuple[str, ...]) -> str:
-    if (root / _PREPARED).exists():
+    if (root / PREPARED).exists():
         return f"prepared: {root.resolve().name}"
     return "CelebV" if identities == _CELEBV else f"folder: {root.resolve().name}"
 

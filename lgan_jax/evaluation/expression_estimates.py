@@ -8,9 +8,9 @@ from jaxtyping import Int
 from lgan_jax.action_units import EXPRESSIONS, NUMBERS
 from lgan_jax.data import FaceData
 from lgan_jax.evaluation.unit_estimates import COLUMNS, with_noise
-from lgan_jax.ops.expression_estimate import UNCLEAR, estimate
-from lgan_jax.ops.unit_estimate import estimate as estimate_units
-from lgan_jax.ops.unit_estimate import neutral_head
+from lgan_jax.faces.expression_estimate import UNCLEAR, estimate
+from lgan_jax.faces.unit_estimate import estimate as estimate_units
+from lgan_jax.faces.unit_estimate import neutral_head
 
 
 def against_truth(

@@ -7,9 +7,9 @@ from jaxtyping import Float
 
 from lgan_jax.action_units import NUMBERS
 from lgan_jax.data import FaceData
+from lgan_jax.faces.unit_estimate import ESTIMATED, estimate, neutral_head
 from lgan_jax.landmarks import Scheme, inter_ocular
 from lgan_jax.metrics.units import Agreement, agreement
-from lgan_jax.ops.unit_estimate import ESTIMATED, estimate, neutral_head
 
 COLUMNS = tuple(NUMBERS.index(number) for number in ESTIMATED)  # of the estimated units among all
 

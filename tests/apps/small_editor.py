@@ -20,7 +20,7 @@ from lgan_jax.apps.edit.guard import Guard
 from lgan_jax.apps.edit.studio import Studio
 from lgan_jax.core import FaceInfo, Finished
 from lgan_jax.data import synthetic
-from lgan_jax.data.align import MEAN_FACE
+from lgan_jax.faces.align import MEAN_FACE
 from lgan_jax.landmarks import IBUG68, WFLW98
 from lgan_jax.methods.detector.phases import DetectorPhase
 from lgan_jax.methods.dftnet.editor import EditorPhase

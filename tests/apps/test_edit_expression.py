@@ -17,7 +17,7 @@ from lgan_jax import action_units
 from lgan_jax.apps.edit import command, launch, protocol
 from lgan_jax.apps.edit.expression_studio import ExpressionStudio
 from lgan_jax.core import FaceInfo
-from lgan_jax.data.align import MEAN_FACE
+from lgan_jax.faces.align import MEAN_FACE
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.media import provenance
 from lgan_jax.media.images import decode, encode_png

@@ -14,8 +14,8 @@ from lgan_jax.apps.shared import photo_face
 from lgan_jax.apps.shared.face_reader import Locator
 from lgan_jax.apps.shared.loading import framing
 from lgan_jax.core import FaceInfo
-from lgan_jax.data.align import MEAN_FACE
 from lgan_jax.faces import Faces
+from lgan_jax.faces.align import MEAN_FACE
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.media.images import decode, encode_png
 from lgan_jax.methods.dftnet.networks import Edited

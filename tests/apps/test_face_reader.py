@@ -5,8 +5,8 @@ import small_videos
 
 from lgan_jax.apps.shared.face_reader import FaceReader, Located, template
 from lgan_jax.core import FaceInfo
-from lgan_jax.data.align import MEAN_FACE
 from lgan_jax.faces import Faces
+from lgan_jax.faces.align import MEAN_FACE
 from lgan_jax.landmarks import IBUG68, INNER49, WFLW98, WFLW98_TO_IBUG68, inter_ocular
 from lgan_jax.ops import procrustes
 

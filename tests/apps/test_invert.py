@@ -11,7 +11,7 @@ from lgan_jax import cli
 from lgan_jax.apps.invert import command, inversion
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import kept
-from lgan_jax.data.align import TEMPLATE
+from lgan_jax.faces.align import TEMPLATE
 from lgan_jax.landmarks import IBUG68_TO_INNER49, INNER49
 from lgan_jax.media import provenance
 from lgan_jax.media.ffmpeg import pyav

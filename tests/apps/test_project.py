@@ -12,7 +12,7 @@ from small_projector import BY_FINDER, FRAMING, ONE, SIZE, options, photo
 
 from lgan_jax import cli
 from lgan_jax.apps.project import aligned, command, projection, result_folder, target_landmarks, video
-from lgan_jax.data import align
+from lgan_jax.faces import align
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.media import provenance
 from lgan_jax.media.images import decode, resized

@@ -15,7 +15,7 @@ from lgan_jax import cli
 from lgan_jax.apps.reenact import command, reenactment
 from lgan_jax.apps.shared.face_reader import Located
 from lgan_jax.core import FaceInfo
-from lgan_jax.data.align import MEAN_FACE
+from lgan_jax.faces.align import MEAN_FACE
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.media.source import open_source
 

@@ -12,7 +12,7 @@ from lgan_jax.apps.shared.face_reader import Located
 from lgan_jax.apps.shared.neutral_frame import most_neutral
 from lgan_jax.apps.shared.training_distance import TrainingDistance
 from lgan_jax.core import FaceInfo
-from lgan_jax.data.align import MEAN_FACE, crop
+from lgan_jax.faces.align import MEAN_FACE, crop
 from lgan_jax.landmarks import IBUG68, IBUG68_TO_INNER49, INNER49
 from lgan_jax.media.paste import edge, matched, paste
 

@@ -7,7 +7,7 @@ import small_videos
 from lgan_jax.apps.shared import references
 from lgan_jax.apps.shared.face_reader import Located
 from lgan_jax.core import FaceInfo
-from lgan_jax.data.align import MEAN_FACE
+from lgan_jax.faces.align import MEAN_FACE
 from lgan_jax.landmarks import IBUG68
 
 SIZE = 32

@@ -10,7 +10,7 @@ from lgan_jax import data
 from lgan_jax.action_units import NUMBERS
 from lgan_jax.data.builders import openface
 from lgan_jax.data.builders.base import SKIPPED_FILE
-from lgan_jax.ops.unit_estimate import ESTIMATED
+from lgan_jax.faces.unit_estimate import ESTIMATED
 
 
 def opened(root, tmp_path, size=48):

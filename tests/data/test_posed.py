@@ -10,8 +10,8 @@ pytest.importorskip("dlib", reason="needs the extra [faces]")
 
 from lgan_jax import data
 from lgan_jax.action_units import EXPRESSIONS
-from lgan_jax.data import align
 from lgan_jax.data.split import HeldOut
+from lgan_jax.faces import align
 from lgan_jax.landmarks import IBUG68, inter_ocular
 from lgan_jax.media import images
 from lgan_jax.ops import procrustes

@@ -21,8 +21,8 @@ from lgan_jax.data import prepare
 from lgan_jax.data.builders import openface
 from lgan_jax.data.prepare import __main__ as command
 from lgan_jax.faces import Faces
+from lgan_jax.faces.unit_estimate import ESTIMATED
 from lgan_jax.landmarks import IBUG68
-from lgan_jax.ops.unit_estimate import ESTIMATED
 
 # A program that kills itself when it is about to give its n-th file or folder its final name.
 KILLED = """

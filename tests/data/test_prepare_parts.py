@@ -12,10 +12,9 @@ pytest.importorskip("dlib", reason="needs the extra [faces]")
 
 from small_videos import face, moving, scene, turn_clockwise, write_photo, write_video
 
-from lgan_jax.data import align
 from lgan_jax.data.prepare import quality, sources
 from lgan_jax.data.prepare.tracking import Observation, Tracker, box_of
-from lgan_jax.faces import Faces
+from lgan_jax.faces import Faces, align
 from lgan_jax.landmarks import IBUG68, mirrored
 from lgan_jax.ops import procrustes
 

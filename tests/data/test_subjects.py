@@ -10,8 +10,8 @@ from lgan_jax import data
 from lgan_jax.action_units import EXPRESSIONS, NUMBERS, expression_units
 from lgan_jax.data.builders import base, openface
 from lgan_jax.data.split import HeldOut
+from lgan_jax.faces.unit_estimate import ESTIMATED
 from lgan_jax.media import images
-from lgan_jax.ops.unit_estimate import ESTIMATED
 
 EACH = 4  # pictures in a row with the same expression
 SHOWN = [("neutral", 0.0), ("happiness", 0.9), ("neutral", 0.0), ("surprise", 0.8), ("neutral", 0.0)]

@@ -10,9 +10,10 @@ from bare_faces import landmarks
 
 from lgan_jax import config
 from lgan_jax.action_units import EXPRESSIONS, NUMBERS, expression_units, units
-from lgan_jax.data import align, synthetic
+from lgan_jax.data import synthetic
 from lgan_jax.data.synthetic import Background, Sample, Settings, draw, person, sample
 from lgan_jax.data.synthetic.__main__ import main
+from lgan_jax.faces import align
 from lgan_jax.landmarks import IBUG68, WFLW98, mirrored, to_ibug68
 from lgan_jax.ops import procrustes
 

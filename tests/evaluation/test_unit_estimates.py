@@ -8,8 +8,8 @@ from lgan_jax.core import FaceInfo
 from lgan_jax.data import FaceData, synthetic
 from lgan_jax.evaluation import expression_estimates
 from lgan_jax.evaluation.unit_estimates import against_truth
+from lgan_jax.faces.unit_estimate import ESTIMATED
 from lgan_jax.landmarks import WFLW98
-from lgan_jax.ops.unit_estimate import ESTIMATED
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lgan_jax.core import FaceInfo, Finished
-from lgan_jax.data.align import MEAN_FACE
+from lgan_jax.faces.align import MEAN_FACE
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.methods.landmarkgan import health, references, shape_model
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN

@@ -9,9 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32, Int, UInt8
 
-from lgan_jax.data import align
 from lgan_jax.data.prepare.tracking import Tracker
-from lgan_jax.faces import Faces
+from lgan_jax.faces import Faces, align
 from lgan_jax.media.images import to_floats
 from lgan_jax.media.source import open_source, read_photo
 from lgan_jax.methods.projection.projector import Projector, flat
@@ -26,7 +25,7 @@ class Framing(NamedTuple):
     Attributes:
       faces: the detector.
       size: pixels a side of the crops.
-      alignment: of iBUG's 68 points in pixels, as those of `data.align`.
+      alignment: of iBUG's 68 points in pixels, as those of `faces.align`.
       as_it_is: whether an image of exactly that size is a crop already.
       points: indices, among iBUG's 68, of a detected face's landmarks; None: the projector's network detects them
         (a network that was not trained on photos should not).

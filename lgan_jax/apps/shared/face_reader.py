@@ -12,9 +12,8 @@ import numpy as np
 from jaxtyping import Float, Float32, Float64, UInt8
 
 from lgan_jax.core import FaceInfo
-from lgan_jax.data import align
 from lgan_jax.data.prepare.tracking import Tracker
-from lgan_jax.faces import Box, Faces
+from lgan_jax.faces import Box, Faces, align
 from lgan_jax.landmarks import IBUG68, IBUG68_TO_INNER49, WFLW98_TO_IBUG68, Scheme
 from lgan_jax.metrics.identity import SAME_PERSON, identity_distance
 from lgan_jax.ops import procrustes

@@ -10,7 +10,8 @@ import numpy as np
 
 import lgan_jax
 from lgan_jax import experiment
-from lgan_jax.data import align, kept
+from lgan_jax.data import kept
+from lgan_jax.faces import align
 
 
 def load(workdir: Path, kinds: type | tuple[type, ...], otherwise: str) -> Any:

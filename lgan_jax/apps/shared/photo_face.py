@@ -10,8 +10,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from lgan_jax.apps.shared.face_reader import Located, Locator
-from lgan_jax.data import align
-from lgan_jax.faces import Box
+from lgan_jax.faces import Box, align
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.media import images
 from lgan_jax.media.images import to_bytes, to_floats

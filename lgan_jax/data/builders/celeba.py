@@ -22,10 +22,9 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from lgan_jax.data import align
 from lgan_jax.data.builders import base
 from lgan_jax.data.split import by_subject
-from lgan_jax.faces import Box, Faces
+from lgan_jax.faces import Box, Faces, align
 from lgan_jax.landmarks import IBUG68, to_inner49
 from lgan_jax.media import files, images
 from lgan_jax.ops import procrustes
@@ -153,7 +152,7 @@ def _cut(faces: Faces, image: UInt8[np.ndarray, "H W 3"], box: Box, enlarged: fl
 
 
 def by_alignment(alignment: Callable[[np.ndarray, int], np.ndarray], faces: Faces):
-    """What crops a picture to its face by a similarity of `data.align`, as `by_cascade`."""
+    """What crops a picture to its face by a similarity of `faces.align`, as `by_cascade`."""
 
     def crop(image: UInt8[np.ndarray, "H W 3"]) -> Found | None:
         found = faces.measure(image)

@@ -20,17 +20,20 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import tensorflow_datasets as tfds
 
-from lgan_jax import action_units
+from lgan_jax import action_units, untrusted
 from lgan_jax.data.builders import base, openface
 from lgan_jax.data.split import FEWEST, contiguous_blocks
+from lgan_jax.faces import unit_estimate
+from lgan_jax.faces.face_landmarker import action_units as blendshape_units
 from lgan_jax.frames import from_pixels
 from lgan_jax.landmarks import scheme_of_count
 from lgan_jax.media import files
-from lgan_jax.ops.unit_estimate import ESTIMATED
 
 ANNOTATIONS = ("all_98pt.txt", "all_68pt.txt")
 PICTURES = "Image"
 UNITS = "action_units.csv"
+PREPARED = "prepared.json"
+_REQUIRED = tuple(sorted({*unit_estimate.ESTIMATED} & {*blendshape_units.ESTIMATED}))  # of either estimate
 _SMALLEST = 16  # pixels
 _SQUARE = 0.02  # width and height of a crop may differ by this share
 
@@ -69,6 +72,8 @@ class CelebV(base.FaceBuilder, skip_registration=True):
         used += self.tables.values()
         key = f"{kind}-{base.listing_key(root, used)}"
         super().__init__(cache, key, tuple(self.annotations), scheme_of_count(self.points).name)
+        if labels := _labels(root / PREPARED):
+            self.notes.append(labels)
 
     def features(self):
         units = tfds.features.Tensor(shape=(len(action_units.NUMBERS),), dtype=np.float32)
@@ -121,13 +126,20 @@ class CelebV(base.FaceBuilder, skip_registration=True):
 
     def _with_units(self, name: str, frames: Iterable[Frame]) -> Iterator[Frame]:
         """The frames that have action units; the others are skipped and noted."""
-        rows = {row.picture: row for row in openface.read_table(self.tables[name], required=ESTIMATED).rows}
+        rows = {row.picture: row for row in openface.read_table(self.tables[name], required=_REQUIRED).rows}
         for frame in frames:
             row = rows.get(frame.path.name)
             if row is None or row.fault:
                 self.skip(row.fault if row else "picture without action units", _name(frame.path))
             else:
                 yield dataclasses.replace(frame, units=row.units)
+
+
+def _labels(record: Path) -> str:
+    """What labeled a prepared folder, by its record; empty where it does not say."""
+    found = untrusted.read_record(record, {}) if record.exists() else {}
+    labels = found.get("labels", "") if isinstance(found, dict) else ""
+    return f"labels: {labels}" if isinstance(labels, str) and labels else ""
 
 
 def annotations(root: Path) -> dict[str, Path]:

@@ -1,6 +1,6 @@
 """Prepared folders with expressions: what `lgan_jax.data.prepare` wrote, split by subject.
 
-The layout is CelebV's, with tables of action units; expressions are `ops.expression_estimate`'s.
+The layout is CelebV's, with tables of action units; expressions are `faces.expression_estimate`'s.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from lgan_jax.data.builders.celebv import UNITS, CelebV, Frame
 from lgan_jax.data.split import HeldOut
-from lgan_jax.ops.expression_estimate import UNCLEAR, estimate
+from lgan_jax.faces.expression_estimate import UNCLEAR, estimate
 
 
 class Estimated(CelebV, skip_registration=True):

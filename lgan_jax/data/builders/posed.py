@@ -17,10 +17,9 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from lgan_jax.action_units import EXPRESSIONS
-from lgan_jax.data import align
 from lgan_jax.data.builders import base
 from lgan_jax.data.split import HeldOut
-from lgan_jax.faces import Faces
+from lgan_jax.faces import Faces, align
 from lgan_jax.media import files, images
 from lgan_jax.ops import procrustes
 

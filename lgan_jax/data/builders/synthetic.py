@@ -10,9 +10,10 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from lgan_jax import action_units
-from lgan_jax.data import align, synthetic
+from lgan_jax.data import synthetic
 from lgan_jax.data.builders import base
 from lgan_jax.data.builders.drawing import drawn
+from lgan_jax.faces import align
 
 
 class Synthetic(base.FaceBuilder, skip_registration=True):

@@ -5,8 +5,8 @@
 The output has CelebV's layout, so that one reader serves both: `OUT/<person>/Image/<frame>.jpg`, and
 `OUT/<person>/all_68pt.txt` with a line for each picture: 136 numbers x y x y … in pixels of the crop (0 is the centre
 of the first pixel), then the file's name. `OUT/<person>/action_units.csv` has, for each picture, an estimate of the
-twelve action units that landmarks show (see `ops.unit_estimate`). `OUT/prepared.json` says how all was made and what
-was dropped.
+action units that landmarks show (see `faces.unit_estimate`), or that the Face Landmarker's blendshape scores show (see
+`faces.face_landmarker.action_units`). `OUT/prepared.json` says how all was made, what labeled it and what was dropped.
 """
 
 from __future__ import annotations
@@ -27,19 +27,28 @@ from lgan_jax.data.prepare.person import prepare_person
 from lgan_jax.data.prepare.sources import Person, people
 from lgan_jax.data.prepare.units import add_units
 from lgan_jax.faces import Faces
+from lgan_jax.faces.face_landmarker import FaceLandmarker
+from lgan_jax.faces.landmarker_faces import LandmarkerFaces
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.progress import Progress
 
 __all__ = ["Options", "prepare", "splits"]
 
 
-def prepare(videos: Path, out: Path, options: Options, faces: Faces | None = None) -> dict[str, Any]:
+def prepare(
+    videos: Path,
+    out: Path,
+    options: Options,
+    faces: Faces | None = None,
+    landmarker: FaceLandmarker | None = None,
+) -> dict[str, Any]:
     """Prepares the people in `videos` (one video file, or one sub-folder of photos or videos, each) into `out`.
 
     A run that was interrupted goes on when it is called again; people may be added between two runs. `faces` shares
-    models that are already loaded.
+    models that are already loaded; `landmarker` is needed where the options use the Face Landmarker.
 
-    Returns what `out/prepared.json` holds: `version`, `scheme`, `size`, `options`, `people` (name → sources, numbers of
+    Returns what `out/prepared.json` holds: `version`, `scheme`, `size`, `options`, `labels` (what landmarks and action
+    units come from), `people` (name → sources, numbers of
     frames seen, kept and dropped by reason, and the `coverage` and `warnings` of `prepare.seen`), `left_out` (name →
     why nothing of a person is kept) and `not_people`.
 
@@ -47,24 +56,33 @@ def prepare(videos: Path, out: Path, options: Options, faces: Faces | None = Non
       FileNotFoundError, NotADirectoryError: `videos` isn't there or is no folder.
       FileExistsError: `out` holds something else.
       BlockingIOError: another process is preparing into `out`.
-      ValueError: nobody in `videos`; folders inside each other; `out` was made with other options or other files.
+      ValueError: nobody in `videos`; folders inside each other; `out` was made with other options or other files; no
+        `landmarker` where one is needed.
       ModuleNotFoundError: dlib, its models or PyAV are not installed.
     """
+    if options.needs_face_landmarker:
+        if landmarker is None:
+            raise ValueError("these options need the Face Landmarker: give `landmarker`")
+        options = dataclasses.replace(options, face_landmarker=landmarker.bundle.checksum)
     found, others = people(videos)
     check_places(videos, out)
+    if options.landmarks == "face_landmarker":
+        faces = faces or LandmarkerFaces(landmarker)
     with locks.held(out, f"OUT {out}", inside=True):
-        return _prepare(Job(videos, out, options, found), found, others, options, faces or Faces())
+        return _prepare(Job(videos, out, options, found), found, others, faces or Faces(), landmarker)
 
 
-def _prepare(job: Job, found: Sequence[Person], others: list[str], options: Options, faces: Faces) -> dict[str, Any]:
-    out = job.out
+def _prepare(
+    job: Job, found: Sequence[Person], others: list[str], faces: Faces, landmarker: FaceLandmarker | None
+) -> dict[str, Any]:
+    out, options = job.out, job.options
     kept, left_out = {}, {}
     with Progress(sum(source.frames for person in found for source in person.sources)) as progress:
         for person in found:
             progress.name(person.name)
             summary = prepare_person(person, job, options, faces, progress)
             if summary["kept"]:
-                add_units(out / person.name)
+                add_units(out / person.name, landmarker if options.action_units == "blendshapes" else None)
                 kept[person.name] = summary | seen.describe(person, out / person.name, summary, faces)
             else:
                 left_out[person.name] = summary | {"reason": _why(summary)}
@@ -73,6 +91,7 @@ def _prepare(job: Job, found: Sequence[Person], others: list[str], options: Opti
         "scheme": IBUG68.name,
         "size": options.size,
         "options": dataclasses.asdict(options),
+        "labels": options.labels,
         "people": kept,
         "left_out": left_out,
         "not_people": others,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,9 @@ from lgan_jax import cli
 from lgan_jax.data import prepare
 from lgan_jax.data.coverage import ALONE
 from lgan_jax.data.prepare import console
+from lgan_jax.data.prepare.options import ACTION_UNITS, LANDMARKS
+from lgan_jax.faces import face_landmarker
+from lgan_jax.faces.face_landmarker.bundle import SOURCE, VARIABLE
 from lgan_jax.media.files import summary as listing
 
 _PROGRAM = "prepare"
@@ -27,8 +31,9 @@ with
   python train.py --config configs/emotionet.py --config.data.dir=OUT
 
 The action units are an estimate from the landmarks, relative to the person's own face at rest (found among the frames
-with the mouth closed and the eyes open), of those that landmarks show: 1 2 4 5 12 15 17 20 23 25 26 45. A folder that
-was prepared without them gets them when the same command is given again.
+with the mouth closed and the eyes open), of those that landmarks show: 1 2 4 5 12 15 17 20 23 25 26 45; or, with
+--action-units blendshapes, from each image alone: 1 2 4 5 12 17 20 23 25 26 45. A folder that was prepared without
+them gets them when the same command is given again.
 
 Crops are aligned by the points inside the face's outline: place, size and roll of the head are removed, turning and
 nodding stay. Frames are dropped that have no face, are blurred, or whose landmarks jump.
@@ -72,14 +77,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="drop frames whose landmarks leap more than so many times the person's median motion and back "
         "(0: none; default: %(default)s)",
     )
+    _add_labels(parser, options)
     given = parser.parse_args(arguments)
-    options = prepare.Options(size=given.size, smooth=given.smooth, blur=given.blur, jump=given.jump)
+    fields = {field.name for field in dataclasses.fields(options)} - {"face_landmarker"}
+    options = prepare.Options(**{name: getattr(given, name) for name in fields})
+    landmarker = None
+    if options.needs_face_landmarker:
+        landmarker = face_landmarker.load(given.face_landmarker, "--face-landmarker")
+        print(f"Google's Face Landmarker, SHA-256 {landmarker.bundle.checksum}")
+    elif given.face_landmarker:
+        raise ValueError("--face-landmarker is used by --landmarks face_landmarker and --action-units blendshapes only")
     try:
-        result = prepare.prepare(given.videos, given.out, options)
+        result = prepare.prepare(given.videos, given.out, options, landmarker=landmarker)
     except KeyboardInterrupt:
         print("The same command goes on from here.", file=sys.stderr)
         raise
     return _report(given.out, result)
+
+
+def _add_labels(parser: cli.Parser, options: prepare.Options) -> None:
+    """The flags that say what landmarks and action units come from."""
+    parser.add_argument(
+        "--landmarks",
+        choices=LANDMARKS,
+        default=options.landmarks,
+        help="what finds faces and landmarks: dlib, or Google's Face Landmarker (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--action-units",
+        choices=ACTION_UNITS,
+        default=options.action_units,
+        help="what action units are estimated from: the landmarks, or the Face Landmarker's blendshape scores, which "
+        "need no neutral image of the person (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--face-landmarker",
+        metavar="FILE",
+        help=f"Google's face_landmarker.task, Apache-2.0, from {SOURCE} (default: the environment variable {VARIABLE})",
+    )
 
 
 def _report(out: Path, result: dict[str, Any]) -> int:
@@ -101,6 +136,7 @@ def _report(out: Path, result: dict[str, Any]) -> int:
     if not people:
         raise ValueError(f"nobody is left of the people in VIDEOS ({len(left_out)} left out)")
     terminal.print(f"{out} holds {len(people)} of {len(people) + len(left_out)} people", markup=False)
+    terminal.print(f"Labels: {result['labels']}", markup=False, soft_wrap=True)
     return 0
 
 

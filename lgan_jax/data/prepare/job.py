@@ -21,7 +21,7 @@ from jaxtyping import Float32
 
 from lgan_jax import files, locks, untrusted
 from lgan_jax.data.builders.base import read_lines
-from lgan_jax.data.prepare.options import Options
+from lgan_jax.data.prepare.options import Options, flag
 from lgan_jax.data.prepare.sources import Person
 from lgan_jax.data.prepare.tracking import Observation, stack
 from lgan_jax.landmarks import IBUG68
@@ -67,7 +67,7 @@ class Job:
           ValueError: `out` was made with other options or from other files.
           FileExistsError: `out` holds something else.
         """
-        self.out = out
+        self.out, self.options = out, options
         self._work = out / WORK
         inputs = {person.name: _stamps(person, videos) for person in people}
         wanted = {"version": VERSION, "options": dataclasses.asdict(options), "inputs": inputs}
@@ -199,8 +199,9 @@ def _check_same(out: Path, made: Mapping[str, Any], wanted: Mapping[str, Any]) -
     if made["version"] != wanted["version"]:
         raise ValueError(f"{out} was made by another version of this program: {advice}")
     for name, value in wanted["options"].items():
-        if made["options"].get(name) != value:
-            raise ValueError(f"{out} was made with --{name} {made['options'].get(name)}, not {value}: {advice}")
+        before = made["options"].get(name, getattr(Options, name))  # earlier versions had fewer options
+        if before != value:
+            raise ValueError(f"{out} was made with {flag(name)} {before or 'none'}, not {value or 'none'}: {advice}")
     for person, stamps in made["inputs"].items():
         if person not in wanted["inputs"]:
             raise ValueError(f"{out} was made from a folder that also held {person!r}, which is gone: {advice}")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
+LANDMARKS = ("dlib", "face_landmarker")
+ACTION_UNITS = ("landmarks", "blendshapes")
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
@@ -14,12 +17,18 @@ class Options:
       smooth: standard deviation, in frames, of the filter that steadies the crops of a resting head; 0 is none.
       blur: a crop is blurred if its sharpness is below this share of the person's median; 0 keeps all.
       jump: landmarks jump if they move more than this many times the person's median motion and back; 0 keeps all.
+      landmarks: one of `LANDMARKS`, which finds faces and landmarks.
+      action_units: one of `ACTION_UNITS`, which action units are estimated from.
+      face_landmarker: SHA-256 of the Face Landmarker's bundle; empty where it is not used.
     """
 
     size: int = 256
     smooth: float = 2.0
     blur: float = 0.3
     jump: float = 8.0
+    landmarks: str = "dlib"
+    action_units: str = "landmarks"
+    face_landmarker: str = ""
 
     def __post_init__(self):
         if not 32 <= self.size <= 2048:
@@ -30,3 +39,24 @@ class Options:
             raise ValueError(f"--blur is a share of the median: at least 0 and below 1, not {self.blur}")
         if not (self.jump == 0 or self.jump >= 1):
             raise ValueError(f"--jump is a multiple of the median: 0 or at least 1, not {self.jump}")
+        for name, choices in (("landmarks", LANDMARKS), ("action_units", ACTION_UNITS)):
+            if (value := getattr(self, name)) not in choices:
+                raise ValueError(f"{flag(name)} must be {' or '.join(choices)}, not {value!r}")
+
+    @property
+    def needs_face_landmarker(self) -> bool:
+        """Whether these options use the Face Landmarker."""
+        return self.landmarks == "face_landmarker" or self.action_units == "blendshapes"
+
+    @property
+    def labels(self) -> str:
+        """What the landmarks and action units come from, for a report."""
+        bundle = f"Google's Face Landmarker (SHA-256 {self.face_landmarker})"
+        points = bundle if self.landmarks == "face_landmarker" else "dlib"
+        units = f"blendshape scores of {bundle}" if self.action_units == "blendshapes" else "the landmarks"
+        return f"landmarks by {points}, action units estimated from {units}"
+
+
+def flag(name: str) -> str:
+    """The command's flag for an option."""
+    return f"--{name.replace('_', '-')}"

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from lgan_jax import files
-from lgan_jax.data import align
 from lgan_jax.data.prepare import quality, sources, tracking
 from lgan_jax.data.prepare.job import ANNOTATIONS, PIECE, Crops, Job
 from lgan_jax.data.prepare.options import Options
 from lgan_jax.data.prepare.sources import Person, Source
 from lgan_jax.data.prepare.tracking import Observation, Tracker
-from lgan_jax.faces import Faces
+from lgan_jax.faces import Faces, align
 from lgan_jax.media import images
 from lgan_jax.media.files import shown
 from lgan_jax.ops import procrustes

@@ -7,8 +7,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from lgan_jax.data import align
-from lgan_jax.faces import Box, Faces
+from lgan_jax.faces import Box, Faces, align
 from lgan_jax.landmarks import IBUG68
 
 _SEARCHED = (

@@ -1,27 +1,48 @@
-"""Action units of a prepared person, estimated from the landmarks."""
+"""Action units of a prepared person, estimated from the landmarks or from the Face Landmarker's blendshape scores."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lgan_jax import files
+import numpy as np
+
+from lgan_jax import action_units, files
 from lgan_jax.data.builders import openface
 from lgan_jax.data.prepare.job import annotated
+from lgan_jax.faces.face_landmarker import FaceLandmarker
+from lgan_jax.faces.face_landmarker.action_units import ESTIMATED as FROM_BLENDSHAPES
+from lgan_jax.faces.unit_estimate import ESTIMATED, estimate, neutral_head
 from lgan_jax.landmarks import IBUG68
-from lgan_jax.ops.unit_estimate import ESTIMATED, estimate, neutral_head
+from lgan_jax.media import images
 
 UNITS = "action_units.csv"
-_NOTE = (
-    "An estimate by lgan_jax from landmarks, relative to the person's own face at rest, from 0 to 5 as OpenFace's; "
-    "units that landmarks do not show are left out"
-)
+_NOTE = "An estimate by lgan_jax from {}, from 0 to 5 as OpenFace's; units that they do not show are left out"
+_TOGETHER = 64  # crops in memory
 
 
-def add_units(folder: Path) -> None:
-    """Writes the action units of a prepared person's pictures beside the landmarks, unless they are there."""
+def add_units(folder: Path, landmarker: FaceLandmarker | None = None) -> None:
+    """Writes the action units of a prepared person's images beside the landmarks, unless they are there.
+
+    With `landmarker`, they come from its blendshape scores; images in which it sees no face are left out.
+    """
     file = folder / UNITS
     if file.exists():
         return
     points, names = annotated(folder)
-    units = estimate(points, neutral_head(points, IBUG68), IBUG68)
-    files.write_bytes(file, openface.table_text(names, units, ESTIMATED, _NOTE).encode())
+    if landmarker is None:
+        units, numbers = estimate(points, neutral_head(points, IBUG68), IBUG68), ESTIMATED
+        note = "landmarks, relative to the person's own face at rest"
+    else:
+        units, numbers = np.concatenate(list(_blendshape_units(folder, names, landmarker))), FROM_BLENDSHAPES
+        note = f"the blendshape scores of Google's Face Landmarker (SHA-256 {landmarker.bundle.checksum})"
+        seen = np.isfinite(units).all(1)
+        units, names = units[seen], [name for name, each in zip(names, seen, strict=True) if each]
+    files.write_bytes(file, openface.table_text(names, units, numbers, _NOTE.format(note)).encode())
+
+
+def _blendshape_units(folder: Path, names: Sequence[str], landmarker: FaceLandmarker) -> Iterator[np.ndarray]:
+    columns = [action_units.NUMBERS.index(number) for number in FROM_BLENDSHAPES]
+    for first in range(0, len(names), _TOGETHER):
+        crops = [images.decode((folder / "Image" / name).read_bytes()) for name in names[first : first + _TOGETHER]]
+        yield landmarker.action_units(crops, aligned=True)[:, columns]

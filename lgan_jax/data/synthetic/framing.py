@@ -7,9 +7,9 @@ import math
 
 import numpy as np
 
-from lgan_jax.data import align
 from lgan_jax.data.synthetic.parameters import Sample
 from lgan_jax.data.synthetic.render import landmarks
+from lgan_jax.faces import align
 from lgan_jax.landmarks import WFLW98, to_ibug68
 from lgan_jax.ops import procrustes
 

@@ -36,7 +36,7 @@ class Settings:
         "posed" goes through the eight expressions in turn, as recorded in a laboratory: of half strength at least,
         nobody talks or blinks, and all look at the camera.
       turning: how far heads turn, nod and tilt, as a share of the usual.
-      aligned: whether heads have the tilt, size and place that photos are brought to (`data.align`); else their own.
+      aligned: whether heads have the tilt, size and place that photos are brought to (`faces.align`); else their own.
       pairs: of a person's pictures the second is the first with another expression, the fourth the third, and so on:
         same person, pose, gaze, light and place (the first is aligned then).
     """

@@ -18,6 +18,7 @@ from lgan_jax.evaluation.comparison import Compared, compared, compared_by
 from lgan_jax.evaluation.dlib_evaluator import DlibEvaluator
 from lgan_jax.evaluation.harness import Evaluation, Setup
 from lgan_jax.evaluation.tables import Values
+from lgan_jax.faces.unit_estimate import neutral_head
 from lgan_jax.media.images import to_floats
 from lgan_jax.methods.dftnet.evaluation import image_grids, tables
 from lgan_jax.methods.dftnet.evaluation.edits import SINGLE, Edits, calmest, choose, rendered, with_units
@@ -37,7 +38,6 @@ from lgan_jax.methods.dftnet.evaluation.metrics import (
     saturated,
     use_of_parts,
 )
-from lgan_jax.ops.unit_estimate import neutral_head
 from lgan_jax.protocols import ActionUnitEditor, ComparedEditor
 
 

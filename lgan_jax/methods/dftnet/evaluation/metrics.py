@@ -16,12 +16,12 @@ from lgan_jax import action_units
 from lgan_jax.evaluation.dlib_evaluator import DlibEvaluator, found_in
 from lgan_jax.evaluation.frechet import distance_where_found
 from lgan_jax.evaluation.tables import Values, scalar
+from lgan_jax.faces.unit_estimate import ESTIMATED, estimate, neutral_head
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.media.images import to_bytes, to_floats
 from lgan_jax.methods.dftnet.evaluation.edits import Edits, Images, Units
 from lgan_jax.metrics.identity import distance_where_known
 from lgan_jax.metrics.image_quality import compare, l1, psnr, ssim
-from lgan_jax.ops.unit_estimate import ESTIMATED, estimate, neutral_head
 from lgan_jax.protocols import ActionUnitEditor
 
 OURS, BASELINE, UNCHANGED, GROUND_TRUTH = "DFT-Net", "GANimation", "source unchanged", "ground truth"
@@ -32,7 +32,7 @@ class Estimator:
     """Action units from dlib's landmarks, relative to the same person's neutral face.
 
     Attributes:
-      heads: of each edit's person, neutral (`ops.unit_estimate.neutral_head`); NaN where it is not known.
+      heads: of each edit's person, neutral (`faces.unit_estimate.neutral_head`); NaN where it is not known.
       source: what they are taken from, in words.
     """
 

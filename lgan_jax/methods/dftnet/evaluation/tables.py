@@ -5,9 +5,9 @@ from __future__ import annotations
 from lgan_jax import action_units
 from lgan_jax.evaluation.harness import Setup
 from lgan_jax.evaluation.tables import Column, Table, measured_rows
+from lgan_jax.faces.unit_estimate import ESTIMATED
 from lgan_jax.methods.dftnet.evaluation.edits import SINGLE
 from lgan_jax.methods.dftnet.evaluation.metrics import BASELINE, GROUND_TRUTH, UNCHANGED, Measured
-from lgan_jax.ops.unit_estimate import ESTIMATED
 
 _REFERENCES = (UNCHANGED, GROUND_TRUTH)
 _SHORT = {BASELINE: "baseline", UNCHANGED: "source", GROUND_TRUTH: "truth"}  # as headings

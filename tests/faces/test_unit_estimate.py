@@ -7,9 +7,9 @@ import pytest
 
 from lgan_jax.action_units import units
 from lgan_jax.data.synthetic import Sample, person
+from lgan_jax.faces.unit_estimate import ESTIMATED, estimate, neutral_head
 from lgan_jax.landmarks import IBUG68, INNER49, WFLW98, WFLW98_TO_IBUG68
 from lgan_jax.ops.frontal import MEAN_HEAD, frontal
-from lgan_jax.ops.unit_estimate import ESTIMATED, estimate, neutral_head
 
 POSES = [(0, 0, 0), (33, 0, 0), (-30, 12, 10), (0, 19, -14), (15, -19, 5)]  # yaw, pitch, roll
 

@@ -114,7 +114,7 @@ def test_refuses_boxes_and_landmarks_that_cannot_be(faces):
         faces.descriptor(image, true[:49])
     with pytest.raises(ValueError, match="no area"):
         faces.descriptor(image, np.full((68, 2), np.nan, np.float32))
-    with pytest.raises(ValueError, match="2 pictures but 1"):
+    with pytest.raises(ValueError, match="2 images but 1"):
         faces.descriptors([image, image], [true])
 
 

@@ -73,9 +73,16 @@ def ffhq_alignment(landmarks: Float[np.ndarray, "68 2"], size: int) -> Float[np.
     across, down = left - right, mouth - eyes
     direction = across + (down[1], -down[0])
     half = max(2 * np.hypot(*across), 1.8 * np.hypot(*down))
-    x, y = direction / np.hypot(*direction) * (size / 2 / half)
+    return square(eyes + 0.1 * down, direction, 2 * half, size)
+
+
+def square(
+    center: Float[np.ndarray, " 2"], direction: Float[np.ndarray, " 2"], side: float, size: int
+) -> Float[np.ndarray, "2 3"]:
+    """The similarity from an image's pixels to a crop: a square around `center` whose rows run along `direction`."""
+    x, y = direction / np.hypot(*direction) * (size / side)
     turn = np.array([[x, y], [-y, x]])
-    return np.column_stack([turn, size / 2 - turn @ (eyes + 0.1 * down)])
+    return np.column_stack([turn, size / 2 - turn @ center])
 
 
 def crop(

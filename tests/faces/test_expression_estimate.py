@@ -5,8 +5,8 @@ import pytest
 
 from lgan_jax.action_units import EXPRESSIONS, NUMBERS, expression_units, units
 from lgan_jax.data.synthetic import Settings, sample
-from lgan_jax.ops.expression_estimate import UNCLEAR, estimate
-from lgan_jax.ops.unit_estimate import ESTIMATED
+from lgan_jax.faces.expression_estimate import UNCLEAR, estimate
+from lgan_jax.faces.unit_estimate import ESTIMATED
 
 NEUTRAL = EXPRESSIONS.index("neutral")
 REST = np.zeros((40, len(NUMBERS)), np.float32)
