@@ -80,7 +80,7 @@ def test_chunks_of_either_size_give_the_same():
 
 def test_a_search_by_calls_and_one_in_a_loop_find_the_same():
     targets = np.random.default_rng(2).uniform(-1, 1, (5, 3)).astype(np.float32)
-    optimizer = optimizers.Settings(name="adam", learning_rate=0.1)
+    optimizer = optimizers.Adam(learning_rate=0.1)
     settings = inversion.Settings(steps=11, optimizer=optimizer, tolerance=0.0, slots=2, every=4)
 
     def objective(shared, parameters, target, moment):
