@@ -29,7 +29,7 @@ class LandmarkDetector(FaceModel, Protocol):
 
 
 @runtime_checkable
-class Reenactor(LandmarkDetector, Protocol):
+class LandmarkConverter(FaceModel, Protocol):
     """Renders its identities from anyone's landmarks; see `methods.landmarkgan.model.LandmarkGAN`."""
 
     @property
@@ -41,6 +41,47 @@ class Reenactor(LandmarkDetector, Protocol):
 
     def synthesize(self, landmarks: Any, target: Any, convert: bool = True, constrain: bool = True) -> Any:
         """Images of the targets."""
+
+
+@runtime_checkable
+class Reenactor(LandmarkConverter, LandmarkDetector, Protocol):
+    """Finds landmarks in the images of its identities, too."""
+
+
+@runtime_checkable
+class Clamping(Protocol):
+    """Says where the constraint acts."""
+
+    def clamped(self, landmarks: Any, target: Any) -> Any:
+        """How much of converted landmarks the constraint takes away: `(n,)` in [0, 1]."""
+
+
+@runtime_checkable
+class ClampingReenactor(Reenactor, Clamping, Protocol):
+    """What the editor takes."""
+
+
+@runtime_checkable
+class DrivenConverter(LandmarkConverter, Clamping, Protocol):
+    """What `reenact` takes: it may learn the driver's face."""
+
+    @property
+    def in_closed_form(self) -> bool:
+        """Whether landmarks are converted without a network."""
+
+    def with_driver(self, landmarks: Any) -> DrivenConverter:
+        """A model that knows some frames `(k, N, 2)` of the driver; where conversion is `in_closed_form`."""
+
+
+@runtime_checkable
+class PersonTaker(LandmarkDetector, Protocol):
+    """Takes new people by their frames."""
+
+    def check_takes_people(self) -> None:
+        """Raises `ValueError` for a run whose weights hold its identities."""
+
+    def with_person(self, name: str, images: Any, landmarks: Any) -> Any:
+        """A model that knows one more person."""
 
 
 @runtime_checkable
@@ -87,23 +128,31 @@ class LandmarkedGenerator(FaceModel, Protocol):
 
 
 @runtime_checkable
+class LandmarkedSampler(FaceModel, Protocol):
+    """Samples faces by number, together with their landmarks."""
+
+    def sample(self, seed: int, count: int, first: int = 0, near: bool = False) -> Any:
+        """Generated faces number `first` and on of a seed, with `near` of z near those of training images.
+
+        They are `z`, `image` and `landmarks`.
+        """
+
+
+@runtime_checkable
 class Inverter(LandmarkedGenerator, Protocol):
     """Finds the latents of faces, too."""
 
     def invert(self, image: Any) -> Any:
-        """`z`, `image`, `landmarks` and `error` of faces."""
+        """`z`, `image`, `landmarks`, `error` and `updates` of faces."""
 
 
 @runtime_checkable
-class InvertibleGenerator(Inverter, Protocol):
-    """Knows the latents of its training images, and samples near them."""
+class InvertibleGenerator(Inverter, LandmarkedSampler, Protocol):
+    """Knows the latents of its training images."""
 
     @property
     def searched(self) -> Any:
         """Of each training image, `z` and `error` of the inversion; a negative error where it was not inverted."""
-
-    def sample(self, seed: int, count: int, *, near: bool = False) -> Any:
-        """Generated faces: `z`, `image` and `landmarks`; with `near`, of z near those of training images."""
 
 
 @runtime_checkable

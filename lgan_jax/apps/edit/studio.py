@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -19,21 +19,13 @@ from lgan_jax.apps.shared.training_distance import TrainingDistance
 from lgan_jax.media import image_grid, images, output, provenance
 from lgan_jax.media.images import to_bytes
 from lgan_jax.media.source import Source
-from lgan_jax.protocols import Reenactor
+from lgan_jax.protocols import ClampingReenactor
 
 Maker = Callable[[np.ndarray], np.ndarray]  # landmarks (N, 2) to the images (people, size, size, 3) of a look
 
 _COLUMNS = 8  # of an image grid
 _HOLD, _MOVE = 10, 20  # frames, at 25 a second, of an edit at rest, and of the transition to the next
 _LEAST_SIDE = 256  # of a video's images in pixels
-
-
-@runtime_checkable
-class Model(Reenactor, Protocol):
-    """The methods of a trained LandmarkGAN that the editor calls, beside those of an evaluation."""
-
-    def clamped(self, landmarks: Any, target: Any) -> Any:
-        """How much of landmarks, converted to the targets, the constraint takes away: `(n,)` in [0, 1]."""
 
 
 class Generated(NamedTuple):
@@ -62,7 +54,7 @@ class Studio:
       framing: landmarks that define the run's frame; `known` by default.
     """
 
-    model: Model
+    model: ClampingReenactor
     name: str
     known: Mapping[str, np.ndarray]
     sliders: tuple[shapes.Slider, ...]

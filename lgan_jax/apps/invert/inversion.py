@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,21 +24,13 @@ from lgan_jax.media.source import open_source, read_photo
 from lgan_jax.methods.began.evaluation.image_grids import interpolation_grid
 from lgan_jax.methods.began.evaluation.metrics import interpolated
 from lgan_jax.methods.began.model import BEGAN
-from lgan_jax.protocols import LandmarkedGenerator
+from lgan_jax.protocols import Inverter
 
 Say = Callable[[str], None]
 Faces = UInt8[np.ndarray, "n size size 3"]
 
 _TICKS = 3  # of a 25th of a second, for each face of an interpolation
 _SHOWN = 256  # pixels a side of the video at least
-
-
-@runtime_checkable
-class Model(LandmarkedGenerator, Protocol):
-    """The part of a trained model that inverts and generates; see `BEGAN`."""
-
-    def invert(self, image: Any) -> Any:
-        """The inversion of faces in [-1, 1]: `z`, `image`, `landmarks`, `error`, `updates`."""
 
 
 def invert(options: Options) -> int:
@@ -78,7 +70,7 @@ def framed(options: Options, info: FaceInfo, say: Say) -> Faces:
     return np.stack(faces)
 
 
-def run(options: Options, model: Model, faces: Faces, say: Say = print) -> None:
+def run(options: Options, model: Inverter, faces: Faces, say: Say = print) -> None:
     """Inverts framed faces with a loaded model, and writes the folder, whole or not at all."""
     targets = np.concatenate([faces, faces[:, :, ::-1]]) if options.mirror else faces
     found = model.invert(to_floats(targets))
@@ -114,7 +106,7 @@ def _write(path: Path, found: Any, i: int, run: str) -> None:
     path.with_name(f"{path.name}.json").write_text(json.dumps(about, indent=1) + "\n")
 
 
-def _grid(options: Options, model: Model, faces: Faces, found: Any) -> UInt8[np.ndarray, "H W 3"]:
+def _grid(options: Options, model: Inverter, faces: Faces, found: Any) -> UInt8[np.ndarray, "H W 3"]:
     scheme, size = model.info.scheme, model.info.size
     made = to_bytes(found.image)
     rows = [
@@ -128,7 +120,7 @@ def _grid(options: Options, model: Model, faces: Faces, found: Any) -> UInt8[np.
     return image_grid(rows, ["photo", "generated from z", "landmarks"], size)
 
 
-def _write_video(path: Path, options: Options, model: Model, z: Float32[np.ndarray, "steps 64"], run: str) -> None:
+def _write_video(path: Path, options: Options, model: Inverter, z: Float32[np.ndarray, "steps 64"], run: str) -> None:
     """There and back, with landmarks beside the faces."""
     size, scheme = model.info.size, model.info.scheme
     side = size * max(1, -(-_SHOWN // size))

@@ -13,7 +13,7 @@ from lgan_jax import cli, experiment, locks
 from lgan_jax.apps.reenact.command import Options
 from lgan_jax.apps.reenact.layout import Layout, Writer, columns
 from lgan_jax.apps.reenact.pipeline import Pipeline, Stage
-from lgan_jax.apps.reenact.stages import Model, Synthesizer, detect_faces
+from lgan_jax.apps.reenact.stages import Synthesizer, detect_faces
 from lgan_jax.apps.shared import EVERYBODY, device, loading, references, sampled_frames
 from lgan_jax.apps.shared.face_reader import FaceReader, Locator, Reader
 from lgan_jax.apps.shared.neutral_frame import most_neutral, neutral_frame
@@ -24,6 +24,7 @@ from lgan_jax.media.source import Source, open_source
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
 from lgan_jax.ops import backend
 from lgan_jax.progress import Progress
+from lgan_jax.protocols import DrivenConverter
 from lgan_jax.training.interrupts import Interrupts
 
 _DRIVER_FRAMES = 64  # that separate pose and expression from the shape of the driver's face
@@ -58,12 +59,12 @@ def _reenact(options: Options, source: Source) -> int:
     return run(options, source, model, reader, known, targets)
 
 
-def opened(workdir: Path) -> Model:
+def opened(workdir: Path) -> DrivenConverter:
     """The model of a run. Raises `ValueError` where it is not LandmarkGAN's."""
     return loading.load(workdir, LandmarkGAN, "is no LandmarkGAN run: it has no generator of faces")
 
 
-def load(workdir: Path, target: str) -> tuple[Model, tuple[str, ...]]:
+def load(workdir: Path, target: str) -> tuple[DrivenConverter, tuple[str, ...]]:
     """The model of a run, and the identities that `target` means. Raises `ValueError` where either is not there."""
     model = opened(workdir)
     references.need(model.info, workdir)
@@ -79,7 +80,7 @@ def load(workdir: Path, target: str) -> tuple[Model, tuple[str, ...]]:
 def run(
     options: Options,
     source: Source,
-    model: Model,
+    model: DrivenConverter,
     reader: Reader,
     known: Mapping[str, np.ndarray],
     targets: Sequence[str],
@@ -120,7 +121,7 @@ def run(
 def _write(
     options: Options,
     source: Source,
-    model: Model,
+    model: DrivenConverter,
     reader: Reader,
     driver: Synthesizer,
     layout: Layout,
@@ -171,7 +172,7 @@ def _follow(pipeline: Pipeline, progress: Progress, interrupts: Interrupts) -> N
 def _shifts(
     options: Options,
     source: Source,
-    model: Model,
+    model: DrivenConverter,
     reader: Reader,
     known: Mapping[str, np.ndarray],
     targets: Sequence[str],
@@ -184,7 +185,7 @@ def _shifts(
     return {name: known[name][most_neutral(known[name], scheme)] - driving for name in targets}
 
 
-def _knowing_driver(source: Source, model: Model, reader: Reader, say: Say) -> Model:
+def _knowing_driver(source: Source, model: DrivenConverter, reader: Reader, say: Say) -> DrivenConverter:
     """The model that knows some frames of the driver, where any shows the face; see `LandmarkGAN.with_driver`."""
     wanted = sampled_frames.evenly(source, _DRIVER_FRAMES)
     seen = [face for _, face in sampled_frames.faces(source, reader, wanted) if face is not None]
@@ -215,7 +216,7 @@ def _report(writer: Writer, source: Source, stages: Sequence[Stage], seconds: fl
     return lines
 
 
-def _held(driver: Synthesizer, writer: Writer, model: Model, options: Options) -> list[str]:
+def _held(driver: Synthesizer, writer: Writer, model: DrivenConverter, options: Options) -> list[str]:
     """The number of frames in which the constraint changed the landmarks of each target, if there is one."""
     if not (model.constraint and options.constraint):
         return []

@@ -5,44 +5,21 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import ArrayLike, Float, Float32
+from jaxtyping import Float
 
 from lgan_jax.apps.shared.face_reader import Located, Reader
 from lgan_jax.apps.shared.training_distance import TrainingDistance
-from lgan_jax.core import FaceInfo
 from lgan_jax.media.one_euro import OneEuro
 from lgan_jax.media.source import Frame
 from lgan_jax.ops import procrustes
+from lgan_jax.protocols import DrivenConverter
 
 # One-Euro parameters, in units of the crop's side. dlib's points of a resting face waver by about 0.002; a mouth that
 # opens moves at about 0.5 a second and is then filtered at 27 Hz.
 _LEAST, _FOLLOW = 2.0, 50.0
-
-
-@runtime_checkable
-class Model(Protocol):
-    """The part of a trained model that reenacts; see `LandmarkGAN`."""
-
-    info: FaceInfo
-    constraint: float
-    in_closed_form: bool
-
-    def with_driver(self, landmarks: ArrayLike) -> Model:
-        """A model that knows some frames `(k, N, 2)` of the driver; where conversion is `in_closed_form`."""
-
-    def convert(self, landmarks: ArrayLike, target: str, constrain: bool = True) -> Float32[np.ndarray, "*batch n 2"]:
-        """Ψ_t(Φ(L)), or in closed form; clamped to the target's range."""
-
-    def clamped(self, landmarks: ArrayLike, target: str) -> Float32[np.ndarray, "*batch"]:
-        """How much of converted landmarks the constraint takes away, in [0, 1]."""
-
-    def synthesize(
-        self, landmarks: ArrayLike, target: str, convert: bool = True
-    ) -> Float32[np.ndarray, "*batch size size 3"]:
-        """Θ_t(L), in [-1, 1]."""
 
 
 class DetectedFrame(NamedTuple):
@@ -95,7 +72,7 @@ class Synthesizer:
 
     def __init__(
         self,
-        model: Model,
+        model: DrivenConverter,
         reader: Reader,
         targets: Sequence[str],
         time_base: Fraction,

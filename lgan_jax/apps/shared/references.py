@@ -21,23 +21,12 @@ from lgan_jax.faces import Faces
 from lgan_jax.landmarks import Scheme
 from lgan_jax.media import files as media
 from lgan_jax.media.source import Source, open_source
-from lgan_jax.protocols import LandmarkDetector
+from lgan_jax.protocols import PersonTaker
 
 MOST = 128  # frames that are searched for a face
 FEWEST = 2  # usable frames
 _COMPARED = 16  # frames in which the person's identity is compared
 _PIECE = 16  # frames whose landmarks are read at once
-
-
-@runtime_checkable
-class Model(LandmarkDetector, Protocol):
-    """The part of a trained model that takes new people; see `LandmarkGAN`."""
-
-    def check_takes_people(self) -> None:
-        """Raises `ValueError` for a run whose weights hold its identities."""
-
-    def with_person(self, name: str, images: np.ndarray, landmarks: np.ndarray) -> Any:
-        """A model that knows one more person."""
 
 
 @runtime_checkable
@@ -67,7 +56,7 @@ class Person(NamedTuple):
 
 
 def add(
-    model: Model,
+    model: PersonTaker,
     path: Path,
     name: str | None,
     framing: Mapping[str, np.ndarray],

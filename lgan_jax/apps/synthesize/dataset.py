@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,22 +28,13 @@ from lgan_jax.media import provenance, pts
 from lgan_jax.media.images import to_bytes
 from lgan_jax.methods.began.model import BEGAN
 from lgan_jax.progress import Progress
+from lgan_jax.protocols import LandmarkedSampler
 from lgan_jax.training import checkpoints, workdir
 
 Say = Callable[[str], None]
 
 SHARD = 1000  # faces in a folder
 _BATCH = 100  # faces sampled in one call, while those before are written
-
-
-@runtime_checkable
-class Model(Protocol):
-    """The part of a trained model that samples; see `BEGAN`."""
-
-    info: FaceInfo
-
-    def sample(self, seed: int, count: int, first: int, near: bool) -> Any:
-        """Faces number `first` and on of a seed: `image` in [-1, 1], `landmarks` in [0, 1]."""
 
 
 class Face(NamedTuple):
@@ -99,7 +90,7 @@ def record(options: Options, info: FaceInfo) -> dict[str, Any]:
     }
 
 
-def run(options: Options, model: Model, about: dict[str, Any], say: Say = print) -> None:
+def run(options: Options, model: LandmarkedSampler, about: dict[str, Any], say: Say = print) -> None:
     """Samples the missing faces, then writes the table and the TFDS data set. Raises as `synthesize`."""
     out, start = options.out, time.monotonic()
     _begin(out, about)
@@ -143,7 +134,14 @@ def _begin(out: Path, about: dict[str, Any]) -> None:
 
 
 def _make(
-    out: Path, shard: int, numbers: range, model: Model, options: Options, run: str, seen: set[str], progress: Progress
+    out: Path,
+    shard: int,
+    numbers: range,
+    model: LandmarkedSampler,
+    options: Options,
+    run: str,
+    seen: set[str],
+    progress: Progress,
 ) -> list[Face]:
     """Samples a shard. The next faces are sampled while threads write those before."""
     folder = out / made.PICTURES / f"{shard:05d}"
