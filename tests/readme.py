@@ -7,8 +7,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+GATE = ROOT / ".ci" / "run"
 _PROGRAMS = ("lgan-jax ", "python ")
-_NOT_WHOLE = ("…", "COMMAND", "--help")  # what stands for a command, or only explains one
+_NOT_WHOLE = ("…", "COMMAND", "--help", "--version")  # what stands for a command, or does nothing
 
 
 def python_blocks() -> Iterator[tuple[Path, str]]:
@@ -32,17 +33,21 @@ def example(name, run, changes: Mapping = {}):
     return names
 
 
+def in_prose(text: str) -> list[str]:
+    """What stands between backquotes outside of blocks."""
+    return re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+
+
 def commands() -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Every command of this repository, with the page that it stands on: in shell blocks and between backquotes.
+    """Every command of this repository that a page or the gate gives: in shell blocks and between backquotes.
 
     A command between backquotes counts where it has a flag or an argument: `lgan-jax train` alone is a name.
     """
-    for page in PAGES:
+    for page in (*PAGES, GATE):
         text = page.read_text()
-        blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
-        prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+        blocks = [text] if page == GATE else re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
         lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
-        lines += [line for line in re.findall(r"`([^`\n]+)`", prose) if len(line.split()) > 2]
+        lines += [line for line in in_prose(text) if len(line.split()) > 2]
         for line in lines:
             for command in re.split(r"\s*&&\s*", line):
                 words = command.removeprefix("taskset -c 0 ")

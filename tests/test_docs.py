@@ -8,13 +8,17 @@ import runpy
 import sys
 
 import pytest
-from readme import ROOT, commands, python_blocks
+from readme import PAGES, ROOT, commands, in_prose, python_blocks
 
 from lgan_jax import commands as console
 from lgan_jax import experiment
 from lgan_jax.commands import configs
 
 _SCRIPTS = {"train.py": "train", "evaluate.py": "evaluate"}
+_ALL_PHASES = (  # configs that have every phase between them
+    *("celebv", "celebv:joint", "wflw", "emotionet:quick,baseline", "emotionet:cpu,unpaired"),
+    *("ck_plus", "celeba:quick", "ffhq"),
+)
 _COMMANDS = {arguments: page for page, arguments in commands()}
 
 
@@ -75,6 +79,28 @@ def test_commands_are_found_in_blocks_and_in_prose():
     assert "lgan-jax evaluate --workdir runs/quick" in found
     assert "lgan-jax synthetic SHEET.png --landmarks" in found
     assert {arguments[1] for arguments in _COMMANDS if arguments[0] == "lgan-jax"} == set(console.COMMANDS)
+
+
+def _fields(config, prefix=""):
+    for name, value in config.items():
+        yield f"{prefix}{name}"
+        if hasattr(value, "items"):
+            yield from _fields(value, f"{prefix}{name}.")
+
+
+def test_every_field_of_a_config_that_a_page_names_exists():
+    """In prose: `--config.FIELD=VALUE` and `SECTION.FIELD`; commands are parsed as a whole."""
+    known = {field for name in _ALL_PHASES for field in _fields(configs.load(name))}
+    sections = {field.partition(".")[0] for field in known if "." in field}
+    named = [
+        (page.name, field)
+        for page in PAGES
+        for code in in_prose(page.read_text())
+        for given, field in re.findall(r"^(--config\.|config\.)?([a-z_0-9]+(?:\.[a-z_0-9]+)*)(?:=\S*)?$", code)
+        if given or ("." in field and field.partition(".")[0] in sections)
+    ]
+    assert len(named) > 15
+    assert [(page, field) for page, field in named if field not in known] == []
 
 
 @pytest.mark.parametrize("code", [code for _, code in python_blocks()])
