@@ -6,6 +6,7 @@ import importlib
 import re
 import runpy
 import sys
+from unittest import mock
 
 import pytest
 from readme import PAGES, ROOT, commands, in_prose, python_blocks
@@ -13,6 +14,7 @@ from readme import PAGES, ROOT, commands, in_prose, python_blocks
 from lgan_jax import commands as console
 from lgan_jax import experiment
 from lgan_jax.commands import configs
+from lgan_jax.training import parallel
 
 _SCRIPTS = {"train.py": "train", "evaluate.py": "evaluate"}
 _ALL_PHASES = (  # configs that have every phase between them
@@ -28,18 +30,20 @@ class Parsed(Exception):
 
 def _parse(arguments, monkeypatch):
     """Reads a command's flags and config as the command does, then raises `Parsed`; raises what is wrong with them."""
-    parse = argparse.ArgumentParser.parse_known_args
+    parse = argparse.ArgumentParser.parse_args
 
-    def parsed(parser, args=None, namespace=None):
-        given, others = parse(parser, args, namespace)
-        if config := getattr(given, "config", None):
-            whole = configs.overridden(configs.load(config), others, list(parser._option_string_actions))
-            experiment.Experiment.read(whole.to_dict())
-        elif others:
-            parser.error(f"unrecognized arguments: {' '.join(others)}")
+    def parsed(*given):
+        parse(*given)
         raise Parsed
 
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_known_args", parsed)
+    def trained(config, workdir):
+        experiment.Experiment.read(config)
+        raise Parsed
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parsed)
+    monkeypatch.setattr(experiment, "train", trained)
+    monkeypatch.setattr(experiment, "evaluate", mock.Mock(side_effect=Parsed))
+    monkeypatch.setattr(parallel, "joined", mock.MagicMock())
     match arguments:
         case ("lgan-jax", name, *rest) | ("python", "-m", "lgan_jax", name, *rest):
             importlib.import_module(console.COMMANDS[name].module).main(rest)
