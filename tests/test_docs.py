@@ -42,6 +42,7 @@ def _parse(arguments, monkeypatch):
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parsed)
     monkeypatch.setattr(experiment, "train", trained)
+    monkeypatch.setattr(experiment, "described", lambda config: trained(config, None))  # of --print_config
     monkeypatch.setattr(experiment, "evaluate", mock.Mock(side_effect=Parsed))
     monkeypatch.setattr(parallel, "joined", mock.MagicMock())
     match arguments:
