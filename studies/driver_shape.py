@@ -1,4 +1,4 @@
-"""Conversion of landmarks in closed form: does it help to know several frames of the driver? See docs/results.md.
+"""Conversion of landmarks in closed form: one frame of the driver or several? See docs/methods/landmarkgan.md.
 
   python -m studies.driver_shape                    on validation people, by whom settings are chosen
   python -m studies.driver_shape --split test       on test people, for the docs

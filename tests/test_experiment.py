@@ -88,7 +88,7 @@ def test_a_run_goes_on_where_its_data_were_moved_but_not_with_others(tmp_path, c
 
 def test_the_readme_example_runs(run):
     names = example("quick", run, changes={"64, 64": "32, 32", '"ada", "ben", 4': '"ada", "ben", 1'})
-    assert names["pictures"].shape == (3, 32, 32, 3)
+    assert names["images"].shape == (3, 32, 32, 3)
     assert np.abs(names["mixed"]).max() <= 1
 
 

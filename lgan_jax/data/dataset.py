@@ -178,8 +178,8 @@ class FaceData:
     """Faces to train on, to choose settings with, and to test with.
 
     Attributes:
-      name: what a report calls them: "CelebV", "WFLW", "CK+", "Oulu-CASIA", "prepared: <folder>",
-        "OpenFace: <folder>", "CelebA", "photos: <folder>", "made: <folder>", "folder: <folder>", "built-in faces".
+      name: what a report calls them: "CelebV", "WFLW", "CK+", "Oulu-CASIA", "CelebA", "built-in faces", or a kind and
+        the folder's name: "prepared: …", "OpenFace: …", "photos: …", "made: …", "folder: …".
       built_in: whether the library drew them.
       info: landmark scheme, size, people.
       fingerprint: changes when any record changes; the same on every machine.

@@ -3,7 +3,7 @@
 It is an estimate: people smile without being happy, talk with open mouths, and no two show anger alike. What is looked
 at is how far each unit goes beyond the person's usual face, relative to the person's own range, since some show little.
 Expressions whose units are mostly not seen are not told: from landmarks alone (`unit_estimate`) these are contempt and
-disgust. docs/results.md has the agreement with the truth on the built-in faces.
+disgust. docs/data.md has the agreement with the ground truth of built-in faces.
 """
 
 from __future__ import annotations

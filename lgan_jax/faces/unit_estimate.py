@@ -4,7 +4,7 @@ Twelve of the 17 units move landmarks: brows (1, 2, 4), lids (5, 45), mouth and 
 others (6, 7, 9, 10, 14) show in the skin or hardly move a point, and are not estimated. It is an estimate, calibrated
 on the built-in faces: wrinkles are not seen, strong units come out too weak, and 5 and 17, which move little by
 themselves, are mostly read off what comes with them. Both sides of the face are averaged, so a one-sided smile counts
-half. docs/results.md has the agreement with the truth on the built-in faces.
+half. docs/data.md has the agreement with the ground truth of built-in faces.
 """
 
 from __future__ import annotations

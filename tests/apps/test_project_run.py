@@ -76,7 +76,7 @@ def test_what_is_wrong_is_said(model, call, message):
 
 
 def test_the_readme_example_runs(run):
-    names = example("project", run, {"lgan_jax": lgan_jax}, {"steps=250": "steps=2, samples=8, candidates=4"})
+    names = example("project", run, changes={"steps=250": "steps=2, samples=8, candidates=4"})
     assert names["found"].image.shape == (1, SIZE, SIZE, 3)
 
 

@@ -56,8 +56,8 @@ def test_the_z_of_every_training_picture_was_searched_for(run):
 
 def test_the_readme_example_runs(run):
     size = lgan_jax.load(run).size
-    names = example("made", run, {"lgan_jax": lgan_jax, "faces": np.zeros((3, size, size, 3), np.float32)})
-    assert names["made"].landmarks.shape == names["found"].landmarks.shape == (3, 49, 2)
+    names = example("made", run, changes={"64, 64": f"{size}, {size}"})
+    assert names["sampled"].landmarks.shape == names["found"].landmarks.shape == (3, 49, 2)
 
 
 def test_a_finished_run_is_not_trained_again(run, config, capsys):
