@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 
 # Most of the tests' time goes into compiling networks that run once. So XLA shall not optimise them; then its older
 # way to write loops compiles four times as fast, and as there is a worker for each core, code is made on one.
@@ -11,6 +12,9 @@ os.environ["XLA_FLAGS"] = (
 )
 # PyTorch gets one thread, too: where no core is idle, several spin while they wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A command in the background starts with Ctrl-C ignored, which some tests press.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import jax
 from jaxtyping import install_import_hook

@@ -63,7 +63,7 @@ def test_the_report_beside_another_run(run, tmp_path, capsys):
     (other / "run.json").write_text(json.dumps(record))
     made = experiment.evaluate(run, {"compare": [str(other)], "frames": 3})
     (table,) = [table for table in made.tables if table.key == "ablations"]
-    assert [row.name for row in table.rows if row.ours] == ["this run", "narrow"]
+    assert [row.name for row in table.rows if not row.published] == ["this run", "narrow"]
     assert table.about.endswith("narrow: loop.seed was 0, is 5.")
     assert made.details["settings"]["frames"] == 3
     assert "VGG19" in " ".join(made.warnings)
