@@ -13,9 +13,6 @@ os.environ["XLA_FLAGS"] = (
 # PyTorch gets one thread, too: where no core is idle, several spin while they wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# A command in the background starts with Ctrl-C ignored, which some tests press.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-
 import jax
 from jaxtyping import install_import_hook
 
@@ -24,6 +21,9 @@ jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # To keep programs for another day takes a third of a second for each that took more than one.
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 3600)
+
+# A command in the background starts with Ctrl-C ignored, which some tests press.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Tracing makes a great many objects, hardly any of them garbage: to look for that in all there are, as often as Python
 # does, takes a tenth of the tests' time.
