@@ -102,7 +102,8 @@ def test_frames_are_kept_under_their_numbers_or_dropped_and_counted(prepared):
         assert low <= high
     assert ada["warnings"][0].startswith("Ada has 10 frames; below 60")
     assert (result["version"], result["scheme"], result["size"]) == (1, "ibug68", 128)
-    assert result["options"] == {"size": 128, "smooth": 2.0, "blur": 0.3, "jump": 8.0}
+    cropped = {"size": 128, "smooth": 2.0, "blur": 0.3, "jump": 8.0}
+    assert result["options"] == cropped | {"landmarks": "dlib", "action_units": "landmarks", "face_landmarker": ""}
 
 
 def test_action_units_are_estimated_and_added_to_a_folder_without(prepared, videos, tmp_path, faces, monkeypatch):
