@@ -150,4 +150,4 @@ def test_files_that_are_the_wrong_ones_are_said(tmp_path):
         (tmp_path / "small.pt", finder, vgg16, lpips)
     )
     torch.save(twins.drawn(twins.FAN(5, 8, depth=1, stacks=1)).state_dict(), tmp_path / "five.pt")
-    assert "finds 5 landmarks; a network for iBUG's 68" in refused((network, tmp_path / "five.pt", vgg16, lpips))
+    assert "detects 5 landmarks; a network for iBUG's 68" in refused((network, tmp_path / "five.pt", vgg16, lpips))

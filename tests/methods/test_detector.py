@@ -35,8 +35,8 @@ def test_a_step_reaches_every_parameter_and_statistic(trained):
     _, before, history = trained
     after = history[0][0]
     assert int(after.step) == 1
-    assert min(largest_change(before.weights["params"], after.weights["params"])) > 0
-    assert min(largest_change(before.weights["batch_stats"], after.weights["batch_stats"])) > 0
+    assert min(largest_change(before.params, after.params)) > 0
+    assert min(largest_change(before.variables["batch_stats"], after.variables["batch_stats"])) > 0
 
 
 def test_the_loss_falls_on_one_batch(trained):
@@ -78,7 +78,7 @@ def test_any_scheme_size_and_regulariser(regulariser):
     detector = small_detector(info, jnp.bfloat16, regulariser=regulariser)
     state, metrics = abstract_step(detector, one_of_each(info, 2))
     assert set(metrics) == {"distance", "regulariser", "total"}
-    assert all(x.dtype == jnp.float32 for x in jax.tree.leaves((state.weights, metrics)))
+    assert all(x.dtype == jnp.float32 for x in jax.tree.leaves((state.params, state.variables, metrics)))
 
 
 def test_pictures(trained, batch):
