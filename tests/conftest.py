@@ -22,8 +22,9 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # To keep programs for another day takes a third of a second for each that took more than one.
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 3600)
 
-# A command in the background starts with Ctrl-C ignored, which some tests press.
+# A command in the background starts with Ctrl-C ignored, under nohup with SIGHUP ignored too; some tests send both.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Tracing makes a great many objects, hardly any of them garbage: to look for that in all there are, as often as Python
 # does, takes a tenth of the tests' time.

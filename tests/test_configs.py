@@ -19,6 +19,7 @@ from lgan_jax import data, experiment, inversion, landmarks
 from lgan_jax.core import FaceInfo, Finished, blank_batch
 from lgan_jax.data.split import SPLITS
 from lgan_jax.methods import METHODS
+from lgan_jax.methods.began.inverse import InversePhase
 from lgan_jax.methods.expression.phases import SynthesizerPhase
 from lgan_jax.methods.landmarkgan.generator import LandmarksPhase
 from lgan_jax.methods.landmarkgan.joint import JointPhase
@@ -138,6 +139,7 @@ def test_every_field_of_a_phase_is_read_by_its_step():
     by_the_config = {(kind, name) for kind, name in fields_of(*kinds) if name == "name"}  # of an optimizer, a schedule
     elsewhere = {(SynthesizerPhase.Settings, "vgg19")}  # a file: `Experiment.pretrained`
     elsewhere |= {(type(SynthesizerPhase.Settings().weights), "perceptual")}  # of the loss that needs that file
+    elsewhere |= {(InversePhase.Settings, "search")}  # by the step on the host, which is not traced
     elsewhere |= {
         (kind, "constraint") for kind in (LandmarksPhase.Settings, JointPhase.Settings)
     }  # when landmarks are converted
