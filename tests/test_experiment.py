@@ -272,7 +272,7 @@ def test_evaluating_what_is_no_run_is_one_line(tmp_path):
     ("arguments", "said"),
     [
         ("--config.evaluation.study.batch_size=5", "batch_size is 5; half of a batch is generated"),
-        ("--frames=1", "frames must be at least 2, not 1"),
+        ("--frames=1", "frames is 1; it must be at least 2"),
     ],
 )
 def test_a_run_is_evaluated_as_another_config_says(arguments, said, tmp_path):
