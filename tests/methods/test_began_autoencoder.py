@@ -31,7 +31,7 @@ def test_a_step_reaches_every_parameter_and_sees_the_features(trained):
     method, first, after, metrics = trained
     image, landmarks = (pictures(5)[name] for name in ("image", "landmarks"))
     both = jax.jit(lambda params: method._network.apply({"params": params}, jnp.asarray(image), method="both"))
-    decoded, features = map(np.asarray, both(first.params))
+    decoded, features = map(np.asarray, both(first.params["autoencoder"]))
     assert set(metrics) == {"real"}
     weights = np.asarray(pixel_weights(jnp.asarray(landmarks), INNER49, 16, 4.0))
     assert float(metrics["real"]) == pytest.approx((weights * (decoded - image) ** 2).mean(), rel=1e-4)
@@ -55,7 +55,7 @@ def test_the_generator_starts_as_the_decoder_of_real_faces_features(trained):
     earlier = {"autoencoder": Finished(method, state)}
     settings = BEGANPhase.Settings(steps=20, batch_size=6, optimizer=ADAM, width=2, skips=True, k=0.25)
     began = started(BEGANPhase(settings, FACES, jnp.float32, earlier), pictures(1))
-    assert float(began.k) == 0.25
+    assert float(began.variables["k"]) == 0.25
     assert max(largest_change(state.params["autoencoder"], began.params["autoencoder"])) == 0
     decoder, generator = dict(state.params["autoencoder"]["decoder"]), dict(began.params["generator"])
     there, here = decoder.pop("maps"), generator.pop("maps")

@@ -21,7 +21,7 @@ def four(converter):
 
 def test_the_loss_is_that_of_the_published_code(converter, four):
     """10·(5·rec + norm) + 2·(5·cycle + norm_cycle), written out for each identity with the networks' own functions."""
-    params, shift = started(converter, four).params, 2
+    params, shift = started(converter, four).params["converter"], 2
     landmarks = four["landmarks"]
     weights = np.where(np.arange(68) < 17, 1.0, 1.5)
     rec, norm, cycle, norm_cycle = [], [], [], []
@@ -75,7 +75,7 @@ def test_partners_are_drawn_uniformly_and_are_never_oneself():
 
 
 def test_from_others_converts_the_landmarks_of_the_one_before(converter, four):
-    params, landmarks = started(converter, four).params, jnp.asarray(four["landmarks"])
+    params, landmarks = started(converter, four).params["converter"], jnp.asarray(four["landmarks"])
     converted = converter.from_others(params, landmarks, jnp.int32(1))
     for t in range(3):
         np.testing.assert_allclose(converted[:, t], converter.convert(params, landmarks[:, t - 1], t), rtol=1e-4)
@@ -98,7 +98,7 @@ def test_one_identity_has_no_cycle():
     batch = one_of_each(converter.faces, 2)
     state, metrics = abstract_step(converter, batch)
     assert set(metrics) == {"l2l", "norm", "total"}
-    assert state.params["converter"]["decoders"]["layer_4"]["kernel"].shape == (1, 1, 24, 196)
+    assert state.params["converter"]["decoders"]["layer_4"]["kernel"].shape == (1, 24, 196)
     assert set(jax.eval_shape(converter.eval_step, jax.eval_shape(converter.init, jax.random.key(0), batch), batch))
 
 
