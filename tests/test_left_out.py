@@ -7,7 +7,7 @@ import pytest
 from small_configs import small_config
 
 from lgan_jax import experiment
-from lgan_jax.core import FaceInfo
+from lgan_jax.core import FaceInfo, blank_batch
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.nn import vgg
 
@@ -30,7 +30,10 @@ def test_published_weights_reach_the_phase(tmp_path):
     published = read.pretrained()
     assert set(published["synthesizer"]) == {"vgg19"}
     method = read.build("synthesizer", FaceInfo(IBUG68, 32, ("Ada",)), {}, published["synthesizer"])
-    assert method._features(jnp.zeros((1, 32, 32, 3))).shape == (1, 32, 32, 2)
+    image = jnp.zeros((1, 32, 32, 3))
+    state = jax.eval_shape(method.init, jax.random.key(0), blank_batch(method, method.faces))
+    features = jax.eval_shape(method._vgg.apply, {"params": state.frozen["vgg19"]}, image)
+    assert features.shape == (1, 32, 32, 2)
 
 
 def test_a_missing_file_is_said_before_a_run_is_begun(tmp_path):
