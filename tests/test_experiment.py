@@ -99,7 +99,7 @@ def test_a_loaded_model_needs_no_data_and_knows_its_people(run):
     converted = model.convert(landmarks, target="ben")
     made = model.synthesize(landmarks, target=1)
     np.testing.assert_allclose(made, model.synthesize(converted, target="ben", convert=False), atol=1e-5)
-    with pytest.raises(ValueError, match="there is no target 'zoe'; the targets are ada, ben"):
+    with pytest.raises(ValueError, match="unknown target 'zoe'; the targets are ada, ben"):
         model.convert(landmarks, target="zoe")
 
 
