@@ -88,7 +88,7 @@ class Doubling(nn.Module):
         return convolve_doubling(x, kernel)
 
 
-class Enlarging(nn.Module):
+class UpsampledConv(nn.Module):
     """A 3×3 convolution of the map enlarged to twice its size by repeating pixels, with zeros around it.
 
     Parameters, always float32: those of `Conv`.
