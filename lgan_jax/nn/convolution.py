@@ -61,7 +61,7 @@ class Conv(nn.Module):
         raise ValueError(f'padding is {self.padding!r}; it must be "same", "reflect", "valid" or a number of pixels')
 
 
-class Doubling(nn.Module):
+class TransposedConv(nn.Module):
     """A transposed convolution of stride 2 without bias, which doubles height and width.
 
     Its 3×3 kernel is spread to 4×4 by summing over 2×2 (PyTorch's padding is then 1): so its even and its odd places
