@@ -176,7 +176,7 @@ class SynthesizerPhase(Phase):
             "geometry_discriminator": (self._discriminator, image, image, landmarks),
         }
         variables = {
-            name: initial_variables(module, key, *shapes, deviation=_INITIAL_STD)
+            name: initial_variables(module, key, *shapes, std=_INITIAL_STD)
             for key, (name, (module, *shapes)) in zip(jax.random.split(key, 3), inputs.items())
         }
         params = {name: of_one["params"] for name, of_one in variables.items()}
