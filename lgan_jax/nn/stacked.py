@@ -55,8 +55,7 @@ def scaled(stacked: Params, factors: jax.Array) -> Params:
 
 
 def apply_each(apply: Callable, stacked: Params, *inputs: jax.Array, dense: bool = False) -> Any:
-    """Applies `apply(params, *inputs)` for every identity; inputs and outputs have identities on axis 1.
-
+    """Applies `apply(params, *inputs)` for every identity; inputs and outputs have identities on axis 1, after batch.
 
     `dense`: the network has no convolutions, so it can run as one batched computation.
     """
