@@ -99,7 +99,7 @@ def test_a_loaded_model_needs_no_data_and_knows_its_people(run):
     converted = model.convert(landmarks, target="ben")
     made = model.synthesize(landmarks, target=1)
     np.testing.assert_allclose(made, model.synthesize(converted, target="ben", convert=False), atol=1e-5)
-    with pytest.raises(ValueError, match="there is no target 'zoe'; the targets are ada, ben"):
+    with pytest.raises(ValueError, match="unknown target 'zoe'; the targets are ada, ben"):
         model.convert(landmarks, target="zoe")
 
 
@@ -152,7 +152,11 @@ def test_people_in_both_splits_are_refused_where_they_must_not_be(tmp_path, monk
             {"data.size": 64, "editor.blocks": 2},
             "blocks is 2; it must be that of the earlier",
         ),
-        ("celeba:quick", {"began.width": 3, "evaluation.frames": 2}, "width and skips of config.began must be as in"),
+        (
+            "celeba:quick",
+            {"began.width": 3, "evaluation.frames": 2},
+            "width and skips of config.began must equal those of",
+        ),
         (
             "celebv:quick,paper_generator",
             {"phases": ("detector", "generator")},
@@ -189,7 +193,7 @@ def test_a_run_of_another_config_is_refused_by_name_before_faces_are_drawn(run, 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"data.size": 48}, "pictures are 48 pixels wide"),
+        ({"data.size": 48}, "images are 48 pixels wide"),
         ({"detector_run": "nowhere"}, "there is no run in nowhere"),
         ({"phases": ("generator",)}, "needs a finished 'detector' phase"),
     ],
@@ -249,7 +253,7 @@ def test_a_run_that_has_no_generator_yet_cannot_be_loaded(run, tmp_path):
         ("--config configs/celebv.py:quick --coordinator here:1", "--coordinator alone does nothing: give"),
         ("--config configs/celebv.py --config.data.dir=no--coordinator", "no--coordinator"),
         ("--config configs/celebv.py --coordinator here --processes 2 --process 0", "here is no host:port"),
-        ("--config configs/celebv.py --config.data.size=48", "pictures are 48 pixels wide"),
+        ("--config configs/celebv.py --config.data.size=48", "images are 48 pixels wide"),
     ],
 )
 def test_a_mistake_on_the_command_line_is_one_line(arguments, said, tmp_path):

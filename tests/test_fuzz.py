@@ -156,7 +156,7 @@ READERS = {
     "WFLW": (of_wflw, [FACE.encode() * 3, FACE.replace("a.jpg", "../b.jpg").encode(), b"1 2 3 x.jpg\n"]),
     "CelebV": (of_celebv, [(" ".join(["3.5"] * 136) + " 1.png\n").encode() * 2, b"1 2 3\n"]),
     "CK+ labels": (lambda at, data: ck_plus._label([at("S1_1_emotion.txt", data)], "S1_1"), [b"  3.0000000e+00\n"]),
-    "made faces": (
+    "generated faces": (
         of_made,
         [
             f"file,number,digest,{','.join(f'{a}_{i}' for i in range(49) for a in 'xy')}\n"

@@ -1,1 +1,1 @@
-"""Losses that more than one method uses: pure functions from arrays to a float32 scalar."""
+"""Losses shared by several methods: pure functions from arrays to a float32 scalar."""

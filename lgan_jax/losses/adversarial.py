@@ -1,7 +1,7 @@
 """Adversarial losses on a discriminator's logits (any shape; higher for real): means over all of them.
 
-Each kind is a pair: what the discriminator minimises, given the logits of real and of made pictures, and what the
-generator minimises, given those of its own.
+Each kind is a pair: the discriminator's loss of the logits of real and of generated images, and the generator's loss
+of the logits of generated images.
 """
 
 from __future__ import annotations
@@ -17,90 +17,90 @@ from lgan_jax.ops.norms import safe_norm
 
 Logits = Float[Array, " ..."]
 Scalar = Float[Array, ""]
-Pictures = Float[Array, "batch height width channels"]
+Images = Float[Array, "batch height width channels"]
 
 
-def hinge_discriminator(real: Logits, made: Logits) -> Scalar:
-    """E[max(0, 1 − D(real))] + E[max(0, 1 + D(made))] (Lim & Ye 2017)."""
-    return jnp.mean(jax.nn.relu(1 - real)) + jnp.mean(jax.nn.relu(1 + made))
+def hinge_discriminator(real: Logits, generated: Logits) -> Scalar:
+    """E[max(0, 1 − D(real))] + E[max(0, 1 + D(generated))] (Lim & Ye 2017)."""
+    return jnp.mean(jax.nn.relu(1 - real)) + jnp.mean(jax.nn.relu(1 + generated))
 
 
-def hinge_generator(made: Logits) -> Scalar:
-    """−E[D(made)]."""
-    return -jnp.mean(made)
+def hinge_generator(generated: Logits) -> Scalar:
+    """−E[D(generated)]."""
+    return -jnp.mean(generated)
 
 
-def logistic_discriminator(real: Logits, made: Logits) -> Scalar:
-    """−E[log σ(D(real))] − E[log(1 − σ(D(made)))] (Goodfellow et al. 2014), σ the logistic function."""
-    return jnp.mean(jax.nn.softplus(-real)) + jnp.mean(jax.nn.softplus(made))
+def logistic_discriminator(real: Logits, generated: Logits) -> Scalar:
+    """−E[log σ(D(real))] − E[log(1 − σ(D(generated)))] (Goodfellow et al. 2014), σ the logistic function."""
+    return jnp.mean(jax.nn.softplus(-real)) + jnp.mean(jax.nn.softplus(generated))
 
 
-def minimax_generator(made: Logits) -> Scalar:
-    """E[log(1 − σ(D(made)))]: the same value function, minimised. Its gradient fades where D is sure."""
-    return -jnp.mean(jax.nn.softplus(made))
+def minimax_generator(generated: Logits) -> Scalar:
+    """E[log(1 − σ(D(generated)))]: the same value function, minimised. Its gradient vanishes where D is confident."""
+    return -jnp.mean(jax.nn.softplus(generated))
 
 
-def non_saturating_generator(made: Logits) -> Scalar:
-    """−E[log σ(D(made))]: strong gradients where D is sure (Goodfellow et al. 2014, section 3)."""
-    return jnp.mean(jax.nn.softplus(-made))
+def non_saturating_generator(generated: Logits) -> Scalar:
+    """−E[log σ(D(generated))]: strong gradients where D is confident (Goodfellow et al. 2014, section 3)."""
+    return jnp.mean(jax.nn.softplus(-generated))
 
 
 def relativistic(better: Logits, worse: Logits) -> Scalar:
     """−E[log σ(D(better) − D(worse))], each logit against its partner's (Jolicoeur-Martineau 2019).
 
-    Better are the real pictures for the discriminator, the made ones for the generator, which so needs both: it is none
-    of `ADVERSARIAL`. It keeps modes of the data from being left out; without `r1_penalty` on real and made pictures it
-    need not converge (Huang et al., "R3GAN", 2024).
+    `better` are real images for the discriminator's loss and generated images for the generator's. The generator's loss
+    needs both, so it is not in `ADVERSARIAL`. It prevents mode dropping; convergence needs `r1_penalty` on real and
+    generated images (Huang et al., "R3GAN", 2024).
     """
     return jnp.mean(jax.nn.softplus(worse - better))
 
 
-def wasserstein_discriminator(real: Logits, made: Logits) -> Scalar:
-    """E[D(made)] − E[D(real)] (Arjovsky et al. 2017); D must be kept 1-Lipschitz: see `gradient_penalty`."""
-    return jnp.mean(made) - jnp.mean(real)
+def wasserstein_discriminator(real: Logits, generated: Logits) -> Scalar:
+    """E[D(generated)] − E[D(real)] (Arjovsky et al. 2017); D must be 1-Lipschitz: see `gradient_penalty`."""
+    return jnp.mean(generated) - jnp.mean(real)
 
 
-def wasserstein_generator(made: Logits) -> Scalar:
-    """−E[D(made)]."""
-    return -jnp.mean(made)
+def wasserstein_generator(generated: Logits) -> Scalar:
+    """−E[D(generated)]."""
+    return -jnp.mean(generated)
 
 
 def gradient_penalty(
-    critic: Callable[[Pictures], Float[Array, "batch ..."]],
-    real: Pictures,
-    made: Pictures,
+    critic: Callable[[Images], Float[Array, "batch ..."]],
+    real: Images,
+    generated: Images,
     share: Float[Array, " batch"],
     over_map: Literal["mean", "sum"] = "mean",
 ) -> Scalar:
-    """E[(‖∇D(x̃)‖₂ − 1)²] at x̃ = share·real + (1 − share)·made (Gulrajani et al. 2017, "WGAN-GP").
+    """E[(‖∇D(x̃)‖₂ − 1)²] at x̃ = share·real + (1 − share)·generated (Gulrajani et al. 2017, "WGAN-GP").
 
-    D of an image is the mean of what `critic` says of it, which is what the Wasserstein losses compare; with `over_map`
-    "sum" the sum of its map, as GANimation's code takes it here alone: each gradient is as many times larger as the map
-    has places. `critic` must judge every image on its own (without batch norm): then the gradient of the sum over the
-    batch is each image's own, and takes one pass.
+    D of an image is the mean of `critic`'s outputs, as in Wasserstein losses. With `over_map` "sum" it is their sum,
+    as in GANimation's code (for this penalty only), which multiplies each gradient by the number of outputs. `critic`
+    must treat images independently (no batch normalisation), so the gradient of the sum over the batch has each image's
+    own gradient, in one pass.
     """
     share = share[:, None, None, None]
-    between = share * real + (1 - share) * made
+    between = share * real + (1 - share) * generated
 
-    def total(images: Pictures) -> Scalar:
-        judged = critic(images).reshape(len(images), -1)
-        return jnp.sum(judged.mean(1) if over_map == "mean" else judged)
+    def total(images: Images) -> Scalar:
+        outputs = critic(images).reshape(len(images), -1)
+        return jnp.sum(outputs.mean(1) if over_map == "mean" else outputs)
 
-    slopes = jax.grad(total)(between)
-    return jnp.mean((safe_norm(slopes, (1, 2, 3)) - 1) ** 2)
+    gradients = jax.grad(total)(between)
+    return jnp.mean((safe_norm(gradients, (1, 2, 3)) - 1) ** 2)
 
 
-def r1_penalty(critic: Callable[[Pictures], Float[Array, " batch"]], pictures: Pictures) -> Scalar:
-    """E[‖∇D(x)‖₂²] at pictures (Mescheder et al. 2018), to be weighted by γ/2: R1 at real ones, R2 at made ones.
+def r1_penalty(critic: Callable[[Images], Float[Array, " batch"]], images: Images) -> Scalar:
+    """E[‖∇D(x)‖₂²] at images (Mescheder et al. 2018), to be weighted by γ/2: R1 at real, R2 at generated images.
 
-    The gradient is that of the sum over the batch.
+    The gradient is computed for the sum over the batch.
     """
-    slopes = jax.grad(lambda pictures: jnp.sum(critic(pictures)))(pictures)
-    return jnp.mean(jnp.sum(slopes**2, (1, 2, 3)))
+    gradients = jax.grad(lambda images: jnp.sum(critic(images)))(images)
+    return jnp.mean(jnp.sum(gradients**2, (1, 2, 3)))
 
 
 class Adversarial(NamedTuple):
-    """The two halves of one kind of adversarial loss."""
+    """Discriminator and generator loss of one kind of adversarial loss."""
 
     discriminator: Callable[[Logits, Logits], Scalar]
     generator: Callable[[Logits], Scalar]
@@ -115,11 +115,11 @@ ADVERSARIAL = {
 
 
 def check_start(share: float) -> None:
-    """Raises `ValueError` for an `adversarial_start` that is no share of a phase's steps; see `has_started`."""
+    """Raises `ValueError` for an `adversarial_start` outside [0, 1); see `has_started`."""
     if not 0 <= share < 1:
         raise ValueError(f"adversarial_start is {share}; it must be at least 0 and less than 1")
 
 
 def has_started(share: float, steps: int, step: int) -> bool:
-    """Whether adversarial losses, which start after a `share` of a phase's `steps`, are in the step after `step`."""
+    """Whether the adversarial loss is active after `step` steps; it starts after a `share` of a phase's `steps`."""
     return step >= int(share * steps)

@@ -1,4 +1,4 @@
-"""How far a made picture is from the one it should be, to a network that has learned to see (Johnson et al. 2016)."""
+"""Perceptual loss: distance of generated image and ground truth in a network's features (Johnson et al. 2016)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Image = Float[Array, "batch height width 3"]
 
 
 def perceptual(
-    features: Callable[[Image], Float[Array, "batch rows columns channels"]], image: Image, made: Image
+    features: Callable[[Image], Float[Array, "batch rows columns channels"]], image: Image, generated: Image
 ) -> Float[Array, ""]:
-    """ℓ1 between the `features` of the true picture, through which no gradient goes, and the made one's; their mean."""
-    return l1(jax.lax.stop_gradient(features(image)), features(made))
+    """Mean ℓ1 distance between `features` of the ground truth (without gradient) and of the generated image."""
+    return l1(jax.lax.stop_gradient(features(image)), features(generated))

@@ -1,4 +1,4 @@
-"""How far a made picture is from the one it should be."""
+"""Reconstruction losses between a generated image and its ground truth."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from jaxtyping import Array, Float
 from lgan_jax.landmarks import Scheme
 from lgan_jax.ops import heatmaps
 
-_REACH = 0.025  # σ of the weighted neighbourhood of a landmark, in picture widths
+_REACH = 0.025  # σ of the weighted neighborhood of a landmark, in image widths
 
 
 def l1(
-    image: Float[Array, "*shape"], made: Float[Array, "*shape"], weights: Float[Array, "*shape"] | None = None
+    image: Float[Array, "*shape"], generated: Float[Array, "*shape"], weights: Float[Array, "*shape"] | None = None
 ) -> Float[Array, ""]:
-    """Mean absolute difference over everything, in the unit of the arrays, times `weights` where given; float32."""
-    difference = jnp.abs(image.astype(jnp.float32) - made.astype(jnp.float32))
+    """Mean absolute difference over all elements, in the unit of the arrays, weighted by `weights`; float32."""
+    difference = jnp.abs(image.astype(jnp.float32) - generated.astype(jnp.float32))
     return jnp.mean(difference if weights is None else difference * weights)
 
 
 def pixel_weights(
     landmarks: Float[Array, "*batch n 2"], scheme: Scheme, size: int, features: float
 ) -> Float[Array, "*batch {size} {size} 1"]:
-    """1 + `features` on and around the landmarks inside the face, falling to 1 within a few hundredths of its width.
+    """Pixel weights: 1 + `features` at landmarks inside the face, decreasing to 1 within a few hundredths of its width.
 
-    Ours, for short trainings: eyes and mouth are small, so that a plain mean hears of them late.
+    Not in the papers; for short trainings: an unweighted mean under-weights eyes and mouth early in training.
     """
     inner = landmarks[..., scheme.inner, :]
     rows, columns = (
@@ -36,7 +36,7 @@ def pixel_weights(
 
 
 def feature_matching(
-    real: Float[Array, "*batch height width channels"], made: Float[Array, "*batch height width channels"]
+    real: Float[Array, "*batch height width channels"], generated: Float[Array, "*batch height width channels"]
 ) -> Float[Array, ""]:
     """ℓ1 between the spatial means of a discriminator's features (Liu et al., ICCV 2019): mean over channels, batch."""
-    return l1(real.astype(jnp.float32).mean((-3, -2)), made.astype(jnp.float32).mean((-3, -2)))
+    return l1(real.astype(jnp.float32).mean((-3, -2)), generated.astype(jnp.float32).mean((-3, -2)))

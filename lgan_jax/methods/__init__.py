@@ -1,4 +1,4 @@
-"""The methods: a folder a paper. `METHODS` lists them by the name that a config's `method` has."""
+"""The methods, one folder per paper. `METHODS` maps a config's `method` to its specification."""
 
 from lgan_jax.methods.began import METHOD as _BEGAN
 from lgan_jax.methods.detector import METHOD as _DETECTOR
@@ -14,9 +14,9 @@ METHODS: dict[str, MethodSpec] = {}
 
 
 def register(method: MethodSpec) -> None:
-    """Adds a method. Raises `ValueError` where there is one of its name."""
+    """Registers a method. Raises `ValueError` if its name is taken."""
     if method.name in METHODS:
-        raise ValueError(f"there is a method {method.name!r} already")
+        raise ValueError(f"the method {method.name!r} is already registered")
     METHODS[method.name] = method
 
 

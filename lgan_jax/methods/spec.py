@@ -1,4 +1,4 @@
-"""What a paper's folder declares of itself: its phases, the model that comes out, and its evaluation."""
+"""Specification of a method: its training phases, its model for inference, and its evaluation."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from lgan_jax.training.phase import Phase
 
 
 class ModelSpec(NamedTuple):
-    """What a user gets of a trained run.
+    """Specification of a method's model for inference.
 
     Attributes:
-      build: from `FaceInfo`, a phase and its state, and further finished phases by keyword.
-      phases: those that it can be built from; the first that is there is taken.
-      beside: keyword → the phases that it can be, likewise; left out where none is there.
+      build: builds the model from `FaceInfo`, a phase and its state, and further finished phases by keyword.
+      phases: phases that the model can be built from; the first finished phase is used.
+      beside: keyword → phases for this keyword, likewise; omitted if none is finished.
     """
 
     build: Callable[..., Any]
@@ -25,15 +25,15 @@ class ModelSpec(NamedTuple):
 
 
 class EvaluationSpec(NamedTuple):
-    """What is measured of a trained run.
+    """Specification of a method's evaluation.
 
     Attributes:
       Settings: the config's section `evaluation`.
       evaluate: see `evaluation.harness.Evaluation.run`.
-      history: a phase and a metric of its evaluations while it was trained, which `evaluate` is given as `history`;
-        None for none.
-      inception: whether `evaluate` is given `inception`, of the file that `settings.inception` names.
-      compares: whether `evaluate` is given `others`, the runs that `settings.compare` names.
+      history: a phase and a metric of its evaluations during training, passed to `evaluate` as `history`; None for
+        none.
+      inception: whether `evaluate` takes `inception`, loaded from the file `settings.inception`.
+      compares: whether `evaluate` takes `others`, the runs in `settings.compare`.
     """
 
     Settings: type
@@ -45,14 +45,14 @@ class EvaluationSpec(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class MethodSpec:
-    """One method.
+    """Specification of a method: phases, model and evaluation.
 
     Attributes:
-      name: as a config's `method` has it.
-      paper: what it implements.
-      phases: that a config can list, by name.
-      model: what a user gets.
-      evaluation: what is measured.
+      name: value of a config's `method`.
+      paper: the implemented paper.
+      phases: training phases by name, for a config's `phases`.
+      model: the model for inference.
+      evaluation: the evaluation.
     """
 
     name: str
@@ -62,7 +62,7 @@ class MethodSpec:
     evaluation: EvaluationSpec
 
     def load(self, info: FaceInfo, finished: Mapping[str, Finished]) -> Any:
-        """The model of a run that has come far enough. Raises `ValueError` where it has not."""
+        """Builds the model of a run. Raises `ValueError` if the run has not finished the necessary phase."""
         start = _first(finished, self.model.phases)
         if start is None:
             phases = " or ".join(self.model.phases)

@@ -1,1 +1,1 @@
-"""Flax modules that more than one method uses."""
+"""Flax modules shared by several methods."""

@@ -1,4 +1,4 @@
-"""Batch normalisation as every network here that has it uses it: PyTorch's, with statistics over all devices."""
+"""Batch normalisation with PyTorch's settings and statistics over all devices."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from lgan_jax.core import DATA_AXIS
 
 
 def batch_norm(train: bool, dtype: Any = None, name: str | None = None) -> nn.BatchNorm:
-    """A layer that normalises by the batch's statistics, averaged over `DATA_AXIS`; without `train` by running ones.
+    """Batch normalisation by the batch's statistics over `DATA_AXIS`; with `train=False` by running statistics.
 
-    Those keep nine tenths of themselves at each step.
+    Running statistics have the momentum 0.9.
     """
     return nn.BatchNorm(
         use_running_average=not train,

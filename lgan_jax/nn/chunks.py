@@ -1,4 +1,4 @@
-"""Running a compiled network over any number of inputs with few compiled shapes."""
+"""Batched inference over any number of inputs with few compiled shapes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lgan_jax.ops import backend
 
 
 def in_chunks(apply: Callable, *inputs: np.ndarray) -> Any:
-    """`apply` to inputs `(count, ...)` in padded chunks of 1 or `backend.Forms.chunk`.
+    """Applies `apply` to inputs `(count, ...)` in padded chunks of 1 or `backend.Forms.chunk`.
 
     Returns a tree of float32 outputs, each `(count, ...)`.
     """
@@ -25,19 +25,19 @@ def in_chunks(apply: Callable, *inputs: np.ndarray) -> Any:
     def chunk(start: int) -> Any:
         parts = [x[start : start + size] for x in inputs]
         padded = [np.pad(part, [(0, size - len(part))] + [(0, 0)] * (part.ndim - 1)) for part in parts]
-        return jax.tree.map(lambda made: np.asarray(made, np.float32)[: len(parts[0])], apply(*padded))
+        return jax.tree.map(lambda outputs: np.asarray(outputs, np.float32)[: len(parts[0])], apply(*padded))
 
-    return jax.tree.map(lambda *made: np.concatenate(made), *map(chunk, range(0, max(count, 1), size)))
+    return jax.tree.map(lambda *outputs: np.concatenate(outputs), *map(chunk, range(0, max(count, 1), size)))
 
 
 def detect_in_chunks(detect: Callable, images: ArrayLike, info: FaceInfo) -> Float32[np.ndarray, "*batch n 2"]:
-    """`detect(pictures)` of faces `(..., size, size, 3)` in [-1, 1]: landmarks in [0, 1].
+    """Applies `detect` to faces `(..., size, size, 3)` in [-1, 1]; returns landmarks in [0, 1].
 
-    Raises `ValueError` for images of another size than `info` says or outside [-1, 1], and where what is found is not
-    finite: a run made of published weights without a detector has NaN in its place.
+    Raises `ValueError` for images of another size than `info.size` or outside [-1, 1], and for landmarks that are not
+    finite: a run imported from published weights without a detector has NaN weights.
     """
     images = checks.images(images, info.size, info.size, 3, leading=True)
     found = in_chunks(detect, images.reshape(-1, *images.shape[-3:]))
     if not np.isfinite(found).all():
-        raise ValueError("this run has no landmark detector; make it again with one (--detector RUN), or train one")
+        raise ValueError("this run has no landmark detector; import it again with one (--detector RUN), or train one")
     return found.reshape(*images.shape[:-3], *found.shape[1:])

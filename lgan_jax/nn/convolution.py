@@ -1,6 +1,6 @@
-"""The convolution layers that every network here is made of: NHWC images, HWIO kernels.
+"""Convolution layers of all networks: NHWC images, HWIO kernels.
 
-How their weights start is decided in one place: see `initialisers`.
+For the initialisation of weights see `initialisers`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from lgan_jax.nn.initialisers import kaiming_normal
-from lgan_jax.ops.convolution import convolve, convolve_doubling, convolve_enlarged, spread
+from lgan_jax.ops.convolution import convolve, convolve_transposed, convolve_upsampled, spread
 
 
 class Conv(nn.Module):
@@ -61,12 +61,12 @@ class Conv(nn.Module):
         raise ValueError(f'padding is {self.padding!r}; it must be "same", "reflect", "valid" or a number of pixels')
 
 
-class Doubling(nn.Module):
-    """A transposed convolution of stride 2 without bias, which doubles height and width.
+class TransposedConv(nn.Module):
+    """A 2x transposed convolution: stride 2, without bias.
 
-    Its 3×3 kernel is spread to 4×4 by summing over 2×2 (PyTorch's padding is then 1): so its even and its odd places
-    have the same sums, and a constant map stays one. A free kernel gives neighbouring pixels different means, a
-    checkerboard; with `even` false it is free, and the convolution PyTorch's of 3×3 with padding and output padding 1.
+    Its 3×3 kernel is spread to 4×4 by summing over 2×2 (with PyTorch's padding 1). So its even and odd positions have
+    equal sums, and a constant map stays constant. An unconstrained kernel causes checkerboard artifacts. With
+    `even=False` the kernel is unconstrained, as PyTorch's 3×3 convolution with padding and output padding 1.
 
     Parameters, always float32: `kernel` `(3, 3, channels, features)`.
 
@@ -85,13 +85,13 @@ class Doubling(nn.Module):
         kernel = self.param("kernel", kaiming_normal, (3, 3, x.shape[-1], self.features), jnp.float32)
         kernel = spread(kernel) if self.even else jnp.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0)))
         x, kernel = nn.dtypes.promote_dtype(x, kernel, dtype=self.dtype)
-        return convolve_doubling(x, kernel)
+        return convolve_transposed(x, kernel)
 
 
-class Enlarging(nn.Module):
-    """A 3×3 convolution of the map enlarged to twice its size by repeating pixels, with zeros around it.
+class UpsampledConv(nn.Module):
+    """2x nearest-neighbour upsampling and a 3×3 convolution with zero padding.
 
-    Parameters, always float32: those of `Conv`.
+    Parameters, always float32: as in `Conv`.
 
     Attributes:
       features: channels of the output.
@@ -106,4 +106,4 @@ class Enlarging(nn.Module):
         kernel = self.param("kernel", kaiming_normal, (3, 3, x.shape[-1], self.features), jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
         x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
-        return convolve_enlarged(x, kernel) + bias.reshape(1, 1, 1, -1)
+        return convolve_upsampled(x, kernel) + bias.reshape(1, 1, 1, -1)

@@ -14,7 +14,7 @@ from lgan_jax.ops.pooling import max_pool
 
 Pool = Literal["max", "mean"]  # of every 2×2 pixels
 
-SMALLEST_MAP = 4  # pixels on a side at the bottom of an hourglass
+SMALLEST_MAP = 4  # size in pixels of the smallest feature map of an hourglass
 
 
 class NormActivation(nn.Module):
@@ -28,9 +28,9 @@ class NormActivation(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Three 3×3 convolutions, each after norm and ReLU, whose outputs (1/2, 1/4, 1/4 of the channels) are joined.
+    """Three 3×3 convolutions, each after batch norm and ReLU; concatenated outputs (1/2, 1/4, 1/4 of the channels).
 
-    The shortcut is x, or a 1×1 convolution after norm and ReLU where the number of channels changes.
+    The shortcut is x, or a 1×1 convolution after normalisation and ReLU if the number of channels changes.
     """
 
     features: int
@@ -55,7 +55,7 @@ class ResidualBlock(nn.Module):
 
 
 class Hourglass(nn.Module):
-    """Residual blocks at `depth` + 1 sizes, each half the one above: down by pooling, up by repetition."""
+    """Residual blocks at `depth` + 1 resolutions: downsampling by pooling, nearest-neighbour upsampling."""
 
     depth: int
     features: int
@@ -80,22 +80,22 @@ class Hourglass(nn.Module):
 
 
 class FaceAlignmentNetwork(nn.Module):
-    """One heatmap for each landmark, a quarter of the picture's size: float32 `(batch, H/4, W/4, points)`, no softmax.
+    """FAN: one heatmap per landmark at a quarter of the image's size, float32 `(batch, H/4, W/4, points)`, no softmax.
 
     A 7×7 convolution of stride 2, a residual block, pooling, two residual blocks; then `stacks` times an hourglass, one
-    more block, and 1×1 convolutions. Every stack but the last adds its features and its heatmaps, each through a 1×1
-    convolution, to what it was given, for the next; the last one's heatmaps are returned. Takes pictures in [0, 1].
+    more block, and 1×1 convolutions. Every stack but the last adds its features and heatmaps, each after a 1×1
+    convolution, to its input, as the next stack's input; the last heatmaps are returned. Takes images in [0, 1].
 
-    The FAN that its authors publish has four stacks and pools by the mean.
+    The authors' published FAN has four stacks and mean pooling.
 
     Attributes:
-      points: how many landmarks.
+      points: number of landmarks.
       width: channels in the hourglass, a multiple of 8; a quarter of it after the first convolution.
-      depth: how often an hourglass halves its map; fewer times where that would go below `smallest_map`.
-      dtype: what to compute in.
-      stacks: how many hourglasses.
-      pool: how maps are halved.
-      smallest_map: pixels on a side.
+      depth: number of downsamplings of an hourglass; fewer if a map would be smaller than `smallest_map`.
+      dtype: dtype of computations.
+      stacks: number of hourglasses.
+      pool: kind of 2×2 pooling.
+      smallest_map: size in pixels.
     """
 
     points: int

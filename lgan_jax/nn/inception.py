@@ -1,8 +1,8 @@
-"""The Inception-v3 (Szegedy et al., CVPR 2016) whose features the Fréchet inception distance is measured with.
+"""Inception-v3 (Szegedy et al., CVPR 2016) for the Fréchet inception distance (FID).
 
-Heusel et al. (2017) took a network that Google trained in 2015; pytorch-fid ported it, and its names are used here. It
-differs from the usual Inception-v3 in three things: means do not count the border's zeros, the last block takes maxima
-where the others take means, and it tells 1,008 classes apart. Weights are read by `interop`.
+Heusel et al. (2017) use a network that Google trained in 2015; names here follow pytorch-fid's port. It differs from
+the usual Inception-v3 in three points: mean pooling excludes padding, the last block has max pooling instead of mean
+pooling, and it has 1,008 classes. `interop` reads its weights.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lgan_jax.nn.convolution import Conv
 PUBLISHED = (  # where pytorch-fid's authors publish the weights
     "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth"
 )
-SIDE = 299  # pixels that the network was trained at
+SIDE = 299  # image size in pixels of the network's training
 _WIDTH = 32  # channels of its first convolution
 _FORK = (384, ((1, 3), (3, 1)))  # both of the same input, side by side
 
@@ -65,11 +65,11 @@ _POOLS: dict[str, Literal["mean", "max", "halving"]] = {
 }
 
 Maps = Float[Array, "batch height width channels"]
-Made = Float[Array, "batch rows columns features"]
+Features = Float[Array, "batch rows columns features"]
 
 
 class ConvNorm(nn.Module):
-    """A convolution without bias, batch norm by running statistics, ReLU."""
+    """A convolution without bias, batch normalisation by running statistics, ReLU."""
 
     features: int
     kernel_size: Any
@@ -77,7 +77,7 @@ class ConvNorm(nn.Module):
     padding: Literal["same", "valid"] = "same"
 
     @nn.compact
-    def __call__(self, x: Maps) -> Made:
+    def __call__(self, x: Maps) -> Features:
         how = {"use_bias": False, "name": "conv"}
         x = Conv(self.features, self.kernel_size, self.strides, self.padding, **how)(x)
         return nn.relu(nn.BatchNorm(use_running_average=True, epsilon=1e-3, name="bn")(x))
@@ -98,33 +98,33 @@ class Mixed(nn.Module):
     share: int
 
     @nn.compact
-    def __call__(self, x: Maps) -> Made:
-        made = [self._branch(name, layers, x) for name, layers in self.branches]
+    def __call__(self, x: Maps) -> Features:
+        outputs = [self._branch(name, layers, x) for name, layers in self.branches]
         if self.pool == "halving":
-            made.append(_halved(x))
-        return jnp.concatenate(made, -1)
+            outputs.append(_halved(x))
+        return jnp.concatenate(outputs, -1)
 
-    def _branch(self, name: str, layers: tuple, x: Maps) -> Made:
+    def _branch(self, name: str, layers: tuple, x: Maps) -> Features:
         if name == "branch_pool":
             how = {"window_shape": (3, 3), "strides": (1, 1), "padding": "SAME"}
             x = nn.max_pool(x, **how) if self.pool == "max" else nn.avg_pool(x, **how, count_include_pad=False)
         for i, (features, size, *strides) in enumerate(layers, 1):
-            features, place = features * self.share // _WIDTH, f"{name}_{i}" if len(layers) > 1 else name
+            features, prefix = features * self.share // _WIDTH, f"{name}_{i}" if len(layers) > 1 else name
             if isinstance(size, tuple) and isinstance(size[0], tuple):
-                both = [ConvNorm(features, size, name=place + letter)(x) for letter, size in zip("ab", size)]
+                both = [ConvNorm(features, size, name=prefix + letter)(x) for letter, size in zip("ab", size)]
                 x = jnp.concatenate(both, -1)
             else:
-                x = ConvNorm(features, size, *strides, padding="valid" if strides else "same", name=place)(x)
+                x = ConvNorm(features, size, *strides, padding="valid" if strides else "same", name=prefix)(x)
         return x
 
 
 class FIDInception(nn.Module):
-    """Of pictures in [-1, 1] of any size: the last mean over places `(batch, 2048)`, pool3, and 1,008 logits; float32.
+    """Features pool3 `(batch, 2048)` and 1,008 logits of images in [-1, 1] of any size; float32.
 
     Attributes:
       width: channels of the first convolution, 32 in the published network; the others follow.
-      classes: how many logits.
-      side: pixels that pictures are resized to first (bilinear, without smoothing, as pytorch-fid does); at least 75.
+      classes: number of logits.
+      side: size that images are resized to (bilinear, without smoothing, as pytorch-fid does); at least 75.
     """
 
     width: int = _WIDTH
@@ -151,5 +151,5 @@ class FIDInception(nn.Module):
         return ConvNorm(features * self.width // _WIDTH, *how, name=name)
 
 
-def _halved(x: Maps) -> Made:
+def _halved(x: Maps) -> Features:
     return nn.max_pool(x, (3, 3), (2, 2))

@@ -1,7 +1,7 @@
-"""How weights start.
+"""Weight initialisation.
 
-`initial_variables` alone decides it, for all networks but StyleGAN2's, whose layers draw their own. So modules here
-take no initializers, and what Flax's own layers would draw is not used.
+`initial_variables` initialises all networks except StyleGAN2's, which has its own initialisation. Modules here take no
+initializers, and the initialisation of Flax's own layers is not used.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import jax
 import jax.numpy as jnp
 
 # Kaiming-normal as PyTorch's `kaiming_normal_` does it by default: fan-in, gain √(2 / (1 + a²)) with a = 0, whatever
-# the slope of the LeakyReLU that follows; an ordinary normal distribution, where Flax's own `kaiming_normal` truncates.
+# the negative slope of a LeakyReLU; an ordinary normal distribution, where Flax's own `kaiming_normal` truncates.
 kaiming_normal = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
 
 _CONSTANTS = {"bias": 0.0, "scale": 1.0, "mean": 0.0, "var": 1.0}
 
 
-def initial_variables(module: nn.Module, key: jax.Array, *inputs: Any, deviation: float | None = None) -> Any:
-    """Variables of a network: kernels are `kaiming_normal`, biases and means 0, scales and variances 1.
+def initial_variables(module: nn.Module, key: jax.Array, *inputs: Any, std: float | None = None) -> Any:
+    """Initial variables of a network: kernels are `kaiming_normal`, biases and means 0, scales and variances 1.
 
-    With `deviation` kernels are normal with that standard deviation instead. There is one draw for all kernels: one for
-    each costs the compiler most of a second, minutes for all the networks of a method.
+    With `std` kernels are normal with this standard std instead. All kernels share one random draw: a draw per
+    kernel would take most of a second each to compile, minutes for all networks of a method.
 
     Raises:
       ValueError: for a parameter that is neither a kernel nor a bias nor a normalisation's.
@@ -36,11 +36,11 @@ def initial_variables(module: nn.Module, key: jax.Array, *inputs: Any, deviation
     for path, leaf in paths:
         name = path[-1].key
         if name == "kernel":
-            size, spread = math.prod(leaf.shape), deviation or math.sqrt(2 / math.prod(leaf.shape[:-1]))
+            size, spread = math.prod(leaf.shape), std or math.sqrt(2 / math.prod(leaf.shape[:-1]))
             leaves.append(spread * normal[start : start + size].reshape(leaf.shape))
             start += size
         elif name in _CONSTANTS:
             leaves.append(jnp.full(leaf.shape, _CONSTANTS[name]))
         else:
-            raise ValueError(f"how {name!r} of {type(module).__name__} starts is not known here; use module.init")
+            raise ValueError(f"no initialisation is defined for {name!r} of {type(module).__name__}; use module.init")
     return jax.tree.unflatten(structure, leaves)

@@ -1,4 +1,4 @@
-"""LPIPS (Zhang et al., CVPR 2018): a distance of pictures by the features of VGG16, weighted as people judge it."""
+"""LPIPS (Zhang et al., CVPR 2018): a perceptual distance of images by VGG16's features, fitted to human judgements."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from lgan_jax.ops.norms import safe_norm
 
 LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 PUBLISHED = "https://github.com/richzhang/PerceptualSimilarity/tree/master/lpips/weights/v0.1 (vgg.pth)"
-_EPSILON = 1e-10  # added to the norm of a place's features, outside the root
+_EPSILON = 1e-10  # added to the norm of a position's features, outside the root
 
 Maps = Float[Array, "batch _ _ _"]
 Features = list[Maps]
 
 
 class LPIPS(nn.Module):
-    """What LPIPS compares of pictures in [-1, 1]: the distance of two is `distance` of what this gives for each.
+    """The features that LPIPS compares, of images in [-1, 1]; `distance` of two results is the LPIPS distance.
 
-    Of each of `LAYERS`, the features of every place divided by their norm, times the roots of the weights, divided by
-    the root of the number of places. Variables: `vgg`, and `lin0` … `lin4`.
+    For each of `LAYERS`: the features at every position divided by their norm, times the roots of the weights, divided
+    by the root of the number of positions. Variables: `vgg`, and `lin0` … `lin4`.
 
     Attributes:
       width: channels of VGG's first block, 64 in the published network.
@@ -47,10 +47,10 @@ class _Weighted(nn.Module):
 
 
 def directions(x: Maps) -> Maps:
-    """The features of every place divided by their norm, and by the root of the number of places."""
+    """Features at every position divided by their norm, and by the root of the number of positions."""
     return x / (safe_norm(x, -1, keepdims=True) + _EPSILON) / math.sqrt(x.shape[1] * x.shape[2])
 
 
 def distance(one: Features, other: Features) -> Float[Array, " batch"]:
-    """LPIPS of each pair of pictures, from 0 on. A batch of one goes with every other."""
+    """LPIPS of each pair of images, at least 0. A batch of one broadcasts."""
     return sum(jnp.sum((a - b) ** 2, (1, 2, 3)) for a, b in zip(one, other, strict=True))

@@ -17,9 +17,9 @@ _SLOPE = 0.2
 class ResidualBlock(nn.Module):
     """Two 3×3 convolutions, each after a LeakyReLU(0.2), around a shortcut; reflect padding.
 
-    Where the number of channels changes the shortcut is a 1×1 convolution of x without bias. Where it doesn't, the
-    shortcut is LeakyReLU(x), not x: in the published code the first activation overwrites its input, and weights
-    trained so give their numbers only so.
+    If the number of channels changes, the shortcut is a 1×1 convolution of x without bias. Otherwise the shortcut is
+    LeakyReLU(x), not x: in the published code the first activation overwrites its input, and published weights need
+    this.
     """
 
     features: int
@@ -40,14 +40,14 @@ class ResidualBlock(nn.Module):
 
 
 class PatchDiscriminator(nn.Module):
-    """Judges overlapping patches of a picture: 7×7 convolution, two residual blocks, halving, two residual blocks, 1×1.
+    """PatchGAN discriminator: 7×7 convolution, two residual blocks, 2×2 pooling, two residual blocks, 1×1 convolution.
 
-    Returns the logits, float32 `(batch, H/2, W/2, 1)`, higher for real, and the features that feature matching
-    compares, `(batch, H/2, W/2, 4·width)`: those after the last LeakyReLU (again because it overwrites them).
+    Returns the logits, float32 `(batch, H/2, W/2, 1)`, higher for real, and the features for feature matching,
+    `(batch, H/2, W/2, 4·width)`, after the last LeakyReLU (which also overwrites its input in the published code).
 
     Attributes:
       width: channels after the first convolution; twice that after the first level, four times at the end.
-      dtype: what to compute in.
+      dtype: dtype of computations.
     """
 
     width: int = 64

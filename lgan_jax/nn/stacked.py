@@ -1,8 +1,8 @@
-"""One network for each identity: same structure, parameters stacked along a leading identity axis.
+"""One network per identity: equal architectures, parameters stacked along a leading identity axis.
 
-Whether a step goes through the identities one after the other or as one batched computation is decided here alone.
-With a batched kernel XLA turns a convolution into a grouped one, seven times slower on a CPU than the identities
-unrolled, and slow in cuDNN's gradients; matrix products have no such trouble.
+This module decides whether identities are unrolled or computed as one batch. XLA turns a convolution with a batch of
+kernels into a grouped convolution, which is seven times slower on a CPU than unrolled identities, and has slow
+gradients in cuDNN. Matrix products can be batched.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ Params = Any  # a tree of arrays
 
 
 def initialise(module: nn.Module, key: jax.Array, count: int, *inputs: Any) -> Params:
-    """Parameters of `count` networks, stacked. A network's values depend on `key` and its place, not on `count`.
+    """Parameters of `count` networks, stacked. A network's values depend on `key` and its index, not on `count`.
 
-    `inputs` are those of one network, its batch axis first.
+    `inputs` are inputs of one network, batch axis first.
     """
     keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(count))
     return jax.vmap(lambda k: initial_variables(module, k, *inputs)["params"])(keys)
@@ -35,14 +35,14 @@ def pick(stacked: Params, index: int | jax.Array) -> Params:
 
 
 def separate(stacked: Params) -> list[Params]:
-    """The parameters of every identity. The gradient of this is one concatenation."""
+    """The parameters of every identity. Its gradient is one concatenation."""
     leaves, structure = jax.tree.flatten(stacked)
     parts = [[part[0] for part in jax.lax.split(leaf, (1,) * leaf.shape[0])] for leaf in leaves]
     return [jax.tree.unflatten(structure, of_one) for of_one in zip(*parts, strict=True)]
 
 
 def select(chosen: ArrayLike, one: Params, other: Params, where: Callable = jnp.where) -> Params:
-    """The tree `one` for the identities that are `chosen`, a mask `(identities,)`, and the tree `other` for the rest.
+    """The tree `one` for the identities in the mask `chosen` `(identities,)`, and the tree `other` elsewhere.
 
     `where` is NumPy's for arrays of the host.
     """
@@ -50,14 +50,14 @@ def select(chosen: ArrayLike, one: Params, other: Params, where: Callable = jnp.
 
 
 def scaled(stacked: Params, factors: jax.Array) -> Params:
-    """The tree with each identity's values times its own of `factors`, `(identities,)`."""
+    """Scales each identity's values by its entry in `factors`, `(identities,)`."""
     return jax.tree.map(lambda x: x * factors.reshape(-1, *(1,) * (x.ndim - 1)), stacked)
 
 
 def apply_each(apply: Callable, stacked: Params, *inputs: jax.Array, dense: bool = False) -> Any:
-    """`apply(params, *inputs)` for every identity: inputs and outputs have identities on axis 1, after the batch.
+    """Applies `apply(params, *inputs)` for every identity; inputs and outputs have identities on axis 1, after batch.
 
-    `dense` says that the network has no convolutions, and may run as one batched computation.
+    `dense`: the network has no convolutions, so it can run as one batched computation.
     """
     if dense:
         return jax.vmap(apply, in_axes=(0, *(1 for _ in inputs)), out_axes=1)(stacked, *inputs)

@@ -1,4 +1,4 @@
-"""Doubling the size of a feature map by moving channels into space (Shi et al., "sub-pixel convolution", CVPR 2016)."""
+"""2x upsampling by sub-pixel convolution (PixelShuffle; Shi et al., CVPR 2016)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class UpscaleBlock(nn.Module):
 
     Attributes:
       features: channels of the output.
-      dtype: what to compute in.
+      dtype: dtype of computations.
     """
 
     features: int

@@ -19,23 +19,23 @@ PUBLISHED = {  # where torchvision's authors publish the weights
     "vgg19": "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
 }
 _FACTORS = (1, 2, 4, 8, 8)  # on `width`, of each block
-_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's colours in [0, 1]
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's colors in [0, 1]
 
 Image = Float[Array, "batch height width 3"]
 Maps = Float[Array, "batch _ _ _"]
 
 
 class VGG(nn.Module):
-    """Features of pictures in [-1, 1]: the output of the layer `last`, float32.
+    """VGG features of images in [-1, 1]: the output of the layer `last`, float32.
 
     Layers are named as in the literature: `conv1_2` is the second convolution of the first block, before its ReLU,
-    `relu1_2` that with it, `pool1` the maxima that end the block. What comes after `last` is not computed.
+    `relu1_2` its output after the ReLU, `pool1` the block's max pooling. Layers after `last` are not computed.
 
     Attributes:
       blocks: convolutions of each block: `VGG16` or `VGG19`.
       width: channels of the first block.
       last: the layer.
-      several: layers before it whose output is returned too, as a list that ends with the last's; None for that alone.
+      several: earlier layers to return too, as a list that ends with the last layer's output; None for the last only.
     """
 
     blocks: tuple[int, ...] = VGG19
@@ -45,9 +45,9 @@ class VGG(nn.Module):
 
     @nn.compact
     def __call__(self, image: Image) -> Maps | list[Maps]:
-        made = []
-        mean, deviation = (np.array(x, np.float32).reshape(1, 1, 1, 3) for x in (_MEAN, _DEVIATION))
-        x = ((image.astype(jnp.float32) + 1) / 2 - mean) / deviation
+        outputs = []
+        mean, std = (np.array(x, np.float32).reshape(1, 1, 1, 3) for x in (_MEAN, _STD))
+        x = ((image.astype(jnp.float32) + 1) / 2 - mean) / std
         for name in self.layers():
             kind, block = name[:4], int(name[4])
             if kind == "conv":
@@ -56,14 +56,14 @@ class VGG(nn.Module):
             else:
                 x = nn.relu(x) if kind == "relu" else max_pool(x)
             if name in (self.several or ()):
-                made.append(x)
-        return x if self.several is None else [*made, x]
+                outputs.append(x)
+        return x if self.several is None else [*outputs, x]
 
     def layers(self) -> list[str]:
-        """The layers up to `last`, in their order. Raises `ValueError` where there is no such layer."""
+        """The layers up to `last`, in order. Raises `ValueError` for an unknown layer."""
         every = list(self._every())
         if self.last not in every:
-            raise ValueError(f"there is no layer {self.last!r}; the layers are {', '.join(every)}")
+            raise ValueError(f"unknown layer {self.last!r}; the layers are {', '.join(every)}")
         return every[: every.index(self.last) + 1]
 
     def _every(self) -> Iterator[str]:
@@ -75,7 +75,7 @@ class VGG(nn.Module):
 
 
 def features(module: VGG, variables: Any, layer: str) -> Callable[[Image], Maps]:
-    """What the network with these variables finds at `layer`; no more than is needed for it is kept or computed."""
+    """A function for the features at `layer` with these variables; later layers are neither stored nor computed."""
     module = module.clone(last=layer)
     params = {name: variables["params"][name] for name in module.layers() if name.startswith("conv")}
     return lambda image: module.apply({"params": params}, image)

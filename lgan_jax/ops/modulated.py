@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from lgan_jax.ops import backend
-from lgan_jax.ops.convolution import convolve, convolve_doubling
+from lgan_jax.ops.convolution import convolve, convolve_transposed
 from lgan_jax.ops.resample import upfirdn
 
 Maps = Float[Array, "batch height width channels"]
@@ -55,7 +55,7 @@ def _convolve(x: Maps, kernel: Kernel, up: bool) -> Array:
     if not up:
         return convolve(x, kernel, padding=((size // 2, size // 2),) * 2)
     around = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    wide = convolve_doubling(around, jnp.pad(kernel, ((0, 4 - size), (0, 4 - size), (0, 0), (0, 0))))
+    wide = convolve_transposed(around, jnp.pad(kernel, ((0, 4 - size), (0, 4 - size), (0, 0), (0, 0))))
     return _smoothed(wide[:, 1:-2, 1:-2])
 
 

@@ -43,7 +43,7 @@ def test_a_run_without_vgg19_says_so(trained):
     """When it starts, in its record, report and model."""
     run, said = trained
     (what,) = json.loads((run / "run.json").read_text())["left_out"]
-    assert what.startswith("the perceptual loss (Eq. 6), for want of VGG19")
+    assert what.startswith("the perceptual loss (Eq. 6), as VGG19")
     assert f"NOTE: trained without {what}." in said
     assert f"trained without {what}" in html.unescape((run / "report" / "index.html").read_text())
     model = lgan_jax.load(run)

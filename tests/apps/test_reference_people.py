@@ -23,7 +23,7 @@ class _Model:
 
     def check_takes_people(self):
         if not self.takes:
-            raise ValueError("makes only the people it was trained on")
+            raise ValueError("renders its training identities only")
 
     def detect(self, images):
         raise NotImplementedError
@@ -127,7 +127,7 @@ def test_the_one_person_of_a_folder_is_found(tmp_path):
 @pytest.mark.parametrize(
     ("model", "name", "levels", "said"),
     [
-        (_Model(takes=False), None, [100, 120], "makes only the people"),
+        (_Model(takes=False), None, [100, 120], "renders its training identities only"),
         (_Model(), "bo", [100, 120], "'bo' is taken"),
         (_Model(names=("p",)), None, [100, 120], "'p' is taken"),
         (_Model(), "all", [100, 120], "'all' is taken"),

@@ -83,7 +83,7 @@ def test_a_stripped_run_knows_nobody_until_somebody_is_given(stripped):
     for each in (state.variables["watch"].mean_face, state.frozen["references"].images, state.frozen["shape"].people):
         assert len(each) == 1
         assert not np.asarray(each).any()
-    with pytest.raises(ValueError, match="knows nobody"):
+    with pytest.raises(ValueError, match="has no identities"):
         model.convert(points[0], "beatrix")
     with pytest.raises(ValueError, match="give frames of one with --reference"):
         references.need(model.info, folder / "bare")

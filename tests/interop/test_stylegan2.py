@@ -169,7 +169,7 @@ def test_networks_of_other_kinds_and_resolutions_are_said():
     other = {**weights, "synthesis.b16.conv1.noise_const": np.zeros((24, 24), np.float32)}
     assert "misshapen: synthesis.b16.conv1.noise_const (24, 24), expected (16, 16)" in one_line("stylegan2", other)
     for size in (4, 48):
-        with pytest.raises(ValueError, match=f"pictures of 8, 16, 32 … pixels, not of {size}"):
+        with pytest.raises(ValueError, match=f"images of 8, 16, 32 … pixels, not of {size}"):
             networks.channels(size)
     assert networks.channels(1024) == (512, 512, 512, 512, 512, 256, 128, 64, 32)
 

@@ -117,7 +117,7 @@ def test_the_table_and_the_plot_show_all_kinds(run, data):
 def test_what_cannot_be_meant_is_said(data):
     for changes, said in (
         ({"shares": (0.0, 1.0)}, "each must be above 0 and at most 1"),
-        ({"shares": (0.5, 0.5)}, "each must be there once"),
+        ({"shares": (0.5, 0.5)}, "each must be unique"),
         ({"batch_size": 5}, "batch_size is 5; half of a batch is generated: it must be even"),
         ({"seeds": 0}, "seeds is 0"),
     ):

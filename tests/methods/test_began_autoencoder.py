@@ -84,9 +84,9 @@ def test_skips_show_every_size_the_first_maps():
 
 def test_what_cannot_be_trained_is_said(trained):
     method, _, state, _ = trained
-    with pytest.raises(ValueError, match="pictures are 24 pixels wide; BEGAN takes 8 times a power of two"):
+    with pytest.raises(ValueError, match="images are 24 pixels wide; BEGAN supports 8 times a power of two"):
         AutoencoderPhase(method.settings, dataclasses.replace(FACES, size=24), jnp.float32, {})
-    with pytest.raises(ValueError, match=r"width and skips of config\.began must be as in config\.autoencoder"):
+    with pytest.raises(ValueError, match=r"width and skips of config\.began must equal those of config\.autoencoder"):
         BEGANPhase(small_began().settings, FACES, jnp.float32, {"autoencoder": Finished(method, state)})
     with pytest.raises(ValueError, match="width is 0"):
         AutoencoderPhase.Settings(width=0)

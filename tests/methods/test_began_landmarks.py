@@ -12,7 +12,7 @@ from lgan_jax.inversion import Settings as Search
 from lgan_jax.methods import METHODS
 from lgan_jax.methods.began.inverse import InversePhase
 from lgan_jax.methods.began.landmark_generator import LandmarkGeneratorPhase
-from lgan_jax.methods.began.nearby import Nearby
+from lgan_jax.methods.began.latent_bootstrap import LatentBootstrap
 
 
 @pytest.fixture(scope="module")
@@ -165,11 +165,11 @@ def test_near_is_near_the_nearest():
     """Two groups of z far from each other, of as many as count: each drawn z lies in one of them."""
     rng = np.random.default_rng(0)
     z = np.concatenate([centre + 0.05 * rng.normal(size=(16, 64)) for centre in (-0.6, 0.6)]).astype(np.float32)
-    middle = Nearby(z).draw(0, range(200)).mean(1)
+    middle = LatentBootstrap(z).draw(0, range(200)).mean(1)
     assert (np.abs(np.abs(middle) - 0.6) < 0.05).all()
     assert 60 < (middle > 0).sum() < 140
     with pytest.raises(ValueError, match="train the inverse phase"):
-        Nearby(z[:0])
+        LatentBootstrap(z[:0])
 
 
 def test_the_model_inverts_as_the_phase_does(faces, phases):
@@ -187,7 +187,7 @@ def test_a_generator_whose_pictures_are_not_finite_is_said(phases):
     broken = jax.tree.map(lambda x: x * jnp.float32("nan"), state.ema)
     faces = METHODS["began"].load(FACES, {**phases, "began": Finished(began, state.replace(ema=broken))})
     line = "the objective of 7 of 7 targets was never finite; the first is number 0: the generator's pictures are not"
-    with pytest.raises(FloatingPointError, match=f"^{line} finite; go back to a checkpoint of began before that"):
+    with pytest.raises(FloatingPointError, match=f"^{line} finite; use an earlier checkpoint of began"):
         faces.invert(pictures(7)["image"])
 
 

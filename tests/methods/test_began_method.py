@@ -155,7 +155,7 @@ def test_bfloat16_at_another_size():
 
 def test_what_cannot_be_trained_is_said():
     for size in (8, 24, 96):
-        with pytest.raises(ValueError, match=f"pictures are {size} pixels wide; BEGAN takes 8 times a power of two"):
+        with pytest.raises(ValueError, match=f"images are {size} pixels wide; BEGAN supports 8 times a power of two"):
             small_began(dataclasses.replace(FACES, size=size))
     with pytest.raises(ValueError, match=r"gamma is 0\.0; it must be above 0"):
         BEGANPhase.Settings(gamma=0.0)

@@ -136,7 +136,7 @@ def test_networks_start_as_earlier_phases_left_them():
     seen = jax.jit(method.estimate)(first, batch["image"])
     np.testing.assert_allclose(seen, jax.jit(regressor.estimate)(state, batch["image"]), rtol=1e-5)
     for name, value, theirs in (("discriminator_width", 3, 2), ("blocks", 2, 1)):
-        with pytest.raises(ValueError, match=f"{name} is {value}; it must be that of the .* phase, {theirs}"):
+        with pytest.raises(ValueError, match=f"{name} is {value}; it must equal the .* phase's, {theirs}"):
             small_editor(earlier=earlier, **{name: value})
 
 
@@ -196,11 +196,11 @@ def test_another_size_in_bfloat16(phase):
 
 
 def test_what_cannot_be_trained_is_said():
-    with pytest.raises(ValueError, match="96 pixels wide; DFT-Net takes multiples of 64"):
+    with pytest.raises(ValueError, match="96 pixels wide; DFT-Net supports multiples of 64"):
         small_editor(info=dataclasses.replace(FACES, size=96))
     with pytest.raises(ValueError, match="batch_size is 7; it must be a multiple of discriminator_updates, which is 5"):
         EditorPhase.Settings(**{**SMALL, "batch_size": 7})
-    with pytest.raises(ValueError, match="share of the batch, 4, cannot be dealt out over 5"):
+    with pytest.raises(ValueError, match="share of the batch, 4, is not divisible by 5"):
         abstract_step(small_editor(), faces(4))
 
 

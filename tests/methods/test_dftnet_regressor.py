@@ -82,5 +82,5 @@ def test_pictures_and_another_augmentation():
 
 
 def test_pictures_that_a_later_phase_could_not_take_are_refused_at_once():
-    with pytest.raises(ValueError, match="pictures are 96 pixels wide; DFT-Net takes multiples of 64"):
+    with pytest.raises(ValueError, match="images are 96 pixels wide; DFT-Net supports multiples of 64"):
         small_regressor(dataclasses.replace(FACES, size=96))

@@ -59,12 +59,12 @@ def test_the_total_is_equation_7(trained):
         assert float(metrics["perceptual"]) > 0
 
 
-def test_real_and_made_are_judged_in_one_batch(trained):
+def test_real_and_generated_share_one_batch(trained):
     """The last batch norm takes the mean off all logits together, not off those of each."""
     method, _, first, _ = trained
     batch = jax.tree.map(lambda x: jnp.asarray(x)[None], couples(6))
     made = jnp.full_like(batch["image"][:, :, 1], 0.9)
-    judge = jax.jit(jax.vmap(method._judged, (None, 0, 0), axis_name="data"))
+    judge = jax.jit(jax.vmap(method._discriminator_outputs, (None, 0, 0), axis_name="data"))
     for real, fake in judge(first.params, batch, made):
         assert real.shape == fake.shape == (1, 6, 2, 2, 1)
         assert float(real.mean() + fake.mean()) == pytest.approx(0, abs=1e-4)
@@ -176,7 +176,7 @@ def test_both_pictures_of_an_example_are_changed_alike():
 
 def test_what_is_left_out_is_said():
     (what,) = SynthesizerPhase.left_out(SynthesizerPhase.Settings(**SMALL))
-    assert what.startswith("the perceptual loss (Eq. 6), for want of VGG19")
+    assert what.startswith("the perceptual loss (Eq. 6), as VGG19")
     assert vgg.PUBLISHED["vgg19"] in what
     assert "--config.synthesizer.vgg19" in what
     assert SynthesizerPhase.left_out(SynthesizerPhase.Settings(weights=Weights(perceptual=0.0))) == ()
@@ -185,11 +185,13 @@ def test_what_is_left_out_is_said():
 
 def test_what_cannot_be_trained_is_said():
     for size in (36, 24):
-        with pytest.raises(ValueError, match=f"pictures are {size} pixels wide; this method takes multiples of 8 from"):
+        with pytest.raises(
+            ValueError, match=f"images are {size} pixels wide; this method supports multiples of 8 from"
+        ):
             small_synthesizer(dataclasses.replace(FACES, size=size))
     with pytest.raises(ValueError, match="units is 0; there must be at least one"):
         SynthesizerPhase.Settings(units=0)
-    with pytest.raises(ValueError, match=r"dropout is 1\.0; it is a share"):
+    with pytest.raises(ValueError, match=r"dropout is 1\.0; it must be at least 0"):
         SynthesizerPhase.Settings(dropout=1.0)
     with pytest.raises(ValueError, match=r"adversarial_start is 1\.0; it must be at least 0 and less than 1"):
         SynthesizerPhase.Settings(adversarial_start=1.0)

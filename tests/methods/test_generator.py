@@ -211,7 +211,7 @@ def test_one_network_of_all_identities_is_restarted_for_all(info, batch, earlier
 def test_pictures(trained, batch):
     generator, state, _ = trained
     shapes = {name: x.shape for name, x in jax.eval_shape(generator.sample_images, state, batch).items()}
-    assert shapes == {"driving_made": (4, 3, 32, 32, 3)}
+    assert shapes == {"driving_generated": (4, 3, 32, 32, 3)}
 
 
 def test_landmarks_of_made_faces_teach_the_generator_through_the_detector(info, batch, earlier):
@@ -292,7 +292,7 @@ def test_one_identity_98_points_another_size_bfloat16(phase):
     assert "x_l2l" not in metrics
     assert all(x.dtype in (jnp.float32, jnp.int32, jnp.bool_) for x in jax.tree.leaves((state, metrics)))
     first = abstract(method, batch)
-    assert jax.eval_shape(method.sample_images, first, batch)["driving_made"].shape == (2, 2, 64, 64, 3)
+    assert jax.eval_shape(method.sample_images, first, batch)["driving_generated"].shape == (2, 2, 64, 64, 3)
     evaluated = jax.eval_shape(method.eval_step, first, batch)
     assert {"l1", "ssim", "nme", "detector_nme", "mean_face_l1", "variance", "saturation"} < set(evaluated)
     assert {x.shape for x in evaluated.values()} == {(1,)}

@@ -215,5 +215,5 @@ def test_what_cannot_be_trained_is_said():
     ):
         with pytest.raises(ValueError, match=message):
             small(**changes)
-    with pytest.raises(ValueError, match="StyleGAN2 makes pictures of 8, 16, 32 … pixels, not of 24"):
+    with pytest.raises(ValueError, match="StyleGAN2 generates images of 8, 16, 32 … pixels, not of 24"):
         StyleGAN2Phase(Settings(), FaceInfo(INNER49, 24, ("somebody",)), jnp.float32, {})

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from lgan_jax.nn.convolution import Conv, Doubling
+from lgan_jax.nn.convolution import Conv, TransposedConv
 
 
 def apply(layer, image, seed=0):
@@ -75,11 +75,11 @@ def test_unknown_padding():
 
 def test_doubling_makes_no_checkerboard():
     """A constant map becomes a constant one, inside the border; one pixel becomes 4×4."""
-    doubled, params = apply(Doubling(3), jnp.ones((1, 4, 5, 2)))
+    doubled, params = apply(TransposedConv(3), jnp.ones((1, 4, 5, 2)))
     assert params["kernel"].shape == (3, 3, 2, 3)
     inside = np.asarray(doubled)[:, 1:-1, 1:-1]
     np.testing.assert_allclose(inside, np.broadcast_to(inside[:, :1, :1], inside.shape), rtol=1e-4, atol=1e-5)
-    point, params = apply(Doubling(1), jnp.zeros((1, 3, 3, 1)).at[0, 1, 1].set(1))
+    point, params = apply(TransposedConv(1), jnp.zeros((1, 3, 3, 1)).at[0, 1, 1].set(1))
     kernel = signal.convolve2d(params["kernel"][..., 0, 0], np.ones((2, 2)))
     np.testing.assert_allclose(point[0, 1:5, 1:5, 0], kernel, rtol=1e-5)
 
@@ -87,7 +87,7 @@ def test_doubling_makes_no_checkerboard():
 def test_a_free_doubling_is_the_transposed_convolution_with_padding_and_output_padding_1():
     """Pixel o of the output is the sum over pixels i of the input of kernel[o + 1 - 2i]."""
     image = jax.random.normal(jax.random.key(9), (2, 3, 4, 2))
-    doubled, params = apply(Doubling(5, even=False), image)
+    doubled, params = apply(TransposedConv(5, even=False), image)
     expected = np.zeros((2, 8, 10, 5))
     for row, column in np.ndindex(3, 4):
         spread = np.einsum("bc,rscf->brsf", image[:, row, column], params["kernel"])

@@ -34,7 +34,7 @@ def test_kernels_are_normal_with_pytorchs_deviation():
 
 
 def test_kernels_of_a_given_deviation():
-    variables = initial_variables(Network(), jax.random.key(0), jnp.zeros((1, 4, 5, 30)), deviation=0.02)["params"]
+    variables = initial_variables(Network(), jax.random.key(0), jnp.zeros((1, 4, 5, 30)), std=0.02)["params"]
     for layer in ("Conv_0", "Dense_0"):
         assert np.std(variables[layer]["kernel"]) == pytest.approx(0.02, rel=0.03)
         assert not variables[layer]["bias"].any()

@@ -10,7 +10,7 @@ import pytest
 from lgan_jax import inversion, optimizers
 from lgan_jax.nn.chunks import in_chunks
 from lgan_jax.ops import backend
-from lgan_jax.ops.convolution import convolve, convolve_doubling, convolve_enlarged
+from lgan_jax.ops.convolution import convolve, convolve_transposed, convolve_upsampled
 from lgan_jax.ops.modulated import modulated_convolve
 
 RNG = np.random.default_rng(0)
@@ -24,8 +24,8 @@ IMAGE, STYLES = normal(2, 6, 8, 5), normal(2, 5)
 OPERATIONS = {  # each with both forms, of a kernel of this size
     "convolution": (functools.partial(convolve, IMAGE, padding=((1, 1), (1, 1))), 3),
     "convolution of stride 2": (functools.partial(convolve, IMAGE, stride=2), 2),
-    "transposed convolution": (functools.partial(convolve_doubling, IMAGE), 4),
-    "upsampling and convolution": (functools.partial(convolve_enlarged, IMAGE), 3),
+    "transposed convolution": (functools.partial(convolve_transposed, IMAGE), 4),
+    "upsampling and convolution": (functools.partial(convolve_upsampled, IMAGE), 3),
     "modulated convolution": (lambda kernel: modulated_convolve(IMAGE, kernel, STYLES), 3),
     "modulated transposed convolution": (lambda kernel: modulated_convolve(IMAGE, kernel, STYLES, up=True), 3),
 }

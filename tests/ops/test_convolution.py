@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lgan_jax.ops import backend, convolution
-from lgan_jax.ops.convolution import convolve, convolve_doubling, convolve_enlarged
+from lgan_jax.ops.convolution import convolve, convolve_transposed, convolve_upsampled
 
 # batch, height, width, channels, features, rows, columns, padding: small maps and large, wide and narrow, 1×1, even
 # kernels, no, unequal and more padding than the kernel is wide.
@@ -133,10 +133,10 @@ def transposed(image, kernel, padding=None):
 def test_doubling_is_a_transposed_convolution_with_its_derivatives():
     random = np.random.default_rng(3)
     image, kernel = (jnp.asarray(random.normal(size=s), jnp.float32) for s in ((2, 5, 7, 3), (4, 4, 3, 6)))
-    close(convolve_doubling(image, kernel), transposed(image, kernel))
+    close(convolve_transposed(image, kernel), transposed(image, kernel))
 
     def ours(image, kernel, padding):
-        return convolve_doubling(image, kernel)
+        return convolve_transposed(image, kernel)
 
     gradient = jax.grad(energy, (1, 2))
     close(gradient(ours, image, kernel, None), gradient(transposed, image, kernel, None))
@@ -145,9 +145,9 @@ def test_doubling_is_a_transposed_convolution_with_its_derivatives():
 def test_a_doubled_pixel_worked_by_hand():
     """One pixel of 2: the kernel's middle; two in a row: what is between them is in both."""
     kernel = jnp.arange(16.0).reshape(4, 4, 1, 1)
-    one = convolve_doubling(jnp.full((1, 1, 1, 1), 2.0), kernel)
+    one = convolve_transposed(jnp.full((1, 1, 1, 1), 2.0), kernel)
     np.testing.assert_array_equal(one[0, ..., 0], 2 * kernel[1:3, 1:3, 0, 0])
-    two = convolve_doubling(jnp.array([1.0, 10.0]).reshape(1, 1, 2, 1), kernel)
+    two = convolve_transposed(jnp.array([1.0, 10.0]).reshape(1, 1, 2, 1), kernel)
     np.testing.assert_array_equal(two[0, 0, :, 0], [5, 6 + 40, 7 + 50, 60])
 
 
@@ -159,9 +159,9 @@ def test_an_enlarged_image_with_its_derivatives():
         return xla(image.repeat(2, 1).repeat(2, 2), kernel, ((1, 1), (1, 1)))
 
     def ours(image, kernel, padding):
-        return convolve_enlarged(image, kernel)
+        return convolve_upsampled(image, kernel)
 
-    close(convolve_enlarged(image, kernel), repeated(image, kernel, None))
+    close(convolve_upsampled(image, kernel), repeated(image, kernel, None))
     gradient = jax.grad(energy, (1, 2))
     close(gradient(ours, image, kernel, None), gradient(repeated, image, kernel, None))
 

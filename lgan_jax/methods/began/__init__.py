@@ -1,4 +1,4 @@
-"""BEGAN with a landmark generator: faces from latents, with their landmarks, and back."""
+"""BEGAN with a landmark generator: samples faces with landmark annotations from latents, and inverts images."""
 
 from lgan_jax.methods.began.autoencoder import AutoencoderPhase
 from lgan_jax.methods.began.began import BEGANPhase

@@ -1,8 +1,8 @@
-"""A start for BEGAN where there is little time: its auto-encoder learns to decode faces before there is a generator.
+"""Pretraining phase of BEGAN for short trainings: trains the auto-encoder on real faces before the generator.
 
-The generator has the decoder's structure. So it can start as the decoder, seen through the affine map that gives z the
-mean and the covariance of real faces' features: it makes blurred faces from its first step on, and a generator that
-starts at random none for long. The papers do without.
+The generator has the decoder's architecture. So the decoder can initialise it, after an affine map that gives z the
+mean and the covariance of real faces' features. This generator outputs blurred faces from its first step; a randomly
+initialised generator needs many steps. This phase is not in the papers.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from lgan_jax.nn.initialisers import initial_variables
 from lgan_jax.training.phase import Phase
 from lgan_jax.training.train_state import TrainState, ema_update, warmed_up
 
-_ROWS = 8  # of the pictures to look at
-_KEPT = 0.995  # at each step of the features' mean and products
+_ROWS = 8  # rows of the sample images
+_FEATURE_DECAY = 0.995  # EMA decay of the features' mean and products
 _ADAM = optimizers.Adam(learning_rate=1e-3)
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """The autoencoder phase.
+    """Settings of the autoencoder phase.
 
     Attributes:
-      steps: how many.
-      batch_size: pictures a step.
-      optimizer: its fields.
-      width, skips: of the network, see there.
-      norm: see `method.Settings`.
+      steps: number of training steps.
+      batch_size: images per step.
+      optimizer: settings of the optimizer.
+      width, skips: see `networks.Decoder`.
+      norm: see `began.Settings`.
       features: additional weight of pixels near the points inside the face; see `reconstruction.pixel_weights`.
     """
 
@@ -57,10 +57,10 @@ class Settings:
 
 
 class AutoencoderPhase(Phase):
-    """The phase that trains D, `autoencoder`, alone, as BEGAN does while k is 0.
+    """The phase that trains D, `autoencoder`, alone, like BEGAN with k = 0.
 
-    Its state has the variables `mean` `(64,)`, E[f], and `products` `(64, 64)`, E[ffᵀ], of real faces' features over
-    the last some hundred steps.
+    Its state has the variables `mean` `(64,)`, E[f], and `products` `(64, 64)`, E[ffᵀ]: moving averages over real
+    faces' features.
     """
 
     Settings = Settings
@@ -68,9 +68,9 @@ class AutoencoderPhase(Phase):
     keys = ("image", "landmarks")
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
-        """`dtype` is what to compute in; of `earlier` phases none is needed.
+        """Needs no `earlier` phases; `dtype` is the dtype of computations.
 
-        Raises `ValueError` for pictures of a size that the network cannot take.
+        Raises `ValueError` for an unsupported image size.
         """
         check_size(faces.size)
         super().__init__(settings, faces, dtype, earlier)
@@ -103,16 +103,16 @@ class AutoencoderPhase(Phase):
 
         after, metrics, _ = state.descend(self._optimizers, loss, "autoencoder")
         features = {name: metrics.pop(name) for name in state.variables}
-        features = ema_update(warmed_up(_KEPT, state.step), state.variables, features)
+        features = ema_update(warmed_up(_FEATURE_DECAY, state.step), state.variables, features)
         return after.with_variables(**features).finished_step(), metrics
 
     def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
-        """See `Phase`. Metrics: real, of validation faces."""
+        """See `Phase`. Metrics: real, for validation faces."""
         image = jnp.asarray(batch["image"])
         return {"real": losses.reconstruction(self.settings.norm, image, self._decoded(state, image))}
 
     def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
-        """See `Phase`: a real face, and what D decodes of it, in a row."""
+        """See `Phase`. Each row: a real face and its reconstruction by D."""
         image = jnp.asarray(batch["image"])[:_ROWS]
         return {"decoded": jnp.stack([image, self._decoded(state, image)], 1)}
 
@@ -121,16 +121,16 @@ class AutoencoderPhase(Phase):
 
 
 def check_size(size: int) -> None:
-    """Raises `ValueError` for pictures of a size that the networks cannot take."""
+    """Raises `ValueError` for an unsupported image size."""
     times = size // SMALLEST
     if size % SMALLEST or times < 2 or times & (times - 1):
-        raise ValueError(f"pictures are {size} pixels wide; BEGAN takes 8 times a power of two: 32, 64 or 128")
+        raise ValueError(f"images are {size} pixels wide; BEGAN supports 8 times a power of two: 32, 64 or 128")
 
 
 def started_from(state: TrainState) -> dict[str, Any]:
-    """Parameters of BEGAN's `autoencoder` and `generator`: D as it is, and G as D's decoder of faces' features.
+    """Initial parameters of BEGAN: `autoencoder` is D, and `generator` is D's decoder with rescaled inputs.
 
-    z is uniform in [-1, 1], of variance 1/3: the features μ + √3·C^½·z have the mean μ and the covariance C.
+    z is uniform in [-1, 1] with variance 1/3, so the features μ + √3·C^½·z have the mean μ and the covariance C.
     """
     params, mean = state.params["autoencoder"], state.variables["mean"]
     covariance = state.variables["products"] - jnp.outer(mean, mean)

@@ -1,6 +1,6 @@
-"""Training BEGAN (Bazrafkan et al., Eq. 1 and 2; Berthelot et al. 2017): faces out of numbers in [-1, 1].
+"""Training phase of BEGAN (Bazrafkan et al., Eq. 1 and 2; Berthelot et al. 2017): generates faces from z in [-1, 1].
 
-The discriminator is an auto-encoder, and what it judges by is how well it decodes. k keeps the two in balance.
+The discriminator is an auto-encoder, and its reconstruction error is its score. k balances the two networks.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from lgan_jax.nn.initialisers import initial_variables
 from lgan_jax.training.phase import Phase
 from lgan_jax.training.train_state import TrainState, ema_update, warmed_up
 
-_ROWS = 8  # of the pictures to look at
-_SMOOTHING = 0.99  # of the convergence measure, to see its trend
-_ALIKE = 0.3  # made faces vary less than this share of what real ones do: mode collapse
-_RISEN = 1.5  # times the lowest that the convergence measure was at: divergence
+_ROWS = 8  # rows of the sample images
+_SMOOTHING = 0.99  # EMA decay of the convergence measure
+_ALIKE = 0.3  # mode collapse below this standard deviation of generated faces, relative to real faces
+_RISEN = 1.5  # divergence above this multiple of the lowest convergence measure
 _ADAM = optimizers.Adam(learning_rate=1e-4, b1=0.5, b2=0.999)
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """The began phase.
+    """Settings of the began phase.
 
     Attributes:
-      steps: how many.
-      batch_size: pictures a step.
-      optimizer: its fields, for both networks.
-      width, skips: of the networks, see there.
+      steps: number of training steps.
+      batch_size: images per step.
+      optimizer: settings of both networks' optimizers.
+      width, skips: see `networks.Decoder`.
       gamma, lambda_k: γ and λ_k of Eq. 2.
-      k: of Eq. 2, to start with.
-      norm: of Eq. 1: "squared" (the paper's) or "absolute" (Berthelot et al.).
-      ema_decay: of the exponential moving average (EMA) of the weights, which is what is used and evaluated; at step n
-        at most (1 + n) / (10 + n).
+      k: initial k of Eq. 2.
+      norm: norm of Eq. 1: "squared" (the paper) or "absolute" (Berthelot et al.).
+      ema_decay: decay of the exponential moving average (EMA) of the weights, which inference and evaluation use; at
+        step n at most (1 + n) / (10 + n).
     """
 
     steps: int = 200_000
@@ -68,8 +68,8 @@ class Settings:
 class BEGANPhase(Phase):
     """The phase that trains D and G.
 
-    Its state has the `params` of `autoencoder` (D) and `generator` (G), the EMA of `generator`, and the variables `k`,
-    of Eq. 2; `convergence`, the convergence measure, smoothed over some hundred steps; and `lowest`, its least value.
+    Its state has the `params` of `autoencoder` (D) and `generator` (G), the EMA of `generator`, and three variables:
+    `k` of Eq. 2; `convergence`, an EMA of the convergence measure; and `lowest`, the EMA's minimum.
     """
 
     Settings = Settings
@@ -77,9 +77,9 @@ class BEGANPhase(Phase):
     keys = ("image",)
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
-        """`dtype` is what to compute in. Of `earlier` phases it starts from `autoencoder`, where that is there.
+        """Starts from the phase `autoencoder` if `earlier` has it; `dtype` is the dtype of computations.
 
-        Raises `ValueError` for pictures of a size that the networks cannot take, and for other networks than `earlier`.
+        Raises `ValueError` for an unsupported image size, and if the networks differ from the `autoencoder` phase's.
         """
         check_size(faces.size)
         super().__init__(settings, faces, dtype, earlier)
@@ -89,42 +89,42 @@ class BEGANPhase(Phase):
         if self._trained:
             other = self._trained.phase.settings
             if (settings.width, settings.skips) != (other.width, other.skips):
-                raise ValueError("width and skips of config.began must be as in config.autoencoder, where it starts")
+                raise ValueError("width and skips of config.began must equal those of config.autoencoder")
         optimizer = optimizers.make(settings.optimizer, settings.steps)
         self._optimizers = dict.fromkeys(("autoencoder", "generator"), optimizer)
 
     def init(self, key: jax.Array, batch: Batch) -> TrainState:
         """See `Phase`."""
         del batch
-        params = started_from(self._trained.state) if self._trained else self._drawn(key)
+        params = started_from(self._trained.state) if self._trained else self._initial_params(key)
         balance = {"k": jnp.full((), self.settings.k), "convergence": jnp.zeros(()), "lowest": jnp.full((), jnp.inf)}
         return TrainState.create(params, self._optimizers, ("generator",), balance)
 
     def train_step(
         self, state: TrainState, batch: Batch, key: jax.Array, variant: Hashable = None
     ) -> tuple[TrainState, Metrics]:
-        """See `Phase`. Both networks take one step, from the same made faces (z_D = z_G).
+        """See `Phase`. Both networks take one step, from the same generated faces (z_D = z_G).
 
-        The gradients of L_D and L_G come out of one backward pass: that of L(G(z)) reaches D's parameters times −k, and
-        G's as it is.
-        Metrics: real (L(x)), made (L(G(z))), k, convergence, variation (see `variation`).
+        One backward pass computes the gradients of L_D and L_G: the gradient of L(G(z)) is scaled by −k for D's
+        parameters and unchanged for G's.
+        Metrics: real (L(x)), generated (L(G(z))), k, convergence, variation (see `_varied`).
         """
         image = jnp.asarray(batch["image"])
         z = uniform(example_keys(key, len(image)))
         norm, gamma, variables = self.settings.norm, self.settings.gamma, state.variables
 
         def loss(params: Mapping[str, Any]):
-            made = self._generator.apply({"params": params["generator"]}, z)
+            generated = self._generator.apply({"params": params["generator"]}, z)
             real_error = losses.reconstruction(norm, image, self._decoded(params["autoencoder"], image))
             against = _with_gradient(params["autoencoder"], -variables["k"])
-            made_error = losses.reconstruction(norm, made, self._decoded(against, made))
-            metrics = {"real": real_error, "made": made_error, **_varied(image, made, DATA_AXIS)}
-            return real_error + made_error, (metrics, None)
+            generated_error = losses.reconstruction(norm, generated, self._decoded(against, generated))
+            metrics = {"real": real_error, "generated": generated_error, **_varied(image, generated, DATA_AXIS)}
+            return real_error + generated_error, (metrics, None)
 
         after, metrics, _ = state.descend(self._optimizers, loss, *self._optimizers)
-        real, made = metrics["real"], metrics["made"]
-        k = losses.balance(variables["k"], real, made, gamma, self.settings.lambda_k)
-        convergence = losses.convergence(real, made, gamma)
+        real, generated = metrics["real"], metrics["generated"]
+        k = losses.balance(variables["k"], real, generated, gamma, self.settings.lambda_k)
+        convergence = losses.convergence(real, generated, gamma)
         smoothed = ema_update(warmed_up(_SMOOTHING, state.step), variables["convergence"], convergence)
         lowest = jnp.minimum(variables["lowest"], smoothed)
         after = after.with_variables(k=k, convergence=smoothed, lowest=lowest)
@@ -132,20 +132,22 @@ class BEGANPhase(Phase):
         return after, {**metrics, "k": k, "convergence": convergence}
 
     def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
-        """See `Phase`. Of validation faces, and of as many made by the generator's EMA of the same z always.
+        """See `Phase`. For validation faces, and as many faces generated by the EMA generator from fixed z.
 
-        Metrics: real, made, convergence, variation; risen: the training's smoothed convergence measure over the lowest
-        that it was.
+        Metrics: real, generated, convergence, variation; risen: the training's smoothed convergence measure, relative
+        to its minimum.
         """
         image = jnp.asarray(batch["image"])
-        made = self.generate(self.networks(state), self._shown(len(image)))
+        generated = self.generate(self.networks(state), self._shown(len(image)))
         norm, params, variables = self.settings.norm, state.params["autoencoder"], state.variables
-        real_error, made_error = (losses.reconstruction(norm, v, self._decoded(params, v)) for v in (image, made))
+        real_error, generated_error = (
+            losses.reconstruction(norm, v, self._decoded(params, v)) for v in (image, generated)
+        )
         return {
             "real": real_error,
-            "made": made_error,
-            "convergence": losses.convergence(real_error, made_error, self.settings.gamma),
-            **_varied(image, made),
+            "generated": generated_error,
+            "convergence": losses.convergence(real_error, generated_error, self.settings.gamma),
+            **_varied(image, generated),
             "risen": jnp.where(jnp.isinf(variables["lowest"]), 1, variables["convergence"] / variables["lowest"]),
         }
 
@@ -154,37 +156,39 @@ class BEGANPhase(Phase):
         lines = []
         if metrics["variation"] < _ALIKE:
             lines.append(
-                f"mode collapse, or not trained for long: made faces differ {metrics['variation']:.2f} times as much "
-                "as real ones do; where it was more before, take a lower learning rate or a higher config.began.gamma"
+                f"mode collapse, or training is too short: the standard deviation of generated faces is "
+                f"{metrics['variation']:.2f} times that of real faces; if it decreased, lower the learning rate or "
+                "raise config.began.gamma"
             )
         if metrics["risen"] > _RISEN:
             lines.append(
-                f"divergence: the convergence measure is {metrics['risen']:.1f} times what it was at its lowest; "
-                "take a lower learning rate"
+                f"divergence: the convergence measure is {metrics['risen']:.1f} times its minimum; lower the learning "
             )
         return tuple(lines)
 
     def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
-        """See `Phase`: a real face, what D decodes of it, a made face, what D decodes of that, in a row."""
+        """See `Phase`. Each row: a real face, its reconstruction by D, a generated face, and its reconstruction."""
         image = jnp.asarray(batch["image"])[:_ROWS]
-        made = self.generate(self.networks(state), self._shown(len(image)))
+        generated = self.generate(self.networks(state), self._shown(len(image)))
         params = state.params["autoencoder"]
-        return {"faces": jnp.stack([image, self._decoded(params, image), made, self._decoded(params, made)], 1)}
+        return {
+            "faces": jnp.stack([image, self._decoded(params, image), generated, self._decoded(params, generated)], 1)
+        }
 
     def networks(self, state: TrainState) -> dict[str, Any]:
-        """What `generate` and `features` need of a state."""
+        """The networks in a state that `generate` and `features` take."""
         return {"generator": state.ema["generator"], "encoder": state.params["autoencoder"]["encoder"]}
 
     def generate(self, networks: Mapping[str, Any], z: Latent) -> Image:
-        """Faces, about [-1, 1], by the generator's EMA."""
+        """Generates faces, approximately in [-1, 1], by the EMA generator."""
         return self._generator.apply({"params": networks["generator"]}, z)
 
     def features(self, networks: Mapping[str, Any], image: Image) -> Latent:
-        """The features that D's encoder finds in images."""
+        """Features of images by D's encoder."""
         variables = {"params": {"encoder": networks["encoder"]}}
         return self._autoencoder.apply(variables, image, method=lambda network, image: network.encoder(image))
 
-    def _drawn(self, key: jax.Array) -> dict[str, Any]:
+    def _initial_params(self, key: jax.Array) -> dict[str, Any]:
         one, other = jax.random.split(key)
         image = jnp.zeros((1, self.faces.size, self.faces.size, 3))
         return {
@@ -200,24 +204,24 @@ class BEGANPhase(Phase):
 
 
 def uniform(keys: jax.Array) -> Float[Array, "batch latent"]:
-    """z, uniform in [-1, 1], one for each key."""
+    """Samples z, uniform in [-1, 1], one per key."""
     return jax.vmap(lambda key: jax.random.uniform(key, (LATENT,), minval=-1.0))(keys)
 
 
 def _with_gradient(tree: Any, factor: Array) -> Any:
-    """The same numbers, which gradients reach times `factor`."""
+    """The identity function on `tree`, with its gradient scaled by `factor`."""
     return jax.tree.map(lambda x: factor * x + jax.lax.stop_gradient(x - factor * x), tree)
 
 
-def _varied(real: Image, made: Image, axis: str | None = None) -> Metrics:
-    """variation: the standard deviation of made faces' pixels over the batch, as a share of that of real ones'.
+def _varied(real: Image, generated: Image, axis: str | None = None) -> Metrics:
+    """The metric `variation`: standard deviation of generated faces' pixels over the batch, relative to real faces'.
 
-    With the mapped axis `axis` of devices, over the batch of all of them.
+    With `axis`, the mapped axis of devices, over the global batch.
     """
 
     def mean(image: Image) -> Array:
         return image.mean(0) if axis is None else jax.lax.pmean(image.mean(0), axis)
 
-    images = jax.lax.stop_gradient((made, real))
+    images = jax.lax.stop_gradient((generated, real))
     spread = [jnp.sqrt(mean((image - mean(image)[None]) ** 2)).mean() for image in images]
     return {"variation": spread[0] / jnp.maximum(spread[1], 1e-6)}

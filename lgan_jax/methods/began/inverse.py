@@ -1,7 +1,7 @@
-"""The inverse of the generator (Bazrafkan et al., Eq. 3): the z of every training picture, and of any other.
+"""Inversion of BEGAN's generator (Bazrafkan et al., Eq. 3): finds the z of every training image, and of any image.
 
-This phase has one step for each batch of pictures, not for each update: a step is a whole search (`inversion`) for
-their z, which is compiled by itself.
+A step of this phase is not one update but the whole inversion of a batch of images (`inversion`), which has its own
+compiled program.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from lgan_jax.nn.chunks import in_chunks
 from lgan_jax.training.phase import Phase
 from lgan_jax.training.train_state import TrainState
 
-_ROWS = 8  # of the pictures to look at
-_GUESSED = 1024  # made faces that the guess learns from
-_BROKEN = "the generator's pictures are not finite; go back to a checkpoint of began before that, or train it again"
-_RIDGE = 1e-4  # penalty of its map, as a share of the features' mean square
+_ROWS = 8  # rows of the sample images
+_GUESSED = 1024  # generated faces that the initial guess is fitted to
+_BROKEN = "the generator's images are not finite; use an earlier checkpoint of began, or train it again"
+_RIDGE = 1e-4  # ridge penalty of the initial guess, relative to the features' mean square
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """The inverse phase.
+    """Settings of the inverse phase.
 
     Attributes:
-      steps: batches; 0: as many as go once through all training pictures.
-      batch_size: pictures in one search.
-      search: how to search; see `inversion.Settings`.
+      steps: number of batches; 0: one epoch of the training images.
+      batch_size: images per inversion.
+      search: settings of the inversion; see `inversion.Settings`.
     """
 
     steps: int = 0
@@ -53,20 +53,20 @@ class Settings:
 
 
 class InversePhase(Phase):
-    """The phase that finds the z of training pictures; a later search for a picture takes the place of an earlier.
+    """The phase that inverts training images; a later inversion of an image replaces an earlier one.
 
-    Its state has the variables `z` `(pictures, 64)`, 0 for a picture that was not searched for, and `error`
-    `(pictures,)`, Eq. 3, -1 for such a picture; and, frozen, BEGAN's `networks`.
+    Its state has the variables `z` `(images, 64)`, 0 for an image without inversion, and `error` `(images,)` (Eq. 3),
+    -1 for such an image; its frozen part has BEGAN's `networks`.
     """
 
     Settings = Settings
     grouping = "single"
     keys = ("image", "index")
-    eval_split = "train"  # there is no z of validation pictures
+    eval_split = "train"  # validation images have no z
     host_step = True
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
-        """Of `earlier` phases `began` is needed: raises `ValueError` without it."""
+        """Needs the phase `began` in `earlier`; raises `ValueError` without it."""
         if "began" not in earlier:
             raise ValueError("the inverse phase needs a generator: list began before it in config.phases")
         super().__init__(settings, faces, dtype, earlier)
@@ -89,19 +89,19 @@ class InversePhase(Phase):
     def train_step(
         self, state: TrainState, batch: Batch, key: jax.Array, variant: Hashable = None
     ) -> tuple[TrainState, Metrics]:
-        """See `Phase`; it is not compiled. Metrics: error (Eq. 3 of the batch), updates (mean of each)."""
-        # There may be fewer pictures than in a batch.
-        index, places = np.unique(np.asarray(batch["index"]), return_index=True)
+        """See `Phase`; not compiled. Metrics: error (Eq. 3 of the batch), updates (mean number per image)."""
+        # There may be fewer training images than a batch has.
+        index, positions = np.unique(np.asarray(batch["index"]), return_index=True)
         if self._search is None:
             self._search = Search(self._began, state.frozen["networks"], self.settings.search)
-        found = self._search(np.asarray(batch["image"])[places], key)
+        found = self._search(np.asarray(batch["image"])[positions], key)
         z, error = (np.array(state.variables[name]) for name in ("z", "error"))
         z[index], error[index] = found.parameters, found.loss
         metrics = {"error": jnp.asarray(found.loss.mean()), "updates": jnp.asarray(found.steps.mean(), jnp.float32)}
         return state.with_variables(z=z, error=error).replace(step=np.int32(state.step + 1)), metrics
 
     def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
-        """See `Phase`. Metrics: searched (share of all training pictures), error (mean of those, 0 for none)."""
+        """See `Phase`. Metrics: searched (share of inverted training images), error (their mean; 0 for none)."""
         del batch
         error = state.variables["error"]
         there = error >= 0
@@ -109,31 +109,30 @@ class InversePhase(Phase):
         return {"searched": there.mean(), "error": jnp.where(there, error, 0).sum() / count}
 
     def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
-        """See `Phase`: a training picture and what the generator makes of its z, in a row."""
+        """See `Phase`. Each row: a training image and the generated image of its z."""
         image, index = (jnp.asarray(batch[name])[:_ROWS] for name in self.keys)
-        made = self._began.generate(state.frozen["networks"], state.variables["z"][index])
-        return {"inverted": jnp.stack([image, made], 1)}
+        generated = self._began.generate(state.frozen["networks"], state.variables["z"][index])
+        return {"inverted": jnp.stack([image, generated], 1)}
 
 
 class Search:
-    """Finds z in [-1, 1] of pictures by Eq. 3, from a guess on: a linear map of D's features.
+    """Optimisation-based inversion: finds z in [-1, 1] of images by Eq. 3, from a linear map of D's features.
 
-    The map is fitted, when it is first needed, to the features of made faces, whose z are known. So the z of pictures
-    that are alike are near each other, and the search is shorter than from the middle of the space, where the paper's
-    may have begun; it does not say.
+    On first use, the map is fitted to the features of generated faces with known z. So similar images have similar z,
+    and the optimisation is shorter than from z = 0. The paper does not specify its starting point.
     """
 
     def __init__(self, began: BEGANPhase, networks: Mapping[str, Any], settings: inversion.Settings) -> None:
-        """`networks` are what `BEGANPhase.networks` gives."""
+        """`networks` are the result of `BEGANPhase.networks`."""
 
         def objective(networks: Mapping[str, Any], z: Latent, image: Image, moment: Moment):
             del moment
             return losses.inversion(image, began.generate(networks, z)), {}
 
         self._inverter = Inverter(objective, settings, lambda z: jnp.clip(z, -1, 1))
-        self._networks = jax.device_put(networks)  # once, not at every step of a search
+        self._networks = jax.device_put(networks)  # once, not at every step
         self._features = jax.jit(began.features)
-        self._features_of_made = jax.jit(lambda networks, z: began.features(networks, began.generate(networks, z)))
+        self._features_of_generated = jax.jit(lambda networks, z: began.features(networks, began.generate(networks, z)))
 
     def __call__(
         self,
@@ -141,9 +140,9 @@ class Search:
         key: jax.Array | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Found:
-        """The z of pictures in [-1, 1]; see `Inverter`.
+        """Inverts images in [-1, 1]; see `Inverter`.
 
-        Raises `FloatingPointError` where one diverged: z are between -1 and 1, so it can only be the generator.
+        Raises `FloatingPointError` if a loss diverged: z are in [-1, 1], so the generator's output must be non-finite.
         """
         image = image.astype(np.float32)
         try:
@@ -152,18 +151,18 @@ class Search:
             raise FloatingPointError(f"{error}: {_BROKEN}") from None
 
     def guess(self, image: Float[np.ndarray, "n height width 3"]) -> Float[np.ndarray, "n latent"]:
-        """Where the search begins."""
+        """The initial z of the optimisation."""
         features = in_chunks(lambda chunk: self._features(self._networks, chunk), image)
         return np.clip(_with_one(features) @ self._map, -1, 1)
 
     @functools.cached_property
     def _map(self) -> Float[np.ndarray, "features_and_one latent"]:
-        """By least squares, with a small penalty on its size."""
+        """The linear map from features to z, by ridge regression."""
         z = np.asarray(uniform(jax.vmap(jax.random.key)(jnp.arange(_GUESSED))))
-        seen = _with_one(in_chunks(lambda chunk: self._features_of_made(self._networks, chunk), z))
-        products = seen.T @ seen
+        features = _with_one(in_chunks(lambda chunk: self._features_of_generated(self._networks, chunk), z))
+        products = features.T @ features
         return np.linalg.solve(
-            products + _RIDGE * np.trace(products) / len(products) * np.eye(len(products)), seen.T @ z
+            products + _RIDGE * np.trace(products) / len(products) * np.eye(len(products)), features.T @ z
         )
 
 

@@ -1,7 +1,7 @@
-"""Training the landmark generator (Bazrafkan et al., Table I, Eq. 4): from the z of a training picture its landmarks.
+"""Training phase of the landmark generator (Bazrafkan et al., Table I, Eq. 4): predicts landmarks from an image's z.
 
-The paper trains it on all pictures and validates on none; what is watched here is how it fits. How it does on pictures
-that it was not trained on is measured by the evaluation, which inverts them.
+The paper trains on all images without validation, so this phase's metrics measure the fit to training images. The
+evaluation measures unseen images by inverting them.
 """
 
 from __future__ import annotations
@@ -27,20 +27,19 @@ from lgan_jax.ops.norms import safe_norm
 from lgan_jax.training.phase import Phase
 from lgan_jax.training.train_state import TrainState
 
-_ROWS = 8  # of the pictures to look at
+_ROWS = 8  # rows of the sample images
 _ADAM = optimizers.Adam(learning_rate=3e-4)
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """The landmark_generator phase.
+    """Settings of the landmark_generator phase.
 
     Attributes:
-      steps: how many; the paper's 1,000 epochs of CelebA are 12.7 million.
-      batch_size: pictures a step.
-      optimizer: its fields.
-      noise: σ of normal noise added to z, 0 for none (the paper's). Ours, for few pictures, whose z it would else learn
-        by heart.
+      steps: number of training steps; the paper's 1,000 epochs of CelebA are 12.7 million.
+      batch_size: images per step.
+      optimizer: settings of the optimizer.
+      noise: σ of normal noise added to z; 0 for none, as in the paper. It reduces overfitting to few images.
     """
 
     steps: int = 100_000
@@ -56,16 +55,17 @@ class Settings:
 class LandmarkGeneratorPhase(Phase):
     """The phase that trains L-Gen, its `landmark_generator`.
 
-    Its state has, frozen, the `z` of the training images, which of them are `known`, and BEGAN's `networks`.
+    The frozen part of its state has the `z` of the training images, the mask `known` of inverted images, and BEGAN's
+    `networks`.
     """
 
     Settings = Settings
     grouping = "single"
     keys = ("image", "landmarks", "index")
-    eval_split = "train"  # there is no z of validation pictures
+    eval_split = "train"  # validation images have no z
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
-        """It computes in float32. Of `earlier` phases `began` and `inverse` are needed: `ValueError` without them."""
+        """Needs the phases `began` and `inverse` in `earlier` (`ValueError` without them); computes in float32."""
         if missing := [name for name in ("began", "inverse") if name not in earlier]:
             raise ValueError(f"the landmark_generator phase needs {missing[0]} before it in config.phases")
         super().__init__(settings, faces, dtype, earlier)
@@ -73,7 +73,7 @@ class LandmarkGeneratorPhase(Phase):
         self._began, state = earlier["began"]
         self._frozen = {
             "z": jnp.asarray(found["z"]),
-            "known": jnp.asarray(found["error"]) >= 0,  # of the others no z was found: theirs are 0, and teach nothing
+            "known": jnp.asarray(found["error"]) >= 0,  # other images have no z: they are masked out
             "networks": self._began.networks(state),
         }
         self._network = LandmarkGenerator(faces.scheme.count)
@@ -88,7 +88,7 @@ class LandmarkGeneratorPhase(Phase):
     def train_step(
         self, state: TrainState, batch: Batch, key: jax.Array, variant: Hashable = None
     ) -> tuple[TrainState, Metrics]:
-        """See `Phase`. Metrics: squares (Eq. 4), over the images whose z was found, on whichever device."""
+        """See `Phase`. Metrics: squares (Eq. 4), over the inverted images of all devices."""
         z, known = self._of(state, batch)
         if self.settings.noise:
             keys = example_keys(key, len(z))
@@ -103,29 +103,29 @@ class LandmarkGeneratorPhase(Phase):
         return state.finished_step(), metrics
 
     def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
-        """See `Phase`. Metrics: nme (mean distance over the distance between the eyes' outer corners), squares.
+        """See `Phase`. Metrics: nme (mean distance divided by the distance between the outer eye corners), squares.
 
-        Of training images whose z was found: see the module.
+        For inverted training images: see the module.
         """
         z, known = self._of(state, batch)
-        found, true = self.landmarks(state, z), jnp.asarray(batch["landmarks"])
-        error = safe_norm(found - true).mean(-1) / inter_ocular(true, self.faces.scheme)
-        figures = {"nme": error, "squares": losses.landmarks(found, true)}
-        return {name: dsnt.average(values, known) for name, values in figures.items()}
+        found, target = self.landmarks(state, z), jnp.asarray(batch["landmarks"])
+        error = safe_norm(found - target).mean(-1) / inter_ocular(target, self.faces.scheme)
+        metrics = {"nme": error, "squares": losses.landmarks(found, target)}
+        return {name: dsnt.average(values, known) for name, values in metrics.items()}
 
     def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
-        """See `Phase`: a training picture with its landmarks (green), the made face of its z with those made."""
+        """See `Phase`. Each row: a training image with landmarks (green), and its z's generated face and landmarks."""
         batch = {name: jnp.asarray(batch[name])[:_ROWS] for name in self.keys}
         z, _ = self._of(state, batch)
-        made = jnp.clip(self._began.generate(state.frozen["networks"], z), -1, 1)
-        made = with_dots(made, self.landmarks(state, z), (1.0, 1.0, -1.0))
-        return {"landmarks": jnp.stack([with_dots(batch["image"], batch["landmarks"]), made], 1)}
+        generated = jnp.clip(self._began.generate(state.frozen["networks"], z), -1, 1)
+        generated = with_dots(generated, self.landmarks(state, z), (1.0, 1.0, -1.0))
+        return {"landmarks": jnp.stack([with_dots(batch["image"], batch["landmarks"]), generated], 1)}
 
     def landmarks(self, state: TrainState, z: Latent) -> Float[Array, "batch n 2"]:
-        """Landmarks in [0, 1] of the faces that the generator makes of z."""
+        """Landmarks in [0, 1] of the faces that the generator renders from z."""
         return self._network.apply({"params": state.params["landmark_generator"]}, z)
 
     def _of(self, state: TrainState, batch: Batch) -> tuple[Latent, Bool[Array, " batch"]]:
-        """The z of training images, and whether they were found."""
+        """The z of training images, and the mask of inverted images."""
         index = jnp.asarray(batch["index"])
         return state.frozen["z"][index], state.frozen["known"][index]

@@ -1,7 +1,7 @@
 """The networks of Bazrafkan et al.: encoder (Fig. 1), decoder and generator (Fig. 2), landmark generator (Table I).
 
-What the figures do not say is as in Berthelot et al., "BEGAN" (2017): two 3×3 convolutions with ELU at each size,
-halving by means down to 8×8 pixels, doubling by repeating pixels.
+Details that the figures omit follow Berthelot et al., "BEGAN" (2017): two 3×3 convolutions with ELU at each resolution,
+2×2 mean pooling down to 8×8 pixels, nearest-neighbour upsampling.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lgan_jax.nn.convolution import Conv, Enlarging
+from lgan_jax.nn.convolution import Conv, UpsampledConv
 
 Image = Float[Array, "batch height width 3"]
 Maps = Float[Array, "batch rows columns channels"]
 Latent = Float[Array, "batch latent"]
 
-LATENT = 64  # numbers of z, and features of the auto-encoder
-SMALLEST = 8  # pixels a side of the smallest maps
-_WIDEST = 4  # times the width: the encoder's channels at most
-_HIDDEN = 128  # nodes of each hidden layer of Table I
+LATENT = 64  # size of z and of the auto-encoder's features
+SMALLEST = 8  # size in pixels of the smallest feature maps
+_WIDEST = 4  # the encoder's largest number of channels, as a multiple of the width
+_HIDDEN = 128  # units of each hidden layer of Table I
 
 
 class Encoder(nn.Module):
-    """Fig. 1: pictures to `features` numbers, float32.
+    """BEGAN's encoder (Fig. 1): images to feature vectors of size `features`, float32.
 
-    The n-th size has n times `width` channels (64, 128, 192, 256; further ones stay at that); a 1×1 convolution without
-    an activation, the figure's red layer, brings them there.
+    The n-th resolution has n times `width` channels (64, 128, 192, 256; at most 256). A 1×1 convolution without
+    activation, the figure's red layer, increases the number of channels.
 
     Attributes:
-      features: the numbers.
-      width: channels at the picture's size.
-      dtype: what to compute in.
+      features: size of the feature vector.
+      width: channels at the image's resolution.
+      dtype: dtype of computations.
     """
 
     features: int
@@ -50,21 +50,21 @@ class Encoder(nn.Module):
             if x.shape[1] == SMALLEST:
                 break
             wider = min(level + 2, _WIDEST) * self.width
-            # The mean before the 1×1 convolution: the same as after it, for a quarter of the work.
+            # Pooling before the 1×1 convolution has the same result as after it, at a quarter of the cost.
             x = Conv(wider, 1, dtype=self.dtype, name=f"widen_{level}")(_halved(x))
         x = x.reshape(len(x), -1).astype(jnp.float32)
         return nn.Dense(self.features, name="features")(x)
 
 
 class Decoder(nn.Module):
-    """Fig. 2: numbers to pictures, float32, without an activation: about [-1, 1]. The generator is one as well.
+    """BEGAN's decoder and generator (Fig. 2): vectors to images, float32, approximately in [-1, 1], without activation.
 
     Attributes:
-      size: pixels a side, 8 times a power of two.
+      size: image size in pixels, 8 times a power of two.
       width: channels of all convolutions.
-      skips: whether every size but the smallest sees the smallest one's first maps too, enlarged, as in Berthelot et
-        al.; the figure has none.
-      dtype: what to compute in.
+      skips: whether the upsampled first feature maps are inputs of every higher resolution, as in Berthelot et al.; the
+        figure has no skip connections.
+      dtype: dtype of computations.
     """
 
     size: int
@@ -78,8 +78,8 @@ class Decoder(nn.Module):
         x = first = x.reshape(len(x), SMALLEST, SMALLEST, self.width)
         for level in itertools.count():
             for i in range(2):
-                # The first at a size sees the last size's maps, enlarged by repeating pixels.
-                layer = Enlarging if level and not i else Conv
+                # The first convolution at a resolution upsamples the previous feature maps (nearest neighbour).
+                layer = UpsampledConv if level and not i else Conv
                 x = nn.elu(_conv(self.width, f"level_{level}_{i}", self.dtype, layer)(x))
             if x.shape[1] == self.size:
                 break
@@ -91,7 +91,7 @@ class Decoder(nn.Module):
 
 
 class AutoEncoder(nn.Module):
-    """D: pictures to pictures, by way of `features` numbers."""
+    """D, the auto-encoder: reconstructs images from `features` numbers."""
 
     features: int
     size: int
@@ -100,22 +100,22 @@ class AutoEncoder(nn.Module):
     dtype: Any = None
 
     def setup(self) -> None:
-        """Its two halves."""
+        """Builds encoder and decoder."""
         self.encoder = Encoder(self.features, self.width, self.dtype)
         self.decoder = Decoder(self.size, self.width, self.skips, self.dtype)
 
     def __call__(self, image: Image) -> Image:
-        """Pictures by way of their features."""
+        """Reconstructed images."""
         return self.decoder(self.encoder(image))
 
     def both(self, image: Image) -> tuple[Image, Latent]:
-        """Pictures, and the features between."""
+        """Reconstructed images and the features."""
         features = self.encoder(image)
         return self.decoder(features), features
 
 
 class LandmarkGenerator(nn.Module):
-    """Table I: z to landmarks `(batch, points, 2)` in [0, 1]; three hidden layers of 128 with ReLU, and a sigmoid."""
+    """Landmark generator (Table I): z to landmarks `(batch, points, 2)` in [0, 1]; three ReLU layers, a sigmoid."""
 
     points: int
 
@@ -133,6 +133,6 @@ def _conv(features: int, name: str, dtype: Any, layer: type[nn.Module] = Conv) -
 
 
 def _halved(x: Maps) -> Float[Array, "batch half_rows half_columns channels"]:
-    """The means of every 2×2 pixels."""
+    """2×2 mean pooling."""
     batch, rows, columns, channels = x.shape
     return x.reshape(batch, rows // 2, 2, columns // 2, 2, channels).mean((2, 4))

@@ -1,4 +1,4 @@
-"""A landmark detector that gradients pass through: heatmaps, DSNT and its regularisers."""
+"""Differentiable landmark detector: heatmaps, DSNT and its regularisers."""
 
 from lgan_jax.methods.detector import evaluation
 from lgan_jax.methods.detector.model import LandmarkDetector

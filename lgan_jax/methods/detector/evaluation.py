@@ -21,24 +21,24 @@ from lgan_jax.media.images import resized, to_floats
 from lgan_jax.metrics.alignment import THRESHOLD, Alignment, by_attribute, nme
 
 _CHUNK = 32
-_SHOWN = 6  # best and worst images shown of each
+_SHOWN = 6  # number of best and of worst images in the grid
 _LARGE_YAW, _LARGE_PITCH = 20.0, 12.0  # degrees: where a built-in face counts as "large pose"
 
 _COLUMNS = (
-    Column("nme", "NME", "mean distance of a landmark from the ground truth over the distance between the outer eye "
+    Column("nme", "NME", "mean distance of a landmark from the ground truth, divided by that of the outer eye "
            "corners; mean over images", "lower", 2, True),
     Column("failure_rate", "failures", f"share of images whose error is above {THRESHOLD:.0%}", "lower", 2, True),
     Column("auc", "AUC", f"area under the curve of cumulative errors up to {THRESHOLD:.0%}; 1 is best", "higher", 4),
-    Column("count", "images", "how many images have the attribute", "neither", 0),
+    Column("count", "images", "number of images with the attribute", "neither", 0),
 )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How much is measured.
+    """Settings of the evaluation.
 
     Attributes:
-      frames: test images that are measured at most, evenly spaced (WFLW's test split has 2,500).
+      frames: largest number of test images, evenly spaced (WFLW's test split has 2,500).
     """
 
     frames: int = 2500
@@ -48,7 +48,7 @@ class Settings:
 
 
 class Measured(NamedTuple):
-    """Indices into the test split, the NME of each, and NME, failure rate and AUC by attribute."""
+    """Indices into the test split, the NME of each image, and NME, failure rate and AUC by attribute."""
 
     indices: np.ndarray
     errors: np.ndarray
@@ -56,7 +56,7 @@ class Measured(NamedTuple):
 
 
 def measure(setup: Setup) -> Measured:
-    """The detector on the test split; it has no baseline."""
+    """Measures the detector on the test split; there is no baseline."""
     data = setup.data
     indices = evenly(np.arange(len(data.test)), setup.settings.frames)
     errors, flags = [], []
@@ -76,7 +76,7 @@ def _detected(setup: Setup, records: list[Mapping[str, np.ndarray]]) -> np.ndarr
 
 
 def _attributes(record: Mapping[str, np.ndarray]) -> Iterator[tuple[str, bool]]:
-    """WFLW's six, or what the built-in faces record; nothing for other data."""
+    """WFLW's six attributes, or those of built-in faces; none for other data."""
     if "attributes" in record:
         yield from zip(ATTRIBUTES, record["attributes"].tolist(), strict=True)
     elif "pose" in record:
@@ -90,7 +90,7 @@ def _measured_images(setup: Setup, measured: Measured) -> str:
 
 
 def alignment(setup: Setup, measured: Measured) -> Table:
-    """All images, and those of each attribute."""
+    """Table of all images, and of the images with each attribute."""
     rows: dict[str, Values] = {}
     for name, group in measured.groups.items():
         values = dataclasses.asdict(group)
@@ -106,7 +106,7 @@ def alignment(setup: Setup, measured: Measured) -> Table:
 
 
 def best_and_worst(setup: Setup, measured: Measured) -> ReportImage:
-    """The images of least and of largest error."""
+    """The images with the smallest and the largest errors."""
     info, order = setup.data.info, np.argsort(measured.errors, kind="stable")
     count, side, rows = min(_SHOWN, len(order)), cell_side(info.size), []
     for heading, chosen in (("best", order[:count]), ("worst", order[::-1][:count])):

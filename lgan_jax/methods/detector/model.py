@@ -1,4 +1,4 @@
-"""A trained detector to work with: faces in, landmarks out."""
+"""The landmark detector for inference: faces to landmarks."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from lgan_jax.training.train_state import TrainState
 
 
 class LandmarkDetector:
-    """Finds landmarks in faces.
+    """Detects landmarks in faces.
 
     Attributes:
-      info: the scheme and size of what it was trained on.
+      info: landmark scheme and image size of the model.
     """
 
     def __init__(self, info: FaceInfo, phase: DetectorPhase, state: TrainState) -> None:
-        """From the phase that trained it and its last state."""
+        """Builds the model from its phase and the phase's final state."""
         self.info = info
         self._weights = phase.weights(state)
         self._detect = jax.jit(phase.landmarks)
 
     def detect(self, images: ArrayLike) -> Float32[np.ndarray, "*batch n 2"]:
-        """Landmarks in [0, 1] of faces `(..., size, size, 3)` in [-1, 1].
+        """Detects landmarks in [0, 1] in faces `(..., size, size, 3)` in [-1, 1].
 
         Raises:
-          ValueError: for images of another size, or outside [-1, 1].
+          ValueError: images have another size, or values outside [-1, 1].
         """
         return detect_in_chunks(lambda chunk: self._detect(self._weights, chunk), images, self.info)

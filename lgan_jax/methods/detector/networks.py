@@ -1,4 +1,4 @@
-"""The detector Ω: a face alignment network whose heatmaps are probabilities, so that DSNT can read them."""
+"""The detector Ω: a face alignment network with softmax heatmaps, as input of DSNT."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from lgan_jax.ops.dsnt import spatial_softmax
 
 
 class HeatmapDetector(nn.Module):
-    """Pictures in [0, 1] to one heatmap a landmark, float32 `(batch, H/4, W/4, points)`, each summing to 1.
+    """Images in [0, 1] to one heatmap per landmark, float32 `(batch, H/4, W/4, points)`, each with sum 1.
 
-    Attributes: see `FaceAlignmentNetwork`; one more 1×1 convolution without bias lies between it and the softmax.
+    Attributes: see `FaceAlignmentNetwork`; a 1×1 convolution without bias and a softmax follow.
     """
 
     points: int

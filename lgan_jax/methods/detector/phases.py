@@ -1,6 +1,6 @@
-"""Training a landmark detector that gradients pass through: heatmaps, DSNT and its regularisers (Nibali et al. 2018).
+"""Training phase of a differentiable landmark detector: heatmaps, DSNT and its regularisers (Nibali et al. 2018).
 
-LandmarkGAN trains it on WFLW and freezes it. Batches of single pictures or of one of each identity are both taken.
+LandmarkGAN trains it on WFLW and freezes it. Batches can have single images, or one image of each identity.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ _OPTIMIZER = optimizers.RMSProp(
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """The detector phase.
+    """Settings of the detector phase.
 
     Attributes:
-      steps: how many.
-      batch_size: pictures a step, over all devices.
-      optimizer: its fields.
+      steps: number of training steps.
+      batch_size: images per step, over all devices.
+      optimizer: settings of the optimizer.
       width: channels of the hourglass, a multiple of 8.
-      depth: halvings inside the hourglass (fewer where the map would go below 4 pixels).
-      distance: of found from true landmarks: "euclidean", "l1" or "mse"; see `dsnt.DISTANCES`.
-      regulariser: of the heatmaps' shape: "js", "kl" or "variance".
+      depth: number of downsamplings in the hourglass (fewer if feature maps would be smaller than 4 pixels).
+      distance: distance of predicted and target landmarks: "euclidean", "l1" or "mse"; see `dsnt.DISTANCES`.
+      regulariser: regulariser of the heatmaps' shape: "js", "kl" or "variance".
       regulariser_weight: λ.
       sigma: the regulariser's σ, in heatmap pixels.
-      augmentation: of the training pictures.
+      augmentation: augmentation of the training images.
     """
 
     steps: int = 60_000
@@ -74,7 +74,7 @@ class DetectorPhase(Phase):
     keys = ("image", "landmarks")
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
-        """`dtype` is what to compute in; of `earlier` phases none is needed."""
+        """Needs no `earlier` phases; `dtype` is the dtype of computations."""
         super().__init__(settings, faces, dtype, earlier)
         self._network = HeatmapDetector(faces.scheme.count, settings.width, settings.depth, dtype)
         self._optimizers = {"detector": optimizers.make(settings.optimizer, settings.steps)}
@@ -88,7 +88,7 @@ class DetectorPhase(Phase):
     def train_step(
         self, state: TrainState, batch: Batch, key: jax.Array, variant: Hashable = None
     ) -> tuple[TrainState, Metrics]:
-        """See `Phase`. Metrics: total, distance (DSNT's frame, the picture is 2 wide), regulariser."""
+        """See `Phase`. Metrics: total, distance (in DSNT's coordinates, where the image is 2 wide), regulariser."""
         image, landmarks = self._augmented(*_flat(batch), key)
 
         def loss(params: Any):
@@ -102,7 +102,7 @@ class DetectorPhase(Phase):
         return state.with_variables(batch_stats=statistics).finished_step(), metrics
 
     def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
-        """See `Phase`. Metrics: nme (mean distance over the distance between the eyes' outer corners), total."""
+        """See `Phase`. Metrics: nme (mean distance divided by the distance between the outer eye corners), total."""
         image, landmarks = _flat(batch)
         heatmaps = self._network.apply(self.weights(state), image)
         found = dsnt.to_landmarks(dsnt.dsnt(heatmaps))
@@ -110,7 +110,7 @@ class DetectorPhase(Phase):
         return {"nme": error.mean(), "total": self._losses(heatmaps, landmarks)["total"]}
 
     def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
-        """See `Phase`: a picture with its own landmarks (green), and with those found (yellow), in each row."""
+        """See `Phase`. Each row: an image with its target landmarks (green) and the detected landmarks (yellow)."""
         image, landmarks = (x[:8] for x in _flat(batch))
         image = 2 * image - 1
         found = self.landmarks(self.weights(state), image)
@@ -118,17 +118,17 @@ class DetectorPhase(Phase):
         return {"detected": jnp.stack(columns, 1)}
 
     def weights(self, state: TrainState) -> Any:
-        """What `heatmaps` needs of a state."""
+        """The weights in a state that `heatmaps` takes."""
         return {**state.variables, "params": state.params["detector"]}
 
     def heatmaps(
         self, weights: Any, image: Float[Array, "batch height width 3"]
     ) -> Float[Array, "batch rows columns n"]:
-        """Ω before DSNT, of pictures in [-1, 1]: one map a landmark, float32, each summing to 1."""
+        """Ω's heatmaps of images in [-1, 1], one per landmark, float32, each with sum 1."""
         return self._network.apply(weights, (image + 1) / 2)
 
     def landmarks(self, weights: Any, image: Float[Array, "batch height width 3"]) -> Float[Array, "batch n 2"]:
-        """Landmarks in [0, 1] of pictures in [-1, 1]."""
+        """Landmarks in [0, 1] of images in [-1, 1]."""
         return dsnt.to_landmarks(dsnt.dsnt(self.heatmaps(weights, image)))
 
     def _augmented(self, image: Array, landmarks: Array, key: jax.Array) -> tuple[Array, Array]:
@@ -138,7 +138,7 @@ class DetectorPhase(Phase):
         return jax.vmap(one)(example_keys(key, image.shape[0]), image, landmarks)
 
     def _losses(self, heatmaps: Array, landmarks: Array, axis: str | None = None) -> Metrics:
-        """Means over the landmarks that lie in the picture; see `dsnt.average` for `axis`."""
+        """Means over the landmarks inside the image; see `dsnt.average` for `axis`."""
         target = dsnt.from_landmarks(landmarks)
         inside = jnp.all(jnp.abs(target) <= 1, -1)
         distance = dsnt.DISTANCES[self.settings.distance](dsnt.dsnt(heatmaps), target)
@@ -149,7 +149,7 @@ class DetectorPhase(Phase):
 
 
 def _flat(batch: Batch) -> tuple[Array, Array]:
-    """Pictures `(batch, H, W, 3)` in [0, 1] and landmarks `(batch, N, 2)` of a batch of either grouping."""
+    """Images `(batch, H, W, 3)` in [0, 1] and landmarks `(batch, N, 2)` of a batch of either grouping."""
     image, landmarks = jnp.asarray(batch["image"]), jnp.asarray(batch["landmarks"])
     image = image.reshape(-1, *image.shape[-3:])
     return (image + 1) / 2, landmarks.reshape(-1, *landmarks.shape[-2:])

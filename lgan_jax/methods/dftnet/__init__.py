@@ -1,4 +1,4 @@
-"""DFT-Net: a face given other action units, by a flow field and a texture; and GANimation, its baseline."""
+"""DFT-Net: expression editing from action units, by a flow field and a texture; and GANimation, its baseline."""
 
 from lgan_jax.methods.dftnet.editor import BaselinePhase, EditorPhase
 from lgan_jax.methods.dftnet.evaluation import evaluate as evaluation

@@ -1,4 +1,4 @@
-"""What the phases that train a generator of DFT-Net share."""
+"""Base class and settings of the phases that train a generator of DFT-Net."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from lgan_jax.training.train_state import Optimizers, TrainState, warmed_up
 
 Image = Float[Array, "batch height width 3"]
 Units = Float[Array, "batch units"]
-Keys = Any  # `(batch,)` typed keys, one an example
+Keys = Any  # `(batch,)` typed keys, one per example
 
-_NOISE = 0.1  # of the action units that are aimed at, either way
-ROWS = 6  # of the pictures to look at
+_NOISE = 0.1  # largest absolute noise of target action units
+ROWS = 6  # rows of the sample images
 OPTIMIZER = optimizers.Adam(learning_rate=1e-4, b1=0.5, b2=0.999, schedule=optimizers.Linear(constant_fraction=2 / 3))
 
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
-    """λ of the losses; the last two are of `losses.pair`, for the made face and for its texture alone.
+    """Weights λ of the losses; the last two weight `losses.pair` of the generated face and of its texture alone.
 
-    The paper's λ_cond is 4000. In GANimation's code, from which the number comes, it multiplies a mean that is divided
-    by the batch's size once more, 25: that is 160 here.
+    The paper's λ_cond is 4000. In GANimation's code, the origin of this value, it multiplies a mean that is divided by
+    the batch size, 25, once more: this corresponds to 160 here.
     """
 
     adversarial: float = 1.0
@@ -54,20 +54,20 @@ class Weights:
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What every phase that trains a generator can be told.
+    """Settings of every phase that trains a generator.
 
     Attributes:
-      steps: how many updates of the generator.
-      batch_size: examples a step.
-      augmentation: of all that the discriminator is shown, real and made; faces to edit are mirrored alone, where it
-        mirrors any.
-      optimizer: its fields.
-      width: channels of the generator at the picture's size.
-      blocks: residual blocks of its encoder.
+      steps: number of generator updates.
+      batch_size: examples per step.
+      augmentation: augmentation of the discriminator's real and generated inputs; faces to edit have its random
+        mirroring only.
+      optimizer: settings of the optimizer.
+      width: channels of the generator at the image's resolution.
+      blocks: residual blocks of the generator's encoder.
       discriminator_width: channels of the discriminator's first convolution.
-      weights: of the losses.
-      ema_decay: of the exponential moving average (EMA) of the weights, which is what is used and evaluated; at step n
-        at most (1 + n) / (10 + n).
+      weights: weights of the losses.
+      ema_decay: decay of the exponential moving average (EMA) of the weights, which inference and evaluation use; at
+        step n at most (1 + n) / (10 + n).
     """
 
     steps: int = 48_000
@@ -87,7 +87,7 @@ class Settings:
 
 
 class EditingPhase(Phase):
-    """A phase that trains a generator, but for its `train_step`.
+    """Base class of phases that train a generator; subclasses define `train_step`.
 
     Its state has the `params` of `generator` and `discriminator`, and the EMA of `generator`.
     """
@@ -106,11 +106,10 @@ class EditingPhase(Phase):
         generator: Finished | None,
         trained: Optimizers,
     ) -> None:
-        """D starts as that of `regressor`, the generator as the one of `generator`, where there is one.
+        """Initialises D from `regressor` and the generator from `generator`, if they are given.
 
-        `settings` is a `Settings`; `dtype` is what to compute in; `trained` are the optimizers of the networks. Raises
-        `ValueError` for pictures of a size that the discriminator cannot take, and for sizes of networks other than
-        those they start as.
+        `settings` is a `Settings`; `dtype` is the dtype of computations; `trained` are the optimizers of the networks.
+        Raises `ValueError` for an unsupported image size, and if network sizes differ from those of the earlier phases.
         """
         check_size(faces.size)
         _same(settings, "regressor", regressor, ("discriminator_width",))
@@ -118,10 +117,10 @@ class EditingPhase(Phase):
         super().__init__(settings, faces, dtype, {})
         self._generator = self.network(settings.width, settings.blocks, dtype)
         self._discriminator = Discriminator(settings.discriminator_width, UNITS, dtype)
-        self._starts, self._optimizers = (regressor, generator), trained
+        self._pretrained, self._optimizers = (regressor, generator), trained
 
     def init(self, key: jax.Array, batch: Batch) -> TrainState:
-        """See `Phase`. Generators' heads start as zero: no flow, even attention, no new colours."""
+        """See `Phase`. The generator's heads are initialised with zeros: no flow, unchanged colors."""
         del batch
         keys, size = jax.random.split(key), self.faces.size
         image, units = jnp.zeros((1, size, size, 3)), jnp.zeros((1, UNITS))
@@ -129,7 +128,7 @@ class EditingPhase(Phase):
         for head in generator.keys() & {"flow_attention", "attention", "texture"}:
             generator[head] = jax.tree.map(jnp.zeros_like, generator[head])
         discriminator = initial_variables(self._discriminator, keys[1], image)["params"]
-        regressor, earlier = self._starts
+        regressor, earlier = self._pretrained
         if earlier:
             generator = jax.tree.map(jnp.copy, earlier.state.ema["generator"])
         if regressor:
@@ -138,21 +137,21 @@ class EditingPhase(Phase):
         return TrainState.create(params, self._optimizers, ("generator",))
 
     def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
-        """See `Phase`. Each face is given the next one's action units, by the generator's EMA.
+        """See `Phase`. The EMA generator edits each face to the next face's action units.
 
-        Metrics: action_units (mean difference of those that D_C sees in the made face from what was wanted),
-        action_units_real (of those in the real face from its own), action_units_source (of those in the real face from
-        what was wanted), cycle (ℓ1 on [0, 1]), ssim (of faces given their own action units), attention, flow (mean
-        length, in picture widths).
+        Metrics: action_units (mean absolute difference of D_C's estimates for the edited face and the target units),
+        action_units_real (of the estimates for the real face and its own units), action_units_source (of the estimates
+        for the real face and the target units), cycle (ℓ1 on [0, 1]), ssim (of edits to the face's own action units),
+        attention, flow (mean length, in image widths).
         """
         image, units = jnp.asarray(batch["image"]), jnp.asarray(batch["action_units"])
-        wanted = jnp.roll(units, 1, 0)
-        edited, same = self.edit(state, image, wanted), self.edit(state, image, units)
-        seen, seen_made = self.estimate(state, image), self.estimate(state, edited.image)
+        target = jnp.roll(units, 1, 0)
+        edited, same = self.edit(state, image, target), self.edit(state, image, units)
+        estimated, estimated_edit = self.estimate(state, image), self.estimate(state, edited.image)
         return {
-            "action_units": l1(seen_made, wanted),
-            "action_units_real": l1(seen, units),
-            "action_units_source": l1(seen, wanted),
+            "action_units": l1(estimated_edit, target),
+            "action_units_real": l1(estimated, units),
+            "action_units_source": l1(estimated, target),
             "cycle": l1(image, self.edit(state, edited.image, units).image) / 2,
             "ssim": jnp.mean(dm_pix.ssim((image + 1) / 2, (same.image + 1) / 2)),
             "attention": jnp.mean(edited.attention),
@@ -160,25 +159,25 @@ class EditingPhase(Phase):
         }
 
     def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
-        """See `Phase`: source, whose action units are wanted, warped, texture, attention and made, in a row."""
+        """See `Phase`. Each row: source, donor of the target units, warped source, texture, attention, result."""
         image, units = (jnp.asarray(batch[name])[:ROWS] for name in self.keys)
-        return {"edited": self._sheet(state, image, jnp.roll(image, 1, 0), jnp.roll(units, 1, 0))}
+        return {"edited": self._parts_grid(state, image, jnp.roll(image, 1, 0), jnp.roll(units, 1, 0))}
 
     def edit(self, state: TrainState, image: Image, units: Units) -> Edited:
-        """Faces in [-1, 1] given other action units, by the generator's EMA."""
+        """Edits faces in [-1, 1] to other action units, by the EMA generator."""
         return self._edited(state.ema["generator"], image, units)
 
     def estimate(self, state: TrainState, image: Image) -> Units:
-        """The action units that D_C sees in faces in [-1, 1]."""
-        return self._judged(state.params["discriminator"], image)[1]
+        """D_C's estimates of the action units of faces in [-1, 1]."""
+        return self._discriminator_outputs(state.params["discriminator"], image)[1]
 
-    def _sheet(self, state: TrainState, image: Image, wanted: Image, units: Units) -> Float[Array, "rows 6 H W 3"]:
+    def _parts_grid(self, state: TrainState, image: Image, donor: Image, units: Units) -> Float[Array, "rows 6 H W 3"]:
         edited = self.edit(state, image, units)
         attention = jnp.broadcast_to(2 * edited.attention - 1, image.shape)
-        return jnp.stack([image, wanted, edited.aligned, edited.texture, attention, edited.image], 1)
+        return jnp.stack([image, donor, edited.aligned, edited.texture, attention, edited.image], 1)
 
     def _mirrored(self, image: Image, keys: Keys) -> Image:
-        """Half of the faces to edit mirrored, where the augmentation mirrors any."""
+        """Random mirroring of the faces to edit, if the augmentation has mirroring."""
         if not self.settings.augmentation.mirror:
             return image
         half = jax.vmap(jax.random.bernoulli)(folded(keys, 0))
@@ -187,15 +186,15 @@ class EditingPhase(Phase):
     def _update_generator(
         self, state: TrainState, image: Image, units: Units, keys: Keys
     ) -> tuple[TrainState, Metrics]:
-        wanted = targets(folded(keys, 5), units)
+        target = targets(folded(keys, 5), units)
 
         def loss(params: Any):
-            edited = self._edited(params["generator"], image, wanted)
-            shown = augmented(self.settings.augmentation, edited.image, folded(keys, 6))
-            critic, estimated = self._judged(state.params["discriminator"], shown)
+            edited = self._edited(params["generator"], image, target)
+            augmented_edit = augmented(self.settings.augmentation, edited.image, folded(keys, 6))
+            critic, estimated = self._discriminator_outputs(state.params["discriminator"], augmented_edit)
             metrics = {
                 "adversarial": adversarial.wasserstein_generator(critic),
-                "condition": losses.condition(estimated, wanted),
+                "condition": losses.condition(estimated, target),
                 "cycle": losses.cycle(image, self._edited(params["generator"], edited.image, units).image),
                 "total_variation": losses.total_variation(edited.flow),
                 "attention": losses.attention(edited.attention),
@@ -206,7 +205,7 @@ class EditingPhase(Phase):
         return self._step_of_generator(state, loss)
 
     def _weighted(self, metrics: Metrics) -> tuple[Array, tuple[Metrics, None]]:
-        """The total of the generator's losses, each times its λ, as `TrainState.descend` takes it."""
+        """The weighted sum of the generator's losses, in the form for `TrainState.descend`."""
         weights = self.settings.weights
         total = sum((getattr(weights, name) * value for name, value in metrics.items()), start=jnp.zeros(()))
         return total, ({**metrics, "total": total}, None)
@@ -219,7 +218,7 @@ class EditingPhase(Phase):
     def _edited(self, params: Any, image: Image, units: Units) -> Edited:
         return self._generator.apply({"params": params}, image, units)
 
-    def _judged(self, params: Any, image: Image) -> tuple[Array, Array]:
+    def _discriminator_outputs(self, params: Any, image: Image) -> tuple[Array, Array]:
         return self._discriminator.apply({"params": params}, image)
 
 
@@ -227,20 +226,20 @@ def _same(settings: Any, name: str, start: Finished | None, fields: tuple[str, .
     for field in fields if start else ():
         ours, theirs = getattr(settings, field), getattr(start.phase.settings, field)
         if ours != theirs:
-            raise ValueError(f"{field} is {ours}; it must be that of the {name} phase, {theirs}")
+            raise ValueError(f"{field} is {ours}; it must equal the {name} phase's, {theirs}")
 
 
 def targets(keys: Keys, units: Units) -> Units:
-    """Action units to aim at: those of another example, ± 0.1, within [0, 1]. Runs under `DATA_AXIS`.
+    """Samples target action units: those of another example, ± 0.1, clipped to [0, 1]. Runs under `DATA_AXIS`.
 
-    Which other one of the examples on all devices is drawn for each example with its own key.
+    Each example's own key selects the other example, from the examples of all devices.
     """
-    everybody = jax.lax.all_gather(units, DATA_AXIS, tiled=True)
-    count, place = everybody.shape[0], jax.lax.axis_index(DATA_AXIS) * units.shape[0] + jnp.arange(units.shape[0])
+    pooled = jax.lax.all_gather(units, DATA_AXIS, tiled=True)
+    count, index = pooled.shape[0], jax.lax.axis_index(DATA_AXIS) * units.shape[0] + jnp.arange(units.shape[0])
 
-    def one(key: jax.Array, place: Array) -> Array:
+    def one(key: jax.Array, index: Array) -> Array:
         which, noise = jax.random.split(key)
-        other = (place + jax.random.randint(which, (), 1, max(count, 2))) % count
-        return everybody[other] + jax.random.uniform(noise, everybody.shape[1:], minval=-_NOISE, maxval=_NOISE)
+        other = (index + jax.random.randint(which, (), 1, max(count, 2))) % count
+        return pooled[other] + jax.random.uniform(noise, pooled.shape[1:], minval=-_NOISE, maxval=_NOISE)
 
-    return jnp.clip(jax.vmap(one)(keys, place), 0, 1)
+    return jnp.clip(jax.vmap(one)(keys, index), 0, 1)

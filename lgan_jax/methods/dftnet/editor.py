@@ -1,6 +1,6 @@
-"""Training an editor of expressions (Wang et al., Eq. 1 to 10), or GANimation with the same losses as its baseline.
+"""Training phase of expression editing (Wang et al., Eq. 1 to 10), and of the baseline GANimation with the same losses.
 
-A step is some updates of the discriminator, each on its own part of the batch, and one of the generator on the last.
+A step has several discriminator updates, each on its own part of the batch, and one generator update on the last part.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from lgan_jax.training.train_state import TrainState
 
 @dataclasses.dataclass(frozen=True)
 class Settings(editing.Settings):
-    """The editor phase, or the baseline's: see `editing.Settings`. The discriminator's updates share the batch.
+    """Settings of the editor and the baseline phase: see `editing.Settings`. Discriminator updates split the batch.
 
     Attributes:
-      discriminator_updates: of the discriminator for one of the generator.
-      discriminator_optimizer: its fields; its steps are the discriminator's updates.
+      discriminator_updates: number of discriminator updates per generator update.
+      discriminator_optimizer: settings of the discriminator's optimizer; its steps are the discriminator's updates.
     """
 
     discriminator_updates: int = 5
@@ -48,11 +48,11 @@ class EditorPhase(EditingPhase):
     """The phase that trains G and D of DFT-Net."""
 
     Settings = Settings
-    before: tuple[str, ...] = ("flow", "pairs")  # the generator starts as the last of these left it, if any is there
+    before: tuple[str, ...] = ("flow", "pairs")  # the last of these phases, if any, initialises the generator
     over_map: Literal["mean", "sum"] = "mean"  # see `adversarial.gradient_penalty`
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
-        """See `EditingPhase`; of `earlier` phases the regressor and the last of those `before` are taken up."""
+        """See `EditingPhase`; starts from the regressor and the last of the phases `before` in `earlier`."""
         trained = {
             "generator": optimizers.make(settings.optimizer, settings.steps),
             "discriminator": optimizers.make(
@@ -67,11 +67,11 @@ class EditorPhase(EditingPhase):
     ) -> tuple[TrainState, Metrics]:
         """See `Phase`.
 
-        Metrics: wasserstein (how much higher D_A puts real faces), gradient_penalty and condition_real of the last of
-        the discriminator's updates; adversarial, condition, cycle, total_variation, attention and total of the
-        generator's.
+        Metrics: wasserstein (D_A's mean for real faces minus that for generated faces), gradient_penalty and
+        condition_real of the last discriminator update; adversarial, condition, cycle, total_variation, attention and
+        total of the generator update.
 
-        Raises `ValueError` where a device's share of the batch cannot be dealt out over the discriminator's updates.
+        Raises `ValueError` if a device's share of the batch is not divisible by the number of discriminator updates.
         """
         parts = self._dealt(*(jnp.asarray(batch[name]) for name in self.keys), key)
         metrics: Metrics = {}
@@ -88,8 +88,8 @@ class EditorPhase(EditingPhase):
         count = self.settings.discriminator_updates
         if image.shape[0] % count:
             raise ValueError(
-                f"a device's share of the batch, {image.shape[0]}, cannot be dealt out over {count} updates of the "
-                "discriminator; set batch_size to a multiple of that and of the number of devices"
+                f"a device's share of the batch, {image.shape[0]}, is not divisible by {count}, the updates of the "
+                "discriminator; set batch_size to a multiple of it and of the number of devices"
             )
         keys = example_keys(key, image.shape[0])
         image = self._mirrored(image, keys)
@@ -99,17 +99,25 @@ class EditorPhase(EditingPhase):
         self, state: TrainState, image: Image, units: Units, keys: Keys
     ) -> tuple[TrainState, Metrics]:
         weights = self.settings.weights
-        made = self._edited(state.params["generator"], image, targets(folded(keys, 1), units)).image
-        image, made = (augmented(self.settings.augmentation, x, folded(keys, i)) for i, x in ((2, image), (3, made)))
+        generated = self._edited(state.params["generator"], image, targets(folded(keys, 1), units)).image
+        image, generated = (
+            augmented(self.settings.augmentation, x, folded(keys, i)) for i, x in ((2, image), (3, generated))
+        )
         share = jax.vmap(jax.random.uniform)(folded(keys, 4))
 
         def loss(params: Any):
-            critic, estimated = self._judged(params["discriminator"], jnp.concatenate([image, made]))
-            real_critic, made_critic = jnp.split(critic, 2)
-            penalty = adversarial.gradient_penalty(
-                lambda x: self._judged(params["discriminator"], x)[0], image, made, share, self.over_map
+            critic, estimated = self._discriminator_outputs(
+                params["discriminator"], jnp.concatenate([image, generated])
             )
-            distance = adversarial.wasserstein_discriminator(real_critic, made_critic)
+            real_critic, generated_critic = jnp.split(critic, 2)
+            penalty = adversarial.gradient_penalty(
+                lambda x: self._discriminator_outputs(params["discriminator"], x)[0],
+                image,
+                generated,
+                share,
+                self.over_map,
+            )
+            distance = adversarial.wasserstein_discriminator(real_critic, generated_critic)
             condition = losses.condition(estimated[: len(image)], units)
             total = weights.adversarial * distance + weights.gradient_penalty * penalty
             total = total + weights.condition * condition
@@ -121,9 +129,9 @@ class EditorPhase(EditingPhase):
 
 
 class BaselinePhase(EditorPhase):
-    """The phase that trains GANimation's generator, with a discriminator of its own, on the same losses.
+    """The phase that trains GANimation's generator, with its own discriminator, on the same losses.
 
-    Its gradient penalty is that of GANimation's code, which sums D_A's map; see `adversarial.gradient_penalty`.
+    The gradient penalty follows GANimation's code, which sums D_A's map; see `adversarial.gradient_penalty`.
     """
 
     network = GANimation

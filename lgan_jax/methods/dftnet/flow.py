@@ -1,7 +1,7 @@
-"""Teaching the flow alone, before texture and D_A.
+"""Training phase of the flow alone, before texture and D_A.
 
-Nothing but moved pixels can please D_C then. A texture would please it sooner, with a pattern of colours, and the flow
-would stay as it is.
+Only warped pixels can reduce D_C's loss in this phase. A texture would reduce it faster with a pattern of colors, and
+the flow would not be trained.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from lgan_jax.training.train_state import TrainState
 
 @dataclasses.dataclass(frozen=True)
 class Settings(editing.Settings):
-    """The flow phase: see `editing.Settings`. Of the weights those of Eq. 7 to 9 have a part."""
+    """Settings of the flow phase: see `editing.Settings`. It uses the weights of Eq. 7 to 9."""
 
     steps: int = 20_000
     batch_size: int = 25
 
 
 class FlowPhase(EditingPhase):
-    """The phase that trains E and F of DFT-Net for A = 1, with D_C as the regressor phase left it."""
+    """The phase that trains E and F of DFT-Net for A = 1, with the regressor phase's D_C."""
 
     Settings = Settings
     terms = ("condition", "cycle", "total_variation")
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
-        """See `EditingPhase`. Raises `ValueError` too where no regressor phase came before."""
+        """See `EditingPhase`. Also raises `ValueError` without an earlier regressor phase."""
         if "regressor" not in earlier:
             raise ValueError("the flow phase needs the regressor phase before it: list both in config.phases")
         trained = {"generator": optimizers.make(settings.optimizer, settings.steps)}

@@ -2,7 +2,7 @@
 
 Eq. 6 is `losses.adversarial`'s.
 
-X_s: source in [-1, 1]. X̂_t: made face. y: action units in [0, 1]. Φ: flow in picture widths and heights. A: attention.
+X_s: source in [-1, 1]. X̂_t: generated face. y: action units in [0, 1]. Φ: flow in image widths. A: attention.
 Expectations are means over the batch.
 """
 
@@ -18,30 +18,30 @@ Scalar = Float[Array, ""]
 Image = Float[Array, "batch height width 3"]
 
 
-def condition(estimated: Float[Array, "batch units"], wanted: Float[Array, "batch units"]) -> Scalar:
-    """One expectation of Eq. 7, E[‖D_C(X) − y‖₂²], as a mean over units (as GANimation's code; the paper: a sum)."""
-    return jnp.mean((estimated - wanted) ** 2)
+def condition(estimated: Float[Array, "batch units"], target: Float[Array, "batch units"]) -> Scalar:
+    """One expectation of Eq. 7, E[‖D_C(X) − y‖₂²], as a mean over units (as in GANimation's code; the paper: a sum)."""
+    return jnp.mean((estimated - target) ** 2)
 
 
-def pair(made: Image, source: Image, target: Image, emphasis: float) -> Scalar:
-    """ℓ1 of a made face from the true one, as a mean over pixels and colours.
+def pair(generated: Image, source: Image, target: Image, emphasis: float) -> Scalar:
+    """ℓ1 distance of a generated face and the ground truth, as a mean over pixels and colors.
 
-    A pixel counts 1 + `emphasis` · |target − source| (the mean over its colours): an expression changes few of them.
+    A pixel's weight is 1 + `emphasis` · |target − source| (mean over colors), as an expression changes few pixels.
     """
     changed = jnp.mean(jnp.abs(target - source), -1, keepdims=True)
-    return jnp.mean((1 + emphasis * changed) * jnp.abs(made - target))
+    return jnp.mean((1 + emphasis * changed) * jnp.abs(generated - target))
 
 
 def cycle(image: Image, returned: Image) -> Scalar:
-    """Eq. 8, E[‖X_s − G(G(X_s | y_t) | y_s)‖₁], as a mean over pixels and colours (as GANimation's code)."""
+    """Eq. 8, E[‖X_s − G(G(X_s | y_t) | y_s)‖₁], as a mean over pixels and colors (as in GANimation's code)."""
     return l1(image, returned)
 
 
 def total_variation(flow: Float[Array, "batch height width 2"]) -> Scalar:
-    """Eq. 9: squared differences of Φ between neighbours, summed over the picture, with Φ in pixels.
+    """Eq. 9: squared differences of Φ between neighboring pixels, summed over the image, with Φ in pixels.
 
-    The paper does not say in which unit. In widths of the picture the sum would be 16,384 times smaller, at its
-    weight of 1e-4 nothing beside the other losses.
+    The paper does not specify Φ's unit. In image widths the sum would be 16,384 times smaller, negligible at its
+    weight of 1e-4.
     """
     pixels = flow * np.array(flow.shape[2:0:-1], np.float32).reshape(1, 1, 1, 2)
     down, right = jnp.diff(pixels, axis=1), jnp.diff(pixels, axis=2)
@@ -49,5 +49,5 @@ def total_variation(flow: Float[Array, "batch height width 2"]) -> Scalar:
 
 
 def attention(attention: Float[Array, "batch height width 1"]) -> Scalar:
-    """Eq. 10: −E[‖A‖₁], as a mean over pixels; it keeps weight on the warped picture."""
+    """Eq. 10: −E[‖A‖₁], as a mean over pixels; it favors the warped image."""
     return -jnp.mean(jnp.abs(attention))

@@ -1,4 +1,4 @@
-"""A trained editor to work with: faces and action units in, faces out."""
+"""The DFT-Net model for inference: edits faces to target action units."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _UNITS = len(action_units.NUMBERS)
 
 
 class DFTNet:
-    """Gives faces other expressions, and estimates those that they have.
+    """Edits the expressions of faces by action units, and estimates action units.
 
-    Every method works through its inputs in chunks of a fixed size (only two shapes are ever compiled), and returns
-    numpy arrays. Action units are in the order of `action_units.NUMBERS`.
+    Every method processes its inputs in chunks of a fixed size (only two shapes are compiled), and returns numpy
+    arrays. Action units are in the order of `action_units.NUMBERS`.
 
     Attributes:
-      info: the size of the faces it was trained on; the landmarks' scheme and the people of its data.
-      baseline: the run's GANimation, where it trained one.
+      info: image size, landmark scheme and identities of the training data.
+      baseline: the run's GANimation; None if it has none.
     """
 
     baseline: DFTNet | None
@@ -32,27 +32,27 @@ class DFTNet:
     def __init__(
         self, info: FaceInfo, phase: EditingPhase, state: TrainState, baseline: Finished | None = None
     ) -> None:
-        """From the phase that trained it and its last state; and from the baseline's."""
+        """Builds the model from its phase and the phase's final state, and likewise the baseline."""
         self.info = info
         self.baseline = None if baseline is None else DFTNet(info, *baseline)
         self._state = state.for_use("discriminator")
         self._edit, self._estimate = map(jax.jit, (phase.edit, phase.estimate))
 
     def edit(self, image: ArrayLike, action_units: ArrayLike) -> Edited:
-        """Faces `(B, size, size, 3)` in [-1, 1] with the expressions of action units `(B, 17)` in [0, 1].
+        """Edits faces `(B, size, size, 3)` in [-1, 1] to the expressions of action units `(B, 17)` in [0, 1].
 
         Raises:
-          ValueError: for arrays of another shape, images outside [-1, 1], or action units outside [0, 1].
+          ValueError: arrays have another shape, images are outside [-1, 1], or action units outside [0, 1].
         """
         image = self._faces(image)
         units = checks.ranged("action units", action_units, (len(image), _UNITS), 0.0, 1.0)
         return in_chunks(lambda *chunk: self._edit(self._state, *chunk), image, units)
 
     def estimate(self, image: ArrayLike) -> Float32[np.ndarray, "batch 17"]:
-        """Action units of faces `(B, size, size, 3)` in [-1, 1], by D_C, within [0, 1].
+        """Estimates the action units of faces `(B, size, size, 3)` in [-1, 1] by D_C, clipped to [0, 1].
 
         Raises:
-          ValueError: for images of another shape, or outside [-1, 1].
+          ValueError: images have another shape, or values outside [-1, 1].
         """
         found = in_chunks(lambda chunk: self._estimate(self._state, chunk), self._faces(image))
         return np.clip(found, 0, 1)

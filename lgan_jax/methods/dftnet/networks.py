@@ -1,9 +1,9 @@
-"""The networks of DFT-Net and of its baseline: two generators, which edit a face, and one discriminator for both.
+"""The networks of DFT-Net and its baseline GANimation: two generators that edit a face, and a discriminator for both.
 
-Sizes that the paper leaves open follow GANimation (Pumarola et al., ECCV 2018), on which it builds. One thing differs
-from both: y_t is not given as constant planes beside the picture, because the instance norm that follows subtracts the
-mean of each channel, and with it all that a constant plane adds. What the units say scales and shifts channels after
-the norms instead, in the decoders too.
+Sizes that the paper does not specify follow GANimation (Pumarola et al., ECCV 2018), on which it builds. Unlike in both
+papers, y_t is not an input of constant planes: the instance normalisation that follows subtracts each channel's mean,
+and so removes a constant plane's effect. Instead, the action units scale and shift the channels after the
+normalisations, also in the decoders.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lgan_jax.nn.convolution import Conv, Doubling
+from lgan_jax.nn.convolution import Conv, TransposedConv
 from lgan_jax.ops.warp import warp
 
-_SLOPE = 0.01  # of the discriminator's LeakyReLU
+_SLOPE = 0.01  # negative slope of the discriminator's LeakyReLU
 _HALVINGS = 6
-SMALLEST = 2**_HALVINGS  # pixels: the side of a picture must be a multiple of it
-_GAIN = 0.1  # of the heads: a step of their 7×7 kernels, of hundreds of weights a pixel, must not throw pixels about
-_REACH = 0.5  # picture widths of flow that 1 stands for
-_MOSTLY = 4.0  # added before the attention's sigmoid: at first nearly all weight is on the warped source
+SMALLEST = 2**_HALVINGS  # pixels; the image size must be a multiple of it
+_GAIN = 0.1  # output gain of the heads: limits the effect of an update of their 7×7 kernels on the flow
+_REACH = 0.5  # flow in image widths for a head output of 1
+_ATTENTION_BIAS = 4.0  # before the attention's sigmoid: initially nearly all weight is on the warped source
 
 Image = Float[Array, "batch height width 3"]
 Units = Float[Array, "batch units"]
 
 
 class Edited(NamedTuple):
-    """A made face and what it is made of; pictures are float32 in [-1, 1].
+    """A generated face and its components; images are float32 in [-1, 1].
 
     Attributes:
       image: X̂_t `(batch, H, W, 3)` of Eq. 5.
-      flow: Φ `(batch, H, W, 2)`, offsets (x, y) from the identity grid in picture widths and heights.
-      attention: A `(batch, H, W, 1)` in [0, 1], the weight of `aligned` against that of `texture`.
+      flow: Φ `(batch, H, W, 2)`, offsets (x, y) from the identity grid in image widths and heights.
+      attention: A `(batch, H, W, 1)` in [0, 1], the weight of `aligned`; `texture` has the weight 1 − A.
       aligned: X_a `(batch, H, W, 3)` of Eq. 3, the source warped by the flow.
       texture: B `(batch, H, W, 3)` of Eq. 4.
     """
@@ -47,7 +47,7 @@ class Edited(NamedTuple):
 
 
 class Encoder(nn.Module):
-    """E of Eq. 1: the code at a quarter of the picture's size, and the features at the full and at half the size."""
+    """Encoder E of Eq. 1: the code at quarter resolution, and the features at full and half resolution."""
 
     width: int
     blocks: int
@@ -58,7 +58,7 @@ class Encoder(nn.Module):
         def layer(x: Array, features: int, kernel_size: int, strides: int, name: str) -> Array:
             padding = "same" if strides == 1 else 1
             x = _conv(features, kernel_size, name, self.dtype, strides=strides, padding=padding)(x)
-            return nn.relu(_told(x, units, name, self.dtype))
+            return nn.relu(_modulated(x, units, name, self.dtype))
 
         full = layer(image, self.width, 7, 1, "stem")
         half = layer(full, 2 * self.width, 4, 2, "down_0")
@@ -71,7 +71,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """From the code back to the picture's size; `skips` are the encoder's features at those sizes, concatenated."""
+    """Decoder from the code to full resolution; `skips` are the encoder's features, concatenated at each resolution."""
 
     width: int
     dtype: Any = None
@@ -80,8 +80,8 @@ class Decoder(nn.Module):
     def __call__(self, code: Array, units: Units, skips: tuple[Array, ...] = ()) -> Array:
         x = code
         for i in (1, 0):
-            x = Doubling(2**i * self.width, dtype=self.dtype, name=f"up_{i}")(x)
-            x = nn.relu(_told(x, units, f"up_{i}", self.dtype))
+            x = TransposedConv(2**i * self.width, dtype=self.dtype, name=f"up_{i}")(x)
+            x = nn.relu(_modulated(x, units, f"up_{i}", self.dtype))
             x = jnp.concatenate([x, skips[i]], -1) if skips else x
         return x
 
@@ -90,9 +90,9 @@ class DFTNetGenerator(nn.Module):
     """G of DFT-Net: one encoder, a flow decoder, and a texture decoder with skip connections; Eq. 1 to 5.
 
     Attributes:
-      width: channels at the picture's size; twice and four times as many at half and a quarter of it.
+      width: channels at the image's resolution; 2 and 4 times as many at half and a quarter of the resolution.
       blocks: residual blocks of the encoder.
-      dtype: what to compute in; the heads, the warp and what comes out are float32.
+      dtype: dtype of computations; the heads, the warp and the outputs are float32.
     """
 
     width: int = 64
@@ -103,16 +103,18 @@ class DFTNetGenerator(nn.Module):
     def __call__(self, image: Image, units: Units) -> Edited:
         image = image.astype(jnp.float32)
         code, skips = Encoder(self.width, self.blocks, self.dtype, name="encoder")(image, units)
-        shape = Decoder(self.width, self.dtype, name="flow_decoder")(code, units)
-        look = Decoder(self.width, self.dtype, name="texture_decoder")(code, units, skips)
-        flow, attention = jnp.split(_head(shape, 3, "flow_attention"), [2], -1)  # one convolution is faster than two
-        flow, attention = _REACH * flow, nn.sigmoid(attention + _MOSTLY)
-        aligned, texture = warp(image, flow), _coloured(image, _head(look, 3, "texture"))
+        flow_features = Decoder(self.width, self.dtype, name="flow_decoder")(code, units)
+        texture_features = Decoder(self.width, self.dtype, name="texture_decoder")(code, units, skips)
+        flow, attention = jnp.split(
+            _head(flow_features, 3, "flow_attention"), [2], -1
+        )  # one convolution is faster than two
+        flow, attention = _REACH * flow, nn.sigmoid(attention + _ATTENTION_BIAS)
+        aligned, texture = warp(image, flow), _coloured(image, _head(texture_features, 3, "texture"))
         return Edited((1 - attention) * texture + attention * aligned, flow, attention, aligned, texture)
 
 
 class GANimation(nn.Module):
-    """G of GANimation: one decoder for colour and attention. Its flow is zero, and what it aligns is the source.
+    """G of GANimation: one decoder for color and attention. Its flow is zero, so `aligned` is the source.
 
     Attributes: see `DFTNetGenerator`.
     """
@@ -126,7 +128,7 @@ class GANimation(nn.Module):
         image = image.astype(jnp.float32)
         code, _ = Encoder(self.width, self.blocks, self.dtype, name="encoder")(image, units)
         x = Decoder(self.width, self.dtype, name="decoder")(code, units)
-        attention = nn.sigmoid(_head(x, 1, "attention") + _MOSTLY)
+        attention = nn.sigmoid(_head(x, 1, "attention") + _ATTENTION_BIAS)
         texture = _coloured(image, _head(x, 3, "texture"))
         flow = jnp.zeros((*image.shape[:3], 2))
         return Edited((1 - attention) * texture + attention * image, flow, attention, image, texture)
@@ -135,12 +137,12 @@ class GANimation(nn.Module):
 class Discriminator(nn.Module):
     """D: six 4×4 convolutions of stride 2 with LeakyReLU(0.01), then D_A and D_C.
 
-    Returns D_A's map `(batch, H/64, W/64)`, higher for real, and the action units that D_C sees `(batch, units)`.
+    Returns D_A's map `(batch, H/64, W/64)`, higher for real faces, and D_C's estimated action units `(batch, units)`.
 
     Attributes:
-      width: channels of the first convolution, doubled by each that follows.
-      units: how many action units.
-      dtype: what to compute in; both answers are float32.
+      width: channels of the first convolution; each further convolution doubles them.
+      units: number of action units.
+      dtype: dtype of computations; both outputs are float32.
     """
 
     width: int = 64
@@ -159,9 +161,9 @@ class Discriminator(nn.Module):
 
 
 def _coloured(image: Image, change: Image) -> Image:
-    """A texture in [-1, 1] from what its head says: at 0 the picture, but for what tanh cannot reach.
+    """A texture in [-1, 1] from its head's output: 0 gives the image, up to tanh's range.
 
-    What is outside [-1, 1] counts as on its border: from 1.02 on arctanh is NaN.
+    Values outside [-1, 1] are clipped, as arctanh is NaN from 1.02 on.
     """
     return nn.tanh(change + jnp.arctanh(0.98 * jnp.clip(image, -1, 1)))
 
@@ -171,8 +173,8 @@ def _conv(features: int, kernel_size: Any, name: str, dtype: Any, **options: Any
     return Conv(features, kernel_size, dtype=dtype, name=name, **options)
 
 
-def _told(x: Array, units: Units, name: str, dtype: Any) -> Array:
-    """Channels normalised, then scaled and shifted by what the action units say."""
+def _modulated(x: Array, units: Units, name: str, dtype: Any) -> Array:
+    """Normalises channels, then scales and shifts them by a linear function of the action units."""
     dense = nn.Dense(2 * x.shape[-1], use_bias=False, dtype=dtype, name=f"{name}_units")
     scale, shift = jnp.split(dense(units)[:, None, None], 2, -1)
     return _norm(f"{name}_norm", dtype)(x) * (1 + scale) + shift

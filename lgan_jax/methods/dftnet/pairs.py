@@ -1,7 +1,7 @@
-"""Teaching the generator from pairs of pictures that show a person with two expressions, before D_A.
+"""Training phase of the generator on pairs: two images of one person with different expressions, before D_A.
 
-Wang et al. have no such pairs, and need them not: D_C and D_A teach the generator, in days. Where a data set has them
-they say at every pixel what an edit must look like, and minutes are enough.
+Wang et al. train without pairs: D_C and D_A supervise the generator, for days. Pairs supervise every pixel of an edit,
+so minutes of training suffice.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from lgan_jax.methods.dftnet.editing import ROWS, EditingPhase
 from lgan_jax.methods.dftnet.networks import GANimation
 from lgan_jax.training.train_state import TrainState
 
-_SAME = 1 / 8  # of the examples: the source is to stay as it is, told its own action units
+_SAME = 1 / 8  # share of examples with the source as target, with its own action units
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings(editing.Settings):
-    """The pairs phase: see `editing.Settings`. Of the weights those of pairs and of Eq. 9 and 10 have a part.
+    """Settings of the pairs phase: see `editing.Settings`. It uses the weights of pairs and of Eq. 9 and 10.
 
     Attributes:
       emphasis: see `losses.pair`.
@@ -57,14 +57,14 @@ class PairsPhase(EditingPhase):
         images, units = (jnp.asarray(batch[name]) for name in self.keys)
         keys = example_keys(key, len(images))
         images = jax.vmap(self._mirrored, (1, None), 1)(images, keys)
-        places = jnp.arange(len(images))
+        rows = jnp.arange(len(images))
         first = jax.vmap(jax.random.bernoulli)(folded(keys, 1)).astype(int)
         same = jax.vmap(jax.random.bernoulli, (0, None))(folded(keys, 2), _SAME)
         second = jnp.where(same, first, 1 - first)
-        source, target, wanted = images[places, first], images[places, second], units[places, second]
+        source, target, target_units = images[rows, first], images[rows, second], units[rows, second]
 
         def loss(params: Any):
-            edited = self._edited(params["generator"], source, wanted)
+            edited = self._edited(params["generator"], source, target_units)
             metrics = {
                 "pair": losses.pair(edited.image, source, target, self.settings.emphasis),
                 "pair_texture": losses.pair(edited.texture, source, target, self.settings.emphasis),
@@ -76,24 +76,24 @@ class PairsPhase(EditingPhase):
         return self._step_of_generator(state, loss)
 
     def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
-        """See `Phase`. The first picture of each pair is given the second's action units.
+        """See `Phase`. Edits the first image of each pair to the second image's action units.
 
-        Metrics: l1 (of the made from the second picture, on [0, 1]), l1_source (of the first from the second), ssim
-        (of the made and the second), and those of `EditingPhase` for the first pictures.
+        Metrics: l1 (of the generated and the second image, on [0, 1]), l1_source (of the first and the second image),
+        ssim (of the generated and the second image), and those of `EditingPhase` for the first images.
         """
         image, units = (jnp.asarray(batch[name]) for name in self.keys)
-        made = self.edit(state, image[:, 0], units[:, 1]).image
+        generated = self.edit(state, image[:, 0], units[:, 1]).image
         return {
             **super().eval_step(state, {"image": image[:, 0], "action_units": units[:, 0]}),
-            "l1": l1(made, image[:, 1]) / 2,
+            "l1": l1(generated, image[:, 1]) / 2,
             "l1_source": l1(image[:, 0], image[:, 1]) / 2,
-            "ssim": jnp.mean(dm_pix.ssim((made + 1) / 2, (image[:, 1] + 1) / 2)),
+            "ssim": jnp.mean(dm_pix.ssim((generated + 1) / 2, (image[:, 1] + 1) / 2)),
         }
 
     def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
-        """See `Phase`: first and second of a pair, warped, texture, attention and made, in a row."""
+        """See `Phase`. Each row: both images of a pair, warped source, texture, attention, generated face."""
         image, units = (jnp.asarray(batch[name])[:ROWS] for name in self.keys)
-        return {"edited": self._sheet(state, image[:, 0], image[:, 1], units[:, 1])}
+        return {"edited": self._parts_grid(state, image[:, 0], image[:, 1], units[:, 1])}
 
 
 class BaselinePairsPhase(PairsPhase):

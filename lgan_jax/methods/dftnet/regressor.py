@@ -1,7 +1,7 @@
-"""Teaching D_C alone, before the generator.
+"""Training phase of D_C alone, before the generator.
 
-Wang et al. train D and G together, for as long as it takes on 200,000 faces. On a small data set or in little time D_C
-has learned next to nothing when the generator starts to follow it, and the generator learns to please it with noise.
+Wang et al. train D and G together, for long, on 200,000 faces. With little data or time, D_C is inaccurate when the
+generator starts, and the generator learns noise that reduces D_C's loss.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ from lgan_jax.training.train_state import TrainState, warmed_up
 
 Image = Float[Array, "batch height width 3"]
 Units = Float[Array, "batch units"]
-Keys = Any  # `(batch,)` typed keys, one an example
+Keys = Any  # `(batch,)` typed keys, one per example
 
 UNITS = len(action_units.NUMBERS)
-_ROWS = 6  # of the pictures to look at
-_GROWTH = 0.2  # of the steps: how long the perturbation grows
+_ROWS = 6  # rows of the sample images
+_GROWTH = 0.2  # share of the steps in which the perturbation grows
 _OPTIMIZER = optimizers.Adam(learning_rate=1e-3, schedule=optimizers.Cosine(warmup_steps=100))
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """The regressor phase.
+    """Settings of the regressor phase.
 
     Attributes:
-      steps: how many.
-      batch_size: examples a step.
-      optimizer: its fields.
+      steps: number of training steps.
+      batch_size: examples per step.
+      optimizer: settings of the optimizer.
       discriminator_width: channels of the discriminator's first convolution.
-      augmentation: of the faces that it learns from: else it learns a small data set by heart.
-      perturbation: faces are also moved, each by up to so much in ℓ2 (of a picture in [-1, 1]), towards where D_C is
-        more wrong. What pleases a D_C that withstands this is seen by people too (Santurkar et al., "Image synthesis
-        with a single (robust) classifier", NeurIPS 2019), but it sees less.
-      perturbation_start: share of the steps after which the perturbation grows, for a fifth of them.
-      ema_decay: of the exponential moving average (EMA) of the weights, which is what is used and evaluated; at step n
-        at most (1 + n) / (10 + n).
+      augmentation: augmentation of the training faces; without it D_C overfits a small data set.
+      perturbation: largest ℓ2 norm of an adversarial perturbation of each face (for images in [-1, 1]) along the
+        gradient of D_C's error. Edits that reduce the loss of a robust D_C are visible to humans (Santurkar et al.,
+        "Image synthesis with a single (robust) classifier", NeurIPS 2019), but a robust D_C is less accurate.
+      perturbation_start: share of the steps before the perturbation starts; it grows for a fifth of the steps.
+      ema_decay: decay of the exponential moving average (EMA) of the weights, which inference and evaluation use; at
+        step n at most (1 + n) / (10 + n).
     """
 
     steps: int = 20_000
@@ -70,14 +70,14 @@ class Settings:
 
 
 class RegressorPhase(Phase):
-    """The phase that trains D_C of DFT-Net on real faces: its `discriminator`, with D_A's head as it starts."""
+    """The phase that trains D_C of DFT-Net on real faces: its `discriminator`, with D_A's initial head."""
 
     Settings = Settings
     grouping = "single"
     keys = ("image", "action_units")
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
-        """`dtype` is what to compute in; of `earlier` phases none is needed. Raises `ValueError` as `check_size`."""
+        """Needs no `earlier` phases; `dtype` is the dtype of computations. Raises `ValueError` as `check_size` does."""
         check_size(faces.size)
         super().__init__(settings, faces, dtype, earlier)
         self._discriminator = Discriminator(settings.discriminator_width, UNITS, dtype)
@@ -91,7 +91,7 @@ class RegressorPhase(Phase):
     def train_step(
         self, state: TrainState, batch: Batch, key: jax.Array, variant: Hashable = None
     ) -> tuple[TrainState, Metrics]:
-        """See `Phase`. Metrics: condition, of the faces that it is shown."""
+        """See `Phase`. Metrics: condition, for the augmented faces."""
         image, units = jnp.asarray(batch["image"]), jnp.asarray(batch["action_units"])
         keys = example_keys(key, len(image))
         shown = augmented(self.settings.augmentation, image, keys)
@@ -106,32 +106,32 @@ class RegressorPhase(Phase):
         return state.finished_step(warmed_up(self.settings.ema_decay, state.step)), metrics
 
     def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
-        """See `Phase`. Metrics: action_units (mean difference of those seen from the true ones), condition."""
+        """See `Phase`. Metrics: action_units (mean absolute difference of estimates and ground truth), condition."""
         seen, units = self.estimate(state, jnp.asarray(batch["image"])), jnp.asarray(batch["action_units"])
         return {"action_units": l1(seen, units), "condition": losses.condition(seen, units)}
 
     def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
-        """See `Phase`: faces and what is shown of them, augmented and perturbed, in a row."""
+        """See `Phase`. Each row: a face, its augmented image, and its perturbed image."""
         image, units = (jnp.asarray(batch[name])[:_ROWS] for name in self.keys)
         keys = jax.random.split(jax.random.key(0), len(image))
         changed = augmented(self.settings.augmentation, image, keys)
         return {"shown": jnp.stack([image, changed, self._perturbed(state, changed, units, keys)], 1)}
 
     def estimate(self, state: TrainState, image: Image) -> Units:
-        """The action units that D_C sees in faces in [-1, 1], by the EMA of its weights."""
+        """D_C's estimates of the action units of faces in [-1, 1], by the EMA of its weights."""
         return self._seen(state.ema["discriminator"], image)
 
     def _perturbed(self, state: TrainState, image: Image, units: Units, keys: Keys) -> Image:
-        """Faces, each moved along the gradient of D_C's error."""
+        """Perturbs each face along the gradient of D_C's error."""
 
         def error(image: Image) -> Array:
             return jnp.sum((self._seen(state.params["discriminator"], image) - units) ** 2)
 
         def moved(image: Image) -> Image:
-            slope = jax.grad(error)(image)
+            gradient = jax.grad(error)(image)
             length = self.settings.perturbation * grown * jax.vmap(jax.random.uniform)(folded(keys, 1))
-            length = length / jnp.maximum(jnp.sqrt(jnp.sum(slope**2, (1, 2, 3))), 1e-12)
-            return image + length.reshape(-1, 1, 1, 1) * slope
+            length = length / jnp.maximum(jnp.sqrt(jnp.sum(gradient**2, (1, 2, 3))), 1e-12)
+            return image + length.reshape(-1, 1, 1, 1) * gradient
 
         done = state.step / self.settings.steps
         grown = jnp.clip((done - self.settings.perturbation_start) / _GROWTH, 0, 1)
@@ -142,13 +142,13 @@ class RegressorPhase(Phase):
 
 
 def check_size(size: int) -> None:
-    """Raises `ValueError` for pictures of a size that the discriminator cannot take, before anything is trained."""
+    """Raises `ValueError` for an image size that the discriminator does not support."""
     if size % SMALLEST:
-        raise ValueError(f"pictures are {size} pixels wide; DFT-Net takes multiples of {SMALLEST}")
+        raise ValueError(f"images are {size} pixels wide; DFT-Net supports multiples of {SMALLEST}")
 
 
 def augmented(settings: augment.Settings, image: Image, keys: Keys) -> Image:
-    """What the discriminator is shown of faces in [-1, 1]."""
+    """Augments faces in [-1, 1] for the discriminator."""
     if settings == augment.NONE:
         return image
     change = jax.vmap(functools.partial(augment.augmented_image, settings))

@@ -1,4 +1,4 @@
-"""Guided expression synthesis: a face with other landmarks and another expression label."""
+"""Guided expression synthesis: generates a face from a source image, target landmarks and an expression label."""
 
 from lgan_jax.methods.expression.evaluation import evaluate as evaluation
 from lgan_jax.methods.expression.model import ExpressionSynthesizer

@@ -1,7 +1,7 @@
 """The losses of Li et al., Eq. 4 to 7, in the paper's symbols.
 
-P_t: the target picture in [-1, 1]. P̂_t: the made one. D: a discriminator's probability that a picture is real; its
-logits are given here. φ_l: layer l of a network trained on photographs. Expectations are means over the batch.
+P_t: the target image in [-1, 1]. P̂_t: the generated image. D: a discriminator's probability that an image is real;
+functions here take its logits. φ_l: layer l of a network trained on photographs. Expectations are batch means.
 """
 
 from __future__ import annotations
@@ -18,36 +18,36 @@ from lgan_jax.losses.reconstruction import l1
 Image = Float[Array, "batch height width 3"]
 
 
-def gan_discriminator(kind: str, judged: Sequence[tuple[Logits, Logits]]) -> Scalar:
+def gan_discriminator(kind: str, logits: Sequence[tuple[Logits, Logits]]) -> Scalar:
     """Eq. 4 for the discriminators, which minimise its negative ("minimax"): E[log D(x)] + E[log(1 − D(G(z)))].
 
-    `judged` has the logits of real and of made pictures for each discriminator. The paper says nothing of how its two
-    are put together: their mean is taken, as pose attention transfer does, from which its weights come. "hinge" and
-    "non_saturating" are those of `losses.adversarial`.
+    `logits` has the logits of real and of generated images for each discriminator. The paper does not specify the
+    combination of its two discriminators; this is their mean, as in pose attention transfer, the origin of its
+    weights. For "hinge" and "non_saturating" see `losses.adversarial`.
     """
-    return jnp.mean(jnp.stack([ADVERSARIAL[kind].discriminator(real, made) for real, made in judged]))
+    return jnp.mean(jnp.stack([ADVERSARIAL[kind].discriminator(real, generated) for real, generated in logits]))
 
 
-def gan_generator(kind: str, judged: Sequence[tuple[Logits, Logits]]) -> Scalar:
-    """Eq. 4 for G: "minimax" its second term, E[log(1 − D(G(z)))], "non_saturating" −E[log D(G(z))]; a mean too."""
-    return jnp.mean(jnp.stack([ADVERSARIAL[kind].generator(made) for _, made in judged]))
+def gan_generator(kind: str, logits: Sequence[tuple[Logits, Logits]]) -> Scalar:
+    """Eq. 4 for G: "minimax" its second term, E[log(1 − D(G(z)))], "non_saturating" −E[log D(G(z))]."""
+    return jnp.mean(jnp.stack([ADVERSARIAL[kind].generator(generated) for _, generated in logits]))
 
 
-def pixel(target: Image, made: Image, weights: Float[Array, "batch height width 1"] | None = None) -> Scalar:
-    """Eq. 5: |P̂_t − P_t| summed over pixels / (H·W), and averaged over colours, of which the paper does not speak.
+def pixel(target: Image, generated: Image, weights: Float[Array, "batch height width 1"] | None = None) -> Scalar:
+    """Eq. 5: |P̂_t − P_t| summed over pixels / (H·W); the mean over colors, which the paper does not specify.
 
-    Times `weights` where given, which the paper has none of.
+    `weights` weight the pixels; the paper has none.
     """
-    return l1(target, made, None if weights is None else jnp.broadcast_to(weights, target.shape))
+    return l1(target, generated, None if weights is None else jnp.broadcast_to(weights, target.shape))
 
 
 def perceptual(
-    features: Callable[[Image], Float[Array, "batch rows columns channels"]], target: Image, made: Image
+    features: Callable[[Image], Float[Array, "batch rows columns channels"]], target: Image, generated: Image
 ) -> Scalar:
-    """Eq. 6: |φ_l(P̂_t) − φ_l(P_t)| summed over places and channels / (W_l·H_l·C_l), `features` being φ_l."""
-    return feature_distance(features, target, made)
+    """Eq. 6: |φ_l(P̂_t) − φ_l(P_t)| summed over positions and channels / (W_l·H_l·C_l); `features` is φ_l."""
+    return feature_distance(features, target, generated)
 
 
 def total(weights: object, terms: Mapping[str, Scalar]) -> Scalar:
-    """Eq. 7: λ₁·L_GAN + λ₂·L_Per + λ₃·L_pixel, of the terms that there are; `weights` has a field of each's name."""
+    """Eq. 7: λ₁·L_GAN + λ₂·L_Per + λ₃·L_pixel, over the given terms; `weights` has a field for each term."""
     return sum((getattr(weights, name) * value for name, value in terms.items()), start=jnp.zeros(()))

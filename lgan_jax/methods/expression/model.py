@@ -1,4 +1,4 @@
-"""A trained synthesizer to work with: faces, landmarks and expressions in, faces out."""
+"""The expression synthesizer for inference: generates faces from sources, landmarks and expression labels."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ from lgan_jax.training.train_state import TrainState
 
 
 class ExpressionSynthesizer:
-    """Makes faces of people with other landmarks and expressions.
+    """Generates faces of a source's identity with target landmarks and expressions.
 
-    It works through its inputs in chunks of a fixed size (only two shapes are ever compiled), and returns a numpy
-    array.
+    It processes its inputs in chunks of a fixed size (only two shapes are compiled), and returns a numpy array.
 
     Attributes:
-      info: the size of the faces it was trained on, their landmarks' scheme, the people of its data.
-      left_out: what it was trained without, and why.
+      info: image size, landmark scheme and identities of the training data.
+      left_out: parts that were omitted in training, with reasons.
     """
 
     def __init__(self, info: FaceInfo, phase: SynthesizerPhase, state: TrainState) -> None:
-        """From the phase that trained it and its last state."""
+        """Builds the model from its phase and the phase's final state."""
         self.info = info
         self.left_out: tuple[str, ...] = phase.left_out(phase.settings)
         self._state = state.for_use().replace(variables={})
@@ -35,27 +34,27 @@ class ExpressionSynthesizer:
 
     @property
     def size(self) -> int:
-        """Pixels a side of the faces that it takes and makes."""
+        """Size in pixels of input and generated images."""
         return self.info.size
 
     @property
     def scheme(self) -> Scheme:
-        """Of the landmarks that it takes."""
+        """Landmark scheme of the inputs."""
         return self.info.scheme
 
     def synthesize(
         self, image: ArrayLike, landmarks: ArrayLike, expression: ArrayLike
     ) -> Float32[np.ndarray, "batch size size 3"]:
-        """The faces of `image`, in [-1, 1], with these landmarks and expressions.
+        """Generates the faces of `image`, in [-1, 1], with target landmarks and expressions.
 
         Args:
           image: `(B, size, size, 3)` in [-1, 1].
-          landmarks: `(B, N, 2)` in [0, 1], of a picture that shows the face as it is wanted.
+          landmarks: target landmarks `(B, N, 2)` in [0, 1].
           expression: `(B,)` indices into `action_units.EXPRESSIONS`.
 
         Raises:
-          ValueError: for arrays of another shape, images outside [-1, 1], landmarks in pixels, or an expression that is
-            none.
+          ValueError: arrays have another shape, images are outside [-1, 1], landmarks are in pixels, or an expression
+            is unknown.
         """
         image = checks.images(image, None, self.size, self.size, 3)
         count, scheme = len(image), self.scheme

@@ -1,6 +1,6 @@
-"""Training a generator of faces from landmarks and an expression label (Li et al., Eq. 1 to 7).
+"""Training phase of the synthesizer of faces from landmarks and an expression label (Li et al., Eq. 1 to 7).
 
-An example is two pictures of a person with different expressions: the first, the source, is to become the second.
+An example is two images of a person with different expressions: the source and the target.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ Image = Float[Array, "batch height width 3"]
 Landmarks = Float[Array, "batch n 2"]
 Labels = Int[Array, " batch"]
 
-_STEP, _SMALLEST = 8, 32  # pixels: sizes of pictures that the networks can take
-_DEVIATION = 0.02  # of the weights at the start
+_STEP, _SMALLEST = 8, 32  # pixels; supported image sizes
+_INITIAL_STD = 0.02  # standard deviation of initial weights
 _LAYER = "conv1_2"  # of VGG19, in Eq. 6
-_ROWS = 6  # of the pictures to look at
+_ROWS = 6  # rows of the sample images
 _ADAM = optimizers.Adam(learning_rate=2e-4, b1=0.5, b2=0.999)
 
 
@@ -58,23 +58,23 @@ class Weights:
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """The synthesizer phase.
+    """Settings of the synthesizer phase.
 
     Attributes:
-      steps: how many.
-      batch_size: examples a step, each two pictures of a person.
-      optimizer, discriminator_optimizer: their fields.
-      width, units, dropout, initialise, labels: of the generator; see `networks.Generator`.
+      steps: number of training steps.
+      batch_size: examples per step; an example is two images of a person.
+      optimizer, discriminator_optimizer: settings of the optimizers.
+      width, units, dropout, initialise, labels: see `networks.Generator`.
       discriminator_width: channels of the discriminators' first convolution.
-      adversarial: the loss of Eq. 4: "minimax" (the paper's), "non_saturating" or "hinge".
-      adversarial_start: share of the steps, in [0, 1), after which discriminators take part. Steps before that learn
-        from Eq. 5 and 6 alone, and take less time.
-      weights: of the losses.
-      vgg19: file of torchvision's VGG19 weights; without it (empty) Eq. 6 is left out.
-      ema_decay: of the exponential moving average (EMA) of weights and batch norm statistics, which is used and
-        evaluated; at step n at most (1 + n) / (10 + n).
-      augmentation: how far both pictures of an example may be changed, alike, with their landmarks: where there are few
-        people, a generator learns them by heart, and those whom it has not met become them.
+      adversarial: the loss of Eq. 4: "minimax" (paper), "non_saturating" or "hinge".
+      adversarial_start: share of the steps, in [0, 1), before the adversarial loss starts. Earlier steps train with
+        Eq. 5 and 6 alone, and take less time.
+      weights: weights of the losses.
+      vgg19: file of torchvision's VGG19 weights; if empty, Eq. 6 is omitted.
+      ema_decay: decay of the exponential moving average (EMA) of weights and batch normalisation statistics, which
+        inference and evaluation use; at step n at most (1 + n) / (10 + n).
+      augmentation: augmentation of both images of an example alike, with their landmarks. With few identities the
+        generator overfits: unseen identities collapse onto training identities.
     """
 
     steps: int = 60_000
@@ -98,7 +98,7 @@ class Settings:
         if self.units < 1:
             raise ValueError(f"units is {self.units}; there must be at least one migration unit")
         if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is {self.dropout}; it is a share, at least 0 and less than 1")
+            raise ValueError(f"dropout is {self.dropout}; it must be at least 0 and less than 1")
         adversarial.check_start(self.adversarial_start)
         config.within(self, 1, math.inf, "steps", "batch_size", "width", "discriminator_width")
         config.within(self, 0, 1, "ema_decay")
@@ -125,20 +125,20 @@ class SynthesizerPhase(Phase):
         earlier: Mapping[str, Finished],
         pretrained: Mapping[str, Any] | None = None,
     ) -> None:
-        """`dtype` is what to compute in; of `earlier` phases none is needed.
+        """Builds the networks; needs no `earlier` phases.
 
         Args:
-          settings: of the phase.
-          faces: what the pictures are like.
-          dtype: what to compute in, but for VGG19.
-          earlier: phases that are finished; none is needed.
-          pretrained: see `Phase`: `vgg19` where the settings name its file and the phase is to be trained.
+          settings: settings of the phase.
+          faces: size and landmark scheme of the images.
+          dtype: dtype of computations, except VGG19's.
+          earlier: finished phases; none is needed.
+          pretrained: see `Phase`: `vgg19` if the settings name its file and the phase will be trained.
 
-        Raises `ValueError` for pictures of a size that the networks cannot take.
+        Raises `ValueError` for an unsupported image size.
         """
         if faces.size < _SMALLEST or faces.size % _STEP:
             raise ValueError(
-                f"pictures are {faces.size} pixels wide; this method takes multiples of {_STEP} from {_SMALLEST} on"
+                f"images are {faces.size} pixels wide; this method supports multiples of {_STEP} from {_SMALLEST} on"
             )
         super().__init__(settings, faces, dtype, earlier)
         self._generator = Generator(
@@ -161,7 +161,7 @@ class SynthesizerPhase(Phase):
         if settings.vgg19 or not settings.weights.perceptual:
             return ()
         return (
-            "the perceptual loss (Eq. 6), for want of VGG19's weights: name torchvision's file with "
+            "the perceptual loss (Eq. 6), as VGG19's weights are missing: name torchvision's file with "
             f"--config.synthesizer.vgg19 ({vgg.PUBLISHED['vgg19']})",
         )
 
@@ -176,7 +176,7 @@ class SynthesizerPhase(Phase):
             "geometry_discriminator": (self._discriminator, image, image, landmarks),
         }
         variables = {
-            name: initial_variables(module, key, *shapes, deviation=_DEVIATION)
+            name: initial_variables(module, key, *shapes, std=_INITIAL_STD)
             for key, (name, (module, *shapes)) in zip(jax.random.split(key, 3), inputs.items())
         }
         params = {name: of_one["params"] for name, of_one in variables.items()}
@@ -185,23 +185,23 @@ class SynthesizerPhase(Phase):
         return TrainState.create(params, self._optimizers, ("generator", "batch_stats"), statistics, frozen)
 
     def step_variant(self, step: int) -> bool:
-        """See `Phase`: whether discriminators take part in the step after `step` others."""
+        """See `Phase`: whether the adversarial loss is active after `step` steps."""
         return adversarial.has_started(self.settings.adversarial_start, self.settings.steps, step)
 
     def train_step(
         self, state: TrainState, batch: Batch, key: jax.Array, variant: Hashable = True
     ) -> tuple[TrainState, Metrics]:
-        """See `Phase`. All three networks take one step, from the same made faces.
+        """See `Phase`. All three networks take one step, from the same generated faces.
 
-        Each sees the others as they were before the step, so the generator runs once; what their gradients have in
-        common (the discriminators' judgements) the compiler computes once.
-        Metrics: adversarial, perceptual (where there is VGG19), pixel and total of the generator; discriminator. What
-        has to do with discriminators is 0 before they take part.
+        Each uses the others' parameters from before the step, so the generator runs once. The compiler shares the
+        discriminators' forward passes between the gradients.
+        Metrics: adversarial, perceptual (with VGG19), pixel and total of the generator; discriminator. The adversarial
+        metrics are 0 before `adversarial_start`.
 
-        Raises `ValueError` where VGG19 was not given though the settings name its file.
+        Raises `ValueError` if the settings name VGG19's file but its weights were not loaded.
         """
         if self.settings.vgg19 and self._vgg19 is None:
-            raise ValueError("this phase was opened for use, without the VGG19 weights that training it takes")
+            raise ValueError("this phase was loaded for inference, without the VGG19 weights that training needs")
         if self.settings.augmentation != augment.NONE:
             batch = self._augmented(batch, key)
 
@@ -209,11 +209,11 @@ class SynthesizerPhase(Phase):
             return self._generator_loss(params["generator"], state, batch, key, adversarial=bool(variant))
 
         def discriminator_loss(params: Any):
-            judged = self._judged(params, batch, jax.lax.stop_gradient(made))
-            loss = losses.gan_discriminator(self.settings.adversarial, judged)
-            return loss * len(judged), ({"discriminator": loss}, None)
+            outputs = self._discriminator_outputs(params, batch, jax.lax.stop_gradient(generated))
+            loss = losses.gan_discriminator(self.settings.adversarial, outputs)
+            return loss * len(outputs), ({"discriminator": loss}, None)
 
-        after, metrics, (made, statistics) = state.descend(self._optimizers, generator_loss, "generator")
+        after, metrics, (generated, statistics) = state.descend(self._optimizers, generator_loss, "generator")
         loss = {"discriminator": jnp.zeros(())}
         if variant:
             discriminators = (name for name in state.params if name != "generator")
@@ -222,39 +222,39 @@ class SynthesizerPhase(Phase):
         return after.finished_step(warmed_up(self.settings.ema_decay, state.step)), {**metrics, **loss}
 
     def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
-        """See `Phase`. Of faces made by the generator's EMA, against the target.
+        """See `Phase`. Compares faces generated by the EMA generator with the target.
 
-        Metrics: l1 and l1_source (of the made and of the source picture, on [0, 1]), ssim and ssim_source, psnr (dB).
+        Metrics: l1 and l1_source (of the generated and of the source image, on [0, 1]), ssim, ssim_source, psnr (dB).
         """
         source, target, _, _ = self._example(batch)
-        made = self._made(state, batch)
-        source, target, made = ((image + 1) / 2 for image in (source, target, made))
+        generated = self._generated(state, batch)
+        source, target, generated = ((image + 1) / 2 for image in (source, target, generated))
         return {
-            "l1": l1(made, target),
+            "l1": l1(generated, target),
             "l1_source": l1(source, target),
-            "ssim": jnp.mean(dm_pix.ssim(made, target)),
+            "ssim": jnp.mean(dm_pix.ssim(generated, target)),
             "ssim_source": jnp.mean(dm_pix.ssim(source, target)),
-            "psnr": jnp.mean(dm_pix.psnr(made, target)),
+            "psnr": jnp.mean(dm_pix.psnr(generated, target)),
         }
 
     def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
-        """See `Phase`: source, the landmarks that are wanted, made, and target, in a row."""
+        """See `Phase`. Each row: source, target landmarks, generated image, target."""
         batch = {name: jnp.asarray(batch[name])[:_ROWS] for name in self.keys}
         source, target, landmarks, _ = self._example(batch)
-        wanted = with_dots(jnp.full_like(source, -1), landmarks)
-        return {"synthesized": jnp.stack([source, wanted, self._made(state, batch), target], 1)}
+        drawn = with_dots(jnp.full_like(source, -1), landmarks)
+        return {"synthesized": jnp.stack([source, drawn, self._generated(state, batch), target], 1)}
 
     def synthesize(self, state: TrainState, image: Image, landmarks: Landmarks, expression: Labels) -> Image:
-        """Faces in [-1, 1] of those in `image`, with landmarks in [0, 1] and expressions, by the generator's EMA."""
+        """Generates the faces of `image` with target landmarks in [0, 1] and expressions, by the EMA generator."""
         variables = {"params": state.ema["generator"], "batch_stats": state.ema["batch_stats"]}
         return self._generator.apply(variables, image, landmarks, expression)
 
     def _generator_loss(
         self, params: Any, state: TrainState, batch: Batch, key: jax.Array, *, adversarial: bool
     ) -> tuple[Float[Array, ""], tuple[Metrics, tuple[Image, Any]]]:
-        """Eq. 7; its terms, the made faces, and the running statistics afterwards."""
+        """Eq. 7; its terms, the generated faces, and the updated running statistics."""
         source, target, landmarks, expression = self._example(batch)
-        made, changed = self._generator.apply(
+        generated, changed = self._generator.apply(
             {"params": params, **state.variables},
             *(source, landmarks, expression, folded(example_keys(key, len(source)), 0)),
             mutable=["batch_stats"],
@@ -262,25 +262,25 @@ class SynthesizerPhase(Phase):
         weights, pixels = self.settings.weights, None
         if weights.features:
             pixels = pixel_weights(landmarks, self.faces.scheme, self.faces.size, weights.features)
-        terms = {"adversarial": jnp.zeros(()), "pixel": losses.pixel(target, made, pixels)}
+        terms = {"adversarial": jnp.zeros(()), "pixel": losses.pixel(target, generated, pixels)}
         if adversarial:
-            judged = self._judged(state.params, batch, made)
-            terms["adversarial"] = losses.gan_generator(self.settings.adversarial, judged)
+            outputs = self._discriminator_outputs(state.params, batch, generated)
+            terms["adversarial"] = losses.gan_generator(self.settings.adversarial, outputs)
         if "vgg19" in state.frozen and weights.perceptual:
             features = functools.partial(self._vgg.apply, {"params": state.frozen["vgg19"]})
-            terms["perceptual"] = losses.perceptual(features, target, made)
+            terms["perceptual"] = losses.perceptual(features, target, generated)
         total = losses.total(weights, terms)
-        return total, ({**terms, "total": total}, (made, changed["batch_stats"]))
+        return total, ({**terms, "total": total}, (generated, changed["batch_stats"]))
 
     def _vgg19_params(self, image: Image) -> Any:
-        """VGG19's parameters up to the layer of Eq. 6; zeros without its file: a checkpoint has them."""
+        """VGG19's parameters up to the layer of Eq. 6; zeros without its file, as a checkpoint has them."""
         shapes = jax.eval_shape(self._vgg.init, jax.random.key(0), image)["params"]
         if self._vgg19 is None:
             return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
         return {name: self._vgg19.variables["params"][name] for name in shapes}
 
     def _augmented(self, batch: Batch, key: jax.Array) -> Batch:
-        """Both pictures of an example, and their landmarks, changed alike."""
+        """Augments both images of an example and their landmarks alike."""
         images, landmarks = (jnp.asarray(batch[name]) for name in ("image", "landmarks"))
         changed = functools.partial(augment.augmented, self.settings.augmentation, self.faces.scheme)
         alike = jax.vmap(jax.vmap(changed, (None, 0, 0)))
@@ -292,16 +292,18 @@ class SynthesizerPhase(Phase):
         image, landmarks, expression = (jnp.asarray(batch[name]) for name in self.keys)
         return image[:, 0], image[:, 1], landmarks[:, 1], expression[:, 1]
 
-    def _made(self, state: TrainState, batch: Batch) -> Image:
+    def _generated(self, state: TrainState, batch: Batch) -> Image:
         source, _, landmarks, expression = self._example(batch)
         return self.synthesize(state, source, landmarks, expression)
 
-    def _judged(self, params: Mapping[str, Any], batch: Batch, made: Image) -> list[tuple[Array, Array]]:
-        """Both discriminators' logits of real and of made pictures."""
+    def _discriminator_outputs(
+        self, params: Mapping[str, Any], batch: Batch, generated: Image
+    ) -> list[tuple[Array, Array]]:
+        """Both discriminators' logits of real and of generated images."""
         source, target, landmarks, _ = self._example(batch)
-        judged = []
+        outputs = []
         for name, context in (("image_discriminator", source), ("geometry_discriminator", landmarks)):
             variables = {"params": params[name]}
-            logits, _ = self._discriminator.apply(variables, target, made, context, mutable=["batch_stats"])
-            judged.append(logits)
-        return judged
+            logits, _ = self._discriminator.apply(variables, target, generated, context, mutable=["batch_stats"])
+            outputs.append(logits)
+        return outputs

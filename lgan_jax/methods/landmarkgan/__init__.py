@@ -1,4 +1,4 @@
-"""LandmarkGAN: landmarks of anybody's face, converted to an identity, and a face of that identity from them."""
+"""LandmarkGAN: renders a training identity from any person's landmarks, converted to that identity."""
 
 from lgan_jax.methods.detector.phases import DetectorPhase
 from lgan_jax.methods.landmarkgan.converter import ConverterPhase

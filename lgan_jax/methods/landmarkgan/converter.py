@@ -1,4 +1,4 @@
-"""The converter phase of LandmarkGAN: encoder Φ for everybody, one decoder Ψ_t for each identity (Eq. 4 and 5)."""
+"""The converter phase of LandmarkGAN: one encoder Φ for all identities, one decoder Ψ_t per identity (Eq. 4, 5)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Int
 from lgan_jax import config, optimizers
 from lgan_jax.core import Batch, FaceInfo, Finished, Metrics
 from lgan_jax.landmarks import inter_ocular
-from lgan_jax.methods.landmarkgan import losses, starts
+from lgan_jax.methods.landmarkgan import initialization, losses
 from lgan_jax.methods.landmarkgan.networks import LandmarkMLP
 from lgan_jax.nn import stacked
 from lgan_jax.nn.initialisers import initial_variables
@@ -51,16 +51,17 @@ class Settings:
     """The converter phase.
 
     Attributes:
-      steps: how many.
-      batch_size: examples a step, each one landmark set of every identity.
-      optimizer: its fields.
-      width: of the hidden layers, an even number.
-      start: "kaiming" as published; or "shift", as a shift to the target's mean face (`starts.shifting`). A start by
-        shifting keeps the driving expression, also where the target never showed it; the other draws it towards what
-        the target did show. So "shift" is for people whose recordings show the same expressions and poses.
-      weights: of the losses.
-      origin: where the frame of Φ's landmarks has its 0, in [0, 1] across the image; see `losses.l2l_norm`. That of the
-        published weights lies at 1/128, the center of the first of 64 heatmap pixels.
+      steps: number of training steps.
+      batch_size: examples per step; an example has one landmark set of every identity.
+      optimizer: settings of the optimizer.
+      width: width of the hidden layers, an even number.
+      start: initialisation: "kaiming" as published, or "shift", a shift to the target's mean face
+        (`initialization.shifting`). "shift" preserves driving expressions that the target never showed; "kaiming" pulls
+        them towards expressions that the target showed. Use "shift" where all recordings have similar expressions and
+        poses.
+      weights: weights of the losses.
+      origin: origin of the coordinate system of Φ's landmarks, in [0, 1] across the image; see `losses.l2l_norm`. The
+        published weights use 1/128, the center of the first of 64 heatmap pixels.
     """
 
     steps: int = 45_000
@@ -86,20 +87,20 @@ class ConverterPhase(Phase):
     worst: ClassVar = {"reconstruction": max, "cycle": max}
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
-        """Of `earlier` phases none is needed; `dtype` is not used: networks this small stay in float32."""
+        """Needs no `earlier` phases and ignores `dtype`: networks this small compute in float32."""
         super().__init__(settings, faces, dtype, earlier)
         self._network = LandmarkMLP(settings.width)
         self._optimizers = {"converter": make_optimizer(settings.optimizer, settings.steps)}
 
     def init(self, key: jax.Array, batch: Batch) -> TrainState:
-        """See `Phase`. `start` says whether what is typical of the landmarks in `batch` has a part in it."""
+        """See `Phase`. With `start="shift"` the initialisation depends on the landmarks in `batch`."""
         params = self.initial(key, jnp.asarray(batch["landmarks"]))
         return TrainState.create({"converter": params}, self._optimizers)
 
     def train_step(
         self, state: TrainState, batch: Batch, key: jax.Array, variant: Hashable = None
     ) -> tuple[TrainState, Metrics]:
-        """See `Phase`. Metrics: l2l, norm, and with two identities or more x_l2l, norm_cycle; total."""
+        """See `Phase`. Metrics: l2l, norm, total; with two or more identities also x_l2l and norm_cycle."""
 
         def loss(params: Any):
             shift = partner_shift(key, len(self.faces.identities))
@@ -112,8 +113,8 @@ class ConverterPhase(Phase):
     def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
         """See `Phase`.
 
-        Metrics `(identities,)`, mean distances over the distance between the eyes' outer corners: `reconstruction` of a
-        person's landmarks by his own decoder, and `cycle` through the next person's and back.
+        Metrics `(identities,)` are mean distances divided by the distance between the outer eye corners:
+        `reconstruction` by the identity's own decoder, and `cycle` through the next identity's decoder and back.
         """
         landmarks = jnp.asarray(batch["landmarks"])
         own = self.reconstructed(state.params["converter"], landmarks)
@@ -123,7 +124,7 @@ class ConverterPhase(Phase):
         return {name: jnp.mean(distance.mean(-1) / unit, 0) for name, distance in distances.items()}
 
     def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
-        """See `Phase`: a face with its landmarks, then its landmarks converted to every identity, in each row."""
+        """See `Phase`. Each row: a face with its landmarks, then these landmarks converted to every identity."""
         image, landmarks = driving(batch)
         converted = self.to_all(state.params["converter"], landmarks)
         blank = jnp.full((*converted.shape[:2], *image.shape[1:]), -1.0)
@@ -131,21 +132,21 @@ class ConverterPhase(Phase):
         return {"driving_landmarks_converted": jnp.concatenate(columns, 1)}
 
     def initial(self, key: jax.Array, landmarks: Landmarks) -> Any:
-        """Parameters of Φ and every Ψ_t before training; `landmarks` are examples."""
+        """Initial parameters of Φ and every Ψ_t; `landmarks` are training examples."""
         keys = jax.random.split(key)
         example = jnp.zeros((1, self.faces.scheme.count, 2))
         decoders = stacked.initialise(self._network, keys[1], len(self.faces.identities), example)
         encoder = initial_variables(self._network, keys[0], example)["params"]
         params = {"encoder": encoder, "decoders": decoders}
-        return starts.shifting(params, landmarks) if self.settings.start == "shift" else params
+        return initialization.shifting(params, landmarks) if self.settings.start == "shift" else params
 
     def convert(self, params: Any, landmarks: Float[Array, "batch n 2"], target: Any) -> Float[Array, "batch n 2"]:
-        """Ψ_t(Φ(L)): anybody's landmarks as the identity of index `target` would have them."""
+        """Ψ_t(Φ(L)): converts any person's landmarks to the identity of index `target`."""
         latent = self._network.apply({"params": params["encoder"]}, landmarks)
         return self._network.apply({"params": stacked.pick(params["decoders"], target)}, latent)
 
     def to_all(self, params: Any, landmarks: Float[Array, "batch n 2"]) -> Landmarks:
-        """Landmarks as every identity would have them."""
+        """Converts landmarks to every identity."""
         latent = self._network.apply({"params": params["encoder"]}, landmarks)
         return self._decoded(params, jnp.stack([latent] * len(self.faces.identities), 1))
 
@@ -154,14 +155,14 @@ class ConverterPhase(Phase):
         return self._decoded(params, self._encoded(params, landmarks))
 
     def from_others(self, params: Any, landmarks: Landmarks, shift: Int[Array, ""]) -> Landmarks:
-        """Ψ_t(Φ(L_s)) for every identity t, s being the one `shift` places before it."""
+        """Ψ_t(Φ(L_s)) for every identity t, where s is `shift` positions before t."""
         return self._decoded(params, jnp.roll(self._encoded(params, landmarks), shift, 1))
 
     def loss(self, params: Any, landmarks: Landmarks, shift: Int[Array, ""]) -> tuple[Float[Array, ""], Metrics]:
-        """The converter's loss, and the metrics of `train_step`; s is `shift` places from t.
+        """The converter's loss, and the metrics of `train_step`; s is `shift` positions from t.
 
-        Summed over the identities, so that each decoder sees what it would see trained alone, and weight decay keeps
-        its meaning; metrics are means.
+        The loss is a sum over identities, so each decoder gets the gradients of training alone, and weight decay has
+        the same relative effect. Metrics are means.
         """
         weights = self.settings.weights
         distances = losses.point_weights(self.faces.scheme, weights.inner)
@@ -182,7 +183,7 @@ class ConverterPhase(Phase):
     def _there_and_back(
         self, params: Any, landmarks: Landmarks, shift: Int[Array, ""]
     ) -> tuple[Landmarks, Landmarks, Landmarks]:
-        """Ψ_t(Φ(Ψ_s(Φ(L_t)))) in t's place; Ψ_s(Φ(L_t)) and its latent in s's place, `shift` places after t's."""
+        """Ψ_t(Φ(Ψ_s(Φ(L_t)))) at index t; Ψ_s(Φ(L_t)) and its latent at index s, `shift` positions after t."""
         converted = self.from_others(params, landmarks, shift)
         latent = self._encoded(params, converted)
         return self._decoded(params, jnp.roll(latent, -shift, 1)), converted, latent
@@ -199,24 +200,24 @@ class ConverterPhase(Phase):
 
 
 def make_optimizer(settings: optimizers.Settings, steps: int) -> optax.GradientTransformation:
-    """The optimizer of the encoder, and of each identity's decoder, in a phase of `steps` steps."""
+    """The optimizer of the encoder and of each identity's decoder, for a phase of `steps` steps."""
     parts = {"encoder": optimizers.make(settings, steps), "decoders": optimizers.make_stacked(settings, steps)}
     return optax.partition(parts, {name: name for name in parts})
 
 
 def partner_shift(key: jax.Array, count: int) -> Int[Array, ""]:
-    """How many places apart each identity and its partner are in this step: uniform over 1 … count − 1, 0 for one.
+    """The index distance of each identity and its partner in this step: uniform over 1 … count − 1, 0 for one identity.
 
-    One draw for all: each identity's partner is uniform over the others, and no two share a partner.
+    One draw serves all identities: each partner is uniform over the others, and no two identities share a partner.
     """
     return jax.random.randint(key, (), 1, count) if count > 1 else jnp.zeros((), jnp.int32)
 
 
-def driving(batch: Batch, most: int = 4) -> tuple[Float[Array, "rows height width 3"], Float[Array, "rows n 2"]]:
-    """At most `most` pictures and their landmarks to drive with, of a batch of one of each: identities take turns."""
+def driving(batch: Batch, maximum: int = 4) -> tuple[Float[Array, "rows height width 3"], Float[Array, "rows n 2"]]:
+    """At most `maximum` driving images and their landmarks, alternating between identities (`one_of_each` batches)."""
     image, landmarks = jnp.asarray(batch["image"]), jnp.asarray(batch["landmarks"])
     examples, identities = image.shape[:2]
-    turn = jnp.arange(min(most, examples * identities))
-    identity = turn % identities
-    chosen = (identity + turn // identities) % examples, identity
+    row = jnp.arange(min(maximum, examples * identities))
+    identity = row % identities
+    chosen = (identity + row // identities) % examples, identity
     return image[chosen], landmarks[chosen]

@@ -1,4 +1,4 @@
-"""Which class trains the generator phase of LandmarkGAN, by `settings.Settings.form`."""
+"""The phase class of LandmarkGAN's generator for each value of `settings.Settings.form`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FORMS = {"landmarks": LandmarksPhase, "reference": ReferencePhase}
 
 
 class GeneratorPhase(LandmarksPhase):
-    """The generator phase as a config names it: making one gives the phase of the form that its settings ask for."""
+    """The generator phase of a config: its constructor returns the phase class that `settings.form` selects."""
 
     def __new__(
         cls, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]
@@ -24,10 +24,10 @@ class GeneratorPhase(LandmarksPhase):
 
     @classmethod
     def holds_frames(cls, settings: Settings) -> bool:
-        """See `Phase`: the references are frames."""
+        """See `Phase`. The form "reference" stores training frames."""
         return settings.form == "reference"
 
     @classmethod
     def examples(cls, settings: Settings) -> int:
-        """See `Phase`: as many as there are references of each identity, if that is more."""
+        """See `Phase`. At least the number of reference frames per identity."""
         return max(super().examples(settings), settings.references)

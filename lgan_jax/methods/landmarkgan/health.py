@@ -1,10 +1,10 @@
-"""The health of each identity's networks: measured in every evaluation, and what happens to one that dies.
+"""Health checks of each identity's networks: detect mode collapse, saturation and divergence, and restart the network.
 
-A generator is dead where its images are all alike, saturated, or further from the ground truth than the mean face; it
-has diverged where its parameters or gradients are not finite. It is restarted, alone, from its last good EMA at
-half the learning rate; if it dies again, training stops. All of that is decided by the state and the metrics, so
-that a run that is killed and continued decides the same. Where one network serves all identities,
-it is what dies and is restarted: of stacked networks there is one then.
+A generator is dead if its images are all alike (mode collapse), saturated, or further from the ground truth than the
+mean face. It has diverged if its parameters or gradients are not finite. It alone is restarted from its last healthy
+EMA at half the learning rate; if it dies again, training stops. All decisions depend on the state and the metrics
+only, so a resumed run decides the same. Where one network serves all identities, the stack has one network, and this
+network is restarted.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ from lgan_jax.training.train_state import TrainState
 Images = Float[Array, "batch identities height width 3"]
 PerIdentity = Float[Array, " identities"]
 
-WORST = {"l1": max, "ssim": min, "nme": max}  # metrics of the evaluation, and which of their values is the worst
+WORST = {"l1": max, "ssim": min, "nme": max}  # metrics of the evaluation, and the function that picks the worst value
 _SLOWER, _SLOWER_IN_WORDS = 0.5, "at half the learning rate"  # after a restart
-_GRACE = 3  # evaluations before a generator that never was better than the mean face is called dead
-_EDGE = 0.98  # values beyond, in [-1, 1], are saturated
+_GRACE = 3  # evaluations before a generator that never beat the mean face counts as dead
+_EDGE = 0.98  # larger absolute values, in [-1, 1], are saturated
 _SATURATED = 0.5  # share of saturated values where the ground truth's are not
-_ALIKE = 0.02  # variance across inputs, over the ground truth's
-_INVISIBLE = (1 / 255) ** 2  # a variance in [-1, 1] that nobody sees: half a level of 8 bits
-_WORSE, _MARGIN = 2.0, 0.05  # ℓ1 on [0, 1] above so many times the mean face's and so much
+_ALIKE = 0.02  # variance across inputs, relative to the ground truth's
+_INVISIBLE = (1 / 255) ** 2  # an invisible variance in [-1, 1]: half a level of 8 bits
+_WORSE, _MARGIN = 2.0, 0.05  # ℓ1 on [0, 1] above this multiple of the mean face's, plus a margin
 
 
 @flax.struct.dataclass
 class Watch:
-    """What health is judged by and what is restarted from: a variable of the phase's state.
+    """The record of each identity's health, and the parameters for a restart: a variable of the phase's state.
 
     Attributes:
-      mean_face: of the training examples, `(identities, height, width, 3)` in [-1, 1].
-      good: `generators` (EMA) and `discriminators` of each identity, when it was last found healthy.
-      good_step: when that was, `(identities,)`; 0 before the first evaluation.
-      learned: whether it has been better than the mean face since, `(identities,)`.
-      skipped: its updates left out since the last evaluation, for gradients not finite, `(identities,)`.
-      restarts: how often it was restarted, `(identities,)`.
-      evaluations: since the start, or the restart, of each, `(identities,)`.
-      evaluated: the step of the last.
+      mean_face: mean of the training examples, `(identities, height, width, 3)` in [-1, 1].
+      good: `generators` (EMA) and `discriminators` of each identity at its last healthy evaluation.
+      good_step: the step of this evaluation, `(identities,)`; 0 before the first evaluation.
+      learned: whether the generator has beaten the mean face since its start, `(identities,)`.
+      skipped: updates skipped for non-finite gradients since the last evaluation, `(identities,)`.
+      restarts: number of restarts, `(identities,)`.
+      evaluations: number of evaluations since the start or restart, `(identities,)`.
+      evaluated: the step of the last evaluation.
     """
 
     mean_face: Any
@@ -63,17 +63,18 @@ class Watch:
 
 
 def watch(image: Images, generators: Any, discriminators: Any) -> Watch:
-    """The watch over stacked networks that nobody has evaluated; `image` holds training examples."""
+    """The initial watch of stacked networks before any evaluation; `image` has training examples."""
     none = jnp.zeros(len(jax.tree.leaves(generators)[0]), jnp.int32)
     good = jax.tree.map(jnp.copy, {"generators": generators, "discriminators": discriminators})
     return Watch(image.mean(0), good, none, none > 0, none, none, none, jnp.int32(0))
 
 
 def measure(image: Images, generated: Images, mean_face: Float[Array, "identities height width 3"]) -> Metrics:
-    """Metrics `(identities,)` of generated images against the ground truth `image`.
+    """Measures generated images against the ground truth `image`; metrics `(identities,)`.
 
-    l1: mean absolute difference on [0, 1]. mean_face_l1: the mean face's. variance: across the batch, mean over
-    values; ground_truth_variance. saturation: share of values at an end of the range where the ground truth's are not.
+    l1: mean absolute difference on [0, 1]. mean_face_l1: the same of the mean face. variance, ground_truth_variance:
+    variance across the batch, mean over values. saturation: share of values at an end of the range where the ground
+    truth is not saturated.
     """
 
     def of_each(values: Images) -> PerIdentity:
@@ -93,15 +94,15 @@ def measure(image: Images, generated: Images, mean_face: Float[Array, "identitie
 
 
 def finite_updates(gradients: Any, total: PerIdentity) -> Bool[Array, " identities"]:
-    """Of which identities the loss `total` and the norm of these stacked gradients are finite."""
+    """Whether the loss `total` and the norm of these stacked gradients are finite, per identity."""
     squares = [jnp.sum(leaf.reshape(len(total), -1) ** 2, 1) for leaf in jax.tree.leaves(gradients)]
     return jnp.isfinite(total) & jnp.isfinite(sum(squares))
 
 
 def summarized(metrics: Mapping[str, Array], finite: Bool[Array, " networks"]) -> Metrics:
-    """A step's metrics `(identities,)` as means over the identities that were updated; scalars as they are.
+    """A step's metrics `(identities,)` as means over the updated identities; scalars are unchanged.
 
-    Adds `skipped`, how many were not. With none left the means are not a number.
+    Adds `skipped`, the number of identities without an update. If no identity was updated, the means are NaN.
     """
     means = {
         name: jnp.where(finite, value, 0).mean() / finite.mean() if jnp.ndim(value) else value
@@ -112,9 +113,9 @@ def summarized(metrics: Mapping[str, Array], finite: Bool[Array, " networks"]) -
 
 @jax.custom_vjp
 def finite_gradient(x: Float[Array, "batch identities n 2"]) -> Float[Array, "batch identities n 2"]:
-    """The identity function, whose gradient is 0 for an identity of whom it is not finite.
+    """The identity function; its gradient is 0 for every identity with a non-finite gradient.
 
-    It stands between what all identities share and each one's networks, so that one that diverged harms no other.
+    It stands between shared parameters and each identity's networks, so a diverged identity does not harm the others.
     """
     return x
 
@@ -131,26 +132,26 @@ finite_gradient.defvjp(_forward, _backward)
 
 
 def allowed(updates: Any, watched: Watch, finite: Bool[Array, " networks"]) -> Any:
-    """Stacked updates, slower for networks that were restarted, and 0 for those that are not `finite`."""
+    """Stacked updates, scaled down for restarted networks, and 0 for networks that are not `finite`."""
     slower = stacked.scaled(updates, jnp.where(watched.restarts > 0, _SLOWER, 1.0))
     return stacked.select(finite, slower, jax.tree.map(jnp.zeros_like, updates))
 
 
 class Verdict(NamedTuple):
-    """What an evaluation says of one identity's networks: a `verb` and why; both empty where they are well."""
+    """The verdict on one identity's networks: a `verb` and the reason; both are empty for healthy networks."""
 
     verb: str = ""
     why: str = ""
 
 
 def judged(metrics: Mapping[str, np.ndarray], watched: Watch, step: int, finite: np.ndarray) -> list[Verdict]:
-    """The verdict on each identity's networks, whether or not they have had the time to become better.
+    """The verdict on each identity's networks, without the grace period of new networks.
 
     Args:
       metrics: means of `measure` over the evaluation.
-      watched: as it was after the evaluation before.
-      step: of the evaluation.
-      finite: whether everything that belongs to an identity is finite, `(identities,)`.
+      watched: the watch after the previous evaluation.
+      step: step of the evaluation.
+      finite: whether all of an identity's arrays are finite, `(identities,)`.
     """
     variance = (metrics["variance"] + _INVISIBLE) / (metrics["ground_truth_variance"] + _INVISIBLE)
     skipped = 2 * watched.skipped > step - watched.evaluated
@@ -171,15 +172,15 @@ def recover(
     identities: Sequence[str],
     advice: str,
 ) -> tuple[TrainState, list[str]]:
-    """The state with dead and diverged identities restarted, and a line for each of them.
+    """Restarts dead and diverged identities; returns the state and one log line for each restart.
 
-    A generator that never was better than the mean face is given some evaluations' time, unless it can be of no use.
+    A generator that never beat the mean face has a grace period, unless it diverged or is saturated.
 
     Args:
-      state: the phase's, with arrays of the host: `params` and `optimizers` with `generators` and `discriminators`,
-        `ema` of the generators, and the variable `watch`.
+      state: the phase's state on the host: `params` and `optimizers` with `generators` and `discriminators`, `ema` of
+        the generators, and the variable `watch`.
       metrics: means of `measure` over the evaluation at this step.
-      optimizers: those of the generators and discriminators, made by `make_stacked`.
+      optimizers: optimizers of the generators and discriminators, from `make_stacked`.
       identities: their names.
       advice: what to do about an identity that dies again.
 

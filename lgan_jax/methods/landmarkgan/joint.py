@@ -1,4 +1,4 @@
-"""The joint phase of LandmarkGAN: converter, generators and discriminators together, coupled by Eq. 6."""
+"""The joint phase of LandmarkGAN: trains converter, generators and discriminators together, coupled by Eq. 6."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from lgan_jax.training.train_state import TrainState
 
 @dataclasses.dataclass(frozen=True)
 class Settings(generator.Settings):
-    """The joint phase: the generator phase's fields, and those of the converter that it trains along.
+    """Settings of the joint phase: the generator phase's fields, and the converter's.
 
     Attributes:
-      converter_optimizer: its fields.
-      converter_width: of the converter's hidden layers; an earlier converter phase's own counts where there is one.
-      converter_start: see `converter.Settings.start`; likewise.
-      converter_weights: of the converter's losses, Eq. 4 and 5; likewise.
+      converter_optimizer: settings of the converter's optimizer.
+      converter_width: width of the converter's hidden layers; an earlier converter phase's value has precedence.
+      converter_start: see `converter.Settings.start`; an earlier converter phase's value has precedence.
+      converter_weights: weights of the converter's losses, Eq. 4 and 5; an earlier phase's value has precedence.
     """
 
     converter_optimizer: optimizers.Settings = converter.Settings.optimizer
@@ -35,11 +35,11 @@ class Settings(generator.Settings):
 
 
 class JointPhase(generator.LandmarksPhase):
-    """The phase that minimises Eq. 1 as one.
+    """The phase that minimises Eq. 1 jointly.
 
-    Eq. 2 and 3 compare Θ_t(L_t) with I_t as before. Eq. 6's made face is Θ_t(Ψ_t(Φ(L_s))) with s ≠ t drawn in each
-    step, and so is feature matching's (Liu et al. compare unpaired faces): both reach Φ and Ψ_t. With one identity,
-    s = t.
+    Eq. 2 and 3 compare Θ_t(L_t) with I_t, as in the generator phase. The generated face of Eq. 6 and of feature
+    matching is Θ_t(Ψ_t(Φ(L_s))) with a random s ≠ t in each step (Liu et al. compare unpaired faces), so both losses
+    train Φ and Ψ_t. With one identity, s = t.
     """
 
     Settings = Settings
@@ -47,11 +47,11 @@ class JointPhase(generator.LandmarksPhase):
     section = "joint"
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
-        """As the generator phase; a finished "converter" phase in `earlier` is where the converter starts from."""
+        """See `LandmarksPhase`; a finished "converter" phase in `earlier` initialises the converter."""
         if settings.form != "landmarks":
             raise ValueError(
-                f"joint trains converter and generator together, which the form {settings.form!r} cannot: "
-                'set config.joint.form="landmarks", or take the phases detector and generator'
+                f"joint trains converter and generator together, which the form {settings.form!r} does not support: "
+                'set config.joint.form="landmarks", or use the phases detector and generator'
             )
         super().__init__(settings, faces, dtype, earlier)
         self._optimizers["converter"] = converter.make_optimizer(settings.converter_optimizer, settings.steps)
@@ -78,8 +78,8 @@ class JointPhase(generator.LandmarksPhase):
         inputs = [landmarks]
         if adversarial:
             inputs.append(self.converter.from_others(trained["converter"], landmarks, shift))
-        made = self._made(state, trained["generators"], health.finite_gradient(jnp.concatenate(inputs)))
-        reconstructed, transferred = jnp.split(made, [len(landmarks)])
+        generated = self._rendered(state, trained["generators"], health.finite_gradient(jnp.concatenate(inputs)))
+        reconstructed, transferred = jnp.split(generated, [len(landmarks)])
         metrics: dict[str, Array] = self._reconstruction(state, batch["image"], landmarks, reconstructed)
         if adversarial:
             metrics |= self._gan(state, batch["image"], transferred)

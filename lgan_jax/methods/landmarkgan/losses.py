@@ -1,8 +1,8 @@
 """The losses of LandmarkGAN, Eq. 2 to 6 of Sun et al., in the paper's symbols.
 
-L: landmarks, `(batch, N, 2)` in [0, 1]. I: a picture in [-1, 1]. Φ, Ψ_t: the converter's encoder and decoders. Θ_t: the
+L: landmarks, `(batch, N, 2)` in [0, 1]. I: an image in [-1, 1]. Φ, Ψ_t: the converter's encoder and decoders. Θ_t: the
 generator. Ω: the detector. Expectations are means over the batch. `weights` `(N,)` weight the landmarks: the published
-code counts the points inside the face more than the outline (`point_weights`).
+code weights the points inside the face more than the outline (`point_weights`).
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ Weights = Float[Array, " n"]
 
 
 def point_weights(scheme: Scheme, inner: float) -> Float[Array, " n"]:
-    """One weight a landmark: `inner` for the points inside the face, 1 for its outline."""
+    """One weight per landmark: `inner` for the points inside the face, 1 for the outline."""
     weights = np.ones(scheme.count, np.float32)
     weights[scheme.inner] = inner
     return jnp.asarray(weights)
 
 
-def l2i(image: Image, made: Image, weights: Float[Array, "*batch height width 1"] | None = None) -> Scalar:
-    """Eq. 2: ‖I_t − Θ_t(L_t)‖₁, as the mean over pixels and colours of differences in [0, 1], times `weights`.
+def l2i(image: Image, generated: Image, weights: Float[Array, "*batch height width 1"] | None = None) -> Scalar:
+    """Eq. 2: ‖I_t − Θ_t(L_t)‖₁, as the mean over pixels and colors of differences in [0, 1], times `weights`.
 
-    The paper writes a sum; the published code averages, on the scale of the generator's sigmoid. Neither has weights.
+    The paper has a sum; the published code takes a mean, in the range of the sigmoid. Neither has weights.
     """
-    return l1(image, made, None if weights is None else jnp.broadcast_to(weights, image.shape)) / 2
+    return l1(image, generated, None if weights is None else jnp.broadcast_to(weights, image.shape)) / 2
 
 
 def i2l(maps: Heatmaps, landmarks: Landmarks, weights: Weights, sigma: float) -> Scalar:
-    """Eq. 3: ‖L_t − Ω(Θ_t(L_t))‖₂, `maps` being Ω's of the made picture, with DSNT's regulariser.
+    """Eq. 3: ‖L_t − Ω(Θ_t(L_t))‖₂, with DSNT's regulariser; `maps` are Ω's heatmaps of the generated image.
 
-    As the published code has it: each landmark's distance in DSNT's frame (the picture is 2 wide) plus the
-    Jensen–Shannon divergence from a Gaussian of `sigma` heatmap pixels, weighted, averaged over landmarks.
+    As in the published code: each landmark's distance in DSNT's coordinates (the image is 2 wide) plus the
+    Jensen–Shannon divergence from a Gaussian of `sigma` heatmap pixels, as a weighted mean over landmarks.
     """
     target = dsnt.from_landmarks(landmarks)
     distance = dsnt.euclidean_loss(dsnt.dsnt(maps), target)
@@ -59,8 +59,8 @@ def l2l(landmarks: Landmarks, reconstructed: Landmarks, weights: Weights) -> Sca
 def l2l_norm(landmarks: Landmarks, latent: Landmarks, weights: Weights, origin: float = 0.0) -> Scalar:
     """Eq. 4, second term: ‖L′_t − Φ(L_t)‖₂ with L′ = L / ‖L‖₂ over all of a face's coordinates; summed like the first.
 
-    L′ is not detached: where L is itself a network's output, gradients reach it through both sides. `origin` is
-    subtracted from every coordinate of L first: where 0 lies in the frame of the network's landmarks.
+    L′ is not detached: if L is itself a network's output, it gets gradients through both sides. `origin` is
+    subtracted from every coordinate of L first; it is the origin of the network's landmark coordinates.
     """
     landmarks = landmarks - origin
     unit = landmarks / safe_norm(landmarks, (-2, -1), keepdims=True)
@@ -68,18 +68,18 @@ def l2l_norm(landmarks: Landmarks, latent: Landmarks, weights: Weights, origin: 
 
 
 def x_l2l(landmarks: Landmarks, returned: Landmarks, weights: Weights) -> Scalar:
-    """Eq. 5: ‖L_t − Ψ_t(Φ(Ψ_s(Φ(L_t))))‖₂ for s ≠ t, `returned` being what came back; as the first term of Eq. 4."""
+    """Eq. 5: ‖L_t − Ψ_t(Φ(Ψ_s(Φ(L_t))))‖₂ for s ≠ t, as the first term of Eq. 4; `returned` is the cycle's result."""
     return l2l(landmarks, returned, weights)
 
 
-def l2i_gan_discriminator(kind: str, real: Logits, made: Logits) -> Scalar:
+def l2i_gan_discriminator(kind: str, real: Logits, generated: Logits) -> Scalar:
     """Eq. 6 for D_t, which minimises it: "minimax" is its negative, "hinge" (the published code) the hinge loss."""
-    return ADVERSARIAL[kind].discriminator(real, made)
+    return ADVERSARIAL[kind].discriminator(real, generated)
 
 
-def l2i_gan_generator(kind: str, made: Logits) -> Scalar:
+def l2i_gan_generator(kind: str, generated: Logits) -> Scalar:
     """Eq. 6 for Θ_t: "minimax" its second term, "hinge" (the published code) −E[D_t], or "non_saturating"."""
-    return ADVERSARIAL[kind].generator(made)
+    return ADVERSARIAL[kind].generator(generated)
 
 
 def _along(weights: Weights, per_landmark: Float[Array, "*batch n"]) -> Float[Array, " ..."]:

@@ -1,4 +1,4 @@
-"""A trained LandmarkGAN to work with: landmarks in, landmarks or faces out."""
+"""The LandmarkGAN model for inference: converts landmarks between identities and renders faces from them."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ Target = str | int | np.integer | Sequence[str | int | np.integer] | np.ndarray
 
 
 class LandmarkGAN:
-    """Converts landmarks between people, makes faces from them, and finds them in faces.
+    """Converts landmarks between identities, renders faces from landmarks, and detects landmarks in faces.
 
-    Every method takes any number of leading axes, works through them in chunks of a fixed size (so that only two
-    shapes are ever compiled), and returns a numpy array. A target is a name of `info.identities`, an index into it, or
-    a sequence of either, one for each landmark set (for landmarks `(..., N, 2)`, of shape `(...)` once counted off).
+    Every method takes any number of leading axes, processes them in chunks of a fixed size (so only two shapes are
+    compiled), and returns a numpy array. A target is a name of `info.identities`, an index into it, or a sequence of
+    names or indices, one for each landmark set in row-major order.
 
     Attributes:
-      info: the scheme and size of what it was trained on, and the people it knows.
-      constraint: standard deviations of the target's training frames within which converted landmarks are held; 0 for
-        none.
+      info: landmark scheme, image size and identities of the model.
+      constraint: converted landmarks are clamped to this many standard deviations of the target's training frames; 0
+        disables the constraint.
     """
 
     def __init__(self, info: FaceInfo, phase: LandmarksPhase, state: TrainState) -> None:
-        """From the phase that trained the generators ("generator" or "joint") and its last state."""
+        """Builds the model from the phase that trained the generators ("generator" or "joint") and its final state."""
         self.info, self._phase = info, phase
         self._state = state.for_use("converter").replace(variables={})
         self.constraint = phase.settings.constraint
@@ -48,36 +48,36 @@ class LandmarkGAN:
     def convert(
         self, landmarks: ArrayLike, target: Target, constrain: bool = True
     ) -> Float32[np.ndarray, "*batch n 2"]:
-        """Landmarks `(..., N, 2)` in [0, 1] of anybody, as `target` would have them: Ψ_t(Φ(L)), or in closed form.
+        """Converts any person's landmarks `(..., N, 2)` in [0, 1] to `target`: Ψ_t(Φ(L)), or in closed form.
 
-        They are held where the target's training frames have been (see `constraint`) unless `constrain` is off.
+        With `constrain` they are clamped to the range of the target's training frames (see `constraint`).
 
         Raises:
-          ValueError: for landmarks of another shape than the scheme's or in pixels, or a target that is not known.
+          ValueError: landmarks do not have the scheme's shape or are in pixels, or the target is unknown.
         """
         return self._for_targets(self._conversions[bool(constrain)], self._checked_landmarks(landmarks), target)
 
     def clamped(self, landmarks: ArrayLike, target: Target) -> Float32[np.ndarray, "*batch"]:
-        """How much of anybody's landmarks, converted to `target`, the constraint takes away: a share in [0, 1].
+        """The share in [0, 1] of the converted landmarks' offset from the mean face that the constraint removes.
 
-        It is 0 where they lie within the target's training frames, or the run has no constraint. See
+        It is 0 within the range of the target's training frames, and for a run without a constraint. See
         `shape_model.clamped`.
 
         Raises:
-          ValueError: for landmarks of another shape than the scheme's, or a target that is not known.
+          ValueError: landmarks do not have the scheme's shape, or the target is unknown.
         """
         return self._for_targets(self._clamped, self._checked_landmarks(landmarks), target)
 
     def synthesize(
         self, landmarks: ArrayLike, target: Target, convert: bool = True, constrain: bool = True
     ) -> Float32[np.ndarray, "*batch size size 3"]:
-        """Faces of `target`, RGB in [-1, 1], with the expression and pose of landmarks `(..., N, 2)` in [0, 1].
+        """Renders faces of `target`, RGB in [-1, 1], with the expression and pose of landmarks `(..., N, 2)` in [0, 1].
 
-        `convert` says to bring the landmarks to the target's face first, as the function of that name does with
-        `constrain`; without it they are taken as they are.
+        With `convert`, the landmarks are converted to the target first by the method `convert`, which takes
+        `constrain`; without it they are used unchanged.
 
         Raises:
-          ValueError: for landmarks of another shape than the scheme's or in pixels, or a target that is not known.
+          ValueError: landmarks do not have the scheme's shape or are in pixels, or the target is unknown.
         """
         landmarks = self._checked_landmarks(landmarks, checks.REACH if convert else checks.FAR)
         if convert:
@@ -85,23 +85,23 @@ class LandmarkGAN:
         return self._for_targets(self._synthesize, landmarks, target)
 
     def with_person(self, name: str, images: ArrayLike, landmarks: ArrayLike) -> LandmarkGAN:
-        """A model that knows one more person, the last target, from some frames; nothing is trained.
+        """Adds one identity, the last target, from some reference frames, without training; returns a new model.
 
         Args:
-          name: of the person; none of `info.identities`.
-          images: frames `(k, size, size, 3)`, RGB in [-1, 1], at least two, framed as the run's training frames are.
-          landmarks: of the frames, `(k, N, 2)` in [0, 1].
+          name: name of the person, not in `info.identities`.
+          images: frames `(k, size, size, 3)`, RGB in [-1, 1], at least two, cropped like the training frames.
+          landmarks: landmarks of the frames, `(k, N, 2)` in [0, 1].
 
         Raises:
-          ValueError: for a name that is taken, frames of another shape, fewer than two, or a run whose generator has
-            the form "landmarks", which makes only the people that it was trained on.
+          ValueError: the name is taken, the frames have another shape or are fewer than two, or the run's generator has
+            the form "landmarks", which renders its training identities only.
         """
         self.check_takes_people()
         size = self.info.size
         images = checks.images(images, None, size, size, 3, what="frames")
         landmarks = self._checked_landmarks(landmarks)
         if name in self.info.identities:
-            raise ValueError(f"there is a {name!r} in this run already: give the new person another name")
+            raise ValueError(f"this run already has an identity {name!r}: give the new person another name")
         if len(images) != len(landmarks) or landmarks.ndim != 3 or len(landmarks) < 2:
             raise ValueError(
                 f"frames have the shape {images.shape} and landmarks {landmarks.shape}; expected "
@@ -113,7 +113,7 @@ class LandmarkGAN:
         return other
 
     def without_people(self) -> LandmarkGAN:
-        """A model that knows nobody, until `with_person` adds somebody. Raises `ValueError` as that does."""
+        """A model without identities; add some by `with_person`. Raises `ValueError` as `with_person` does."""
         self.check_takes_people()
         other = copy.copy(self)
         other.info = dataclasses.replace(self.info, identities=())
@@ -121,31 +121,31 @@ class LandmarkGAN:
         return other
 
     def check_takes_people(self) -> None:
-        """Raises `ValueError`, one line, for a run whose people are fixed: `with_person` would refuse any frames."""
+        """Raises `ValueError` (one line) if the run's identities are fixed, so `with_person` would always fail."""
         if not isinstance(self._phase, ReferencePhase):
             raise ValueError(
-                "this run's generator makes only the people it was trained on: train one with "
+                "this run's generator renders its training identities only: train one with "
                 "--config.generator.form=reference (as configs/celebv.py:cpu and :quick do) to add a person"
             )
         self._phase.check_closed_form()
 
     @property
     def in_closed_form(self) -> bool:
-        """Whether landmarks are converted by statistics of shape, as `with_driver` needs, not by a trained network."""
+        """Whether a statistical shape model converts landmarks, as `with_driver` needs, not a trained network."""
         return self._phase.converter is None
 
     def with_driver(self, landmarks: ArrayLike) -> LandmarkGAN:
-        """A model for the landmarks of one driver, known or not, of whom some frames `(k, N, 2)` are given.
+        """Adapts the conversion to one driving person, known or not, from landmarks `(k, N, 2)` of some frames.
 
-        Its conversions tell the driver's shape from pose and expression by all of these frames, not by each alone; see
-        `shape_model.with_driver`.
+        Its conversions separate the driver's face shape from pose and expression by all of these frames, not by each
+        frame alone; see `shape_model.with_driver`.
 
         Raises:
-          ValueError: for landmarks of another shape, or a run with a trained converter.
+          ValueError: landmarks have another shape, or the run has a trained converter.
         """
         landmarks = self._checked_landmarks(landmarks)
         if not self.in_closed_form:
-            raise ValueError("this run converts landmarks by a trained network, which takes each frame alone")
+            raise ValueError("this run converts landmarks by a trained network, which treats frames independently")
         if landmarks.ndim != 3 or not len(landmarks):
             raise ValueError(f"a driver's landmarks have the shape {landmarks.shape}; expected (k, N, 2), k at least 1")
         other = copy.copy(self)
@@ -155,31 +155,31 @@ class LandmarkGAN:
         return other
 
     def detect(self, images: ArrayLike) -> Float32[np.ndarray, "*batch n 2"]:
-        """Landmarks in [0, 1] of faces `(..., size, size, 3)` in [-1, 1], by the detector that training used.
+        """Detects landmarks in [0, 1] in faces `(..., size, size, 3)` in [-1, 1], by the run's own detector.
 
         Raises:
-          ValueError: for images of another size, or outside [-1, 1].
+          ValueError: images have another size, or values outside [-1, 1].
         """
         return detect_in_chunks(lambda chunk: self._detect(self._state, chunk), images, self.info)
 
     def _for_targets(self, apply: Callable, landmarks: np.ndarray, target: Target) -> np.ndarray:
-        """`apply(state, landmarks, target)` to each landmark set for its target, together for those that share one."""
+        """Applies `apply(state, landmarks, target)` to each landmark set, batched by target."""
         leading, count = landmarks.shape[:-2], self.info.scheme.count
         flat = landmarks.reshape(-1, count, 2)
         targets = self._indices(target, len(flat))
         shape = jax.eval_shape(apply, self._state, jax.ShapeDtypeStruct((1, count, 2), jnp.float32), jnp.int32(0)).shape
-        made = np.empty((len(flat), *shape[1:]), np.float32)
+        outputs = np.empty((len(flat), *shape[1:]), np.float32)
         for index in np.unique(targets):
-            those = targets == index
-            made[those] = in_chunks(lambda chunk, index=index: apply(self._state, chunk, jnp.int32(index)), flat[those])
-        return made.reshape(*leading, *shape[1:])
+            mask = targets == index
+            outputs[mask] = in_chunks(lambda chunk, i=index: apply(self._state, chunk, jnp.int32(i)), flat[mask])
+        return outputs.reshape(*leading, *shape[1:])
 
     def _checked_landmarks(self, landmarks: ArrayLike, reach: float = checks.REACH) -> np.ndarray:
         scheme = self.info.scheme
         return checks.landmarks(landmarks, scheme.count, 2, scheme=scheme.name, leading=True, reach=reach)
 
     def _indices(self, target: Target, count: int) -> np.ndarray:
-        """One index `(count,)` for each landmark set."""
+        """The target's index for each landmark set, `(count,)`."""
         if isinstance(target, str | int | np.integer):
             return np.full(count, self._index(target))
         targets = np.array([self._index(one) for one in target], np.int64)
@@ -190,9 +190,9 @@ class LandmarkGAN:
     def _index(self, target: Any) -> int:
         names = self.info.identities
         if not names:
-            raise ValueError("this run knows nobody, as its frames were stripped: add a person by `with_person`")
+            raise ValueError("this run has no identities, as its frames were stripped: add a person by `with_person`")
         if isinstance(target, str) and target in names:
             return names.index(target)
         if isinstance(target, int | np.integer) and 0 <= target < len(names):
             return int(target)
-        raise ValueError(f"there is no target {target!r}; the targets are {', '.join(names)} (0 … {len(names) - 1})")
+        raise ValueError(f"unknown target {target!r}; the targets are {', '.join(names)} (0 … {len(names) - 1})")

@@ -1,6 +1,6 @@
-"""The networks of LandmarkGAN: Φ and Ψ_t, which convert landmarks, and Θ_t, which turns them into a face.
+"""The networks of LandmarkGAN: Φ and Ψ_t convert landmarks, and Θ_t renders a face from them.
 
-`ReferenceRefiner` is a variant of Θ that the paper does not have: one network for all identities that looks at frames.
+`ReferenceRefiner` is a variant of Θ that is not in the paper: one network for all identities that takes frames.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from lgan_jax.nn.upscale import UpscaleBlock
 from lgan_jax.ops.heatmaps import group_heatmaps
 from lgan_jax.ops.warp import warp
 
-SLOPE = 0.1  # of LeakyReLU where x < 0
-MOST_FLOW = 0.05  # of a residual flow, in image widths
-SIZES = (32, 64, 128, 256)  # of the pictures that a generator can make, in pixels
+SLOPE = 0.1  # negative slope of LeakyReLU
+MAX_FLOW = 0.05  # largest component of a residual flow, in image widths
+SIZES = (32, 64, 128, 256)  # supported image sizes, in pixels
 _CHANNELS = (512, 256, 128, 128, 128, 64)  # after each upscale block, at 8, 16 … 256 pixels
 
 
 class LandmarkMLP(nn.Module):
-    """Landmarks to landmarks through five fully connected layers: the encoder Φ, and a decoder Ψ_t.
+    """Fully connected network of five layers from landmarks to landmarks: the encoder Φ, and a decoder Ψ_t.
 
     2N → width → width → width → width → 2N with LeakyReLU(0.1) between, so the latent has the landmarks' shape, as the
-    second term of Eq. 4 needs. Computes in float32 unless given another dtype; returns float32.
+    second term of Eq. 4 requires. Computes in float32 by default; returns float32.
     """
 
     width: int = 512
@@ -46,16 +46,16 @@ class LandmarkMLP(nn.Module):
 
 
 class LandmarkToFace(nn.Module):
-    """Θ_t, the TL2F generator: landmarks in [0, 1] to a picture `(batch, size, size, 3)` in [-1, 1].
+    """Θ_t, the TL2F generator: renders landmarks in [0, 1] as an image `(batch, size, size, 3)` in [-1, 1].
 
     2N → 1024, LeakyReLU(0.1) → 16384 → 4×4×1024 (row, column, channel) → upscale blocks to 512, 256, 128, 128, 128, 64
-    channels, each but the first followed by a plain 3×3 convolution → 5×5 convolution to 3 → sigmoid s → 2s − 1. A
-    picture smaller than 256 pixels needs fewer blocks.
+    channels, each but the first followed by a plain 3×3 convolution → 5×5 convolution to 3 → sigmoid s → 2s − 1.
+    Images smaller than 256 pixels have fewer blocks.
 
     Attributes:
-      size: the picture's side, one of `SIZES`.
-      width: factor on all these channels.
-      dtype: what to compute in; the last convolution is float32.
+      size: image size in pixels, one of `SIZES`.
+      width: factor on all channels above.
+      dtype: dtype of computations; the last convolution is float32.
     """
 
     size: int
@@ -81,18 +81,18 @@ class LandmarkToFace(nn.Module):
 
 
 class ReferenceRefiner(nn.Module):
-    """Refines a person's warped reference frames: residual flow, texture and masks, by a U-Net that knows no identity.
+    """U-Net, shared by all identities, that refines warped reference frames by a residual flow, a texture and masks.
 
-    In come the smooth and the sharp blend of the frames (see `references.blend`) and the wanted landmarks, one heatmap
-    a group. Out come, in this order: a mask S that mixes the two blends, a residual flow f that warps the mixture, a
-    texture T in tanh space, and a mask A: the image is (1 − A)·M + A·tanh(T + atanh M) with the moved mixture
-    M = warp(S·sharp + (1 − S)·smooth, f).
-    The head starts at zero, so that training begins with the blends' mean.
+    Inputs are the smooth and the sharp blend of the frames (see `references.blend`) and the target landmarks, as one
+    heatmap per group. The network predicts a mask S that mixes the two blends, a residual flow f that warps the
+    mixture, a texture T in tanh space, and a mask A. The image is (1 − A)·M + A·tanh(T + atanh M) with the warped
+    mixture M = warp(S·sharp + (1 − S)·smooth, f).
+    The head is initialised with zeros, so training begins with the blends' mean.
 
     Attributes:
-      scheme: of the landmarks.
-      width: channels at half the image's size; 2 and 4 times that below.
-      dtype: what to compute in; flow, masks and the result are float32.
+      scheme: landmark scheme.
+      width: channels at half the image's size; 2 and 4 times as many at lower resolutions.
+      dtype: dtype of computations; flow, masks and the result are float32.
     """
 
     scheme: Scheme
@@ -125,16 +125,16 @@ class ReferenceRefiner(nn.Module):
         quarter = active(conv(2 * self.width, "quarter")(quarter))
         eighth = active(conv(4 * self.width, "eighth_down", 2)(quarter))
         shape = nn.Dense(4 * self.width, dtype=self.dtype, name="shape")
-        told = shape(2 * landmarks.reshape(len(landmarks), -1) - 1)[:, None, None]
+        condition = shape(2 * landmarks.reshape(len(landmarks), -1) - 1)[:, None, None]
         for i in range(2):
-            residual = active(conv(4 * self.width, f"eighth_{i}_0")(active(eighth + told)))
+            residual = active(conv(4 * self.width, f"eighth_{i}_0")(active(eighth + condition)))
             eighth = eighth + conv(4 * self.width, f"eighth_{i}_1")(residual)
         x = up(up(eighth, quarter, 2 * self.width, "quarter_out"), half, self.width, "half_out")
         head = Conv(2 + 4 * 5, dtype=jnp.float32, name="head")(x)
-        flow = jax.image.resize(MOST_FLOW * jnp.tanh(head[..., :2]), (*smooth.shape[:3], 2), "linear")
+        flow = jax.image.resize(MAX_FLOW * jnp.tanh(head[..., :2]), (*smooth.shape[:3], 2), "linear")
         full = dm_pix.depth_to_space(head[..., 2:], 2)
         mix = nn.sigmoid(full[..., :1])
-        moved = warp(mix * sharp + (1 - mix) * smooth, flow)
-        texture = jnp.tanh(full[..., 1:4] + jnp.arctanh(0.98 * moved))
+        warped = warp(mix * sharp + (1 - mix) * smooth, flow)
+        texture = jnp.tanh(full[..., 1:4] + jnp.arctanh(0.98 * warped))
         mask = nn.sigmoid(full[..., 4:])
-        return (1 - mask) * moved + mask * texture
+        return (1 - mask) * warped + mask * texture

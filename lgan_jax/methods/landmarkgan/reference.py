@@ -1,9 +1,9 @@
-"""The generator phase in the form "reference": one network for all identities that refines their own warped frames.
+"""The generator phase in the form "reference": one network for all identities that refines warped reference frames.
 
-Ours; in the paper each identity has a network that paints from landmarks alone (Eq. 2, 3 and 6 are its losses, and
-these). A few frames of each identity are kept in the state. They are warped to the wanted landmarks and blended
-(`references`), and a network that knows no identity refines the blends (`networks.ReferenceRefiner`): so it works for
-people whom it was not trained on, given some frames.
+This form is not in the paper, where each identity has a network that renders from landmarks alone; the losses are the
+same (Eq. 2, 3 and 6). The state stores a few frames of each identity. They are warped to the target landmarks and
+blended (`references`), and a network shared by all identities refines the blends (`networks.ReferenceRefiner`). So it
+generalizes to unseen persons, given some frames.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from lgan_jax.nn.patch_discriminator import PatchDiscriminator
 from lgan_jax.ops import dsnt
 from lgan_jax.training.train_state import TrainState
 
-_FEWEST = 0.1  # share of the reference frames that a training example is given at least
-_GAIN, _BRIGHTNESS = 0.1, 0.05  # standard deviations of the colors' augmentation, images in [-1, 1]
-_WIDTH = 64  # channels of the refiner at half the image's size where `settings.width` is 1
+_FEWEST = 0.1  # smallest expected share of the reference frames in a training example
+_GAIN, _BRIGHTNESS = 0.1, 0.05  # standard deviations of the color augmentation, images in [-1, 1]
+_WIDTH = 64  # channels of the refiner at half the image's size for `settings.width` 1
 
 
 class ReferencePhase(LandmarksPhase):
-    """The phase that trains the refiner, and one discriminator for all identities, with the detector frozen.
+    """The phase that trains the refiner and one discriminator, shared by all identities, with the detector frozen.
 
-    Each step generates every identity t twice. From the landmarks of another identity s, converted to t: these faces
-    have Eq. 3 and are what Eq. 6's discriminator sees, as in the joint phase. And from its own landmarks L, or (for
-    half of the examples) from what is left of L after the way to another identity and back, Ω's error included: these
-    have Eq. 2 and 3 against the frame itself, so that the network learns to make good what conversion and detection
-    lose. Reference frames are a random subset each time, without the frame itself: near ones and far ones. Faces and
-    frames are mirrored and recolored together.
+    Each step generates every identity t twice. First, from the landmarks of another identity s, converted to t: these
+    faces have the loss of Eq. 3 and are the inputs of Eq. 6's discriminator, as in the joint phase. Second, from its
+    own landmarks L or, for half of the examples, from L after a cycle through another identity, with Ω's error. These
+    faces have the losses of Eq. 2 and 3 against the frame itself, so the network learns to correct errors of
+    conversion and detection. The reference frames are a random subset in each step, without the frame itself. Faces
+    and frames have the same random mirroring and color augmentation.
     """
 
     def _build(self, settings: Settings, faces: FaceInfo, dtype: Any) -> None:
@@ -49,7 +49,7 @@ class ReferencePhase(LandmarksPhase):
         self._discriminator = PatchDiscriminator(settings.discriminator_width, dtype)
 
     def init(self, key: jax.Array, batch: Batch) -> TrainState:
-        """See `Phase`. Reference frames and statistics are those of `batch`, some frames of each identity."""
+        """See `Phase`. Takes reference frames and statistics from `batch`, which has some frames of each identity."""
         keys = jax.random.split(key)
         image, landmarks = jnp.asarray(batch["image"]), jnp.asarray(batch["landmarks"])
         blank = jnp.zeros((1, *image.shape[2:]))
@@ -87,7 +87,7 @@ class ReferencePhase(LandmarksPhase):
     def unconstrained(
         self, state: TrainState, landmarks: Float[Array, "batch n 2"], target: Any
     ) -> Float[Array, "batch n 2"]:
-        """Anybody's landmarks as the identity of index `target` would have them, wherever they lie."""
+        """Converts any person's landmarks to the identity of index `target`, without the constraint."""
         if self.converter is None:
             return shape_model.convert(state.frozen["shape"], landmarks, target)
         return super().unconstrained(state, landmarks, target)
@@ -95,16 +95,16 @@ class ReferencePhase(LandmarksPhase):
     def synthesize(
         self, state: TrainState, landmarks: Float[Array, "batch n 2"], target: Any
     ) -> Float[Array, "batch size size 3"]:
-        """Faces in [-1, 1] of the identity of index `target`, from landmarks converted to it."""
+        """Renders faces in [-1, 1] of the identity of index `target` from landmarks converted to it."""
         person = jnp.full((len(landmarks),), target)
         return self._refined(state.ema["generators"], self._blend(state, landmarks, person), landmarks)
 
     def with_person(
         self, state: TrainState, image: Float[Array, "frames size size 3"], landmarks: Float[Array, "frames n 2"]
     ) -> TrainState:
-        """The state with one more person, the last, of whom these frames are known; nothing is trained.
+        """Adds one identity, the last, with these reference frames, without training; returns the new state.
 
-        The frames' anchors are their landmarks: the detector was not trained on this person, and may be far off.
+        The frames' anchors are their landmarks, as the detector was not trained on this person and may be inaccurate.
 
         Landmarks are converted to this person in closed form. Raises `ValueError` for a run with a trained converter.
         """
@@ -116,30 +116,30 @@ class ReferencePhase(LandmarksPhase):
         return _with_frozen(state, references=known, shape=shape_model.with_person(shape, landmarks))
 
     def check_closed_form(self) -> None:
-        """Raises `ValueError` for a run with a trained converter: nobody can be added to it, nobody taken from it."""
+        """Raises `ValueError` for a run with a trained converter: its set of identities is fixed."""
         if self.converter is not None:
-            raise ValueError("this run converts landmarks by a trained network, which knows no further person")
+            raise ValueError("this run converts landmarks by a trained network, which has a fixed set of identities")
 
     def without_people(self, state: TrainState, blank: int = 0) -> TrainState:
-        """The state without anybody's frames, mean face and statistics; what is common to all stays as it was.
+        """Removes all identities' frames, mean faces and statistics from the state; shared parts are unchanged.
 
-        In their place are so many blank people, of whom everything is 0: checkpoints hold no empty arrays.
+        `blank` identities with zeros replace them, because checkpoints cannot store empty arrays.
 
         Raises `ValueError` for a run with a trained converter.
         """
         self.check_closed_form()
 
-        def nobody(tree: Any) -> Any:
+        def blanks(tree: Any) -> Any:
             return jax.tree.map(lambda x: jnp.zeros((blank, *x.shape[1:]), x.dtype), tree)
 
         shape = state.frozen["shape"]
-        own = {name: nobody(getattr(shape, name)) for name in shape_model.OF_PEOPLE}
+        own = {name: blanks(getattr(shape, name)) for name in shape_model.OF_PEOPLE}
         if watch := state.variables.get("watch"):
-            state = state.with_variables(watch=watch.replace(mean_face=nobody(watch.mean_face)))
-        return _with_frozen(state, references=nobody(state.frozen["references"]), shape=shape.replace(**own))
+            state = state.with_variables(watch=watch.replace(mean_face=blanks(watch.mean_face)))
+        return _with_frozen(state, references=blanks(state.frozen["references"]), shape=shape.replace(**own))
 
     def _make_converter(self, earlier: Mapping[str, Finished]) -> tuple[ConverterPhase | None, Any]:
-        """The converter where the config has that phase; otherwise landmarks are converted in closed form."""
+        """The converter if the config has this phase; otherwise None, and landmarks are converted in closed form."""
         return super()._make_converter(earlier) if "converter" in earlier else (None, None)
 
     def _generator_loss(
@@ -155,8 +155,8 @@ class ReferencePhase(LandmarksPhase):
         returned = self._each(state, jnp.roll(found, -shift, 1))
         detour = jax.vmap(jax.random.bernoulli)(self._keys(keys[1], own))
         given = jnp.where(detour.reshape(*own.shape[:2], 1, 1), returned, own)
-        made, image, own = self._generated(params, state, given, own, keys[2], image)
-        metrics = self._reconstruction(state, image, own, made)
+        generated, image, own = self._generated(params, state, given, own, keys[2], image)
+        metrics = self._reconstruction(state, image, own, generated)
         metrics["i2l"] = (metrics["i2l"] + self._i2l(maps, driving)) / 2
         if adversarial:
             metrics |= self._gan(state, batch["image"], driven)
@@ -172,27 +172,28 @@ class ReferencePhase(LandmarksPhase):
         key: jax.Array,
         image: Images | None = None,
     ) -> tuple[Images, Images | None, Landmarks]:
-        """Training faces from `landmarks` by a random subset of frames without the one of landmarks `own`.
+        """Training faces from `landmarks` and a random subset of the reference frames, without the frame itself.
 
-        With `image`, the frame itself, all are augmented alike; the result is the generated faces, the frame and `own`.
+        `own` are the frame's landmarks. With `image`, the frame itself, all inputs have the same augmentation. Returns
+        the generated faces, the frame and `own`.
         """
         lead = landmarks.shape[:2]
         keys, landmarks, own = self._keys(key, own), _flat(landmarks), _flat(own)
         person = jnp.tile(jnp.arange(lead[1]), lead[0])
         known = state.frozen["references"].landmarks[person]
-        kept = jax.vmap(lambda each: _subset(each, known.shape[1]))(folded(keys, 0))
+        drawn = jax.vmap(lambda each: _subset(each, known.shape[1]))(folded(keys, 0))
         other = jnp.any(known != own[:, None], (-2, -1))
-        allowed = jnp.where((kept & other).any(1, keepdims=True), kept & other, other)
+        allowed = jnp.where((drawn & other).any(1, keepdims=True), drawn & other, other)
         blend = self._blend(state, landmarks, person, allowed)
         if image is not None:
             stacked = jnp.stack([_flat(image), *blend], 1)
             stacked, landmarks, own = jax.vmap(self._augmented)(folded(keys, 1), stacked, landmarks, own)
             image, blend = stacked[:, 0].reshape(image.shape), Blended(stacked[:, 1], stacked[:, 2])
-        made = self._refined(params, blend, landmarks)
-        return made.reshape(*lead, *made.shape[1:]), image, own.reshape(*lead, *own.shape[1:])
+        generated = self._refined(params, blend, landmarks)
+        return generated.reshape(*lead, *generated.shape[1:]), image, own.reshape(*lead, *own.shape[1:])
 
     def _augmented(self, key: jax.Array, images: Array, landmarks: Array, own: Array) -> tuple[Array, Array, Array]:
-        """Images `(k, H, W, 3)` of one example and its landmarks, mirrored or not, with another color."""
+        """Random mirroring and color augmentation of images `(k, H, W, 3)` of one example and its landmarks."""
         keys = jax.random.split(key, 3)
         flip = jax.random.bernoulli(keys[0])
         images = jnp.where(flip, images[:, :, ::-1], images)
@@ -201,13 +202,13 @@ class ReferencePhase(LandmarksPhase):
         shift = _BRIGHTNESS * jax.random.normal(keys[2], (1, 1, 1, 1))
         return jnp.clip((images + 1) * gain - 1 + shift, -1, 1), landmarks, own
 
-    def _made(self, state: TrainState, generators: Any, landmarks: Landmarks) -> Images:
+    def _rendered(self, state: TrainState, generators: Any, landmarks: Landmarks) -> Images:
         person = jnp.tile(jnp.arange(landmarks.shape[1]), landmarks.shape[0])
         flat = _flat(landmarks)
-        made = self._refined(generators, self._blend(state, flat, person), flat)
-        return made.reshape(*landmarks.shape[:2], *made.shape[1:])
+        generated = self._refined(generators, self._blend(state, flat, person), flat)
+        return generated.reshape(*landmarks.shape[:2], *generated.shape[1:])
 
-    def _judged(self, discriminators: Any, image: Images) -> tuple[Array, Array]:
+    def _discriminator_outputs(self, discriminators: Any, image: Images) -> tuple[Array, Array]:
         logits, features = self._discriminator.apply({"params": discriminators}, _flat(image))
         return tuple(x.reshape(*image.shape[:2], *x.shape[1:]) for x in (logits, features))
 
@@ -220,19 +221,19 @@ class ReferencePhase(LandmarksPhase):
         return self._generator.apply({"params": params}, blend.smooth, blend.sharp, landmarks)
 
     def _each(self, state: TrainState, landmarks: Landmarks) -> Landmarks:
-        """Landmarks in the place of each identity, converted to it."""
+        """Converts the landmarks at each identity's index to this identity."""
         converted = [self.unconstrained(state, landmarks[:, i], i) for i in range(landmarks.shape[1])]
         return jnp.stack(converted, 1)
 
     def _keys(self, key: jax.Array, landmarks: Landmarks) -> Array:
-        """One key for each face of a batch, `(batch · identities,)`."""
+        """One random key for each face of a batch, `(batch · identities,)`."""
         faces = landmarks.shape[1]
         keys = example_keys(key, len(landmarks))
         return jax.vmap(lambda one: jax.random.split(one, faces))(keys).reshape(-1)
 
 
 def _subset(key: jax.Array, count: int) -> Bool[Array, " {count}"]:
-    """A random subset, of a random size, of so many reference frames."""
+    """A mask of a random subset, of random size, of `count` reference frames."""
     keys = jax.random.split(key)
     return jax.random.uniform(keys[0], (count,)) < jax.random.uniform(keys[1], (1,), minval=_FEWEST)
 
@@ -242,5 +243,5 @@ def _with_frozen(state: TrainState, **changed: Any) -> TrainState:
 
 
 def _flat(x: Array) -> Array:
-    """Examples and identities as one axis."""
+    """Merges the axes of examples and identities."""
     return x.reshape(-1, *x.shape[2:])

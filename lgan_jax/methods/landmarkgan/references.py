@@ -1,4 +1,4 @@
-"""Reference frames of each person: chosen to span poses and expressions, warped to the wanted landmarks and blended."""
+"""Reference frames of each identity: selection over poses and expressions, warping to target landmarks, blending."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from jaxtyping import Array, Float, Int
 from lgan_jax.landmarks import Scheme
 from lgan_jax.ops.thin_plate import thin_plate_flow, warp_to_landmarks
 
-NEAREST = 8  # reference frames that are blended
-_SHARP = 4  # exponent on the blend's weights that leaves the nearest frames
-_LEAST_DISTANCE = 1e-4  # image widths
-_FARTHEST = 0.02  # image widths between a landmark and where the detector finds it, each axis
-_EXCLUDED = 1e3  # a distance beyond all others
+NEAREST = 8  # number of blended reference frames
+_SHARP = 4  # exponent of the sharp blend's weights: emphasizes the nearest frames
+_MIN_DISTANCE = 1e-4  # image widths
+_FARTHEST = 0.02  # largest offset of a detected landmark per axis, in image widths
+_EXCLUDED = 1e3  # distance of excluded frames, larger than all others
 
 
 @flax.struct.dataclass
 class References:
-    """K frames of each of I people.
+    """K reference frames of each of I identities.
 
     Attributes:
       images: uint8 `(I, K, H, W, 3)`.
-      landmarks: `(I, K, N, 2)` in [0, 1], by which frames are chosen.
-      anchors: `(I, K, N, 2)` in [0, 1], the points of the frames that a warp moves to the wanted landmarks.
+      landmarks: `(I, K, N, 2)` in [0, 1]; frames are selected by them.
+      anchors: `(I, K, N, 2)` in [0, 1], the points in the frames that a warp moves to the target landmarks.
     """
 
     images: Any
@@ -41,7 +41,7 @@ class Blended(NamedTuple):
 
     Attributes:
       smooth: blended by `shepard_weights`.
-      sharp: blended by the fourth power of these weights, so nearly the nearest frame alone.
+      sharp: blended by the fourth power of these weights, so dominated by the nearest frame.
     """
 
     smooth: Array
@@ -49,9 +49,9 @@ class Blended(NamedTuple):
 
 
 def select(landmarks: Float[Array, "frames n 2"], count: int, scheme: Scheme) -> Int[Array, " {count}"]:
-    """Indices of `count` frames that span poses and expressions: the k-center problem's greedy solution.
+    """Indices of `count` frames that span poses and expressions: the greedy solution of the k-center problem.
 
-    The first is the frame nearest to the mean; each further one is the farthest from all before (Gonzalez 1985). Where
+    The first is the frame nearest to the mean; each further frame is the farthest from all before (Gonzalez 1985). If
     there are fewer frames than `count`, frames repeat.
     """
     scaled = (landmarks * jnp.sqrt(_point_weights(scheme))[None, :, None]).reshape(len(landmarks), -1)
@@ -77,28 +77,28 @@ def chosen(
     detect: Callable[[Array], Array] | None = None,
     share: float = 0.0,
 ) -> References:
-    """References from some frames of each person.
+    """Selects the reference frames of each identity, with the anchors for warping.
 
-    The generated face is to have the wanted landmarks as the detector Ω finds them (Eq. 3). Ω is off by much the same
-    in a frame and in its warp. So a warp that moves the points where Ω finds them, Ω(I), meets Eq. 3 better than one
-    that moves the landmarks L of the data, which meets L better. The anchors lie between: L + share · (Ω(I) − L), where
-    Ω(I) − L is held within 0.02 image widths, so that a detector that misses a point does no harm.
+    Eq. 3 compares the target landmarks with the detector's landmarks Ω of the generated face. Ω has similar errors in a
+    frame and in its warp. So a warp that moves the detected points Ω(I) reaches a lower loss of Eq. 3 than a warp that
+    moves the data's landmarks L, which matches L better. The anchors are between both: L + share · (Ω(I) − L). Ω(I) − L
+    is clipped to 0.02 image widths, to limit the effect of a missed point.
 
     Args:
-      images: `(frames, people, H, W, 3)` in [-1, 1].
-      landmarks: theirs, L.
-      count: K, how many frames of each person are kept.
-      scheme: of the landmarks.
-      detect: Ω, images `(batch, H, W, 3)` in [-1, 1] to landmarks; None: the anchors are the landmarks.
-      share: in [0, 1].
+      images: frames `(frames, people, H, W, 3)` in [-1, 1].
+      landmarks: landmarks L of the frames.
+      count: K, the number of reference frames of each identity.
+      scheme: landmark scheme.
+      detect: Ω, from images `(batch, H, W, 3)` in [-1, 1] to landmarks; None: the anchors are the landmarks.
+      share: weight of the detected points in the anchors, in [0, 1].
     """
     stored = jnp.round((images + 1) * 127.5).astype(jnp.uint8)
 
     def of_one(person: int) -> tuple[Array, Array, Array]:
-        places = select(landmarks[:, person], count, scheme)
-        own = landmarks[:, person][places]
-        found = own if detect is None else detect(images[:, person][places])
-        return stored[:, person][places], own, own + share * jnp.clip(found - own, -_FARTHEST, _FARTHEST)
+        indices = select(landmarks[:, person], count, scheme)
+        own = landmarks[:, person][indices]
+        found = own if detect is None else detect(images[:, person][indices])
+        return stored[:, person][indices], own, own + share * jnp.clip(found - own, -_FARTHEST, _FARTHEST)
 
     people = [of_one(person) for person in range(images.shape[1])]
     return References(*(jnp.stack(each) for each in zip(*people)))
@@ -111,24 +111,25 @@ def shepard_weights(
     scheme: Scheme,
     nearest: int = NEAREST,
 ) -> tuple[Int[Array, " nearest"], Float[Array, " nearest"]]:
-    """The nearest frames in landmarks, and their weights (R − d) / d normalized, R the distance of the next one.
+    """Local inverse-distance weights of the nearest reference frames (Shepard 1968; Franke & Nielson 1980).
 
-    Local inverse-distance weights (Shepard 1968; Franke & Nielson 1980): a frame that is met exactly counts alone, and
-    a frame that leaves the neighborhood has weight 0 by then, so the blend is continuous in the landmarks.
+    The weights are (R − d) / d, normalized, where R is the distance of the next frame. A frame with exactly the target
+    landmarks has all the weight, and a frame at the neighborhood's edge has weight 0, so the blend is continuous in the
+    landmarks.
 
     Args:
-      landmarks: wanted.
-      known: of the reference frames.
-      allowed: which of them may be used.
-      scheme: of the landmarks.
-      nearest: how many are used; all but one where there are fewer.
+      landmarks: target landmarks.
+      known: landmarks of the reference frames.
+      allowed: mask of the frames that may be used.
+      scheme: landmark scheme.
+      nearest: number of frames to use; all but one if there are fewer.
     """
     squared = jnp.sum(_point_weights(scheme)[None, :, None] * (known - landmarks[None]) ** 2, (1, 2))
-    distance = jnp.sqrt(jnp.where(allowed, squared, _EXCLUDED) + _LEAST_DISTANCE**2)
-    negative, places = jax.lax.top_k(-distance, nearest + 1)
+    distance = jnp.sqrt(jnp.where(allowed, squared, _EXCLUDED) + _MIN_DISTANCE**2)
+    negative, indices = jax.lax.top_k(-distance, nearest + 1)
     distance = -negative
     weights = (distance[-1:] - distance[:-1]) / distance[:-1] + 1e-6
-    return places[:-1], weights / weights.sum()
+    return indices[:-1], weights / weights.sum()
 
 
 def blend(
@@ -138,20 +139,20 @@ def blend(
     allowed: Any,
     scheme: Scheme,
 ) -> Blended:
-    """Each person's reference frames warped to the landmarks, and blended.
+    """Warps each identity's nearest reference frames to the target landmarks and blends them.
 
     Args:
-      references: of everybody.
-      landmarks: wanted.
-      person: index of each example's person.
-      allowed: bool `(batch, K)`, which frames may be used.
-      scheme: of the landmarks.
+      references: reference frames of all identities.
+      landmarks: target landmarks.
+      person: index of each example's identity.
+      allowed: bool `(batch, K)`, mask of the frames that may be used.
+      scheme: landmark scheme.
     """
     known = references.landmarks[person]
     nearest = min(NEAREST, known.shape[1] - 1)
-    places, weights = jax.vmap(lambda *each: shepard_weights(*each, scheme, nearest))(landmarks, known, allowed)
-    images = references.images[person[:, None], places].astype(jnp.float32) / 127.5 - 1
-    sources = references.anchors[person[:, None], places]
+    indices, weights = jax.vmap(lambda *each: shepard_weights(*each, scheme, nearest))(landmarks, known, allowed)
+    images = references.images[person[:, None], indices].astype(jnp.float32) / 127.5 - 1
+    sources = references.anchors[person[:, None], indices]
     warped = warp_to_landmarks(images, thin_plate_flow(landmarks, sources, *images.shape[2:4]))
     sharp = weights**_SHARP
     sharp = sharp / sharp.sum(-1, keepdims=True)
@@ -159,7 +160,7 @@ def blend(
 
 
 def _point_weights(scheme: Scheme) -> Float[Array, " n"]:
-    """What a landmark counts in the distance of two faces: eyes and mouth most, the outline least; their sum is 1."""
+    """Weights of the landmarks in the distance of two faces, with sum 1: high for eyes and mouth, low for outlines."""
     weights = np.ones(scheme.count, np.float32)
     weights[scheme.outline] = 0.5
     for name in ("right_eye", "left_eye", "outer_lip", "inner_lip"):

@@ -1,4 +1,4 @@
-"""Settings of the phase that trains LandmarkGAN's generator, in either form."""
+"""Settings of LandmarkGAN's generator phase, for both forms."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Weights:
 
     Attributes:
       l2i, i2l, adversarial, feature_matching: factors of Eq. 2, 3, 6, and of feature matching.
-      inner: weight of the points inside the face in Eq. 3 (the outline's is 1).
+      inner: weight of the points inside the face in Eq. 3 (the outline has weight 1).
       features: additional weight, in Eq. 2, of pixels near the points inside the face: see
         `reconstruction.pixel_weights`.
     """
@@ -37,30 +37,30 @@ class Weights:
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """The generator phase.
+    """Settings of the generator phase.
 
     Attributes:
-      form: "landmarks", the paper's Θ_t: a network of its own for each identity, which paints from landmarks alone; or
-        "reference": one network for all identities, which refines the identity's own frames warped to the landmarks
-        (see `reference.ReferencePhase`). With the second, landmarks are converted in closed form where the config
-        lists no converter phase (see `shape_model`).
-      references: frames of each identity that the form "reference" keeps in its state.
-      detector_share: how far the form "reference" moves the anchors of its frames from the data's landmarks (0) to
-        where the detector finds them (1): see `references.chosen`.
-      constraint: converted landmarks are held within so many standard deviations of the identity's training frames
-        (see `shape_model.constrain`); 0 leaves them as converted.
-      steps: how many.
-      batch_size: examples a step, each one picture of every identity.
-      optimizer, discriminator_optimizer: their fields.
+      form: "landmarks", the paper's Θ_t: one network per identity that renders from landmarks alone; or "reference":
+        one network for all identities that refines the identity's own frames, warped to the landmarks (see
+        `reference.ReferencePhase`). In the form "reference", landmarks are converted in closed form if the config has
+        no converter phase (see `shape_model`).
+      references: reference frames of each identity that the form "reference" stores in its state.
+      detector_share: position of the anchors in the form "reference" between the data's landmarks (0) and the detected
+        landmarks (1): see `references.chosen`.
+      constraint: clamps converted landmarks to this many standard deviations of the identity's training frames (see
+        `shape_model.constrain`); 0 disables the constraint.
+      steps: number of training steps.
+      batch_size: examples per step; an example has one image of every identity.
+      optimizer, discriminator_optimizer: settings of the optimizers.
       width: factor on the generator's channels.
       discriminator_width: channels of the discriminator's first convolution.
       adversarial: the loss of Eq. 6: "hinge" (published code), "minimax" (paper) or "non_saturating".
-      adversarial_start: share of the steps, in [0, 1), after which discriminators take part. Steps before that learn
-        from Eq. 2 and 3 alone and take about half the time.
-      weights: of the losses.
-      sigma: of Eq. 3's regulariser, in heatmap pixels.
-      ema_decay: of the exponential moving average (EMA) of the weights, which is what is used and evaluated; at step n
-        at most (1 + n) / (10 + n).
+      adversarial_start: share of the steps, in [0, 1), before the adversarial loss starts. Earlier steps train with
+        Eq. 2 and 3 alone and take about half the time.
+      weights: weights of the losses.
+      sigma: sigma of Eq. 3's regulariser, in heatmap pixels.
+      ema_decay: decay of the exponential moving average (EMA) of the weights, which inference and evaluation use; at
+        step n at most (1 + n) / (10 + n).
     """
 
     form: Literal["landmarks", "reference"] = "landmarks"

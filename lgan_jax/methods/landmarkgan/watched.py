@@ -1,4 +1,4 @@
-"""A phase of LandmarkGAN whose networks are watched: its updates, and what evaluations do about networks that die."""
+"""Base class of LandmarkGAN's generator phases: updates with health checks, and restarts of dead networks."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from lgan_jax.methods.landmarkgan import health
 from lgan_jax.training.phase import Phase
 from lgan_jax.training.train_state import TrainState, warmed_up
 
-OWN = ("generators", "discriminators")  # entries of the parameters that are watched
+OWN = ("generators", "discriminators")  # entries of the parameters with health checks
 
 
 class Watched(Phase):
-    """What the generator phases share: see `health`.
+    """Base class of the generator phases, with the health checks of `health`.
 
-    A form with one network for all identities overrides the four members that say how networks are stacked.
+    A form with one network for all identities overrides the four members that define how networks are stacked.
     """
 
     _optimizers: dict[str, optax.GradientTransformation]
-    section = "generator"  # of the config
+    section = "generator"  # the phase's section in the config
     worst: ClassVar = health.WORST
     recoverable = frozenset(("l2i", "i2l", "adversarial", "feature_matching", "total", "discriminator"))
 
@@ -44,29 +44,29 @@ class Watched(Phase):
         return state.replace(params=params, ema={"generators": unstack(state.ema["generators"])}), lines
 
     def notes(self, state: TrainState) -> list[str]:
-        """See `Phase`: whose generator was restarted."""
+        """See `Phase`: lists restarted generators."""
         restarted = np.flatnonzero(np.asarray(state.variables["watch"].restarts))
         return [f"the generator of {self._owners[i]} was restarted at half the learning rate" for i in restarted]
 
     @property
     def _owners(self) -> Sequence[str]:
-        """Whose each network is."""
+        """The name of each network's owner."""
         return self.faces.identities
 
     def _stack(self, params: Any) -> Any:
-        """Parameters of generators or discriminators with a leading axis of networks: here they have it."""
+        """Parameters of generators or discriminators with a leading axis of networks; here they already have it."""
         return params
 
     def _unstack(self, params: Any) -> Any:
-        """What `_stack` undoes."""
+        """The inverse of `_stack`."""
         return params
 
     def _by_network(self, values: Any) -> Any:
-        """One value for each network, from one for each identity."""
+        """Converts values per identity to values per network."""
         return values
 
     def _updated(self, state: TrainState, gradients: Mapping[str, Any], metrics: Metrics) -> tuple[TrainState, Metrics]:
-        """The state after a step, in which no identity is updated that is not finite; and the step's metrics."""
+        """The state after a step and the step's metrics; identities with non-finite gradients are not updated."""
         params, moments, watch = dict(state.params), dict(state.optimizers), state.variables["watch"]
         gradients = {name: self._stack(g) if name in OWN else g for name, g in gradients.items()}
         own = {name: g for name, g in gradients.items() if name in OWN}

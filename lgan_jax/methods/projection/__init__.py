@@ -1,4 +1,4 @@
-"""StyleGAN2, and projection onto it: the appearance of one face, the landmarks of another."""
+"""StyleGAN2 and landmark-guided projection: the appearance of one face with the landmarks of another."""
 
 from lgan_jax.methods.detector.phases import DetectorPhase
 from lgan_jax.methods.projection.evaluation import evaluate as evaluation

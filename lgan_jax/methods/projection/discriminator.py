@@ -1,4 +1,4 @@
-"""StyleGAN2's discriminator (Karras et al., CVPR 2020): residual blocks that halve, and statistics of the batch."""
+"""StyleGAN2's discriminator (Karras et al., CVPR 2020): residual blocks and minibatch standard deviation."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ResidualBlock(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Logits `(batch,)` of square pictures in [-1, 1], higher for real; float32.
+    """StyleGAN2's discriminator: logits `(batch,)` of square images in [-1, 1], higher for real; float32.
 
     Blocks are called by their size, `b64` … `b8`, and the last one, `b4`, has dense layers.
 
@@ -63,27 +63,27 @@ class Discriminator(nn.Module):
         """`labels` are one-hot. Raises `ValueError` for pictures of another size, and for labels as `Mapping` does."""
         side, levels = SMALLEST << (len(self.channels) - 1), len(self.channels)
         if image.shape[1] != side:
-            raise ValueError(f"pictures have {image.shape[1]} pixels a side; this discriminator is for {side}")
+            raise ValueError(f"images are {image.shape[1]} pixels wide; this discriminator takes {side}")
         x = EqualConv(self.channels[-1], 1, dtype=self._dtype(levels - 1), name=f"b{side}_fromrgb")(image)
         x = activated(x, clamp=self.clamp)
         for level in range(levels - 1, 0, -1):
             how = {"dtype": self._dtype(level), "clamp": self.clamp, "name": f"b{SMALLEST << level}"}
             x = ResidualBlock(self.channels[level - 1], **how)(x)
-        x = with_deviation(x.astype(jnp.float32), self.group, self.axis)
+        x = minibatch_std(x.astype(jnp.float32), self.group, self.axis)
         x = activated(EqualConv(self.channels[0], name="b4_conv")(x), clamp=self.clamp)
         x = activated(EqualDense(self.channels[0], name="b4_fc")(x.transpose(0, 3, 1, 2).reshape(len(x), -1)))
         x = EqualDense(self.channels[0] if self.labels else 1, name="b4_out")(x)
         if not self.labels and labels is None:
             return x[:, 0]
-        wanted = Mapping(self.channels[0], self.layers, self.labels, averaged=False, name="mapping")(None, labels)
-        return jnp.sum(x * wanted, -1) / math.sqrt(self.channels[0])
+        conditions = Mapping(self.channels[0], self.layers, self.labels, averaged=False, name="mapping")(None, labels)
+        return jnp.sum(x * conditions, -1) / math.sqrt(self.channels[0])
 
     def _dtype(self, level: int) -> Any:
         return REDUCED if level >= len(self.channels) - self.reduced else jnp.float32
 
 
-def with_deviation(x: Maps, group: int, axis: str | None = None) -> Float[Array, "batch height width more"]:
-    """Maps and one more: the standard deviation over a group, averaged over places and channels.
+def minibatch_std(x: Maps, group: int, axis: str | None = None) -> Float[Array, "batch height width more"]:
+    """Minibatch standard deviation: appends its mean over positions and channels as one more map.
 
     Of n groups of a batch, example i belongs to number i mod n. With a mapped `axis` the batch is that of all devices,
     in their order, so that any number of them gives what one does; NVIDIA's code has groups on each GPU alone, whose
@@ -96,10 +96,10 @@ def with_deviation(x: Maps, group: int, axis: str | None = None) -> Float[Array,
     if count % group:
         raise ValueError(f"a batch of {count} cannot be split into groups of {group}")
     grouped = batch.reshape(group, count // group, *x.shape[1:])
-    deviation = jnp.sqrt(jnp.var(grouped, 0) + 1e-8).mean((1, 2, 3))
+    std = jnp.sqrt(jnp.var(grouped, 0) + 1e-8).mean((1, 2, 3))
     first = 0 if axis is None else jax.lax.axis_index(axis) * own
-    deviation = deviation[(first + jnp.arange(own)) % (count // group)]
-    return jnp.concatenate([x, jnp.broadcast_to(deviation.reshape(own, 1, 1, 1), (*x.shape[:3], 1))], -1)
+    std = std[(first + jnp.arange(own)) % (count // group)]
+    return jnp.concatenate([x, jnp.broadcast_to(std.reshape(own, 1, 1, 1), (*x.shape[:3], 1))], -1)
 
 
 def group_for(count: int, most: int) -> int:

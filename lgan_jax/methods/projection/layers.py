@@ -1,6 +1,6 @@
-"""StyleGAN2's layers (Karras et al., CVPR 2020): parameters are kept at unit size and scaled when they are used.
+"""StyleGAN2's layers (Karras et al., CVPR 2020): parameters are stored at unit scale and scaled on use.
 
-So a learning rate means the same for all of them ("equalized learning rate"), times a layer's own multiplier.
+So all parameters have an equalized learning rate, times a layer's own multiplier.
 """
 
 from __future__ import annotations

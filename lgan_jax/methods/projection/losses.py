@@ -1,4 +1,4 @@
-"""What landmark projection minimises: the look, the landmarks' heatmaps, and how regular the noise maps are.
+"""Losses of landmark-guided projection: appearance, landmark heatmaps, and noise regularisation.
 
 Every term has a value for each example of a batch. Source: the published tool, after Karras et al. (CVPR 2020, appendix
 D) and Bulat & Tzimiropoulos (ICCV 2017). Pictures are in [-1, 1]. And the path lengths of the generator's training.
@@ -61,7 +61,7 @@ def reduced(image: Image) -> Image:
 
 
 def for_landmarks(image: Image) -> Float[Array, "batch 256 256 3"]:
-    """Pictures as the landmark network is given them.
+    """Preprocesses images for the landmark network.
 
     256 pixels a side, by repeating pixels, and from 0 to 1 by each picture's own least and greatest value.
     """
@@ -81,18 +81,18 @@ def _at(image: Image, index: Int[Array, " batch"]) -> Float[Array, "batch 1 1 1"
     return jnp.take_along_axis(image.reshape(len(image), -1), index[:, None], 1).reshape(-1, 1, 1, 1)
 
 
-def heatmap_distance(made: Maps, target: Maps, weights: Float[Array, " points"]) -> Scalar:
+def heatmap_distance(generated: Maps, target: Maps, weights: Float[Array, " points"]) -> Scalar:
     """‖w·(FAN(x) − FAN(x_landmarks))‖₂: one root over all maps and places; weights are squared with the difference.
 
     The published text writes Σ w·√(Δ²), each place's own root, which is a sum of absolute values; its code takes one
     root over the sum of all squares, and its weights in the loss, 0.05 to 0.1, are meant for that. So the gradient has
     the same length however near the maps are, where that of squares without a root would fade; at 0 it is 0.
     """
-    return safe_norm((made - target) * weights.reshape(1, 1, 1, -1), (1, 2, 3))
+    return safe_norm((generated - target) * weights.reshape(1, 1, 1, -1), (1, 2, 3))
 
 
 def noise_regularity(noise: Sequence[Float[Array, "batch _ _"]]) -> Scalar:
-    """How much a noise map resembles itself one pixel further, over a pyramid down to 8 pixels; a sum over maps.
+    """Noise regularisation: autocorrelation of noise maps at one pixel, over a pyramid down to 8 pixels; summed.
 
     Squares of the mean of the map times itself rolled by one, in both directions (Eq. 9 of Karras et al.). A map of 4
     pixels counts once.

@@ -1,4 +1,4 @@
-"""A trained StyleGAN2 with a landmark detector to work with: faces of numbers, and projections of photos."""
+"""The StyleGAN2 model for inference: generates faces, detects landmarks, and projects images."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ SETTINGS = Settings(landmarks=0.03, prior=0.01, candidates=1000, learning_rate=0
 
 
 class Sampled(NamedTuple):
-    """Made faces: numbers `(B, latent)` and pictures `(B, size, size, 3)` in [-1, 1]."""
+    """Generated faces: latents z `(B, latent)` and images `(B, size, size, 3)` in [-1, 1]."""
 
     z: Float32[np.ndarray, "batch latent"]
     image: Float32[np.ndarray, "batch size size 3"]
 
 
 class StyleGAN2:
-    """Makes faces, finds their landmarks, and projects: the look of one face, the landmarks of another.
+    """Generates faces, detects landmarks, and projects image pairs: one face's appearance, another's landmarks.
 
     Attributes:
-      info: the scheme and size of what it was trained on.
+      info: landmark scheme and image size of the model.
     """
 
     def __init__(
@@ -60,23 +60,23 @@ class StyleGAN2:
         self._discriminator = {"params": state.params["discriminator"]}
         self._heatmaps, self._detector = detector.phase.heatmaps, detector.phase.weights(detector.state)
         self._sigma = detector.phase.settings.sigma
-        self._height = 2 * math.pi * self._sigma**2  # a bell that sums to 1, times this, is 1 high, as FAN's maps are
+        self._height = 2 * math.pi * self._sigma**2  # scales a Gaussian with sum 1 to the height 1 of FAN's heatmaps
         self._generate, self._look = jax.jit(phase.generator.apply), jax.jit(self._features)
         self._detect = jax.jit(lambda weights, image: _located(self._heatmaps(weights, image)))
 
     @property
     def size(self) -> int:
-        """Pixels a side of the faces that it takes and makes."""
+        """Size in pixels of input and generated images."""
         return self.info.size
 
     @property
     def scheme(self) -> Scheme:
-        """Of the landmarks that it sees."""
+        """Landmark scheme of the detector."""
         return self.info.scheme
 
     @property
     def mean_style(self) -> Float32[np.ndarray, " style"]:
-        """The mean of w while it trained, which truncation leads to."""
+        """`w_avg`, the running mean of w in training, the center of truncation."""
         return np.asarray(self._variables["buffers"]["mapping"]["w_avg"])
 
     @property
@@ -94,11 +94,11 @@ class StyleGAN2:
     def generate(
         self, z: ArrayLike, truncation: float = 1.0, truncation_cutoff: int | None = None
     ) -> Float32[np.ndarray, "batch size size 3"]:
-        """Faces in [-1, 1] of numbers `(B, latent)`, with the generator's own noise maps.
+        """Generates faces in [-1, 1] from z `(B, latent)`, with the generator's own noise maps.
 
         Args:
           z: normally distributed.
-          truncation: ψ, the share of the way from the mean style to the own one.
+          truncation: truncation ψ: weight of the own style; `w_avg` has the weight 1 − ψ.
           truncation_cutoff: how many of the `places`, from the lowest resolution on, are truncated; all where it is
             None.
 
@@ -109,15 +109,15 @@ class StyleGAN2:
         if not 0 <= cutoff <= self.places:
             raise ValueError(f"truncation_cutoff is {cutoff}; it must be from 0 to {self.places}, the places of styles")
         share, cutoff = jnp.float32(truncation), jnp.int32(cutoff)
-        made = in_chunks(lambda chunk: self._generate(self._variables, chunk, None, share, None, cutoff), z)
-        return np.clip(made, -1, 1)
+        generated = in_chunks(lambda chunk: self._generate(self._variables, chunk, None, share, None, cutoff), z)
+        return np.clip(generated, -1, 1)
 
     def detect(self, images: ArrayLike) -> Float32[np.ndarray, "*batch n 2"]:
         """Landmarks in [0, 1] of faces `(..., size, size, 3)` in [-1, 1]; else a `ValueError`."""
         return detect_in_chunks(lambda chunk: self._detect(self._detector, chunk), images, self.info)
 
     def look_distance(self, images: ArrayLike, others: ArrayLike) -> Float32[np.ndarray, " batch"]:
-        """How far apart faces of the two are in the discriminator's features, by LPIPS's formula; from 0 on.
+        """Appearance distance of image pairs in the discriminator's features, by LPIPS's formula; at least 0.
 
         Both `(B, size, size, 3)` in [-1, 1]; else a `ValueError`.
         """

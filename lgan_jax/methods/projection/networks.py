@@ -1,6 +1,6 @@
 """StyleGAN2's generator (Karras et al., CVPR 2020): mapping network, and synthesis network with skip connections.
 
-Pictures are square, of 4·2ⁿ pixels. Every place of the synthesis network that takes a style has its own: styles are
+Images are square, of 4·2ⁿ pixels. Every position of the synthesis network that takes a style has its own: styles are
 `(batch, places, features)`, two places a size, and none but the first two at 4 pixels. A block's last place, toRGB,
 shares its style with the first convolution of the next.
 """
@@ -39,7 +39,7 @@ def channels(size: int, base: int = 32768, most: int = 512) -> tuple[int, ...]:
     Raises `ValueError` where `size` is no power of two from 8 on.
     """
     if size < 2 * SMALLEST or size & (size - 1):
-        raise ValueError(f"StyleGAN2 makes pictures of 8, 16, 32 … pixels, not of {size}")
+        raise ValueError(f"StyleGAN2 generates images of 8, 16, 32 … pixels, not of {size}")
     return tuple(min(base >> level, most) for level in range(2, size.bit_length()))
 
 
@@ -109,10 +109,10 @@ class StyledConv(nn.Module):
         strength = self.param(_STRENGTH, nn.initializers.zeros, ())
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         scales = EqualDense(inputs, bias=1.0, name="affine")(style)
-        made = modulated_convolve(x, kernel, scales, self.up)
+        outputs = modulated_convolve(x, kernel, scales, self.up)
         maps = (constant.value[None] if noise is None else noise)[..., None]
-        made = made + (strength * maps).astype(x.dtype) + bias.reshape(1, 1, 1, -1).astype(x.dtype)
-        return activated(made, clamp=self.clamp)
+        outputs = outputs + (strength * maps).astype(x.dtype) + bias.reshape(1, 1, 1, -1).astype(x.dtype)
+        return activated(outputs, clamp=self.clamp)
 
     def _drawn(self, side: int) -> Array:
         return jax.random.normal(self.make_rng("params"), (side, side))
@@ -129,8 +129,8 @@ class ToRGB(nn.Module):
         kernel = self.param("kernel", nn.initializers.normal(1.0), (1, 1, inputs, 3))
         bias = self.param("bias", nn.initializers.zeros, (3,))
         scales = EqualDense(inputs, bias=1.0, name="affine")(style) / math.sqrt(inputs)
-        made = modulated_convolve(x, kernel, scales, demodulate=False) + bias.reshape(1, 1, 1, 3).astype(x.dtype)
-        return clamped(made, self.clamp).astype(jnp.float32)
+        outputs = modulated_convolve(x, kernel, scales, demodulate=False) + bias.reshape(1, 1, 1, 3).astype(x.dtype)
+        return clamped(outputs, self.clamp).astype(jnp.float32)
 
 
 class Block(nn.Module):
@@ -162,7 +162,7 @@ class Block(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Pictures of styles, float32, roughly in [-1, 1]: blocks `b4`, `b8` …
+    """Synthesis network: images of styles, float32, roughly in [-1, 1]: blocks `b4`, `b8` …
 
     Attributes:
       channels: of the maps at 4, 8, … pixels.
@@ -270,5 +270,5 @@ def noise_sides(channels: Sequence[int]) -> tuple[int, ...]:
 
 
 def noisy(variables: Any) -> bool:
-    """Whether a generator with these variables makes anything of its noise maps."""
+    """Whether the noise maps have an effect in a generator with these variables."""
     return any(np.any(x) for name, x in flatten_dict(variables["params"]).items() if name[-1] == _STRENGTH)

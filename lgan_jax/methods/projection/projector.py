@@ -1,4 +1,4 @@
-"""The look of one picture with the landmarks of another: a style and noise maps that a generator makes both of.
+"""Landmark-guided projection: optimises style and noise maps for one image's appearance and another's landmarks.
 
 The objective and its schedules are the published tool's: λ_look·LPIPS + λ_landmarks·‖w·ΔFAN‖ + λ_noise·regularity,
 1,000 steps of Adam on one style for all places and on the noise maps, from the mean style. Beyond it, a search may

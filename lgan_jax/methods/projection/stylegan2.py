@@ -1,4 +1,4 @@
-"""Training StyleGAN2 (Karras et al., CVPR 2020): the non-saturating loss, with lazy R1 and path-length regularisation.
+"""StyleGAN2 training (Karras et al., CVPR 2020): the non-saturating loss, lazy R1 and path-length regularisation.
 
 Or, in its place, the relativistic loss with R1 and R2 (Huang et al., "R3GAN", NeurIPS 2024). Regularisations take steps
 of their own, every few steps, with gradients times the interval; the learning rate and Adam's β are corrected for those
@@ -26,12 +26,12 @@ from lgan_jax.methods.projection.networks import REDUCED, Generator, Image, Styl
 from lgan_jax.training.phase import Phase
 from lgan_jax.training.train_state import TrainState
 
-R1, PATH = "r1", "path"  # what a step can do beside
-_ROWS = 8  # of the pictures to look at
-_TRUNCATION = 0.7  # of the third column
-_MEAN_STYLE = 0.995  # of the mean style is kept at each step
-_PATHS = 0.01  # of the mean path length is new at each step
-_CLAMP = 256.0  # limit of what layers put out, where some compute in bfloat16
+R1, PATH = "r1", "path"  # regularisations of a step
+_ROWS = 8  # rows of the sample images
+_TRUNCATION = 0.7  # truncation ψ of the third column
+_MEAN_STYLE = 0.995  # EMA decay of `w_avg`
+_PATHS = 0.01  # weight of the new path length in its running mean
+_CLAMP = 256.0  # limit of layer outputs if some layers compute in bfloat16
 _ADAM = optimizers.Adam(learning_rate=2.5e-3, b1=0.0, b2=0.99)
 
 
@@ -125,7 +125,7 @@ class StyleGAN2Phase(Phase):
         }
 
     def step_variant(self, step: int) -> tuple[str, ...]:
-        """See `Phase`: the regularisations that the step after `step` others does."""
+        """See `Phase`: the regularisations that are due after `step` steps."""
         every = {R1: self.settings.d_reg_interval, PATH: self.settings.g_reg_interval}
         return tuple(name for name, steps in every.items() if steps and step % steps == 0)
 
@@ -145,10 +145,10 @@ class StyleGAN2Phase(Phase):
     def train_step(
         self, state: TrainState, batch: Batch, key: jax.Array, variant: Hashable = ()
     ) -> tuple[TrainState, Metrics]:
-        """See `Phase`. Both networks learn from the same made pictures.
+        """See `Phase`. Both networks train on the same generated images.
 
-        Metrics: generator and discriminator (losses), real and made (mean logits), r1 and path (penalties without their
-        weights, when last computed).
+        Metrics: generator and discriminator (losses), real and generated (mean logits), r1 and path (unweighted
+        penalties, when last computed).
         """
         keys = example_keys(jax.random.fold_in(key, 0), len(batch["image"]))
         image = self._mirrored(jnp.asarray(batch["image"]), folded(keys, 0))
@@ -162,43 +162,43 @@ class StyleGAN2Phase(Phase):
         return state.finished_step(self._ema_decay(state.step)), metrics
 
     def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
-        """See `Phase`. Mean logits: real, of validation faces; made, of the generator's EMA."""
+        """See `Phase`. Mean logits: real, of validation faces; generated, of the EMA generator's faces."""
         image = jnp.asarray(batch["image"])
-        made = self.shown(state, len(image))
+        generated = self.shown(state, len(image))
         whole = self.discriminator.clone(group=group_for(len(image), self.settings.mbstd_group_size))
         variables = {"params": state.params["discriminator"]}
-        return {name: whole.apply(variables, x).mean() for name, x in (("real", image), ("made", made))}
+        return {name: whole.apply(variables, x).mean() for name, x in (("real", image), ("generated", generated))}
 
     def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
-        """See `Phase`: a real face, a made one, and the same nearer to the mean style, in a row."""
+        """See `Phase`. Each row: a real face, a generated face, and the same face with truncation."""
         image = jnp.asarray(batch["image"])[:_ROWS]
-        made = [self.shown(state, len(image), truncation) for truncation in (1.0, _TRUNCATION)]
-        return {"faces": jnp.stack([image, *made], 1)}
+        generated = [self.shown(state, len(image), truncation) for truncation in (1.0, _TRUNCATION)]
+        return {"faces": jnp.stack([image, *generated], 1)}
 
     def shown(self, state: TrainState, count: int, truncation: float = 1.0) -> Image:
-        """Always the same latents' pictures, by the generator's EMA and its own noise maps."""
+        """Images of fixed latents, by the EMA generator and its own noise maps."""
         z = jax.random.normal(jax.random.key(0), (count, self.settings.z_dim))
         return self.generator.apply(self.variables(state), z, truncation=truncation)
 
     def variables(self, state: TrainState) -> Any:
-        """What the generator that is used needs of a state."""
+        """The EMA generator's variables in a state."""
         return {"params": state.ema["generator"], "buffers": state.variables["buffers"]}
 
     def _adversarial(self, state: TrainState, image: Image, keys: jax.Array) -> tuple[TrainState, Metrics]:
-        """One step of each network, against the other as it was."""
+        """One step of each network, with the other's parameters from before the step."""
 
         def generator_loss(params: Any):
-            made, style = self._made(self._generator_variables(params, state), keys)
-            loss = self._loss_of_generator(state.params, image, made)
-            return loss, ({"generator": loss, "style": style.mean(0)}, made)
+            generated, style = self._generated(self._generator_variables(params, state), keys)
+            loss = self._loss_of_generator(state.params, image, generated)
+            return loss, ({"generator": loss, "style": style.mean(0)}, generated)
 
         def discriminator_loss(params: Any):
-            real, of_made = (self._judged(params, x) for x in (image, made))
-            loss = self._loss_of_discriminator(real, of_made)
-            return loss, ({"real": real.mean(), "made": of_made.mean(), "discriminator": loss}, None)
+            real, of_generated = (self._logits(params, x) for x in (image, generated))
+            loss = self._loss_of_discriminator(real, of_generated)
+            return loss, ({"real": real.mean(), "generated": of_generated.mean(), "discriminator": loss}, None)
 
-        after, of_generator, made = state.descend(self._optimizers, generator_loss, "generator")
-        made = jax.lax.stop_gradient(made)
+        after, of_generator, generated = state.descend(self._optimizers, generator_loss, "generator")
+        generated = jax.lax.stop_gradient(generated)
         after, of_discriminator, _ = after.descend(self._optimizers, discriminator_loss, "discriminator")
         buffers = state.variables["buffers"]
         mean = _MEAN_STYLE * buffers["mapping"]["w_avg"] + (1 - _MEAN_STYLE) * of_generator.pop("style")
@@ -223,24 +223,24 @@ class StyleGAN2Phase(Phase):
         state, penalty, path_mean = state.descend(self._optimizers, loss, "generator")
         return state.with_variables(path_mean=path_mean, **penalty)
 
-    def _loss_of_generator(self, params: Any, image: Image, made: Image) -> Array:
+    def _loss_of_generator(self, params: Any, image: Image, generated: Image) -> Array:
         if self.settings.loss == "relativistic":
-            return adversarial.relativistic(self._judged(params, made), self._judged(params, image))
-        return adversarial.non_saturating_generator(self._judged(params, made))
+            return adversarial.relativistic(self._logits(params, generated), self._logits(params, image))
+        return adversarial.non_saturating_generator(self._logits(params, generated))
 
-    def _loss_of_discriminator(self, real: Array, made: Array) -> Array:
+    def _loss_of_discriminator(self, real: Array, generated: Array) -> Array:
         if self.settings.loss == "relativistic":
-            return adversarial.relativistic(real, made)
-        return adversarial.logistic_discriminator(real, made)
+            return adversarial.relativistic(real, generated)
+        return adversarial.logistic_discriminator(real, generated)
 
     def _regularised_r1(self, state: TrainState, image: Image, keys: jax.Array) -> TrainState:
-        """A step of the discriminator down γ/2·E[‖∇D(x)‖²], at real pictures, and for the relativistic loss at made."""
+        """A discriminator step down γ/2·E[‖∇D(x)‖²], at real and, for the relativistic loss, generated images."""
         pictures = [image]
         if self.settings.loss == "relativistic":
-            pictures.append(self._made(self._generator_variables(state.params, state), keys)[0])
+            pictures.append(self._generated(self._generator_variables(state.params, state), keys)[0])
 
         def loss(params: Any):
-            penalty = sum(adversarial.r1_penalty(lambda x: self._judged(params, x), x) for x in pictures)
+            penalty = sum(adversarial.r1_penalty(lambda x: self._logits(params, x), x) for x in pictures)
             return 0.5 * self.settings.r1_gamma * self.settings.d_reg_interval * penalty, ({R1: penalty}, None)
 
         state, penalty, _ = state.descend(self._optimizers, loss, "discriminator")
@@ -249,8 +249,8 @@ class StyleGAN2Phase(Phase):
     def _generator_variables(self, params: Mapping[str, Any], state: TrainState) -> dict[str, Any]:
         return {"params": params["generator"], "buffers": state.variables["buffers"]}
 
-    def _made(self, variables: Any, keys: jax.Array) -> tuple[Image, Style]:
-        """Pictures with new noise, and the styles of their first latents."""
+    def _generated(self, variables: Any, keys: jax.Array) -> tuple[Image, Style]:
+        """Generates images with new noise; also returns the styles of their first latents."""
         styles, noise, _ = self._styles(variables, keys)
         return self._draw(variables, styles, noise), styles[:, 0]
 
@@ -283,7 +283,7 @@ class StyleGAN2Phase(Phase):
     def _draw(self, variables: Any, styles: Styles, noise: list[Array]) -> Image:
         return self.generator.apply(variables, styles, noise, method="draw")
 
-    def _judged(self, params: Mapping[str, Any], image: Image) -> Float[Array, " batch"]:
+    def _logits(self, params: Mapping[str, Any], image: Image) -> Float[Array, " batch"]:
         """Logits while it trains: of this device's images, with statistics of the whole batch."""
         return self.discriminator.clone(axis=DATA_AXIS).apply({"params": params["discriminator"]}, image)
 

@@ -1,4 +1,4 @@
-"""Which styles a mapping network makes: their mean, how far they spread, and how unusual another one is."""
+"""Statistics of a mapping network's styles: mean, spread, and a measure of how unusual a style is."""
 
 from __future__ import annotations
 

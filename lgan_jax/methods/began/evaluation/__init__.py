@@ -1,1 +1,1 @@
-"""Evaluation of generated faces with landmarks (Bazrafkan et al.): `evaluate.EVALUATION` declares it."""
+"""Evaluation of BEGAN's generated faces with landmarks (Bazrafkan et al.), declared by `evaluate.EVALUATION`."""

@@ -1,8 +1,8 @@
-"""The augmentation study: landmark detectors trained on real and on generated faces (Bazrafkan et al. do not test it).
+"""Augmentation study: landmark detectors trained on real and generated faces (not in Bazrafkan et al.).
 
-A detector is trained on a share of the real training faces, alone and with generated faces beside them, for as many
-steps either way, and tested on real faces of the test split. Generated faces are half of every batch: faces of uniform
-z, as the paper's, or of z near those of training images.
+A detector is trained on a share of the real training faces, alone or with generated faces, for the same number of
+steps, and tested on real faces of the test split. Generated faces are half of every batch: faces of uniform z, as in
+the paper, or of z near those of training images.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ from lgan_jax.training import parallel
 from lgan_jax.training.logs.progress import Progress
 
 REAL, BOTH, NEAR = "real", "real and generated", "real and generated near training"
-_SEED = 8  # of the generated faces
-_WARMUP = 50  # steps, of at most a tenth of a training
-_MOST = 2000  # faces that detectors are tested on
+_SEED = 8  # seed of the generated faces
+_WARMUP = 50  # warm-up steps, at most a tenth of a training
+_MAX_TEST = 2000  # largest number of test faces
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """The study.
+    """Settings of the study.
 
     Attributes:
-      shares: of the real training faces that a detector learns from, in (0, 1].
-      generated: how many generated faces there are beside them.
-      seeds: trainings of each.
-      steps, batch_size, width, depth: of a training; see `methods.detector`.
-      learning_rate: Adam's peak, with cosine decay.
+      shares: shares of the real training faces to train on, in (0, 1].
+      generated: number of generated faces.
+      seeds: number of trainings per condition.
+      steps, batch_size, width, depth: settings of a training; see `methods.detector`.
+      learning_rate: Adam's peak learning rate, with cosine decay.
     """
 
     shares: tuple[float, ...] = (0.1, 0.5, 1.0)
@@ -64,7 +64,7 @@ class Settings:
         if not self.shares or not all(0 < share <= 1 for share in self.shares):
             raise ValueError(f"shares are {self.shares}; each must be above 0 and at most 1")
         if len(set(self.shares)) < len(self.shares):
-            raise ValueError(f"shares are {self.shares}; each must be there once")
+            raise ValueError(f"shares are {self.shares}; each must be unique")
         within(self, 1, math.inf, "generated", "seeds", "steps")
         if self.batch_size < 2 or self.batch_size % 2:
             raise ValueError(f"batch_size is {self.batch_size}; half of a batch is generated: it must be even")
@@ -75,9 +75,9 @@ class Result(study.Result):
     """The test error of every detector.
 
     Attributes:
-      error: training faces (`REAL`, `BOTH`, `NEAR`) → share → mean error on test faces, one for each seed.
-      real, generated, test: how many faces there are in all.
-      steps, batch_size: of each training.
+      error: training faces (`REAL`, `BOTH`, `NEAR`) → share → mean error on test faces, one per seed.
+      real, generated, test: numbers of faces.
+      steps, batch_size: settings of each training.
     """
 
     file: ClassVar[str] = "augmentation.json"
@@ -100,24 +100,24 @@ class Result(study.Result):
 
 @dataclasses.dataclass(frozen=True)
 class Pool:
-    """Faces to learn from: the `indices` of `records` with an image and landmarks."""
+    """Training faces: the `indices` of `records` with an image and landmarks."""
 
     records: Any
     indices: np.ndarray
 
     def draw(self, rng: np.random.Generator, count: int) -> list[Mapping[str, np.ndarray]]:
-        """That many, some of them more than once."""
+        """Samples `count` faces with replacement."""
         return [self.records[int(i)] for i in rng.choice(self.indices, count)]
 
 
 def run(setup: Setup, console: rich.console.Console | None = None) -> Result:
-    """Trains and tests all detectors of the settings; the progress is shown on the console.
+    """Trains and tests all detectors of the settings, with progress on the console.
 
-    Raises `ValueError` where a detector diverges.
+    Raises `ValueError` if a detector diverges.
     """
     data, settings, sample = setup.data, setup.settings.study, setup.model.sample
     pools = {BOTH: _pool(sample(_SEED, settings.generated)), NEAR: _pool(sample(_SEED, settings.generated, near=True))}
-    tested = evenly(np.arange(len(data.test)), _MOST)
+    tested = evenly(np.arange(len(data.test)), _MAX_TEST)
     training = _Training(data, settings, [data.test[int(i)] for i in tested])
     total = (1 + len(pools)) * len(settings.shares) * settings.seeds * settings.steps
     progress = Progress("augmentation", 0, total, console or rich.console.Console())
@@ -144,7 +144,7 @@ def _pool(sampled: Any) -> Pool:
 
 
 class _Training:
-    """A detector's training and its test, compiled once."""
+    """Training and test of a detector, compiled once."""
 
     def __init__(self, data: FaceData, settings: Settings, tested: Sequence[Mapping[str, np.ndarray]]) -> None:
         schedule = optimizers.Cosine(warmup_steps=min(_WARMUP, settings.steps // 10))
@@ -157,7 +157,7 @@ class _Training:
         self._step = parallel.spread(self._stepped)
 
     def error(self, pools: tuple[Pool, Pool], seed: int, progress: Progress, before: int) -> float:
-        """The mean error on the tested faces after a training, half of whose batches come from each pool."""
+        """The mean error on the test faces after a training with half of each batch from either pool."""
         rng, half = np.random.default_rng(seed), self._settings.batch_size // 2
         state, key = None, parallel.replicate(np.int32(seed))
         for step in range(self._settings.steps):
@@ -183,12 +183,12 @@ def as_batch(records: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarra
 
 
 def table(setup: Setup, measured: Measured) -> Table | None:
-    """All kinds of training at each share; None without a result of the study."""
+    """The study's table: every condition at each share; None without a result of the study."""
     result = measured.study
     if result is None:
         return None
     columns = [
-        Column(f"share_{share:g}", f"{share:.0%} of\nthe real", f"mean error, learned from {share:.0%} of the real "
+        Column(f"share_{share:g}", f"{share:.0%} of\nthe real", f"mean error, trained on {share:.0%} of the real "
                f"training faces; mean of {_seeds(len(values))}", "lower", 2, True)
         for share, values in result.error[REAL].items()
     ]  # fmt: skip
@@ -208,7 +208,7 @@ def table(setup: Setup, measured: Measured) -> Table | None:
 
 
 def error_plot(setup: Setup, measured: Measured) -> ReportImage | None:
-    """The same as a plot."""
+    """The study's results as a plot."""
     result = measured.study
     if result is None:
         return None
@@ -220,12 +220,12 @@ def error_plot(setup: Setup, measured: Measured) -> ReportImage | None:
     return plots.plot(
         "augmentation",
         "Augmentation with generated faces",
-        "Mean error on real test faces of landmark detectors that learned from these faces, lower is better; the mean "
-        "of the seeds with its standard deviation, each seed as a small dot.",
+        "Mean error on real test faces of landmark detectors trained on these faces, lower is better; mean over seeds "
+        "with its standard deviation, each seed as a small dot.",
         [f"{share:.0%}" for share in result.error[REAL]],
         series,
         "share of the real faces",
-        "error in % of the distance of the eyes",
+        "error in % of the inter-ocular distance",
     )
 
 

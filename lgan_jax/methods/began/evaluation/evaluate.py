@@ -24,14 +24,14 @@ WATCHED = ("began", "convergence")  # the phase and the metric of `Setup.history
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How much is measured.
+    """Settings of the evaluation.
 
     Attributes:
-      frames: test images at most; as many faces are generated.
-      interpolations: through z, from test images to their mirror images and to each other.
+      frames: largest number of test images, and of generated faces.
+      interpolations: number of interpolations through z, from test images to their mirror images and to each other.
       inception: the user's file of pytorch-fid's Inception weights, for FID; empty for none.
-      augmentation: whether to run the augmentation study, which takes long.
-      study: its settings.
+      augmentation: whether to run the augmentation study, which is slow.
+      study: settings of the augmentation study.
     """
 
     frames: int = 200
@@ -46,7 +46,7 @@ class Settings:
 
 
 def measure(setup: Setup) -> Measured:
-    """Generated faces and inverted test images, their landmarks beside two baselines, and interpolations."""
+    """Measures generated faces, inverted test images, their landmarks with two baselines, and interpolations."""
     model, settings = setup.model, setup.settings
     run = (lambda: augmentation_study.run(setup)) if settings.augmentation else None
     stored, study_warnings = study.run_or_read(
@@ -60,7 +60,7 @@ def measure(setup: Setup) -> Measured:
 
 
 def _landmark_errors(setup: Setup, test: InvertedImages, kinds: dict[str, Generated]) -> dict[str, Values]:
-    """Of the landmark generator and both baselines, on test images and all kinds of generated ones; of dlib on test."""
+    """Errors of the landmark generator and both baselines on test and generated images; of dlib on test images."""
     scheme = setup.data.info.scheme
     base = metrics.baselines(*metrics.training_pairs(setup.model, setup.data))
     truth = to_inner49(test.landmarks, scheme)
@@ -83,7 +83,7 @@ def _landmark_errors(setup: Setup, test: InvertedImages, kinds: dict[str, Genera
 def _interpolations(
     setup: Setup, test: InvertedImages
 ) -> tuple[dict[str, Values], tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]]:
-    """How uneven interpolations are, and one of them with the images at its ends."""
+    """Unevenness of interpolations, and one interpolation with the images at its ends."""
     chosen = evenly(np.arange(len(test.images)), setup.settings.interpolations)
     mirrored = setup.model.invert(to_floats(test.images[chosen][:, :, ::-1])).z
     kinds = {
@@ -99,7 +99,7 @@ def _interpolations(
 
 
 def verdict(setup: Setup, measured: Measured) -> tuple[str, bool | None]:
-    """Whether the landmark generator beats both baselines: each metric is compared with the better one."""
+    """Whether the landmark generator beats both baselines: each metric is compared with the better baseline."""
     names = {"test": "landmark error on test images", "generated": "landmark error on generated images by dlib"}
     compared_metrics = [_against(measured, key, name) for key, name in names.items() if key in measured.errors[OURS]]
     return comparison.verdict("The landmark generator", "better of mean shape and linear map", compared_metrics)
@@ -112,7 +112,7 @@ def _against(measured: Measured, key: str, name: str) -> Compared:
 
 
 EVALUATION = Evaluation(
-    title="Generated faces with their landmarks",
+    title="Generated faces with landmarks",
     measure=measure,
     measured_on=lambda setup, measured: (
         f"{len(measured.test.images)} test images and as many generated ones, {setup.size}"

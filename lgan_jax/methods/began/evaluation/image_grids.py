@@ -13,21 +13,23 @@ from lgan_jax.media.images import to_bytes
 from lgan_jax.methods.began.evaluation.metrics import Generated, Measured
 from lgan_jax.protocols import LandmarkedGenerator
 
-_ROWS, _COLUMNS = 3, 8  # of the generated faces
-_LABELS = 8  # of the plot
+_ROWS, _COLUMNS = 3, 8  # grid of the generated faces
+_LABELS = 8  # axis labels of the plot
 
 
 def generated(setup: Setup, measured: Measured) -> ReportImage:
     """Fig. 8: generated faces with their landmarks."""
-    caption = "As Fig. 8 of the paper: faces of random z, and below them with the landmarks generated from the same z."
+    caption = (
+        "As Fig. 8 of the paper: faces of random z; below, the same faces with the landmarks generated from the same z."
+    )
     return _with_landmarks("generated", "Generated faces", caption, setup, measured.generated)
 
 
 def generated_near(setup: Setup, measured: Measured) -> ReportImage:
-    """The same of z that lie near those of training images."""
+    """Generated faces of z near those of training images, with their landmarks."""
     caption = (
-        "Faces of z drawn near those of training images, and below them with the landmarks generated from the same z. "
-        "They are people of the training images, in other poses."
+        "Faces of z near those of training images; below, the same faces with the landmarks generated from the same z. "
+        "They have identities of the training images, in other poses."
     )
     return _with_landmarks("near", "Generated faces near training images", caption, setup, measured.near)
 
@@ -45,15 +47,15 @@ def _with_landmarks(name: str, title: str, caption: str, setup: Setup, faces: Ge
 
 
 def inverted(setup: Setup, measured: Measured) -> ReportImage:
-    """Fig. 4: test images and what the inverse found."""
+    """Fig. 4: test images and their inversions."""
     test, info = measured.test, setup.data.info
     chosen = evenly(np.arange(len(test.images)), _COLUMNS)
     drawn = [draw_landmarks(test.found[i], info.scheme, info.size, on=test.generated[i]) for i in chosen]
     return grid(
         "inverted",
         "Inverse of the generator",
-        "As Fig. 4 of the paper: test images, the faces generated from the z that was found, the same with their "
-        "landmarks, and the nearest training images.",
+        "As Fig. 4 of the paper: test images, the faces generated from their z, the same faces with their landmarks, "
+        "and the nearest training images.",
         [
             GridRow("test image", list(test.images[chosen])),
             GridRow("generated from its z", list(test.generated[chosen])),
@@ -66,12 +68,12 @@ def inverted(setup: Setup, measured: Measured) -> ReportImage:
 
 
 def mirror(setup: Setup, measured: Measured) -> ReportImage:
-    """Fig. 9: from a face to its mirror image."""
+    """Fig. 9: interpolation from a face to its mirror image."""
     return ReportImage(
         "mirror",
-        "From a face to its mirror image",
-        "As Fig. 9 of the paper: a test image and its mirror image at the ends, between them the faces of z "
-        "interpolated between theirs, and the same with their landmarks.",
+        "Interpolation from a face to its mirror image",
+        "As Fig. 9 of the paper: a test image and its mirror image at the ends; between them, faces of interpolated z, "
+        "and the same faces with their landmarks.",
         interpolation_grid(setup.model, *measured.mirror),
     )
 
@@ -86,14 +88,14 @@ def interpolation_grid(model: LandmarkedGenerator, z: np.ndarray, ends: tuple[Im
 
 
 def convergence(setup: Setup, measured: Measured) -> ReportImage | None:
-    """The convergence measure over the training's steps; None where there is less than a line."""
+    """Plot of the convergence measure over the training steps; None with fewer than two values."""
     if len(setup.history) < 2:
         return None
     chosen = [setup.history[i] for i in evenly(np.arange(len(setup.history)), _LABELS)]
     return plots.plot(
         "convergence",
         "Convergence measure",
-        "Berthelot et al.'s measure on the validation split while BEGAN trained: it should fall and stay low.",
+        "Berthelot et al.'s measure on the validation split during BEGAN's training: it should decrease and stay low.",
         [f"{step:,}" for step, _ in chosen],
         [plots.Series("this run", [value for _, value in chosen])],
         "step",

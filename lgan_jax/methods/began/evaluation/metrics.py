@@ -1,6 +1,6 @@
 """Metrics of generated faces and their landmarks, of the generator's inverse, and of interpolations.
 
-Images are uint8 RGB as a screen shows them; their differences are in units of the whole range from black to white.
+Images are uint8 RGB; differences are shares of the range from black to white.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ Images = UInt8[np.ndarray, "n H W 3"]
 Landmarks = Float[np.ndarray, "n N 2"]
 Latents = Float[np.ndarray, "n 64"]
 
-OURS, MEAN, LINEAR = "landmark generator", "mean shape", "linear map of z"  # of landmarks
+OURS, MEAN, LINEAR = "landmark generator", "mean shape", "linear map of z"  # predictors of landmarks
 INVERTED, NEAREST, AVERAGE = "generated from its z", "nearest training image", "mean training image"
 
 STEPS = 14  # points of an interpolation, as in Fig. 9
-_SEED = 6  # of the generated faces that are measured
-_MOST = 20_000  # training images that the baselines learn from
-_SMALL, _CANDIDATES = 16, 16  # of the search for the nearest image: pixels a side, images compared at full size
-_RIDGES = 10.0 ** np.arange(-3, 5)  # penalties that the linear map chooses from
+_SEED = 6  # seed of the generated faces
+_MAX_TRAINING = 20_000  # largest number of training images for the baselines
+_SMALL, _CANDIDATES = 16, 16  # nearest-image search: reduced image size in pixels, candidates at full size
+_RIDGES = 10.0 ** np.arange(-3, 5)  # candidate ridge penalties of the linear map
 _FOLDS = 5
 
 
 @dataclasses.dataclass(frozen=True)
 class InvertedImages:
-    """n images of the test split, what the inverse found for them, and the training images that are nearest.
+    """n images of the test split, their inversions, and the nearest training images.
 
     Attributes:
-      images, landmarks: of the test faces, in the model's scheme.
-      z, generated, found: the latents found, the faces generated from them, and their landmarks.
-      nearest: of each test image the training image of the least difference.
+      images, landmarks: images and landmarks of the test faces, in the model's scheme.
+      z, generated, found: the inverted latents, the faces generated from them, and their landmarks.
+      nearest: the training image with the smallest difference to each test image.
       mean: the mean training image.
-      training: as many training images as there are test ones.
+      training: training images, as many as test images.
     """
 
     images: Images
@@ -64,7 +64,7 @@ class Generated:
 
     Attributes:
       z, images, landmarks: latents, and the images and landmarks generated from them.
-      seen: dlib's 49 inner landmarks, NaN where it finds no face.
+      seen: dlib's 49 inner landmarks; NaN without a detected face.
     """
 
     z: Latents
@@ -74,7 +74,7 @@ class Generated:
 
 
 class Measured(NamedTuple):
-    """The images, and what was measured.
+    """The images and all measurements.
 
     Attributes:
       test: test images with their inverses.
@@ -97,11 +97,11 @@ class Measured(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Baselines:
-    """The baselines of the landmark generator, both from the same training images.
+    """Baselines of the landmark generator, both fitted to the same training images.
 
     Attributes:
       shape: the mean landmarks `(N, 2)`.
-      weights, offset: of the linear map z·weights + offset to landmarks in a row, `(64, 2N)` and `(2N,)`.
+      weights, offset: the linear map z·weights + offset to flat landmarks, `(64, 2N)` and `(2N,)`.
     """
 
     shape: Float[np.ndarray, "N 2"]
@@ -118,7 +118,7 @@ class Baselines:
 
 
 def baselines(z: Latents, landmarks: Landmarks) -> Baselines:
-    """Both, from the z and the landmarks of training images.
+    """Fits both baselines to the z and landmarks of training images.
 
     The linear map's ridge penalty is chosen by five-fold cross-validation.
     """
@@ -164,7 +164,7 @@ def inverted_images(model: InvertibleGenerator, data: FaceData, count: int) -> I
 
 
 def generated(model: InvertibleGenerator, dlib: DlibEvaluator, count: int, near: bool = False) -> Generated:
-    """That many generated faces, always the same, of uniform z or of z `near` those of training images."""
+    """`count` generated faces with a fixed seed, of uniform z or of z `near` those of training images."""
     sampled = model.sample(_SEED, count, near=near)
     images = to_bytes(sampled.image)
     return Generated(sampled.z, images, sampled.landmarks, inner_landmarks(dlib, images))
@@ -172,12 +172,12 @@ def generated(model: InvertibleGenerator, dlib: DlibEvaluator, count: int, near:
 
 def training_pairs(model: InvertibleGenerator, data: FaceData) -> tuple[Latents, Landmarks]:
     """The z and the landmarks of inverted training images; at most 20,000, evenly spaced."""
-    there = evenly(np.flatnonzero(model.searched.error >= 0), _MOST)
+    there = evenly(np.flatnonzero(model.searched.error >= 0), _MAX_TRAINING)
     return model.searched.z[there], np.stack([data.train[int(i)]["landmarks"] for i in there])
 
 
 def difference(ones: Images, others: Images) -> Float[np.ndarray, " n"]:
-    """The mean absolute difference of each pair."""
+    """The mean absolute difference of each pair of images."""
     return np.abs(ones.astype(np.float32) - others.astype(np.float32)).mean((1, 2, 3)) / 255
 
 
@@ -188,7 +188,7 @@ def interpolated(first: np.ndarray, last: np.ndarray, steps: int = STEPS) -> Flo
 
 
 def unevenness(changes: Float[np.ndarray, " steps"]) -> float:
-    """The largest change between neighbors over the mean change: 1 where all are alike."""
+    """The largest change between neighbors divided by the mean change: 1 for equal changes."""
     return float(changes.max() / max(changes.mean(), 1e-12))
 
 
@@ -202,9 +202,9 @@ def uneven(model: LandmarkedGenerator, z: Float[np.ndarray, "steps 64"]) -> tupl
 
 
 def _nearest(data: FaceData, images: Images) -> tuple[Images, UInt8[np.ndarray, "H W 3"]]:
-    """Of each image the training image of the least mean absolute difference, and the mean training image.
+    """The nearest training image (mean absolute difference) of each image, and the mean training image.
 
-    Compared at full size are those few that are nearest at 16×16 pixels.
+    Only the nearest candidates at 16×16 pixels are compared at full size.
     """
     total = np.zeros(images.shape[1:])
     small = np.empty((len(data.train), 3 * _SMALL**2), np.uint8)

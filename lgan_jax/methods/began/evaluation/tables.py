@@ -1,4 +1,4 @@
-"""The tables of the evaluation."""
+"""Result tables of BEGAN's evaluation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _INVERSION = (
 )  # fmt: skip
 _LANDMARKS = (
     Column("test", "test\nimages", "mean distance from the ground truth", "lower", 2, True),
-    Column("generated", "generated\n(dlib)", "mean distance from dlib's landmarks, in the faces that it finds", "lower",
+    Column("generated", "generated\n(dlib)", "mean distance from dlib's landmarks, in detected faces", "lower",
            2, True),
     Column("near", "generated\nnear train.", "the same of faces whose z lie near those of training images", "lower", 2,
            True),
@@ -38,7 +38,7 @@ _SMOOTHNESS = (
 
 
 def convergence(setup: Setup, measured: Measured) -> Table | None:
-    """Berthelot et al.'s measure at some steps of the training; None without its history."""
+    """The convergence measure at some steps of the training; None without a history."""
     history = setup.history
     if not history:
         return None
@@ -47,7 +47,7 @@ def convergence(setup: Setup, measured: Measured) -> Table | None:
     return Table(
         key="convergence",
         title="Convergence measure",
-        about=f"M = L(x) + |γ·L(x) − L(G(z))| on the validation split, at {len(history)} evaluations while BEGAN "
+        about=f"M = L(x) + |γ·L(x) − L(G(z))| on the validation split, at {len(history)} evaluations during BEGAN "
         "trained.",
         columns=_CONVERGENCE,
         rows=measured_rows(rows, _CONVERGENCE),
@@ -66,14 +66,14 @@ def distances(setup: Setup, measured: Measured) -> Table:
 
 
 def inversion(setup: Setup, measured: Measured) -> Table:
-    """How near the generator comes to unseen faces."""
+    """Errors of inverted test images, and of baselines."""
     test, searched = measured.test, setup.model.searched.error
     kinds = {INVERTED: test.generated, NEAREST: test.nearest, AVERAGE: test.mean}
     training_error = float(searched[searched >= 0].mean()) / 2
     return Table(
         key="inversion",
         title="Inverse of the generator (Eq. 3)",
-        about=f"{len(test.images)} test images. Of all training images the mean error is {training_error:.2%}.",
+        about=f"{len(test.images)} test images. The mean error of all training images is {training_error:.2%}.",
         columns=_INVERSION,
         rows=measured_rows(
             {name: {"error": difference(test.images, images)} for name, images in kinds.items()}, _INVERSION
@@ -82,20 +82,20 @@ def inversion(setup: Setup, measured: Measured) -> Table:
 
 
 def landmarks(setup: Setup, measured: Measured) -> Table:
-    """The landmark generator beside its baselines, and dlib's own error, which is no competitor."""
+    """Errors of the landmark generator and its baselines, and of dlib for reference."""
     return Table(
         key="landmarks",
         title="Landmarks",
-        about=f"{len(measured.test.images)} test images, whose z the inverse finds and whose landmarks are known, and "
-        "as many generated images, for which dlib's landmarks are the ground truth. Of the 49 inner points, in units "
-        "of the distance between the outer eye corners.",
+        about=f"{len(measured.test.images)} inverted test images with known landmarks, and as many generated images, "
+        "for which dlib's landmarks are the ground truth. 49 inner points, in units of the distance between the outer "
+        "eye corners.",
         columns=_LANDMARKS,
         rows=measured_rows(measured.errors, _LANDMARKS, set(measured.errors) - {OURS, MEAN, LINEAR}),
     )
 
 
 def smoothness(setup: Setup, measured: Measured) -> Table:
-    """The largest step of interpolations through z over the mean step."""
+    """The largest step of interpolations through z, divided by the mean step."""
     count = len(next(iter(measured.smoothness.values()))["images"])
     return Table(
         key="smoothness",

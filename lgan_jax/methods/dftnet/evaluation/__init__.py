@@ -1,1 +1,1 @@
-"""Evaluation of DFT-Net beside GANimation: `evaluate.EVALUATION` declares it."""
+"""Evaluation of DFT-Net and its baseline GANimation, declared by `evaluate.EVALUATION`."""

@@ -1,7 +1,7 @@
-"""The edits on which DFT-Net is measured: test images, each with target action units, and the ground truth.
+"""Edits for DFT-Net's evaluation: test images, each with target action units, and the ground truth.
 
 The ground truth of a built-in face is rendered: the same person, pose, light and background with the target
-expression. In recordings it is another frame of nearly the same pose.
+expression. In recordings it is another frame with nearly the same pose.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lgan_jax.evaluation import ground_truth
 Images = UInt8[np.ndarray, "n H W 3"]
 Units = Float32[np.ndarray, "n 17"]
 
-# Single expressions, set on top of a face's own action units.
+# Single expressions, which replace some of a face's own action units.
 SINGLE = {
     "smile": {12: 1.0, 25: 0.8},
     "open mouth": {25: 1.0, 26: 1.0},
@@ -36,11 +36,11 @@ class Edits:
     Attributes:
       indices: records of the test split.
       images: the sources.
-      identity: who they are.
-      units: their own action units.
-      target: the target action units, each another face's.
-      donor: whose they are: the index among these edits.
-      ground_truth: where the data have it: rendered, or the donor, of a pair.
+      identity: identities of the sources.
+      units: action units of the sources.
+      target: the target action units, from another face each.
+      donor: index among these edits of the face with the target action units.
+      ground_truth: rendered, or the donor in a pair; None if the data have none.
     """
 
     indices: Int[np.ndarray, " n"]
@@ -53,11 +53,11 @@ class Edits:
 
 
 def choose(data: FaceData, count: int) -> Edits:
-    """At most `count` test faces, evenly spaced; each gets another's action units, in a fixed random order.
+    """Selects at most `count` test faces, evenly spaced; targets are other faces' action units in a fixed random order.
 
-    Where a recording has pairs (`Split.pairs`), both faces of a pair are chosen, and get each other's action units.
+    If a recording has pairs (`Split.pairs`), both faces of a pair are selected and exchange their action units.
 
-    Raises `ValueError` where there are fewer than two, or they come without action units.
+    Raises `ValueError` for fewer than two faces, and for data without action units.
     """
     data.require(["action_units"])
     in_pairs = data.drawn is None and len(data.test.pairs) > 0
@@ -65,12 +65,12 @@ def choose(data: FaceData, count: int) -> Edits:
         evenly(data.test.pairs, max(count // 2, 1)).ravel() if in_pairs else evenly(np.arange(len(data.test)), count)
     )
     if len(indices) < 2:
-        raise ValueError(f"{data.name} has fewer than two test images; there is nobody to exchange expressions")
+        raise ValueError(f"{data.name} has fewer than two test images; exchanging expressions needs two")
     records = [data.test[int(index)] for index in indices]
     images = np.stack([record["image"] for record in records])
     units = np.stack([record["action_units"] for record in records]).astype(np.float32)
     donor = np.arange(len(indices)) ^ 1 if in_pairs else _cycle(len(indices))
-    # Built-in faces take the side of a one-sided smile too, which no action unit tells.
+    # The target of built-in faces includes the side of a one-sided smile, which action units do not encode.
     rendered = ground_truth.with_fields_of(ground_truth.EXPRESSION, data, indices, indices[donor])
     return Edits(
         indices=indices,
@@ -84,17 +84,17 @@ def choose(data: FaceData, count: int) -> Edits:
 
 
 def calmest(edits: Edits, count: int) -> Int[np.ndarray, " k"]:
-    """The faces with the least sum of action units, the calmest first."""
+    """The faces with the smallest sum of action units, the most neutral first."""
     return np.argsort(edits.units.sum(-1), kind="stable")[:count]
 
 
 def largest(edits: Edits, count: int) -> Int[np.ndarray, " k"]:
-    """The edits that change action units most, the largest first."""
+    """The edits with the largest changes of action units, the largest first."""
     return np.argsort(-np.abs(edits.target - edits.units).sum(-1), kind="stable")[:count]
 
 
 def with_units(units: Units, changes: Mapping[int, float]) -> Units:
-    """Action units with some, by their numbers, set to an intensity."""
+    """Action units with some set to an intensity, by their FACS numbers."""
     changed = units.copy()
     for number, intensity in changes.items():
         changed[:, action_units.NUMBERS.index(number)] = intensity
@@ -102,7 +102,7 @@ def with_units(units: Units, changes: Mapping[int, float]) -> Units:
 
 
 def rendered(data: FaceData, indices: Int[np.ndarray, " n"], units: Units) -> Images | None:
-    """The built-in faces at these indices of the test split with other action units; None for other data."""
+    """Renders the built-in faces at these indices of the test split with other action units; None for other data."""
     if data.drawn is None:
         return None
     samples = [synthetic.sample(data.drawn, "test", int(index)) for index in indices]
@@ -113,7 +113,7 @@ def rendered(data: FaceData, indices: Int[np.ndarray, " n"], units: Units) -> Im
 
 
 def _cycle(count: int) -> np.ndarray:
-    """Each one's donor, one cycle through all in a random order: nobody keeps an expression."""
+    """Each face's donor, as one random cycle through all faces: no face is its own donor."""
     circle = np.random.default_rng(0).permutation(count)
     donor = np.empty_like(circle)
     donor[circle] = np.roll(circle, -1)

@@ -1,4 +1,4 @@
-"""Evaluation of a trained DFT-Net on the test split, beside the paper's baseline, GANimation."""
+"""Evaluation of a trained DFT-Net on the test split, with the paper's baseline GANimation."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ from lgan_jax.protocols import ActionUnitEditor, ComparedEditor
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How much is measured.
+    """Settings of the evaluation.
 
     Attributes:
-      frames: test faces, each of which gets another one's action units.
-      identity_frames: on how many of them identity and the Fréchet distance are measured (dlib takes 0.15 s a face).
-      single_frames: how many of the calmest get single expressions.
+      frames: number of test faces; each is edited to another face's action units.
+      identity_frames: number of these faces for identity and the Fréchet distance (dlib takes 0.15 s per face).
+      single_frames: number of the most neutral faces for single expressions.
     """
 
     frames: int = 96
@@ -61,7 +61,7 @@ class Settings:
 
 
 def measure(setup: Setup) -> Measured:
-    """The model, the run's GANimation, the unchanged source and the ground truth on the test edits."""
+    """Measures the model, the run's GANimation, the unchanged source and the ground truth on the test edits."""
     model: ComparedEditor = setup.model
     dlib, settings = setup.dlib, setup.settings
     models = {OURS: model} | ({} if model.baseline is None else {BASELINE: model.baseline})
@@ -84,7 +84,7 @@ def measure(setup: Setup) -> Measured:
 
 
 def _estimator(data: FaceData, edits: Edits, dlib: DlibEvaluator) -> Estimator | None:
-    """Estimates action units from landmarks; None where nobody's neutral face is known."""
+    """The estimator of action units from landmarks; None if no neutral face is known."""
     neutral = rendered(data, edits.indices, np.zeros_like(edits.units))
     if neutral is not None:
         return Estimator(heads_of(dlib.landmarks(neutral)), "the same person with a neutral face, rendered")
@@ -94,7 +94,9 @@ def _estimator(data: FaceData, edits: Edits, dlib: DlibEvaluator) -> Estimator |
         identity: neutral_head(kept.landmarks(data, int(identity)), data.info.scheme)
         for identity in np.unique(edits.identity)
     }
-    return Estimator(np.stack([heads[each] for each in edits.identity]), "the person at rest in the training frames")
+    return Estimator(
+        np.stack([heads[each] for each in edits.identity]), "the person's neutral face in the training frames"
+    )
 
 
 def _use_of_parts(model: ActionUnitEditor, edits: Edits) -> Values:
@@ -105,7 +107,7 @@ def _use_of_parts(model: ActionUnitEditor, edits: Edits) -> Values:
 def _single_expressions(
     setup: Setup, edits: Edits, models: Mapping[str, ActionUnitEditor], estimator: Estimator
 ) -> dict[str, Values]:
-    """How strong single expressions are on the calmest faces: before, by each model, and in the ground truth."""
+    """Intensities of single expressions on the most neutral faces: before, after, and in the ground truth."""
     chosen, found = calmest(edits, setup.settings.single_frames), {}
     for name, changes in SINGLE.items():
         units = with_units(edits.units[chosen], changes)
@@ -117,7 +119,7 @@ def _single_expressions(
 
 
 def verdict(rows: Mapping[str, Values], has_ground_truth: bool) -> tuple[str, bool | None]:
-    """Whether DFT-Net beats GANimation in action units and SSIM, where the run has it, and generates faces at all."""
+    """Whether DFT-Net's results have faces, and beat the run's GANimation, if any, in action units and SSIM."""
     ours, unchanged = rows[OURS], rows[UNCHANGED]
     text, good = _compared(rows, has_ground_truth)
     if "found" in ours and unchanged["found"].mean() > 0.5 > ours["found"].mean():
@@ -128,7 +130,7 @@ def verdict(rows: Mapping[str, Values], has_ground_truth: bool) -> tuple[str, bo
 
 
 def _compared(rows: Mapping[str, Values], has_ground_truth: bool) -> tuple[str, bool | None]:
-    """Without regard to whether dlib finds faces."""
+    """The comparison without the check that dlib finds faces."""
     ours, baseline = rows[OURS], rows.get(BASELINE)
     still = _units(ours, rows[UNCHANGED], OURS)
     nothing = f"{still.metric} {still.model:.3f}, of the unchanged sources {still.baseline:.3f}, over {still.count}"
@@ -139,28 +141,32 @@ def _compared(rows: Mapping[str, Values], has_ground_truth: bool) -> tuple[str, 
     if has_ground_truth:
         metrics.append(compared("SSIM", ours["ssim"], baseline["ssim"], "higher"))
     text, good = comparison.verdict(OURS, f"{BASELINE} baseline", metrics)
-    return (text, good) if still.won else (f"{text} But its edits do not bring faces nearer: {nothing}.", False)
+    return (
+        (text, good)
+        if still.won
+        else (f"{text} But its edits do not bring faces closer to the target: {nothing}.", False)
+    )
 
 
 def _units(ours: Values, other: Values, regressor: str) -> Compared:
-    """By dlib's landmarks where it saw any; else by the discriminator of `regressor`."""
+    """Comparison by dlib's landmarks, if it found any; else by the discriminator of `regressor`."""
     names = {"by_landmarks": "landmarks", f"by_{regressor}": f"the discriminator of {regressor}"}
     return compared_by({key: f"action-unit error by {name}" for key, name in names.items()}, ours, other, "lower")
 
 
 def warnings(setup: Setup, measured: Measured) -> list[str]:
-    """What a reader must know before reading a metric."""
+    """Warnings that limit the interpretation of the metrics."""
     data, lines = setup.data, []
     if _knows_people(data) and set(data.test.identity.tolist()) & set(data.train.identity.tolist()):
-        lines.append("The test images show people that the run was trained on, in other images.")
+        lines.append("The test images show identities of the training split, in other images.")
     if BASELINE not in measured.models:
         lines.append("The run has no GANimation to compare with; the variant `baseline` of the config trains it too.")
     if measured.estimator is None:
         lines.append("Action units by landmarks were not measured: no neutral face of these people is known.")
     if data.name.startswith("prepared"):
-        lines.append("The data's own action units were estimated from landmarks too; no true ones are known.")
+        lines.append("The data's own action units were also estimated from landmarks; there is no manual annotation.")
     if absent := [str(number) for number, there in zip(NUMBERS, measured.edits.units.any(0)) if not there]:
-        lines.append(f"Action units {', '.join(absent)} are 0 in all of these faces, so nothing is said about them.")
+        lines.append(f"Action units {', '.join(absent)} are 0 in all of these faces, so they are not evaluated.")
     for name, parts in measured.attention.items():
         if value := saturated(parts):
             lines.append(f"{name}'s attention is {value} everywhere: one of its decoders has no effect.")

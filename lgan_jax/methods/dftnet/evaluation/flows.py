@@ -1,6 +1,6 @@
-"""Flow fields as images: as colors on the usual wheel, and as a warped grid.
+"""Visualization of flow fields: by the color wheel of optical flow, and by a warped grid.
 
-A flow is float `(H, W, 2)`, (x, y) in image widths and heights: at each pixel, how far away its color is sampled.
+A flow is float `(H, W, 2)`, (x, y) in image widths and heights: the offset of each pixel's sampling point.
 The wheel is that of Baker et al., "A Database and Evaluation Methodology for Optical Flow", IJCV 2011.
 """
 
@@ -15,17 +15,17 @@ from lgan_jax.media.images import resized
 Flow = Float[np.ndarray, "H W 2"]
 Image = UInt8[np.ndarray, "_ _ 3"]
 
-_STEPS = (15, 6, 4, 11, 13, 6)  # of the wheel, from red to yellow, green, cyan, blue, magenta and back
+_STEPS = (15, 6, 4, 11, 13, 6)  # steps of the wheel, from red to yellow, green, cyan, blue, magenta and back
 _CORNERS = np.array([(1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 1, 1), (0, 0, 1), (1, 0, 1)], float)
 _BEYOND = 0.75  # brightness of flow longer than the scale
-_CELLS = 16  # of the grid along each side
+_CELLS = 16  # grid cells along each side
 _LINE = (240, 214, 120)
 
 
 def colored(flow: Flow, scale: float) -> UInt8[np.ndarray, "H W 3"]:
-    """Direction as hue and length as saturation: white does not move, full color is `scale` image widths.
+    """Colors of a flow: direction as hue, length as saturation; white is zero, full color is `scale` image widths.
 
-    Longer flow is darker. To the right is red, down yellow to green, to the left cyan, up violet.
+    Longer flow is darker. Right is red, down is yellow to green, left is cyan, up is violet.
     Raises `ValueError` for a scale that is not positive.
     """
     if not scale > 0:
@@ -42,7 +42,7 @@ def colored(flow: Flow, scale: float) -> UInt8[np.ndarray, "H W 3"]:
 
 
 def legend(side: int) -> UInt8[np.ndarray, "side side 3"]:
-    """The wheel itself: a disc whose edge is the scale."""
+    """The color wheel as a legend: a disc with the scale at its edge."""
     line = (np.arange(side) + 0.5) / side * 2 - 1
     flow = np.stack(np.meshgrid(line, line), -1) * 1.04
     image = colored(flow, 1.0)
@@ -51,7 +51,7 @@ def legend(side: int) -> UInt8[np.ndarray, "side side 3"]:
 
 
 def warped_grid(image: Image, flow: Flow, side: int) -> UInt8[np.ndarray, "side side 3"]:
-    """The image with a regular grid on it, warped by the flow, at `side` pixels."""
+    """An image with a regular grid, warped by the flow, at `side` pixels."""
     ruled = np.ascontiguousarray(resized(image, side))
     for i in range(1, _CELLS):
         at = round(i * side / _CELLS)
@@ -61,7 +61,7 @@ def warped_grid(image: Image, flow: Flow, side: int) -> UInt8[np.ndarray, "side 
 
 
 def warped(image: UInt8[np.ndarray, "side side 3"], flow: Flow) -> UInt8[np.ndarray, "side side 3"]:
-    """An image of any size warped by a flow: bilinear sampling at the identity grid plus the flow, clamped."""
+    """Warps an image of any size by a flow: bilinear sampling at the identity grid plus the flow, clamped."""
     side = image.shape[1]
     fine = cv2.resize(flow.astype(np.float32), (side, side), interpolation=cv2.INTER_LINEAR) * side
     x, y = np.meshgrid(np.arange(side, dtype=np.float32), np.arange(side, dtype=np.float32))

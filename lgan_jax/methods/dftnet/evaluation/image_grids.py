@@ -19,12 +19,12 @@ from lgan_jax.methods.dftnet.evaluation.metrics import BASELINE, GROUND_TRUTH, O
 from lgan_jax.protocols import ActionUnitEditor
 
 LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)
-_ROWS, _FEW, _THREE = 6, 4, 3  # faces of Fig. 4; of single expressions and Fig. 5; of the eyelids and the flow
+_ROWS, _FEW, _THREE = 6, 4, 3  # faces in Fig. 4; in single expressions and Fig. 5; in the eyelids and the flow
 _EYES = 1.5  # width of the crop around the eyes, in distances between their outer corners
 
 
 def parts(setup: Setup, measured: Measured) -> ReportImage:
-    """Fig. 4: what an image is composed of."""
+    """Fig. 4: the components of a generated image."""
     edits, chosen = measured.edits, largest(measured.edits, _ROWS)
     generated = {
         name: _edit(model, edits.images[chosen], edits.target[chosen]) for name, model in measured.models.items()
@@ -41,9 +41,9 @@ def parts(setup: Setup, measured: Measured) -> ReportImage:
     }
     return _columns(
         "parts",
-        "The parts of an image",
-        "As Fig. 4 of the paper, on the test faces whose action units change most. Where the attention is white the "
-        "result is the warped source, where it is black the texture."
+        "Components of a generated image",
+        "As Fig. 4 of the paper, on the test faces with the largest changes of action units. The result is the warped "
+        "source where the attention is white, and the texture where it is black."
         + ("" if BASELINE in measured.models else " The run has no GANimation baseline to show."),
         columns,
         setup.data.info.size,
@@ -51,7 +51,7 @@ def parts(setup: Setup, measured: Measured) -> ReportImage:
 
 
 def single_expressions(setup: Setup, measured: Measured) -> ReportImage:
-    """Each expression of `SINGLE` on the calmest faces."""
+    """Each expression of `SINGLE` on the most neutral faces."""
     edits, chosen = measured.edits, calmest(measured.edits, _FEW)
     grids = _grids(setup, measured, chosen, [with_units(edits.units[chosen], each) for each in SINGLE.values()])
     names = [f"{name} ({'+'.join(map(str, changes))})" for name, changes in SINGLE.items()]
@@ -61,8 +61,8 @@ def single_expressions(setup: Setup, measured: Measured) -> ReportImage:
     )
     return grid(
         "singles",
-        "One expression at a time",
-        f"The calmest of the test faces with their own action units except for those in the headings: {intensities}."
+        "Single expressions",
+        f"The most neutral test faces with their own action units, except those in the headings: {intensities}."
         f"{_last_row(grids)}",
         _rows(list(edits.images[chosen]), grids),
         ["source", *names],
@@ -71,7 +71,7 @@ def single_expressions(setup: Setup, measured: Measured) -> ReportImage:
 
 
 def eyelids(setup: Setup, measured: Measured) -> ReportImage:
-    """Fig. 3: action unit 45, around the eyes, or of the whole face where dlib has not found each of them."""
+    """Fig. 3: action unit 45, around the eyes, or of the whole face if dlib misses a face."""
     edits, chosen = measured.edits, calmest(measured.edits, _THREE)
     units = [with_units(edits.units[chosen], {45: level}) for level in LEVELS]
     grids = {"warped source": _grid(measured.models[OURS], edits.images[chosen], units, "aligned")}
@@ -98,7 +98,7 @@ def eyelids(setup: Setup, measured: Measured) -> ReportImage:
 
 
 def interpolation(setup: Setup, measured: Measured) -> ReportImage:
-    """Fig. 5: from the source's expression to the target's."""
+    """Fig. 5: interpolation from the source's expression to the target's."""
     edits, chosen = measured.edits, largest(measured.edits, _ROWS)[:_FEW]
     own, target = edits.units[chosen], edits.target[chosen]
     units = [((1 - level) * own + level * target).astype(np.float32) for level in LEVELS]
@@ -110,16 +110,16 @@ def interpolation(setup: Setup, measured: Measured) -> ReportImage:
     }
     return _columns(
         "interpolation",
-        "From one expression to another",
+        "Interpolation between expressions",
         "As Fig. 5 of the paper, by DFT-Net: action units interpolated from the source's own, at 0, to those of the "
-        "face on the right, at 1. The person and the pose should stay the source's.",
+        "face on the right, at 1. Identity and pose should be the source's.",
         columns,
         setup.data.info.size,
     )
 
 
 def flow(setup: Setup, measured: Measured) -> ReportImage:
-    """The flow as colors, and as a warped grid."""
+    """The flow as colors and as a warped grid."""
     edits, chosen, size = measured.edits, calmest(measured.edits, _THREE), setup.data.info.size
     side = cell_side(size)
     generated = [
@@ -138,9 +138,9 @@ def flow(setup: Setup, measured: Measured) -> ReportImage:
     return grid(
         "flow",
         "The flow",
-        f"White stays in its place; full color takes a pixel from {scale * size:.2g} of {size} pixels away (the 99.5th "
-        "percentile here), in the direction of the color on the wheel; what comes from farther is darker. Below, the "
-        f"warped source with a grid on it: the flow alone, without attention and texture.{still}",
+        f"White is zero flow; full color is an offset of {scale * size:.2g} of {size} pixels (the 99.5th percentile "
+        "here), in the direction of the color on the wheel; larger offsets are darker. Below, the warped source with a "
+        f"grid: the flow alone, without attention and texture.{still}",
         rows,
         ["source", *SINGLE, f"scale {scale:.2%} of width"],
         size,
@@ -150,7 +150,7 @@ def flow(setup: Setup, measured: Measured) -> ReportImage:
 def _grids(
     setup: Setup, measured: Measured, chosen: np.ndarray, units: Sequence[np.ndarray]
 ) -> dict[str, UInt8[np.ndarray, "levels k H W 3"]]:
-    """By name: the results of each model, and the ground truth where it can be rendered."""
+    """By name: the results of each model, and the ground truth if it can be rendered."""
     images = measured.edits.images[chosen]
     grids = {name: _grid(model, images, units, "image") for name, model in measured.models.items()}
     if setup.data.drawn is not None:
@@ -172,7 +172,7 @@ def _edit(model: ActionUnitEditor, images: np.ndarray, units: Float32[np.ndarray
 
 
 def _rows(sources: Sequence[np.ndarray], grids: Mapping[str, Any]) -> list[GridRow]:
-    """Of each source a row a grid, with the source before the first."""
+    """One row per source and grid, with the source before its first row."""
     return [
         GridRow(name, [None if j else source, *(level[i] for level in levels)])
         for i, source in enumerate(sources)
@@ -186,4 +186,4 @@ def _columns(name: str, title: str, caption: str, columns: Mapping[str, np.ndarr
 
 
 def _last_row(grids: Mapping[str, Any]) -> str:
-    return " The last row of each is the ground truth, rendered." if GROUND_TRUTH in grids else ""
+    return " The last row of each face is the rendered ground truth." if GROUND_TRUTH in grids else ""

@@ -1,6 +1,6 @@
-"""Metrics of edited faces: do they show the target action units, the same person, and can the edit be undone?
+"""Metrics of edited faces: target action units, preserved identity, and cycle consistency.
 
-Images are uint8 RGB as a screen shows them; all metrics are measured on these bytes.
+Images are uint8 RGB; all metrics are measured on these 8-bit images.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ OURS, BASELINE, UNCHANGED, GROUND_TRUTH = "DFT-Net", "GANimation", "source uncha
 
 @dataclasses.dataclass(frozen=True)
 class Estimator:
-    """Action units from dlib's landmarks, relative to the same person's neutral face.
+    """Estimator of action units from dlib's landmarks, relative to the same person's neutral face.
 
     Attributes:
-      heads: of each edit's person, neutral (`faces.unit_estimate.neutral_head`); NaN where it is not known.
-      source: what they are taken from, in words.
+      heads: neutral head of each edit's person (`faces.unit_estimate.neutral_head`); NaN if unknown.
+      source: description of the neutral faces' origin.
     """
 
     heads: Float32[np.ndarray, "n 68 3"]
     source: str
 
     def at(self, indices: Int[np.ndarray, " k"]) -> Estimator:
-        """For some of the edits."""
+        """The estimator for a subset of the edits."""
         return dataclasses.replace(self, heads=self.heads[indices])
 
     def __call__(self, landmarks: Float32[np.ndarray, "n 68 2"]) -> Float[np.ndarray, "n 12"]:
-        """The intensities of `ESTIMATED`; NaN where there are no landmarks, or the neutral face is not known."""
+        """The intensities of `ESTIMATED`; NaN without landmarks or without a known neutral face."""
         units = np.full((len(landmarks), len(ESTIMATED)), np.nan)
         known = found_in(landmarks) & found_in(self.heads)
         if known.any():
@@ -53,7 +53,7 @@ class Estimator:
 
 
 def heads_of(landmarks: Float32[np.ndarray, "n 68 2"]) -> Float32[np.ndarray, "n 68 3"]:
-    """The head of each of n neutral faces; NaN where there are no landmarks."""
+    """The head of each of n neutral faces; NaN without landmarks."""
     heads = np.full((len(landmarks), 68, 3), np.nan, np.float32)
     for i in np.flatnonzero(found_in(landmarks)):
         heads[i] = neutral_head(landmarks[i : i + 1], IBUG68)
@@ -61,16 +61,16 @@ def heads_of(landmarks: Float32[np.ndarray, "n 68 2"]) -> Float32[np.ndarray, "n
 
 
 class Measured(NamedTuple):
-    """The edits, and what was measured.
+    """The edits and all measurements.
 
     Attributes:
-      models: DFT-Net, and the baseline where the run has it, by name.
+      models: DFT-Net and the baseline, if any, by name.
       edits: the test images with their targets.
       seen: dlib's landmarks `(n, 68, 2)` of the sources.
-      estimator: of action units from landmarks; None where no neutral face is known.
+      estimator: estimator of action units from landmarks; None if no neutral face is known.
       asked: indices of the edits whose dlib descriptors were computed.
       rows: the metrics of each row.
-      attention: name of a model → how it uses attention and flow (`use_of_parts`).
+      attention: name of a model → statistics of its attention and flow (`use_of_parts`).
       responses: single expression → its intensity in each group of images.
     """
 
@@ -97,22 +97,22 @@ def measure_edits(
     estimator: Estimator | None,
     asked: Int[np.ndarray, " k"],
 ) -> Values:
-    """The metrics of generated images, one value for each edit; NaN where not measured.
+    """The metrics of generated images, one value per edit; NaN if not measured.
 
     `by_<name>` and `by_landmarks`: mean absolute difference from the target action units of the estimates by the
-    discriminator of that model, and by dlib's landmarks over the units that these show; `of_units` `(n, 17)` and
+    discriminator of that model, and by dlib's landmarks over the units in `ESTIMATED`; `of_units` `(n, 17)` and
     `of_landmark_units` `(n, 12)` are the same by unit. `ssim`, `psnr` (dB): of the image and the ground truth.
-    `identity`: dlib's distance from the source, of the edits `asked` for. `found`: whether dlib finds a face.
+    `identity`: dlib's distance from the source, for the edits in `asked`. `found`: whether dlib finds a face.
     """
     differences = {
         name: np.abs(np.asarray(model.estimate(to_floats(generated)), np.float32) - edits.target)
         for name, model in models.items()
     }
     seen, nothing = dlib.landmarks(generated), np.full(len(generated), np.nan)
-    shown = [action_units.NUMBERS.index(number) for number in ESTIMATED]
+    columns = [action_units.NUMBERS.index(number) for number in ESTIMATED]
     by_landmarks = np.full((len(generated), 1), np.nan)
     if estimator is not None:
-        by_landmarks = np.abs(estimator(seen) - edits.target[:, shown])
+        by_landmarks = np.abs(estimator(seen) - edits.target[:, columns])
     descriptors = dlib.descriptors(generated[asked])
     values = {f"by_{name}": each.mean(-1) for name, each in differences.items()}
     values |= {
@@ -129,13 +129,13 @@ def measure_edits(
 
 
 def cycle(model: ActionUnitEditor | None, generated: Images, edits: Edits) -> Float[np.ndarray, " n"]:
-    """ℓ1 of the source and the image with its own action units restored; without a model, as it is."""
+    """ℓ1 of the source and the image with its own action units restored; without a model, of the unchanged image."""
     restored = generated if model is None else edited(model, generated, edits.units)
     return compare(l1, edits.images, restored)
 
 
 def frechet(values: Values, sources: Values, asked: int) -> Values:
-    """The Fréchet distance of dlib's descriptors to those of the sources, with the images in which it finds a face."""
+    """The Fréchet distance of dlib's descriptors to those of the sources, over images with a detected face."""
     distance = distance_where_found(values["descriptors"], sources["descriptors"])
     return {"frechet": scalar(distance, int(found_in(values["descriptors"]).sum()), asked)}
 
@@ -148,20 +148,20 @@ def use_of_parts(attention: Float[np.ndarray, "n H W 1"], flow: Float[np.ndarray
 
 
 def saturated(parts: Values) -> str:
-    """ "0" or "1" where the attention is that everywhere, to within a hundredth; empty otherwise."""
+    """ "0" or "1" if the attention has this value everywhere, to within a hundredth; empty otherwise."""
     return "0" if parts["high"].max() < 0.01 else "1" if parts["low"].min() > 0.99 else ""
 
 
 def responses(
     groups: Mapping[str, Images | None], numbers: Sequence[int], dlib: DlibEvaluator, estimator: Estimator
 ) -> dict[str, Float[np.ndarray, " n"]]:
-    """The mean intensity, by dlib's landmarks, of those of the units `numbers` that landmarks show.
+    """The mean intensity, by dlib's landmarks, of the units `numbers` that are in `ESTIMATED`.
 
-    One value for each image of each group; groups that are None are left out.
+    One value per image of each group; groups that are None are omitted.
     """
-    shown = [ESTIMATED.index(number) for number in numbers if number in ESTIMATED]
+    columns = [ESTIMATED.index(number) for number in numbers if number in ESTIMATED]
     return {
-        name: estimator(dlib.landmarks(images))[:, shown].mean(-1)
+        name: estimator(dlib.landmarks(images))[:, columns].mean(-1)
         for name, images in groups.items()
         if images is not None
     }

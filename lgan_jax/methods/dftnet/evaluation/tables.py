@@ -1,4 +1,4 @@
-"""The tables of DFT-Net's evaluation."""
+"""Result tables of DFT-Net's evaluation."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _BY_LANDMARKS = Column(
 )  # fmt: skip
 _BY_GROUND_TRUTH = (
     Column("ssim", "SSIM", "structural similarity of the generated image and the ground truth: the same person, pose "
-           "and light with the other expression, rendered (with its side, where it is one-sided, which no unit tells) "
-           "or, of recordings, another frame", "higher"),
-    Column("psnr", "PSNR\ndB", "peak signal-to-noise ratio of the same two; 100 at most", "higher", 1),
+           "and light with the target expression, rendered (with the side of a one-sided smile, which units do not "
+           "encode) or, for recordings, another frame", "higher"),
+    Column("psnr", "PSNR\ndB", "peak signal-to-noise ratio of the same images; 100 at most", "higher", 1),
 )  # fmt: skip
 _KEEPING = (
     Column("identity", "ID", "distance of dlib's face descriptors between the generated image and the source; dlib "
@@ -28,7 +28,7 @@ _KEEPING = (
     Column("cycle", "cycle\nℓ1", "mean absolute difference of the source and the image with its own action units "
            "restored, as a share of the range from black to white", "lower", 1, True),
     Column("frechet", "FD\ndlib", "Fréchet distance of dlib's 128 face descriptors (not of Inception's features) of "
-           "the generated images to those of the sources, covariances divided by N − 1; with so few images only rows "
+           "the generated images to those of the sources, covariances divided by N − 1; with so few images, only rows "
            "of this table can be compared", "lower", 4),
     Column("found", "found\nby dlib", "share of generated images in which dlib finds a face", "higher", 0, True),
 )  # fmt: skip
@@ -44,21 +44,21 @@ _PARTS = (
 
 
 def editing(setup: Setup, measured: Measured) -> Table:
-    """Whether the images show the target expressions."""
+    """Errors of the edited expressions."""
     by_regressor = [
         Column(f"by_{name}", f"AU error\nD of {name}", "mean absolute difference of the action units that the "
                f"discriminator of {name} estimates from the target ones; {name} was trained with it", "lower")
         for name in measured.models
     ]  # fmt: skip
     columns = [_BY_LANDMARKS, *by_regressor, *(() if measured.edits.ground_truth is None else _BY_GROUND_TRUTH)]
-    about = f"{len(measured.edits.images)} test faces of {setup.size}, each given the action units of another."
+    about = f"{len(measured.edits.images)} test faces of {setup.size}, each edited to another face's action units."
     if setup.data.drawn is None and measured.edits.ground_truth is not None:
-        about += " The other is a frame of the same recording with nearly the same pose, and so the ground truth."
+        about += " The other face is a frame of the same recording with nearly the same pose: the ground truth."
     if measured.estimator is not None:
         about += f" Landmarks show {len(ESTIMATED)} of the 17 units, relative to {measured.estimator.source}."
     return Table(
         key="editing",
-        title="Other people's expressions on test faces",
+        title="Edits to other faces' expressions",
         about=about if setup.dlib.installed else f"{about} dlib is not installed.",
         columns=columns,
         rows=measured_rows(measured.rows, columns, _REFERENCES),
@@ -66,19 +66,19 @@ def editing(setup: Setup, measured: Measured) -> Table:
 
 
 def keeping(setup: Setup, measured: Measured) -> Table:
-    """Whether the person stays the same."""
+    """Preservation of the identity, and cycle consistency."""
     return Table(
         key="keeping",
-        title="The same person, and back again",
-        about=f"The same edits. ID and FD on {len(measured.asked)} of the faces, where dlib finds them. FD needs many: "
-        "with fewer faces than features it is too large.",
+        title="Identity and cycle consistency",
+        about=f"The same edits. ID and FD on {len(measured.asked)} of the faces, if dlib finds them. FD needs many: "
+        "it is biased upwards with fewer faces than features.",
         columns=_KEEPING,
         rows=measured_rows(measured.rows, _KEEPING, _REFERENCES),
     )
 
 
 def single_expressions(setup: Setup, measured: Measured) -> Table | None:
-    """How strong single expressions are before and after editing, by dlib's landmarks; None without these."""
+    """Intensities of single expressions before and after editing, by dlib's landmarks; None without these."""
     if not measured.responses:
         return None
     groups = measured.responses[next(iter(SINGLE))]
@@ -87,9 +87,9 @@ def single_expressions(setup: Setup, measured: Measured) -> Table | None:
     names = {name: f"{name} ({' '.join(map(str, numbers))})" for name, numbers in SINGLE.items()}
     return Table(
         key="singles",
-        title="One expression at a time",
-        about=f"The {count} calmest of the test faces, given one expression each. Mean intensity, from 0 to 1, of "
-        "its action units as dlib's landmarks show them: before, after, and in the ground truth where there is one.",
+        title="Single expressions",
+        about=f"The {count} most neutral test faces, edited to one expression each. Mean intensity, from 0 to 1, of "
+        "its action units by dlib's landmarks: before, after, and in the ground truth, if any.",
         columns=columns,
         rows=measured_rows({names[name]: values for name, values in measured.responses.items()}, columns),
         compare=False,
@@ -97,7 +97,7 @@ def single_expressions(setup: Setup, measured: Measured) -> Table | None:
 
 
 def parts(setup: Setup, measured: Measured) -> Table:
-    """How much of the image is warped, how much is synthesized."""
+    """Statistics of attention and flow: the warped and the synthesized share of the images."""
     rows = {
         name: {key: each for key, each in values.items() if (name, key) != (BASELINE, "flow")}
         for name, values in measured.attention.items()
@@ -105,8 +105,8 @@ def parts(setup: Setup, measured: Measured) -> Table:
     return Table(
         key="parts",
         title="Warped or synthesized",
-        about="Where the attention is 1 the image is the warped source, where it is 0 it is the texture. An "
-        "attention of 0 or of 1 everywhere means that one of the two decoders has no effect.",
+        about="The image is the warped source where the attention is 1, and the texture where it is 0. With an "
+        "attention of 0 or 1 everywhere, one of the two decoders has no effect.",
         columns=_PARTS,
         rows=measured_rows(rows, _PARTS),
         compare=False,
@@ -114,7 +114,7 @@ def parts(setup: Setup, measured: Measured) -> Table:
 
 
 def by_unit(setup: Setup, measured: Measured) -> Table:
-    """Which action units are edited well: by DFT-Net's discriminator, and by landmarks for the units these show."""
+    """Errors by action unit: by DFT-Net's discriminator, and by landmarks for the units in `ESTIMATED`."""
     columns, sources = [Column("target", "target", "mean of the target intensities", "neither")], {}
     for key, short, meaning in (
         ("of_units", "D", "DFT-Net's discriminator"),
@@ -127,19 +127,19 @@ def by_unit(setup: Setup, measured: Measured) -> Table:
                     Column(f"{key}_{name}", heading, f"{name}: mean absolute difference by {meaning}", "lower")
                 )
                 sources[f"{key}_{name}"] = measured.rows[name][key]
-    shown, rows = () if measured.estimator is None else ESTIMATED, {}
+    estimated, rows = () if measured.estimator is None else ESTIMATED, {}
     for i, number in enumerate(action_units.NUMBERS):
         values = {"target": measured.edits.target[:, i]}
         for key, source in sources.items():
             if key.startswith("of_units"):
                 values[key] = source[:, i]
-            elif number in shown:
-                values[key] = source[:, shown.index(number)]
+            elif number in estimated:
+                values[key] = source[:, estimated.index(number)]
         rows[f"{number} {action_units.NAMES[number]}"] = values
     return Table(
         key="units",
         title="By action unit",
-        about="The same edits, unit by unit. A unit that is hardly ever in the targets always has a small error.",
+        about="The same edits by action unit. A unit that is rare in the targets has a small error in any case.",
         columns=columns,
         rows=measured_rows(rows, columns),
         compare=False,

@@ -1,1 +1,1 @@
-"""Evaluation of LandmarkGAN: `evaluate.EVALUATION` declares it."""
+"""Evaluation of LandmarkGAN, declared by `evaluate.EVALUATION`."""

@@ -1,7 +1,7 @@
-"""Generators of a target's face from landmarks: the model, and the baselines that it has to beat.
+"""Generators of a target's face from landmarks: the model and its baselines.
 
-A generator takes landmarks `(n, N, 2)` in [0, 1] and a target's index for each, and returns images as a screen shows
-them: uint8 `(n, H, W, 3)`, RGB. All metrics are measured on these bytes.
+A generator takes landmarks `(n, N, 2)` in [0, 1] and a target index for each, and returns uint8 RGB images
+`(n, H, W, 3)`. All metrics are measured on these 8-bit images.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ Generator = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def generated(model: Reenactor, convert: bool, constrain: bool = True) -> Generator:
-    """The model: landmarks converted to the target's (unless `convert` is off), then rendered by its generator.
+    """The model: converts landmarks to the target unless `convert` is False, then renders them by its generator.
 
-    `constrain` off leaves converted landmarks where they lie.
+    `constrain=False` disables the constraint on converted landmarks.
     """
 
     def generate(landmarks: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -48,25 +48,27 @@ class Gallery:
 
     Args:
       split: training frames, random access; an item has `image` (uint8) and `landmarks`.
-      identities: their names.
-      most: of each identity, how many frames at most are used.
+      identities: names of the identities.
+      maximum: largest number of frames used per identity.
 
     Raises:
       ValueError: an identity has no training frame.
     """
 
-    def __init__(self, split: Any, identities: Sequence[str], most: int) -> None:
+    def __init__(self, split: Any, identities: Sequence[str], maximum: int) -> None:
         self.split = split
-        self.indices = [evenly(np.flatnonzero(np.asarray(split.identity) == i), most) for i in range(len(identities))]
+        self.indices = [
+            evenly(np.flatnonzero(np.asarray(split.identity) == i), maximum) for i in range(len(identities))
+        ]
         self.landmarks: list[np.ndarray] = []
         self.means: list[np.ndarray] = []
         for name, indices in zip(identities, self.indices):
             if len(indices) == 0:
-                raise ValueError(f"{name} has no training frames; nothing can stand in for these faces")
+                raise ValueError(f"{name} has no training frames, which the baselines need")
             self._read(indices)
 
     def _read(self, indices: np.ndarray) -> None:
-        """Landmarks of these frames and the mean of their images, one image in memory at a time and thread."""
+        """Landmarks of these frames and the mean of their images; each thread has one image in memory."""
         total, points = 0.0, []
         with ThreadPoolExecutor(_THREADS) as threads:
             for start in range(0, len(indices), 64):
@@ -80,10 +82,10 @@ class Gallery:
 def nearest_frame(
     model: Reenactor, gallery: Gallery, convert: bool, warped: bool = False, constrain: bool = True
 ) -> Generator:
-    """The training frame of the target whose landmarks are closest (ℓ2) to those that the generator would get.
+    """Baseline: the target's training frame with the closest landmarks (ℓ2) to the generator's input.
 
-    With `warped`, this frame warped to these landmarks by a thin-plate spline: what costs no training. `constrain` off
-    leaves converted landmarks where they lie.
+    With `warped`, a thin-plate spline warps this frame to the input landmarks; no training is needed.
+    `constrain=False` disables the constraint on converted landmarks.
     """
 
     def generate(landmarks: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -103,13 +105,13 @@ def nearest_frame(
 
 @jax.jit
 def _warped(images: Array, landmarks: Array, targets: Array) -> Array:
-    """Images `(n, H, W, 3)` in [-1, 1] with `landmarks` warped to `targets`; in [0, 255], rounded."""
+    """Warps images `(n, H, W, 3)` in [-1, 1] from `landmarks` to `targets`; returns values in [0, 255], rounded."""
     flow = thin_plate_flow(targets, landmarks[:, None], *images.shape[1:3])
     return jnp.round((warp_to_landmarks(images[:, None], flow)[:, 0] + 1) * 127.5)
 
 
 def mean_face(gallery: Gallery) -> Generator:
-    """The mean of the target's training frames, pixel by pixel, whatever the landmarks."""
+    """Baseline: the pixel-wise mean of the target's training frames, independent of the landmarks."""
 
     def generate(landmarks: np.ndarray, targets: np.ndarray) -> np.ndarray:
         return np.stack([gallery.means[target] for target in targets])

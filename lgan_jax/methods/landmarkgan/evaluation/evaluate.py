@@ -1,4 +1,4 @@
-"""Evaluation of a trained LandmarkGAN: Table 1 and Fig. 6 of Sun et al., with the baselines that the paper lacks."""
+"""Evaluation of a trained LandmarkGAN: Table 1 and Fig. 6 of Sun et al., with baselines that are not in the paper."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ _FRONTAL_TRIES = 10
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How much is measured.
+    """Settings of the evaluation.
 
     Attributes:
-      split: "test", which is for reports; or "validation", for choosing settings.
-      frames: frames of each identity in this split that drive all others.
-      identity_frames: on how many of them the identity distance is measured (dlib takes 0.15 s a face).
-      gallery_frames: of each identity, how many training frames the baselines choose from, and how many frames of the
-        split the frontal reference is chosen from.
+      split: "test" for reports, or "validation" for choosing settings.
+      frames: driving frames of each identity in this split.
+      identity_frames: number of these frames for the identity distance (dlib takes 0.15 s per face).
+      gallery_frames: number of candidates per identity: training frames for the baselines, and frames of the split for
+        the frontal reference.
     """
 
     split: Literal["test", "validation"] = "test"
@@ -64,7 +64,7 @@ class Settings:
 
 
 def measure(setup: Setup) -> Measured:
-    """Every generator on the frames of every identity."""
+    """Measures every generator on the frames of every identity."""
     people = driving_frames(setup.data, setup.settings, setup.dlib)
     reenacting, reconstructing = generators(setup)
     info, dlib, each = setup.data.info, setup.dlib, setup.settings.identity_frames
@@ -81,7 +81,7 @@ def measure(setup: Setup) -> Measured:
 
 
 def generators(setup: Setup) -> tuple[dict[str, Generator], dict[str, Generator]]:
-    """The model and its baselines for reenactment; and for reconstruction, where landmarks are the target's own."""
+    """The model and its baselines for reenactment, and for reconstruction from the target's own landmarks."""
     model, constrained = setup.model, bool(setup.model.constraint)
     gallery = Gallery(setup.data.train, setup.data.info.identities, setup.settings.gallery_frames)
     reenacting = {OURS: generated(model, convert=True)}
@@ -104,7 +104,7 @@ def generators(setup: Setup) -> tuple[dict[str, Generator], dict[str, Generator]
 
 
 def driving_frames(data: FaceData, settings: Settings, dlib: DlibEvaluator) -> list[Frames]:
-    """Frames of every identity that has some in the measured split, evenly spaced."""
+    """Evenly spaced frames of every identity with frames in the measured split."""
     people, split = [], getattr(data, settings.split)
     for i in range(len(data.info.identities)):
         indices = np.flatnonzero(np.asarray(split.identity) == i)
@@ -119,7 +119,7 @@ def driving_frames(data: FaceData, settings: Settings, dlib: DlibEvaluator) -> l
 
 
 def _reference(split: Split, indices: np.ndarray, scheme: Scheme, dlib: DlibEvaluator) -> np.ndarray:
-    """dlib's descriptor of the most frontal of these frames in which it finds the face; NaN where there is none."""
+    """dlib's descriptor of the most frontal of these frames with a detected face; NaN if there is none."""
     nothing = np.full(128, np.nan, np.float32)
     if not dlib.installed:
         return nothing
@@ -132,9 +132,9 @@ def _reference(split: Split, indices: np.ndarray, scheme: Scheme, dlib: DlibEval
 
 
 def verdict(setup: Setup, measured: Measured) -> tuple[str, bool | None]:
-    """Whether the model beats the warped nearest frame in landmarks and in SSIM, over what was measured for both.
+    """Whether the model beats the baseline "warped nearest frame" in landmarks and in SSIM, on the shared examples.
 
-    Landmarks are dlib's where it found any face for both, the own detector's otherwise. Intervals are over people.
+    Landmarks are dlib's if dlib found any face for both, else the run's own detector's. Intervals are over identities.
     """
     rows, identities = measured.reconstruction, None
     names = {"error": "error by dlib", "own_error": "error by its own detector"}
@@ -150,13 +150,13 @@ def verdict(setup: Setup, measured: Measured) -> tuple[str, bool | None]:
 
 
 def warnings(setup: Setup, measured: Measured) -> list[str]:
-    """What the data lack."""
+    """Warnings about missing data."""
     identities, lines = setup.data.info.identities, []
     if len(identities) == 1:
-        lines.append("There is one identity only, so nobody to convert to: only reconstruction is measured.")
+        lines.append("There is one identity only, so no conversion: only reconstruction is measured.")
     with_frames = {frames.identity for frames in measured.people}
     lines += [
-        f"{name} has no {setup.settings.split} frames: it is a target here, but drives nobody."
+        f"{name} has no {setup.settings.split} frames: it is a target here, but not a source."
         for i, name in enumerate(identities)
         if i not in with_frames
     ]

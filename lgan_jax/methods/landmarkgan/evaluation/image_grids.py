@@ -15,15 +15,15 @@ from lgan_jax.media.image_grid import GridRow, draw_landmarks
 from lgan_jax.methods.landmarkgan.evaluation.baselines import DIRECT, OURS
 from lgan_jax.methods.landmarkgan.evaluation.reenactment import Cases, Frames, Measured, detect
 
-_MOST_PEOPLE = 8
-_MOST_FAILURES = 8
+_MAX_IDENTITIES = 8
+_MAX_FAILURES = 8
 
 
 def driving(setup: Setup, measured: Measured) -> ReportImage:
-    """Every identity drives every other."""
+    """Reenactment of every identity by every identity."""
     info, rows = setup.data.info, []
-    targets = np.arange(min(len(info.identities), _MOST_PEOPLE))
-    for frames in measured.people[:_MOST_PEOPLE]:
+    targets = np.arange(min(len(info.identities), _MAX_IDENTITIES))
+    for frames in measured.people[:_MAX_IDENTITIES]:
         i = strongest_expression(frames, info.scheme)
         points = np.repeat(frames.landmarks[i : i + 1], len(targets), 0)
         converted = np.asarray(setup.model.convert(points, targets))
@@ -33,10 +33,10 @@ def driving(setup: Setup, measured: Measured) -> ReportImage:
         rows.append(GridRow("landmarks, converted", drawn))
     return grid(
         "driving",
-        "Who drives whom",
+        "Reenactment of all pairs",
         "Left: a driving frame and its landmarks. To its right, for every target: the generated face, and the "
-        "converted landmarks it was generated from. Down a column the person should stay the same; along a row, the "
-        "expression and the pose.",
+        "converted landmarks it was generated from. A column should have one identity; a row should have one "
+        "expression and pose.",
         rows,
         ["driving", *(info.identities[t] for t in targets)],
         info.size,
@@ -61,8 +61,8 @@ def converter(setup: Setup, measured: Measured) -> ReportImage | None:
     return grid(
         "converter",
         "With and without the converter",
-        "As Fig. 6 of the paper. The source's landmarks fed to the target's generator unchanged, and after the "
-        "converter has given them the target's shape.",
+        "As Fig. 6 of the paper. The target's generator with the source's landmarks unchanged, and after conversion "
+        "to the target's face shape.",
         rows,
         ["driving", "landmarks", "without converter", "converted landmarks", "with converter"],
         info.size,
@@ -79,9 +79,9 @@ def baselines(setup: Setup, measured: Measured) -> ReportImage | None:
     ]
     return grid(
         "baselines",
-        "Beside the baselines",
-        "The same landmarks given to every row of the first table. The nearest training frame is a real frame of the "
-        "target, so it is sharp, but its expression and pose are only near; the mean face ignores landmarks.",
+        "Comparison with the baselines",
+        "The same landmarks for every generator of the first table. The nearest training frame is a real frame of the "
+        "target, so it is sharp, but its expression and pose are approximate; the mean face ignores landmarks.",
         rows,
         ["driving", *measured.reenacting],
         setup.data.info.size,
@@ -105,8 +105,8 @@ def failures(setup: Setup, measured: Measured) -> ReportImage | None:
     return grid(
         "failures",
         "The worst pairs",
-        "For each, where it went wrong: faces that dlib does not find, and the largest landmark errors after the way "
-        "to the target and back, one row for a pair of identities at most.",
+        "Faces that dlib does not find, and the largest landmark errors after the cycle to the target and back; at "
+        "most one row per pair of identities.",
         rows,
         ["driving", "converted landmarks", "generated", "returned"],
         info.size,
@@ -116,7 +116,7 @@ def failures(setup: Setup, measured: Measured) -> ReportImage | None:
 def reconstruction(setup: Setup, measured: Measured) -> ReportImage:
     """The rows of the reconstruction table."""
     info, rows = setup.data.info, []
-    for frames in measured.people[:_MOST_PEOPLE]:
+    for frames in measured.people[:_MAX_IDENTITIES]:
         i = strongest_expression(frames, info.scheme)
         points, own = frames.landmarks[i : i + 1], np.array([frames.identity])
         cells = [frames.images[i], draw_landmarks(points[0], info.scheme, info.size)]
@@ -133,10 +133,10 @@ def reconstruction(setup: Setup, measured: Measured) -> ReportImage:
 
 
 def strongest_expression(frames: Frames, scheme: Scheme) -> int:
-    """The frame with the strongest expression.
+    """Index of the frame with the strongest expression.
 
-    The one whose inner landmarks are farthest from an affine image of the person's mean: turning, nodding and moving
-    the head is nearly affine, opening the mouth or closing the eyes is not.
+    Its inner landmarks are farthest from an affine transform of the person's mean. Head motion is nearly affine;
+    opening the mouth or closing the eyes is not.
     """
     points = frames.landmarks[:, scheme.inner].astype(np.float64)
     mean = np.concatenate([points.mean(0), np.ones((points.shape[1], 1))], 1)
@@ -145,9 +145,9 @@ def strongest_expression(frames: Frames, scheme: Scheme) -> int:
 
 
 def worst(cases: Cases) -> Int[np.ndarray, " k"]:
-    """Indices of the worst pairs, one of each (source, target): half not found (if so many), half by their error.
+    """Indices of the worst pairs, one per (source, target): up to half without a detected face, the rest by error.
 
-    The error is dlib's; without dlib, the own detector's LMK.
+    The error is dlib's; without dlib, the LMK of the run's own detector.
     """
     metrics = cases.metrics
     by_dlib = not np.isnan(metrics["lmk"]).all()
@@ -155,9 +155,9 @@ def worst(cases: Cases) -> Int[np.ndarray, " k"]:
     lost = ~(metrics["generated_found"] & metrics["returned_found"]) & by_dlib
     missing = _one_of_each(cases, np.flatnonzero(lost))
     ranked = _one_of_each(cases, np.argsort(-errors, kind="stable"))
-    room = max(_MOST_FAILURES - len(ranked), _MOST_FAILURES // 2)
+    room = max(_MAX_FAILURES - len(ranked), _MAX_FAILURES // 2)
     chosen = [*missing[:room], *(i for i in ranked if i not in missing[:room])]
-    return np.array(chosen[:_MOST_FAILURES], np.int64)
+    return np.array(chosen[:_MAX_FAILURES], np.int64)
 
 
 def _one_of_each(cases: Cases, order: np.ndarray) -> list[int]:
@@ -180,8 +180,8 @@ def _reasons(cases: Cases, i: int) -> tuple[str, str]:
 
 
 def _neighbors(info: FaceInfo, measured: Measured) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
-    """Of every source: a heading, its frame of strongest expression, this one's landmarks, the next identity."""
-    for frames in measured.people[:_MOST_PEOPLE]:
+    """For every source: a heading, its frame of strongest expression, the frame's landmarks, and the next identity."""
+    for frames in measured.people[:_MAX_IDENTITIES]:
         i, target = strongest_expression(frames, info.scheme), (frames.identity + 1) % len(info.identities)
         heading = _arrow(info, frames.identity, target)
         yield heading, frames.images[i], frames.landmarks[i : i + 1], np.array([target])

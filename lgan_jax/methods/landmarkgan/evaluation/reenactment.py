@@ -1,7 +1,7 @@
-"""Metrics of reenactment as in Sun et al., section 3.3: to the target, back to the source, and compare.
+"""Reenactment metrics of Sun et al., section 3.3: a cycle to the target and back to the source.
 
 A driving frame of s has landmarks L_s. generated = a face of t from L_s; returned = a face of s from Ω(generated), the
-landmarks that the run's own detector finds on the generated face. The same for every generator, baselines included.
+landmarks that the run's own detector finds on the generated face. Every generator, also a baseline, has this cycle.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Frames:
     """Test frames of one identity.
 
     Attributes:
-      identity: its index.
+      identity: index of the identity.
       images: uint8 `(F, H, W, 3)`.
-      landmarks: float32 `(F, N, 2)`, the data set's.
-      seen: float32 `(F, 68, 2)`, dlib's, NaN where it finds no face.
-      reference: dlib's descriptor `(128,)` of the most frontal test frame; NaN where there is none.
+      landmarks: float32 `(F, N, 2)`, from the data set.
+      seen: float32 `(F, 68, 2)`, dlib's landmarks; NaN for a frame without a detected face.
+      reference: dlib's descriptor `(128,)` of the most frontal test frame; NaN if there is none.
     """
 
     identity: int
@@ -47,13 +47,13 @@ class Frames:
 
 @dataclasses.dataclass(frozen=True)
 class Cases:
-    """Metrics of generated faces, one value a case, in the same order for every generator; NaN where not measured.
+    """Metrics of generated faces, one value per case, in the same order for every generator; NaN if not measured.
 
     Attributes:
-      source, frame: the driving frame: its identity, and its index among this identity's test frames.
-      target: the identity that was generated.
-      metrics: by the columns' keys.
-      asked: whether ID was to be measured.
+      source, frame: identity of the driving frame, and its index among this identity's test frames.
+      target: the generated identity.
+      metrics: values by the keys of the table's columns.
+      asked: mask of the cases for which ID is measured.
     """
 
     source: Int[np.ndarray, " n"]
@@ -63,13 +63,13 @@ class Cases:
     asked: np.ndarray
 
     def at(self, chosen: np.ndarray) -> Cases:
-        """Some of them, by index or mask."""
+        """Selects cases by index or mask."""
         metrics = {key: values[chosen] for key, values in self.metrics.items()}
         return Cases(self.source[chosen], self.frame[chosen], self.target[chosen], metrics, self.asked[chosen])
 
 
 class Measured(NamedTuple):
-    """The frames, the generators, and their metrics, by name; reenactment is empty with a single identity."""
+    """The frames, the generators and their metrics by name; reenactment is empty with a single identity."""
 
     people: list[Frames]
     reenacting: Mapping[str, Generator]
@@ -92,7 +92,7 @@ def reenact(
     identity_frames: int,
     identities: int,
 ) -> Cases:
-    """Every test frame to every other identity and back.
+    """Measures the reenactment of every test frame by every other identity, and back.
 
     Metrics: `lmk`, ‖dlib(original) − dlib(returned)‖₂ over 68 points; `error`, the same as a mean distance in
     inter-ocular units; `own_lmk`, ‖L_s − Ω(returned)‖₂ over the scheme's points; `ssim` of original and returned;
@@ -100,14 +100,14 @@ def reenact(
     `returned_found`, whether dlib finds a face.
 
     Args:
-      generator: renders the faces.
+      generator: generator of the faces.
       detector: Ω.
-      dlib: the evaluator; without it its metrics are NaN.
-      people: the sources.
-      identity_frames: on how many frames of each source ID is measured (evenly spaced).
-      identities: how many targets there are.
+      dlib: the dlib evaluator; its metrics are NaN if dlib is not installed.
+      people: frames of the sources.
+      identity_frames: number of frames of each source for ID (evenly spaced).
+      identities: number of targets.
     """
-    # Ordered by target, because a network takes the landmarks for one target together.
+    # Ordered by target, because the model batches landmarks by target.
     pairs = [
         (person, frame, target)
         for target in range(identities)
@@ -130,7 +130,7 @@ def _block(
     references: Float32[np.ndarray, "identities 128"],
     identity_frames: int,
 ) -> Cases:
-    """Some of the pairs: memory stays that of so many images."""
+    """Measures one block of pairs, which bounds the number of images in memory."""
     originals = np.stack([person.images[frame] for person, frame, _ in pairs])
     landmarks = np.stack([person.landmarks[frame] for person, frame, _ in pairs])
     source = np.array([person.identity for person, _, _ in pairs])
@@ -158,7 +158,7 @@ def _block(
 def reconstruct(
     generator: Generator, detector: LandmarkDetector, dlib: DlibEvaluator, people: Sequence[Frames], scheme: Scheme
 ) -> Cases:
-    """Every test frame generated from its own landmarks by the same identity: no conversion, one way only.
+    """Measures the reconstruction of every test frame from its own landmarks by the same identity, without conversion.
 
     Metrics: `ssim`, `psnr` and `l1` of the frame and its copy; `own_error`, Ω(copy) against the data set's landmarks,
     and `error`, dlib(copy) against dlib(frame), in inter-ocular units; `found`, whether dlib finds a face in the copy.
@@ -182,7 +182,7 @@ def reconstruct(
 
 
 def detect(detector: LandmarkDetector, images: UInt8[np.ndarray, "n H W 3"]) -> Float32[np.ndarray, "n N 2"]:
-    """Ω(images): the run's own detector, asked once for each different image."""
+    """Ω(images): landmarks by the run's own detector, computed once per distinct image."""
     first, inverse = distinct(images)
     return np.asarray(detector.detect(to_floats(images[first])), np.float32)[inverse]
 
@@ -190,7 +190,7 @@ def detect(detector: LandmarkDetector, images: UInt8[np.ndarray, "n H W 3"]) -> 
 def differences(
     before: Float32[np.ndarray, "n N 2"], after: Float32[np.ndarray, "n N 2"], scheme: Scheme
 ) -> tuple[np.ndarray, np.ndarray]:
-    """LMK and the error per landmark of each pair, NaN where either face was not found."""
+    """LMK and the error per landmark of each pair; NaN if either face was not found."""
     both = found_in(before) & found_in(after)
     whole, error = np.full(len(before), np.nan), np.full(len(before), np.nan)
     whole[both] = lmk(before[both], after[both])
@@ -199,12 +199,12 @@ def differences(
 
 
 def asymmetry(landmarks: Float32[np.ndarray, "*batch N 2"], scheme: Scheme) -> np.ndarray:
-    """How far a face is from being its own mirror image, in [0, 1]: 0 is a frontal view (`*batch`).
+    """Left-right asymmetry of a face in [0, 1]: 0 is a frontal view (`*batch`).
 
-    The landmarks z are centered and mirrored (x to −x, left and right exchanged) to w, and w is moved, rotated and
-    scaled onto z as well as possible. The residual, as a share of z's variance, is 1 − |⟨w, z⟩|² / (‖w‖² ‖z‖²) with
-    the points as complex numbers. Rolling the head changes nothing; turning it moves the nose and shortens one side.
-    Pitch and a symmetric expression have no effect.
+    The landmarks z are centered and mirrored (x to −x, left and right exchanged) to w, and a similarity transform
+    aligns w with z by least squares. The residual, as a share of z's variance, is 1 − |⟨w, z⟩|² / (‖w‖² ‖z‖²) with
+    the points as complex numbers. Roll has no effect; yaw moves the nose and shortens one side. Pitch and a symmetric
+    expression have no effect.
     """
     z = landmarks[..., 0].astype(np.float64) + 1j * landmarks[..., 1]
     z = z - z.mean(-1, keepdims=True)
@@ -212,7 +212,7 @@ def asymmetry(landmarks: Float32[np.ndarray, "*batch N 2"], scheme: Scheme) -> n
     product = np.abs((w.conj() * z).sum(-1)) ** 2
     size = (np.abs(z) ** 2).sum(-1)
     if np.any(size == 0):
-        raise ValueError("the landmarks of a face all lie in one place")
+        raise ValueError("all landmarks of a face are the same point")
     return np.asarray(1 - product / size**2)
 
 

@@ -1,4 +1,4 @@
-"""The tables of LandmarkGAN's evaluation."""
+"""Result tables of LandmarkGAN's evaluation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PUBLISHED = {
 
 _REENACTMENT = (
     Column("lmk", "LMK\ndlib", "ℓ2 norm of dlib's 68 landmarks of the original minus those of the returned face, in "
-           "[0, 1]; pairs in which dlib misses either face are left out and counted", "lower"),
+           "[0, 1]; pairs in which dlib misses either face are dropped and counted", "lower"),
     Column("error", "error\ndlib", "the same difference as a mean distance per landmark, in units of the distance "
            "between the outer eye corners", "lower", 1, True),
     Column("own_lmk", "LMK\nown", "ℓ2 norm of the data's landmarks minus those that the run's own detector finds on "
@@ -58,7 +58,7 @@ def reenactment(setup: Setup, measured: Measured) -> Table | None:
     if not measured.reenactment:
         return None
     frames, pairs = _frames(measured), len(measured.reenactment[OURS].source)
-    where = " at 256×256." if setup.data.name == "CelebV" else ": another data set, not comparable."
+    where = " at 256×256." if setup.data.name == "CelebV" else ": a different data set, not comparable."
     return Table(
         key="reenactment",
         title="Reenactment: to the target and back",
@@ -73,10 +73,10 @@ def reenactment(setup: Setup, measured: Measured) -> Table | None:
 
 
 def reconstruction(setup: Setup, measured: Measured) -> Table:
-    """One way, without conversion."""
+    """Reconstruction without conversion."""
     return Table(
         key="reconstruction",
-        title="Reconstruction from one's own landmarks",
+        title="Reconstruction from the identity's own landmarks",
         about=f"{_frames(measured)} {setup.settings.split} frames of {setup.size}, each generated from its own "
         f"landmarks by its own identity, without conversion.{_found(setup, measured)}",
         columns=_RECONSTRUCTION,
@@ -96,7 +96,7 @@ def _found(setup: Setup, measured: Measured) -> str:
 
 
 def _rows(setup: Setup, rows: Mapping[str, Cases], columns: Sequence[Column]) -> list[Row]:
-    """A row of each name, and one of the identity that the model is worst at."""
+    """One row per generator, and one row of the model's worst identity."""
     values, worst = {name: _values(setup, cases) for name, cases in rows.items()}, []
     if found := worst_identity(rows[OURS]):
         identity, its = found
@@ -106,13 +106,13 @@ def _rows(setup: Setup, rows: Mapping[str, Cases], columns: Sequence[Column]) ->
 
 
 def _values(setup: Setup, cases: Cases) -> Values:
-    """The metrics that have a value; ID over the cases that it was asked for."""
+    """The measured metrics; ID only over the cases in `asked`."""
     values = {k: v for k, v in cases.metrics.items() if setup.dlib.installed or k not in _BY_DLIB}
     return values | ({"identity": values["identity"][cases.asked]} if "identity" in values else {})
 
 
 def worst_identity(cases: Cases) -> tuple[int, Cases] | None:
-    """The target with the lowest mean SSIM, and its cases; None where there is one target."""
+    """The target with the lowest mean SSIM, and its cases; None with a single target."""
     identities = np.unique(cases.target)
     if len(identities) < 2:
         return None
@@ -121,7 +121,7 @@ def worst_identity(cases: Cases) -> tuple[int, Cases] | None:
 
 
 def by_pair(rows: Mapping[str, Cases], identities: Sequence[str]) -> list[dict[str, Any]]:
-    """The model's mean metrics of every ordered pair of identities; None where nothing was measured."""
+    """The model's mean metrics of every ordered pair of identities; None without a measurement."""
     pairs, keys = [], ("lmk", "error", "own_lmk", "ssim", "identity")
     cases = rows.get(OURS)
     for s, t in sorted(set(zip(cases.source.tolist(), cases.target.tolist()))) if cases else ():

@@ -2,8 +2,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lgan_jax.methods.landmarkgan.initialization import shifting, whitened
 from lgan_jax.methods.landmarkgan.networks import LandmarkMLP
-from lgan_jax.methods.landmarkgan.starts import shifting, whitened
 from lgan_jax.nn import stacked
 from lgan_jax.nn.initialisers import initial_variables
 
