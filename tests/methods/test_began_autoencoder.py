@@ -36,8 +36,10 @@ def test_a_step_reaches_every_parameter_and_sees_the_features(trained):
     weights = np.asarray(pixel_weights(jnp.asarray(landmarks), INNER49, 16, 4.0))
     assert float(metrics["real"]) == pytest.approx((weights * (decoded - image) ** 2).mean(), rel=1e-4)
     assert min(largest_change(first.params, after.params)) > 0
-    np.testing.assert_allclose(after.mean, 0.9 * features.mean(0), atol=1e-4)  # (1 + 0) / (10 + 0) of the first is kept
-    np.testing.assert_allclose(after.products, 0.9 * features.T @ features / 5, atol=1e-3)
+    np.testing.assert_allclose(
+        after.variables["mean"], 0.9 * features.mean(0), atol=1e-4
+    )  # (1 + 0) / (10 + 0) of the first is kept
+    np.testing.assert_allclose(after.variables["products"], 0.9 * features.T @ features / 5, atol=1e-3)
     held_out = jax.jit(method.eval_step)(first, pictures(5))
     assert float(held_out["real"]) == pytest.approx(((decoded - image) ** 2).mean(), rel=1e-4)
     sheet = np.asarray(jax.jit(method.sample_images)(first, pictures(5))["decoded"])
