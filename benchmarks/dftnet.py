@@ -22,8 +22,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from benchmarks.sides import SIDES, Work, alternate, disagreement, peak, peak_memory, summary, table
 from benchmarks.sizes import EditorSizes
+from benchmarks.timing import SIDES, Work, alternate, disagreement, peak, peak_memory, summary, table
 from lgan_jax import files
 from lgan_jax.core import Batch, FaceInfo
 from lgan_jax.landmarks import IBUG68

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.sides import alternate
+from benchmarks.timing import alternate
 from lgan_jax import files
 from lgan_jax.apps.project.networks import SMALLEST, assembled
 from lgan_jax.interop.names import Network

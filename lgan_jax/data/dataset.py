@@ -16,7 +16,7 @@ from jaxtyping import Int
 from lgan_jax import cache as caches
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import builders, partners, synthetic
-from lgan_jax.data.builders import base, made
+from lgan_jax.data.builders import base, generated
 from lgan_jax.data.builders.celebv import PREPARED
 from lgan_jax.data.builders.emotionet import EVERYBODY
 from lgan_jax.data.split import CALLED, SPLITS, TRAIN, HeldOut
@@ -289,8 +289,8 @@ def open_faces(settings: Settings, check: Callable[[FaceInfo], None] = lambda _:
 def _reader(settings: Settings, root: Path, cache: Path) -> tuple[base.FaceBuilder, str]:
     """Who reads a folder, and what a report calls it."""
     prepared = (root / PREPARED).exists()
-    if (root / made.RECORD).exists():
-        return builders.Made(root), f"made: {root.resolve().name}"
+    if (root / generated.RECORD).exists():
+        return builders.Generated(root), f"made: {root.resolve().name}"
     if settings.name == "wflw":
         return builders.WFLW(root, cache), "WFLW"
     if settings.name == "celeba" and not prepared:

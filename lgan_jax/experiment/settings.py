@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 from lgan_jax import config as configs
 from lgan_jax import data, interop, optimizers
 from lgan_jax.core import FaceInfo, Finished, blank_batch
-from lgan_jax.data import coverage, kept, pipelines
+from lgan_jax.data import coverage, pipelines, training_landmarks
 from lgan_jax.methods import METHODS, MethodSpec
 from lgan_jax.ops import backend
 from lgan_jax.training import checkpoints, loop
@@ -169,7 +169,7 @@ class Experiment:
     def described(self, faces: data.FaceData) -> dict[str, Any]:
         """The data as the run's record has them; with how many there are, where a phase has something of each."""
         counted = any("index" in phase.keys for phase in self.classes.values())
-        return kept.described(faces, faces.info) | ({"pictures": faces.info.pictures} if counted else {})
+        return training_landmarks.described(faces, faces.info) | ({"pictures": faces.info.pictures} if counted else {})
 
     def training_phases(self, faces: data.FaceData, pretrained: Mapping[str, Mapping[str, Any]]) -> list[PhaseRun]:
         """The phases as the loop trains them, with their data and what `pretrained` found."""

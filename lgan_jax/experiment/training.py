@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lgan_jax import data, files
-from lgan_jax.data import kept
+from lgan_jax.data import training_landmarks as stored
 from lgan_jax.experiment.evaluating import check_weights, evaluate
 from lgan_jax.experiment.settings import Experiment
 from lgan_jax.media.files import given
@@ -103,8 +103,8 @@ def _may_change(folder: pathlib.Path, phases: Sequence[str]) -> Callable[[workdi
 
 def _keep_landmarks(faces: data.FaceData, folder: pathlib.Path) -> None:
     """Writes what `training_landmarks` reads, once, where the data has landmarks."""
-    if faces.has("landmarks") and not kept.is_there(folder):
-        kept.write(folder, [kept.landmarks(faces, i) for i in range(len(faces.info.identities))])
+    if faces.has("landmarks") and not stored.is_there(folder):
+        stored.write(folder, [stored.landmarks(faces, i) for i in range(len(faces.info.identities))])
 
 
 def _detector_section(other: pathlib.Path, config: Mapping[str, Any], about: Mapping[str, Any] = {}) -> dict[str, Any]:

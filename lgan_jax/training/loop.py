@@ -22,9 +22,9 @@ from lgan_jax.training.checkpoints import Checkpoints
 from lgan_jax.training.interrupts import Interrupts, Stopped
 from lgan_jax.training.logs import Log
 from lgan_jax.training.logs.identities import means
-from lgan_jax.training.pace import Pace
 from lgan_jax.training.phase_run import HostBatch, PhaseRun, as_arrays
 from lgan_jax.training.profile import Profile
+from lgan_jax.training.throughput import Pace
 from lgan_jax.training.train_state import TrainState
 from lgan_jax.training.workdir import open_run
 
@@ -155,7 +155,7 @@ class _Training:
     ) -> TrainState:
         seed = parallel.replicate(np.int32(self.settings.seed))
         if log and not start:
-            log.pictures(0, jax.device_get(self.sample_images(state, self.phase_run.sample_batch)))
+            log.sample_images(0, jax.device_get(self.sample_images(state, self.phase_run.sample_batch)))
         for step in range(start + 1, self.phase_run.steps + 1):
             profile.before(step)
             batch = parallel.shard(self._next(data, step))
@@ -225,10 +225,10 @@ class _Training:
     def _report(self, step: int, state: TrainState, log: Log | None) -> TrainState:
         """What is due after this step: a line of metrics, an evaluation, which may mend the state, pictures."""
         settings = self.settings
-        log_due, eval_due, pictures_due = (
+        log_due, eval_due, images_due = (
             self._due(step, every) for every in (settings.log_every, settings.eval_every, settings.images_every)
         )
-        if not (log_due or eval_due or pictures_due):
+        if not (log_due or eval_due or images_due):
             return state
         self._measure()
         if log_due:
@@ -240,9 +240,9 @@ class _Training:
             if log:
                 log.doing("evaluating")
             state = self._look(step, state, log)
-        if pictures_due and log:
+        if images_due and log:
             log.doing("drawing sample images")
-            log.pictures(step, jax.device_get(self.sample_images(state, self.phase_run.sample_batch)))
+            log.sample_images(step, jax.device_get(self.sample_images(state, self.phase_run.sample_batch)))
         return state
 
     def _look(self, step: int, state: TrainState, log: Log | None) -> TrainState:

@@ -11,7 +11,7 @@ from lgan_jax import cli, experiment
 from lgan_jax.apps.shared import references
 from lgan_jax.apps.strip_references import command
 from lgan_jax.core import FaceInfo
-from lgan_jax.data import kept
+from lgan_jax.data import training_landmarks as stored
 from lgan_jax.interop import run as runs
 from lgan_jax.landmarks import WFLW98
 from lgan_jax.training import workdir
@@ -44,7 +44,7 @@ def _written(folder, **changes):
     for name, phase in finished.items():
         runs.save_phase(folder, name, phase, record)
     points = [np.random.default_rng(i).uniform(0.2, 0.8, (4 + i, 98, 2)).astype(np.float32) for i in range(3)]
-    kept.write(folder, points)
+    stored.write(folder, points)
     (folder / "report").mkdir()
     (folder / "report" / "index.html").write_text("beatrix")
     return points

@@ -10,7 +10,7 @@ from PIL import Image
 from lgan_jax import cli, data, locks
 from lgan_jax.apps.synthesize import command, dataset
 from lgan_jax.core import FaceInfo
-from lgan_jax.data.builders import made
+from lgan_jax.data.builders import generated
 from lgan_jax.landmarks import INNER49
 from lgan_jax.media import provenance
 from lgan_jax.methods.began.model import Sampled
@@ -109,7 +109,7 @@ def test_goes_on_where_it_was_stopped_and_adds_more(tmp_path):
         make(part, 20, Stopping())
     assert not (part / "landmarks.csv").exists()
     with pytest.raises(ValueError, match=r"part has no landmarks.csv: not all of its faces are made"):
-        made.Made(part)
+        generated.Generated(part)
     said, model = make(part, 12)
     assert model.asked == [(8, 3), (11, 1)]
     assert "4 faces sampled" in said
@@ -137,7 +137,7 @@ def test_equal_faces_are_left_out_and_counted(tmp_path):
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_face_or_two_make_no_data_set(tmp_path, count):
     said, _ = make(tmp_path / "made", count)
-    assert "a data set needs 3 faces, to train, validate and test with: " in said
+    assert "a data set needs at least 3 faces to split; " in said
     assert not (tmp_path / "made" / "tfds").exists()
     assert len(rows(tmp_path / "made")) == count
 

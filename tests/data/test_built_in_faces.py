@@ -5,7 +5,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from lgan_jax import config, data
-from lgan_jax.data import builders, kept, synthetic
+from lgan_jax.data import builders, synthetic, training_landmarks
 from lgan_jax.data.builders import base, drawing
 from lgan_jax.landmarks import IBUG68_TO_INNER49, WFLW98_TO_IBUG68
 
@@ -71,8 +71,8 @@ def test_people_held_out_whole(tmp_path):
         "nobody in the test split shows fear",
     )
     faces.require_subjects()
-    assert kept.landmarks(faces, 1).shape == (3, 68, 2)
-    assert kept.landmarks(faces, 2).shape == (0, 68, 2)  # nobody to train on
+    assert training_landmarks.landmarks(faces, 1).shape == (3, 68, 2)
+    assert training_landmarks.landmarks(faces, 2).shape == (0, 68, 2)  # nobody to train on
 
 
 def test_people_in_both_splits_or_with_one_expression_each(tmp_path):

@@ -27,7 +27,8 @@ from lgan_jax.landmarks import IBUG68
 # A program that kills itself when it is about to give its n-th file or folder its final name.
 KILLED = """
 import os, signal, sys
-from lgan_jax.data.prepare import __main__ as command, job, person
+from lgan_jax.data.prepare import __main__ as command, person
+from lgan_jax.data.prepare import output_folder
 person.PIECE = job.PIECE = 5
 left, rename = int(sys.argv[1]), os.replace
 def replace(*names):

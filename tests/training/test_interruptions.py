@@ -45,7 +45,7 @@ def test_killed_again_and_again_gives_the_same_bits(tmp_path, cache, undisturbed
     assert ("second: continued at step" in output) == (saved is not None)
     assert_same_bits(workdir, undisturbed)
     assert lines(workdir) == lines(undisturbed)
-    drawn = sorted(path.relative_to(undisturbed) for path in undisturbed.glob("pictures/**/*.png"))
+    drawn = sorted(path.relative_to(undisturbed) for path in undisturbed.glob("images/**/*.png"))
     assert len(drawn) == 6
     for path in drawn:
         assert (workdir / path).read_bytes() == (undisturbed / path).read_bytes()

@@ -52,7 +52,7 @@ def test_schedule_of_logs_checkpoints_and_pictures(finished):
     }
     for phase in ("first", "second"):
         assert sorted(path.name for path in folder_of(workdir, phase).iterdir()) == ["4", "6"]  # the newest two
-        names = sorted(path.name for path in (workdir / "pictures" / phase / "beside").iterdir())
+        names = sorted(path.name for path in (workdir / "images" / phase / "beside").iterdir())
         assert names == ["00000000.png", "00000003.png", "00000006.png"]
         assert list((workdir / "tensorboard" / phase).glob("events*"))
         assert list((workdir / "profile" / phase).rglob("*.xplane.pb"))

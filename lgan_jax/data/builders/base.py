@@ -42,7 +42,7 @@ _TFDS_INFO = "dataset_info.json"
 _OUTSIDE = 0.5  # landmarks may lie this far outside the picture, in picture widths
 _EXTENT = 0.02  # landmarks that span less than this share of the picture are no face
 
-Given, Made = TypeVar("Given"), TypeVar("Made")
+Given, Result = TypeVar("Given"), TypeVar("Result")
 Record = Mapping[str, Any]
 
 
@@ -102,10 +102,10 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         """Notes that `name` is left out."""
         self.skipped.setdefault(reason, []).append(shown(name))
 
-    def usable(self, make: Callable[[Given], Made], items: Iterable[tuple[str, Given]]) -> Iterator[Made]:
+    def usable(self, make: Callable[[Given], Result], items: Iterable[tuple[str, Given]]) -> Iterator[Result]:
         """Yields `make(item)` of each (name, item), in order; those that raise `Unusable` are skipped and noted."""
 
-        def attempt(named: tuple[str, Given]) -> tuple[str, Made | None, Unusable | None]:
+        def attempt(named: tuple[str, Given]) -> tuple[str, Result | None, Unusable | None]:
             name, item = named
             try:
                 return name, make(item), None
@@ -378,7 +378,7 @@ def listing_key(root: Path, listed: Iterable[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
-def in_threads(make: Callable[[Given], Made], items: Iterable[Given]) -> Iterator[Made]:
+def in_threads(make: Callable[[Given], Result], items: Iterable[Given]) -> Iterator[Result]:
     """Yields `make(item)` in order, made by as many threads as there are cores, a bounded number ahead."""
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for chunk in chunks(items, _CHUNK):

@@ -20,9 +20,9 @@ import numpy as np
 
 from lgan_jax import locks
 from lgan_jax.data import split
-from lgan_jax.data.prepare import seen
-from lgan_jax.data.prepare.job import SUMMARY, VERSION, Job, annotated, check_places, write_json
+from lgan_jax.data.prepare import person_report
 from lgan_jax.data.prepare.options import Options
+from lgan_jax.data.prepare.output_folder import SUMMARY, VERSION, OutputFolder, annotated, check_places, write_json
 from lgan_jax.data.prepare.person import prepare_person
 from lgan_jax.data.prepare.sources import Person, people
 from lgan_jax.data.prepare.units import add_units
@@ -49,7 +49,7 @@ def prepare(
 
     Returns what `out/prepared.json` holds: `version`, `scheme`, `size`, `options`, `labels` (what landmarks and action
     units come from), `people` (name → sources, numbers of
-    frames seen, kept and dropped by reason, and the `coverage` and `warnings` of `prepare.seen`), `left_out` (name →
+    frames seen, kept and dropped by reason, and the `coverage` and `warnings` of `prepare.person_report`), `left_out` (name →
     why nothing of a person is kept) and `not_people`.
 
     Raises:
@@ -69,21 +69,21 @@ def prepare(
     if options.landmarks == "face_landmarker":
         faces = faces or LandmarkerFaces(landmarker)
     with locks.held(out, f"OUT {out}", inside=True):
-        return _prepare(Job(videos, out, options, found), found, others, faces or Faces(), landmarker)
+        return _prepare(OutputFolder(videos, out, options, found), found, others, faces or Faces(), landmarker)
 
 
 def _prepare(
-    job: Job, found: Sequence[Person], others: list[str], faces: Faces, landmarker: FaceLandmarker | None
+    output: OutputFolder, found: Sequence[Person], others: list[str], faces: Faces, landmarker: FaceLandmarker | None
 ) -> dict[str, Any]:
-    out, options = job.out, job.options
+    out, options = output.out, output.options
     kept, left_out = {}, {}
     with Progress(sum(source.frames for person in found for source in person.sources)) as progress:
         for person in found:
             progress.name(person.name)
-            summary = prepare_person(person, job, options, faces, progress)
+            summary = prepare_person(person, output, options, faces, progress)
             if summary["kept"]:
                 add_units(out / person.name, landmarker if options.action_units == "blendshapes" else None)
-                kept[person.name] = summary | seen.describe(person, out / person.name, summary, faces)
+                kept[person.name] = summary | person_report.describe(person, out / person.name, summary, faces)
             else:
                 left_out[person.name] = summary | {"reason": _why(summary)}
     result = {

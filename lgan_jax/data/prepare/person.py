@@ -11,8 +11,8 @@ import numpy as np
 
 from lgan_jax import files
 from lgan_jax.data.prepare import quality, sources, tracking
-from lgan_jax.data.prepare.job import ANNOTATIONS, PIECE, Crops, Job
 from lgan_jax.data.prepare.options import Options
+from lgan_jax.data.prepare.output_folder import ANNOTATIONS, PIECE, Crops, OutputFolder
 from lgan_jax.data.prepare.sources import Person, Source
 from lgan_jax.data.prepare.tracking import Observation, Tracker
 from lgan_jax.faces import Faces, align
@@ -36,35 +36,37 @@ class _Seen:
     verdicts: np.ndarray
 
 
-def prepare_person(person: Person, job: Job, options: Options, faces: Faces, progress: Progress) -> dict[str, Any]:
+def prepare_person(
+    person: Person, output: OutputFolder, options: Options, faces: Faces, progress: Progress
+) -> dict[str, Any]:
     """Looks at every frame of a person, drops the unfit ones, writes the crops and landmarks of the others.
 
     Returns the summary: sources, numbers of frames seen, kept and dropped for each reason, and names of files skipped.
     Goes on where an earlier run stopped.
     """
-    earlier = job.summary(person.name)
+    earlier = output.summary(person.name)
     if earlier is not None:
         progress.skip(float(earlier["frames"]))
         return earlier
-    looked = [_look(person, i, job, options, faces, progress) for i in range(len(person.sources))]
+    looked = [_look(person, i, output, options, faces, progress) for i in range(len(person.sources))]
     parts = _judge(person, looked, options)
     lines: list[str] = []
-    with job.crops(person.name) as crops:
+    with output.crops(person.name) as crops:
         for part in parts:
             lines += _write(part, crops, options, progress)
     summary = _summary(person, parts)
     if lines:
-        files.write_text(job.place(person.name) / ANNOTATIONS, "".join(line + "\n" for line in lines))
-    job.finish(person.name, summary)
+        files.write_text(output.place(person.name) / ANNOTATIONS, "".join(line + "\n" for line in lines))
+    output.finish(person.name, summary)
     return summary
 
 
 def _look(
-    person: Person, index: int, job: Job, options: Options, faces: Faces, progress: Progress
+    person: Person, index: int, output: OutputFolder, options: Options, faces: Faces, progress: Progress
 ) -> Observation | None:
     """All frames of one source; None where it has none. What an earlier run saw is not looked at again."""
     source = person.sources[index]
-    pieces, finished = job.observed(person.name, index)
+    pieces, finished = output.observed(person.name, index)
     start = sum(len(piece.found) for piece in pieces)
     progress.skip(_LOOKING * start)
     if not finished:
@@ -74,7 +76,7 @@ def _look(
             tracker.resume(known[-1])
         for seen, last in _in_pieces(_observations(tracker, source, start, progress)):
             if seen:
-                job.save(person.name, index, len(pieces), seen, last)
+                output.save(person.name, index, len(pieces), seen, last)
                 pieces.append(tracking.stack(seen))
     return Observation(*(np.concatenate(field) for field in zip(*pieces))) if pieces else None
 

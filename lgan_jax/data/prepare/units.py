@@ -9,7 +9,7 @@ import numpy as np
 
 from lgan_jax import action_units, files
 from lgan_jax.data.builders import openface
-from lgan_jax.data.prepare.job import annotated
+from lgan_jax.data.prepare.output_folder import annotated
 from lgan_jax.faces.face_landmarker import FaceLandmarker
 from lgan_jax.faces.face_landmarker.action_units import ESTIMATED as FROM_BLENDSHAPES
 from lgan_jax.faces.unit_estimate import ESTIMATED, estimate, neutral_head

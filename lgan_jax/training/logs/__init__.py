@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from lgan_jax.training.logs import identities, metrics_file, pictures, preview
+from lgan_jax.training.logs import identities, image_history, metrics_file, preview
 from lgan_jax.training.logs.board import Board
 from lgan_jax.training.logs.progress import Progress
 
@@ -25,7 +25,7 @@ class Log:
         self.workdir, self._phase, self._start, self._steps = workdir, phase, start, steps
         self._metrics = workdir / "metrics.jsonl"
         metrics_file.rewind(self._metrics, phase, start)
-        pictures.rewind(workdir / "pictures" / phase, start)
+        image_history.rewind(workdir / "images" / phase, start)
         self._preview = preview.Preview(workdir, metrics_file.read(self._metrics))
         self._board = Board(workdir / "tensorboard" / phase, start)
         self._console = console
@@ -78,12 +78,12 @@ class Log:
         """A line for whoever watches."""
         self._progress.say(f"{self._phase}: {line}")
 
-    def pictures(self, step: int, images: Mapping[str, np.ndarray]) -> None:
-        """Sheets of pictures, each `(rows, columns, H, W, 3)` in [-1, 1]."""
-        for name, cells in images.items():
-            picture = pictures.sheet(cells)
-            pictures.save(self.workdir / "pictures" / self._phase / name, step, picture)
-            self._board.picture(name, picture, step)
+    def sample_images(self, step: int, grids: Mapping[str, np.ndarray]) -> None:
+        """Logs image grids, each `(rows, columns, H, W, 3)` in [-1, 1]."""
+        for name, cells in grids.items():
+            image = image_history.image_grid(cells)
+            image_history.save(self.workdir / "images" / self._phase / name, step, image)
+            self._board.image(name, image, step)
         self._board.flush()
         self._preview.write(running=True)
 

@@ -30,9 +30,9 @@ class Board:
         """Adds a point to a curve."""
         self._write(step, summary=self._summary.scalar(name, value))
 
-    def picture(self, name: str, picture: np.ndarray, step: int) -> None:
-        """Adds a uint8 RGB picture `(H, W, 3)`."""
-        self._write(step, summary=self._summary.image(name, picture, dataformats="HWC"))
+    def image(self, name: str, image: np.ndarray, step: int) -> None:
+        """Adds a uint8 RGB image `(H, W, 3)`."""
+        self._write(step, summary=self._summary.image(name, image, dataformats="HWC"))
 
     def flush(self) -> None:
         """Puts everything into the file."""

@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 
 from lgan_jax.files import write_text
-from lgan_jax.training.logs import pictures
+from lgan_jax.training.logs import image_history
 
 _WIDTH, _HEIGHT = 240.0, 72.0  # of a curve, in SVG units
 _POINTS = 240  # drawn of a curve at most
@@ -44,12 +44,12 @@ class Preview:
 
     def write(self, running: bool) -> None:
         """Writes the page, which reloads itself while the run is `running`."""
-        sheets = pictures.history(self._workdir)
-        names = list(dict.fromkeys([*self._curves, *sheets]))
+        grids = image_history.history(self._workdir)
+        names = list(dict.fromkeys([*self._curves, *grids]))
         phases = [
             {
                 "name": name,
-                "pictures": [_picture(title, paths) for title, paths in sheets.get(name, {}).items()],
+                "images": [_image(title, paths) for title, paths in grids.get(name, {}).items()],
                 "curves": [_curve(title, kinds) for title, kinds in sorted(self._curves.get(name, {}).items())],
             }
             for name in reversed(names)
@@ -61,7 +61,7 @@ class Preview:
         self._written = time.monotonic()
 
 
-def _picture(title: str, paths: list[Path]) -> dict[str, Any]:
+def _image(title: str, paths: list[Path]) -> dict[str, Any]:
     return {"name": title, "steps": [int(path.stem) for path in paths], "files": [p.as_posix() for p in paths]}
 
 

@@ -20,13 +20,13 @@ from lgan_jax.data.split import TEST, TRAIN, VALIDATION
 from lgan_jax.frames import from_pixels
 from lgan_jax.landmarks import scheme as scheme_of
 
-RECORD, TABLE, PICTURES, STORED = "made.json", "landmarks.csv", "images", "tfds"
+RECORD, TABLE, IMAGES, STORED = "made.json", "landmarks.csv", "images", "tfds"
 _FIELDS = {"run": str, "weights": str, "seed": int, "size": int, "scheme": str}
 _TURNS = 10  # of as many faces, one validates and one tests
 _SPLITS = {1: TEST, 2: VALIDATION}  # by the place in a turn; the others train
 
 
-class Made(base.FaceBuilder, skip_registration=True):
+class Generated(base.FaceBuilder, skip_registration=True):
     """The made faces of a folder, as one identity; every tenth validates and every tenth tests.
 
     It is built inside of the folder.

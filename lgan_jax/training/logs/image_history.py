@@ -1,4 +1,4 @@
-"""Pictures of a run as PNG files, kept as a history: `pictures/<phase>/<name>/<step>.png`."""
+"""Pictures of a run as PNG files, kept as a history: `images/<phase>/<name>/<step>.png`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _GUTTER = 2  # pixels between the cells of a sheet
 _PAPER = 250  # its grey
 
 
-def sheet(images: np.ndarray) -> np.ndarray:
+def image_grid(images: np.ndarray) -> np.ndarray:
     """Tiles `(rows, columns, H, W, 3)` in [-1, 1] to one uint8 RGB picture with thin gutters.
 
     Raises `ValueError` for another shape.
@@ -45,7 +45,7 @@ def rewind(folder: Path, step: int) -> None:
 def history(workdir: Path) -> dict[str, dict[str, list[Path]]]:
     """Phase → name → paths relative to the run's folder, oldest step first."""
     found: dict[str, dict[str, list[Path]]] = {}
-    for path in sorted((workdir / "pictures").glob("*/*/*.png")):
+    for path in sorted((workdir / "images").glob("*/*/*.png")):
         names = found.setdefault(path.parts[-3], {})
         names.setdefault(path.parts[-2], []).append(path.relative_to(workdir))
     return found

@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Float
 
 from lgan_jax.data.coverage import coverage
-from lgan_jax.data.kept import evenly
 from lgan_jax.data.prepare import quality
-from lgan_jax.data.prepare.job import annotated
+from lgan_jax.data.prepare.output_folder import annotated
 from lgan_jax.data.prepare.sources import Person
+from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.faces import Faces
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.media import images

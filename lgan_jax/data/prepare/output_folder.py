@@ -57,7 +57,7 @@ def annotated(folder: Path) -> tuple[Float32[np.ndarray, "n 68 2"], list[str]]:
     return points, list(names)
 
 
-class Job:
+class OutputFolder:
     """The work in one output folder."""
 
     def __init__(self, videos: Path, out: Path, options: Options, people: Sequence[Person]):
