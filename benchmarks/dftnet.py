@@ -121,7 +121,7 @@ def theirs(sizes: EditorSizes, batch: Batch, training: Batch, variables: dict[st
 
 
 def example(size: int, count: int) -> Batch:
-    """Pictures and action units of nobody."""
+    """Images and action units of nobody."""
     random = np.random.default_rng(0)
     return {
         "image": random.uniform(-1, 1, (count, size, size, 3)).astype(np.float32),

@@ -130,7 +130,7 @@ def test_data_without_action_units_are_refused_before_a_run_is_begun(tmp_path):
 def test_faces_that_do_not_come_in_pairs_are_refused_before_a_run_is_begun(tmp_path):
     changes = {"data.built_in.pairs": False, "data.cache": str(tmp_path / "cache"), "data.size": 64}
     changes |= {"evaluation.frames": 2}
-    with pytest.raises(ValueError, match="built-in faces: the pairs phase needs pictures in pairs"):
+    with pytest.raises(ValueError, match="built-in faces: the pairs phase needs images in pairs"):
         experiment.train(small_config("emotionet:quick", **changes), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -189,7 +189,7 @@ def test_a_run_of_another_config_is_refused_by_name_before_faces_are_drawn(run, 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"data.size": 48}, "pictures are 48 pixels wide"),
+        ({"data.size": 48}, "images are 48 pixels wide"),
         ({"detector_run": "nowhere"}, "there is no run in nowhere"),
         ({"phases": ("generator",)}, "needs a finished 'detector' phase"),
     ],
@@ -249,7 +249,7 @@ def test_a_run_that_has_no_generator_yet_cannot_be_loaded(run, tmp_path):
         ("--config configs/celebv.py:quick --coordinator here:1", "--coordinator alone does nothing: give"),
         ("--config configs/celebv.py --config.data.dir=no--coordinator", "no--coordinator"),
         ("--config configs/celebv.py --coordinator here --processes 2 --process 0", "here is no host:port"),
-        ("--config configs/celebv.py --config.data.size=48", "pictures are 48 pixels wide"),
+        ("--config configs/celebv.py --config.data.size=48", "images are 48 pixels wide"),
     ],
 )
 def test_a_mistake_on_the_command_line_is_one_line(arguments, said, tmp_path):

@@ -98,7 +98,7 @@ def of_people(faces: FaceData) -> dict[str, Coverage]:
     whose = {name: np.flatnonzero(faces.train.identity == i) for i, name in enumerate(faces.info.identities)}
     return {
         name: coverage(
-            np.stack([faces.train.without_picture(int(place))["landmarks"] for place in places]), faces.info.scheme
+            np.stack([faces.train.without_image(int(place))["landmarks"] for place in places]), faces.info.scheme
         )
         for name, places in whose.items()
         if len(places)

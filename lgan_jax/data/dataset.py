@@ -24,12 +24,12 @@ from lgan_jax.landmarks import IBUG68_TO_INNER49, WFLW98_TO_IBUG68, scheme, sche
 from lgan_jax.media import images
 from lgan_jax.media.files import given
 
-MEMORY = 2**30  # bytes of decoded pictures that a split keeps; the records beyond are decoded at every reading
+MEMORY = 2**30  # bytes of decoded images that a split keeps; the records beyond are decoded at every reading
 _CELEBV = ("Donald_Trump", "Emmanuel_Macron", "Jack_Ma", "Kathleen", "Theresa_May")
 _ADVICE = {  # where a data set may get an array from
     "action_units": ": give the command that prepared the folder again (lgan_jax.data.prepare adds them), or a folder "
     "with OpenFace's tables and --config.data.name=emotionet",
-    "landmarks": ": give OpenFace's tables with x_0 to y_67 in pixels of these pictures, or another folder",
+    "landmarks": ": give OpenFace's tables with x_0 to y_67 in pixels of these images, or another folder",
     "expression": ": give CK+ or Oulu-CASIA, or a folder that lgan_jax.data.prepare made, with "
     "--config.data.name=ck_plus or oulu_casia",
 }
@@ -49,7 +49,7 @@ class Settings:
       name: layout of the folder `dir`; "celeba" takes any folder of photos. Whatever it is, `dir` may be a folder that
         `apps.synthesize` made. With "emotionet", "ck_plus", "oulu_casia" and "celeba" it may also be one that
         `data.prepare` made; the second and third estimate expressions from its action units then.
-      size: pixels a side at which pictures are read.
+      size: pixels a side at which images are read.
       dir: the folder; empty for the built-in faces.
       scheme: landmarks of the built-in faces, "wflw98", "ibug68" or "inner49"; a folder's follow from its files.
       held_out_subjects: who of a folder's people validates and who tests ("ck_plus" and "oulu_casia" only).
@@ -58,7 +58,7 @@ class Settings:
       confidence: rows of OpenFace's tables with a lower confidence are left out ("emotionet" only), in [0, 1].
       cache: folder for the built data sets, which may be deleted at any time; empty for `$LGAN_JAX_CACHE`, or
         `~/.cache/lgan_jax` where that is not set.
-      built_in: how many built-in people and pictures.
+      built_in: how many built-in people and images.
     """
 
     name: Literal["celebv", "wflw", "emotionet", "ck_plus", "oulu_casia", "celeba"]
@@ -95,7 +95,7 @@ class Split:
     Args:
       source: records with `image` as a file's bytes, as the builders store them.
       identity: who is in each record.
-      size: pixels a side to read pictures at.
+      size: pixels a side to read images at.
       points: which landmarks to keep, in which order; all where it is None.
       landmarks: whether the records have landmarks.
       pairs: finds the places of the records of each pair, `(pairs, 2)`, when they are first asked for; None for faces
@@ -137,8 +137,8 @@ class Split:
         """
         return np.zeros((0, 2), int) if self._pairs is None else self._pairs(self)
 
-    def without_picture(self, index: SupportsIndex) -> dict[str, np.ndarray]:
-        """Record `index` but for its picture, which is not decoded."""
+    def without_image(self, index: SupportsIndex) -> dict[str, np.ndarray]:
+        """Record `index` but for its image, which is not decoded."""
         return self._arrays({k: v for k, v in self._source[range(len(self))[index]].items() if k != "image"})
 
     def __getitem__(self, index: SupportsIndex) -> dict[str, np.ndarray]:
@@ -183,9 +183,9 @@ class FaceData:
       built_in: whether the library drew them.
       info: landmark scheme, size, people.
       fingerprint: changes when any record changes; the same on every machine.
-      notes: what a user should know, such as how many pictures were skipped and why; one line each.
+      notes: what a user should know, such as how many images were skipped and why; one line each.
       train, validation, test: the records of the three splits.
-      drawn: what the built-in faces were drawn from: picture i of a split is `synthetic.sample(drawn, split, i)`; None
+      drawn: what the built-in faces were drawn from: image i of a split is `synthetic.sample(drawn, split, i)`; None
         for a folder's.
     """
 
@@ -204,8 +204,8 @@ class FaceData:
         """How many records each split has."""
         return {split: len(getattr(self, split)) for split in SPLITS}
 
-    def counted(self, called: str = "pictures") -> str:
-        """The same as text: "1,000 training, 100 validation and 100 test pictures"."""
+    def counted(self, called: str = "images") -> str:
+        """The same as text: "1,000 training, 100 validation and 100 test images"."""
         *first, last = (f"{count:,} {CALLED[split]}" for split, count in self.counts.items())
         return f"{', '.join(first)} and {last} {called}"
 
@@ -238,7 +238,7 @@ class FaceData:
             shown = set(zip(split.identity.tolist(), split.expression.tolist()))
             if len(shown) == len({who for who, _ in shown}):
                 raise ValueError(
-                    f"{self.name}: nobody in the {CALLED[name]} split has pictures with two different expressions: "
+                    f"{self.name}: nobody in the {CALLED[name]} split has images with two different expressions: "
                     "add some"
                 )
 
@@ -247,7 +247,7 @@ def open_faces(settings: Settings, check: Callable[[FaceInfo], None] = lambda _:
     """Opens the faces, building them into the cache first where they are not there or their folder has changed.
 
     Before they are built, which takes a while, `check` is called with what is known of them already, all but the number
-    of pictures; it may raise.
+    of images; it may raise.
 
     Raises:
       FileNotFoundError: the folder is not there.

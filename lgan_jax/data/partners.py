@@ -1,6 +1,6 @@
 """Pairs of frames of a person's recording that show the same pose with another expression.
 
-Learning from pairs (`methods.dftnet.pairs`) wants two pictures that differ in expression alone. In a recording light
+Learning from pairs (`methods.dftnet.pairs`) wants two images that differ in expression alone. In a recording light
 and background hardly change, and pose often comes back: of the frames in which the nose and the corners of the eyes lie
 in the same place, those with the most different action units are taken.
 """
@@ -29,12 +29,12 @@ def in_turns(split: Any) -> Int[np.ndarray, "pairs 2"]:
 
 def found(split: Any, scheme: Scheme) -> Int[np.ndarray, "pairs 2"]:
     """The pairs in a `Split` of recordings, one identity after the other; none without landmarks and action units."""
-    first = split.without_picture(0)
+    first = split.without_image(0)
     if not {"landmarks", "action_units"} <= first.keys():
         return np.zeros((0, 2), int)
     pairs = []
     for members in _people(split.identity):
-        records = [split.without_picture(int(place)) for place in members]
+        records = [split.without_image(int(place)) for place in members]
         landmarks, units = (np.stack([record[key] for record in records]) for key in ("landmarks", "action_units"))
         pairs.append(members[alike(landmarks, units, scheme)])
     return np.concatenate(pairs)

@@ -1,11 +1,11 @@
 """Batches for training and for looking at, from a split.
 
-A batch is float32 NHWC pictures in [-1, 1] (`image`), `landmarks` in [0, 1], `identity` int32, and other records on
+A batch is float32 NHWC images in [-1, 1] (`image`), `landmarks` in [0, 1], `identity` int32, and other records on
 request; `index` is a record's own number in the split, int32.
 
-Grouping "single": an example is one picture; "one_of_each": one picture of each identity, so that arrays are
-`(B, I, …)`; "pairs": two pictures of a person that differ in expression alone, where the faces come so, `(B, 2, …)`;
-"expressions": two pictures of a person whose expressions have different labels, the source and the target, `(B, 2, …)`.
+Grouping "single": an example is one image; "one_of_each": one image of each identity, so that arrays are
+`(B, I, …)`; "pairs": two images of a person that differ in expression alone, where the faces come so, `(B, 2, …)`;
+"expressions": two images of a person whose expressions have different labels, the source and the target, `(B, 2, …)`.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ def training_batches(
 ) -> grain.DatasetIterator:
     """Batches without end, a function of `seed` and the batch's number alone.
 
-    Every epoch goes through all pictures (or pairs) once in a new order; with "one_of_each" every identity has epochs
-    of its own, as long as it has pictures. With "expressions" every picture of an epoch is the source once, and its
-    target is drawn anew: one of the person's other expressions, each as likely, then one of its pictures. The
-    iterator's position is its `get_state()`; save it with `grain.checkpoint.CheckpointSave`. Pictures are read by
+    Every epoch goes through all images (or pairs) once in a new order; with "one_of_each" every identity has epochs
+    of its own, as long as it has images. With "expressions" every image of an epoch is the source once, and its
+    target is drawn anew: one of the person's other expressions, each as likely, then one of its images. The
+    iterator's position is its `get_state()`; save it with `grain.checkpoint.CheckpointSave`. Images are read by
     threads of this process.
 
     Args:
-      split: where the pictures are.
+      split: where the images are.
       batch_size: examples in a batch, over all processes.
       seed: of the order, at least 0.
       grouping: what an example is.
@@ -56,7 +56,7 @@ def training_batches(
       shard: (index, count) of this process: of every batch it gets rows index·B/count up to (index + 1)·B/count.
 
     Raises:
-      ValueError: `batch_size` is not a positive multiple of the number of processes, an identity has no pictures, or
+      ValueError: `batch_size` is not a positive multiple of the number of processes, an identity has no images, or
         there are no pairs, or nobody with two expressions.
     """
     index, count = shard
@@ -83,22 +83,22 @@ def held_out(
     most: int | None = None,
     repeat: bool = False,
 ) -> list[dict[str, np.ndarray]]:
-    """Batches of `count` pictures (or pairs) of each identity, evenly spaced through its part of the split.
+    """Batches of `count` images (or pairs) of each identity, evenly spaced through its part of the split.
 
     Always the same; fewer where an identity has fewer ("one_of_each": where any has). The last batch may be smaller.
     But with "one_of_each", identities take turns. With "expressions" a person's sources go through the expressions, and
     so do their targets.
 
     Args:
-      split: where the pictures are.
+      split: where the images are.
       grouping: what an example is.
       count: how many examples of each identity that is there.
       batch_size: examples in a batch.
       keys: names of the arrays in a batch.
       most: how many examples in all, the first of them; no limit where it is None.
-      repeat: with "one_of_each", an identity with fewer pictures repeats them, and does not shorten the others.
+      repeat: with "one_of_each", an identity with fewer images repeats them, and does not shorten the others.
 
-    Raises `ValueError` where `count` or `batch_size` is less than 1, there are no pictures (with "one_of_each" of an
+    Raises `ValueError` where `count` or `batch_size` is less than 1, there are no images (with "one_of_each" of an
     identity), no pairs, or nobody with two expressions.
     """
     if count < 1 or batch_size < 1:
@@ -159,7 +159,7 @@ def _shuffled(members: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _people(split: Split) -> list[np.ndarray]:
     """The records of each identity that is in the split."""
     if not len(split):
-        raise ValueError("there are no pictures in this split")
+        raise ValueError("there are no images in this split")
     return [np.flatnonzero(split.identity == i) for i in np.unique(split.identity)]
 
 
@@ -167,7 +167,7 @@ def _one_of_each(split: Split) -> list[np.ndarray]:
     """The records of each identity, all of which must be in the split."""
     people = _people(split)
     if len(people) <= split.identity.max():
-        raise ValueError("an identity has no pictures in this split")
+        raise ValueError("an identity has no images in this split")
     return people
 
 
@@ -193,7 +193,7 @@ class _Couples:
         people = {int(split.identity[members[0]]): self._by_expression(members) for members in _people(split)}
         self._groups = {who: groups for who, groups in people.items() if len(groups) > 1}
         if not self._groups:
-            raise ValueError("nobody has pictures with two different expressions in this split")
+            raise ValueError("nobody has images with two different expressions in this split")
         self.sources = np.concatenate([group for groups in self._groups.values() for group in groups.values()])
 
     def arranged(self, rng: np.random.Generator) -> np.ndarray:

@@ -118,4 +118,4 @@ def _inception(path: str) -> Callable[[np.ndarray], np.ndarray]:
     """The features of FID by the user's file of weights. Raises `ValueError` for a file that holds others."""
     network = interop.network("inception-fid", path)
     features = jax.jit(lambda images: network.module.apply(network.variables, images)[0])
-    return lambda pictures: in_chunks(features, to_floats(pictures))
+    return lambda images: in_chunks(features, to_floats(images))

@@ -137,7 +137,7 @@ class Experiment:
             splits = (faces.train, faces.validation, faces.test)
             if phase.grouping == "pairs" and not all(len(split.pairs) for split in splits):
                 raise ValueError(
-                    f"{faces.name}: the {name} phase needs pictures in pairs that differ in expression alone, and "
+                    f"{faces.name}: the {name} phase needs images in pairs that differ in expression alone, and "
                     "there are none; configs/emotionet.py:cpu,unpaired has phases that do without"
                 )
             if phase.grouping == "expressions":
@@ -214,9 +214,9 @@ class Experiment:
 
         return checkpoints.restore_finished([phase_run(name) for name in self.phases], folder)
 
-    def _steps(self, name: str, pictures: int) -> int:
-        """How many steps a phase has of so many training pictures."""
-        return self.classes[name].length(self.phases[name], pictures)
+    def _steps(self, name: str, images: int) -> int:
+        """How many steps a phase has of so many training images."""
+        return self.classes[name].length(self.phases[name], images)
 
     def _dtype(self) -> Any:
         precision = self.settings.precision

@@ -223,7 +223,7 @@ class _Training:
         return step % every == 0 or step == self.phase_run.steps
 
     def _report(self, step: int, state: TrainState, log: Log | None) -> TrainState:
-        """What is due after this step: a line of metrics, an evaluation, which may mend the state, pictures."""
+        """What is due after this step: a line of metrics, an evaluation, which may mend the state, images."""
         settings = self.settings
         log_due, eval_due, images_due = (
             self._due(step, every) for every in (settings.log_every, settings.eval_every, settings.images_every)

@@ -6,7 +6,7 @@ import time
 
 
 class Pace:
-    """A stopwatch for steps of `images` pictures each."""
+    """A stopwatch for steps of `images` images each."""
 
     def __init__(self, images: int):
         self._images = images

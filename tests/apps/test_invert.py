@@ -22,7 +22,7 @@ SIZE = 32
 
 
 class Model:
-    """z is the mean grey of a picture, 64 times; made of it is a picture of that grey."""
+    """z is the mean gray of an image, 64 times; made of it is an image of that gray."""
 
     info = FaceInfo(INNER49, SIZE, ("Ada",))
 
@@ -40,7 +40,7 @@ class Model:
 
 @pytest.fixture
 def faces(tmp_path):
-    """Two pictures of the run's size, a dark and a light one, as files."""
+    """Two images of the run's size, a dark and a light one, as files."""
     shades = {"dark": 60, "light": 200}
     for name, shade in shades.items():
         image = np.full((SIZE, SIZE, 3), shade, np.uint8)

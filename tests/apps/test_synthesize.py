@@ -23,7 +23,7 @@ ABOUT = {
 
 
 class Faces:
-    """Of each number a picture and landmarks of their own; numbers in `alike` are all the same."""
+    """Of each number an image and landmarks of their own; numbers in `alike` are all the same."""
 
     info = FaceInfo(INNER49, SIZE, ("made",))
 
@@ -86,13 +86,13 @@ def test_a_detectors_config_reads_the_data_set(tmp_path, name):
     assert (faces.name, faces.info.scheme.name, faces.counted()) == (
         "made: made",
         "inner49",
-        "16 training, 2 validation and 2 test pictures",
+        "16 training, 2 validation and 2 test images",
     )
     assert not (tmp_path / "cache" / "made").exists()
     expected = Faces().sample(3, 20, 0)
     np.testing.assert_allclose(faces.test[1]["landmarks"], expected.landmarks[11], atol=1e-4)
     np.testing.assert_array_equal(faces.test[1]["image"], np.rint((expected.image[11] + 1) * 127.5))
-    assert faces.notes == ("every picture is made: run faces, w, seed 3",)
+    assert faces.notes == ("every image is made: run faces, w, seed 3",)
 
 
 def test_goes_on_where_it_was_stopped_and_adds_more(tmp_path):

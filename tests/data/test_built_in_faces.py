@@ -24,7 +24,7 @@ def test_the_records_are_what_is_drawn(tmp_path):
     assert faces.info.identities == synthetic.names(SMALL)
     assert (faces.info.scheme.name, faces.info.size) == ("wflw98", 32)
     assert faces.counts == {"train": 6, "validation": 4, "test": 2}
-    assert faces.counted() == "6 training, 4 validation and 2 test pictures"
+    assert faces.counted() == "6 training, 4 validation and 2 test images"
     for name in faces.counts:
         split = getattr(faces, name)
         for i in range(len(split)):
@@ -79,7 +79,7 @@ def test_people_in_both_splits_or_with_one_expression_each(tmp_path):
     with pytest.raises(ValueError, match=r"ada is in the training split and held out too, .*test_identities"):
         opened(tmp_path).require_subjects()
     lone = dataclasses.replace(POSED, test_per_identity=1)
-    with pytest.raises(ValueError, match="built-in faces: nobody in the test split has pictures with two different"):
+    with pytest.raises(ValueError, match="built-in faces: nobody in the test split has images with two different"):
         opened(tmp_path, built_in=lone).require_subjects()
 
 

@@ -91,7 +91,7 @@ class Points(Split):
     def __init__(self, landmarks, identity):
         self._landmarks, self.identity = landmarks, np.array(identity)
 
-    def without_picture(self, index):
+    def without_image(self, index):
         return {"landmarks": self._landmarks[index]}
 
 

@@ -26,7 +26,7 @@ def opened(root, cache, name="ck_plus", held_out="S022"):
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """Three people; frames are in colour, of 16 bits and grey, and of another size."""
+    """Three people; frames are in color, of 16 bits and gray, and of another size."""
     root = posed_sets.ck_plus(
         tmp_path_factory.mktemp("ck") / "CK+",
         {"S010/001": (0, "happiness"), "S022/002": (1, "surprise"), "S022/003": (1, "anger")},
@@ -66,7 +66,7 @@ def test_reads_the_first_and_the_last_frames(faces):
 
 @pytest.mark.parametrize("index", [0, 1, 4, 5])
 def test_crops_are_aligned_whatever_the_frames_are(faces, index):
-    """In colour, of 16 bits, grey and larger, in colour again: the same face at the same place."""
+    """In color, of 16 bits, gray and larger, in color again: the same face at the same place."""
     record = faces.train[index]
     assert {key: (value.shape, value.dtype) for key, value in record.items()} == {
         "image": ((128, 128, 3), np.uint8),
@@ -124,11 +124,11 @@ def test_what_is_left_out_is_counted_and_named(tmp_path):
         "1 × no face is found (cohn-kanade-images/S010/001/S010_001_00000001.png)",
         "1 × the image is truncated (cohn-kanade-images/S010/001/S010_001_00000002.png)",
         "1 × smaller than 32 pixels (cohn-kanade-images/S010/001/S010_001_00000003.png)",
-        "1 × file of landmarks that does not fit its picture (cohn-kanade-images/S010/001/S010_001_00000005.png)",
+        "1 × file of landmarks that does not fit its image (cohn-kanade-images/S010/001/S010_001_00000005.png)",
         "1 × file of landmarks that has not 68 points (cohn-kanade-images/S010/001/S010_001_00000006.png)",
     ):
         assert f"skipped: {reason}" in skipped
-    with pytest.raises(ValueError, match="CK\\+: nobody in the training split has pictures with two different"):
+    with pytest.raises(ValueError, match="CK\\+: nobody in the training split has images with two different"):
         faces.require_subjects()
 
 
@@ -158,7 +158,7 @@ def test_nothing_usable_and_one_person_only(tmp_path, root):
     sequence = "cohn-kanade-images/S010/001"
     posed_sets.write(tmp_path / "CK+" / sequence / "S010_001_00000001.png", np.zeros((40, 40), np.uint8))
     (tmp_path / "CK+" / "Emotion").mkdir()
-    with pytest.raises(ValueError, match=r"no usable picture; skipped: 1 × sequence without a label"):
+    with pytest.raises(ValueError, match=r"no usable image; skipped: 1 × sequence without a label"):
         opened(tmp_path / "CK+", tmp_path / "cache", held_out="")
     with pytest.raises(ValueError, match="'S011' cannot be held out; the people are S010, S022"):
         opened(root, tmp_path / "cache", held_out="S011")

@@ -79,7 +79,7 @@ def files(folder):
 
 
 def lines(out, person):
-    """Landmarks `(n, 68, 2)` and names of the pictures of a person."""
+    """Landmarks `(n, 68, 2)` and names of the images of a person."""
     fields = [line.split(" ") for line in (out / person / "all_68pt.txt").read_text().splitlines()]
     assert {len(line) for line in fields} == {137}
     return np.array([line[:136] for line in fields], float).reshape(-1, 68, 2), [line[136] for line in fields]
@@ -95,7 +95,7 @@ def test_frames_are_kept_under_their_numbers_or_dropped_and_counted(prepared):
     assert bo["skipped_files"] == ["notes.txt"]
     names = [f"{i:06d}.jpg" for i in range(12) if i not in (4, 9)]
     assert lines(out, "Ada")[1] == sorted(path.name for path in (out / "Ada" / "Image").iterdir()) == names
-    assert lines(out, "Bo")[1] == ["000000.jpg", "000100.jpg", "000200.jpg"]  # photos are no neighbours in time
+    assert lines(out, "Bo")[1] == ["000000.jpg", "000100.jpg", "000200.jpg"]  # photos are no neighbors in time
     assert json.loads((out / "prepared.json").read_text()) == json.loads(json.dumps(result))
     assert ada["coverage"]["frames"] == 10
     for name in ("yaw", "pitch", "mouth", "lids"):
@@ -111,7 +111,7 @@ def test_action_units_are_estimated_and_added_to_a_folder_without(prepared, vide
     text = (out / "Ada" / "action_units.csv").read_text()
     assert text.startswith("# An estimate by lgan_jax from landmarks, relative to the person's own face at rest")
     table = openface.read_table(out / "Ada" / "action_units.csv", required=ESTIMATED)
-    assert [row.picture for row in table.rows] == lines(out, "Ada")[1]
+    assert [row.image for row in table.rows] == lines(out, "Ada")[1]
     units = np.stack([row.units for row in table.rows])
     assert units.max() < 0.5  # Ada rests in all frames
     (out / "Ada" / "action_units.csv").unlink()

@@ -132,7 +132,7 @@ def test_a_share_of_the_people_is_held_out():
     people = [f"S{i:03d}" for i in range(118)]
     splits = HeldOut().of(people)
     assert [sum(each == (name,) for each in splits.values()) for name in SPLITS] == [95, 11, 12]
-    assert HeldOut().of(people * 3) == splits  # how many pictures they have does not matter
+    assert HeldOut().of(people * 3) == splits  # how many images they have does not matter
     assert sorted(HeldOut(share=0.4).of("abcde").values()) == [("test",)] * 2 + [("train",)] * 2 + [("validation",)]
     assert sorted(HeldOut().of("ab").values()) == [("train",), ("validation", "test")]
     with pytest.raises(ValueError, match="at least 2 subjects; there is 1"):

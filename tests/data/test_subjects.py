@@ -13,7 +13,7 @@ from lgan_jax.data.split import HeldOut
 from lgan_jax.faces.unit_estimate import ESTIMATED
 from lgan_jax.media import images
 
-EACH = 4  # pictures in a row with the same expression
+EACH = 4  # images in a row with the same expression
 SHOWN = [("neutral", 0.0), ("happiness", 0.9), ("neutral", 0.0), ("surprise", 0.8), ("neutral", 0.0)]
 SHOWN += [("happiness", 0.32), ("neutral", 0.0), ("sadness", 0.7)]
 PEOPLE = {"Al": 32, "Bea": 28, "Cy": 32, "Di": 32, "Ed": 32}
@@ -45,7 +45,7 @@ def test_a_subject_in_both_splits(tmp_path):
 
 def test_nobody_in_one_of_the_splits(tmp_path):
     builder = Listed(tmp_path, [("train", 0, 0), ("test", 1, 1)])
-    with pytest.raises(ValueError, match="nobody has a usable picture in the validation split: add people"):
+    with pytest.raises(ValueError, match="nobody has a usable image in the validation split: add people"):
         builder.download_and_prepare()
 
 
@@ -81,7 +81,7 @@ def test_prepared_people_are_held_out_whole_with_estimated_expressions(root, tmp
     counts = "2 in the training split, 1 in the validation split, 2 in the test split"
     assert f"split by subject: {counts}" in faces.notes
     (unclear,) = (note for note in faces.notes if "expression is not clear" in note)
-    assert unclear.startswith("skipped: 20 × picture whose expression is not clear (Al/Al_000020.jpg")
+    assert unclear.startswith("skipped: 20 × image whose expression is not clear (Al/Al_000020.jpg")
     assert "nobody shows anger, contempt, disgust, fear" in faces.notes
     for split in (faces.train, faces.validation, faces.test):
         assert [int(split[i]["expression"]) for i in range(len(split))] == split.expression.tolist()

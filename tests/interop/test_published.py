@@ -142,7 +142,7 @@ def test_vgg_up_to_a_layer(kind, blocks, layer, count):
 
 
 def test_the_inception_of_fid():
-    """Pictures become larger in one direction and smaller in the other."""
+    """Images become larger in one direction and smaller in the other."""
     twin = twins.drawn(Inception(2, 5))
     image = np.random.default_rng(0).uniform(0, 1, (2, 60, 110, 3)).astype(np.float32)
     network = interop.network("inception-fid", twins.arrays(twin))

@@ -1,4 +1,4 @@
-"""metrics.jsonl, pictures, TensorBoard, progress and the preview page."""
+"""metrics.jsonl, images, TensorBoard, progress and the preview page."""
 
 import html.parser
 import io
@@ -83,7 +83,7 @@ def test_sheet_puts_each_picture_in_its_place():
 
 
 def test_sheet_refuses_another_shape():
-    with pytest.raises(ValueError, match=r"pictures must be \(rows, columns, H, W, 3\), not \(5, 4, 3\)"):
+    with pytest.raises(ValueError, match=r"images must be \(rows, columns, H, W, 3\), not \(5, 4, 3\)"):
         image_history.image_grid(np.zeros((5, 4, 3)))
 
 

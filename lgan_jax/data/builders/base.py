@@ -3,7 +3,7 @@
 A record is `image` (the bytes of a JPEG or PNG file), `landmarks` float32 `(N, 2)` in [0, 1] (`(0, 2)` in a data set
 without), `identity` int32, and what the data set has besides. Beside the records, the builder keeps (as TFDS metadata)
 the people's names, the landmark scheme and whether there are landmarks, who is in each record and with which
-expression, whether they come in pairs, a fingerprint of the contents, notes, and which pictures were skipped and why.
+expression, whether they come in pairs, a fingerprint of the contents, notes, and which images were skipped and why.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ SKIPPED_FILE = "skipped.txt"
 MOST_TEXT, _MOST_LINES = 512 * 2**20, 2_000_000  # bytes and lines of an annotation file
 _CHUNK, _SHARD = 256, 8192  # records held in memory at once while writing; records in a file
 _TFDS_INFO = "dataset_info.json"
-_OUTSIDE = 0.5  # landmarks may lie this far outside the picture, in picture widths
-_EXTENT = 0.02  # landmarks that span less than this share of the picture are no face
+_OUTSIDE = 0.5  # landmarks may lie this far outside the image, in image widths
+_EXTENT = 0.02  # landmarks that span less than this share of the image are no face
 
 Given, Result = TypeVar("Given"), TypeVar("Result")
 Record = Mapping[str, Any]
@@ -200,10 +200,10 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
             files.seal(Path(self.data_dir))  # before it gets its final name; `build` adds what TFDS writes besides
 
     def _check(self, identity: Mapping[str, list[int]]) -> None:
-        """Raises `ValueError` where a person is in another split than there should be pictures of the person."""
+        """Raises `ValueError` where a person is in another split than there should be images of the person."""
         why = "; skipped: " + "; ".join(skipped_lines(self.skipped)) if self.skipped else ""
         if not any(identity.values()):
-            raise ValueError(f"there is no usable picture{why}")
+            raise ValueError(f"there is no usable image{why}")
         shown = {split: set(identity[split]) for split in SPLITS}
         if self.disjoint:
             self._check_subjects(shown, why)
@@ -211,8 +211,7 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         for split, (index, name) in itertools.product(SPLITS, enumerate(self.identities)):
             if index not in shown[split]:
                 raise ValueError(
-                    f"{name} has no usable picture in the {CALLED[split]} split: add pictures or take the person out"
-                    f"{why}"
+                    f"{name} has no usable image in the {CALLED[split]} split: add images or take the person out{why}"
                 )
 
     def _check_subjects(self, shown: Mapping[str, set[int]], why: str) -> None:
@@ -222,7 +221,7 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
                 raise ValueError(f"{self.identities[both[0]]} is in the training and in the {CALLED[split]} split")
         for split, people in shown.items():
             if not people:
-                raise ValueError(f"nobody has a usable picture in the {CALLED[split]} split: add people{why}")
+                raise ValueError(f"nobody has a usable image in the {CALLED[split]} split: add people{why}")
 
     def _note_subjects(self, identity: Mapping[str, list[int]], expression: Mapping[str, list[int]]) -> None:
         """Notes how many people are in each split, and which expressions are nowhere to be seen, or not in one."""
@@ -266,11 +265,11 @@ def _disk_errors() -> Iterator[None]:
 
 
 def check_landmarks(landmarks: Float[np.ndarray, "N 2"]) -> None:
-    """Raises `Unusable` for landmarks that are not finite, far outside of the picture [0, 1], or all in one place."""
+    """Raises `Unusable` for landmarks that are not finite, far outside of the image [0, 1], or all in one place."""
     if not np.isfinite(landmarks).all():
         raise Unusable("landmarks are not finite")
     if landmarks.min() < -_OUTSIDE or landmarks.max() > 1 + _OUTSIDE:
-        raise Unusable("landmarks lie more than half a picture outside")
+        raise Unusable("landmarks lie more than half an image outside")
     if np.ptp(landmarks, axis=0).max() < _EXTENT:
         raise Unusable("landmarks lie all in one place")
 
@@ -285,7 +284,7 @@ def skipped_lines(skipped: Mapping[str, list[str]], shown: int = 3) -> list[str]
 
 
 def decoded(data: bytes) -> UInt8[np.ndarray, "H W 3"]:
-    """The picture in a file's bytes. Raises `Unusable` for what is none, or is cut off."""
+    """The image in a file's bytes. Raises `Unusable` for what is none, or is cut off."""
     try:
         return images.decode(data)
     except ValueError as error:
@@ -293,16 +292,16 @@ def decoded(data: bytes) -> UInt8[np.ndarray, "H W 3"]:
 
 
 def stored(data: bytes, image: UInt8[np.ndarray, "H W 3"]) -> bytes:
-    """What a record keeps of a picture: the file's bytes where they decode fast and alike everywhere, else PNG."""
+    """What a record keeps of an image: the file's bytes where they decode fast and alike everywhere, else PNG."""
     return data if photos.plain(data) else images.encode_png(image)
 
 
 def read_bytes(path: Path) -> bytes:
-    """A picture's file. Raises `Unusable` where it is missing, cannot be read, or is larger than pictures are."""
+    """An image's file. Raises `Unusable` where it is missing, cannot be read, or is larger than images are."""
     try:
         return untrusted.read_bytes(path, image_limits.MOST_BYTES)
     except FileNotFoundError:
-        raise Unusable("annotation without its picture") from None
+        raise Unusable("annotation without its image") from None
     except OSError as error:
         raise Unusable(f"the file cannot be read: {error.strerror}") from None
     except ValueError:  # also of a name that no file can have

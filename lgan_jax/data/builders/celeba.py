@@ -31,11 +31,11 @@ from lgan_jax.ops import procrustes
 
 Crops = Literal["box", "cascade", "aligned", "ffhq"]
 
-PICTURES, LIST = "img_align_celeba", "list_eval_partition"
+IMAGES, LIST = "img_align_celeba", "list_eval_partition"
 STORED = 256  # pixels a side of the stored crops at most
-_SMALLEST = 32  # pixels; smaller pictures are left out
-_LEAST_FACE = 1 / 5  # of the picture's shorter side, for the cascade
-_ENLARGED = 256  # pixels; dlib's detector is shown pictures with a shorter side at this size
+_SMALLEST = 32  # pixels; smaller images are left out
+_LEAST_FACE = 1 / 5  # of the image's shorter side, for the cascade
+_ENLARGED = 256  # pixels; dlib's detector is shown images with a shorter side at this size
 _FEWEST = 3  # photos
 
 
@@ -64,7 +64,7 @@ class CelebA(base.FaceBuilder, skip_registration=True):
         self.parts = partition(lists[0]) if lists else None
         digest = hashlib.sha256(repr((base.listing_key(root, [*lists, *self.files]), crops)).encode())
         super().__init__(cache, f"celeba-{digest.hexdigest()[:16]}", ("CelebA",), "inner49")
-        if not lists and pictures_folder(root) != root:
+        if not lists and images_folder(root) != root:
             self.notes.append(f"there is no {LIST}.txt or .csv: the photos are split by their names")
         if crops == "cascade":
             by_cascade(Faces())  # says at once if there is none
@@ -100,17 +100,17 @@ class CelebA(base.FaceBuilder, skip_registration=True):
         found = self._finders.crop(image)
         if found is None:
             raise base.Unusable("no face is found")
-        picture, landmarks = found
+        crop, landmarks = found
         points = to_inner49(landmarks, IBUG68).astype(np.float32)
         base.check_landmarks(points)
-        return split, {"image": images.encode_jpeg(picture), "landmarks": points, "identity": 0}
+        return split, {"image": images.encode_jpeg(crop), "landmarks": points, "identity": 0}
 
 
 Found = tuple[UInt8[np.ndarray, "side side 3"], Float32[np.ndarray, "68 2"]]
 
 
 def by_box(faces: Faces):
-    """What crops a picture to the box of dlib's face detector, with its landmarks in [0, 1] of it, or gives None."""
+    """What crops an image to the box of dlib's face detector, with its landmarks in [0, 1] of it, or gives None."""
 
     def crop(image: UInt8[np.ndarray, "H W 3"]) -> Found | None:
         enlarge = max(1.0, _ENLARGED / min(image.shape[:2]))
@@ -142,7 +142,7 @@ def by_cascade(faces: Faces):
 
 
 def _cut(faces: Faces, image: UInt8[np.ndarray, "H W 3"], box: Box, enlarged: float = 1.0) -> Found:
-    """The square of a box, and dlib's landmarks in it. What lies outside of the picture repeats its border."""
+    """The square of a box, and dlib's landmarks in it. What lies outside of the image repeats its border."""
     height, width = image.shape[:2]
     side, left, top = round(box.right - box.left), round(box.left), round(box.top)
     rows, columns = np.arange(top, top + side).clip(0, height - 1), np.arange(left, left + side).clip(0, width - 1)
@@ -152,7 +152,7 @@ def _cut(faces: Faces, image: UInt8[np.ndarray, "H W 3"], box: Box, enlarged: fl
 
 
 def by_alignment(alignment: Callable[[np.ndarray, int], np.ndarray], faces: Faces):
-    """What crops a picture to its face by a similarity of `faces.align`, as `by_cascade`."""
+    """What crops an image to its face by a similarity of `faces.align`, as `by_cascade`."""
 
     def crop(image: UInt8[np.ndarray, "H W 3"]) -> Found | None:
         found = faces.measure(image)
@@ -175,21 +175,21 @@ _CROPS = {
 
 
 def top(root: Path) -> Path:
-    """The folder of the data set where `root` is its folder of pictures."""
-    while root.name == PICTURES:
+    """The folder of the data set where `root` is its folder of images."""
+    while root.name == IMAGES:
         root = root.parent
     return root
 
 
-def pictures_folder(root: Path) -> Path:
-    """The folder of pictures in a data set's folder, or one folder deeper; the folder itself where there is none."""
-    found = [place / PICTURES for place in (root, *files.listed(root)) if (place / PICTURES).is_dir()]
+def images_folder(root: Path) -> Path:
+    """The folder of images in a data set's folder, or one folder deeper; the folder itself where there is none."""
+    found = [place / IMAGES for place in (root, *files.listed(root)) if (place / IMAGES).is_dir()]
     return found[0] if found else root
 
 
 def partition_lists(root: Path) -> list[Path]:
     """The lists of parts in a data set's folder, or one folder deeper."""
-    folders = [place for place in files.listed(root) if place.is_dir() and place.name != PICTURES]
+    folders = [place for place in files.listed(root) if place.is_dir() and place.name != IMAGES]
     places = [root, *folders, *(place / "Eval" for place in folders)]
     return [path for place in places for path in files.listed(place, f"{LIST}.[tc][xs][tv]")]
 
@@ -197,8 +197,8 @@ def partition_lists(root: Path) -> list[Path]:
 def photos(root: Path) -> list[Path]:
     """The photos of a data set, sorted. Raises `FileNotFoundError` or `ValueError` where there are none."""
     if not root.is_dir():
-        raise FileNotFoundError(f"there is no folder {root}; give the folder that holds {PICTURES}, or photos")
-    folder = pictures_folder(root)
+        raise FileNotFoundError(f"there is no folder {root}; give the folder that holds {IMAGES}, or photos")
+    folder = images_folder(root)
     found = sorted(path for path in files.walk(folder) if files.is_photo(path))
     if len(found) < _FEWEST:
         raise ValueError(

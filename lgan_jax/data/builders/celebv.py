@@ -3,10 +3,10 @@
     <root>/<Identity>/Image/*.jpg
     <root>/<Identity>/all_98pt.txt   (WFLW's points) or all_68pt.txt (iBUG's)
 
-One line of the text file is one picture: x y x y … in pixels of the picture with 0 at the centre of the first pixel,
+One line of the text file is one image: x y x y … in pixels of the image with 0 at the center of the first pixel,
 then fields of no interest, then the file's name. Source: Wu et al., "ReenactGAN", ECCV 2018, as its authors distribute
 CelebV. `lgan_jax.data.prepare` writes the same layout, and beside it `<Identity>/action_units.csv`, a table as
-`builders.openface` reads it with the pictures' names in the column `image`.
+`builders.openface` reads it with the images' names in the column `image`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from lgan_jax.landmarks import scheme_of_count
 from lgan_jax.media import files
 
 ANNOTATIONS = ("all_98pt.txt", "all_68pt.txt")
-PICTURES = "Image"
+IMAGES = "Image"
 UNITS = "action_units.csv"
 PREPARED = "prepared.json"
 _REQUIRED = tuple(sorted({*unit_estimate.ESTIMATED} & {*blendshape_units.ESTIMATED}))  # of either estimate
@@ -40,7 +40,7 @@ _SQUARE = 0.02  # width and height of a crop may differ by this share
 
 @dataclasses.dataclass(frozen=True)
 class Frame:
-    """A picture with its number in the recording, `(N, 2)` points in its pixels, `(17,)` action units in [0, 1] or
+    """An image with its number in the recording, `(N, 2)` points in its pixels, `(17,)` action units in [0, 1] or
     None, its expression or None, and its part of the split."""
 
     path: Path
@@ -53,13 +53,13 @@ class Frame:
 
 
 class CelebV(base.FaceBuilder, skip_registration=True):
-    """The pictures as they are in the folder, split by `split.contiguous_blocks`.
+    """The images as they are in the folder, split by `split.contiguous_blocks`.
 
     Records have `action_units` where the people have tables of them.
 
-    Left out, counted and named: pictures that cannot be decoded, are smaller than 16 pixels, not square, or have no
-    line; lines that have no picture, or other fields than most lines of their file; landmarks that cannot be; and
-    pictures that the table of action units leaves out or has no good row for.
+    Left out, counted and named: images that cannot be decoded, are smaller than 16 pixels, not square, or have no
+    line; lines that have no image, or other fields than most lines of their file; landmarks that cannot be; and
+    images that the table of action units leaves out or has no good row for.
 
     Raises `FileNotFoundError` or `ValueError` for a folder that is not there or is not laid out like this.
     """
@@ -68,7 +68,7 @@ class CelebV(base.FaceBuilder, skip_registration=True):
         self.annotations = annotations(root)
         self.points = points_of(self.annotations)
         self.tables = tables(self.annotations)
-        used = [file for path in self.annotations.values() for file in (path, *_pictures(path))]
+        used = [file for path in self.annotations.values() for file in (path, *_image_files(path))]
         used += self.tables.values()
         key = f"{kind}-{base.listing_key(root, used)}"
         super().__init__(cache, key, tuple(self.annotations), scheme_of_count(self.points).name)
@@ -90,8 +90,8 @@ class CelebV(base.FaceBuilder, skip_registration=True):
         numbers = np.array([frame.number for frame in frames], np.int64)
         if (count := len(np.unique(numbers))) < FEWEST:
             raise ValueError(
-                f"{name} has {count} picture(s) with landmarks and needs at least {FEWEST}, to train, to validate and "
-                f"to test with: add pictures to {name}/{PICTURES} with lines in {name}/{self.annotations[name].name}, "
+                f"{name} has {count} image(s) with landmarks and needs at least {FEWEST}, to train, to validate and "
+                f"to test with: add images to {name}/{IMAGES} with lines in {name}/{self.annotations[name].name}, "
                 f"or take {name} out"
             )
         blocks = contiguous_blocks(numbers)
@@ -100,37 +100,37 @@ class CelebV(base.FaceBuilder, skip_registration=True):
         return [dataclasses.replace(frame, split=split) for frame, split in zip(frames, blocks.split.tolist()) if split]
 
     def frames(self, name: str) -> list[Frame]:
-        """The pictures of one person that have a whole line, in the order of the recording; the others are skipped."""
+        """The images of one person that have a whole line, in the order of the recording; the others are skipped."""
         annotation, identity = self.annotations[name], self.identities.index(name)
         lines = [line.split() for line in base.read_lines(annotation) if line.strip()]
         usual = collections.Counter(map(len, lines)).most_common(1)
-        pictures = _pictures(annotation)
-        numbers = dict(zip(pictures, _frame_numbers(pictures), strict=True))
-        frames, by_name = {}, {files.nfc(path.name): path for path in pictures}
+        paths = _image_files(annotation)
+        numbers = dict(zip(paths, _frame_numbers(paths), strict=True))
+        frames, by_name = {}, {files.nfc(path.name): path for path in paths}
         for fields in lines:
             named = PurePosixPath(fields[-1]).name
-            path = by_name.get(files.nfc(named), annotation.parent / PICTURES / named)
+            path = by_name.get(files.nfc(named), annotation.parent / IMAGES / named)
             points = _floats(fields[: 2 * self.points])
             if len(fields) != usual[0][0] or len(points) != 2 * self.points:
                 self.skip("annotation line with a number missing or too many", _name(path))
             elif path not in numbers:
-                self.skip("annotation without its picture", _name(path))
+                self.skip("annotation without its image", _name(path))
             else:
                 frames[path] = Frame(path, numbers[path], points.reshape(-1, 2), identity)
         mentioned = {files.nfc(PurePosixPath(fields[-1]).name) for fields in lines}
-        for path in pictures:
+        for path in paths:
             if files.nfc(path.name) not in mentioned:
-                self.skip("picture without an annotation", _name(path))
+                self.skip("image without an annotation", _name(path))
         kept = self._with_units(name, frames.values()) if self.tables else frames.values()
         return sorted(kept, key=lambda frame: (frame.number, frame.path))
 
     def _with_units(self, name: str, frames: Iterable[Frame]) -> Iterator[Frame]:
         """The frames that have action units; the others are skipped and noted."""
-        rows = {row.picture: row for row in openface.read_table(self.tables[name], required=_REQUIRED).rows}
+        rows = {row.image: row for row in openface.read_table(self.tables[name], required=_REQUIRED).rows}
         for frame in frames:
             row = rows.get(frame.path.name)
             if row is None or row.fault:
-                self.skip(row.fault if row else "picture without action units", _name(frame.path))
+                self.skip(row.fault if row else "image without action units", _name(frame.path))
             else:
                 yield dataclasses.replace(frame, units=row.units)
 
@@ -206,9 +206,9 @@ def _frame_numbers(paths: list[Path]) -> list[int]:
     return list(range(len(paths)))
 
 
-def _pictures(annotation: Path) -> list[Path]:
-    """What lies in the folder of a person's pictures, sorted by name, without hidden files."""
-    return files.listed(annotation.parent / PICTURES)
+def _image_files(annotation: Path) -> list[Path]:
+    """What lies in the folder of a person's images, sorted by name, without hidden files."""
+    return files.listed(annotation.parent / IMAGES)
 
 
 def _floats(fields: list[str]) -> np.ndarray:

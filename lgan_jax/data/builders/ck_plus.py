@@ -21,7 +21,7 @@ from lgan_jax.data.split import HeldOut
 from lgan_jax.landmarks import IBUG68, inter_ocular
 from lgan_jax.media import files
 
-PICTURES, EMOTIONS, LANDMARKS = "cohn-kanade-images", "Emotion", "Landmarks"
+IMAGES, EMOTIONS, LANDMARKS = "cohn-kanade-images", "Emotion", "Landmarks"
 LABELS = EXPRESSIONS  # a label is the place in it: the owners number them in the same order
 _LABELS = "*_emotion.txt"
 _APART = 0.3  # the owners' points and dlib's are at most that far apart on the average, in distances of the eyes
@@ -40,10 +40,10 @@ class CKPlus(posed.Posed, skip_registration=True):
     """
 
     def __init__(self, root: Path, cache: Path, held_out: HeldOut):
-        pictures, emotions = (posed.folder(root, path, "CK+") for path in (PICTURES, EMOTIONS))
+        images, emotions = (posed.folder(root, path, "CK+") for path in (IMAGES, EMOTIONS))
         self.points = _landmark_folder(root)
         left_out: list[tuple[str, str]] = []
-        recordings = list(_recordings(pictures, emotions, left_out))
+        recordings = list(_recordings(images, emotions, left_out))
         others = [
             *files.listed(emotions, "*/*/*.txt"),
             *(files.listed(self.points, "*/*/*.txt") if self.points else ()),
@@ -65,13 +65,13 @@ class CKPlus(posed.Posed, skip_registration=True):
             raise base.Unusable("file of landmarks that has not 68 points")
         apart = np.linalg.norm(theirs + 0.5 - points, axis=-1)[list(IBUG68.inner)].mean()
         if not apart < _APART * inter_ocular(points, IBUG68):
-            raise base.Unusable("file of landmarks that does not fit its picture")
+            raise base.Unusable("file of landmarks that does not fit its image")
 
 
-def _recordings(pictures: Path, emotions: Path, left_out: list[tuple[str, str]]) -> Iterator[posed.Recording]:
+def _recordings(images: Path, emotions: Path, left_out: list[tuple[str, str]]) -> Iterator[posed.Recording]:
     """The sequences with a good label; (reason, name) of the others goes to `left_out`."""
     labels = {f"{path.parent.name}/{path.name}": path for who in posed.folders(emotions) for path in posed.folders(who)}
-    for subject in posed.folders(pictures):
+    for subject in posed.folders(images):
         for path in posed.folders(subject):
             name = f"{subject.name}/{path.name}"
             found = files.listed(labels.pop(name), _LABELS) if name in labels else []

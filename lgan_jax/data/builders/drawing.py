@@ -1,7 +1,7 @@
 """Draws built-in faces in as many processes as there are cores.
 
 The processes are started afresh by `subprocess`, since forking is not safe once JAX runs, and `multiprocessing` would
-import the user's script again. Each draws every n-th picture and sends it through its standard output.
+import the user's script again. Each draws every n-th image and sends it through its standard output.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lgan_jax.data import synthetic
 from lgan_jax.data.builders.base import Record
 from lgan_jax.media import images
 
-_WORTH = 150  # pictures; fewer are drawn before another process has started
+_WORTH = 150  # images; fewer are drawn before another process has started
 
 
 def drawn(settings: synthetic.Settings, size: int, wanted: Sequence[tuple[str, int]]) -> Iterator[tuple[str, Record]]:
@@ -42,8 +42,8 @@ def drawn(settings: synthetic.Settings, size: int, wanted: Sequence[tuple[str, i
 
 
 def _record(settings: synthetic.Settings, size: int, split: str, index: int) -> tuple[str, Record]:
-    picture = synthetic.draw(synthetic.sample(settings, split, index), size)
-    return split, picture | {"image": images.encode_png(picture["image"])}
+    image = synthetic.draw(synthetic.sample(settings, split, index), size)
+    return split, image | {"image": images.encode_png(image["image"])}
 
 
 def _start(task: tuple) -> subprocess.Popen:
@@ -64,7 +64,7 @@ def _receive(worker: subprocess.Popen) -> tuple[str, Record]:
 
 
 def work() -> None:
-    """What a process does: reads its task from standard input, then draws and sends one picture after the other."""
+    """What a process does: reads its task from standard input, then draws and sends one image after the other."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     cv2.setNumThreads(1)
     settings, size, wanted = pickle.load(sys.stdin.buffer)

@@ -1,11 +1,11 @@
 """EmotioNet, and any folder of cropped faces with OpenFace's output.
 
-EmotioNet is given out as a list of addresses, so there is no layout of its owners. Pictures and tables (see
+EmotioNet is given out as a list of addresses, so there is no layout of its owners. Images and tables (see
 `builders.openface`) may lie anywhere below the folder:
 
-    <any>/<picture>.jpg                             with <any>/<picture>.csv (FaceLandmarkImg), the folders may differ,
-                                                    or in a table with a column of pictures' names or paths;
-    <any>/<picture>_aligned/face_det_000000.bmp     the crop that FaceLandmarkImg makes, with <any>/<picture>.csv;
+    <any>/<image>.jpg                             with <any>/<image>.csv (FaceLandmarkImg), the folders may differ,
+                                                    or in a table with a column of images' names or paths;
+    <any>/<image>_aligned/face_det_000000.bmp     the crop that FaceLandmarkImg makes, with <any>/<image>.csv;
     <any>/<sequence>_aligned/frame_det_00_000001.bmp   that of FeatureExtraction, with <any>/<sequence>.csv.
 """
 
@@ -33,7 +33,7 @@ _ALIGNED = "_aligned"
 _CROP = re.compile(r"(frame|face)_det_(?:(\d+)_)?(\d+)")
 _SMALLEST = 16  # pixels
 _SQUARE = 0.02  # width and height of a crop may differ by this share
-_SAMPLE = 16  # pictures on which it is tried whether landmarks are in their pixels
+_SAMPLE = 16  # images on which it is tried whether landmarks are in their pixels
 _NONE = np.zeros((0, 2), np.float32)
 
 
@@ -47,7 +47,7 @@ class Crop(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Face:
-    """A picture with its row, who or what it belongs to, its place in a recording, and its part of the split."""
+    """An image with its row, who or what it belongs to, its place in a recording, and its part of the split."""
 
     path: Path
     row: openface.Row
@@ -59,26 +59,26 @@ class Face:
 class EmotioNet(base.FaceBuilder, skip_registration=True):
     """Cropped faces with the 17 action units of OpenFace.
 
-    Everybody is one identity. Where pictures lie in several folders, or come from several sequences, each of these is
+    Everybody is one identity. Where images lie in several folders, or come from several sequences, each of these is
     taken for a person of its own; about a tenth of them validates and a tenth tests; so nobody is in two splits unless
     in several folders.
-    Where there is just one, who is in a picture is not known: the pictures are split into blocks by name or number
-    (`split.contiguous_blocks`), which parts neighbours in a recording but not the photos of one person.
+    Where there is just one, who is in an image is not known: the images are split into blocks by name or number
+    (`split.contiguous_blocks`), which parts neighbors in a recording but not the photos of one person.
 
-    Landmarks are kept where every row has them and they lie on the pictures; OpenFace's own crops have none.
+    Landmarks are kept where every row has them and they lie on the images; OpenFace's own crops have none.
 
-    Left out, counted and named: pictures that cannot be decoded, are smaller than 16 pixels, not square, have no row or
-    several; rows that have no picture, no face (`success` 0), a `confidence` below the threshold, a field that is no
-    number, or intensities that are not between 0 and 5; and tables of one picture that lack a column.
+    Left out, counted and named: images that cannot be decoded, are smaller than 16 pixels, not square, have no row or
+    several; rows that have no image, no face (`success` 0), a `confidence` below the threshold, a field that is no
+    number, or intensities that are not between 0 and 5; and tables of one image that lack a column.
 
-    Raises `FileNotFoundError` or `ValueError` for a folder that is not there, or holds no pictures or no tables, and
-    `ValueError` for a table of many pictures that lacks a column.
+    Raises `FileNotFoundError` or `ValueError` for a folder that is not there, or holds no images or no tables, and
+    `ValueError` for a table of many images that lacks a column.
     """
 
     def __init__(self, root: Path, cache: Path, confidence: float):
         self.root, self.confidence = root, confidence
-        self.pictures, self.tables = listing(root)
-        digest = hashlib.sha256(repr((base.listing_key(root, self.pictures + self.tables), confidence)).encode())
+        self.photos, self.tables = listing(root)
+        digest = hashlib.sha256(repr((base.listing_key(root, self.photos + self.tables), confidence)).encode())
         super().__init__(cache, f"emotionet-{digest.hexdigest()[:16]}", (EVERYBODY,), "ibug68")
 
     def features(self):
@@ -87,7 +87,7 @@ class EmotioNet(base.FaceBuilder, skip_registration=True):
     def records(self):
         faces = self._faces()
         self.total = len(faces)
-        self.landmarks = _on_pictures(faces)
+        self.landmarks = _landmarks_fit(faces)
         yield from self.usable(self._record, ((self._name(face.path), face) for face in self._split(faces)))
 
     def _record(self, face: Face) -> tuple[str, base.Record]:
@@ -110,11 +110,11 @@ class EmotioNet(base.FaceBuilder, skip_registration=True):
         }
 
     def _faces(self) -> list[Face]:
-        """The pictures that have one good row; all others, and rows that are left over, are skipped and noted."""
+        """The images that have one good row; all others, and rows that are left over, are skipped and noted."""
         rows = _Rows(self._read_tables())
-        cropped = {path.parent.name for path in self.pictures if _crop(path)}
+        cropped = {path.parent.name for path in self.photos if _crop(path)}
         faces = []
-        for path in self.pictures:
+        for path in self.photos:
             found = rows.of(path.relative_to(self.root))
             fault = "OpenFace's own crop of it is used" if path.stem + _ALIGNED in cropped else _fault(found)
             if fault:
@@ -122,7 +122,7 @@ class EmotioNet(base.FaceBuilder, skip_registration=True):
             else:
                 faces.append(Face(path, found[0], *self._place(path, len(faces))))
         for row in rows.left_over():
-            self.skip("row without its picture", row.where)
+            self.skip("row without its image", row.where)
         return faces
 
     def _read_tables(self) -> Iterator[openface.Table]:
@@ -134,12 +134,12 @@ class EmotioNet(base.FaceBuilder, skip_registration=True):
             except openface.NoUnits:
                 self.skip("CSV file without action units", self._name(path))
             except ValueError:
-                if not any(picture.stem == path.stem for picture in self.pictures):
+                if not any(image.stem == path.stem for image in self.photos):
                     raise
-                self.skip("table of a picture that lacks columns of action units", self._name(path))
+                self.skip("table of an image that lacks columns of action units", self._name(path))
 
     def _place(self, path: Path, number: int) -> tuple[str, int]:
-        """Whose picture it is, as far as the folders tell, and its number in the recording."""
+        """Whose image it is, as far as the folders tell, and its number in the recording."""
         crop, folder = _crop(path), path.parent
         if crop is not None and path.stem.startswith("face"):
             folder = folder.parent
@@ -158,7 +158,7 @@ class EmotioNet(base.FaceBuilder, skip_registration=True):
         if len(np.unique(numbers)) < FEWEST:  # which is said when the splits are checked
             return [dataclasses.replace(face, split=TRAIN) for face in faces]
         blocks = contiguous_blocks(numbers)
-        self.notes.append("all pictures lie in one folder: the same person may be in several splits")
+        self.notes.append("all images lie in one folder: the same person may be in several splits")
         self.notes += [blocks.note] if blocks.note else []
         return [dataclasses.replace(face, split=split) for face, split in zip(faces, blocks.split.tolist()) if split]
 
@@ -182,11 +182,11 @@ class _Rows:
                 self._merged[_stem(_path(row))].append(row)
 
     def of(self, path: Path) -> list[openface.Row]:
-        """The rows of a picture, given its path below the root."""
+        """The rows of an image, given its path below the root."""
         crop = _crop(path)
         if crop is None:
             found = _nearest(path, self._merged[_stem(path)], _path)
-            tables = [table for table in self._tables[path.stem] if table.kind == "picture"]
+            tables = [table for table in self._tables[path.stem] if table.kind == "image"]
             found = found or [row for table in _nearest(path, tables, lambda table: table.path) for row in table.rows]
         else:
             tables = _nearest(path.parent, self._tables[crop.table], lambda table: table.path)
@@ -200,23 +200,23 @@ class _Rows:
 
 
 def listing(root: Path) -> tuple[list[Path], list[Path]]:
-    """The pictures and the tables below a folder, sorted; hidden files are left aside.
+    """The images and the tables below a folder, sorted; hidden files are left aside.
 
-    Raises `FileNotFoundError` where `root` is no folder, `ValueError` where it has no pictures or no tables.
+    Raises `FileNotFoundError` where `root` is no folder, `ValueError` where it has no images or no tables.
     """
     if not root.is_dir():
-        raise FileNotFoundError(f"there is no folder {root}; give the folder that holds pictures and OpenFace's tables")
+        raise FileNotFoundError(f"there is no folder {root}; give the folder that holds images and OpenFace's tables")
     everything = sorted(files.walk(root))
-    pictures = [path for path in everything if files.is_photo(path)]
+    photos = [path for path in everything if files.is_photo(path)]
     tables = [path for path in everything if path.suffix.lower() == ".csv"]
-    for found, what in ((tables, "CSV tables of OpenFace"), (pictures, f"pictures ({', '.join(files.PHOTO_ENDINGS)})")):
+    for found, what in ((tables, "CSV tables of OpenFace"), (photos, f"images ({', '.join(files.PHOTO_ENDINGS)})")):
         if not found:
-            raise ValueError(f"{root} holds no {what}; pictures of faces and OpenFace's output are needed")
-    return pictures, tables
+            raise ValueError(f"{root} holds no {what}; images of faces and OpenFace's output are needed")
+    return photos, tables
 
 
 def _crop(path: Path) -> Crop | None:
-    """What the name of one of OpenFace's own crops says; None for another picture."""
+    """What the name of one of OpenFace's own crops says; None for another image."""
     match = _CROP.fullmatch(path.stem)
     if not match or not path.parent.name.endswith(_ALIGNED):
         return None
@@ -225,7 +225,7 @@ def _crop(path: Path) -> Crop | None:
 
 
 def _nearest(path: Path, candidates: Sequence, path_of) -> list:
-    """Those of the candidates that lie in the picture's folder, or else in folders with the most names in common."""
+    """Those of the candidates that lie in the image's folder, or else in folders with the most names in common."""
 
     def shared(candidate) -> int:
         ours, theirs = path.parent.parts, path_of(candidate).parent.parts
@@ -239,28 +239,28 @@ def _nearest(path: Path, candidates: Sequence, path_of) -> list:
 
 
 def _path(row: openface.Row) -> PurePosixPath:
-    """The path by which a merged table calls a picture, also one of Windows."""
-    return PurePosixPath(row.picture.replace("\\", "/"))
+    """The path by which a merged table calls an image, also one of Windows."""
+    return PurePosixPath(row.image.replace("\\", "/"))
 
 
 def _stem(path: PurePosixPath) -> str:
-    """A picture's name without its suffix, where it has one."""
+    """An image's name without its suffix, where it has one."""
     return files.nfc(path.stem if path.suffix.lower() in files.PHOTO_ENDINGS else path.name)
 
 
 def _fault(rows: Sequence[openface.Row]) -> str:
-    """Why a picture with these rows cannot be used; empty where it can."""
+    """Why an image with these rows cannot be used; empty where it can."""
     if not rows:
-        return "picture without a row in OpenFace's tables"
-    return "several faces or rows for one picture" if len(rows) > 1 else rows[0].fault
+        return "image without a row in OpenFace's tables"
+    return "several faces or rows for one image" if len(rows) > 1 else rows[0].fault
 
 
 def _scaled(face: Face, image: np.ndarray) -> np.ndarray:
     return from_pixels(face.row.landmarks, *image.shape[1::-1]).astype(np.float32)
 
 
-def _on_pictures(faces: Sequence[Face]) -> bool:
-    """Whether all faces have landmarks and, of some pictures, most have them inside."""
+def _landmarks_fit(faces: Sequence[Face]) -> bool:
+    """Whether all faces have landmarks and, of some images, most have them inside."""
     if not faces or any(face.row.landmarks is None or _crop(face.path) for face in faces):
         return False
     inside = []

@@ -17,9 +17,9 @@ from lgan_jax.faces.expression_estimate import UNCLEAR, estimate
 
 
 class Estimated(CelebV, skip_registration=True):
-    """The pictures of a prepared folder whose action units show an expression, or none, split by subject.
+    """The images of a prepared folder whose action units show an expression, or none, split by subject.
 
-    Left out, counted and named: what `CelebV` leaves out, and pictures whose expression is not clear.
+    Left out, counted and named: what `CelebV` leaves out, and images whose expression is not clear.
 
     Raises `FileNotFoundError` or `ValueError` for a folder that is not there or is not laid out like this, or whose
     people have no action units.
@@ -47,7 +47,7 @@ class Estimated(CelebV, skip_registration=True):
         labelled = []
         for frame, label in zip(frames, estimate(np.stack([frame.units for frame in frames]))):
             if label == UNCLEAR:
-                self.skip("picture whose expression is not clear", f"{name}/{frame.path.name}")
+                self.skip("image whose expression is not clear", f"{name}/{frame.path.name}")
             else:
                 labelled.append(dataclasses.replace(frame, expression=int(label)))
         return [dataclasses.replace(frame, split=split) for split in self.splits[name] for frame in labelled]

@@ -1,7 +1,7 @@
-"""Faces that `lgan_jax.apps.synthesize` made, with their landmarks: pictures in shards, and a table of them.
+"""Faces that `lgan_jax.apps.synthesize` made, with their landmarks: images in shards, and a table of them.
 
 <root>/made.json            what they were made with: run, weights, seed, size, scheme
-<root>/landmarks.csv        file,number,digest,x_0,y_0,…: pixels, with 0 at the centre of the first one
+<root>/landmarks.csv        file,number,digest,x_0,y_0,…: pixels, with 0 at the center of the first one
 <root>/images/00000/…png    one file a face, and its .pts beside it
 <root>/tfds/…               the same as a TFDS data set
 """
@@ -31,7 +31,7 @@ class Generated(base.FaceBuilder, skip_registration=True):
 
     It is built inside of the folder.
 
-    Left out, counted and named: rows whose picture is missing or cannot be decoded, or whose landmarks are no numbers.
+    Left out, counted and named: rows whose image is missing or cannot be decoded, or whose landmarks are no numbers.
 
     Raises `ValueError` for a folder whose faces are not all made yet.
     """
@@ -43,7 +43,7 @@ class Generated(base.FaceBuilder, skip_registration=True):
         self.size = about["size"]
         key = f"made-{base.listing_key(root, [root / TABLE])}"
         super().__init__(root / STORED, key, ("made",), about["scheme"])
-        self.notes.append(f"every picture is made: run {about['run']}, {about['weights']}, seed {about['seed']}")
+        self.notes.append(f"every image is made: run {about['run']}, {about['weights']}, seed {about['seed']}")
 
     def features(self) -> dict[str, Any]:
         return {}

@@ -26,7 +26,7 @@ from lgan_jax.ops import procrustes
 SIZE = 128  # pixels a side of a crop, as in the paper
 ENDS = 3  # frames at either end of a sequence
 NEUTRAL = EXPRESSIONS.index("neutral")
-_SMALLEST = 32  # pixels; no face is found in smaller pictures
+_SMALLEST = 32  # pixels; no face is found in smaller images
 _ENLARGED = 480  # pixels; frames with a shorter side are enlarged to it before a face is looked for
 
 
@@ -42,7 +42,7 @@ class Recording:
 
 @dataclasses.dataclass(frozen=True)
 class Frame:
-    """A picture that is used, what it shows, and its part of the split."""
+    """An image that is used, what it shows, and its part of the split."""
 
     path: Path
     identity: int
@@ -53,7 +53,7 @@ class Frame:
 class Posed(base.FaceBuilder, skip_registration=True):
     """Aligned crops of `SIZE` pixels a side with dlib's 68 landmarks and an expression; split by subject.
 
-    Frames may be grey or in colour, of 8 or 16 bits, and of any size. Of those with several faces the largest is taken.
+    Frames may be gray or in color, of 8 or 16 bits, and of any size. Of those with several faces the largest is taken.
 
     Left out, counted and named: recordings of fewer than two frames, and frames that cannot be decoded, are smaller
     than 32 pixels, or show no face. Shorter recordings than six frames give as many frames at either end as there are
@@ -127,9 +127,9 @@ class Posed(base.FaceBuilder, skip_registration=True):
             raise base.Unusable("no face is found")
         points = (found * (width, height)).astype(np.float32)
         self.compare(frame.path, points)
-        picture, landmarks = cropped(image, points)
+        crop, landmarks = cropped(image, points)
         base.check_landmarks(landmarks)
-        record = {"image": images.encode_png(picture), "landmarks": landmarks, "identity": frame.identity}
+        record = {"image": images.encode_png(crop), "landmarks": landmarks, "identity": frame.identity}
         return frame.split, record | {"expression": frame.expression}
 
 
@@ -165,5 +165,5 @@ def folders(path: Path) -> list[Path]:
 
 
 def frames(path: Path) -> tuple[Path, ...]:
-    """The pictures in a folder by their names, which are numbers of one width, without hidden ones."""
+    """The images in a folder by their names, which are numbers of one width, without hidden ones."""
     return tuple(each for each in files.listed(path) if files.is_photo(each))

@@ -17,7 +17,7 @@ from lgan_jax.faces import align
 
 
 class Synthetic(base.FaceBuilder, skip_registration=True):
-    """Pictures of `size` pixels a side with 98 landmarks, action units, expression, pose and gaze.
+    """Images of `size` pixels a side with 98 landmarks, action units, expression, pose and gaze.
 
     The key changes with the settings, the size and the code that draws.
     """

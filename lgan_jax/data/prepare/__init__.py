@@ -3,8 +3,8 @@
     python -m lgan_jax.data.prepare VIDEOS OUT
 
 The output has CelebV's layout, so that one reader serves both: `OUT/<person>/Image/<frame>.jpg`, and
-`OUT/<person>/all_68pt.txt` with a line for each picture: 136 numbers x y x y … in pixels of the crop (0 is the centre
-of the first pixel), then the file's name. `OUT/<person>/action_units.csv` has, for each picture, an estimate of the
+`OUT/<person>/all_68pt.txt` with a line for each image: 136 numbers x y x y … in pixels of the crop (0 is the center
+of the first pixel), then the file's name. `OUT/<person>/action_units.csv` has, for each image, an estimate of the
 action units that landmarks show (see `faces.unit_estimate`), or that the Face Landmarker's blendshape scores show (see
 `faces.face_landmarker.action_units`). `OUT/prepared.json` says how all was made, what labeled it and what was dropped.
 """
@@ -47,10 +47,10 @@ def prepare(
     A run that was interrupted goes on when it is called again; people may be added between two runs. `faces` shares
     models that are already loaded; `landmarker` is needed where the options use the Face Landmarker.
 
-    Returns what `out/prepared.json` holds: `version`, `scheme`, `size`, `options`, `labels` (what landmarks and action
-    units come from), `people` (name → sources, numbers of
-    frames seen, kept and dropped by reason, and the `coverage` and `warnings` of `prepare.person_report`), `left_out` (name →
-    why nothing of a person is kept) and `not_people`.
+    Returns what `out/prepared.json` holds: `version`, `scheme`, `size`, `options`, `labels` (sources of landmarks and
+    action units), `people` (name → sources, counts of frames read, retained and dropped by reason, and the `coverage`
+    and `warnings` of `prepare.person_report`), `left_out` (name → why no frame of a person is usable) and
+    `not_people`.
 
     Raises:
       FileNotFoundError, NotADirectoryError: `videos` isn't there or is no folder.

@@ -24,7 +24,7 @@ _DESCRIPTION = """\
 Makes a data set of aligned faces with 68 landmarks from your own videos and photos.
 
 VIDEOS is a folder. Each person in it is one video file (its name is the person's), or a sub-folder of photos or of
-videos. Where several faces are in a picture, the largest is taken and then followed. OUT gets, for each person,
+videos. Where several faces are in an image, the largest is taken and then followed. OUT gets, for each person,
 Image/<frame>.jpg and all_68pt.txt in CelebV's layout, action_units.csv, and prepared.json with all counts. Train on it
 with
   python train.py --config configs/celebv.py --config.data.dir=OUT

@@ -31,7 +31,7 @@ VERSION = 1
 PIECE = 100  # frames, and crops, between two savings
 WORK = ".prepare"
 SUMMARY = "prepared.json"
-_PICTURE = re.compile(r"\d{1,18}\.jpg")
+_IMAGE = re.compile(r"\d{1,18}\.jpg")
 _FIELDS = {"version": int, "options": dict, "inputs": dict}
 ANNOTATIONS = "all_68pt.txt"
 
@@ -42,7 +42,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def annotated(folder: Path) -> tuple[Float32[np.ndarray, "n 68 2"], list[str]]:
-    """Landmarks of a prepared person's pictures, in pixels with 0 at the center of the first, and the files' names.
+    """Landmarks of a prepared person's images, in pixels with 0 at the center of the first, and the files' names.
 
     Raises `ValueError`, one line, where the file is damaged.
     """
@@ -52,7 +52,7 @@ def annotated(folder: Path) -> tuple[Float32[np.ndarray, "n 68 2"], list[str]]:
         points = np.array([text.split(" ") for text in texts], np.float32).reshape(-1, IBUG68.count, 2)
     except ValueError:
         raise ValueError(f"{file} is damaged: delete the whole output folder and prepare it again") from None
-    if not np.isfinite(points).all() or not all(_PICTURE.fullmatch(name) for name in names):
+    if not np.isfinite(points).all() or not all(_IMAGE.fullmatch(name) for name in names):
         raise ValueError(f"{file} is not as it was prepared: delete the whole output folder and prepare it again")
     return points, list(names)
 

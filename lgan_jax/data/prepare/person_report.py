@@ -57,9 +57,9 @@ def _blurred(summary: dict[str, Any]) -> list[str]:
 def _two_people(person: Person, folder: Path, summary: dict[str, Any], faces: Faces) -> list[str]:
     points, names = annotated(folder)
     chosen = evenly(np.arange(len(names)), _COMPARED)
-    pictures = [images.decode((folder / "Image" / names[i]).read_bytes()) for i in chosen]
-    inside = [((points[i] + 0.5) / picture.shape[1::-1]).astype(np.float32) for i, picture in zip(chosen, pictures)]
-    place = strangers(faces.descriptors(pictures, inside))
+    crops = [images.decode((folder / "Image" / names[i]).read_bytes()) for i in chosen]
+    inside = [((points[i] + 0.5) / image.shape[1::-1]).astype(np.float32) for i, image in zip(chosen, crops)]
+    place = strangers(faces.descriptors(crops, inside))
     if place is None:
         return []
     where = _where(person, summary, int(names[chosen[place]].removesuffix(".jpg")))

@@ -1,4 +1,4 @@
-"""What a run leaves to look at: progress on the console, TensorBoard, `metrics.jsonl`, pictures and `preview.html`."""
+"""What a run leaves to look at: progress on the console, TensorBoard, `metrics.jsonl`, images and `preview.html`."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import numpy as np
 
 
 class Board:
-    """Scalars and pictures of one phase. What earlier files hold after step `start` is declared void."""
+    """Scalars and images of one phase. What earlier files hold after step `start` is declared void."""
 
     def __init__(self, folder: Path, start: int):
         from tensorboardX import summary

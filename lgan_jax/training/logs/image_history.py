@@ -1,4 +1,4 @@
-"""Pictures of a run as PNG files, kept as a history: `images/<phase>/<name>/<step>.png`."""
+"""Images of a run as PNG files, kept as a history: `images/<phase>/<name>/<step>.png`."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 from lgan_jax import files
 
 _GUTTER = 2  # pixels between the cells of a sheet
-_PAPER = 250  # its grey
+_PAPER = 250  # its gray
 
 
 def image_grid(images: np.ndarray) -> np.ndarray:
-    """Tiles `(rows, columns, H, W, 3)` in [-1, 1] to one uint8 RGB picture with thin gutters.
+    """Tiles `(rows, columns, H, W, 3)` in [-1, 1] to one uint8 RGB image with thin gutters.
 
     Raises `ValueError` for another shape.
     """
     if images.ndim != 5 or images.shape[-1] != 3:
-        raise ValueError(f"pictures must be (rows, columns, H, W, 3), not {images.shape}")
+        raise ValueError(f"images must be (rows, columns, H, W, 3), not {images.shape}")
     rows, columns, height, width, _ = images.shape
     cells = np.round((np.clip(images.astype(np.float32), -1, 1) + 1) * 127.5).astype(np.uint8)
     padded = np.full((rows, columns, height + _GUTTER, width + _GUTTER, 3), _PAPER, np.uint8)
@@ -28,15 +28,15 @@ def image_grid(images: np.ndarray) -> np.ndarray:
     return tiled[:-_GUTTER, :-_GUTTER]
 
 
-def save(folder: Path, step: int, picture: np.ndarray) -> None:
-    """Writes one uint8 RGB picture of the history in `folder`. Raises `OSError` if it cannot be written."""
+def save(folder: Path, step: int, image: np.ndarray) -> None:
+    """Writes one uint8 RGB image of the history in `folder`. Raises `OSError` if it cannot be written."""
     files.make_folder(folder)
-    _, png = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    _, png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     files.write_bytes(folder / f"{step:08d}.png", png.tobytes())
 
 
 def rewind(folder: Path, step: int) -> None:
-    """Removes the pictures of a phase (all names) that were drawn after `step`."""
+    """Removes the images of a phase (all names) that were drawn after `step`."""
     for path in folder.glob("*/*.png"):
         if int(path.stem) > step:
             path.unlink()

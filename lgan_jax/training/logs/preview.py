@@ -1,4 +1,4 @@
-"""`preview.html`: the pictures and curves of a run on one static page that needs nothing but its folder."""
+"""`preview.html`: the images and curves of a run on one static page that needs nothing but its folder."""
 
 from __future__ import annotations
 
