@@ -66,7 +66,7 @@ def wflw(root, train=5, test=3, size=(90, 120)):
 def openface_header(kind, landmarks=False, comma=", "):
     """A table's first line, as OpenFace 2.0 writes it ("image", "sequence") or a user of GANimation ("merged")."""
     names = {
-        "picture": ["face", "confidence"],
+        "image": ["face", "confidence"],
         "sequence": ["frame", "face_id", "timestamp", "confidence", "success"],
         "merged": ["file_name", "confidence", "success"],
     }[kind]

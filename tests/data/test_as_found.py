@@ -69,7 +69,7 @@ def test_a_macs_hidden_files_are_no_labels_and_no_frames(tmp_path):
         posed_sets.label(tmp_path, name, "\0\5", f"._{start}_00000003_emotion.txt")
     (tmp_path / "__MACOSX" / "Emotion" / "S005").mkdir(parents=True)
     left_out = []
-    folders = (posed.folder(tmp_path, name, "CK+") for name in (ck_plus.PICTURES, ck_plus.EMOTIONS))
+    folders = (posed.folder(tmp_path, name, "CK+") for name in (ck_plus.IMAGES, ck_plus.EMOTIONS))
     found = list(ck_plus._recordings(*folders, left_out))
     assert ([recording.name for recording in found], left_out) == (["S005/001", "S010/002"], [])
     assert [len(recording.frames) for recording in found] == [3, 3]

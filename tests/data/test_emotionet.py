@@ -94,7 +94,7 @@ def test_openfaces_own_crops_of_sequences_and_photos(tmp_path):
         picture(root / "photos" / "pair_aligned" / f"face_det_{face:06d}.bmp", 100 + face)
     picture(root / "photos" / "pair.jpg", 110)  # with what was found drawn on it
     rows = [openface_row([face, 0.9], units_of(100 + face)) for face in range(2)]
-    (root / "photos" / "pair.csv").write_text("\n".join([openface_header("picture"), *rows]) + "\n")
+    (root / "photos" / "pair.csv").write_text("\n".join([openface_header("image"), *rows]) + "\n")
     faces = opened(root, tmp_path)
     assert faces.notes[:2] == (
         "split by folder or sequence: 3 in the training split, 1 in the validation split, 1 in the test split",

@@ -165,7 +165,7 @@ def test_nothing_usable_and_one_person_only(tmp_path, root):
     for number in (1, 2):
         posed_sets.write(tmp_path / "CK+" / sequence / f"S010_001_{number:08d}.png", np.zeros((40, 40), np.uint8))
     posed_sets.label(tmp_path / "CK+", "S010/001", "1.0", "S010_001_00000002_emotion.txt")
-    with pytest.raises(ValueError, match="at least 2 subjects; there is 1"):
+    with pytest.raises(ValueError, match="at least 2 subjects, not 1"):
         opened(tmp_path / "CK+", tmp_path / "cache", held_out="")
 
 

@@ -261,7 +261,7 @@ def test_the_command_reports_every_person(tmp_path, capsys):
     assert [line.split(":")[0] for line in warned] == [
         "has 4 frames; below 60 a generator overfits",
         "never moves",
-        "is the only person",
+        "is the only identity",
     ]
     assert "yaw, °" in said.out
     assert "job: " in said.err

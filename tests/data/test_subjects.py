@@ -106,7 +106,7 @@ def test_of_two_people_one_validates_and_tests(root, tmp_path):
     assert (set(faces.train.identity), set(faces.validation.identity), set(faces.test.identity)) == ({0}, {1}, {1})
     assert faces.validation.expression.tolist() == faces.test.expression.tolist()
     (said,) = (note for note in faces.notes if note.startswith("split by subject"))
-    assert said.endswith("the same validate and test: with more, each split gets its own")
+    assert said.endswith("validation and test share them: with more subjects, each split gets its own")
     faces.require_subjects()
 
 

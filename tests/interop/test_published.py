@@ -98,7 +98,7 @@ def test_discriminator_and_its_features():
 def test_discriminator_for_signed_pictures():
     twin, image = twins.drawn(twins.Discriminator(6)), pictures(24)
     network = interop.network("landmarkgan/discriminator", twins.arrays(twin))
-    signed = {"params": landmarkgan.for_signed_pictures(network.variables["params"])}
+    signed = {"params": landmarkgan.for_signed_images(network.variables["params"])}
     logits, _ = apply(network._replace(variables=signed), 2 * image - 1)
     np.testing.assert_allclose(logits, nhwc(twin(nchw(image))[0]), **EXACT)
 
