@@ -181,7 +181,7 @@ def test_two_kinds_of_landmarks(root, tmp_path):
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_person_with_one_frame_or_two(tmp_path, count):
     root = tiny_sets.celebv(tmp_path / "faces", {"Al": 5, "Bea": count})
-    with pytest.raises(ValueError, match=rf"Bea has {count} image.*at least 3, to train, to validate and to test with"):
+    with pytest.raises(ValueError, match=rf"Bea has {count} image.*at least 3, one for each split"):
         opened(root, tmp_path)
 
 
@@ -239,7 +239,7 @@ def write_units(root, people):
 
 def test_action_units_beside_the_landmarks(root, tmp_path):
     without = opened(root, tmp_path)
-    with pytest.raises(ValueError, match=r"folder: faces has no action units, .*: give the command that prepared"):
+    with pytest.raises(ValueError, match=r"folder: faces has no action units, .*: repeat the command that prepared"):
         without.require(("image", "action_units"))
     write_units(root, {"Bea": 40, "Al": 23})
     faces = opened(root, tmp_path)
@@ -257,7 +257,9 @@ def test_action_units_beside_the_landmarks(root, tmp_path):
 
 def test_action_units_of_some_people_or_pictures_only(root, tmp_path):
     write_units(root, {"Bea": 40})
-    with pytest.raises(ValueError, match=r"Al has no action_units\.csv .* that prepared this folder again"):
+    with pytest.raises(
+        ValueError, match=r"Al has no action_units\.csv .* repeat the command that prepared this folder"
+    ):
         opened(root, tmp_path)
     write_units(root, {"Bea": 40, "Al": 23})
     table = root / "Al" / "action_units.csv"

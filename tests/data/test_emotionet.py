@@ -98,7 +98,7 @@ def test_openfaces_own_crops_of_sequences_and_photos(tmp_path):
     faces = opened(root, tmp_path)
     assert faces.notes[:2] == (
         "split by folder or sequence: 3 in the training split, 1 in the validation split, 1 in the test split",
-        "skipped: 1 × OpenFace's own crop of it is used (photos/pair.jpg)",
+        "skipped: 1 × OpenFace's own crop of the image is used (photos/pair.jpg)",
     )
     assert not faces.has("landmarks")  # they are in the pixels of the video
     seen = numbers(faces.train) + numbers(faces.validation) + numbers(faces.test)

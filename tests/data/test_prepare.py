@@ -218,7 +218,7 @@ def test_another_job_in_the_same_folder_is_refused(videos, prepared, tmp_path, f
     shutil.rmtree(changed / "Bo")
     (changed / "Ada.mp4").unlink()
     shutil.copy2(videos / "Ada.mp4", changed / "Ada.mp4")
-    with pytest.raises(ValueError, match="'Bo', which is gone"):
+    with pytest.raises(ValueError, match="'Bo', which is missing"):
         prepare.prepare(changed, out, prepare.Options(size=128), faces)
     assert files(out) == before
 
@@ -250,7 +250,7 @@ def test_the_command_reports_every_person(tmp_path, capsys):
     assert run(tmp_path / "in", tmp_path / "out", "--size", 64) == 0
     said = capsys.readouterr()
     printed = " ".join(said.out.split())
-    assert "Left out: Nobody (none of 3 frames is fit: 3 no face)" in printed
+    assert "Left out: Nobody (none of 3 frames is usable: 3 no face)" in printed
     assert (
         "Left out: Broken (cannot be read: it is cut off or damaged (Invalid data found when processing input))"
         in printed
@@ -300,7 +300,7 @@ def test_nobody_left_is_an_error(tmp_path, capsys):
         (["{}/videos", "{}/videos/out"], "must not lie in VIDEOS"),
         (["{}/videos", "{}/videos"], "must not lie in VIDEOS"),
         (["{}/videos", "{}"], "must not lie in OUT"),
-        (["{}/videos", "{}/other"], "holds something that was not prepared here"),
+        (["{}/videos", "{}/other"], "holds other files"),
         (["{}/videos", "{}/other/file"], "is a file"),
         (["{}/videos", "{}/out", "--size", "9"], "--size must be between 32 and 2048"),
         (["{}/videos", "{}/out", "--smooth", "nan"], "--smooth must be between 0 and 100"),

@@ -77,7 +77,7 @@ def test_prepared_people_are_held_out_whole_with_estimated_expressions(root, tmp
     assert set.union(*people) == set(range(5))
     faces.require_subjects()
     faces.require(("image", "landmarks", "expression", "action_units"))
-    assert "expressions are an estimate from action units" in faces.notes
+    assert "expressions are estimated from action units" in faces.notes
     counts = "2 in the training split, 1 in the validation split, 2 in the test split"
     assert f"split by subject: {counts}" in faces.notes
     (unclear,) = (note for note in faces.notes if "expression is not clear" in note)
@@ -113,7 +113,9 @@ def test_of_two_people_one_validates_and_tests(root, tmp_path):
 def test_prepared_folders_without_action_units(root, tmp_path):
     for table in root.glob("*/action_units.csv"):
         table.unlink()
-    with pytest.raises(ValueError, match=r"mine has no <person>/action_units\.csv, .* prepared it again"):
+    with pytest.raises(
+        ValueError, match=r"mine has no <person>/action_units\.csv, .* repeat the command that prepared it to add them"
+    ):
         opened(root, tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""One TFDS builder for each data set, reading it as its owners distribute it."""
+"""TFDS builders, one for each data set in the layout of its owners."""
 
 from lgan_jax.data.builders.celeba import CelebA, Crops
 from lgan_jax.data.builders.celebv import CelebV

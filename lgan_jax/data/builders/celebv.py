@@ -1,12 +1,12 @@
-"""CelebV, and any folder laid out like it: cropped frames of some people's videos with 98 or 68 landmarks.
+"""CelebV, and any folder in its layout: cropped frames of people's videos with 98 or 68 landmarks.
 
     <root>/<Identity>/Image/*.jpg
     <root>/<Identity>/all_98pt.txt   (WFLW's points) or all_68pt.txt (iBUG's)
 
 One line of the text file is one image: x y x y … in pixels of the image with 0 at the center of the first pixel,
-then fields of no interest, then the file's name. Source: Wu et al., "ReenactGAN", ECCV 2018, as its authors distribute
-CelebV. `lgan_jax.data.prepare` writes the same layout, and beside it `<Identity>/action_units.csv`, a table as
-`builders.openface` reads it with the images' names in the column `image`.
+then ignored fields, then the file's name. Source: Wu et al., "ReenactGAN", ECCV 2018, as its authors distribute
+CelebV. `lgan_jax.data.prepare` writes the same layout, and `<Identity>/action_units.csv`, a table for
+`builders.openface` with the images' names in the column `image`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ANNOTATIONS = ("all_98pt.txt", "all_68pt.txt")
 IMAGES = "Image"
 UNITS = "action_units.csv"
 PREPARED = "prepared.json"
-_REQUIRED = tuple(sorted({*unit_estimate.ESTIMATED} & {*blendshape_units.ESTIMATED}))  # of either estimate
+_REQUIRED = tuple(sorted({*unit_estimate.ESTIMATED} & {*blendshape_units.ESTIMATED}))  # estimated by both methods
 _SMALLEST = 16  # pixels
 _SQUARE = 0.02  # width and height of a crop may differ by this share
 
@@ -53,15 +53,15 @@ class Frame:
 
 
 class CelebV(base.FaceBuilder, skip_registration=True):
-    """The images as they are in the folder, split by `split.contiguous_blocks`.
+    """The images of the folder, split by `split.contiguous_blocks`.
 
-    Records have `action_units` where the people have tables of them.
+    Records have `action_units` if every person has a table of them.
 
-    Left out, counted and named: images that cannot be decoded, are smaller than 16 pixels, not square, or have no
-    line; lines that have no image, or other fields than most lines of their file; landmarks that cannot be; and
-    images that the table of action units leaves out or has no good row for.
+    Skipped, counted and named: images that cannot be decoded, are smaller than 16 pixels, not square, or have no
+    line; lines that have no image, or another number of fields than most lines of their file; invalid landmarks; and
+    images without a valid row in the table of action units.
 
-    Raises `FileNotFoundError` or `ValueError` for a folder that is not there or is not laid out like this.
+    Raises `FileNotFoundError` or `ValueError` for a folder that is missing or has another layout.
     """
 
     def __init__(self, root: Path, cache: Path, kind: str = "celebv"):
@@ -90,9 +90,9 @@ class CelebV(base.FaceBuilder, skip_registration=True):
         numbers = np.array([frame.number for frame in frames], np.int64)
         if (count := len(np.unique(numbers))) < FEWEST:
             raise ValueError(
-                f"{name} has {count} image(s) with landmarks and needs at least {FEWEST}, to train, to validate and "
-                f"to test with: add images to {name}/{IMAGES} with lines in {name}/{self.annotations[name].name}, "
-                f"or take {name} out"
+                f"{name} has {count} image(s) with landmarks and needs at least {FEWEST}, one for each split: "
+                f"add images to {name}/{IMAGES} with lines in {name}/{self.annotations[name].name}, "
+                f"or remove {name}"
             )
         blocks = contiguous_blocks(numbers)
         if blocks.note:
@@ -100,7 +100,7 @@ class CelebV(base.FaceBuilder, skip_registration=True):
         return [dataclasses.replace(frame, split=split) for frame, split in zip(frames, blocks.split.tolist()) if split]
 
     def frames(self, name: str) -> list[Frame]:
-        """The images of one person that have a whole line, in the order of the recording; the others are skipped."""
+        """The images of one person with a complete line, in the order of the recording; the others are skipped."""
         annotation, identity = self.annotations[name], self.identities.index(name)
         lines = [line.split() for line in base.read_lines(annotation) if line.strip()]
         usual = collections.Counter(map(len, lines)).most_common(1)
@@ -121,11 +121,11 @@ class CelebV(base.FaceBuilder, skip_registration=True):
         for path in paths:
             if files.nfc(path.name) not in mentioned:
                 self.skip("image without an annotation", _name(path))
-        kept = self._with_units(name, frames.values()) if self.tables else frames.values()
-        return sorted(kept, key=lambda frame: (frame.number, frame.path))
+        frames = self._with_units(name, frames.values()) if self.tables else frames.values()
+        return sorted(frames, key=lambda frame: (frame.number, frame.path))
 
     def _with_units(self, name: str, frames: Iterable[Frame]) -> Iterator[Frame]:
-        """The frames that have action units; the others are skipped and noted."""
+        """The frames with action units; the others are skipped and recorded."""
         rows = {row.image: row for row in openface.read_table(self.tables[name], required=_REQUIRED).rows}
         for frame in frames:
             row = rows.get(frame.path.name)
@@ -136,7 +136,7 @@ class CelebV(base.FaceBuilder, skip_registration=True):
 
 
 def _labels(record: Path) -> str:
-    """What labeled a prepared folder, by its record; empty where it does not say."""
+    """The source of a prepared folder's labels, from its record; empty where unknown."""
     found = untrusted.read_record(record, {}) if record.exists() else {}
     labels = found.get("labels", "") if isinstance(found, dict) else ""
     return f"labels: {labels}" if isinstance(labels, str) and labels else ""
@@ -145,7 +145,7 @@ def _labels(record: Path) -> str:
 def annotations(root: Path) -> dict[str, Path]:
     """Each person's annotation file, by name, sorted.
 
-    Raises `FileNotFoundError` where `root` is no folder, `ValueError` where nobody in it has an annotation file.
+    Raises `FileNotFoundError` where `root` is no folder, `ValueError` where it has no annotation file.
     """
     if not root.is_dir():
         raise FileNotFoundError(f"there is no folder {root}; give the folder that holds <Identity>/{ANNOTATIONS[0]}")
@@ -160,25 +160,25 @@ def annotations(root: Path) -> dict[str, Path]:
 
 
 def tables(annotated: Mapping[str, Path]) -> dict[str, Path]:
-    """Each person's table of action units, given the annotation files; empty where nobody has one.
+    """Each person's table of action units, given the annotation files; empty where there are none.
 
-    Raises `ValueError` where some have one and others do not.
+    Raises `ValueError` where only some people have a table.
     """
     found = {name: path.with_name(UNITS) for name, path in annotated.items() if path.with_name(UNITS).is_file()}
     if lacking := sorted(annotated.keys() - found.keys()) if found else []:
         raise ValueError(
-            f"{lacking[0]} has no {UNITS} and others have one: give the command that prepared this folder again, "
-            f"which adds what is missing, or take all of them out"
+            f"{lacking[0]} has no {UNITS} and others have one: repeat the command that prepared this folder "
+            f"to add missing tables, or remove all of them"
         )
     return found
 
 
 def points_of(annotated: Mapping[str, Path]) -> int:
-    """How many points all annotation files have, by their names. Raises `ValueError` where they differ."""
+    """The number of points in the annotation files, by their names. Raises `ValueError` where they differ."""
     counts = {path.name: int(re.sub(r"\D", "", path.name)) for path in annotated.values()}
     if len(counts) > 1:
         raise ValueError(
-            f"all people need the same landmarks, but there are {' and '.join(sorted(counts))}: take one kind out"
+            f"all people need the same landmarks, but there are {' and '.join(sorted(counts))}: remove one kind"
         )
     return next(iter(counts.values()))
 
@@ -194,12 +194,12 @@ def _record(frame: Frame) -> tuple[str, base.Record]:
     landmarks = from_pixels(frame.points, width, height).astype(np.float32)
     base.check_landmarks(landmarks)
     record = {"image": base.stored(data, image), "landmarks": landmarks, "identity": frame.identity}
-    besides = {"action_units": frame.units, "expression": frame.expression}
-    return frame.split, record | {name: value for name, value in besides.items() if value is not None}
+    optional = {"action_units": frame.units, "expression": frame.expression}
+    return frame.split, record | {name: value for name, value in optional.items() if value is not None}
 
 
 def _frame_numbers(paths: list[Path]) -> list[int]:
-    """The last number in each name; places in the list where a name has none, or one of more than 18 digits."""
+    """The last number in each name; indices in the list where a name has none, or more than 18 digits."""
     found = [re.search(r"(\d+)\D*$", path.stem) for path in paths]
     if all(match and len(match[1]) <= 18 for match in found):
         return [int(match[1]) for match in found]
@@ -207,12 +207,12 @@ def _frame_numbers(paths: list[Path]) -> list[int]:
 
 
 def _image_files(annotation: Path) -> list[Path]:
-    """What lies in the folder of a person's images, sorted by name, without hidden files."""
+    """The files in a person's image folder, sorted by name, without hidden files."""
     return files.listed(annotation.parent / IMAGES)
 
 
 def _floats(fields: list[str]) -> np.ndarray:
-    """The numbers, or none where a field is no number."""
+    """The numbers; empty where a field is not a number."""
     try:
         return np.array([float(field) for field in fields])
     except ValueError:

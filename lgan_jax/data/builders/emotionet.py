@@ -1,12 +1,12 @@
 """EmotioNet, and any folder of cropped faces with OpenFace's output.
 
-EmotioNet is given out as a list of addresses, so there is no layout of its owners. Images and tables (see
+EmotioNet is distributed as a list of addresses, so it has no official layout. Images and tables (see
 `builders.openface`) may lie anywhere below the folder:
 
     <any>/<image>.jpg                             with <any>/<image>.csv (FaceLandmarkImg), the folders may differ,
                                                     or in a table with a column of images' names or paths;
-    <any>/<image>_aligned/face_det_000000.bmp     the crop that FaceLandmarkImg makes, with <any>/<image>.csv;
-    <any>/<sequence>_aligned/frame_det_00_000001.bmp   that of FeatureExtraction, with <any>/<sequence>.csv.
+    <any>/<image>_aligned/face_det_000000.bmp     the crop of FaceLandmarkImg, with <any>/<image>.csv;
+    <any>/<sequence>_aligned/frame_det_00_000001.bmp   the crop of FeatureExtraction, with <any>/<sequence>.csv.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from lgan_jax.data.split import FEWEST, TRAIN, by_subject, contiguous_blocks, su
 from lgan_jax.frames import from_pixels
 from lgan_jax.media import files
 
-EVERYBODY = "everybody"  # the one identity
+EVERYBODY = "everybody"  # the only identity
 _ALIGNED = "_aligned"
 _CROP = re.compile(r"(frame|face)_det_(?:(\d+)_)?(\d+)")
 _SMALLEST = 16  # pixels
 _SQUARE = 0.02  # width and height of a crop may differ by this share
-_SAMPLE = 16  # images on which it is tried whether landmarks are in their pixels
+_SAMPLE = 16  # images on which landmarks are checked
 _NONE = np.zeros((0, 2), np.float32)
 
 
 class Crop(NamedTuple):
-    """What the name of one of OpenFace's own crops says: the table's name, and the face and frame in it."""
+    """The parsed name of one of OpenFace's own crops: the table's name, and the face and frame in it."""
 
     table: str
     face: int
@@ -47,7 +47,7 @@ class Crop(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Face:
-    """An image with its row, who or what it belongs to, its place in a recording, and its part of the split."""
+    """An image with its row, its subject, its number in a recording, and its split."""
 
     path: Path
     row: openface.Row
@@ -59,19 +59,19 @@ class Face:
 class EmotioNet(base.FaceBuilder, skip_registration=True):
     """Cropped faces with the 17 action units of OpenFace.
 
-    Everybody is one identity. Where images lie in several folders, or come from several sequences, each of these is
-    taken for a person of its own; about a tenth of them validates and a tenth tests; so nobody is in two splits unless
-    in several folders.
-    Where there is just one, who is in an image is not known: the images are split into blocks by name or number
-    (`split.contiguous_blocks`), which parts neighbors in a recording but not the photos of one person.
+    All images are one identity. Where images lie in several folders, or come from several sequences, each of these
+    counts as one subject; about a tenth of the subjects is in the validation and a tenth in the test split, so a person
+    is in two splits only if the person is in several folders.
+    With a single folder, subjects are unknown: the images are split into blocks by name or number
+    (`split.contiguous_blocks`), which separates neighbors in a recording but not the photos of one person.
 
-    Landmarks are kept where every row has them and they lie on the images; OpenFace's own crops have none.
+    Landmarks are stored if every row has them and they lie on the images; OpenFace's own crops have none.
 
-    Left out, counted and named: images that cannot be decoded, are smaller than 16 pixels, not square, have no row or
-    several; rows that have no image, no face (`success` 0), a `confidence` below the threshold, a field that is no
+    Skipped, counted and named: images that cannot be decoded, are smaller than 16 pixels, not square, have no row or
+    several; rows that have no image, no face (`success` 0), a `confidence` below the threshold, a field that is not a
     number, or intensities that are not between 0 and 5; and tables of one image that lack a column.
 
-    Raises `FileNotFoundError` or `ValueError` for a folder that is not there, or holds no images or no tables, and
+    Raises `FileNotFoundError` or `ValueError` for a folder that is missing, or holds no images or no tables, and
     `ValueError` for a table of many images that lacks a column.
     """
 
@@ -110,13 +110,13 @@ class EmotioNet(base.FaceBuilder, skip_registration=True):
         }
 
     def _faces(self) -> list[Face]:
-        """The images that have one good row; all others, and rows that are left over, are skipped and noted."""
+        """The images with one valid row; all others, and unused rows, are skipped and recorded."""
         rows = _Rows(self._read_tables())
         cropped = {path.parent.name for path in self.photos if _crop(path)}
         faces = []
         for path in self.photos:
             found = rows.of(path.relative_to(self.root))
-            fault = "OpenFace's own crop of it is used" if path.stem + _ALIGNED in cropped else _fault(found)
+            fault = "OpenFace's own crop of the image is used" if path.stem + _ALIGNED in cropped else _fault(found)
             if fault:
                 self.skip(fault, self._name(path))
             else:
@@ -139,7 +139,7 @@ class EmotioNet(base.FaceBuilder, skip_registration=True):
                 self.skip("table of an image that lacks columns of action units", self._name(path))
 
     def _place(self, path: Path, number: int) -> tuple[str, int]:
-        """Whose image it is, as far as the folders tell, and its number in the recording."""
+        """The image's subject, by its folder, and its number in the recording."""
         crop, folder = _crop(path), path.parent
         if crop is not None and path.stem.startswith("face"):
             folder = folder.parent
@@ -148,14 +148,14 @@ class EmotioNet(base.FaceBuilder, skip_registration=True):
         return folder.relative_to(self.root).as_posix(), number
 
     def _split(self, faces: Sequence[Face]) -> list[Face]:
-        """The faces that are in a split; those of a folder that is in two, in both."""
+        """The faces that are in a split; faces of a folder in two splits appear in both."""
         subjects = [face.subject for face in faces]
         if len(set(subjects)) > 1:
             parts = by_subject(subjects)
             self.notes.append(f"split by folder or sequence: {subjects_note(parts.values())}")
             return [dataclasses.replace(face, split=split) for face in faces for split in parts[face.subject]]
         numbers = np.array([face.number for face in faces], np.int64)
-        if len(np.unique(numbers)) < FEWEST:  # which is said when the splits are checked
+        if len(np.unique(numbers)) < FEWEST:  # reported when the splits are checked
             return [dataclasses.replace(face, split=TRAIN) for face in faces]
         blocks = contiguous_blocks(numbers)
         self.notes.append("all images lie in one folder: the same person may be in several splits")
@@ -167,7 +167,7 @@ class EmotioNet(base.FaceBuilder, skip_registration=True):
 
 
 class _Rows:
-    """The rows of all tables, by what they may be looked up with."""
+    """The rows of all tables, indexed for lookup by image."""
 
     def __init__(self, tables: Iterable[openface.Table]):
         self._tables: dict[str, list[openface.Table]] = collections.defaultdict(list)
@@ -195,12 +195,12 @@ class _Rows:
         return found
 
     def left_over(self) -> list[openface.Row]:
-        """The rows that were never asked for."""
+        """The rows that were never looked up."""
         return [row for row in self._all if id(row) not in self._used]
 
 
 def listing(root: Path) -> tuple[list[Path], list[Path]]:
-    """The images and the tables below a folder, sorted; hidden files are left aside.
+    """The images and the tables below a folder, sorted; hidden files are ignored.
 
     Raises `FileNotFoundError` where `root` is no folder, `ValueError` where it has no images or no tables.
     """
@@ -216,7 +216,7 @@ def listing(root: Path) -> tuple[list[Path], list[Path]]:
 
 
 def _crop(path: Path) -> Crop | None:
-    """What the name of one of OpenFace's own crops says; None for another image."""
+    """Parses the name of one of OpenFace's own crops; None for another image."""
     match = _CROP.fullmatch(path.stem)
     if not match or not path.parent.name.endswith(_ALIGNED):
         return None
@@ -225,7 +225,7 @@ def _crop(path: Path) -> Crop | None:
 
 
 def _nearest(path: Path, candidates: Sequence, path_of) -> list:
-    """Those of the candidates that lie in the image's folder, or else in folders with the most names in common."""
+    """The candidates in the image's folder, or else in the folders with the most names in common."""
 
     def shared(candidate) -> int:
         ours, theirs = path.parent.parts, path_of(candidate).parent.parts
@@ -239,7 +239,7 @@ def _nearest(path: Path, candidates: Sequence, path_of) -> list:
 
 
 def _path(row: openface.Row) -> PurePosixPath:
-    """The path by which a merged table calls an image, also one of Windows."""
+    """The path of an image in a merged table, including Windows paths."""
     return PurePosixPath(row.image.replace("\\", "/"))
 
 
@@ -249,7 +249,7 @@ def _stem(path: PurePosixPath) -> str:
 
 
 def _fault(rows: Sequence[openface.Row]) -> str:
-    """Why an image with these rows cannot be used; empty where it can."""
+    """Why an image with these rows cannot be used; empty where it is usable."""
     if not rows:
         return "image without a row in OpenFace's tables"
     return "several faces or rows for one image" if len(rows) > 1 else rows[0].fault
@@ -260,7 +260,7 @@ def _scaled(face: Face, image: np.ndarray) -> np.ndarray:
 
 
 def _landmarks_fit(faces: Sequence[Face]) -> bool:
-    """Whether all faces have landmarks and, of some images, most have them inside."""
+    """Whether all faces have landmarks that, in most of a sample of images, lie inside the image."""
     if not faces or any(face.row.landmarks is None or _crop(face.path) for face in faces):
         return False
     inside = []

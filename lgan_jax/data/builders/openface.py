@@ -1,10 +1,10 @@
-"""OpenFace's tables of action units.
+"""Reads OpenFace's CSV tables of action units.
 
 FaceLandmarkImg writes a table for each image (`face, confidence, …`; a row is a face) and FeatureExtraction one for
-each sequence (`frame, face_id, timestamp, confidence, success, …`; a row is a frame). Those who train GANimation keep
-one table of all their images, with a column that names them. Needed are `AU01_r` to `AU45_r`, intensities from 0 to
-5; `confidence`, `success` and the landmarks `x_0` to `y_67` (pixels of the image that OpenFace saw) are used where
-they are there, and other columns are ignored. Early versions put spaces after the commas.
+each sequence (`frame, face_id, timestamp, confidence, success, …`; a row is a frame). Users of GANimation often have
+one merged table of all images, with a column of image names. Required are `AU01_r` to `AU45_r`, intensities from 0 to
+5; `confidence`, `success` and the landmarks `x_0` to `y_67` (pixels of OpenFace's input image) are used if
+present, and other columns are ignored. Early versions put spaces after the commas.
 Source: Baltrušaitis et al., "OpenFace 2.0: Facial Behavior Analysis Toolkit", FG 2018, and its documentation.
 """
 
@@ -37,20 +37,21 @@ def column(number: int) -> str:
 
 
 class NoUnits(ValueError):
-    """A table without any column of action units: it is about something else."""
+    """Raised for a table without any column of action units."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Row:
-    """What a table says of one face.
+    """One face in a table.
 
     Attributes:
       where: table and line, for messages.
-      image: what a merged table calls the image.
+      image: the image's name in a merged table.
       face, frame: numbers of the face in the image or sequence, and of the sequence's frame; 0 where there is none.
       units: float32 `(17,)` in [0, 1]; zeros for a row with a fault.
-      landmarks: float32 `(68, 2)` in pixels with 0 at the center of the first one; None where the table has none.
-      fault: why the row cannot be used; empty where it can.
+      landmarks: float32 `(68, 2)` in pixels with 0 at the center of the first one; None where the table has no
+        landmarks.
+      fault: why the row cannot be used; empty where it is usable.
     """
 
     where: str
@@ -76,10 +77,11 @@ def read_table(path: Path, confidence: float = 0.0, required: Collection[int] = 
 
     Args:
       path: of the CSV file.
-      confidence: rows with a lower one get a fault.
-      required: units whose columns must be there; the others are 0 where they are not.
+      confidence: rows with a lower confidence get a fault.
+      required: units whose columns are required; missing other columns are read as 0.
 
-    Raises `ValueError`, one line, for a file that cannot be read or lacks a column, `NoUnits` where it lacks all.
+    Raises `ValueError`, one line, for a file that cannot be read or lacks a column, `NoUnits` where it has no action
+    units.
     """
     lines = enumerate(base.read_lines(path), 1)
     lines = [(number, line) for number, line in lines if line.strip() and not line.startswith("#")]
@@ -153,12 +155,12 @@ def _number(field: str) -> float:
     except ValueError:
         value = np.nan
     if not np.isfinite(value):
-        raise base.Unusable("row with a field that is no number")
+        raise base.Unusable("row with a field that is not a number")
     return value
 
 
 def table_text(images: Sequence[str], units: Float[np.ndarray, "n k"], numbers: Sequence[int], note: str) -> str:
-    """A merged table that `read_table` reads: intensities in [0, 1] of the units `numbers`, with a comment on top."""
+    """Formats a merged table for `read_table`: intensities in [0, 1] of units `numbers`, after a comment line."""
     lines = [f"# {note}", ",".join(["image", *map(column, numbers)])]
     for image, row in zip(images, units, strict=True):
         lines.append(",".join([image, *(f"{HIGHEST * value:.3f}" for value in row)]))

@@ -25,16 +25,16 @@ from lgan_jax.media.files import walk
 ATTRIBUTES = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")
 IMAGES = "WFLW_images"
 LISTS = "WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_{split}.txt"
-STORED = 256  # pixels a side of the stored crops; smaller faces are stored as small as they are
+STORED = 256  # pixels a side of the stored crops; smaller faces are not enlarged
 _POINTS = 98
 _FIELDS = 2 * _POINTS + 4 + len(ATTRIBUTES) + 1
 _MARGIN = 1.25  # side of the crop in units of the longer side of the landmarks' box
-_SMALLEST = 8  # pixels a side; smaller faces are left out
+_SMALLEST = 8  # pixels a side; smaller faces are skipped
 
 
 @dataclasses.dataclass(frozen=True)
 class Face:
-    """A line of a list: the image, `(98, 2)` points in its pixels, the six flags, and the part of the split."""
+    """A line of a list: the image, `(98, 2)` points in its pixels, the six flags, and the split."""
 
     path: Path
     points: np.ndarray
@@ -43,15 +43,15 @@ class Face:
 
 
 class WFLW(base.FaceBuilder, skip_registration=True):
-    """Square crops around the faces, split into 7,500 and 2,500 by the owners; of the former a tenth validates.
+    """Square crops around the faces, with the owners' split (7,500 and 2,500); a tenth of the former validates.
 
     A crop is centered on the landmarks' bounding box; its side is the box's longer side enlarged by 25 %. (The list's
-    own rectangles are a face detector's, often cut into the chin; a box from the landmarks makes all methods see the
-    same.) What lies outside of the image repeats its border. A record has `attributes`, six booleans in the order of
-    `ATTRIBUTES`; everybody is one identity.
-    Which images validate is drawn by the hashes of their names; all faces of an image are in one split.
+    rectangles come from a face detector and often cut the chin; boxes from landmarks are the same for all methods.)
+    Beyond the image, border pixels are repeated. A record has `attributes`, six booleans in the order of
+    `ATTRIBUTES`; all faces are one identity.
+    Validation images are chosen by the hashes of their names; all faces of an image are in one split.
 
-    Raises `FileNotFoundError` or `ValueError` for a folder that is not there or is not laid out like this.
+    Raises `FileNotFoundError` or `ValueError` for a folder that is missing or has another layout.
     """
 
     def __init__(self, root: Path, cache: Path):
@@ -91,7 +91,7 @@ class WFLW(base.FaceBuilder, skip_registration=True):
         return faces
 
     def _validated(self, faces: list[Face]) -> list[Face]:
-        """The owners' training faces, some of which validate."""
+        """The owners' training faces, some of them assigned to the validation split."""
         images = [face.path.relative_to(self.root).as_posix() for face in faces]
         if len(set(images)) < 2:
             raise ValueError(f"{self.lists[TRAIN]} lists faces in {len(set(images))} image(s); at least 2 are needed")
@@ -105,7 +105,7 @@ class WFLW(base.FaceBuilder, skip_registration=True):
 def lists(root: Path) -> dict[str, Path]:
     """The annotation file of each of the owners' splits.
 
-    Raises `FileNotFoundError` or `ValueError` that says what was looked for.
+    Raises `FileNotFoundError` or `ValueError` that names the missing file.
     """
     if not root.is_dir():
         raise FileNotFoundError(f"there is no folder {root}; give the folder that holds {IMAGES} and WFLW_annotations")

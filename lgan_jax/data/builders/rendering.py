@@ -1,7 +1,7 @@
-"""Draws built-in faces in as many processes as there are cores.
+"""Renders built-in faces in one process per core.
 
-The processes are started afresh by `subprocess`, since forking is not safe once JAX runs, and `multiprocessing` would
-import the user's script again. Each draws every n-th image and sends it through its standard output.
+The processes are started by `subprocess`, since forking is unsafe once JAX runs, and `multiprocessing` would import the
+user's script again. Each process renders every n-th image and sends it through its standard output.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from lgan_jax.data import synthetic
 from lgan_jax.data.builders.base import Record
 from lgan_jax.media import images
 
-_WORTH = 150  # images; fewer are drawn before another process has started
+_WORTH = 150  # images; fewer are rendered before another process has started
 
 
-def drawn(settings: synthetic.Settings, size: int, wanted: Sequence[tuple[str, int]]) -> Iterator[tuple[str, Record]]:
-    """Yields (split, record) of the wanted (split, index) in that order; a record's image is PNG bytes.
+def rendered(settings: synthetic.Settings, size: int, order: Sequence[tuple[str, int]]) -> Iterator[tuple[str, Record]]:
+    """Yields (split, record) of each (split, index), in order; a record's image is PNG bytes.
 
-    Raises `RuntimeError` where a process fails; its own message is on the standard error.
+    Raises `RuntimeError` where a process fails; its message is on standard error.
     """
-    count = min(os.cpu_count() or 1, len(wanted) // _WORTH)
+    count = min(os.cpu_count() or 1, len(order) // _WORTH)
     if count < 2:
-        yield from (_record(settings, size, *each) for each in wanted)
+        yield from (_record(settings, size, *each) for each in order)
         return
-    workers = [_start((settings, size, wanted[first::count])) for first in range(count)]
+    workers = [_start((settings, size, order[first::count])) for first in range(count)]
     try:
-        for place in range(len(wanted)):
+        for place in range(len(order)):
             yield _receive(workers[place % count])
     finally:
         for worker in workers:
@@ -60,17 +60,17 @@ def _receive(worker: subprocess.Popen) -> tuple[str, Record]:
     try:
         return pickle.load(worker.stdout)
     except EOFError:
-        raise RuntimeError(f"a process that draws faces ended early, with status {worker.wait()}") from None
+        raise RuntimeError(f"a process that renders faces ended early, with status {worker.wait()}") from None
 
 
 def work() -> None:
-    """What a process does: reads its task from standard input, then draws and sends one image after the other."""
+    """Main function of a process: reads its task from standard input, then renders and sends its images."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     cv2.setNumThreads(1)
-    settings, size, wanted = pickle.load(sys.stdin.buffer)
+    settings, size, order = pickle.load(sys.stdin.buffer)
     try:
-        for each in wanted:
+        for each in order:
             pickle.dump(_record(settings, size, *each), sys.stdout.buffer)
             sys.stdout.buffer.flush()
     except BrokenPipeError:
-        os._exit(1)  # the parent is gone; there is nobody to tell
+        os._exit(1)  # the parent process has ended
