@@ -63,7 +63,7 @@ def test_a_finished_run_is_given_more_steps(run, tmp_path, capsys):
     assert experiment.train(small_config("celebv:quick", **longer), folder) == 0
     said = capsys.readouterr().out
     assert "NOTE: since the start config.generator.steps was 2, is 4." in said
-    assert "generator: continued at step 2" in said
+    assert "generator: resumed at step 2" in said
     report = json.loads((folder / "report" / "metrics.json").read_text())
     assert report["facts"]["Weights"] == "detector of step 2, generator of step 4"
     assert "config.generator.steps was 2, is 4" in report["facts"]["Changed since the start"]
@@ -80,7 +80,7 @@ def test_a_run_goes_on_where_its_data_were_moved_but_not_with_others(tmp_path, c
     assert experiment.train(config(root), tmp_path / "run") == 0
     moved = shutil.move(root, tmp_path / "there")
     assert experiment.train(config(moved, **{"detector.steps": 3}), tmp_path / "run") == 0
-    assert "detector: continued at step 2" in capsys.readouterr().out
+    assert "detector: resumed at step 2" in capsys.readouterr().out
     other = tiny_sets.wflw(tmp_path / "other" / "wflw", train=6)
     with pytest.raises(ValueError, match=r"another config: data\.fingerprint was"):
         experiment.train(config(other, **{"detector.steps": 3}), tmp_path / "run")

@@ -74,7 +74,7 @@ def training_batches(
     return iter(grain.MapDataset.range(sys.maxsize // batch_size).map(batch).to_iter_dataset(options))
 
 
-def held_out(
+def spaced_batches(
     split: Split,
     grouping: Grouping,
     count: int,

@@ -22,7 +22,7 @@ from lgan_jax.training import checkpoints, loop
 from lgan_jax.training.phase import Phase
 from lgan_jax.training.phase_run import PhaseRun, as_arrays
 
-_HELD_OUT_BATCH = 4
+_EVAL_BATCH = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,7 +178,7 @@ class Experiment:
             phase = self.classes[name]
             grouping, keys = phase.grouping, phase.keys
             split = faces.train if phase.eval_split == "train" else faces.validation
-            eval_batches = pipelines.held_out(split, grouping, self.settings.eval_images, _HELD_OUT_BATCH, keys)
+            eval_batches = pipelines.spaced_batches(split, grouping, self.settings.eval_images, _EVAL_BATCH, keys)
             examples = phase.examples(self.phases[name])
             return PhaseRun(
                 name=name,
@@ -194,9 +194,9 @@ class Experiment:
                     keys=keys,
                     shard=(jax.process_index(), jax.process_count()),
                 ),
-                example=pipelines.held_out(faces.train, grouping, examples, examples, keys, most=examples, repeat=True)[
-                    0
-                ],
+                example=pipelines.spaced_batches(
+                    faces.train, grouping, examples, examples, keys, most=examples, repeat=True
+                )[0],
                 eval_batches=eval_batches,
                 sample_batch=eval_batches[0],
             )

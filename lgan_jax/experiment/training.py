@@ -26,7 +26,7 @@ def train(config: Mapping[str, Any], folder: pathlib.Path) -> int:
     `ValueError` or `OSError`, one line, for what a user can mend; what can be known without the faces, before they are
     drawn or read.
     """
-    memory.keep_freed()
+    memory.retain_freed_memory()
     config, experiment = _read(config)
     with parallel.alone(folder):
         workdir.check_run(folder, _plain(config), _may_change(folder, experiment.settings.phases))
@@ -67,7 +67,7 @@ def _train(config: Mapping[str, Any], experiment: Experiment, folder: pathlib.Pa
     if other:
         _copy_detector(given(other), run)
     if parallel.is_first():
-        _keep_landmarks(faces, run)
+        _write_landmarks(faces, run)
     try:
         phases = experiment.training_phases(faces, pretrained)
         loop.run(phases, folder, experiment.settings.loop, record, _notes(faces, experiment, run))
@@ -101,7 +101,7 @@ def _may_change(folder: pathlib.Path, phases: Sequence[str]) -> Callable[[workdi
     return may_change
 
 
-def _keep_landmarks(faces: data.FaceData, folder: pathlib.Path) -> None:
+def _write_landmarks(faces: data.FaceData, folder: pathlib.Path) -> None:
     """Writes what `training_landmarks` reads, once, where the data has landmarks."""
     if faces.has("landmarks") and not stored.is_there(folder):
         stored.write(folder, [stored.landmarks(faces, i) for i in range(len(faces.info.identities))])

@@ -156,15 +156,15 @@ def test_an_identity_without_pictures(split):
 
 
 def test_held_out_pictures_are_evenly_spaced(split):
-    batches = [numbers(batch) for batch in pipelines.held_out(split, "one_of_each", 3, 2)]
+    batches = [numbers(batch) for batch in pipelines.spaced_batches(split, "one_of_each", 3, 2)]
     # of seven images the middles of three parts are 1, 3, 5, of four 0, 2, 3, of five 0, 2, 4
     assert np.concatenate(batches).tolist() == [[1, 7, 11], [3, 9, 13], [5, 10, 15]]
     assert [len(batch) for batch in batches] == [2, 1]
-    assert same([numbers(batch) for batch in pipelines.held_out(split, "one_of_each", 3, 2)], batches)
+    assert same([numbers(batch) for batch in pipelines.spaced_batches(split, "one_of_each", 3, 2)], batches)
 
 
 def test_held_out_single_pictures_take_turns(split):
-    batches = pipelines.held_out(split, "single", 2, 4)
+    batches = pipelines.spaced_batches(split, "single", 2, 4)
     assert np.concatenate([numbers(b) for b in batches]).tolist() == [1, 8, 12, 5, 10, 14]
     assert batches[0]["identity"].tolist() == [0, 1, 2, 0]
 
@@ -186,7 +186,7 @@ def test_pairs_stay_together(pairs):
 
 
 def test_held_out_pairs_take_turns(pairs):
-    batches = pipelines.held_out(pairs, "pairs", 1, 2)
+    batches = pipelines.spaced_batches(pairs, "pairs", 1, 2)
     assert np.concatenate([numbers(b) for b in batches]).tolist() == [[2, 3], [9, 10], [13, 14]]
     assert batches[0]["image"].shape == (2, 2, 16, 16, 3)
 
@@ -195,16 +195,16 @@ def test_faces_that_come_in_no_pairs(split):
     with pytest.raises(ValueError, match="have no pairs"):
         pipelines.training_batches(split, 1, 1, "pairs")
     with pytest.raises(ValueError, match="have no pairs"):
-        pipelines.held_out(split, "pairs", 1, 1)
+        pipelines.spaced_batches(split, "pairs", 1, 1)
 
 
 def test_held_out_takes_what_there_is(split):
-    (batch,) = pipelines.held_out(split, "one_of_each", 50, 10)
+    (batch,) = pipelines.spaced_batches(split, "one_of_each", 50, 10)
     assert batch["image"].shape[:2] == (4, 3)  # the one with the fewest has four
-    (batch,) = pipelines.held_out(split, "single", 50, 100)
+    (batch,) = pipelines.spaced_batches(split, "single", 50, 100)
     assert sorted(numbers(batch)) == list(range(TOTAL))
     with pytest.raises(ValueError, match="at least 1"):
-        pipelines.held_out(split, "single", 0, 1)
+        pipelines.spaced_batches(split, "single", 0, 1)
 
 
 LABELS = ([0, 0, 3, 3, 5], [0, 1, 1, 0, 7, 7], [2, 2])  # the last one has no partners
@@ -244,13 +244,13 @@ def test_couples_depend_on_the_seed_alone(labelled):
 
 
 def test_held_out_couples_are_spaced_over_the_expressions(labelled):
-    batches = pipelines.held_out(labelled, "expressions", 2, 3)
+    batches = pipelines.spaced_batches(labelled, "expressions", 2, 3)
     # By expression, the first person's are 0 1, 2 3, 4 and the second's 5 8, 6 7, 9 10: sources are 1 and 3, 7 and 10.
     assert np.concatenate([numbers(batch) for batch in batches]).tolist() == [[1, 2], [7, 9], [3, 4], [10, 8]]
     assert [len(batch["image"]) for batch in batches] == [3, 1]
-    (few,) = pipelines.held_out(labelled, "expressions", 2, 3, most=2)
+    (few,) = pipelines.spaced_batches(labelled, "expressions", 2, 3, most=2)
     assert numbers(few).tolist() == [[1, 2], [7, 9]]
-    (every,) = pipelines.held_out(labelled, "expressions", 20, 99)
+    (every,) = pipelines.spaced_batches(labelled, "expressions", 20, 99)
     assert sorted(numbers(every)[:, 0]) == list(range(PARTNERED))
     assert (SHOWN[numbers(every)[:, 0]] != SHOWN[numbers(every)[:, 1]]).all()
 
@@ -260,11 +260,11 @@ def test_faces_without_expressions_or_with_one_each(split, labelled):
         pipelines.training_batches(split, 1, 1, "expressions")
     one = data.Split(split._source[:5], labelled.identity[:5], 16, expression=np.zeros(5, np.int32))
     with pytest.raises(ValueError, match="no person in this split has images with two different expressions"):
-        pipelines.held_out(one, "expressions", 1, 1)
+        pipelines.spaced_batches(one, "expressions", 1, 1)
 
 
 def test_people_who_are_not_in_a_split_are_left_aside(labelled):
-    (batch,) = pipelines.held_out(labelled, "single", 1, 8)
+    (batch,) = pipelines.spaced_batches(labelled, "single", 1, 8)
     assert batch["identity"].shape == (3,)
     with pytest.raises(ValueError, match="an identity has no images"):
-        pipelines.held_out(labelled, "one_of_each", 1, 8)
+        pipelines.spaced_batches(labelled, "one_of_each", 1, 8)

@@ -160,7 +160,7 @@ def test_nothing_usable_and_one_person_only(tmp_path, root):
     (tmp_path / "CK+" / "Emotion").mkdir()
     with pytest.raises(ValueError, match=r"no usable image; skipped: 1 × sequence without a label"):
         opened(tmp_path / "CK+", tmp_path / "cache", held_out="")
-    with pytest.raises(ValueError, match="'S011' cannot be held out; the people are S010, S022"):
+    with pytest.raises(ValueError, match="'S011' is not a subject; the subjects are S010, S022"):
         opened(root, tmp_path / "cache", held_out="S011")
     for number in (1, 2):
         posed_sets.write(tmp_path / "CK+" / sequence / f"S010_001_{number:08d}.png", np.zeros((40, 40), np.uint8))

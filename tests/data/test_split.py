@@ -157,7 +157,7 @@ def test_people_are_held_out_by_name():
     assert sorted(drawn.values()) == [("test",), ("train",), ("validation",)]
     assert HeldOut(validation=("b",)).of("abc")["b"] == ("validation",)
     assert HeldOut(names=("b", "c")).of("abc") == {"a": ("train",), **dict.fromkeys("bc", ("validation", "test"))}
-    with pytest.raises(ValueError, match="'e' cannot be held out; the people are a, b, c"):
+    with pytest.raises(ValueError, match="'e' is not a subject; the subjects are a, b, c"):
         chosen.of("abc")
     with pytest.raises(ValueError, match="no subject is left for the training split"):
         chosen.of("bce")

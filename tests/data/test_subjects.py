@@ -95,7 +95,7 @@ def test_people_are_chosen_by_name(root, tmp_path):
     assert shown == once[: 28 - EACH] + once
     other = opened(root, tmp_path, names=("Bea",))
     assert other.fingerprint != faces.fingerprint
-    with pytest.raises(ValueError, match="'Flo' cannot be held out; the people are Al, Bea, Cy, Di, Ed"):
+    with pytest.raises(ValueError, match="'Flo' is not a subject; the subjects are Al, Bea, Cy, Di, Ed"):
         opened(root, tmp_path, names=("Flo",))
 
 

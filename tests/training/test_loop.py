@@ -171,7 +171,7 @@ def test_checkpoint_of_more_processes_is_refused(finished, tmp_path):
     (folder_of(tmp_path / "run", "first") / "6" / "data" / "process_1-of-2.json").write_text("{}")
     with (
         Checkpoints(tmp_path / "run", "first") as checkpoints,
-        pytest.raises(ValueError, match="first/6 was saved by 2 processes; continue it with as many, not 1"),
+        pytest.raises(ValueError, match="first/6 was saved by 2 processes; resume it with as many, not 1"),
     ):
         checkpoints.restore(states["first"].state, tiny_run.phases()[0].batches())
 

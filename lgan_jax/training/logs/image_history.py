@@ -1,4 +1,4 @@
-"""Images of a run as PNG files, kept as a history: `images/<phase>/<name>/<step>.png`."""
+"""Sample images of a run as PNG files, one for each step: `images/<phase>/<name>/<step>.png`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 
 from lgan_jax import files
 
-_GUTTER = 2  # pixels between the cells of a sheet
-_PAPER = 250  # its gray
+_GUTTER = 2  # pixels between the cells of an image grid
+_PAPER = 250  # gray level of the gutters
 
 
 def image_grid(images: np.ndarray) -> np.ndarray:
-    """Tiles `(rows, columns, H, W, 3)` in [-1, 1] to one uint8 RGB image with thin gutters.
+    """Tiles `(rows, columns, H, W, 3)` in [-1, 1] into one uint8 RGB image grid with thin gutters.
 
-    Raises `ValueError` for another shape.
+    Raises `ValueError` for other shapes.
     """
     if images.ndim != 5 or images.shape[-1] != 3:
         raise ValueError(f"images must be (rows, columns, H, W, 3), not {images.shape}")
@@ -29,14 +29,14 @@ def image_grid(images: np.ndarray) -> np.ndarray:
 
 
 def save(folder: Path, step: int, image: np.ndarray) -> None:
-    """Writes one uint8 RGB image of the history in `folder`. Raises `OSError` if it cannot be written."""
+    """Writes a uint8 RGB image of step `step` into `folder`. Raises `OSError` if it cannot be written."""
     files.make_folder(folder)
     _, png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     files.write_bytes(folder / f"{step:08d}.png", png.tobytes())
 
 
 def rewind(folder: Path, step: int) -> None:
-    """Removes the images of a phase (all names) that were drawn after `step`."""
+    """Removes the images of a phase (all names) after `step`."""
     for path in folder.glob("*/*.png"):
         if int(path.stem) > step:
             path.unlink()

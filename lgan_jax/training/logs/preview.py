@@ -1,4 +1,4 @@
-"""`preview.html`: the images and curves of a run on one static page that needs nothing but its folder."""
+"""`preview.html`: sample images and curves of a run on one static page."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from lgan_jax.files import write_text
 from lgan_jax.training.logs import image_history
 
 _WIDTH, _HEIGHT = 240.0, 72.0  # of a curve, in SVG units
-_POINTS = 240  # drawn of a curve at most
-_SECONDS = 10.0  # between two writings of the page
+_POINTS = 240  # largest number of points of a curve
+_SECONDS = 10.0  # between two writes of the page
 
 
 class Preview:
-    """Keeps the run's curves and writes the page."""
+    """Collects the run's curves and writes the page."""
 
     def __init__(self, workdir: Path, lines: list[dict[str, Any]]):
         self._workdir = workdir
@@ -38,7 +38,7 @@ class Preview:
                 kinds.setdefault(line["kind"], []).append((line["step"], value))
 
     def write_if_due(self) -> None:
-        """Writes the page if the last one is some seconds old."""
+        """Writes the page if the last write is some seconds old."""
         if time.monotonic() - self._written > _SECONDS:
             self.write(running=True)
 
@@ -89,7 +89,7 @@ def _curve(title: str, kinds: Mapping[str, list[tuple[int, float]]]) -> dict[str
 
 
 def _thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
-    """At most `_POINTS` points: means over stretches of equal length, and the newest as it is."""
+    """At most `_POINTS` points: means over stretches of equal length, and the newest point unchanged."""
     stretch = math.ceil(len(points) / _POINTS)
     if stretch == 1:
         return points
