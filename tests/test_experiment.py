@@ -244,7 +244,7 @@ def test_a_run_that_has_no_generator_yet_cannot_be_loaded(run, tmp_path):
         ("--config configs/celebv.py --config.precision=half", "config.precision is 'half'; it must be one of"),
         ("--config configs/none.py", "configs/none.py"),
         ("", "the following arguments are required: --config"),
-        ("--confg x", "--confg is no flag of this command; did you mean --config?"),
+        ("--confg x", "--confg is not a flag of this command; did you mean --config?"),
         ("--config configs/celebv.py:quick --processes 2", "--processes alone does nothing: give --coordinator"),
         ("--config configs/celebv.py:quick --coordinator here:1", "--coordinator alone does nothing: give"),
         ("--config configs/celebv.py --config.data.dir=no--coordinator", "no--coordinator"),

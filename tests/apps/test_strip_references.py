@@ -108,6 +108,6 @@ def test_what_cannot_be_stripped_is_one_line(stripped, tmp_path, capsys):
     assert "exists; choose another" in said(folder / "run", folder / "bare")
     assert "there is no run" in said(tmp_path, tmp_path / "out")
     assert "holds no person's frames" in said(tmp_path / "paper", tmp_path / "out")
-    with pytest.raises(ValueError, match="stripped of its people"):
+    with pytest.raises(ValueError, match="stripped of its reference frames"):
         experiment.evaluate(folder / "bare")
     assert [path.name for path in tmp_path.iterdir()] == ["paper"]

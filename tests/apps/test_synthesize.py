@@ -92,7 +92,7 @@ def test_a_detectors_config_reads_the_data_set(tmp_path, name):
     expected = Faces().sample(3, 20, 0)
     np.testing.assert_allclose(faces.test[1]["landmarks"], expected.landmarks[11], atol=1e-4)
     np.testing.assert_array_equal(faces.test[1]["image"], np.rint((expected.image[11] + 1) * 127.5))
-    assert faces.notes == ("every image is made: run faces, w, seed 3",)
+    assert faces.notes == ("every image is generated: run faces, w, seed 3",)
 
 
 def test_goes_on_where_it_was_stopped_and_adds_more(tmp_path):

@@ -66,9 +66,9 @@ def test_people_held_out_whole(tmp_path):
     assert [int(faces.test[i]["expression"]) for i in range(4)] == faces.test.expression.tolist() == [0, 1, 2, 3]
     assert faces.notes == (
         "split by subject: 2 in the training split, 1 in the validation split, 1 in the test split",
-        "nobody shows happiness, sadness, surprise",
-        "nobody in the training split shows disgust, fear",
-        "nobody in the test split shows fear",
+        "no subject shows happiness, sadness, surprise",
+        "no subject in the training split shows disgust, fear",
+        "no subject in the test split shows fear",
     )
     faces.require_subjects()
     assert training_landmarks.landmarks(faces, 1).shape == (3, 68, 2)
@@ -79,7 +79,7 @@ def test_people_in_both_splits_or_with_one_expression_each(tmp_path):
     with pytest.raises(ValueError, match=r"ada is in the training and in another split, .*test_identities"):
         opened(tmp_path).require_subjects()
     lone = dataclasses.replace(POSED, test_per_identity=1)
-    with pytest.raises(ValueError, match="built-in faces: nobody in the test split has images with two different"):
+    with pytest.raises(ValueError, match="built-in faces: no person in the test split has images with two different"):
         opened(tmp_path, built_in=lone).require_subjects()
 
 

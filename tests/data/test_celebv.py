@@ -141,7 +141,7 @@ def test_bad_records_are_skipped_and_counted(tmp_path):
         "skipped: 2 × annotation line with a number missing or too many (Bea/Image/Bea_001000.jpg, "
         "Bea/Image/Bea_001100.jpg)",
         "skipped: 1 × image without an annotation (Bea/Image/Bea_001200.jpg)",
-        "skipped: 1 × landmarks lie all in one place (Al/Image/Al_000100.jpg)",
+        "skipped: 1 × all landmarks lie at one point (Al/Image/Al_000100.jpg)",
     }
     assert set(faces.notes[:-1]) == expected
     (listed,) = [p for p in (tmp_path / "cache").rglob(SKIPPED_FILE) if p.stat().st_size]

@@ -165,7 +165,7 @@ def test_bad_input_is_skipped_and_counted(root, tmp_path):
         "skipped: 1 × several faces or rows for one image (N_000000.png)",
         "skipped: 1 × OpenFace's confidence is below 0.8 (N_000001.png)",
         "skipped: 1 × action units are not between 0 and 5 (N_000002.png)",
-        "skipped: 1 × row with a field that is no number (N_000003.png)",
+        "skipped: 1 × row with a field that is not a number (N_000003.png)",
         "skipped: 1 × row with a field missing or too many (N_000004.png)",
         "skipped: 1 × landmarks lie more than half an image outside (N_000005.png)",
         "skipped: 4 × image without a row in OpenFace's tables (N_000006.png, N_000012.png, N_000013.png, …)",

@@ -57,10 +57,10 @@ def test_reads_the_first_and_the_last_frames(faces):
     assert faces.notes == (
         "split by subject: 1 in the training split, 1 in the validation split, 1 in the test split; the same validate "
         "and test: with more, each split gets its own",
-        "nobody shows contempt, disgust, fear, sadness",
-        "nobody in the training split shows anger, surprise",
-        "nobody in the validation split shows happiness",
-        "nobody in the test split shows happiness",
+        "no subject shows contempt, disgust, fear, sadness",
+        "no subject in the training split shows anger, surprise",
+        "no subject in the validation split shows happiness",
+        "no subject in the test split shows happiness",
     )
 
 
@@ -117,18 +117,18 @@ def test_what_is_left_out_is_counted_and_named(tmp_path):
     skipped = "\n".join(faces.notes)
     for reason in (
         "1 × sequence without a label (S010/002)",
-        "1 × sequence whose label is no number from 0 to 7 (S010/003)",
-        "1 × sequence with another one's label (S010/004)",
+        "1 × sequence whose label is not a number from 0 to 7 (S010/003)",
+        "1 × sequence with the label of another sequence (S010/004)",
         "1 × label without its sequence (S010/009)",
         "1 × sequence of fewer than two frames (S010/005)",
         "1 × no face is found (cohn-kanade-images/S010/001/S010_001_00000001.png)",
         "1 × the image is truncated (cohn-kanade-images/S010/001/S010_001_00000002.png)",
         "1 × smaller than 32 pixels (cohn-kanade-images/S010/001/S010_001_00000003.png)",
-        "1 × file of landmarks that does not fit its image (cohn-kanade-images/S010/001/S010_001_00000005.png)",
-        "1 × file of landmarks that has not 68 points (cohn-kanade-images/S010/001/S010_001_00000006.png)",
+        "1 × landmark file that does not fit its image (cohn-kanade-images/S010/001/S010_001_00000005.png)",
+        "1 × landmark file that does not have 68 points (cohn-kanade-images/S010/001/S010_001_00000006.png)",
     ):
         assert f"skipped: {reason}" in skipped
-    with pytest.raises(ValueError, match="CK\\+: nobody in the training split has images with two different"):
+    with pytest.raises(ValueError, match="CK\\+: no person in the training split has images with two different"):
         faces.require_subjects()
 
 
@@ -139,7 +139,7 @@ def test_oulu_casia_in_folders_of_unpacked_archives(tmp_path):
     assert (faces.name, faces.info.identities) == ("Oulu-CASIA", ("P001", "P002"))
     assert faces.test.expression.tolist() == [NEUTRAL] * 2 + [HAPPINESS] * 2  # no frame is at both ends
     assert faces.train.expression.tolist() == [NEUTRAL] * 2 + [ANGER] * 2
-    assert any("1 × folder of no expression that is known (neutral, anger" in note for note in faces.notes)
+    assert any("1 × folder not named after an expression (neutral, anger" in note for note in faces.notes)
     again = opened(tmp_path / "Oulu", tmp_path / "cache", "oulu_casia", "P002")
     assert again.fingerprint != faces.fingerprint
     assert again.test.identity.tolist() == [1] * 4

@@ -283,7 +283,7 @@ def test_blurred_frames_and_two_people_in_a_clip_are_said(tmp_path):
     blurred, strangers = result["people"]["Ada"]["warnings"][-2:]
     assert blurred.startswith("Ada is blurred in 5 of 15 frames, which are dropped")
     # Ten frames are kept, of which nine are compared: the sixth of them is the seventh kept, frame 9 of 25 a second.
-    assert strangers.startswith("Ada seems to be two people: another face is seen in Ada.mp4, about 0:00.4")
+    assert strangers.startswith("Ada seems to be two people: another face appears in Ada.mp4, about 0:00.4")
 
 
 def test_nobody_left_is_an_error(tmp_path, capsys):

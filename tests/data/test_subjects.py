@@ -45,7 +45,7 @@ def test_a_subject_in_both_splits(tmp_path):
 
 def test_nobody_in_one_of_the_splits(tmp_path):
     builder = Listed(tmp_path, [("train", 0, 0), ("test", 1, 1)])
-    with pytest.raises(ValueError, match="nobody has a usable image in the validation split: add people"):
+    with pytest.raises(ValueError, match="no subject has a usable image in the validation split: add subjects"):
         builder.download_and_prepare()
 
 
@@ -82,7 +82,7 @@ def test_prepared_people_are_held_out_whole_with_estimated_expressions(root, tmp
     assert f"split by subject: {counts}" in faces.notes
     (unclear,) = (note for note in faces.notes if "expression is not clear" in note)
     assert unclear.startswith("skipped: 20 × image whose expression is not clear (Al/Al_000020.jpg")
-    assert "nobody shows anger, contempt, disgust, fear" in faces.notes
+    assert "no subject shows anger, contempt, disgust, fear" in faces.notes
     for split in (faces.train, faces.validation, faces.test):
         assert [int(split[i]["expression"]) for i in range(len(split))] == split.expression.tolist()
 
