@@ -55,7 +55,7 @@ def test_a_config_may_import_those_beside_it(tmp_path, monkeypatch):
         ("x = 1\n\nx.y\n", r"cannot be used, line 3: AttributeError: 'int' object has no attribute 'y'"),
         ("def get_config():\n    return 1 / 0", r"line 2: ZeroDivisionError: division by zero"),
         ("def get_config():\n    return 7", r"must return a ConfigDict, not int"),
-        ("\0", r"is no config|cannot be used"),
+        ("\0", r"is not a config|cannot be used"),
     ],
 )
 def test_a_file_that_is_no_config(text, said, tmp_path):

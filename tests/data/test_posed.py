@@ -55,8 +55,8 @@ def test_reads_the_first_and_the_last_frames(faces):
     assert faces.test.expression.tolist() == ends == [int(faces.test[i]["expression"]) for i in range(12)]
     faces.require_subjects()
     assert faces.notes == (
-        "split by subject: 1 in the training split, 1 in the validation split, 1 in the test split; the same validate "
-        "and test: with more, each split gets its own",
+        "split by subject: 1 in the training split, 1 in the validation split, 1 in the test split; validation and "
+        "test share them: with more subjects, each split gets its own",
         "no subject shows contempt, disgust, fear, sadness",
         "no subject in the training split shows anger, surprise",
         "no subject in the validation split shows happiness",
