@@ -22,8 +22,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from benchmarks.sides import SIDES, Work, alternate, disagreement, peak, peak_memory, summary, table
 from benchmarks.sizes import EditorSizes
+from benchmarks.timing import SIDES, Work, alternate, disagreement, peak, peak_memory, summary, table
 from lgan_jax import files
 from lgan_jax.core import Batch, FaceInfo
 from lgan_jax.landmarks import IBUG68
@@ -121,7 +121,7 @@ def theirs(sizes: EditorSizes, batch: Batch, training: Batch, variables: dict[st
 
 
 def example(size: int, count: int) -> Batch:
-    """Pictures and action units of nobody."""
+    """Images and action units of nobody."""
     random = np.random.default_rng(0)
     return {
         "image": random.uniform(-1, 1, (count, size, size, 3)).astype(np.float32),

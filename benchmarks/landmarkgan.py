@@ -20,8 +20,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from benchmarks.sides import SIDES, Work, alternate, disagreement, peak, peak_memory, summary, table
 from benchmarks.sizes import Sizes
+from benchmarks.timing import SIDES, Work, alternate, disagreement, peak, peak_memory, summary, table
 from lgan_jax import files
 from lgan_jax.core import Batch, FaceInfo, Finished
 from lgan_jax.landmarks import WFLW98
@@ -100,7 +100,7 @@ def theirs(sizes: Sizes, batch: Batch, variables: dict[str, Any] | None) -> Work
 
 
 def example(size: int, identities: int, count: int) -> Batch:
-    """Pictures and landmarks of nobody."""
+    """Images and landmarks of nobody."""
     random = np.random.default_rng(0)
     return {
         "image": random.uniform(-1, 1, (count, identities, size, size, 3)).astype(np.float32),
@@ -138,7 +138,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.landmarkgan", description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, choices=(64, 128, 256), default=256, help="pixels on a side")
     parser.add_argument("--identities", type=int, default=1, help="how many are trained in a step")
-    parser.add_argument("--batch", type=int, default=1, help="pictures of each identity in a step")
+    parser.add_argument("--batch", type=int, default=1, help="images of each identity in a step")
     parser.add_argument("--rounds", type=int, default=7, help="how often the two sides take turns")
     parser.add_argument("--seconds", type=float, default=1.0, help="how long a turn lasts, at least one call")
     parser.add_argument("--json", type=pathlib.Path, help="file to write the figures to")

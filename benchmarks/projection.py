@@ -3,7 +3,7 @@
   python -m benchmarks.projection
   python -m benchmarks.projection --size 1024 --steps 200 --json projection.json
 
-Pairs of pictures are projected with StyleGAN2, LPIPS and FAN, one pair alone and a batch of them at once, in turns, in
+Pairs of images are projected with StyleGAN2, LPIPS and FAN, one pair alone and a batch of them at once, in turns, in
 one process; a ratio is taken round by round. A projection costs the same at every step, so a few steps tell.
 """
 
@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.sides import alternate
+from benchmarks.timing import alternate
 from lgan_jax import files
 from lgan_jax.apps.project.networks import SMALLEST, assembled
 from lgan_jax.interop.names import Network
@@ -45,7 +45,7 @@ def networks(size: int, most: int = 512, width: int = 256, features: int = 64) -
 
 
 def compare(projector: Projector, batch: int, rounds: int, seconds: float) -> dict[str, Any]:
-    """Seconds a picture and step, of one pair alone and of `batch` at once, and the second as a share of the first."""
+    """Seconds an image and step, of one pair alone and of `batch` at once, and the second as a share of the first."""
     random = np.random.default_rng(0)
     side, steps = projector.generator.size, projector.settings.steps
     look, landmarks = random.uniform(-1, 1, (2, batch, side, side, 3)).astype(np.float32)
@@ -53,9 +53,9 @@ def compare(projector: Projector, batch: int, rounds: int, seconds: float) -> di
         "alone": lambda: projector(look[:1], landmarks[:1]),
         "batch": lambda: projector(look, landmarks),
     }
-    pictures = {"alone": 1, "batch": batch}
+    images = {"alone": 1, "batch": batch}
     taken = {
-        name: [each / (steps * pictures[name]) for each in calls]
+        name: [each / (steps * images[name]) for each in calls]
         for name, calls in alternate(sides, rounds, seconds).items()
     }
     shares = [b / a for a, b in zip(taken["alone"], taken["batch"], strict=True)]
@@ -81,7 +81,7 @@ def main() -> int:
     found = compare(projector, arguments.batch, arguments.rounds, arguments.seconds)
     given = {name: getattr(arguments, name) for name in ("size", "batch", "steps", "rounds")}
     report = {"device": jax.devices()[0].device_kind, **given, **found}
-    print("{size}×{size}, {steps} steps, {rounds} rounds, on {device}; a picture and step:".format(**report))
+    print("{size}×{size}, {steps} steps, {rounds} rounds, on {device}; an image and step:".format(**report))
     print(f"{'alone':12}{1e3 * found['alone seconds']:>9.1f} ms")
     share = "{median:.2f} ({min:.2f} to {max:.2f})".format(**found["share"])
     print(f"{f'{arguments.batch} at once':12}{1e3 * found['batch seconds']:>9.1f} ms   {share} of that")

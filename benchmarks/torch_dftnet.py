@@ -94,7 +94,7 @@ def coloured(image: Tensor, change: Tensor) -> Tensor:
 
 
 class DFTNet(nn.Module):
-    """Pictures `(batch, 3, H, W)` in [-1, 1] and action units `(batch, 17)` to pictures."""
+    """Images `(batch, 3, H, W)` in [-1, 1] and action units `(batch, 17)` to images."""
 
     def __init__(self, sizes: EditorSizes) -> None:
         super().__init__()
@@ -127,7 +127,7 @@ class GANimation(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Pictures to the critic's map and to action units."""
+    """Images to the critic's map and to action units."""
 
     def __init__(self, sizes: EditorSizes) -> None:
         super().__init__()
@@ -148,7 +148,7 @@ GENERATORS = {"editor": DFTNet, "baseline": GANimation}
 
 
 def identity_grid(image: Tensor) -> Tensor:
-    """The centre of every pixel in `grid_sample`'s frame, which is 2 wide."""
+    """The center of every pixel in `grid_sample`'s frame, which is 2 wide."""
     height, width = image.shape[2:]
     y = (2 * torch.arange(height, device=image.device) + 1) / height - 1
     x = (2 * torch.arange(width, device=image.device) + 1) / width - 1

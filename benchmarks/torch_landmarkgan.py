@@ -27,7 +27,7 @@ class UpscaleBlock(nn.Module):
 
 
 class LandmarkToFace(nn.Module):
-    """Landmarks `(batch, N, 2)` to pictures `(batch, 3, size, size)` in [-1, 1]."""
+    """Landmarks `(batch, N, 2)` to images `(batch, 3, size, size)` in [-1, 1]."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class PatchBlock(nn.Module):
 
 
 class PatchDiscriminator(nn.Module):
-    """Pictures in [-1, 1] to logits `(batch, 1, H/2, W/2)` and features."""
+    """Images in [-1, 1] to logits `(batch, 1, H/2, W/2)` and features."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
@@ -147,7 +147,7 @@ class FaceAlignmentNetwork(nn.Module):
 
 
 class HeatmapDetector(nn.Module):
-    """Pictures in [0, 1] to heatmaps `(batch, N, H/4, W/4)`, each summing to 1."""
+    """Images in [0, 1] to heatmaps `(batch, N, H/4, W/4)`, each summing to 1."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
@@ -160,7 +160,7 @@ class HeatmapDetector(nn.Module):
 
 
 def i2l(heatmaps: Tensor, landmarks: Tensor, weights: Tensor, sigma: float = 1.0) -> Tensor:
-    """Eq. 3: DSNT's Euclidean loss and Jensen–Shannon regulariser, weighted; landmarks in [0, 1]."""
+    """Eq. 3: DSNT's Euclidean loss and Jensen–Shannon regularizer, weighted; landmarks in [0, 1]."""
     size, epsilon = heatmaps.shape[-1], 1e-24
     centres = torch.arange(size, device=heatmaps.device) + 0.5
     found = torch.stack([heatmaps.sum(2) @ centres, heatmaps.sum(3) @ centres], -1) / size

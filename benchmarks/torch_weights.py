@@ -11,7 +11,7 @@ from torch import nn
 
 
 def load(module: nn.Module, variables: Mapping[str, Any]) -> None:
-    """Copies the library's `variables` ("params" and, with batch normalisation, "batch_stats") into `module`."""
+    """Copies the library's `variables` ("params" and, with batch normalization, "batch_stats") into `module`."""
     names = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var", "bias": "bias"}
     state = {}
     for path, values in _leaves({**variables["params"]}) + _leaves({**variables.get("batch_stats", {})}):

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lgan_jax.data import synthetic
-from lgan_jax.data.kept import evenly
+from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation.ground_truth import EXPRESSION, POSE
 from lgan_jax.landmarks import WFLW98, inter_ocular
 from lgan_jax.methods.landmarkgan import shape_model

@@ -76,7 +76,7 @@ folder = pathlib.Path(sys.argv[1])
 stored = workdir.read_run(folder)
 about = stored["data"]
 scheme, people = landmarks.scheme(about["scheme"]), tuple(about["identities"])
-info = FaceInfo(scheme, about["size"], people, about.get("pictures", 0))
+info = FaceInfo(scheme, about["size"], people, about.get("images", 0))
 digest = hashlib.sha256()
 for name, finished in Experiment.read(stored["config"]).restored(info, folder).items():
     for leaf in jax.tree.leaves(finished.state):

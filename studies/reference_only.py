@@ -22,7 +22,7 @@ import numpy as np
 import lgan_jax
 from lgan_jax import data
 from lgan_jax.core import FaceInfo
-from lgan_jax.data.kept import evenly
+from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation import report
 from lgan_jax.evaluation.dlib_evaluator import DlibEvaluator
 from lgan_jax.landmarks import IBUG68

@@ -1,4 +1,4 @@
-"""Built-in faces without their pictures, which take ten times as long; test_synthetic.py has that they are the same."""
+"""Built-in faces without their images, which take ten times as long; test_synthetic.py has that they are the same."""
 
 import numpy as np
 

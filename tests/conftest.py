@@ -4,7 +4,7 @@ import gc
 import os
 import signal
 
-# Most of the tests' time goes into compiling networks that run once. So XLA shall not optimise them; then its older
+# Most of the tests' time goes into compiling networks that run once. So XLA shall not optimize them; then its older
 # way to write loops compiles four times as fast, and as there is a worker for each core, code is made on one.
 os.environ["XLA_FLAGS"] = (
     f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "

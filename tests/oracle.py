@@ -30,7 +30,7 @@ drawn = functools.cache(synthetic.draw)  # takes 50 ms; nothing writes into what
 
 
 def built_in_faces(size, identities, train, test, variation="video", **options):
-    """Built-in faces, and for every identity the samples of its pictures."""
+    """Built-in faces, and for every identity the samples of its images."""
     settings = synthetic.Settings(
         identities=identities,
         train_per_identity=train,
@@ -52,7 +52,7 @@ def setup_of(data, model=None, settings=None):
 
 
 class Oracle:
-    """Knows every sample; looks up the one that landmarks or a picture belong to and draws it as the target."""
+    """Knows every sample; looks up the one that landmarks or an image belong to and draws it as the target."""
 
     constraint = 0.0
 

@@ -11,7 +11,7 @@ from small_videos import face, scene
 from lgan_jax.action_units import EXPRESSIONS
 
 PLACE = (60, 20)  # of the face in a frame, pixels from the left and from the top
-SIDE = 224  # of the face's picture
+SIDE = 224  # of the face's image
 
 
 def frame(person: int, expression: str) -> np.ndarray:
@@ -20,12 +20,12 @@ def frame(person: int, expression: str) -> np.ndarray:
 
 
 def landmarks(person: int, expression: str) -> np.ndarray:
-    """The 68 landmarks of that frame, in pixels with 0 at the centre of the first one."""
+    """The 68 landmarks of that frame, in pixels with 0 at the center of the first one."""
     return face(person, SIDE, expression=expression)[1] * SIDE + PLACE - 0.5
 
 
 def write(path: Path, image: np.ndarray) -> Path:
-    """A picture file, of an RGB picture or a grey one."""
+    """An image file, of an RGB image or a gray one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), image[..., ::-1] if image.ndim == 3 else image)
     return path

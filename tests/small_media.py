@@ -13,7 +13,7 @@ RATE = 48000
 
 
 def corner(level: int = 90, width: int = 48, height: int = 32) -> np.ndarray:
-    """A gray picture with a bright upper left corner and a darker upper right one, so that a turned one shows."""
+    """A gray image with a bright upper left corner and a darker upper right one, so that a turned one shows."""
     image = np.full((height, width, 3), level, np.uint8)
     image[: height // 2, : width // 3] = 240
     image[: height // 2, 2 * width // 3 :] = 20

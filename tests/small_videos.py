@@ -19,7 +19,7 @@ _MATRIX = 40  # bytes into a track header's payload (version 0) where the displa
 def face(
     person: int = 0, size: int = 224, yaw: float = 0.0, expression: str = "neutral"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A built-in person's picture, uint8 `(size, size, 3)`, and the 68 landmarks, fractions of it."""
+    """A built-in person's image, uint8 `(size, size, 3)`, and the 68 landmarks, fractions of it."""
     sample = synthetic.sample(synthetic.Settings(identities=4), "train", person)
     sample = dataclasses.replace(sample, yaw=yaw, pitch=0.0, roll=0.0, gaze=(0.0, 0.0), shift=(0.0, 0.0), scale=0.325)
     drawn = synthetic.draw(sample.with_expression(expression), size)
@@ -27,7 +27,7 @@ def face(
 
 
 def scene(*placed: tuple[np.ndarray, int, int], width: int = 320, height: int = 256) -> np.ndarray:
-    """A grey picture with pictures pasted at (left, top)."""
+    """A gray image with images pasted at (left, top)."""
     result = np.full((height, width, 3), 96, np.uint8)
     for image, left, top in placed:
         result[top : top + image.shape[0], left : left + image.shape[1]] = image

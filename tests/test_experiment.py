@@ -63,7 +63,7 @@ def test_a_finished_run_is_given_more_steps(run, tmp_path, capsys):
     assert experiment.train(small_config("celebv:quick", **longer), folder) == 0
     said = capsys.readouterr().out
     assert "NOTE: since the start config.generator.steps was 2, is 4." in said
-    assert "generator: continued at step 2" in said
+    assert "generator: resumed at step 2" in said
     report = json.loads((folder / "report" / "metrics.json").read_text())
     assert report["facts"]["Weights"] == "detector of step 2, generator of step 4"
     assert "config.generator.steps was 2, is 4" in report["facts"]["Changed since the start"]
@@ -80,7 +80,7 @@ def test_a_run_goes_on_where_its_data_were_moved_but_not_with_others(tmp_path, c
     assert experiment.train(config(root), tmp_path / "run") == 0
     moved = shutil.move(root, tmp_path / "there")
     assert experiment.train(config(moved, **{"detector.steps": 3}), tmp_path / "run") == 0
-    assert "detector: continued at step 2" in capsys.readouterr().out
+    assert "detector: resumed at step 2" in capsys.readouterr().out
     other = tiny_sets.wflw(tmp_path / "other" / "wflw", train=6)
     with pytest.raises(ValueError, match=r"another config: data\.fingerprint was"):
         experiment.train(config(other, **{"detector.steps": 3}), tmp_path / "run")
@@ -130,7 +130,7 @@ def test_data_without_action_units_are_refused_before_a_run_is_begun(tmp_path):
 def test_faces_that_do_not_come_in_pairs_are_refused_before_a_run_is_begun(tmp_path):
     changes = {"data.built_in.pairs": False, "data.cache": str(tmp_path / "cache"), "data.size": 64}
     changes |= {"evaluation.frames": 2}
-    with pytest.raises(ValueError, match="built-in faces: the pairs phase needs pictures in pairs"):
+    with pytest.raises(ValueError, match="built-in faces: the pairs phase needs images in pairs"):
         experiment.train(small_config("emotionet:quick", **changes), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -139,7 +139,7 @@ def test_people_in_both_splits_are_refused_where_they_must_not_be(tmp_path, monk
     monkeypatch.setattr(METHODS["dftnet"].phases["pairs"], "grouping", "expressions")
     changes = {"data.cache": str(tmp_path / "cache"), "data.size": 64, "evaluation.frames": 2}
     config = small_config("emotionet:quick", **changes)
-    with pytest.raises(ValueError, match="built-in faces: ada is in the training split and held out too"):
+    with pytest.raises(ValueError, match="built-in faces: ada is in the training and in another split"):
         experiment.train(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -248,7 +248,7 @@ def test_a_run_that_has_no_generator_yet_cannot_be_loaded(run, tmp_path):
         ("--config configs/celebv.py --config.precision=half", "config.precision is 'half'; it must be one of"),
         ("--config configs/none.py", "configs/none.py"),
         ("", "the following arguments are required: --config"),
-        ("--confg x", "--confg is no flag of this command; did you mean --config?"),
+        ("--confg x", "--confg is not a flag of this command; did you mean --config?"),
         ("--config configs/celebv.py:quick --processes 2", "--processes alone does nothing: give --coordinator"),
         ("--config configs/celebv.py:quick --coordinator here:1", "--coordinator alone does nothing: give"),
         ("--config configs/celebv.py --config.data.dir=no--coordinator", "no--coordinator"),

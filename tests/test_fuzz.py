@@ -16,8 +16,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent / "interop"))
 import pickle_bytes as build
 
 from lgan_jax import action_units, image_limits, untrusted
-from lgan_jax.data import kept
-from lgan_jax.data.builders import celeba, celebv, ck_plus, made, openface, wflw
+from lgan_jax.data import training_landmarks
+from lgan_jax.data.builders import celeba, celebv, ck_plus, generated, openface, wflw
 from lgan_jax.interop import files, kinds, nvidia
 from lgan_jax.media import images
 from lgan_jax.training import workdir
@@ -130,18 +130,18 @@ def of_celebv(at, data):
 
 
 def of_made(at, data):
-    for numbered in enumerate(made.read_table(at("landmarks.csv", data))):
-        builder = made.Made.__new__(made.Made)
+    for numbered in enumerate(generated.read_table(at("landmarks.csv", data))):
+        builder = generated.Generated.__new__(generated.Generated)
         builder.root, builder.scheme, builder.size = at.folder, "inner49", 64
         try:
             builder._record(numbered)
-        except made.base.Unusable:
+        except generated.base.Unusable:
             continue
 
 
 def of_kept(at, data):
     at("landmarks.npz", data)
-    kept.read(at.folder, ["a"])
+    training_landmarks.read(at.folder, ["a"])
 
 
 FACE = " ".join(f"{i % 30 + 0.5}" for i in range(2 * 98)) + " 1 2 30 30 0 1 0 0 1 0 a.jpg\n"
@@ -164,7 +164,10 @@ READERS = {
             for n in (1, 2)
         ],
     ),
-    "made.json": (lambda at, data: (at("made.json", data), made.read_record(at.folder)), [json.dumps(MADE).encode()]),
+    "made.json": (
+        lambda at, data: (at("made.json", data), generated.read_record(at.folder)),
+        [json.dumps(MADE).encode()],
+    ),
     "run.json": (
         lambda at, data: (at("run.json", data), workdir.read_experiment(at.folder)),
         [json.dumps(RUN).encode()],

@@ -5,7 +5,7 @@ import pytest
 from powercut import Disk
 
 from lgan_jax import files
-from lgan_jax.data.prepare.job import ANNOTATIONS, Crops, Job
+from lgan_jax.data.prepare.output_folder import ANNOTATIONS, Crops, OutputFolder
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_a_sealed_folder_that_is_not_whole_is_known(root, tmp_path):
 
 
 def test_crops_that_are_said_to_be_written_are(root, tmp_path, monkeypatch):
-    monkeypatch.setattr("lgan_jax.data.prepare.job.PIECE", 2)
+    monkeypatch.setattr("lgan_jax.data.prepare.output_folder.PIECE", 2)
     with Disk(root) as disk, Crops(root / "Image", root / "crops.txt") as crops:
         for i in range(5):
             crops.add(f"{i}.jpg", bytes([i]) * 30)
@@ -89,7 +89,7 @@ def test_crops_that_are_said_to_be_written_are(root, tmp_path, monkeypatch):
 
 def test_a_person_who_is_done_is_whole(root, tmp_path):
     """With the summary on the disk, the next run only moves the folder: it must be whole by then."""
-    job = Job.__new__(Job)
+    job = OutputFolder.__new__(OutputFolder)
     job.out, job._begun, job._done = root, root / ".prepare" / "begun", root / ".prepare" / "done"
     summary = {"kept": 3, "frames": 3, "sources": [], "dropped": {}}
     with Disk(root) as disk:
@@ -102,7 +102,7 @@ def test_a_person_who_is_done_is_whole(root, tmp_path):
         job.finish("Ada", summary)
     done = 0
     for place in disk.left(tmp_path / "cuts"):
-        again = Job.__new__(Job)
+        again = OutputFolder.__new__(OutputFolder)
         again.out, again._begun, again._done = place, place / ".prepare" / "begun", place / ".prepare" / "done"
         if again.summary("Ada") is not None:
             done += 1
@@ -113,12 +113,12 @@ def test_a_person_who_is_done_is_whole(root, tmp_path):
 
 
 def test_the_landmarks_of_a_run_are_there_whole_or_not_at_all(root, tmp_path):
-    from lgan_jax.data import kept
+    from lgan_jax.data import training_landmarks
 
     points = np.random.default_rng(0).random((7, 5, 2), np.float32)
     with Disk(root) as disk:
-        kept.write(root, [points])
-    there = [place for place in disk.left(tmp_path / "cuts") if kept.is_there(place)]
+        training_landmarks.write(root, [points])
+    there = [place for place in disk.left(tmp_path / "cuts") if training_landmarks.is_there(place)]
     assert there
     for place in there:
-        np.testing.assert_array_equal(kept.read(place, ["ada"])["ada"], points)
+        np.testing.assert_array_equal(training_landmarks.read(place, ["ada"])["ada"], points)

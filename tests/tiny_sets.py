@@ -1,4 +1,4 @@
-"""Tiny copies of data sets in their owners' layouts; pictures are noise with a white spot on the first landmark."""
+"""Tiny copies of data sets in their owners' layouts; images are noise with a white spot on the first landmark."""
 
 import cv2
 import numpy as np
@@ -7,7 +7,7 @@ from lgan_jax.action_units import NUMBERS
 
 
 def face(size, points, seed):
-    """A picture `(size, size, 3)`, dark noise, and `(points, 2)` pixels in it; a white 3×3 spot is on the first one."""
+    """An image `(size, size, 3)`, dark noise, and `(points, 2)` pixels in it; a white 3×3 spot is on the first one."""
     rng = np.random.default_rng(seed)
     image = rng.integers(0, 40, (size, size, 3), np.uint8)
     xy = rng.uniform(0.2 * size, 0.8 * size, (points, 2))
@@ -43,7 +43,7 @@ def celebv(root, people, points=98, size=48, between=(), step=1):
 
 
 def wflw(root, train=5, test=3, size=(90, 120)):
-    """Writes a WFLW of one picture a face and returns the root; faces are 40 pixels somewhere in the picture."""
+    """Writes a WFLW of one image a face and returns the root; faces are 40 pixels somewhere in the image."""
     (root / "WFLW_images" / "0--Parade").mkdir(parents=True)
     folder = root / "WFLW_annotations" / "list_98pt_rect_attr_train_test"
     folder.mkdir(parents=True)
@@ -64,9 +64,9 @@ def wflw(root, train=5, test=3, size=(90, 120)):
 
 
 def openface_header(kind, landmarks=False, comma=", "):
-    """A table's first line, as OpenFace 2.0 writes it ("picture", "sequence") or a user of GANimation ("merged")."""
+    """A table's first line, as OpenFace 2.0 writes it ("image", "sequence") or a user of GANimation ("merged")."""
     names = {
-        "picture": ["face", "confidence"],
+        "image": ["face", "confidence"],
         "sequence": ["frame", "face_id", "timestamp", "confidence", "success"],
         "merged": ["file_name", "confidence", "success"],
     }[kind]
@@ -84,13 +84,13 @@ def openface_row(first, units, xy=None, comma=", "):
 
 
 def openface(root, count=30, size=48):
-    """Pictures and a table beside each, with landmarks, and returns the root; unit i of picture k is (k + i) % 6."""
+    """Images and a table beside each, with landmarks, and returns the root; unit i of image k is (k + i) % 6."""
     root.mkdir(parents=True, exist_ok=True)
     for k in range(count):
         image, xy = face(size, 68, k)
         cv2.imwrite(str(root / f"N_{k:06d}.png"), image)
         row = openface_row([0, 0.98], units_of(k), xy)
-        (root / f"N_{k:06d}.csv").write_text(f"{openface_header('picture', True)}\n{row}\n")
+        (root / f"N_{k:06d}.csv").write_text(f"{openface_header('image', True)}\n{row}\n")
     return root
 
 

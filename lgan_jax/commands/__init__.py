@@ -1,6 +1,6 @@
 """All commands under one name: `lgan-jax train`, `lgan-jax reenact`, …
 
-Each is imported when it is called, so that a list or a `--help` need not wait for JAX.
+Each command is imported on use, so that the list and `--help` do not wait for JAX.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _PROGRAM = "lgan-jax"
 
 
 class Command(NamedTuple):
-    """A module with a function `main(arguments)` that returns an exit status, and what it does."""
+    """A command: a module with a function `main(arguments)` that returns an exit status, and its help text."""
 
     module: str
     what: str
@@ -39,7 +39,7 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command that the arguments begin with, and returns its exit status."""
+    """Runs the command named by the first argument, and returns its exit status."""
     name, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if name in COMMANDS:
         return cli.run(lambda: importlib.import_module(COMMANDS[name].module).main(rest), name)
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _other(name: str) -> int:
-    """Help, the version, or a mistake."""
+    """Prints help or the version. Raises `ValueError` for an unknown command."""
     if name in ("--help", "-h", "help"):
         lines = (f"  {each:16s} {command.what}" for each, command in COMMANDS.items())
         print("\n".join([f"usage: {_PROGRAM} COMMAND …\n", *lines, f"\n{_PROGRAM} COMMAND --help explains a command."]))

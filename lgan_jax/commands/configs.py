@@ -30,7 +30,7 @@ _KINDS = {
 
 
 def folder() -> Path:
-    """Where the library's own configs lie: in the package of an installed wheel, beside it in a checkout."""
+    """The folder of the library's configs: in the package of an installed wheel, beside it in a checkout."""
     installed = _PACKAGE / "configs"
     return installed if installed.is_dir() else _PACKAGE.parent / "configs"
 
@@ -69,7 +69,7 @@ def load(argument: str) -> ConfigDict:
     """The config that `find` finds, with its variants.
 
     Raises `FileNotFoundError` where there is none, and `ValueError`, one line with the place in the file, for a file
-    that is no config or fails.
+    that is not a config or fails.
     """
     path, variants = find(argument)
     module = types.ModuleType("config")
@@ -79,7 +79,7 @@ def load(argument: str) -> ConfigDict:
             exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
             get_config = getattr(module, "get_config", None)
             if not callable(get_config):
-                raise ValueError(f"--config {path} is no config: it has no function get_config()")
+                raise ValueError(f"--config {path} is not a config: it has no function get_config()")
             config = get_config(*([variants] if variants else []))
     except Exception as error:
         if cli.sentence(error) is not None:
@@ -92,7 +92,7 @@ def load(argument: str) -> ConfigDict:
 
 @contextlib.contextmanager
 def _importable(siblings: Path) -> Iterator[None]:
-    """While a config is executed, `configs` holds those beside it and the library's own, for it to import."""
+    """A context manager that makes sibling and library configs importable as `configs`."""
     before = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] == _SIBLINGS}
     package = types.ModuleType(_SIBLINGS)
     package.__path__ = [str(siblings), str(folder())]
@@ -106,22 +106,22 @@ def _importable(siblings: Path) -> Iterator[None]:
 
 
 def _fault(error: BaseException, path: Path) -> str:
-    """What is wrong with a config file, and in which line."""
+    """The fault of a config file, with its line."""
     if isinstance(error, SyntaxError):
-        return f"--config {path} is no config: line {error.lineno} is not Python ({error.msg})"
+        return f"--config {path} is not a config: line {error.lineno} is not Python ({error.msg})"
     lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == str(path)]
     place = f", line {lines[-1]}" if lines else ""
     return f"--config {path} cannot be used{place}: {type(error).__name__}: {error}"
 
 
 def overridden(config: ConfigDict, arguments: Sequence[str], known: Sequence[str]) -> ConfigDict:
-    """The config with the fields changed that `--config.FIELD=VALUE` names in a command's remaining arguments.
+    """The config with the overrides `--config.FIELD=VALUE` of a command's remaining arguments.
 
-    `known` are the command's own flags. Raises `ValueError`, one line, for an argument that is no such field, or a
+    `known` are the command's own flags. Raises `ValueError`, one line, for an unknown field, or a
     value of another type.
 
-    A `name` that makes a section another kind, such as of optimizer, gives it that kind's own defaults first, wherever
-    it stands among the arguments.
+    A `name` that changes the kind of a section, such as an optimizer, first resets the section to the kind's defaults,
+    independent of the order of arguments.
     """
     refuse_others(arguments, known)
     values = flags.FlagValues()
@@ -138,8 +138,8 @@ def overridden(config: ConfigDict, arguments: Sequence[str], known: Sequence[str
 
 
 def _switch_kinds(config: ConfigDict, arguments: Sequence[str]) -> None:
-    """Makes the sections whose `name` the arguments change the defaults of that kind."""
-    from lgan_jax import experiment  # which a config has imported before, and --help need not wait for
+    """Resets sections whose `name` the arguments change to the defaults of that kind."""
+    from lgan_jax import experiment  # imported late: --help need not wait for it
 
     named = {}
     for argument, following in zip(arguments, [*arguments[1:], ""]):
@@ -160,11 +160,11 @@ def refuse_others(arguments: Sequence[str], known: Sequence[str]) -> None:
             name = argument.partition("=")[0]
             close = difflib.get_close_matches(f"--{name.lstrip('-')}", known, n=1)
             hint = f"did you mean {close[0]}?" if close else "--help lists the flags"
-            raise ValueError(f"{name} is no flag of this command; {hint}")
+            raise ValueError(f"{name} is not a flag of this command; {hint}")
 
 
 def _words(error: Exception, config: ConfigDict) -> str:
-    """What an exception of the flag parser says, without the traceback and the quotes that it may hold."""
+    """The message of a flag parser's exception, without traceback and quotes."""
     text = str(error.args[0]) if error.args else str(error)
     if isinstance(error, KeyError | AttributeError):
         name, *hint = text.replace("\\n", "\n").split("\n")

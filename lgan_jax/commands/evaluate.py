@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("--workdir", required=True, metavar="RUN", type=Path, help="folder of the run")
     add("--config", metavar="NAME[:VARIANTS]", help="config whose `evaluation` replaces the run's own")
-    add("--frames", metavar="N", type=int, help="test images (of each person); the config says how many")
+    add("--frames", metavar="N", type=int, help="test images (of each person; default: the config's number)")
     add("--inception", metavar="FILE", help="pytorch-fid's Inception weights, for FID (expression, began, projection)")
     add("--compare", metavar="RUN,…", type=_names, help="other runs of the same data, for Table 7 (expression)")
     add(
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     add("--factors", metavar="N,…", type=integers, help="of Table 4: generated faces for each real one, as 0,1,5")
     add("--seeds", metavar="N", type=int, help="of Table 4: trainings for each factor")
-    add("--data_dir", metavar="DIR", help="where the run's data set lies now, if it was moved")
+    add("--data_dir", metavar="DIR", help="new folder of the run's data set, if it was moved")
     given, fields = parser.parse_known_args(arguments)
     overrides = _evaluation(given.config, fields, list(parser._option_string_actions))
     from lgan_jax import experiment  # after the flags: --help need not wait for JAX
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _evaluation(config: str | None, fields: Sequence[str], known: Sequence[str]) -> dict:
-    """The section `evaluation` of another config, with the fields that the command line changes."""
+    """The section `evaluation` of another config, with the overrides of the command line."""
     from ml_collections import ConfigDict
 
     from lgan_jax.commands import configs
@@ -57,7 +57,7 @@ def _evaluation(config: str | None, fields: Sequence[str], known: Sequence[str])
     if config is None:
         if any(field.startswith("--config.") for field in fields):
             raise ValueError(f"{fields[0].partition('=')[0]} changes a field of --config: give --config too")
-        configs.overridden(ConfigDict(), fields, known)  # which says what is wrong with them
+        configs.overridden(ConfigDict(), fields, known)  # raises for invalid flags
         return {}
     return configs.overridden(configs.load(config), fields, known).evaluation.to_dict()
 
@@ -67,8 +67,8 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def integers(text: str) -> tuple[int, ...]:
-    """Whole numbers with commas between them."""
+    """Parses comma-separated integers."""
     try:
         return tuple(map(int, text.split(",")))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of whole numbers, such as 0,1,5") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers, such as 0,1,5") from None

@@ -13,7 +13,7 @@ Trains a config on the devices of this machine, then evaluates the run.
 
   lgan-jax train --config celebv --workdir runs/celebv
   lgan-jax train --config celebv:quick --config.loop.seed=1
-  lgan-jax train --config celebv:quick --print_config       what would run: one FIELD=VALUE a line
+  lgan-jax train --config celebv:quick --print_config       print all settings: one FIELD=VALUE a line
   python train.py --config configs/celebv.py:quick          the same, in a checkout
 
 The same command resumes an interrupted run."""
@@ -28,16 +28,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.epilog = (
         f"The configs that come with lgan_jax: {', '.join(configs.names())}. The head of each file (in "
         f"{configs.folder()}) lists its variants. Any field of a config is set by --config.FIELD=VALUE, such as "
-        "--config.data.dir=FOLDER for your own data. Exit status: 0; 1 where a loss was not finite; 2 where something "
-        "is wrong with the input; 130 after Ctrl-C and 143 after SIGTERM, with everything saved."
+        "--config.data.dir=FOLDER for your own data. Exit status: 0; 1 for a non-finite loss; 2 for invalid "
+        "input; 130 after Ctrl-C and 143 after SIGTERM, with the state saved."
     )
     add = parser.add_argument
-    add("--config", metavar="NAME[:VARIANTS]", help="needed: a config's name or file; commas between variants")
+    add("--config", metavar="NAME[:VARIANTS]", help="required: a config's name or file; commas between variants")
     add("--workdir", metavar="RUN", type=Path, help="folder of the run (default: runs/, then the config's name)")
-    add("--print_config", action="store_true", help="print what would run, one FIELD=VALUE a line, and end")
-    add("--coordinator", metavar="HOST:PORT", help="of process 0, where several train together")
-    add("--processes", metavar="N", type=int, help="how many processes train together")
-    add("--process", metavar="I", type=int, help="which of them this is, from 0")
+    add("--print_config", action="store_true", help="print all settings, one FIELD=VALUE a line, and exit")
+    add("--coordinator", metavar="HOST:PORT", help="address of process 0 in a multi-process training")
+    add("--processes", metavar="N", type=int, help="number of processes")
+    add("--process", metavar="I", type=int, help="index of this process, from 0")
     given, fields = parser.parse_known_args(arguments)
     together = [name for name in _TOGETHER if getattr(given, name) is not None]
     if together and len(together) < len(_TOGETHER):

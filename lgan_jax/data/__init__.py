@@ -1,4 +1,4 @@
-"""Faces to train on: data sets as their owners distribute them, one's own videos, and the built-in faces."""
+"""Data sets of faces: public data sets in their original layout, prepared videos and photos, and synthetic faces."""
 
 from lgan_jax.data.dataset import FaceData, Settings, Split, open_faces
 

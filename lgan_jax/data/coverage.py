@@ -1,6 +1,6 @@
-"""How much of a person a recording shows: the ranges of head pose, mouth and lids that its landmarks span.
+"""Coverage of a recording: the ranges of head pose, mouth opening and eyelid opening that its landmarks span.
 
-A network learns only what it is shown: a head that never turns is drawn badly when a driver turns it.
+A generator renders poses and expressions outside of its training range badly.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from lgan_jax.ops.frontal import MEAN_HEAD, RIGID
 Range = tuple[float, float]
 
 FEW = 60  # frames; below, expect overfitting
-ALONE = "is the only person: a run can reconstruct this face, but has nobody to convert landmarks from or to"
-_STILL = {"yaw": 8.0, "pitch": 8.0, "mouth": 0.06, "lids": 0.02}  # a range below it is hardly one
+ALONE = "is the only identity: a run can reconstruct this face, but cannot convert landmarks between identities"
+_STILL = {"yaw": 8.0, "pitch": 8.0, "mouth": 0.06, "lids": 0.02}  # smaller ranges count as constant
 _SHARE = (5, 95)  # percentiles
 
 _PLACE = {int(point): place for place, point in enumerate(IBUG68_TO_INNER49)}
@@ -31,14 +31,14 @@ _LIDS = np.array([[_PLACE[a], _PLACE[b]] for a, b in ((37, 41), (38, 40), (43, 4
 
 @dataclasses.dataclass(frozen=True)
 class Coverage:
-    """What is seen of a person: ranges from the 5th to the 95th percentile of the frames.
+    """Ranges of a person's pose and expression, from the 5th to the 95th percentile of the frames.
 
     Attributes:
-      frames: how many there are.
+      frames: number of frames.
       yaw: of the head, degrees; above 0 it turns to the image's right.
       pitch: of the head, degrees; above 0 it looks up.
-      mouth: how far the inner lips are apart, in inter-ocular distances of the frontal face.
-      lids: how far the lids are apart, mean of both eyes, in the same unit.
+      mouth: distance between the inner lips, in inter-ocular distances of the frontal face.
+      lids: distance between the lids, mean of both eyes, in the same unit.
     """
 
     frames: int
@@ -54,30 +54,32 @@ class Coverage:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What lies below what trains well, in words that follow a name; empty where nothing does."""
+        """Ranges that are too small for good training, as predicates of a person's name; empty where none is."""
         found = []
         if self.frames < FEWEST:
-            found.append(f"has {self.frames} frames, and a run needs {FEWEST}: add some, or take this person out")
+            found.append(f"has {self.frames} frames, and a run needs {FEWEST}: add frames, or remove this person")
         elif self.frames < FEW:
             found.append(f"has {self.frames} frames; below {FEW} a generator overfits: add some")
         still = {name for name, least in _STILL.items() if self.spans(name) < least}
         if still == set(_STILL):
-            found.append("never moves: only this one pose and expression can be drawn well; add frames that differ")
+            found.append("never moves: only this pose and expression can be rendered well; add different frames")
         elif {"yaw", "pitch"} <= still:
             degrees = max(self.spans("yaw"), self.spans("pitch"))
-            found.append(f"hardly turns or nods ({degrees:.0f}°): other poses are drawn badly; add frames with some")
+            found.append(
+                f"hardly turns or nods ({degrees:.0f}°): other poses are rendered badly; add frames with other poses"
+            )
         elif "mouth" in still:
-            found.append("hardly moves the mouth: other shapes of it are drawn badly; add frames of talking")
+            found.append("hardly moves the mouth: other mouth shapes are rendered badly; add frames of talking")
         return tuple(found)
 
 
 def coverage(landmarks: Float[np.ndarray, "n N 2"], scheme: Scheme) -> Coverage:
-    """How much of one person is seen, by the landmarks of n frames of the same unit on both axes.
+    """Coverage of one person, from the landmarks of n frames with the same unit on both axes.
 
-    Pose is that of the mean head whose nose and eye corners lie best on the landmarks, seen from afar; on drawn faces
-    it is off by a few degrees, and by more for a head of other proportions, so that ranges mean more than places.
+    Pose is fitted with a mean head and an affine camera to the nose and the eye corners. On synthetic faces it is off
+    by a few degrees, and by more for unusual proportions, so ranges are more reliable than absolute angles.
 
-    Raises `ValueError` where there is no frame, or the scheme lacks iBUG's 49 inner points.
+    Raises `ValueError` if there is no frame, or the scheme lacks iBUG's 49 inner points.
     """
     if not len(landmarks):
         raise ValueError("coverage needs at least one frame")
@@ -94,11 +96,11 @@ def coverage(landmarks: Float[np.ndarray, "n N 2"], scheme: Scheme) -> Coverage:
 
 
 def of_people(faces: FaceData) -> dict[str, Coverage]:
-    """The coverage of everybody's training frames, by name; of those who have some."""
+    """Coverage of each identity's training frames, by name; identities without training frames are absent."""
     whose = {name: np.flatnonzero(faces.train.identity == i) for i, name in enumerate(faces.info.identities)}
     return {
         name: coverage(
-            np.stack([faces.train.without_picture(int(place))["landmarks"] for place in places]), faces.info.scheme
+            np.stack([faces.train.without_image(int(place))["landmarks"] for place in places]), faces.info.scheme
         )
         for name, places in whose.items()
         if len(places)
@@ -106,7 +108,7 @@ def of_people(faces: FaceData) -> dict[str, Coverage]:
 
 
 def warnings(faces: FaceData) -> list[str]:
-    """What lies below what trains well, one line each that names the person; frames count in all splits."""
+    """Coverage warnings, one line each that names the person; frames are counted in all splits."""
     found = []
     for name, covered in of_people(faces).items():
         who = faces.info.identities.index(name)
@@ -116,11 +118,11 @@ def warnings(faces: FaceData) -> list[str]:
 
 
 def _pose(points: Float[np.ndarray, "n 49 2"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Yaw and pitch in degrees, `(n,)` each, and how long the mean head's unit is in the landmarks' unit."""
+    """Yaw and pitch in degrees, `(n,)` each, and the mean head's unit in units of the landmarks."""
     corners = np.concatenate([_HEAD, np.ones((len(_HEAD), 1))], 1)
     camera = (np.linalg.pinv(corners) @ points[:, _RIGID])[:, :3].swapaxes(1, 2)  # (n, 2, 3): affine
     left, sizes, right = np.linalg.svd(camera, full_matrices=False)
-    rotation = left @ right  # its nearest with two orthonormal rows
+    rotation = left @ right  # nearest matrix with orthonormal rows
     toward = np.cross(rotation[:, 0], rotation[:, 1])
     yaw = np.arctan2(-toward[:, 0], toward[:, 2])
     pitch = np.arcsin(np.clip(toward[:, 1], -1, 1))
@@ -128,6 +130,6 @@ def _pose(points: Float[np.ndarray, "n 49 2"]) -> tuple[np.ndarray, np.ndarray, 
 
 
 def _gaps(points: Float[np.ndarray, "n 49 2"], pairs: np.ndarray) -> np.ndarray:
-    """Mean distance `(n,)` between the two points of each of some pairs."""
+    """Mean distance `(n,)` between the points of each pair."""
     apart = points[:, pairs[:, 0]] - points[:, pairs[:, 1]]
     return np.linalg.norm(apart, axis=-1).mean(-1)

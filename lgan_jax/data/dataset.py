@@ -1,4 +1,4 @@
-"""From settings to faces: builds a data set into the cache once, then gives random access to its records."""
+"""Opens a data set of faces: builds it into the cache once, then gives random access to its records."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jaxtyping import Int
 from lgan_jax import cache as caches
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import builders, partners, synthetic
-from lgan_jax.data.builders import base, made
+from lgan_jax.data.builders import base, generated
 from lgan_jax.data.builders.celebv import PREPARED
 from lgan_jax.data.builders.emotionet import EVERYBODY
 from lgan_jax.data.split import CALLED, SPLITS, TRAIN, HeldOut
@@ -24,13 +24,13 @@ from lgan_jax.landmarks import IBUG68_TO_INNER49, WFLW98_TO_IBUG68, scheme, sche
 from lgan_jax.media import images
 from lgan_jax.media.files import given
 
-MEMORY = 2**30  # bytes of decoded pictures that a split keeps; the records beyond are decoded at every reading
+MEMORY = 2**30  # bytes of decoded images that a split caches; further records are decoded at every access
 _CELEBV = ("Donald_Trump", "Emmanuel_Macron", "Jack_Ma", "Kathleen", "Theresa_May")
-_ADVICE = {  # where a data set may get an array from
-    "action_units": ": give the command that prepared the folder again (lgan_jax.data.prepare adds them), or a folder "
+_ADVICE = {  # how to get an array that a data set lacks
+    "action_units": ": repeat the command that prepared the folder (lgan_jax.data.prepare adds them), or give a folder "
     "with OpenFace's tables and --config.data.name=emotionet",
-    "landmarks": ": give OpenFace's tables with x_0 to y_67 in pixels of these pictures, or another folder",
-    "expression": ": give CK+ or Oulu-CASIA, or a folder that lgan_jax.data.prepare made, with "
+    "landmarks": ": give OpenFace's tables with x_0 to y_67 in pixels of these images, or another folder",
+    "expression": ": give CK+ or Oulu-CASIA, or a folder that lgan_jax.data.prepare wrote, with "
     "--config.data.name=ck_plus or oulu_casia",
 }
 _POSED = {"ck_plus": (builders.CKPlus, "CK+"), "oulu_casia": (builders.OuluCASIA, "Oulu-CASIA")}
@@ -43,22 +43,22 @@ _BUILT_IN_SCHEMES = {
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Which faces to use.
+    """Settings of a data set.
 
     Attributes:
-      name: layout of the folder `dir`; "celeba" takes any folder of photos. Whatever it is, `dir` may be a folder that
-        `apps.synthesize` made. With "emotionet", "ck_plus", "oulu_casia" and "celeba" it may also be one that
-        `data.prepare` made; the second and third estimate expressions from its action units then.
-      size: pixels a side at which pictures are read.
+      name: layout of the folder `dir`; "celeba" takes any folder of photos. For all of them, `dir` may be a folder that
+        `apps.synthesize` wrote. With "emotionet", "ck_plus", "oulu_casia" and "celeba" it may also be one that
+        `data.prepare` wrote; "ck_plus" and "oulu_casia" then estimate expressions from its action units.
+      size: side in pixels to which images are resized.
       dir: the folder; empty for the built-in faces.
       scheme: landmarks of the built-in faces, "wflw98", "ibug68" or "inner49"; a folder's follow from its files.
-      held_out_subjects: who of a folder's people validates and who tests ("ck_plus" and "oulu_casia" only).
-      crops: of a folder's photos: the face detector's "box", that of OpenCV's "cascade", "aligned", or, as FFHQ's were,
-        "ffhq" ("celeba" only).
+      held_out_subjects: subjects of the validation and of the test split ("ck_plus" and "oulu_casia" only).
+      crops: crop of photos: dlib's face "box", OpenCV's "cascade" box, "aligned", or "ffhq", the alignment of FFHQ
+        ("celeba" only).
       confidence: rows of OpenFace's tables with a lower confidence are left out ("emotionet" only), in [0, 1].
       cache: folder for the built data sets, which may be deleted at any time; empty for `$LGAN_JAX_CACHE`, or
         `~/.cache/lgan_jax` where that is not set.
-      built_in: how many built-in people and pictures.
+      built_in: settings of the built-in synthetic faces.
     """
 
     name: Literal["celebv", "wflw", "emotionet", "ck_plus", "oulu_casia", "celeba"]
@@ -83,27 +83,26 @@ class Settings:
 class Split:
     """Random access to the records of one split.
 
-    `split[i]` is a dict of `image` uint8 `(size, size, 3)` RGB, `identity` int32, and what the data set has:
+    `split[i]` is a dict of `image` uint8 `(size, size, 3)` RGB, `identity` int32, and, depending on the data set:
     `landmarks` float32 `(N, 2)` in [0, 1] (all but some of OpenFace's folders); `action_units` float32 `(17,)` in
     [0, 1] (built-in faces, OpenFace's and prepared folders); `expression` int32 (built-in faces, CK+, Oulu-CASIA, and
     estimated in prepared folders); built-in faces `pose` float32 `(3,)`
     (yaw, pitch, roll) and `gaze` `(2,)` (yaw, pitch) in degrees; WFLW `attributes` bool `(6,)`. The arrays are
-    read-only. Records keep the order of the recording, one identity after the other (built-in faces: in turns).
+    read-only. Records are in the order of the recording, identity by identity (built-in faces: alternating).
 
-    May be read by several threads at once, and pickled (what is held in memory stays behind).
+    Thread-safe for reading; can be pickled (the cache of decoded images is dropped).
 
     Args:
       source: records with `image` as a file's bytes, as the builders store them.
-      identity: who is in each record.
-      size: pixels a side to read pictures at.
-      points: which landmarks to keep, in which order; all where it is None.
+      identity: the identity of each record.
+      size: side in pixels to which images are resized.
+      points: indices of the landmarks to select, in order; None for all.
       landmarks: whether the records have landmarks.
-      pairs: finds the places of the records of each pair, `(pairs, 2)`, when they are first asked for; None for faces
-        that do not come in pairs.
+      pairs: computes the record indices of each pair, `(pairs, 2)`, on first access; None for faces without pairs.
       expression: the expression of each record; None where the records have none.
 
     Attributes:
-      identity: `(n,)` int32, who is in each record.
+      identity: `(n,)` int32, the identity of each record.
       expression: `(n,)` int32, or None.
     """
 
@@ -124,34 +123,34 @@ class Split:
         self._size = size
         self._points = points
         self._landmarks = landmarks
-        self._kept: dict[int, dict[str, Any]] = {}
+        self._cache: dict[int, dict[str, Any]] = {}
 
     def __len__(self) -> int:
         return len(self.identity)
 
     @functools.cached_property
     def pairs(self) -> Int[np.ndarray, "pairs 2"]:
-        """Places of two records that show a person twice, in the same pose and light, with another expression each.
+        """Indices of two records of one person with the same pose and light and different expressions.
 
-        One identity after the other; none where the faces do not come so.
+        Identity by identity; empty where the faces have no pairs.
         """
         return np.zeros((0, 2), int) if self._pairs is None else self._pairs(self)
 
-    def without_picture(self, index: SupportsIndex) -> dict[str, np.ndarray]:
-        """Record `index` but for its picture, which is not decoded."""
+    def without_image(self, index: SupportsIndex) -> dict[str, np.ndarray]:
+        """Record `index` without its image, which is not decoded."""
         return self._arrays({k: v for k, v in self._source[range(len(self))[index]].items() if k != "image"})
 
     def __getitem__(self, index: SupportsIndex) -> dict[str, np.ndarray]:
         index = range(len(self))[index]  # IndexError beyond the end; counts from the end for negative ones
-        record = self._kept.get(index)
+        record = self._cache.get(index)
         if record is None:
             record = self._read(index)
-            if len(self._kept) * record["image"].nbytes < MEMORY:
-                self._kept[index] = record
+            if len(self._cache) * record["image"].nbytes < MEMORY:
+                self._cache[index] = record
         return dict(record)
 
     def __getstate__(self):
-        return self.__dict__ | {"_kept": {}}
+        return self.__dict__ | {"_cache": {}}
 
     def _read(self, index: int) -> dict[str, np.ndarray]:
         record = dict(self._source[index])
@@ -159,7 +158,7 @@ class Split:
         return self._arrays(record)
 
     def _arrays(self, record: dict[str, Any]) -> dict[str, np.ndarray]:
-        """A record as arrays that cannot be written to, with the landmarks that are kept."""
+        """A record as read-only arrays, with the selected landmarks."""
         if not self._landmarks:
             del record["landmarks"]
         if self._points is not None:
@@ -175,18 +174,18 @@ class Split:
 
 @dataclasses.dataclass(frozen=True)
 class FaceData:
-    """Faces to train on, to choose settings with, and to test with.
+    """A data set of faces: its training, validation and test split.
 
     Attributes:
-      name: what a report calls them: "CelebV", "WFLW", "CK+", "Oulu-CASIA", "CelebA", "built-in faces", or a kind and
-        the folder's name: "prepared: …", "OpenFace: …", "photos: …", "made: …", "folder: …".
-      built_in: whether the library drew them.
-      info: landmark scheme, size, people.
+      name: name in reports: "CelebV", "WFLW", "CK+", "Oulu-CASIA", "CelebA", "built-in faces", or a kind and the folder's
+        name: "prepared: …", "OpenFace: …", "photos: …", "made: …", "folder: …".
+      built_in: whether they are the library's synthetic faces.
+      info: landmark scheme, size, identities.
       fingerprint: changes when any record changes; the same on every machine.
-      notes: what a user should know, such as how many pictures were skipped and why; one line each.
+      notes: notes for the user, such as how many images were skipped and why; one line each.
       train, validation, test: the records of the three splits.
-      drawn: what the built-in faces were drawn from: picture i of a split is `synthetic.sample(drawn, split, i)`; None
-        for a folder's.
+      drawn: settings that the built-in faces were rendered from: image i of a split is `synthetic.sample(drawn, split,
+        i)`; None for a folder's.
     """
 
     name: str
@@ -201,16 +200,16 @@ class FaceData:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many records each split has."""
+        """Number of records in each split."""
         return {split: len(getattr(self, split)) for split in SPLITS}
 
-    def counted(self, called: str = "pictures") -> str:
-        """The same as text: "1,000 training, 100 validation and 100 test pictures"."""
+    def counted(self, called: str = "images") -> str:
+        """`counts` as text: "1,000 training, 100 validation and 100 test images"."""
         *first, last = (f"{count:,} {CALLED[split]}" for split, count in self.counts.items())
         return f"{', '.join(first)} and {last} {called}"
 
     def has(self, key: str) -> bool:
-        """Whether records have an array of that name."""
+        """Whether records have an array `key`."""
         return key == "index" or key in self.train[0]
 
     def require(self, keys: Sequence[str]) -> None:
@@ -221,16 +220,13 @@ class FaceData:
                 raise ValueError(f"{self.name} has no {what}, and this method needs them{_ADVICE.get(key, '')}")
 
     def require_subjects(self) -> None:
-        """Raises `ValueError`, one line, where somebody trains and is held out too, or nobody has two expressions.
-
-        The latter in any split.
-        """
+        """Raises `ValueError`, one line, unless the split is by subject with two expressions of a person in each."""
         self.require(["expression"])
         held_out = set(self.validation.identity) | set(self.test.identity)
         if both := sorted(set(self.train.identity) & held_out):
             advice = ": set config.data.built_in.test_identities" if self.built_in else ""
             raise ValueError(
-                f"{self.name}: {self.info.identities[both[0]]} is in the training split and held out too, and this "
+                f"{self.name}: {self.info.identities[both[0]]} is in the training and in another split, and this "
                 f"method needs a split by subject{advice}"
             )
         for name in SPLITS:
@@ -238,19 +234,19 @@ class FaceData:
             shown = set(zip(split.identity.tolist(), split.expression.tolist()))
             if len(shown) == len({who for who, _ in shown}):
                 raise ValueError(
-                    f"{self.name}: nobody in the {CALLED[name]} split has pictures with two different expressions: "
-                    "add some"
+                    f"{self.name}: no person in the {CALLED[name]} split has images with two different expressions: "
+                    "add images"
                 )
 
 
 def open_faces(settings: Settings, check: Callable[[FaceInfo], None] = lambda _: None) -> FaceData:
-    """Opens the faces, building them into the cache first where they are not there or their folder has changed.
+    """Opens a data set; builds it into the cache first if it is missing or its folder has changed.
 
-    Before they are built, which takes a while, `check` is called with what is known of them already, all but the number
-    of pictures; it may raise.
+    Before the build, which may take long, `check` is called with the known facts (all but the number of images); it may
+    raise.
 
     Raises:
-      FileNotFoundError: the folder is not there.
+      FileNotFoundError: the folder does not exist.
       ValueError: the folder has another layout, nothing usable, or too little of one person; or the cached set is
         damaged.
       OSError: the cache cannot be written.
@@ -287,10 +283,10 @@ def open_faces(settings: Settings, check: Callable[[FaceInfo], None] = lambda _:
 
 
 def _reader(settings: Settings, root: Path, cache: Path) -> tuple[base.FaceBuilder, str]:
-    """Who reads a folder, and what a report calls it."""
+    """The builder that reads a folder, and the data set's name in reports."""
     prepared = (root / PREPARED).exists()
-    if (root / made.RECORD).exists():
-        return builders.Made(root), f"made: {root.resolve().name}"
+    if (root / generated.RECORD).exists():
+        return builders.Generated(root), f"made: {root.resolve().name}"
     if settings.name == "wflw":
         return builders.WFLW(root, cache), "WFLW"
     if settings.name == "celeba" and not prepared:
@@ -314,9 +310,9 @@ def _folder_name(root: Path, identities: tuple[str, ...]) -> str:
 
 
 def _built(builder: base.FaceBuilder, cache: Path) -> tfds.core.DatasetBuilder:
-    """The set as stored, built first unless it is there.
+    """The stored data set, built first if missing.
 
-    What comes back knows nothing of the original folder, so that it can be pickled.
+    The result does not refer to the original folder, so it can be pickled.
     """
     try:
         builder.build()
@@ -331,12 +327,12 @@ def _built(builder: base.FaceBuilder, cache: Path) -> tfds.core.DatasetBuilder:
 def _notes(stored: tfds.core.DatasetBuilder) -> tuple[str, ...]:
     notes = stored.info.metadata.get("notes", [])
     lines = [f"skipped: {line}" for line in base.skipped_lines(stored.info.metadata["skipped"])]
-    where = [f"all that was skipped: {Path(stored.data_dir) / base.SKIPPED_FILE}"] if lines else []
+    where = [f"list of all skipped records: {Path(stored.data_dir) / base.SKIPPED_FILE}"] if lines else []
     return (*notes, *lines, *where)
 
 
 def _pairs(stored: tfds.core.DatasetBuilder, drawn: bool, info: FaceInfo) -> Callable[[Split], np.ndarray] | None:
-    """What finds the pairs of a split: some built-in faces come so, and recordings of a person may hold some."""
+    """The function that computes the pairs of a split: stored pairs of built-in faces, or pairs found in recordings."""
     if drawn:
         return partners.in_turns if stored.info.metadata["pairs"] else None
     return None if info.identities == (EVERYBODY,) else functools.partial(partners.found, scheme=info.scheme)

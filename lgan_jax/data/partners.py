@@ -1,8 +1,8 @@
-"""Pairs of frames of a person's recording that show the same pose with another expression.
+"""Finds pairs of frames in a person's recording with the same pose and different expressions.
 
-Learning from pairs (`methods.dftnet.pairs`) wants two pictures that differ in expression alone. In a recording light
-and background hardly change, and pose often comes back: of the frames in which the nose and the corners of the eyes lie
-in the same place, those with the most different action units are taken.
+Training on pairs (`methods.dftnet.pairs`) needs two images that differ only in expression. In a recording, light and
+background hardly change and poses recur. Of the frames whose nose and eye corners coincide, those with the most
+different action units are paired.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from scipy.spatial import cKDTree
 from lgan_jax.landmarks import Scheme, inter_ocular, to_ibug68
 from lgan_jax.ops.frontal import RIGID
 
-_NEAR = 0.03  # mean distance of the points that do not move with the face, in inter-ocular distances, at most
-_NEIGHBOURS = 128  # nearest frames in pose among which partners are looked for
+_NEAR = 0.03  # largest mean distance of the rigid points, in inter-ocular distances
+_NEIGHBOURS = 128  # nearest frames in pose that are searched for partners
 _PARTNERS = 4  # of a frame, at most
 _DIFFERENT = 0.15  # an action unit of a partner must differ by this much
 
 
 def in_turns(split: Any) -> Int[np.ndarray, "pairs 2"]:
-    """The pairs of a `Split` in which an identity's records come two by two, one identity after the other."""
+    """Pairs of a `Split` in which each identity's records are stored as consecutive pairs."""
     return np.concatenate([members.reshape(-1, 2) for members in _people(split.identity)])
 
 
 def found(split: Any, scheme: Scheme) -> Int[np.ndarray, "pairs 2"]:
-    """The pairs in a `Split` of recordings, one identity after the other; none without landmarks and action units."""
-    first = split.without_picture(0)
+    """Pairs in a `Split` of recordings, identity by identity; none without landmarks and action units."""
+    first = split.without_image(0)
     if not {"landmarks", "action_units"} <= first.keys():
         return np.zeros((0, 2), int)
     pairs = []
     for members in _people(split.identity):
-        records = [split.without_picture(int(place)) for place in members]
+        records = [split.without_image(int(place)) for place in members]
         landmarks, units = (np.stack([record[key] for record in records]) for key in ("landmarks", "action_units"))
         pairs.append(members[alike(landmarks, units, scheme)])
     return np.concatenate(pairs)
@@ -43,12 +43,12 @@ def found(split: Any, scheme: Scheme) -> Int[np.ndarray, "pairs 2"]:
 def alike(
     landmarks: Float[np.ndarray, "n N 2"], units: Float[np.ndarray, "n 17"], scheme: Scheme
 ) -> Int[np.ndarray, "pairs 2"]:
-    """The two frames of each pair, of one person's n frames; none where no pose comes back.
+    """Pairs among one person's n frames; none if no pose recurs.
 
     Each frame is paired with at most four others; a pair appears once.
 
     Args:
-      landmarks: in any frame, as long as it is the same for all.
+      landmarks: in any coordinate frame that all share.
       units: action units in [0, 1].
       scheme: of the landmarks; it must contain iBUG's 68 points.
     """

@@ -1,11 +1,11 @@
-"""Batches for training and for looking at, from a split.
+"""Batches for training, evaluation and sample images, from a split.
 
-A batch is float32 NHWC pictures in [-1, 1] (`image`), `landmarks` in [0, 1], `identity` int32, and other records on
-request; `index` is a record's own number in the split, int32.
+A batch is float32 NHWC images in [-1, 1] (`image`), `landmarks` in [0, 1], `identity` int32, and further arrays on
+request; `index` is a record's index in the split, int32.
 
-Grouping "single": an example is one picture; "one_of_each": one picture of each identity, so that arrays are
-`(B, I, …)`; "pairs": two pictures of a person that differ in expression alone, where the faces come so, `(B, 2, …)`;
-"expressions": two pictures of a person whose expressions have different labels, the source and the target, `(B, 2, …)`.
+Grouping "single": an example is one image; "one_of_each": one image of each identity, so that arrays are
+`(B, I, …)`; "pairs": two images of a person that differ only in expression, `(B, 2, …)`;
+"expressions": two images of a person whose expressions have different labels, the source and the target, `(B, 2, …)`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lgan_jax.data.dataset import Split
 
 Grouping = Literal["single", "one_of_each", "pairs", "expressions"]
 KEYS = ("image", "landmarks", "identity")
-_Arranged = Callable[[np.random.Generator], np.ndarray]  # an epoch: all examples in an order of their own
+_Arranged = Callable[[np.random.Generator], np.ndarray]  # an epoch: all examples in the order of training
 
 
 def training_batches(
@@ -37,27 +37,27 @@ def training_batches(
     prefetch: int = 8,
     shard: tuple[int, int] = (0, 1),
 ) -> grain.DatasetIterator:
-    """Batches without end, a function of `seed` and the batch's number alone.
+    """Endless iterator of training batches; a batch depends only on `seed` and its number.
 
-    Every epoch goes through all pictures (or pairs) once in a new order; with "one_of_each" every identity has epochs
-    of its own, as long as it has pictures. With "expressions" every picture of an epoch is the source once, and its
-    target is drawn anew: one of the person's other expressions, each as likely, then one of its pictures. The
-    iterator's position is its `get_state()`; save it with `grain.checkpoint.CheckpointSave`. Pictures are read by
+    Every epoch goes through all images (or pairs) once in a new order; with "one_of_each" every identity has epochs
+    of its own length. With "expressions" every image is the source once in an epoch, and its target is sampled: first
+    one of the person's other expressions, uniformly, then one of its images. The
+    iterator's position is its `get_state()`; save it with `grain.checkpoint.CheckpointSave`. Images are read by
     threads of this process.
 
     Args:
-      split: where the pictures are.
+      split: records to load.
       batch_size: examples in a batch, over all processes.
       seed: of the order, at least 0.
-      grouping: what an example is.
+      grouping: what forms an example.
       keys: names of the arrays in a batch.
-      threads: how many batches are made at the same time; 0 makes them when they are asked for.
-      prefetch: how many batches are made ahead.
+      threads: number of batches loaded in parallel; 0 loads them on demand.
+      prefetch: number of batches loaded ahead.
       shard: (index, count) of this process: of every batch it gets rows index·B/count up to (index + 1)·B/count.
 
     Raises:
-      ValueError: `batch_size` is not a positive multiple of the number of processes, an identity has no pictures, or
-        there are no pairs, or nobody with two expressions.
+      ValueError: `batch_size` is not a positive multiple of the number of processes, an identity has no images, or
+        there are no pairs, or no person has two expressions.
     """
     index, count = shard
     if batch_size < 1 or batch_size % count or not 0 <= index < count:
@@ -74,7 +74,7 @@ def training_batches(
     return iter(grain.MapDataset.range(sys.maxsize // batch_size).map(batch).to_iter_dataset(options))
 
 
-def held_out(
+def spaced_batches(
     split: Split,
     grouping: Grouping,
     count: int,
@@ -83,23 +83,23 @@ def held_out(
     most: int | None = None,
     repeat: bool = False,
 ) -> list[dict[str, np.ndarray]]:
-    """Batches of `count` pictures (or pairs) of each identity, evenly spaced through its part of the split.
+    """Batches of `count` images (or pairs) of each identity, evenly spaced through its part of the split.
 
-    Always the same; fewer where an identity has fewer ("one_of_each": where any has). The last batch may be smaller.
-    But with "one_of_each", identities take turns. With "expressions" a person's sources go through the expressions, and
-    so do their targets.
+    Deterministic. Fewer where an identity has fewer ("one_of_each": where any has fewer). The last batch may be
+    smaller. Except with "one_of_each", identities alternate. With "expressions" a person's sources go through the
+    expressions, and so do their targets.
 
     Args:
-      split: where the pictures are.
-      grouping: what an example is.
-      count: how many examples of each identity that is there.
+      split: records to load.
+      grouping: what forms an example.
+      count: examples of each identity in the split.
       batch_size: examples in a batch.
       keys: names of the arrays in a batch.
-      most: how many examples in all, the first of them; no limit where it is None.
-      repeat: with "one_of_each", an identity with fewer pictures repeats them, and does not shorten the others.
+      most: total number of examples, the first ones; None for no limit.
+      repeat: with "one_of_each", an identity with fewer images repeats them, and does not shorten the others.
 
-    Raises `ValueError` where `count` or `batch_size` is less than 1, there are no pictures (with "one_of_each" of an
-    identity), no pairs, or nobody with two expressions.
+    Raises `ValueError` where `count` or `batch_size` is less than 1, there are no images (with "one_of_each" of an
+    identity), no pairs, or no person with two expressions.
     """
     if count < 1 or batch_size < 1:
         raise ValueError(f"count and batch_size must be at least 1, they are {count} and {batch_size}")
@@ -125,7 +125,7 @@ def held_out(
 def load(
     split: Split, indices: Int[np.ndarray, "B I"], grouping: Grouping, keys: Sequence[str] = KEYS
 ) -> dict[str, np.ndarray]:
-    """The batch of these records: arrays `(B, I, …)`, or `(B, …)` for "single", where I is 1.
+    """Loads records as a batch of arrays `(B, I, …)`, or `(B, …)` for "single", where I is 1.
 
     I is 2 for "pairs" and "expressions".
     """
@@ -138,8 +138,8 @@ def load(
 
 
 def _epochs(split: Split, grouping: Grouping) -> list[tuple[int, _Arranged]]:
-    """(length, what arranges an epoch) of each of the sequences of which an example takes one record or several."""
-    _people(split)  # there must be some
+    """(length, function that orders an epoch) of each sequence from which an example takes one or more records."""
+    _people(split)  # raises if the split is empty
     if grouping == "expressions":
         couples = _Couples(split)
         return [(len(couples.sources), couples.arranged)]
@@ -159,28 +159,28 @@ def _shuffled(members: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _people(split: Split) -> list[np.ndarray]:
     """The records of each identity that is in the split."""
     if not len(split):
-        raise ValueError("there are no pictures in this split")
+        raise ValueError("there are no images in this split")
     return [np.flatnonzero(split.identity == i) for i in np.unique(split.identity)]
 
 
 def _one_of_each(split: Split) -> list[np.ndarray]:
-    """The records of each identity, all of which must be in the split."""
+    """The records of each identity; every identity must be in the split."""
     people = _people(split)
     if len(people) <= split.identity.max():
-        raise ValueError("an identity has no pictures in this split")
+        raise ValueError("an identity has no images in this split")
     return people
 
 
 def _pairs(split: Split) -> list[np.ndarray]:
-    """Of each identity that has some, its pairs of records `(pairs, 2)`."""
+    """Pairs of records `(pairs, 2)` of each identity that has pairs."""
     if not len(split.pairs):
-        raise ValueError("these faces do not come in pairs that differ in expression alone")
+        raise ValueError("these faces have no pairs that differ only in expression")
     whose = split.identity[split.pairs[:, 0]]
     return [split.pairs[whose == number] for number in np.unique(whose)]
 
 
 class _Couples:
-    """A source and a target: two records of one person, with different expressions.
+    """Source-target pairs: two records of one person with different expressions.
 
     Attributes:
       sources: the records that have a partner, by person and expression.
@@ -193,7 +193,7 @@ class _Couples:
         people = {int(split.identity[members[0]]): self._by_expression(members) for members in _people(split)}
         self._groups = {who: groups for who, groups in people.items() if len(groups) > 1}
         if not self._groups:
-            raise ValueError("nobody has pictures with two different expressions in this split")
+            raise ValueError("no person in this split has images with two different expressions")
         self.sources = np.concatenate([group for groups in self._groups.values() for group in groups.values()])
 
     def arranged(self, rng: np.random.Generator) -> np.ndarray:
@@ -208,9 +208,9 @@ class _Couples:
         return np.stack([sources, targets], 1)
 
     def spaced(self, count: int) -> Iterator[np.ndarray]:
-        """Of each person, `count` couples `(count, 2)` (fewer, where there are fewer sources).
+        """`count` couples `(count, 2)` of each person (fewer where there are fewer sources).
 
-        Sources go through the person's expressions, which the next person begins with another one of.
+        Sources cycle through the person's expressions; each person starts with a different expression.
         """
         for person, groups in enumerate(self._groups.values()):
             first = person % len(groups)
@@ -235,15 +235,15 @@ class _Couples:
 
 
 def _spaced(members: np.ndarray, count: int) -> np.ndarray:
-    """`count` of `members` (all, where there are fewer), the middles of as many equal parts."""
+    """`count` of `members` (all where there are fewer), the middles of equal parts."""
     count = min(count, len(members))
     return members[(2 * np.arange(count) + 1) * len(members) // (2 * count)]
 
 
 def _order(length: int, arranged: _Arranged, seed: int, number: int) -> Callable[[int], np.integer | np.ndarray]:
-    """Row of the endless sequence of arranged epochs → record, or several records.
+    """Maps a row of the endless sequence of ordered epochs to a record, or several records.
 
-    A function of (`seed`, `number`, epoch) alone.
+    Depends only on (`seed`, `number`, epoch).
     (Grain's own shuffle needs 6 ms a record where there are only a few records.)
     """
 

@@ -1,6 +1,6 @@
-"""Training, validation and test split, so that neighbors in time, or images of a person, never sit in two of them.
+"""Training, validation and test splits by contiguous blocks of frames or by subject, without leakage between them.
 
-Settings are chosen on the validation split; figures are reported on the test split, once.
+Hyperparameters are chosen on the validation split; metrics are reported on the test split, once.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from lgan_jax.media import files
 SPLITS = TRAIN, VALIDATION, TEST = ("train", "validation", "test")
 CALLED = {TRAIN: "training", VALIDATION: "validation", TEST: "test"}  # "the … split" in messages
 
-SHARE = 0.1  # of a recording that validates, and as much that tests
+SHARE = 0.1  # of a recording in the validation split, and as much in the test split
 BLOCKS = 5  # of a long recording's validation frames, and as many of its test frames
 GUARD, LEAST_GUARD = 10, 3  # frame numbers left out beside a block: of a long recording, and at least
-_TRAINS = 0.8  # least share of the frames outside of the blocks that train, where the recording is long enough
-FEWEST = 3  # different frames of a recording
+_TRAINS = 0.8  # least share of training frames outside of the blocks, where the recording is long enough
+FEWEST = 3  # distinct frames of a recording
 
 
 @dataclasses.dataclass(frozen=True)
 class HeldOut:
-    """Which people of a data set are in the validation and in the test split; all of a person's images are in one.
+    """Subjects of the validation and of the test split; all images of a subject are in one split.
 
     Attributes:
-      share: of the people that test, and of the others that validate, drawn by the hashes of their names; above 0 and
-        at most 0.5.
-      names: these test, where any are given, in the place of a share.
-      validation: these validate, where any are given, in the place of a share.
+      share: of the subjects in the test split, and of the others in the validation split, chosen by the hashes of their
+        names; above 0 and at most 0.5.
+      names: subjects of the test split; overrides the share where given.
+      validation: subjects of the validation split; overrides the share where given.
     """
 
     share: float = SHARE
@@ -48,9 +48,9 @@ class HeldOut:
             raise ValueError(f"{both[0]!r} cannot be both in the validation and in the test split")
 
     def of(self, people: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
-        """The splits of each of these people, as `by_subject`.
+        """The splits of each subject, as `by_subject`.
 
-        Raises `ValueError` for fewer than two people, or names that cannot be.
+        Raises `ValueError` for fewer than two subjects, or unknown names.
         """
         counts = dict.fromkeys(sorted(set(people)), 1)
         test, validation = (
@@ -58,14 +58,14 @@ class HeldOut:
         )
         named = test | validation
         if unknown := sorted(named - set(counts)):
-            raise ValueError(f"{unknown[0]!r} cannot be held out; the people are {', '.join(counts)}")
+            raise ValueError(f"{unknown[0]!r} is not a subject; the subjects are {', '.join(counts)}")
         if named and len(named) == len(counts):
-            raise ValueError("everybody is held out and nobody is left to train on: name fewer people")
+            raise ValueError("no subject is left for the training split: name fewer subjects")
         return _parts(counts, self.share, test, validation)
 
 
 class Blocks(NamedTuple):
-    """How the frames of a recording are split.
+    """The split of a recording's frames.
 
     Attributes:
       split: `(n,)` strings, the split of each frame; empty for those beside a block, which are in none.
@@ -84,16 +84,17 @@ class Blocks(NamedTuple):
 
 
 def contiguous_blocks(frames: Int[np.ndarray, " n"]) -> Blocks:
-    """Splits a recording into blocks of validation and of test frames, in turns, and training frames between them.
+    """Splits a recording into alternating blocks of validation and test frames, with training frames between them.
 
-    Frames picked at random would leak (a neighbor is almost the same image), and the tail alone may hold an expression
-    that the rest never shows. So the recording is cut into equal parts, and the frames in the middle of each validate
-    or test: five blocks of each kind, together a tenth of all frames for each. Frames that are `GUARD` or fewer numbers
-    away from a block are in no split.
+    A random split would leak, since neighboring frames are almost the same image, and the tail alone may hold an
+    expression that the rest never shows. So the recording is cut into equal parts, and the middle of each part is a
+    validation or test block: five blocks of each kind, a tenth of all frames for each kind. Frames that are `GUARD` or
+    fewer numbers away from a block are in no split.
 
-    Of the frames outside of the blocks at least 80 % train. For that, a shorter recording has smaller guards, then
-    fewer blocks, then (below 75 frames in a row) one block of each kind at its ends, then (below 38) smaller blocks.
-    The guard is never below `LEAST_GUARD` until (below 14 frames in a row) less than half would train.
+    At least 80 % of the frames outside of the blocks are training frames. For that, a shorter recording has smaller
+    guards, then fewer blocks, then (below 75 frames in a row) one block of each kind at its ends, then (below 38)
+    smaller blocks. The guard is never below `LEAST_GUARD` until (below 14 frames in a row) less than half would be
+    training frames.
 
     Args:
       frames: frame numbers `(n,)` in any order; gaps are fine, frames with the same number stay together.
@@ -102,7 +103,7 @@ def contiguous_blocks(frames: Int[np.ndarray, " n"]) -> Blocks:
     """
     numbers, place = np.unique(frames, return_inverse=True)
     if len(numbers) < FEWEST:
-        raise ValueError(f"a split needs at least {FEWEST} different frames; there is {len(numbers)}: add images")
+        raise ValueError(f"a split needs at least {FEWEST} different frames, not {len(numbers)}: add images")
     size = max(1, int(SHARE * len(numbers)))
     layouts = [_middles(len(numbers), size, blocks) for blocks in range(min(BLOCKS, size), 0, -1)]
     layouts += [_ends(len(numbers), smaller) for smaller in range(size, 0, -1)]
@@ -118,15 +119,15 @@ def contiguous_blocks(frames: Int[np.ndarray, " n"]) -> Blocks:
 
 
 def by_subject(subjects: Sequence[str], share: float = SHARE) -> Mapping[str, tuple[str, ...]]:
-    """The splits of each subject: one, but for two people, of whom one trains and the other both validates and tests.
+    """The splits of each subject: one each; with two subjects, one is in training, the other in validation and test.
 
-    Subjects are drawn by the hashes of their names until they have a share of `share` of all images, those left aside
-    that would carry it beyond one and a half times as much; where all would, the one with the fewest images is drawn.
-    First those are drawn that test, then, of the others, those that validate.
+    Subjects are chosen in the order of the hashes of their names until they have a share of `share` of all images. A
+    subject that would exceed one and a half times the share is passed over; if all would, the one with the fewest
+    images is chosen. The test split is chosen first, then the validation split.
 
     Args:
-      subjects: who is in each image.
-      share: of all images that test, and of the others that validate; above 0 and at most 0.5.
+      subjects: the subject of each image.
+      share: of all images in the test split, and of the others in the validation split; above 0 and at most 0.5.
 
     Raises `ValueError` where there are fewer than two subjects.
     """
@@ -134,9 +135,9 @@ def by_subject(subjects: Sequence[str], share: float = SHARE) -> Mapping[str, tu
 
 
 def subjects_note(splits: Collection[tuple[str, ...]]) -> str:
-    """How many subjects are in each split, given those of each subject."""
+    """A line with the number of subjects in each split, given the splits of each subject."""
     counts = {split: sum(split in each for each in splits) for split in SPLITS}
-    shared = "; the same validate and test: with more, each split gets its own"
+    shared = "; validation and test share them: with more subjects, each split gets its own"
     listed = ", ".join(f"{count} in the {CALLED[split]} split" for split, count in counts.items())
     return listed + (shared if (VALIDATION, TEST) in splits else "")
 
@@ -144,9 +145,9 @@ def subjects_note(splits: Collection[tuple[str, ...]]) -> str:
 def _parts(
     counts: Mapping[str, int], share: float, tested: Collection[str] = (), validated: Collection[str] = ()
 ) -> dict[str, tuple[str, ...]]:
-    """The splits of each subject, given the numbers of their images and who is chosen already."""
+    """The splits of each subject, given their image counts and the subjects chosen by name."""
     if len(counts) < 2:
-        raise ValueError(f"a split by subject needs at least 2 subjects; there is {len(counts)}")
+        raise ValueError(f"a split by subject needs at least 2 subjects, not {len(counts)}")
     rest = {name: count for name, count in counts.items() if name not in validated}
     tested = tested or _drawn(rest, share, len(rest) - (1 if validated else 2))
     others = {name: count for name, count in counts.items() if name not in tested}
@@ -169,9 +170,8 @@ def _drawn(counts: Mapping[str, int], share: float, most: int) -> set[str]:
 
 
 def _middles(count: int, size: int, blocks: int) -> np.ndarray:
-    """`(count,)` places in `SPLITS`: in the middles of equal parts, `size` frames validate and as many test.
-
-    They do so in `blocks` blocks each.
+    """`(count,)` places in `SPLITS`: the middles of equal parts hold `size` validation and `size` test
+    frames, in `blocks` blocks each.
     """
     split = np.zeros(count, np.int8)
     for part in range(2 * blocks):
@@ -184,7 +184,7 @@ def _middles(count: int, size: int, blocks: int) -> np.ndarray:
 
 
 def _ends(count: int, size: int) -> np.ndarray:
-    """`(count,)` places in `SPLITS`: the first `size` frames validate, the last ones test."""
+    """`(count,)` places in `SPLITS`: the first `size` frames are validation, the last ones test."""
     split = np.zeros(count, np.int8)
     split[:size], split[count - size :] = 1, 2
     return split

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lgan_jax.data import FaceData, kept
+from lgan_jax.data import FaceData, training_landmarks
 from lgan_jax.evaluation import report
 from lgan_jax.evaluation.dlib_evaluator import DlibEvaluator, find_dlib
 from lgan_jax.evaluation.frechet import Features
@@ -148,7 +148,7 @@ class Evaluation:
         facts |= {**about, **report.surroundings(), "Time": f"{seconds:.0f} s"}
         details = {
             "settings": dataclasses.asdict(settings),
-            "data": kept.described(data, data.info) | {"notes": list(data.notes), **data.counts},
+            "data": training_landmarks.described(data, data.info) | {"notes": list(data.notes), **data.counts},
             "seconds": round(seconds, 1),
             **dict(self.details(setup, measured)),
         }

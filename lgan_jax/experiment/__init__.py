@@ -1,4 +1,4 @@
-"""From a config to a trained and evaluated run, and from a run's folder back to a model."""
+"""Experiments: trains and evaluates a config's run, and loads the model of a run's folder."""
 
 from lgan_jax.experiment.evaluating import evaluate
 from lgan_jax.experiment.loading import information, load, training_landmarks

@@ -1,4 +1,4 @@
-"""From a run's folder to its report."""
+"""Evaluates a run's folder and writes its report."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def evaluate(
     """Evaluates the run in `folder` on its test split; writes `report/` there and prints the tables.
 
     Args:
-      folder: of the run.
+      folder: folder of the run.
       overrides: fields of the config's `evaluation` to change.
-      data_dir: where the run's data set lies now, if it was moved.
-      faces: the run's faces, if they are open already.
+      data_dir: new folder of the run's data set, if it was moved.
+      faces: the run's data set, if it is already open.
 
-    Raises `BlockingIOError` where another process evaluates the run, `ValueError` where the data is not what the run
-    was trained on, or this evaluation has no such field.
+    Raises `BlockingIOError` where another process evaluates the run, `ValueError` where the data differ from the run's
+    training data, or this evaluation has no such field.
     """
     stored = workdir.read_experiment(folder)
     if workdir.is_stripped(stored):
-        raise ValueError(f"{folder} was stripped of its people: there is nobody whom an evaluation could measure")
+        raise ValueError(f"{folder} was stripped of its reference frames: it has no identities to evaluate")
     with locks.held(folder / "report", f"the report of {folder}"):
         return _evaluate(folder, stored, dict(overrides or {}), data_dir, faces)
 
@@ -63,7 +63,7 @@ def _evaluate(
         where = experiment.settings.data
         faces = data.open_faces(where if data_dir is None else dataclasses.replace(where, dir=data_dir))
     if faces.fingerprint != stored["data"]["fingerprint"]:
-        raise ValueError(f"{faces.name} is not, or no more, what {folder} was trained on ({stored['data']['name']})")
+        raise ValueError(f"{faces.name} differs from the data that {folder} was trained on ({stored['data']['name']})")
     finished = experiment.restored(faces.info, folder)
     about = {"Weights": ", ".join(f"{name} of step {int(each.state.step):,}" for name, each in finished.items())}
     if notes := [note for phase, state in finished.values() for note in phase.notes(state)]:
@@ -80,19 +80,19 @@ def _evaluate(
     if spec.history:
         more["history"] = _history(folder, *spec.history)
     model = experiment.method.load(faces.info, finished)
-    made = spec.evaluate(model, faces, settings, folder / "report", about, **more)
-    report.show_report(made, rich.console.Console())
-    return made
+    result = spec.evaluate(model, faces, settings, folder / "report", about, **more)
+    report.show_report(result, rich.console.Console())
+    return result
 
 
 def check_weights(experiment: Experiment) -> None:
-    """Raises what `evaluate` will for the file of weights that its settings name: before training, not after it."""
+    """Raises the errors of `evaluate` for its file of pretrained weights, before training."""
     if experiment.method.evaluation.inception and (path := experiment.evaluation.inception):
         interop.network("inception-fid", path)
 
 
 def _others(folders: Sequence[str], stored: Mapping[str, Any], faces: data.FaceData) -> dict[str, OtherRun]:
-    """The other runs that a run is compared with, opened.
+    """Loads the runs that a run is compared with.
 
     Raises `ValueError` for a run of another method or of other data.
     """
@@ -107,15 +107,15 @@ def _others(folders: Sequence[str], stored: Mapping[str, Any], faces: data.FaceD
     return others
 
 
-def _history(folder: pathlib.Path, phase: str, figure: str) -> list[tuple[int, float]]:
-    """A figure of a phase at each evaluation while it was trained, with the step."""
+def _history(folder: pathlib.Path, phase: str, metric: str) -> list[tuple[int, float]]:
+    """A metric of a phase at each evaluation during training, with the step."""
     lines = metrics_file.read(folder / "metrics.jsonl")
-    seen = [line for line in lines if (line["phase"], line["kind"]) == (phase, "eval")]
-    return [(line["step"], line["values"][figure]) for line in seen]
+    evaluations = [line for line in lines if (line["phase"], line["kind"]) == (phase, "eval")]
+    return [(line["step"], line["values"][metric]) for line in evaluations]
 
 
 def _inception(path: str) -> Callable[[np.ndarray], np.ndarray]:
-    """The features of FID by the user's file of weights. Raises `ValueError` for a file that holds others."""
+    """FID's feature extractor with the user's file of weights. Raises `ValueError` for other weights."""
     network = interop.network("inception-fid", path)
     features = jax.jit(lambda images: network.module.apply(network.variables, images)[0])
-    return lambda pictures: in_chunks(features, to_floats(pictures))
+    return lambda images: in_chunks(features, to_floats(images))

@@ -1,4 +1,4 @@
-"""What a config says of a run: read and checked, and the phases that come out; and how config files make one."""
+"""Reads and checks a config, builds its phases, and completes configs for config files."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from ml_collections import ConfigDict
 from lgan_jax import config as configs
 from lgan_jax import data, interop, optimizers
 from lgan_jax.core import FaceInfo, Finished, blank_batch
-from lgan_jax.data import coverage, kept, pipelines
+from lgan_jax.data import coverage, pipelines, training_landmarks
 from lgan_jax.methods import METHODS, MethodSpec
 from lgan_jax.ops import backend
 from lgan_jax.training import checkpoints, loop
 from lgan_jax.training.phase import Phase
 from lgan_jax.training.phase_run import PhaseRun, as_arrays
 
-_HELD_OUT_BATCH = 4
+_EVAL_BATCH = 4
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What a config holds beside one section for each of its phases, and `evaluation`.
+    """Top-level fields of a config; it also has a section for each of its phases, and `evaluation`.
 
     Attributes:
       method: one of `methods.METHODS`.
-      phases: which of its phases to train, in order.
-      data: the faces.
+      phases: phases to train, in order.
+      data: settings of the data set.
       loop: intervals and seed.
-      eval_images: validation images of each identity that are evaluated while training, and the first of them shown.
-      detector_run: folder of a finished run whose detector is taken over, in the place of training one.
-      precision: what networks compute in; "auto" is bfloat16 on a GPU or TPU and float32 on a CPU.
+      eval_images: validation images of each identity for evaluation during training; the first are sample images.
+      detector_run: folder of a finished run whose detector is reused instead of training a new detector.
+      precision: compute dtype of the networks; "auto" is bfloat16 on a GPU or TPU and float32 on a CPU.
     """
 
     method: str
@@ -60,7 +60,7 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """A config that has been read: settings of the whole, class and settings of each phase, settings to evaluate."""
+    """A parsed config: top-level settings, class and settings of each phase, settings of the evaluation."""
 
     settings: Settings
     classes: Mapping[str, type[Phase]]
@@ -69,14 +69,14 @@ class Experiment:
 
     @property
     def method(self) -> MethodSpec:
-        """The method that it trains."""
+        """The method of the config."""
         return METHODS[self.settings.method]
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> Experiment:
-        """Raises `ValueError`, one line, for what a config should not hold or does not.
+        """Reads a config. Raises `ValueError`, one line, for unknown, missing or invalid fields.
 
-        The sections of phases that it does not list are left aside.
+        Sections of phases that it does not list are ignored.
         """
         config = dict(config)
         sections = {name: config.pop(name, {}) for name in (*config.get("phases", ()), "evaluation")}
@@ -99,18 +99,18 @@ class Experiment:
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """What a run of these settings is trained without, and why."""
+        """Optional parts that a run with these settings is trained without, with reasons."""
         return tuple(line for name, phase in self.classes.items() for line in phase.left_out(self.phases[name]))
 
     @property
     def holds_frames(self) -> bool:
-        """Whether checkpoints of such a run hold frames of the people that it is trained on."""
+        """Whether checkpoints of the run hold training frames."""
         return any(phase.holds_frames(self.phases[name]) for name, phase in self.classes.items())
 
     def pretrained(self) -> dict[str, dict[str, Any]]:
-        """Of each phase that takes some, the pretrained networks that its settings name, by kind.
+        """The pretrained networks that the phases' settings name, by phase and kind.
 
-        Raises `FileNotFoundError` for a file that is not there, and as `interop.load`.
+        Raises `FileNotFoundError` for a missing file, and as `interop.load`.
         """
         found: dict[str, dict[str, Any]] = {}
         for name, settings in self.phases.items():
@@ -123,37 +123,37 @@ class Experiment:
     def build(
         self, name: str, info: FaceInfo, earlier: Mapping[str, Finished], pretrained: Mapping[str, Any] | None = None
     ) -> Phase:
-        """One phase; `pretrained` are its networks, where it is to be trained and takes any."""
+        """Builds a phase; `pretrained` are its pretrained networks, needed for training only."""
         more = {"pretrained": pretrained} if pretrained else {}
         return self.classes[name](self.phases[name], info, self._dtype(), earlier, **more)
 
     def check(self, faces: data.FaceData) -> None:
-        """Raises `ValueError`, one line, where the faces lack what a phase needs.
+        """Raises `ValueError`, one line, where the data set lacks what a phase needs.
 
-        That is an array, to come in pairs, or people with several expressions of whom nobody trains and is held out.
+        A phase may need an array, pairs, or a split by subject with several expressions of each subject.
         """
         for name, phase in self.classes.items():
             faces.require(phase.keys)
             splits = (faces.train, faces.validation, faces.test)
             if phase.grouping == "pairs" and not all(len(split.pairs) for split in splits):
                 raise ValueError(
-                    f"{faces.name}: the {name} phase needs pictures in pairs that differ in expression alone, and "
-                    "there are none; configs/emotionet.py:cpu,unpaired has phases that do without"
+                    f"{faces.name}: the {name} phase needs pairs of images that differ only in expression, and "
+                    "there are none; configs/emotionet.py:cpu,unpaired has phases without pairs"
                 )
             if phase.grouping == "expressions":
                 faces.require_subjects()
 
     def warnings(self, faces: data.FaceData) -> list[str]:
-        """What of people's recordings lies below what trains well, where a phase learns every person apart."""
+        """Coverage warnings of the recordings, if a phase learns a network for each identity."""
         if faces.built_in or all(phase.grouping != "one_of_each" for phase in self.classes.values()):
             return []
         return coverage.warnings(faces)
 
     def rehearse(self, info: FaceInfo, pretrained: Mapping[str, Mapping[str, Any]]) -> None:
-        """Builds every phase on those before it, of whose states there are shapes alone; takes half a second.
+        """Builds every phase on abstract states of the earlier phases; takes half a second.
 
-        So phases that do not suit each other are refused before the first is trained. `pretrained` is what the
-        function of that name found. Raises `ValueError`, one line, as the phases do.
+        Incompatible phases are refused before training. `pretrained` is the result of that method. Raises `ValueError`,
+        one line, as the phases do.
         """
 
         def build() -> None:
@@ -167,18 +167,18 @@ class Experiment:
         jax.eval_shape(build)
 
     def described(self, faces: data.FaceData) -> dict[str, Any]:
-        """The data as the run's record has them; with how many there are, where a phase has something of each."""
+        """The data section of the run's record; with the number of images, if a phase stores something for each."""
         counted = any("index" in phase.keys for phase in self.classes.values())
-        return kept.described(faces, faces.info) | ({"pictures": faces.info.pictures} if counted else {})
+        return training_landmarks.described(faces, faces.info) | ({"pictures": faces.info.pictures} if counted else {})
 
     def training_phases(self, faces: data.FaceData, pretrained: Mapping[str, Mapping[str, Any]]) -> list[PhaseRun]:
-        """The phases as the loop trains them, with their data and what `pretrained` found."""
+        """The phases for the loop, with their data and pretrained networks."""
 
         def phase_run(name: str) -> PhaseRun:
             phase = self.classes[name]
             grouping, keys = phase.grouping, phase.keys
             split = faces.train if phase.eval_split == "train" else faces.validation
-            eval_batches = pipelines.held_out(split, grouping, self.settings.eval_images, _HELD_OUT_BATCH, keys)
+            eval_batches = pipelines.spaced_batches(split, grouping, self.settings.eval_images, _EVAL_BATCH, keys)
             examples = phase.examples(self.phases[name])
             return PhaseRun(
                 name=name,
@@ -194,9 +194,9 @@ class Experiment:
                     keys=keys,
                     shard=(jax.process_index(), jax.process_count()),
                 ),
-                example=pipelines.held_out(faces.train, grouping, examples, examples, keys, most=examples, repeat=True)[
-                    0
-                ],
+                example=pipelines.spaced_batches(
+                    faces.train, grouping, examples, examples, keys, most=examples, repeat=True
+                )[0],
                 eval_batches=eval_batches,
                 sample_batch=eval_batches[0],
             )
@@ -204,7 +204,7 @@ class Experiment:
         return [phase_run(name) for name in self.phases]
 
     def restored(self, info: FaceInfo, folder: pathlib.Path) -> dict[str, Finished]:
-        """The newest state of every phase that has one; needs no data."""
+        """The newest state of every phase with a checkpoint; needs no data."""
 
         def phase_run(name: str) -> PhaseRun:
             example = blank_batch(self.classes[name], info)
@@ -214,9 +214,9 @@ class Experiment:
 
         return checkpoints.restore_finished([phase_run(name) for name in self.phases], folder)
 
-    def _steps(self, name: str, pictures: int) -> int:
-        """How many steps a phase has of so many training pictures."""
-        return self.classes[name].length(self.phases[name], pictures)
+    def _steps(self, name: str, images: int) -> int:
+        """The number of steps of a phase for `images` training images."""
+        return self.classes[name].length(self.phases[name], images)
 
     def _dtype(self) -> Any:
         precision = self.settings.precision
@@ -224,7 +224,7 @@ class Experiment:
 
 
 def _check_rates(where: str, settings: Any) -> None:
-    """Raises `ValueError` for an optimizer of a phase whose learning rate has no step to fall in."""
+    """Raises `ValueError` for an optimizer whose learning-rate schedule does not fit the phase's steps."""
     for field in dataclasses.fields(settings):
         if isinstance(optimizer := getattr(settings, field.name), optimizers.Settings):
             try:
@@ -234,22 +234,22 @@ def _check_rates(where: str, settings: Any) -> None:
 
 
 def chosen(config: Mapping[str, Any], variants: str, known: Sequence[Callable[[ConfigDict], None]]) -> ConfigDict:
-    """The config, changed by the variants named, which commas separate, in the order of `known`; then `completed`.
+    """Applies the comma-separated variants to a config, in the order of `known`, and completes it.
 
     Raises `ValueError` for a variant that is none of the functions `known`.
     """
-    wanted, names = set(filter(None, variants.split(","))), [change.__name__ for change in known]
-    if unknown := wanted - set(names):
+    selected, names = set(filter(None, variants.split(","))), [change.__name__ for change in known]
+    if unknown := selected - set(names):
         raise ValueError(f"the config has no variant {min(unknown)!r}; it has {', '.join(names)}")
     config = ConfigDict(config)
     for name, change in zip(names, known):
-        if name in wanted:
+        if name in selected:
             change(config)
     return completed(config.to_dict())
 
 
 def completed(config: Mapping[str, Any]) -> ConfigDict:
-    """A config that says what is not a default, with every other field added: the command line can then set each."""
+    """A config with all default fields added, so that the command line can set each field."""
     whole = configs.completed(Settings, config)
     for name, settings in _sections(config).items():
         whole[name] = configs.completed(settings, config.get(name, {}))
@@ -257,7 +257,7 @@ def completed(config: Mapping[str, Any]) -> ConfigDict:
 
 
 def kinds_at(config: Mapping[str, Any], place: str) -> dict[str, type]:
-    """What the section at `place` of a config can be, by name: optimizers at "generator.optimizer"; mostly nothing."""
+    """The kinds that the section at `place` of a config can have, by name, e.g. optimizers at "generator.optimizer"."""
     section, *rest = place.split(".")
     settings = _sections(config).get(section)
     return configs.kinds_at(settings, config[section], rest) if settings else {}

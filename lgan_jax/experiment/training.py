@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lgan_jax import data, files
-from lgan_jax.data import kept
+from lgan_jax.data import training_landmarks as stored
 from lgan_jax.experiment.evaluating import check_weights, evaluate
 from lgan_jax.experiment.settings import Experiment
 from lgan_jax.media.files import given
@@ -22,11 +22,10 @@ from lgan_jax.training.interrupts import Stopped
 def train(config: Mapping[str, Any], folder: pathlib.Path) -> int:
     """Trains what `config` describes in the run's folder `folder`, then evaluates it. Returns an exit status.
 
-    Called again it continues; a finished run is evaluated again. See `_may_change` for what may be another then. Raises
-    `ValueError` or `OSError`, one line, for what a user can mend; what can be known without the faces, before they are
-    drawn or read.
+    Another call resumes; a finished run is evaluated again. See `_may_change` for the fields that may differ then.
+    Raises `ValueError` or `OSError`, one line, for errors of the user, before the data set is built where possible.
     """
-    memory.keep_freed()
+    memory.retain_freed_memory()
     config, experiment = _read(config)
     with parallel.alone(folder):
         workdir.check_run(folder, _plain(config), _may_change(folder, experiment.settings.phases))
@@ -41,7 +40,7 @@ def described(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read(config: Mapping[str, Any]) -> tuple[Mapping[str, Any], Experiment]:
-    """The config, with the detector's section of the run that it takes the detector from, and what it says."""
+    """The config, with the detector section of `detector_run`, and the parsed experiment."""
     experiment = Experiment.read(config)
     if not (other := experiment.settings.detector_run):
         return config, experiment
@@ -67,7 +66,7 @@ def _train(config: Mapping[str, Any], experiment: Experiment, folder: pathlib.Pa
     if other:
         _copy_detector(given(other), run)
     if parallel.is_first():
-        _keep_landmarks(faces, run)
+        _write_landmarks(faces, run)
     try:
         phases = experiment.training_phases(faces, pretrained)
         loop.run(phases, folder, experiment.settings.loop, record, _notes(faces, experiment, run))
@@ -83,39 +82,39 @@ def _train(config: Mapping[str, Any], experiment: Experiment, folder: pathlib.Pa
 
 
 def _may_change(folder: pathlib.Path, phases: Sequence[str]) -> Callable[[workdir.Difference], bool]:
-    """Whether the run in `folder`, with these phases, may be continued with a config that differs so.
+    """Whether the run in `folder`, with these phases, may be resumed with a config with this difference.
 
-    It may be watched and evaluated otherwise, and its data may lie elsewhere; the phase that it has come to, and those
-    after, may have another number of steps, not below those that were taken.
+    Logging, evaluation and the data's folder may differ; the current phase and later phases may have another number of
+    steps, not below the steps already trained.
     """
     taken = [checkpoints.newest_step(checkpoints.folder_of(folder, phase)) for phase in phases]
     reached = max((i for i, steps in enumerate(taken) if steps is not None), default=0)
     lengths = {f"config.{phases[i]}.steps": taken[i] or 0 for i in range(reached, len(phases))}
-    watching = {f"config.loop.{field.name}" for field in dataclasses.fields(loop.Settings)} - {"config.loop.seed"}
+    logging = {f"config.loop.{field.name}" for field in dataclasses.fields(loop.Settings)} - {"config.loop.seed"}
 
     def may_change(change: workdir.Difference) -> bool:
         if change.place in lengths:
             return change.now >= lengths[change.place]
-        return change.place in {"config.data.dir", *watching} or change.place.startswith("config.evaluation")
+        return change.place in {"config.data.dir", *logging} or change.place.startswith("config.evaluation")
 
     return may_change
 
 
-def _keep_landmarks(faces: data.FaceData, folder: pathlib.Path) -> None:
-    """Writes what `training_landmarks` reads, once, where the data has landmarks."""
-    if faces.has("landmarks") and not kept.is_there(folder):
-        kept.write(folder, [kept.landmarks(faces, i) for i in range(len(faces.info.identities))])
+def _write_landmarks(faces: data.FaceData, folder: pathlib.Path) -> None:
+    """Writes the training landmarks once, if the data set has landmarks."""
+    if faces.has("landmarks") and not stored.is_there(folder):
+        stored.write(folder, [stored.landmarks(faces, i) for i in range(len(faces.info.identities))])
 
 
 def _detector_section(other: pathlib.Path, config: Mapping[str, Any], about: Mapping[str, Any] = {}) -> dict[str, Any]:
-    """The detector section of the config of the run in `other`, whose detector must be finished, for such data."""
+    """The detector section of the config of the run in `other`, whose detector must be finished and fit the data."""
     if "detector" not in config["phases"]:
-        raise ValueError("detector_run: this config has no detector phase that could be taken over")
+        raise ValueError("detector_run: this config has no detector phase to reuse")
     return checkpoints.finished_section(other, "detector", about)
 
 
 def _copy_detector(other: pathlib.Path, folder: pathlib.Path) -> None:
-    """Copies the checkpoints of a finished detector, whole or not at all; the run needs `other` no more then."""
+    """Copies the checkpoints of a finished detector atomically; the run no longer needs `other` then."""
     source, target = (checkpoints.folder_of(run, "detector") for run in (other, folder))
     if parallel.is_first() and not target.exists():
         files.make_folder(target.parent)
@@ -126,23 +125,25 @@ def _copy_detector(other: pathlib.Path, folder: pathlib.Path) -> None:
 
 
 def _notes(faces: data.FaceData, experiment: Experiment, folder: pathlib.Path) -> Sequence[str]:
-    """What a run says at its start: of its data, what it is trained without, and what is not as it was started."""
+    """Lines printed at the start of a run: its data, omitted parts, and changes since the start."""
     info = faces.info
     people = f"{len(info.identities)} identities, {info.size}×{info.size}, {info.scheme.name}"
     lines = [f"data: {faces.name}: {faces.counted()}, {people}"]
     if faces.built_in:
-        lines.append("NOTE: no data folder was given: this run trains on the BUILT-IN FACES, drawn by this library.")
-        lines.append("      Give your own with --config.data.dir=FOLDER.")
+        lines.append("NOTE: no data folder was given: this run trains on the BUILT-IN FACES, rendered by this library.")
+        lines.append("      Set your own with --config.data.dir=FOLDER.")
     lines += [*faces.notes, *(f"NOTE: trained without {each}." for each in experiment.left_out)]
     if experiment.holds_frames:
         lines.append(f"NOTE: this run's folder will hold frames of {', '.join(info.identities)}.")
-        lines.append("      Who gets the folder gets them; lgan_jax.apps.strip_references writes a run without.")
+        lines.append(
+            "      Anyone with the folder has the frames; lgan_jax.apps.strip_references writes a copy without them."
+        )
     lines += [f"WARNING: {each}" for each in experiment.warnings(faces)]
     return lines + [f"NOTE: since the start {each}." for each in workdir.read_run(folder).get(workdir.CHANGES, ())]
 
 
 def _plain(config: Any) -> Any:
-    """A config as what JSON can hold."""
+    """A config as JSON-compatible values."""
     if isinstance(config, Mapping):
         return {name: _plain(value) for name, value in config.items()}
     return [_plain(value) for value in config] if isinstance(config, list | tuple) else config

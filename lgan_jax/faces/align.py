@@ -1,6 +1,6 @@
 """Aligned crops: a similarity brings the inner points of a face onto a mean face, in size, place and roll.
 
-Coordinates are pixels from edge to edge: the first pixel's centre is 0.5. Transforms are `(2, 3)`, as in
+Coordinates are pixels from edge to edge: the first pixel's center is 0.5. Transforms are `(2, 3)`, as in
 `ops.procrustes`.
 """
 
@@ -52,7 +52,7 @@ TEMPLATE = 0.5 + (MEAN_FACE - 0.5) * (_FACE / _CROP)
 
 
 def alignment(landmarks: Float[np.ndarray, "*batch 68 2"], size: int) -> Float[np.ndarray, "*batch 2 3"]:
-    """The similarity (Umeyama) from a picture's pixels to those of its crop, by the 51 points inside the outline.
+    """The similarity (Umeyama) from an image's pixels to those of its crop, by the 51 points inside the outline.
 
     It removes the roll of the head: in the crop the face is upright, whatever the camera saw.
     """
@@ -88,7 +88,7 @@ def square(
 def crop(
     image: UInt8[np.ndarray, "H W 3"], transform: Float[np.ndarray, "2 3"], size: int
 ) -> UInt8[np.ndarray, "size size 3"]:
-    """The aligned crop. What lies outside the picture repeats its border; a much larger picture is averaged first."""
+    """The aligned crop. What lies outside the image repeats its border; a much larger image is averaged first."""
     scale = float(np.hypot(transform[0, 0], transform[1, 0]))
     height, width = image.shape[:2]
     matrix = transform.copy()
@@ -96,7 +96,7 @@ def crop(
         image = cv2.resize(image, None, fx=2 * scale, fy=2 * scale, interpolation=cv2.INTER_AREA)
         matrix[:, 0] *= width / image.shape[1]
         matrix[:, 1] *= height / image.shape[0]
-    matrix[:, 2] += matrix[:, :2].sum(1) * 0.5 - 0.5  # OpenCV's pixels have their centres at whole numbers
+    matrix[:, 2] += matrix[:, :2].sum(1) * 0.5 - 0.5  # OpenCV's pixels have their centers at whole numbers
     interpolation = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_LINEAR
     return cv2.warpAffine(image, matrix, (size, size), flags=interpolation, borderMode=cv2.BORDER_REPLICATE)
 

@@ -2,7 +2,7 @@
 
     variables = interop.load("fan", "2DFAN4.pth.tar")
     network = interop.network("landmarkgan/generator", "gen_0_00400000.pt")
-    picture = network.module.apply(network.variables, landmarks)
+    image = network.module.apply(network.variables, landmarks)
 
 | kind | original names | module |
 | --- | --- | --- |
@@ -19,7 +19,7 @@
 | stylegan2 | mapping.fc0 …, synthesis.b4.const, synthesis.b8.conv0 … (G_ema) | projection's Generator |
 | stylegan2-discriminator | b64.fromrgb, b64.conv0 …, b4.conv, b4.fc, b4.out (D) | projection's Discriminator |
 
-Landmarks go in and come out in this library's frame and order (see `interop.landmarkgan`); pictures are NHWC.
+Landmarks go in and come out in this library's frame and order (see `interop.landmarkgan`); images are NHWC.
 `python -m lgan_jax.interop` makes a run of LandmarkGAN's released files.
 """
 

@@ -19,7 +19,7 @@ FILES are the released .pt files (also as .safetensors or .npz, by the same name
   dis_0_*.pt … and the detector's file  where you have them
 Leave out the optimizers' files. They are read for their tensors alone; no code in them runs."""
 _NO_DETECTOR = """\
-NOTE: no file held the detector. The run makes faces, but finds no landmarks in pictures, and evaluate.py refuses it.
+NOTE: no file held the detector. The run makes faces, but finds no landmarks in images, and evaluate.py refuses it.
       Give the detector's file too, or --detector RUN, a run of yours for the same landmarks and size."""
 _NO_DATA = """\
 NOTE: no --data was given. evaluate.py would use the BUILT-IN FACES, drawn by this library, and the landmarks that the

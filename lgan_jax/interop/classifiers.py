@@ -14,7 +14,7 @@ from lgan_jax.nn.inception import FIDInception
 from lgan_jax.nn.lpips import LPIPS
 
 _HEAD = "classifier."  # the dense layers of VGG, which no feature needs
-_SCALING = "scaling_layer."  # the colours' mean and deviation, which VGG has too
+_SCALING = "scaling_layer."  # the colors' mean and deviation, which VGG has too
 _IN_LPIPS = ((r"net\.slice\d\.", "features."), (r"lins\.(\d)\.", r"lin\1."))  # the package's names: ours
 _NVIDIAS = "layers.conv1.weight"  # in its file alone
 _ITS_LINEAR = re.compile(r"lpips(\d)")
@@ -23,7 +23,7 @@ _FIRST = (("features.0.weight", 0), ("features.0.bias", 0), ("features.2.weight"
 
 
 def vgg16(tensors: Tensors) -> Network:
-    """A `VGG` up to its last pooling, for pictures in [-1, 1]; torchvision's `features.0.weight` …"""
+    """A `VGG` up to its last pooling, for images in [-1, 1]; torchvision's `features.0.weight` …"""
     return _vgg(vgg.VGG16, tensors)
 
 
@@ -33,7 +33,7 @@ def vgg19(tensors: Tensors) -> Network:
 
 
 def lpips(tensors: Tensors) -> Network:
-    """An `LPIPS` for pictures in [-1, 1], of what has one of the names that `usual_names` knows."""
+    """An `LPIPS` for images in [-1, 1], of what has one of the names that `usual_names` knows."""
     tensors = {name: x for name, x in usual_names(tensors).items() if not name.startswith((_HEAD, _SCALING))}
     module = LPIPS(names.usual(tensors, *_FIRST))
     numbers = {name: i for i, name in enumerate(vgg.VGG(vgg.VGG16).layers())}
@@ -74,7 +74,7 @@ def _of_nvidia(tensors: Tensors) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def inception(tensors: Tensors) -> Network:
-    """A `FIDInception` for pictures in [-1, 1]; pytorch-fid's `Conv2d_1a_3x3.conv.weight` …"""
+    """A `FIDInception` for images in [-1, 1]; pytorch-fid's `Conv2d_1a_3x3.conv.weight` …"""
     first = "Conv2d_1a_3x3"
     candidates = (f"{first}.conv.weight", 0), *((f"{first}.bn.{name}", 0) for name in ("weight", "bias"))
     classes = names.usual(tensors, ("fc.bias", 0), ("fc.weight", 0))

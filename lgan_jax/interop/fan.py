@@ -10,7 +10,7 @@ PUBLISHED = "https://www.adrianbulat.com/downloads/python-fan/2DFAN4-cd938726ad.
 
 
 def fan(tensors: Tensors) -> Network:
-    """A `FaceAlignmentNetwork` that pools by the mean, for pictures in [0, 1]: heatmaps of the last stack.
+    """A `FaceAlignmentNetwork` that pools by the mean, for images in [0, 1]: heatmaps of the last stack.
 
     Its authors publish it with four stacks for 68 points, in iBUG's order, at 256 pixels.
     """

@@ -2,16 +2,16 @@
 
 Two things differ between theirs and ours, and both are folded into the first and the last layers' weights, exactly:
 
-- frame: they put 0 and 1 on the centres of the first and last of a row's 64 heatmap pixels, here [0, 1] runs from edge
+- frame: they put 0 and 1 on the centers of the first and last of a row's 64 heatmap pixels, here [0, 1] runs from edge
   to edge: ours = (63 · theirs + 0.5) / 64;
 - order: of WFLW's 98 points they put the 33 of the face's outline last, here they come first. Networks for another
   number of points keep their order.
 
 The latent between encoder and decoder takes our order of points too, so that the second term of Eq. 4 compares each
-point with its own. It stays normalised in their frame, which no affine change of ours makes another; so the loss that
+point with its own. It stays normalized in their frame, which no affine change of ours makes another; so the loss that
 trains them on subtracts `PUBLISHED_ORIGIN` first, and weights distances by `PUBLISHED_SCALE`.
 
-The generator's picture s in [0, 1] becomes 2s − 1; detector and discriminator take pictures in [0, 1] as the originals
+The generator's image s in [0, 1] becomes 2s − 1; detector and discriminator take images in [0, 1] as the originals
 do.
 """
 
@@ -67,7 +67,7 @@ def decoder(tensors: Tensors) -> Network:
 
 
 def generator(tensors: Tensors) -> Network:
-    """Θ_t of one identity, a `LandmarkToFace`; as many upscale blocks as there are make the picture's size."""
+    """Θ_t of one identity, a `LandmarkToFace`; as many upscale blocks as there are make the image's size."""
     steps = [int(found[1]) for name in tensors if (found := re.match(r"decoder_list\.0\.(\d{1,3})\.", name))]
     pairs = (max(steps, default=9) + 1) // 2  # of an upscale block and a convolution, before the last convolution
     if (size := 2 * _CODE * 2**pairs) not in SIZES:
@@ -88,7 +88,7 @@ def generator(tensors: Tensors) -> Network:
 
 
 def discriminator(tensors: Tensors) -> Network:
-    """D_t of one identity, a `PatchDiscriminator`, for pictures in [0, 1]."""
+    """D_t of one identity, a `PatchDiscriminator`, for images in [0, 1]."""
     biases = ("0.conv", "1.conv_0.conv", "1.conv_1.conv", "2.conv_0.conv")
     width = names.usual(tensors, *((f"cnn_f.{layer}.bias", 0) for layer in biases))
     module = PatchDiscriminator(width)
@@ -97,7 +97,7 @@ def discriminator(tensors: Tensors) -> Network:
 
 
 def detector(tensors: Tensors) -> Network:
-    """Ω, a `HeatmapDetector`, for pictures in [0, 1]. Its heatmaps know no frame: DSNT reads them in this library's."""
+    """Ω, a `HeatmapDetector`, for images in [0, 1]. Its heatmaps know no frame: DSNT reads them in this library's."""
     sizes = hourglass.sizes(tensors, "_0")
     module = HeatmapDetector(sizes.points, sizes.width, sizes.depth, smallest_map=1)
 
@@ -112,8 +112,8 @@ def detector(tensors: Tensors) -> Network:
     return Network(module, variables)
 
 
-def for_signed_pictures(discriminator: Any) -> Any:
-    """Parameters of a `PatchDiscriminator` for pictures p in [0, 1], as of one for 2p − 1; its padding mirrors."""
+def for_signed_images(discriminator: Any) -> Any:
+    """Parameters of a `PatchDiscriminator` for images p in [0, 1], as of one for 2p − 1; its padding mirrors."""
     kernel, bias = (np.asarray(discriminator["stem"][name], np.float64) for name in ("kernel", "bias"))
     stem = {"kernel": kernel / 2, "bias": bias + kernel.sum((0, 1, 2)) / 2}
     return {**discriminator, "stem": {name: values.astype(np.float32) for name, values in stem.items()}}

@@ -1,7 +1,7 @@
 """From the parameters of a published model, by their original names, to the variables of a Flax module, checked.
 
 A published model is PyTorch's: `weight` and `bias` of each layer, convolutions `(out, in, rows, columns)`, dense layers
-`(out, in)`, batch normalisation with `running_mean` and `running_var`. Here kernels are `(rows, columns, in, out)` and
+`(out, in)`, batch normalization with `running_mean` and `running_var`. Here kernels are `(rows, columns, in, out)` and
 `(in, out)`.
 """
 
@@ -25,7 +25,7 @@ Path = tuple[str, ...]  # of an array in a module's variables
 _WRAPPERS = ("state_dict", "model", "model_state_dict", "lm_encoder", "lm_decoder", "gen", "dis")  # hold a state dict
 _PARALLEL = "module."  # before every name that PyTorch's DataParallel saved
 _LEAVES = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"}  # others have one name
-_COUNTER = ".num_batches_tracked"  # batch normalisation keeps it; nothing uses it
+_COUNTER = ".num_batches_tracked"  # batch normalization keeps it; nothing uses it
 _SHOWN = 3  # names of one kind in an error
 _MOST = 8192  # channels, features or points of any network here
 _NO_NETWORK = (

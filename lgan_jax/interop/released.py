@@ -30,10 +30,10 @@ class Release(NamedTuple):
 
     Attributes:
       scheme: of the landmarks.
-      size: of the pictures, in pixels.
+      size: of the images, in pixels.
       widths: of the networks, as the settings of their phases name them.
       converter: parameters of `encoder` and, stacked by identity, `decoders`.
-      generators, discriminators: parameters stacked by identity; discriminators are for pictures in [-1, 1].
+      generators, discriminators: parameters stacked by identity; discriminators are for images in [-1, 1].
       detector: variables.
       identities: how many.
 
@@ -78,7 +78,7 @@ def read(paths: Sequence[Path]) -> Release:
         widths["discriminator"] = discriminators[0].module.width
     if detector:
         widths |= {"detector": detector.module.width, "depth": detector.module.depth}
-    signed = [landmarkgan.for_signed_pictures(network.variables["params"]) for network in discriminators]
+    signed = [landmarkgan.for_signed_images(network.variables["params"]) for network in discriminators]
     return Release(
         scheme=scheme_of_count(points),
         size=generators[0].module.size,

@@ -21,7 +21,7 @@ import numpy as np
 from lgan_jax import config as configs
 from lgan_jax import data, files, locks
 from lgan_jax.core import FaceInfo, Finished, blank_batch
-from lgan_jax.data import kept, synthetic
+from lgan_jax.data import synthetic, training_landmarks
 from lgan_jax.interop import landmarkgan
 from lgan_jax.interop.released import Release
 from lgan_jax.methods.detector.phases import DetectorPhase
@@ -68,12 +68,14 @@ def write(
         people = faces.info.identities
     info = FaceInfo(release.scheme, release.size, people)
     finished = _finished(release, info, detector_run)
-    record = json.loads(json.dumps({"config": _config(settings, finished), "data": kept.described(faces, info)}))
+    record = json.loads(
+        json.dumps({"config": _config(settings, finished), "data": training_landmarks.described(faces, info)})
+    )
     with locks.held(out, f"--out {out}"), files.Replacement(out, folder=True) as new, new.named():
         workdir.open_run(new.part, record)
         for name, phase in finished.items():
             save_phase(new.part, name, phase, record)
-        kept.write(new.part, _landmarks(faces, release, finished["converter"].phase))
+        training_landmarks.write(new.part, _landmarks(faces, release, finished["converter"].phase))
         new.commit()
     return info
 
@@ -208,6 +210,6 @@ def save_phase(folder: Path, name: str, phase: Finished, record: Mapping[str, An
 def _landmarks(faces: data.FaceData, release: Release, converter: ConverterPhase) -> list[np.ndarray]:
     """The data's landmarks of each identity; of built-in faces, everybody's, as that identity would have them."""
     if not faces.built_in:
-        return [kept.landmarks(faces, i) for i in range(release.identities)]
-    everybody = jnp.asarray(kept.landmarks(faces))
+        return [training_landmarks.landmarks(faces, i) for i in range(release.identities)]
+    everybody = jnp.asarray(training_landmarks.landmarks(faces))
     return [np.asarray(converter.convert(release.converter, everybody, i)) for i in range(release.identities)]

@@ -21,14 +21,14 @@ _LONGEST = 8192  # pixels; larger photos are reduced to it when they are read
 
 
 def decode(data: bytes) -> UInt8[np.ndarray, "H W 3"]:
-    """The picture in an image file's bytes, as `decode_photo` reads it."""
+    """The image in an image file's bytes, as `decode_photo` reads it."""
     return decode_photo(data).image
 
 
 def decode_photo(data: bytes) -> Photo:
-    """The picture in an image file's bytes, upright, with its alpha channel where it is transparent.
+    """The image in an image file's bytes, upright, with its alpha channel where it is transparent.
 
-    Reads the photos of `media.files.FORMATS`. Raises `ValueError`, one line, for what is no picture or ends too early,
+    Reads the photos of `media.files.FORMATS`. Raises `ValueError`, one line, for what is no image or ends too early,
     or is beyond `image_limits`.
     """
     return photos.decode(data)
@@ -51,7 +51,7 @@ def encode_jpeg(image: UInt8[np.ndarray, "H W 3"], quality: int = 95) -> bytes:
 
 
 def resized(image: UInt8[np.ndarray, "H W 3"], size: int) -> UInt8[np.ndarray, "size size 3"]:
-    """The picture at `size`×`size` pixels: areas are averaged to make it smaller, cubic interpolation enlarges."""
+    """The image at `size`×`size` pixels: areas are averaged to make it smaller, cubic interpolation enlarges."""
     if image.shape[:2] == (size, size):
         return image
     interpolation = cv2.INTER_AREA if min(image.shape[:2]) >= size else cv2.INTER_CUBIC
@@ -67,13 +67,13 @@ def _reduced(image: np.ndarray) -> np.ndarray:
 
 
 def to_bytes(images: Any) -> UInt8[np.ndarray, "*batch H W 3"]:
-    """Pictures in [-1, 1] as a screen shows them. Raises `ValueError` where a value is not finite."""
+    """Images in [-1, 1] as a screen shows them. Raises `ValueError` where a value is not finite."""
     images = np.asarray(images, np.float32)
     if not np.isfinite(images).all():
-        raise ValueError("the model made a picture with values that are not finite; its weights are spoilt")
+        raise ValueError("the model made an image with values that are not finite; its weights are spoilt")
     return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
 
 
-def to_floats(pictures: UInt8[np.ndarray, "*batch H W 3"]) -> Float[np.ndarray, "*batch H W 3"]:
+def to_floats(images: UInt8[np.ndarray, "*batch H W 3"]) -> Float[np.ndarray, "*batch H W 3"]:
     """Bytes as float32 in [-1, 1]."""
-    return pictures.astype(np.float32) / 127.5 - 1
+    return images.astype(np.float32) / 127.5 - 1

@@ -49,7 +49,7 @@ def matched(
     fading = shown * (1 - shown)
     if not fading.any():  # a face outside the crop has no edge
         return face
-    here, there = (np.tensordot(fading, picture.astype(np.float32), 2) for picture in (face, crop))
+    here, there = (np.tensordot(fading, image.astype(np.float32), 2) for image in (face, crop))
     gain = np.clip(there / np.maximum(here, 1e-6), 1 / _GAIN, _GAIN)
     levels = np.arange(256)[:, None] * gain + 0.5
     return cv2.LUT(face, np.clip(levels, 0, 255).astype(np.uint8).reshape(256, 1, 3))
@@ -87,7 +87,7 @@ def paste(
     matrix = back.copy()
     matrix[:, 2] += (
         matrix[:, :2].sum(1) * 0.5 - 0.5 - (left, top)
-    )  # OpenCV's pixels have their centres at whole numbers
+    )  # OpenCV's pixels have their centers at whole numbers
     place = (right - left, bottom - top)
     warped = cv2.warpAffine(face, matrix, place, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     share = cv2.warpAffine(shown, matrix, place, flags=cv2.INTER_LINEAR)[..., None]

@@ -115,7 +115,7 @@ class Video:
         step = max(round(1 / (self.rate * self.time_base)), 1)
         time = self.begin - step
         with ffmpeg.open_input(self.path) as container:
-            stream = picture_track(container)
+            stream = image_track(container)
             stream.thread_type = "AUTO"
             for index, frame in enumerate(deinterlaced(_decoded(container, stream))):
                 if index >= indices.stop:
@@ -153,7 +153,7 @@ def open_video(path: Path) -> Video:
     av = ffmpeg.pyav()
     try:
         with ffmpeg.open_input(path) as container:
-            stream = picture_track(container)
+            stream = image_track(container)
             first: Any = next(_decoded(container, stream), None)
             if first is None:
                 raise ValueError("no frame of it can be decoded: the file is damaged or cut off")
@@ -197,7 +197,7 @@ def _notes(frame: Any, aspect: Fraction, size: tuple[int, int]) -> list[str]:
     return notes
 
 
-def picture_track(container: Any) -> Any:
+def image_track(container: Any) -> Any:
     """The video track that a player shows: not a cover image, and the best of several.
 
     Raises `ValueError` where there is none, or FFmpeg has no decoder for it.

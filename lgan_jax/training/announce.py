@@ -1,4 +1,4 @@
-"""What a run says at its start: devices, the GPU that is there but not used, and the networks' sizes."""
+"""Lines printed at the start of a run: devices, an unused GPU, and the networks' parameter counts."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def devices() -> list[str]:
 
 
 def has_gpu(files: Path = Path("/dev")) -> bool:
-    """Whether the machine has an NVIDIA GPU, whatever JAX can use: its device file or its tool is there."""
+    """Whether the machine has an NVIDIA GPU, independent of JAX: its device file or nvidia-smi exists."""
     return (files / "nvidia0").exists() or shutil.which("nvidia-smi") is not None
 
 
 def networks(state: TrainState) -> list[str]:
     """A line for each network of a state: its name and its number of parameters.
 
-    Those that the phase trains, and those of earlier phases (`detector` of `frozen.detector.params…`).
+    Networks that the phase trains, and networks of earlier phases (`detector` of `frozen.detector.params…`).
     """
     groups: dict[str, dict[str, jax.Array]] = defaultdict(dict)
     for path, leaf in jax.tree_util.tree_flatten_with_path(state)[0]:

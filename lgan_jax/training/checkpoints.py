@@ -1,7 +1,7 @@
 """Checkpoints of a phase: the whole state and the data's position, saved together, asynchronously and atomically.
 
-They lie in `checkpoints/<phase>/<step>/` of the run's folder, with checksums that are verified before one is restored.
-The state is saved once, not once a device.
+They are stored in `checkpoints/<phase>/<step>/` of the run's folder, with checksums that are verified before a restore.
+The state is saved once, not once per device.
 """
 
 from __future__ import annotations
@@ -27,25 +27,24 @@ from lgan_jax.training.phase_run import PhaseRun
 from lgan_jax.training.train_state import TrainState
 from lgan_jax.training.workdir import about, check_format, read_experiment, read_run
 
-_ITEMS = ("state", "data", "record")  # of a checkpoint, a folder each
-# How the system says that a file cannot be written, wherever it is quoted.
+_ITEMS = ("state", "data", "record")  # items of a checkpoint, a folder each
+# System messages for a file that cannot be written.
 _DISK = ("No space left", "Disk quota", "File too large", "Read-only file system", "Permission denied", "I/O error")
 
 
 class NotSavedError(OSError):
-    """Something of the run could not be written; the line says what, where, why, and what there is to go back to."""
+    """Raised when a file of the run could not be written; names the file, the reason and the last good checkpoint."""
 
 
 class Checkpoints:
-    """The checkpoints of one phase. Use as a context manager: leaving it waits for the last save to be on disk.
+    """The checkpoints of one phase; a context manager that waits for the last save on exit.
 
     Every method that writes raises `NotSavedError` (an `OSError`) where the disk is full or cannot be written;
-    what was saved before is untouched by that. `keep`: how many of the newest stay; `read_only` makes and removes
-    nothing in the folder. Raises `ValueError` where there are checkpoints, and none is whole.
+    earlier checkpoints stay intact. `keep`: number of newest checkpoints to retain; `read_only` changes nothing in the
+    folder. Raises `ValueError` if all checkpoints are damaged.
 
     Attributes:
-      skipped: a line for each checkpoint that is newer than the newest whole one: what is wrong with it, and where it
-        was moved to.
+      skipped: a line for each damaged checkpoint after the newest intact one: its fault, and where it was moved to.
     """
 
     def __init__(self, workdir: str | os.PathLike, phase: str, keep: int | None = None, read_only: bool = False):
@@ -54,11 +53,11 @@ class Checkpoints:
         self._keep = keep
         if not read_only and parallel.is_first():
             files.make_folder(self.folder)
-        self._saving = self._unsettled = None  # the step that is being saved, and that was not seen on disk yet
+        self._saving = self._unsettled = None  # the step being saved, and the step not confirmed on disk yet
         self._newest, damaged = _newest_whole(self.folder)
         if damaged and self._newest is None:
             faults = "; ".join(f"step {step:,}: {fault}" for step, fault in damaged.items())
-            raise ValueError(f"no checkpoint in {self.folder} is whole ({faults}); delete it to start {phase} over")
+            raise ValueError(f"no checkpoint in {self.folder} is intact ({faults}); delete it to start {phase} over")
         self.skipped = self._set_aside(damaged, read_only)
         self._manager = ocp.CheckpointManager(
             self.folder,
@@ -86,16 +85,16 @@ class Checkpoints:
                     self._settle()
                     self._manager.close()
             except NotSavedError:
-                if error is None:  # an error on its way out has its own line to say
+                if error is None:  # a propagating error has its own message
                     raise
 
     @property
     def newest(self) -> int | None:
-        """The newest step that has been saved whole, or is being saved."""
+        """The newest step that was saved intact, or is being saved."""
         return self._newest
 
     def save(self, step: int, state: TrainState, data: Iterator, record: Mapping[str, Any]) -> None:
-        """Begins to save `state` (host arrays that nobody changes any more) and the position of `data`."""
+        """Starts saving `state` (host arrays that must not change any more) and the position of `data`."""
         if step == self._newest:
             return
         if int(state.step) != step:
@@ -119,18 +118,18 @@ class Checkpoints:
             self._settle()
 
     def _seal(self) -> None:
-        """Adds the checksums of what was saved, and flushes it, before it gets its final name."""
+        """Adds checksums to a saved checkpoint and flushes it before its final rename."""
         if parallel.is_first():
             for unfinished in self.folder.glob(f"{self._saving}.*tmp*"):
                 for item in _ITEMS:
                     files.seal(unfinished / item)
 
     def _settle(self) -> None:
-        """Waits until the last save is on disk, and only then removes what is older than those to keep."""
+        """Waits until the last save is on disk, and only then removes older checkpoints."""
         saved, self._unsettled = self._unsettled, None
         self._manager.wait_until_finished()
         self._manager.check_for_errors()
-        # A save that failed leaves no such folder; where Orbax has not raised its error yet, it does when it is closed.
+        # A failed save leaves no such folder; if Orbax has not raised its error yet, it does on close.
         if saved is not None and parallel.is_first() and (self.folder / str(saved)).is_dir():
             files.sync(self.folder / str(saved))
             files.sync_entries(self.folder)
@@ -138,7 +137,7 @@ class Checkpoints:
                 shutil.rmtree(self.folder / str(step))
 
     def _set_aside(self, damaged: Mapping[int, str], read_only: bool) -> list[str]:
-        """Moves damaged checkpoints out of the way, if they may be; a line for each."""
+        """Moves damaged checkpoints aside, unless read-only; returns a line for each."""
         lines = []
         if not read_only:
             parallel.barrier(f"checkpoints of {self.phase} checked")
@@ -155,24 +154,24 @@ class Checkpoints:
     def restore(self, abstract: TrainState, data: Iterator | None = None) -> TrainState:
         """The newest state, as host arrays of the abstract state's shapes and dtypes; sets `data` to its position.
 
-        Raises `ValueError` if the checkpoint is of another format, program or number of processes.
+        Raises `ValueError` if the checkpoint has another format, tree or number of processes.
         """
         where = self.folder / str(self._newest)
         record = self._manager.restore(self._newest, args=ocp.args.Composite(record=ocp.args.JsonRestore())).record
         check_format(record, where)
         self._check(abstract, where)
-        wanted = {"state": ocp.args.StandardRestore(jax.tree.map(lambda x: np.empty(x.shape, x.dtype), abstract))}
+        items = {"state": ocp.args.StandardRestore(jax.tree.map(lambda x: np.empty(x.shape, x.dtype), abstract))}
         if data is not None:
-            wanted["data"] = grain.checkpoint.CheckpointRestore(data)
+            items["data"] = grain.checkpoint.CheckpointRestore(data)
             count = len(list((where / "data").glob("process_*.json")))
             if count != jax.process_count():
                 raise ValueError(
-                    f"{where} was saved by {count} processes; continue it with as many, not {jax.process_count()}"
+                    f"{where} was saved by {count} processes; resume it with as many, not {jax.process_count()}"
                 )
-        return self._manager.restore(self._newest, args=ocp.args.Composite(**wanted)).state
+        return self._manager.restore(self._newest, args=ocp.args.Composite(**items)).state
 
     def _check(self, abstract: TrainState, where: Path) -> None:
-        """Restoring would cast in silence what has another dtype."""
+        """Checks shapes and dtypes; restoring would silently cast another dtype."""
         saved = _described(self._manager.item_metadata(self._newest).state.tree)
         expected = _described(abstract)
         for name in sorted(saved.keys() | expected.keys()):
@@ -183,7 +182,7 @@ class Checkpoints:
                 )
 
     def newest_line(self) -> str:
-        """Says what there is to go back to."""
+        """A line that names the last good checkpoint."""
         step = newest_step(self.folder)
         return "nothing has been saved yet" if step is None else f"the last good checkpoint is step {step}"
 
@@ -192,7 +191,7 @@ class Checkpoints:
 
     @contextlib.contextmanager
     def explained(self, what: str):
-        """Turns an error of a disk that is full or read-only, from Orbax or our own files, into one line."""
+        """Converts an error of a full or read-only disk, from Orbax or our own files, to `NotSavedError`."""
         try:
             yield
         except Exception as error:
@@ -207,7 +206,7 @@ class Checkpoints:
 
 
 def _described(tree: Any) -> dict[str, str]:
-    """Path → shape and dtype of every array of a tree; the same for a state and for what Orbax tells of one."""
+    """Path → shape and dtype of every array of a tree; the same for a state and for Orbax's metadata."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
     return {
         jax.tree_util.keystr(path, simple=True, separator="."): f"{np.dtype(leaf.dtype)}{list(leaf.shape)}"
@@ -216,22 +215,22 @@ def _described(tree: Any) -> dict[str, str]:
 
 
 def folder_of(workdir: str | os.PathLike, phase: str) -> Path:
-    """Where a phase's checkpoints lie, a folder a step."""
+    """The folder of a phase's checkpoints, one folder per step."""
     return (Path(workdir) / "checkpoints" / phase).resolve()
 
 
 def newest_step(folder: Path) -> int | None:
-    """The newest step in a phase's folder that was saved to its end; whether it is still whole is not looked at."""
+    """The newest completely saved step in a phase's folder; does not verify checksums."""
     return max(_steps(folder), default=None)
 
 
 def _steps(folder: Path) -> list[int]:
-    """All steps in a phase's folder that were saved to their end. Unfinished saves have longer names."""
+    """All completely saved steps in a phase's folder. Unfinished saves have longer names."""
     return sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdigit()) if folder.is_dir() else []
 
 
 def _newest_whole(folder: Path) -> tuple[int | None, dict[int, str]]:
-    """The newest step that is as it was saved, and what is wrong with those after it."""
+    """The newest intact step, and the faults of later steps."""
     damaged: dict[int, str] = {}
     for step in reversed(_steps(folder)):
         fault = _damage(folder / str(step))
@@ -242,7 +241,7 @@ def _newest_whole(folder: Path) -> tuple[int | None, dict[int, str]]:
 
 
 def _damage(checkpoint: Path) -> str | None:
-    """What is wrong with a checkpoint, if anything."""
+    """The fault of a checkpoint, or None."""
     for item in _ITEMS:
         sealed = files.is_sealed(checkpoint / item)
         fault = files.damage(checkpoint / item) if sealed else "it has no checksums"
@@ -252,7 +251,7 @@ def _damage(checkpoint: Path) -> str | None:
 
 
 def finished_section(workdir: str | os.PathLike, phase: str, data: Mapping[str, Any]) -> dict[str, Any]:
-    """The config's section of a phase that a run has finished, so that another run may take its result over.
+    """The config's section of a run's finished phase, so that another run can reuse its weights.
 
     Raises `ValueError`, one line, where the run has no such phase, has not finished it, or its record of the data
     differs from `data` in one of the fields there.
@@ -272,7 +271,7 @@ def finished_section(workdir: str | os.PathLike, phase: str, data: Mapping[str, 
 def restore_finished(phases: Sequence[PhaseRun], workdir: str | os.PathLike) -> dict[str, Finished]:
     """The newest state of every phase of a run that has a checkpoint, in order, as JAX's arrays.
 
-    The last of them may be unfinished: its state's `step` says how far it has come. Neither `batches` nor
+    The last phase may be unfinished: its state's `step` tells how far it has trained. Neither `batches` nor
     `sample_batch` of a phase is used, and of `eval_batches` only shapes.
 
     Raises `FileNotFoundError` where there is no run or no checkpoint yet, `ValueError` for another format.
@@ -295,7 +294,7 @@ def restore_finished(phases: Sequence[PhaseRun], workdir: str | os.PathLike) -> 
 
 @contextlib.contextmanager
 def _quiet_threads():
-    """Keeps Orbax's threads from printing every error of a failed save; what failed is raised to the caller as well."""
+    """Suppresses printed errors of a failed save in Orbax's threads; the error is raised to the caller as well."""
 
     def is_not_orbax(record: logging.LogRecord) -> bool:
         return "orbax" not in record.pathname

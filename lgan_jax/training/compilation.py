@@ -1,4 +1,4 @@
-"""JAX's persistent compilation cache: a run that starts again does not compile again."""
+"""Enables JAX's persistent compilation cache, so that a resumed run does not recompile."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from lgan_jax import cache
 
 
 def use_cache() -> None:
-    """Keeps compiled programs (and GPU autotuning) in `$LGAN_JAX_CACHE/xla`, by default `~/.cache/lgan_jax/xla`.
+    """Stores compiled programs (and GPU autotuning) in `$LGAN_JAX_CACHE/xla`, by default `~/.cache/lgan_jax/xla`.
 
-    Where no such folder can be made and written, nothing is kept: that costs time alone, and JAX would warn of every
+    If the folder cannot be created or written, the cache stays off: this costs only time, and JAX would warn for every
     program.
     """
     try:

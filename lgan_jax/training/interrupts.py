@@ -1,4 +1,4 @@
-"""Stopping when asked to: SIGTERM, Ctrl-C and the end of the terminal end a run after its step, with all saved."""
+"""Graceful stop: SIGTERM, Ctrl-C and SIGHUP end a run after the current step, with a checkpoint."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from lgan_jax import signals
 
 
 class Stopped(Exception):
-    """The run was asked to stop and has saved its state; the same command continues it.
+    """Raised when a signal stopped the run after saving its state; the same command resumes it.
 
     `status` is the exit status that shells and schedulers expect: 128 + the signal's number, so that a script
-    does not take the run for a finished one.
+    does not mistake the run for a finished run.
     """
 
     def __init__(self, message: str, signal_number: int):
@@ -24,10 +24,10 @@ class Stopped(Exception):
 
 
 class Interrupts:
-    """While entered, SIGTERM, SIGHUP and the first SIGINT are remembered; a second SIGINT interrupts at once.
+    """A context manager that records SIGTERM, SIGHUP and the first SIGINT; a second SIGINT interrupts at once.
 
-    A signal that is ignored, as SIGHUP is under nohup, stays so. With several processes JAX itself listens for SIGTERM
-    and brings all of them to stop after the same step; the other signals are passed on to it.
+    Ignored signals, as SIGHUP under nohup, stay ignored. With several processes JAX itself handles SIGTERM
+    and stops all processes after the same step; the other signals are forwarded to it.
     """
 
     def __init__(self):

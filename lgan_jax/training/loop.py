@@ -1,4 +1,4 @@
-"""The training loop, written once for every method: a run is a list of phases."""
+"""The training loop of all methods: trains the phases of a run in order."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from lgan_jax.training.checkpoints import Checkpoints
 from lgan_jax.training.interrupts import Interrupts, Stopped
 from lgan_jax.training.logs import Log
 from lgan_jax.training.logs.identities import means
-from lgan_jax.training.pace import Pace
 from lgan_jax.training.phase_run import HostBatch, PhaseRun, as_arrays
 from lgan_jax.training.profile import Profile
+from lgan_jax.training.throughput import Pace
 from lgan_jax.training.train_state import TrainState
 from lgan_jax.training.workdir import open_run
 
-_AHEAD = 2  # steps that the host may be ahead of the devices
+_AHEAD = 2  # steps that the host may run ahead of the devices
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How a run is trained and watched; all intervals in steps.
+    """Settings of the training loop; all intervals in steps.
 
-    `keep`: how many of a phase's newest checkpoints stay. `profile`: the first and last step of every phase that
-    `jax.profiler` records into the run's folder, as far as the phase has them; none by default.
+    `keep`: number of a phase's newest checkpoints to retain. `profile`: the first and last step of every phase that
+    `jax.profiler` records into the run's folder; none by default.
     """
 
     seed: int = 0
@@ -66,12 +66,13 @@ def run(
 ) -> dict[str, Finished]:
     """Trains the phases in order and returns their finished states, by name.
 
-    Called again with the same arguments it continues: finished phases are restored, an unfinished one goes on at
-    its newest checkpoint and its data's position, and a finished run only says that it is finished. `record` is
-    what must stay the same for that (see `workdir.open_run`); `notes` are lines to print at the start.
+    Another call with the same arguments resumes the run: finished phases are restored, an unfinished phase continues
+    from its newest checkpoint and data position, and a finished run only prints that it is finished. `record` must be
+    equal then (see `workdir.open_run`); `notes` are lines to print at the start.
 
-    Raises `Stopped` after SIGTERM, SIGHUP or Ctrl-C, with everything saved; `FloatingPointError` for a metric that is
-    not finite; `OSError` where the disk is full; `ValueError` or `FileExistsError` for a folder of something else.
+    Raises `Stopped` after SIGTERM, SIGHUP or Ctrl-C, with everything saved; `FloatingPointError` for a
+    non-finite metric; `OSError` where the disk is full; `ValueError` or `FileExistsError` for a folder of another run
+    or of other files.
     """
     compilation.use_cache()
     workdir = open_run(workdir, record)
@@ -89,7 +90,7 @@ def run(
 
 
 class _Training:
-    """One phase on its way: its compiled functions, its data and what it has measured since the last line."""
+    """Training of one phase: its compiled functions, its data and the metrics since the last log line."""
 
     def __init__(
         self,
@@ -105,7 +106,7 @@ class _Training:
         self.checkpoint_every = 1 if self.phase.host_step else settings.checkpoint_every
         spread = parallel.on_host if self.phase.host_step else parallel.spread
         self.identities = self.phase.faces.identities if self.phase.worst else ()
-        self.compiled: set[Any] = set()  # step variants that there is a program for
+        self.compiled: set[Any] = set()  # step variants with a compiled program
         self.train_step = functools.cache(lambda variant: spread(functools.partial(self._step, variant=variant)))
         self.eval_step = parallel.on_one_device(self.phase.eval_step)
         self.sample_images = parallel.on_one_device(self.phase.sample_images)
@@ -115,7 +116,7 @@ class _Training:
         self.pace = Pace(phase_run.batch_size * math.prod(images))
 
     def run(self, workdir: Path, record: Mapping[str, Any], console: Console) -> TrainState:
-        """Trains the phase to its end, from where it stands."""
+        """Trains the phase to its end, from the newest checkpoint."""
         phase, start = self.phase_run, self.checkpoints.newest or 0
         for line in self.checkpoints.skipped:
             console.print(f"NOTE: {line}", highlight=False, markup=False, soft_wrap=True)
@@ -125,13 +126,13 @@ class _Training:
             console.print(f"{phase.name}: finished at step {start:,}", highlight=False)
             return jax.device_put(self.checkpoints.restore(abstract))
         if self.interrupts.signal_number is not None:
-            line = f"stopped before {phase.name}; run the same command to continue"
+            line = f"stopped before {phase.name}; run the same command to resume"
             raise Stopped(line, self.interrupts.signal_number)
         for line in announce.networks(abstract):
             console.print(f"{phase.name}: {line}", highlight=False)
         data = phase.batches()
         if start:
-            console.print(f"{phase.name}: continued at step {start:,}", highlight=False)
+            console.print(f"{phase.name}: resumed at step {start:,}", highlight=False)
             state = parallel.replicate(self.checkpoints.restore(abstract, data))
         else:
             state = parallel.replicate(init(self.settings.seed, as_arrays(phase.example)))
@@ -155,21 +156,21 @@ class _Training:
     ) -> TrainState:
         seed = parallel.replicate(np.int32(self.settings.seed))
         if log and not start:
-            log.pictures(0, jax.device_get(self.sample_images(state, self.phase_run.sample_batch)))
+            log.sample_images(0, jax.device_get(self.sample_images(state, self.phase_run.sample_batch)))
         for step in range(start + 1, self.phase_run.steps + 1):
             profile.before(step)
             batch = parallel.shard(self._next(data, step))
             variant = self.phase.step_variant(step - 1)
             if compiles := variant not in self.compiled:
-                self._hold_pace()
+                self._pause_clock()
                 self.compiled.add(variant)
             if log:
                 log.doing("compiling" if compiles else "")
             try:
                 state, metrics = self.train_step(variant)(state, batch, seed)
-            except FloatingPointError as error:  # of a phase that works on the host
+            except FloatingPointError as error:  # raised by a phase with a host step
                 raise self._failure(f"{error}, at step {step}") from None
-            self._keep_pace(step, metrics, compiles)
+            self._pace(step, metrics, compiles)
             profile.after(step)
             if log:
                 log.advance(step)
@@ -181,14 +182,14 @@ class _Training:
                 self.checkpoints.save(step, host, data, record)
             if stop:
                 self.checkpoints.wait()
-                line = f"{self.phase_run.name}: saved at step {step:,}; run the same command to continue"
+                line = f"{self.phase_run.name}: saved at step {step:,}; run the same command to resume"
                 raise Stopped(line, self.interrupts.signal_number)
             self.pace.resume()
         self.checkpoints.wait()
         return jax.device_put(host)
 
     def _step(self, state: TrainState, batch: Batch, seed: jax.Array, variant: Hashable) -> tuple[TrainState, Metrics]:
-        """The randomness of step n is a function of the run's seed, the phase's name and n alone."""
+        """One step; its PRNG key depends only on the run's seed, the phase's name and the step."""
         key = jax.random.fold_in(self.phase_run.keys(seed)[1], state.step)
         return self.phase.train_step(state, batch, key, variant)
 
@@ -198,18 +199,18 @@ class _Training:
             raise ValueError(f"{self.phase_run.name}: the data ended before step {step}; training batches must repeat")
         return batch
 
-    def _hold_pace(self) -> None:
-        """Stops the clock when all steps are done: the next one is compiled, which is no measure of speed."""
+    def _pause_clock(self) -> None:
+        """Stops the clock when all steps are finished, before a compilation."""
         self._wait()
         self.pace.pause()
 
     def _wait(self) -> None:
-        """Until the devices have computed the steps under way."""
+        """Waits until the devices have computed the dispatched steps."""
         if self.underway:
             parallel.wait(self.underway[-1][1])
 
-    def _keep_pace(self, step: int, metrics: Metrics, compiled: bool) -> None:
-        """Lets the host prepare and send the next batches while the devices compute, but not more than a few."""
+    def _pace(self, step: int, metrics: Metrics, compiled: bool) -> None:
+        """Lets the host prepare and send the next batches while the devices compute, at most `_AHEAD` steps ahead."""
         self.underway.append((step, metrics))
         if len(self.underway) > _AHEAD:
             parallel.wait(self.underway[-1 - _AHEAD][1])
@@ -223,41 +224,41 @@ class _Training:
         return step % every == 0 or step == self.phase_run.steps
 
     def _report(self, step: int, state: TrainState, log: Log | None) -> TrainState:
-        """What is due after this step: a line of metrics, an evaluation, which may mend the state, pictures."""
+        """Logs metrics, evaluates (which may repair the state) and logs sample images, where due after this step."""
         settings = self.settings
-        log_due, eval_due, pictures_due = (
+        log_due, eval_due, images_due = (
             self._due(step, every) for every in (settings.log_every, settings.eval_every, settings.images_every)
         )
-        if not (log_due or eval_due or pictures_due):
+        if not (log_due or eval_due or images_due):
             return state
         self._measure()
         if log_due:
-            averages = {name: float(np.mean([values[name] for values in self.measured])) for name in self.measured[0]}
+            means_of = {name: float(np.mean([values[name] for values in self.measured])) for name in self.measured[0]}
             self.measured.clear()
             if log:
-                log.train(step, averages, self.pace.lap(self.phase_run.steps - step))
+                log.train(step, means_of, self.pace.lap(self.phase_run.steps - step))
         if eval_due:
             if log:
                 log.doing("evaluating")
-            state = self._look(step, state, log)
-        if pictures_due and log:
-            log.doing("drawing sample images")
-            log.pictures(step, jax.device_get(self.sample_images(state, self.phase_run.sample_batch)))
+            state = self._evaluate_and_log(step, state, log)
+        if images_due and log:
+            log.doing("rendering sample images")
+            log.sample_images(step, jax.device_get(self.sample_images(state, self.phase_run.sample_batch)))
         return state
 
-    def _look(self, step: int, state: TrainState, log: Log | None) -> TrainState:
-        """Evaluates the state and says what was found; returns it, mended by the phase where that is needed."""
+    def _evaluate_and_log(self, step: int, state: TrainState, log: Log | None) -> TrainState:
+        """Evaluates the state and logs the metrics; returns the state, repaired by the phase where needed."""
         if not (log or self.phase.recoverable):
             return state
-        figures = self._evaluate(state)
+        metrics = self._evaluate(state)
         if log:
-            log.evaluation(step, figures, self.identities, self.phase.worst)
-            for warning in self.phase.warnings(means(figures)):
+            log.evaluation(step, metrics, self.identities, self.phase.worst)
+            for warning in self.phase.warnings(means(metrics)):
                 log.say(f"NOTE: {warning}")
         if not self.phase.recoverable:
             return state
         try:
-            host, lines = self.phase.recover(parallel.to_host(state), parallel.from_first(figures))
+            host, lines = self.phase.recover(parallel.to_host(state), parallel.from_first(metrics))
         except FloatingPointError as error:
             raise self._failure(str(error)) from None
         for line in lines:
@@ -266,7 +267,7 @@ class _Training:
         return parallel.replicate(host)
 
     def _measure(self) -> None:
-        """Waits for the steps under way and reads their metrics. Raises `FloatingPointError` if one is not finite."""
+        """Waits for the dispatched steps and reads their metrics. Raises `FloatingPointError` if one is not finite."""
         steps = [step for step, _ in self.underway]
         values = parallel.to_host([metrics for _, metrics in self.underway])
         self.underway.clear()
@@ -278,11 +279,11 @@ class _Training:
                     raise self._failure(f"{name} is {value} at step {step}")
 
     def _failure(self, what: str) -> FloatingPointError:
-        """An error that says what there is to go back to."""
+        """An error that names the checkpoint to return to."""
         self.checkpoints.wait()
         return FloatingPointError(f"{self.phase_run.name}: {what}; {self.checkpoints.newest_line()}")
 
     def _evaluate(self, state: TrainState) -> dict[str, np.ndarray]:
-        """Means over the held-out batches."""
-        figures = jax.device_get([self.eval_step(state, batch) for batch in self.phase_run.eval_batches])
-        return {name: np.asarray(np.mean([batch[name] for batch in figures], 0)) for name in figures[0]}
+        """Means over the validation batches."""
+        metrics = jax.device_get([self.eval_step(state, batch) for batch in self.phase_run.eval_batches])
+        return {name: np.asarray(np.mean([batch[name] for batch in metrics], 0)) for name in metrics[0]}

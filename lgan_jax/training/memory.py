@@ -1,4 +1,4 @@
-"""Keeping the memory that a step gives back, for the next step."""
+"""Configures glibc to retain freed memory for the next training step."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import sys
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # names of `mallopt`, from glibc's malloc.h
 
 
-def keep_freed() -> None:
-    """Tells glibc not to return freed memory to the system; other systems are left as they are.
+def retain_freed_memory() -> None:
+    """Configures glibc not to return freed memory to the system; no effect on other systems.
 
     On a CPU XLA allocates and frees its buffers at every step, and the kernel would have to clear them anew each time:
     a tenth of the time of a small step. Call it before JAX starts its threads.
 
-    Threads keep their own arenas. In a single one, the holes that compiling leaves are searched at every allocation,
-    and the process that compiles a training then runs it at two thirds of the speed.
+    Threads have their own arenas. With a single arena, the holes left by compilation are searched at every allocation,
+    and training runs at two thirds of the speed.
     """
     if not sys.platform.startswith("linux"):
         return

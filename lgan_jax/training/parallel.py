@@ -1,7 +1,7 @@
-"""How a step is spread over devices. Nothing else in the library knows.
+"""Data parallelism over devices and processes; the only module that handles them.
 
-Every device holds a copy of the state; arrays that are spread carry a leading axis over this process's devices.
-A batch is cut along its leading axis, device by device, process by process. One device is the same code as eight.
+Every device holds a copy of the state; replicated or sharded arrays have a leading axis over this process's devices.
+A batch is cut along its leading axis, device by device, process by process. The same code runs on one device or many.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from lgan_jax import cli, locks
 from lgan_jax.core import DATA_AXIS
-from lgan_jax.training import companions
+from lgan_jax.training import peers
 
-_HEARTBEAT = 40  # seconds without a sign of life after which JAX takes a process for dead
-_EVALUATED = 7 * 24 * 3600  # seconds that the others wait at the end for the first, which evaluates
+_HEARTBEAT = 40  # seconds without a heartbeat after which JAX considers a process dead
+_EVALUATED = 7 * 24 * 3600  # seconds that the other processes wait at the end for the first, which evaluates
 
 
 def initialize(coordinator: str, count: int, index: int) -> None:
-    """Joins this process to a run of `count` processes; call it before anything else touches JAX.
+    """Joins this process to a run of `count` processes; call it before any other use of JAX.
 
     `coordinator` is `host:port` of process 0, `index` this process's number from 0. Raises `ValueError`, and `OSError`
     where the others cannot be reached.
@@ -37,7 +37,7 @@ def initialize(coordinator: str, count: int, index: int) -> None:
         raise ValueError(f"process {index} of {count}: the index must be from 0 to {count - 1}")
     host, _, port = coordinator.rpartition(":")
     if not host or not port.isdecimal():
-        raise ValueError(f"{coordinator} is no host:port of process 0, such as 10.0.0.1:1234")
+        raise ValueError(f"{coordinator} is not a host:port of process 0, such as 10.0.0.1:1234")
     try:
         jax.distributed.initialize(
             coordinator,
@@ -47,29 +47,29 @@ def initialize(coordinator: str, count: int, index: int) -> None:
             shutdown_timeout_seconds=_EVALUATED,
         )
     except jax.errors.JaxRuntimeError as error:
-        raise ConnectionError(f"the {count} processes of {coordinator} did not meet: {error}") from None
+        raise ConnectionError(f"the {count} processes of {coordinator} could not connect: {error}") from None
 
 
 @contextlib.contextmanager
 def joined(coordinator: str, count: int, index: int) -> Iterator[None]:
-    """A run of several processes, see `initialize`, while entered: where one of them dies or fails, all of them end."""
+    """A context manager for a run of several processes, see `initialize`: if one dies or fails, all end."""
     initialize(coordinator, count, index)
-    others = _met(coordinator.rpartition(":")[0].strip("[]"), count, index)
+    others = _connected(coordinator.rpartition(":")[0].strip("[]"), count, index)
     try:
         yield
     except BaseException as error:
-        if isinstance(error, jax.errors.JaxRuntimeError):  # as when another process died: that is said then
-            time.sleep(3 * companions.GRACE)
+        if isinstance(error, jax.errors.JaxRuntimeError):  # e.g. another process died, which is reported first
+            time.sleep(3 * peers.GRACE)
         others.leave(well=False)
         atexit.register(_end_at_once)
         raise
     others.leave(well=True)
 
 
-def _met(host: str, count: int, index: int) -> companions.Companions:
+def _connected(host: str, count: int, index: int) -> peers.Peers:
     """The connections of this process to the others; `host` is that of process 0. Raises `ConnectionError`."""
-    others = companions.Companions()
-    port, token = others.listen() if index == 0 else (0, bytes(companions.TOKEN))
+    others = peers.Peers()
+    port, token = others.listen() if index == 0 else (0, bytes(peers.TOKEN))
     known = multihost_utils.broadcast_one_to_all(np.frombuffer(port.to_bytes(4) + token, np.uint8)).tobytes()
     try:
         if index == 0:
@@ -77,12 +77,12 @@ def _met(host: str, count: int, index: int) -> companions.Companions:
         else:
             others.connect(host, int.from_bytes(known[:4]), known[4:], index)
     except OSError as error:
-        raise ConnectionError(f"process {index} of {count} and the first, on {host}, did not meet: {error}") from None
+        raise ConnectionError(f"process {index} of {count} could not connect to {host}: {error}") from None
     return others
 
 
 def _end_at_once() -> None:
-    """Before JAX, at the end of a process that failed, waits for the others."""
+    """Ends a failed process before JAX waits for the others at exit."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(cli.USER_ERROR)
@@ -95,9 +95,9 @@ def is_first() -> bool:
 
 @contextlib.contextmanager
 def alone(workdir: str | os.PathLike) -> Iterator[None]:
-    """Keeps other runs out of a run's folder while entered; the first process holds the lock for all.
+    """A context manager that locks a run's folder; the first process holds the lock for all.
 
-    Raises `BlockingIOError` where another run is at work in it.
+    Raises `BlockingIOError` where another process uses it.
     """
     with contextlib.ExitStack() as stack:
         if is_first():
@@ -106,7 +106,7 @@ def alone(workdir: str | os.PathLike) -> Iterator[None]:
 
 
 def barrier(name: str) -> None:
-    """Waits until every process is here."""
+    """Waits until every process has reached this point."""
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices(name)
 
@@ -114,16 +114,15 @@ def barrier(name: str) -> None:
 def spread(step: Callable) -> Callable:
     """Compiles `step(state, batch, seed) -> (state, metrics)` over all devices, under `DATA_AXIS`.
 
-    All three arguments are spread. The state's buffers are given up to the new state.
+    All three arguments have the device axis. The state's buffers are donated.
     """
     return jax.pmap(step, axis_name=DATA_AXIS, donate_argnums=0)
 
 
 def on_host(step: Callable) -> Callable:
-    """`step(state, batch, seed) -> (state, metrics)` that is not compiled, to be called as what `spread` compiles.
+    """`step(state, batch, seed) -> (state, metrics)` that is not compiled, with the calling convention of `spread`.
 
-    It is given the state as arrays of the host and the whole batch, on every process; its state must be the same on
-    each.
+    It gets the state as host arrays and the whole batch, on every process; its state must be equal on all processes.
     """
 
     def called(state, batch, seed):
@@ -136,7 +135,7 @@ def on_host(step: Callable) -> Callable:
 
 
 def on_one_device(function: Callable) -> Callable:
-    """Compiles `function(state, batch)` for the first device; it is called with a spread state and a host batch."""
+    """Compiles `function(state, batch)` for the first device; call it with a replicated state and a host batch."""
 
     @jax.jit
     def compiled(copy, batch):
@@ -158,14 +157,14 @@ def replicate(tree: Any) -> Any:
 
 
 def to_host(tree: Any) -> Any:
-    """The first device's copy of a spread tree as NumPy arrays that own their memory."""
+    """The first device's copy of a replicated tree as NumPy arrays that own their memory."""
     shards = jax.tree.map(lambda x: x.addressable_data(0), tree)
     jax.tree.map(lambda x: x.copy_to_host_async(), shards)
     return jax.tree.map(lambda x: np.array(np.asarray(x)[0]), shards)
 
 
 def shard(batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
-    """This process's share of a batch `(B, …)`, cut over its devices; the transfer goes on in the background.
+    """This process's share of a batch `(B, …)`, cut over its devices; the transfer is asynchronous.
 
     Raises `ValueError` if B cannot be divided by the number of devices.
     """
@@ -182,7 +181,7 @@ def shard(batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
 
 
 def from_first(tree: Any) -> Any:
-    """The first process's arrays of a tree of host arrays, on every process: what is decided from them is the same."""
+    """Broadcasts the first process's host arrays to every process, so that all decide alike."""
     return jax.device_get(multihost_utils.broadcast_one_to_all(tree)) if jax.process_count() > 1 else tree
 
 

@@ -1,4 +1,4 @@
-"""The seam between a paper and the training loop: what a phase of a method declares and computes."""
+"""Base class of training phases: the interface between a method and the training loop."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ import numpy as np
 from lgan_jax.core import Batch, FaceInfo, Finished, Metrics
 from lgan_jax.training.train_state import TrainState
 
-EXAMPLES = 64  # training examples that a phase may start from
+EXAMPLES = 64  # training examples for initialization
 
 
 class Phase:
-    """What the loop trains, as pure functions of one `TrainState`. The loop knows nothing else of it.
+    """A training phase: pure functions of one `TrainState`. The loop uses only this interface.
 
-    A phase is built on the finished earlier phases of its run; and once before the first is trained, on traced states,
-    so that phases which do not suit each other are refused then.
+    A phase is built on the finished earlier phases of its run. All phases are also built once on traced states before
+    training, so that incompatible phases are refused early.
 
     Attributes:
       Settings: a frozen dataclass with at least `steps` and `batch_size`: the phase's section of a config.
-      grouping: what an example is, see `data.pipelines`.
-      keys: the arrays that its batches need.
-      eval_split: the split that is evaluated while training, "validation", or "train" for a phase that knows no other.
-      host_step: whether `train_step` compiles what it does by itself. It is called with the state's arrays on the host
-        and, on every process, the whole batch, without a mapped axis; a checkpoint follows each step, which is long.
-      pretrained: fields of the settings, each a path to published weights of the kind of that name (see `interop`), or
-        empty. Their networks are given to the constructor, by kind, as the keyword argument `pretrained`.
-      worst: of metrics of `eval_step` with one value for each identity, which value is the worst, `max` or `min`.
-      recoverable: metrics of `train_step` that `recover` mends where they are not finite; others stop the training.
-        Where it is empty, `recover` is not called.
-      settings: of this phase.
-      faces: what the phase knows about its data.
+      grouping: the form of an example, see `data.pipelines`.
+      keys: names of the arrays in its batches.
+      eval_split: the split that is evaluated while training, "validation", or "train" for a phase that applies
+        only to training examples.
+      host_step: whether `train_step` does its own compilation. It is called with the state's arrays on the host
+        and, on every process, the whole batch, without a mapped axis; a checkpoint follows each (long) step.
+      pretrained: fields of the settings, each a path to pretrained weights of the kind of that name (see `interop`), or
+        empty. The networks are passed to the constructor, by kind, as the keyword argument `pretrained`.
+      worst: for metrics of `eval_step` with one value per identity, which value is the worst, `max` or `min`.
+      recoverable: metrics of `train_step` that `recover` repairs if they are not finite; other non-finite metrics stop
+        the training. If empty, `recover` is not called.
+      settings: settings of this phase.
+      faces: description of the data.
     """
 
     Settings: ClassVar[type]
@@ -48,7 +49,7 @@ class Phase:
     faces: FaceInfo
 
     def __init__(self, settings: Any, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
-        """`dtype` is what to compute in; `earlier` are the finished phases before this one, by name."""
+        """`dtype` is the compute dtype; `earlier` are the finished phases before this one, by name."""
         del dtype, earlier
         self.settings, self.faces = settings, faces
 
@@ -59,10 +60,10 @@ class Phase:
     def train_step(
         self, state: TrainState, batch: Batch, key: jax.Array, variant: Hashable = None
     ) -> tuple[TrainState, Metrics]:
-        """One update. Runs under an axis named `DATA_AXIS`: gradients and metrics are averaged over it.
+        """One update. Runs under an axis named `DATA_AXIS`: gradients and metrics are means over it.
 
         `batch` is this device's share; `key` is the same on every device, a function of the run's seed and the step;
-        `variant` is what `step_variant` gives.
+        `variant` is the value of `step_variant`.
         """
         raise NotImplementedError
 
@@ -76,49 +77,49 @@ class Phase:
         return {}
 
     def step_variant(self, step: int) -> Hashable | None:
-        """What the step after `step` others does, where steps are not all alike; one compiled program per value."""
+        """The variant of step `step` (from 0), where steps differ; hashable, one compiled program per value."""
         del step
         return None
 
     def warnings(self, metrics: Mapping[str, float]) -> Sequence[str]:
-        """What a user should know of the metrics of `eval_step`."""
+        """Warnings about the metrics of `eval_step`."""
         del metrics
         return ()
 
     def recover(self, state: TrainState, metrics: Mapping[str, np.ndarray]) -> tuple[TrainState, Sequence[str]]:
-        """The state, with what has gone wrong mended, and a line for each of that; see `recoverable`.
+        """The repaired state, and a line for each repair; see `recoverable`.
 
-        Called after each evaluation, with the state's arrays on the host and the means of `eval_step`'s metrics. A
-        function of its arguments. Raises `FloatingPointError` where nothing helps.
+        Called after each evaluation, with the state's arrays on the host and the means of `eval_step`'s metrics. Pure.
+        Raises `FloatingPointError` where no repair is possible.
         """
         del metrics
         return state, ()
 
     def notes(self, state: TrainState) -> Sequence[str]:
-        """What a reader of the report should know of how the state was trained."""
+        """Notes for the report on how the state was trained."""
         del state
         return ()
 
     @classmethod
     def length(cls, settings: Any, examples: int) -> int:
-        """The number of steps, for so many training images."""
+        """The number of steps, for `examples` training images."""
         del examples
         return settings.steps
 
     @classmethod
     def left_out(cls, settings: Any) -> tuple[str, ...]:
-        """What a run with these settings is trained without, and why."""
+        """Optional parts that a run with these settings is trained without, with reasons."""
         del settings
         return ()
 
     @classmethod
     def holds_frames(cls, settings: Any) -> bool:
-        """Whether the state, and so each checkpoint, holds frames of the people it is trained on."""
+        """Whether the state, and so each checkpoint, holds training frames."""
         del settings
         return False
 
     @classmethod
     def examples(cls, settings: Any) -> int:
-        """How many training examples `init` is given."""
+        """The number of training examples passed to `init`."""
         del settings
         return EXAMPLES

@@ -1,4 +1,4 @@
-"""A phase of a run as the loop trains it: how it is built, how long it is, and its data."""
+"""A phase of a run for the loop: its constructor, number of steps, and data."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ HostBatch = Mapping[str, np.ndarray]
 class PhaseRun:
     """One phase of a run.
 
-    `build` makes the phase from the finished earlier ones, by name. `batches` starts the data: a Grain
-    `DatasetIterator` of host batches without end, each this process's share of `batch_size` examples.
-    `example` is a batch of training examples for `init`: shapes, and statistics for phases that start from some.
-    `eval_batches` are the batches of the evaluation, at least one.
-    `sample_batch` is the batch that sample images are drawn from, again and again.
+    `build` creates the phase from the finished earlier phases, by name. `batches` creates the data: an endless Grain
+    `DatasetIterator` of host batches, each this process's share of `batch_size` examples.
+    `example` is a batch of training examples for `init`: for shapes, and for statistics of phases that initialize from
+    data. `eval_batches` are the evaluation batches, at least one.
+    `sample_batch` is the batch for sample images.
     """
 
     name: str
@@ -44,12 +44,12 @@ class PhaseRun:
             raise ValueError(f"phase {self.name}: there is no batch to evaluate; the validation split is empty")
 
     def keys(self, seed: int | jax.Array) -> tuple[jax.Array, jax.Array]:
-        """The phase's two keys, for `init` and for the steps: functions of the run's seed and the phase's name."""
+        """The phase's PRNG keys for `init` and for the steps: functions of the run's seed and the phase's name."""
         own = jax.random.fold_in(jax.random.key(seed), zlib.crc32(self.name.encode()))
         return jax.random.fold_in(own, 0), jax.random.fold_in(own, 1)
 
     def abstract_state(self, init: Callable) -> TrainState:
-        """Shapes and dtypes of the state that a phase's `init` makes, without computing it."""
+        """Shapes and dtypes of the state that `init` returns, without computing it."""
         return jax.eval_shape(lambda: init(self.keys(0)[0], as_arrays(self.example)))
 
 

@@ -1,4 +1,4 @@
-"""Recording some steps of each phase with `jax.profiler`."""
+"""Profiles a range of steps of each phase with `jax.profiler`."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ import jax
 
 
 class Profile:
-    """Records the steps `first` to `last` of a phase, or those of them that the phase still takes."""
+    """Records a range of a phase's steps, as far as the phase has them."""
 
     def __init__(self, folder: Path, steps: tuple[int, ...], wait: Callable[[], None]) -> None:
-        """`steps` are the first and the last one, or nothing; `wait` returns when all steps are computed."""
+        """`steps` are the first and the last step, or empty; `wait` returns when all steps are computed."""
         self._folder, self._steps, self._wait, self._running = folder, steps, wait, False
 
     def __enter__(self) -> Profile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends a recording that is still running: the phase has ended, or was stopped, within its steps."""
+        """Ends a running recording when the phase ends or is stopped."""
         self._stop()
 
     def before(self, step: int) -> None:
-        """To be called before each step: starts the recording where it is due."""
+        """Call before each step: starts the recording when due."""
         if self._steps and self._steps[0] <= step <= self._steps[1] and not self._running:
             jax.profiler.start_trace(str(self._folder))
             self._running = True
 
     def after(self, step: int) -> None:
-        """To be called after each step: ends the recording after the last one."""
+        """Call after each step: ends the recording after the last step."""
         if self._steps and step >= self._steps[1]:
             self._stop()
 

@@ -19,7 +19,7 @@ Params = Any  # a tree of arrays
 
 @flax.struct.dataclass
 class TrainState:
-    """Everything that a phase trains and needs: a checkpoint of it is the whole truth.
+    """The complete state of a phase, as stored in a checkpoint.
 
     All fields but `step` are trees by name, `{name: tree}`.
 
@@ -28,9 +28,9 @@ class TrainState:
       params: the parameters of each network.
       optimizers: the state of the optimizer of each entry of `params` that is trained.
       ema: exponential moving averages of entries of `params`, or of `variables`, by the same name.
-      variables: what else changes while training, by name: statistics of batch normalization, BEGAN's k.
-      frozen: what the phase takes from earlier phases, or from its first batch, and never changes. It is here, not in
-        the phase, because the compiler makes constants of arrays that a function closes over.
+      variables: other variables of training, by name: statistics of batch normalization, BEGAN's k.
+      frozen: constants from earlier phases or from the first batch. They are here, not in the phase, because the
+        compiler embeds arrays that a function closes over as constants.
     """
 
     step: Any
@@ -49,28 +49,28 @@ class TrainState:
         variables: Mapping[str, Any] | None = None,
         frozen: Mapping[str, Any] | None = None,
     ) -> TrainState:
-        """The state at step 0; EMAs, of the entries named in `ema`, start at the values themselves."""
+        """The state at step 0; EMAs of the entries named in `ema` are initialized with the values."""
         variables = dict(variables or {})
-        averaged = {**variables, **params}
+        values = {**variables, **params}
         return cls(
             step=jnp.zeros((), jnp.int32),
             params=dict(params),
             optimizers={name: optimizer.init(params[name]) for name, optimizer in optimizers.items()},
-            ema={name: jax.tree.map(jnp.copy, averaged[name]) for name in ema},
+            ema={name: jax.tree.map(jnp.copy, values[name]) for name in ema},
             variables=variables,
             frozen=dict(frozen or {}),
         )
 
     def with_variables(self, **changed: Any) -> TrainState:
-        """With other values of these variables."""
+        """A copy with other values of these variables."""
         return self.replace(variables={**self.variables, **changed})
 
     def for_use(self, *params: str) -> TrainState:
-        """Without what only training needs: optimizers, and the parameters that are not named."""
+        """A copy for inference: without optimizers and the parameters that are not named."""
         return self.replace(params={name: self.params[name] for name in params}, optimizers={})
 
     def descend(self, optimizers: Optimizers, loss: Callable, *networks: str) -> tuple[TrainState, Metrics, Any]:
-        """One step of the optimizers of `networks` down the gradient of `loss`. Runs under `DATA_AXIS`.
+        """One optimizer step of `networks` with the gradient of `loss`. Runs under `DATA_AXIS`.
 
         Args:
           optimizers: of all networks.
@@ -85,7 +85,7 @@ class TrainState:
         return self.updated(optimizers, gradients), metrics, rest
 
     def updated(self, optimizers: Optimizers, gradients: Mapping[str, Params]) -> TrainState:
-        """One step of the optimizers of the networks that `gradients` has."""
+        """One optimizer step of the networks in `gradients`."""
         params, states = dict(self.params), dict(self.optimizers)
         for name, gradient in gradients.items():
             updates, states[name] = optimizers[name].update(gradient, states[name], params[name])
@@ -93,7 +93,7 @@ class TrainState:
         return self.replace(params=params, optimizers=states)
 
     def finished_step(self, ema_decay: ArrayLike = 0.0) -> TrainState:
-        """One step further, with every EMA moved: `ema_decay` of it stays. See `warmed_up`."""
+        """The state with `step` incremented and every EMA updated with `ema_decay`. See `warmed_up`."""
         values = {**self.variables, **self.params}
         ema = ema_update(ema_decay, self.ema, {name: values[name] for name in self.ema})
         return self.replace(step=self.step + 1, ema=ema)
@@ -106,10 +106,10 @@ def mean_gradients(loss: Callable, params: Mapping[str, Params]) -> tuple[dict[s
 
 
 def warmed_up(decay: float, step: ArrayLike) -> jax.Array:
-    """The EMA's decay at a step n, from 0: at most (1 + n) / (10 + n), so that an EMA soon forgets its start."""
+    """The EMA's decay at a step n, from 0: at most (1 + n) / (10 + n), so that its initial value fades quickly."""
     return jnp.minimum(decay, (1 + step) / (10 + step))
 
 
 def ema_update(decay: ArrayLike, ema: Params, values: Params) -> Params:
-    """The exponential moving average after one more step: `decay` · ema + (1 − `decay`) · values."""
+    """Updates an exponential moving average: `decay` · ema + (1 − `decay`) · values."""
     return optax.incremental_update(values, ema, 1 - decay)

@@ -1,4 +1,4 @@
-"""The run's folder: what it was started with, and whether it may be continued."""
+"""The run's folder: its manifest `run.json`, and the check whether a run can be resumed."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ import jax
 from lgan_jax import files, untrusted
 from lgan_jax.training import parallel
 
-FORMAT = 2  # of the run's folder and its checkpoints; grows when another library could not read them
+FORMAT = 2  # of the run's folder and its checkpoints; increased when older versions cannot read them
 _NAME = "run.json"
-CHANGES = "changes"  # the field of `run.json` with what was changed since the run was started, a line each
-STRIPPED = {"references": "stripped"}  # in the record of a run whose people's frames were taken out
-HOLDS = "holds_frames_of"  # the field with the people whose frames lie in the run's checkpoints, where there are any
-_ABOUT = ("format", "lgan_jax", "jax", "devices", CHANGES)  # fields that may differ when a run is continued
+CHANGES = "changes"  # field of `run.json`: changes since the start of the run, a line each
+STRIPPED = {"references": "stripped"}  # in the record of a run without reference frames
+HOLDS = "holds_frames_of"  # field of `run.json`: identities whose frames are stored in the run's checkpoints
+_ABOUT = ("format", "lgan_jax", "jax", "devices", CHANGES)  # fields that may differ when a run is resumed
 _VERSIONS = {"format": int, "lgan_jax": str}
-_PARTS: Mapping[str, Mapping[str, type]] = {  # of an experiment's record: what is read of them
+_PARTS: Mapping[str, Mapping[str, type]] = {  # required fields of an experiment's record
     "config": {"method": str, "phases": list},
     "data": {"name": str, "fingerprint": str, "scheme": str, "size": int, "identities": list},
 }
-_SHOWN = 4  # of the fields that differ
+_SHOWN = 4  # differing fields in a message
 
 
 class Difference(NamedTuple):
-    """A field, by its dotted place, in which two records differ; a value is None where there is no such field."""
+    """A field, by its dotted path, in which two records differ; None where the field is missing."""
 
     place: str
     was: Any
@@ -44,11 +44,11 @@ class Difference(NamedTuple):
 def open_run(
     workdir: str | os.PathLike, record: Mapping[str, Any], may_change: Callable[[Difference], bool] = lambda _: False
 ) -> Path:
-    """Opens the run's folder for training with this record, or starts it. All processes call it.
+    """Opens or creates a run's folder for training with this record. All processes call it.
 
-    `record` is what stays the same while a run is continued, its config and its data, but for differences that
-    `may_change` admits. It is written to `run.json` with the versions of the folder's format, the library and JAX, the
-    devices, and what was changed since the run was started.
+    `record` (config and data) must be equal when a run is resumed, except for differences that `may_change` admits. It
+    is written to `run.json` with the versions of the folder's format, the library and JAX, the devices, and the changes
+    since the start.
 
     Raises `ValueError` if the folder belongs to another record or another format, `FileExistsError` if it holds
     files but no run, and `OSError` where it cannot be written.
@@ -71,7 +71,7 @@ def open_run(
 
 
 def check_run(workdir: str | os.PathLike, config: Mapping[str, Any], may_change: Callable[[Difference], bool]) -> None:
-    """Raises what `open_run` will raise for this config, while the data are not known yet. Makes nothing."""
+    """Raises the errors of `open_run` for this config before the data are known. Writes nothing."""
     workdir = Path(workdir)
     if (workdir / _NAME).exists():
         stored = {"config": read_run(workdir)["config"]}
@@ -83,7 +83,7 @@ def check_run(workdir: str | os.PathLike, config: Mapping[str, Any], may_change:
 def _changes(
     workdir: Path, stored: Mapping[str, Any], record: Mapping[str, Any], may_change: Callable[[Difference], bool]
 ) -> list[Difference]:
-    """Where two records differ. Raises `ValueError` where they may not."""
+    """The differences of two records. Raises `ValueError` for a difference that is not admitted."""
     changes = list(differences(stored, record))
     if refused := [str(change) for change in changes if not may_change(change)]:
         more = f"; and {len(refused) - _SHOWN} more" if len(refused) > _SHOWN else ""
@@ -95,9 +95,9 @@ def _changes(
 
 
 def read_run(workdir: str | os.PathLike) -> dict[str, Any]:
-    """What `run.json` says: the record the run was started with, format, versions and devices.
+    """Reads the run manifest `run.json`: the record, format, versions and devices.
 
-    Raises `FileNotFoundError` where there is no run, `ValueError` for another format or a file that is damaged.
+    Raises `FileNotFoundError` where there is no run, `ValueError` for another format or a damaged file.
     """
     path = Path(workdir).expanduser() / _NAME
     if not path.is_file():
@@ -111,7 +111,7 @@ def read_run(workdir: str | os.PathLike) -> dict[str, Any]:
 
 
 def read_experiment(workdir: str | os.PathLike) -> dict[str, Any]:
-    """As `read_run`, of a run of an experiment's config with the record of its data, which is checked too."""
+    """As `read_run`, for the run of an experiment: also checks the fields of its config and data."""
     stored, where = read_run(workdir), str(Path(workdir) / _NAME)
     for part, fields in _PARTS.items():
         untrusted.check_fields(stored, {part: dict}, where)
@@ -120,12 +120,12 @@ def read_experiment(workdir: str | os.PathLike) -> dict[str, Any]:
 
 
 def is_stripped(stored: Mapping[str, Any]) -> bool:
-    """Whether a run's people's frames were taken out, so that it knows nobody."""
+    """Whether the reference frames were removed from a run, so that it has no identities."""
     return stored.items() >= STRIPPED.items()
 
 
 def check_format(stored: Mapping[str, Any], where: str | os.PathLike) -> None:
-    """Raises `ValueError` if `stored` was written by a library whose format this one does not read."""
+    """Raises `ValueError` if `stored` has a format that this version does not read."""
     theirs, number = stored["lgan_jax"], stored["format"]
     if number != FORMAT:
         advice = "upgrade lgan_jax" if number > FORMAT else "open it with that version, or train it again"
@@ -135,7 +135,7 @@ def check_format(stored: Mapping[str, Any], where: str | os.PathLike) -> None:
 
 
 def about() -> dict[str, Any]:
-    """Format and versions, as they lie in `run.json` and beside every checkpoint."""
+    """Format and versions, as stored in `run.json` and with every checkpoint."""
     return {"format": FORMAT, "lgan_jax": importlib.metadata.version("lgan_jax"), "jax": jax.__version__}
 
 
@@ -143,7 +143,7 @@ def _check_empty(workdir: Path) -> None:
     strangers = sorted(entry.name for entry in workdir.iterdir() if not entry.name.startswith("."))
     if strangers:
         raise FileExistsError(
-            f"{workdir} holds files that belong to no run ({', '.join(strangers[:3])}); choose another --workdir"
+            f"{workdir} holds files that do not belong to a run ({', '.join(strangers[:3])}); choose another --workdir"
         )
 
 
@@ -158,9 +158,9 @@ def _write(workdir: Path, stored: Mapping[str, Any]) -> None:
 
 
 def differences(was: Any, now: Any, place: str = "") -> Iterator[Difference]:
-    """Each field in which two records differ; `place` is where they are.
+    """Yields each field in which two records differ; `place` is the path of the records.
 
-    Of a section that only one has, that alone is said.
+    A section that only one record has is one difference.
     """
     if not (isinstance(was, dict) and isinstance(now, dict)):
         if was != now:

@@ -1,4 +1,4 @@
-"""How long the hand waits: `python tests/apps/edit_latency.py` prints the round trip, drag to picture, in the browser.
+"""How long the hand waits: `python tests/apps/edit_latency.py` prints the round trip, drag to image, in the browser.
 
 A LandmarkGAN with random weights, 256×256, at full width, is served; headless Chromium drags a landmark. The network's
 time is that of its forward pass alone: the least busy way to call it, without server and browser.
@@ -16,7 +16,7 @@ ROUNDS = 30
 
 
 def forward_alone(studio):
-    """Milliseconds of converter and generator, one picture."""
+    """Milliseconds of converter and generator, one image."""
     points = shapes.resting(studio.known)
     studio.make(points, Look((0,)))
     spent = []
@@ -47,7 +47,7 @@ def main():
         page = small_editor.opened(browser.new_page(viewport={"width": 1280, "height": 800}), address)
         trips, networks = zip(*round_trips(page, nose))
     trip, network = statistics.median(trips), statistics.median(networks)
-    print(f"network alone {alone:.1f} ms; while the page is open {network:.1f} ms; drag to picture {trip:.1f} ms")
+    print(f"network alone {alone:.1f} ms; while the page is open {network:.1f} ms; drag to image {trip:.1f} ms")
     print(f"round trip / network alone: {trip / alone:.2f}; / network as served: {trip / network:.2f}")
 
 

@@ -46,7 +46,7 @@ BUTTONS = "[data-command]:not(.elsewhere, .elsewhere *, [role=tabpanel][hidden] 
 
 
 def sample(index, people=3):
-    """A picture of built-in people, who take turns."""
+    """An image of built-in people, who take turns."""
     return synthetic.sample(synthetic.Settings(identities=people), "train", index)
 
 
@@ -117,7 +117,7 @@ def opened(page, address):
 
 
 def settled(page):
-    """The page, once the last picture that it asked for is there."""
+    """The page, once the last image that it asked for is there."""
     shown = None
     while shown != (shown := page.locator("#timing[data-id][aria-busy=false]").get_attribute("data-id")):
         page.wait_for_timeout(100)
@@ -161,7 +161,7 @@ def dragged(page, point, way=(40, 12)):
 
 
 def drag(page, point, way, steps=8):
-    """Drags a landmark by `way` pixels of the screen, along its own; `point` is in [0, 1] of the picture."""
+    """Drags a landmark by `way` pixels of the screen, along its own; `point` is in [0, 1] of the image."""
     x, y, _ = place(page, point)
     page.mouse.move(x, y)
     page.mouse.down()
@@ -180,7 +180,7 @@ def studio(model, landmarks):
 def expression_studio(size=64):
     """What the server works with on the tab "Expression": a DFT-Net of tiny width with random weights, compiled.
 
-    Its heads, which start as zero, are drawn too: so it changes faces, their colours more than their shape.
+    Its heads, which start as zero, are drawn too: so it changes faces, their colors more than their shape.
     """
     info = FaceInfo(IBUG68, size, ("ada",))
     settings = EditorPhase.Settings(width=4, blocks=1, discriminator_width=4)

@@ -23,7 +23,7 @@ def photo(path, *faces, width=320, height=256):
 
 
 class Plain(Generator):
-    """Four squares of colours that depend on the style, and a little of the noise."""
+    """Four squares of colors that depend on the style, and a little of the noise."""
 
     def setup(self):
         self.colours = nn.Dense(12)
@@ -38,7 +38,7 @@ class Plain(Generator):
 
 
 def built():
-    """The projector: the look is a sixteenth of the picture, landmarks are sure of one place where it is bright."""
+    """The projector: the look is a sixteenth of the image, landmarks are sure of one place where it is bright."""
     module = Plain((1, 1, 1, 1, 1), latent=5, style=5)
     variables = jax.jit(module.init)(jax.random.key(0), jnp.zeros((1, 5)))
 

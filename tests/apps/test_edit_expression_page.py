@@ -47,7 +47,7 @@ def opened(page, address, photo):
 
 
 def shown(page, canvas="result"):
-    """What a canvas shows, as a picture file."""
+    """What a canvas shows, as an image file."""
     return settled(page).locator(f"#{canvas}").evaluate("canvas => canvas.toDataURL()")
 
 
@@ -161,7 +161,7 @@ def test_the_photo_is_exported(page, photo):
 
 def test_a_refused_photo_leaves_all_as_it_was(page, tmp_path):
     before = shown(page)
-    (tmp_path / "face.png").write_bytes(b"PK\x03\x04 no picture")
+    (tmp_path / "face.png").write_bytes(b"PK\x03\x04 no image")
     page.locator("#face-file").set_input_files(tmp_path / "face.png")
     assert says(page, "this is no photo that can be read")
     (tmp_path / "grey.png").write_bytes(encode_png(np.full((200, 200, 3), 90, np.uint8)))

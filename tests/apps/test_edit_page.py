@@ -26,7 +26,7 @@ def page(browser, address):
 
 
 def face(page, index=0):
-    """The made face that is shown, as a picture file."""
+    """The made face that is shown, as an image file."""
     return settled(page).locator("#faces canvas").nth(index).evaluate("canvas => canvas.toDataURL()")
 
 
@@ -187,7 +187,7 @@ def test_json_and_pts_come_back(page, known, tmp_path):
     assert lines[:3] == ["version: 1", "n_points: 98", "{"]
     assert lines[101:] == ["}", ""]
     pixels = np.array([line.split() for line in lines[3:101]], float)
-    np.testing.assert_allclose(pixels, edited * 32 + 0.5, atol=1e-3)  # the first pixel's centre, 0.5 / 32, is 1
+    np.testing.assert_allclose(pixels, edited * 32 + 0.5, atol=1e-3)  # the first pixel's center, 0.5 / 32, is 1
     for name, content in (("a.pts", text), ("a.json", saved(page, "s").decode())):
         (tmp_path / name).write_text(content)
         page.keyboard.press("r")
@@ -254,7 +254,7 @@ def test_landmarks_from_a_photo(page, tmp_path):
 def test_what_is_no_photo_is_refused_and_the_page_goes_on(page, known, tmp_path):
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as file:
-        file.writestr("face.png", b"no picture")
+        file.writestr("face.png", b"no image")
     (tmp_path / "face.png").write_bytes(data.getvalue())
     before = face(page)
     page.locator("#photo-file").set_input_files(tmp_path / "face.png")

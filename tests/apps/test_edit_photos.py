@@ -56,7 +56,7 @@ def test_a_huge_photo_is_refused_before_it_is_decoded(width, height):
 def test_what_is_no_photo_is_refused():
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("face.png", b"no picture")
+        file.writestr("face.png", b"no image")
     cut = encoded(picture(300, 200), "PNG")[:200]
     for data in (archive.getvalue(), b"", b"GIF89a", cut, png_header(50, 40)):
         with pytest.raises(ValueError, match="no photo that can be read"):

@@ -22,7 +22,7 @@ POINTS = np.full((98, 2), 0.25, np.float32)
 
 
 class Stub:
-    """A model whose pictures show the mean of the landmarks, and which can be held up."""
+    """A model whose images show the mean of the landmarks, and which can be held up."""
 
     info = FaceInfo(WFLW98, 32, small_editor.NAMES)
     constraint = 2.5
@@ -175,7 +175,7 @@ def test_twenty_pages_are_served_in_turn(address, stub):
         (protocol.pack({"kind": [], "id": 1}), "kind must be"),
         (protocol.pack({"kind": "render", "id": 1}, bytes(784)), "people must be"),
         (protocol.pack({"kind": "render", "id": 1, "people": [0]}, bytes(12)), "landmarks have 12 bytes"),
-        (protocol.pack({"kind": "camera", "id": 1}, b"no picture"), "no photo that can be read"),
+        (protocol.pack({"kind": "camera", "id": 1}, b"no image"), "no photo that can be read"),
     ],
 )
 def test_garbage_gets_one_clear_line_and_the_socket_goes_on(address, message, said):

@@ -13,7 +13,7 @@ from lgan_jax.media import provenance
 
 
 class Stub:
-    """Converted landmarks tell the person, pictures the person and the landmarks."""
+    """Converted landmarks tell the person, images the person and the landmarks."""
 
     info = FaceInfo(WFLW98, 32, small_editor.NAMES)
     constraint = 2.5
@@ -50,7 +50,7 @@ def test_pictures_of_several_people(made):
 
 
 def test_a_blend_mixes_landmarks_and_pictures_but_no_networks(made):
-    """a = 0.25 of person 2 in person 0: landmarks 0.2 + 0.25 · 0.2 = 0.25, pictures 0.75 · 0.25 + 0.25 · (0.25 - 1)."""
+    """a = 0.25 of person 2 in person 0: landmarks 0.2 + 0.25 · 0.2 = 0.25, images 0.75 · 0.25 + 0.25 · (0.25 - 1)."""
     blended = made.make(POINTS, Look((0,), True, 2, 0.25))
     np.testing.assert_allclose(blended.landmarks, 0.25, atol=1e-6)
     assert (blended.images == 127).all() or (blended.images == 128).all()

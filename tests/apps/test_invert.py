@@ -10,7 +10,7 @@ from PIL import Image
 from lgan_jax import cli
 from lgan_jax.apps.invert import command, inversion
 from lgan_jax.core import FaceInfo
-from lgan_jax.data import kept
+from lgan_jax.data import training_landmarks
 from lgan_jax.faces.align import TEMPLATE
 from lgan_jax.landmarks import IBUG68_TO_INNER49, INNER49
 from lgan_jax.media import provenance
@@ -22,7 +22,7 @@ SIZE = 32
 
 
 class Model:
-    """z is the mean grey of a picture, 64 times; made of it is a picture of that grey."""
+    """z is the mean gray of an image, 64 times; made of it is an image of that gray."""
 
     info = FaceInfo(INNER49, SIZE, ("Ada",))
 
@@ -40,7 +40,7 @@ class Model:
 
 @pytest.fixture
 def faces(tmp_path):
-    """Two pictures of the run's size, a dark and a light one, as files."""
+    """Two images of the run's size, a dark and a light one, as files."""
     shades = {"dark": 60, "light": 200}
     for name, shade in shades.items():
         image = np.full((SIZE, SIZE, 3), shade, np.uint8)
@@ -113,7 +113,7 @@ def test_the_way_to_the_mirror_image(faces, tmp_path):
 def test_a_face_in_a_photo_is_framed_as_the_runs_pictures(tmp_path):
     pytest.importorskip("dlib", reason="needs the extra [faces]")
     (tmp_path / "run").mkdir()
-    kept.write(tmp_path / "run", [TEMPLATE[None, IBUG68_TO_INNER49]])
+    training_landmarks.write(tmp_path / "run", [TEMPLATE[None, IBUG68_TO_INNER49]])
     data = {"name": "x", "fingerprint": "ab", "scheme": "inner49", "size": SIZE, "identities": ["Ada"]}
     config = {"method": "began", "phases": ["began"]}
     record = {"format": FORMAT, "lgan_jax": "0.1.0", "config": config, "data": data}

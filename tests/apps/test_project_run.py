@@ -90,7 +90,7 @@ def test_its_projector_sees_with_its_networks(model):
 
 
 def test_the_run_projects(run, tmp_path, capsys):
-    """A picture of its size, and a photo, in which the face lies as it does in the run's pictures."""
+    """An image of its size, and a photo, in which the face lies as it does in the run's images."""
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)).save(tmp_path / "a.png")
     small_videos.write_photo(tmp_path / "b.jpg", small_videos.scene((small_videos.face(1)[0], 60, 16)))
     given = ["--workdir", run, "--look", tmp_path / "a.png", "--landmarks", tmp_path / "b.jpg"]
@@ -100,6 +100,6 @@ def test_the_run_projects(run, tmp_path, capsys):
     look = np.asarray(Image.open(tmp_path / "out" / "look.png"))
     np.testing.assert_array_equal(look, np.asarray(Image.open(tmp_path / "a.png")))
     assert np.asarray(Image.open(tmp_path / "out" / "result.png")).shape == (SIZE, SIZE, 3)
-    styles = np.load(tmp_path / "out" / "w.npz")["w"]  # at 4, 8, 8, 16 and 16 pixels, and of the colours
+    styles = np.load(tmp_path / "out" / "w.npz")["w"]  # at 4, 8, 8, 16 and 16 pixels, and of the colors
     assert styles.shape == (1, 6, 6)
     assert np.ptp(styles, 1).max() > 0

@@ -43,7 +43,7 @@ def test_a_video_drives_relative_to_its_neutral_frame(projector, tmp_path, monke
 
 
 def test_a_video_drives_frame_by_frame(projector, tmp_path):
-    """The frame without a face shows the picture before; the one before the first face shows the first."""
+    """The frame without a face shows the image before; the one before the first face shows the first."""
     photo(tmp_path / "a.jpg", ONE)
     blank = small_videos.scene()
     small_videos.write_video(tmp_path / "b.mp4", [blank, *small_videos.moving(1, 2), blank])

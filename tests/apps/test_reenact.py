@@ -52,7 +52,7 @@ class _Model:
 
 
 class _Reader:
-    """Sees a face in every picture that is not dark; its first point's x is the brightness."""
+    """Sees a face in every image that is not dark; its first point's x is the brightness."""
 
     def locate(self, image):
         level = image.mean() / 255
@@ -215,7 +215,7 @@ def test_ctrl_c_closes_a_file_that_plays_and_keeps_an_earlier_one(tmp_path):
 
 def test_memory_does_not_grow_with_a_videos_length(tmp_path, monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # the tests above do check the types of each call
-    monkeypatch.setitem(globals(), "SIZE", 96)  # of every picture, so that few frames would show
+    monkeypatch.setitem(globals(), "SIZE", 96)  # of every image, so that few frames would show
     path = tmp_path / "long.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})

@@ -307,7 +307,7 @@ def test_colours_are_matched_at_the_edge():
     made = matched(face, there, shown)
     np.testing.assert_allclose(made.reshape(-1, 3), np.broadcast_to([150, 80, 120], (4096, 3)), atol=1)
     dark = np.full_like(face, 10)
-    assert matched(dark, there, shown).max() <= 26  # colours are multiplied by 2.5 at the most
+    assert matched(dark, there, shown).max() <= 26  # colors are multiplied by 2.5 at the most
     np.testing.assert_array_equal(matched(face, there, np.zeros_like(shown)), face)
 
 

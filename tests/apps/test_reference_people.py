@@ -34,7 +34,7 @@ class _Model:
 
 
 class _Reader:
-    """Sees a face in every picture that is not dark; of what is evenly gray the crop is blurred."""
+    """Sees a face in every image that is not dark; of what is evenly gray the crop is blurred."""
 
     asked: ClassVar = []
     boxes = (1,)
@@ -53,7 +53,7 @@ class _Reader:
         return np.stack([face.ibug68 for face in faces])
 
     def others(self, faces):
-        """A bright picture is of another person."""
+        """A bright image is of another person."""
         return sum(face.ibug68[0, 0] - FACE[0, 0] > 0.09 for face in faces)
 
     def reset(self):

@@ -11,7 +11,7 @@ from lgan_jax import cli, experiment
 from lgan_jax.apps.shared import references
 from lgan_jax.apps.strip_references import command
 from lgan_jax.core import FaceInfo
-from lgan_jax.data import kept
+from lgan_jax.data import training_landmarks as stored
 from lgan_jax.interop import run as runs
 from lgan_jax.landmarks import WFLW98
 from lgan_jax.training import workdir
@@ -44,7 +44,7 @@ def _written(folder, **changes):
     for name, phase in finished.items():
         runs.save_phase(folder, name, phase, record)
     points = [np.random.default_rng(i).uniform(0.2, 0.8, (4 + i, 98, 2)).astype(np.float32) for i in range(3)]
-    kept.write(folder, points)
+    stored.write(folder, points)
     (folder / "report").mkdir()
     (folder / "report" / "index.html").write_text("beatrix")
     return points
@@ -108,6 +108,6 @@ def test_what_cannot_be_stripped_is_one_line(stripped, tmp_path, capsys):
     assert "exists; choose another" in said(folder / "run", folder / "bare")
     assert "there is no run" in said(tmp_path, tmp_path / "out")
     assert "holds no person's frames" in said(tmp_path / "paper", tmp_path / "out")
-    with pytest.raises(ValueError, match="stripped of its people"):
+    with pytest.raises(ValueError, match="stripped of its reference frames"):
         experiment.evaluate(folder / "bare")
     assert [path.name for path in tmp_path.iterdir()] == ["paper"]

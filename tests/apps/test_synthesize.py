@@ -10,7 +10,7 @@ from PIL import Image
 from lgan_jax import cli, data, locks
 from lgan_jax.apps.synthesize import command, dataset
 from lgan_jax.core import FaceInfo
-from lgan_jax.data.builders import made
+from lgan_jax.data.builders import generated
 from lgan_jax.landmarks import INNER49
 from lgan_jax.media import provenance
 from lgan_jax.methods.began.model import Sampled
@@ -23,7 +23,7 @@ ABOUT = {
 
 
 class Faces:
-    """Of each number a picture and landmarks of their own; numbers in `alike` are all the same."""
+    """Of each number an image and landmarks of their own; numbers in `alike` are all the same."""
 
     info = FaceInfo(INNER49, SIZE, ("made",))
 
@@ -86,13 +86,13 @@ def test_a_detectors_config_reads_the_data_set(tmp_path, name):
     assert (faces.name, faces.info.scheme.name, faces.counted()) == (
         "made: made",
         "inner49",
-        "16 training, 2 validation and 2 test pictures",
+        "16 training, 2 validation and 2 test images",
     )
     assert not (tmp_path / "cache" / "made").exists()
     expected = Faces().sample(3, 20, 0)
     np.testing.assert_allclose(faces.test[1]["landmarks"], expected.landmarks[11], atol=1e-4)
     np.testing.assert_array_equal(faces.test[1]["image"], np.rint((expected.image[11] + 1) * 127.5))
-    assert faces.notes == ("every picture is made: run faces, w, seed 3",)
+    assert faces.notes == ("every image is generated: run faces, w, seed 3",)
 
 
 def test_goes_on_where_it_was_stopped_and_adds_more(tmp_path):
@@ -109,7 +109,7 @@ def test_goes_on_where_it_was_stopped_and_adds_more(tmp_path):
         make(part, 20, Stopping())
     assert not (part / "landmarks.csv").exists()
     with pytest.raises(ValueError, match=r"part has no landmarks.csv: not all of its faces are made"):
-        made.Made(part)
+        generated.Generated(part)
     said, model = make(part, 12)
     assert model.asked == [(8, 3), (11, 1)]
     assert "4 faces sampled" in said
@@ -137,7 +137,7 @@ def test_equal_faces_are_left_out_and_counted(tmp_path):
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_face_or_two_make_no_data_set(tmp_path, count):
     said, _ = make(tmp_path / "made", count)
-    assert "a data set needs 3 faces, to train, validate and test with: " in said
+    assert "a data set needs at least 3 faces to split; " in said
     assert not (tmp_path / "made" / "tfds").exists()
     assert len(rows(tmp_path / "made")) == count
 

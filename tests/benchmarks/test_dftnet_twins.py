@@ -5,8 +5,8 @@ import pytest
 
 pytest.importorskip("torch", reason="PyTorch is not installed; pip install 'lgan_jax[torch]'")
 from benchmarks import dftnet
-from benchmarks.sides import TOLERANCE, disagreement
 from benchmarks.sizes import EditorSizes
+from benchmarks.timing import TOLERANCE, disagreement
 
 
 def test_both_sides_make_the_same_faces_and_take_the_same_step():

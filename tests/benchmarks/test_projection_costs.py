@@ -8,7 +8,7 @@ from lgan_jax.methods.projection.projector import Settings
 
 
 def test_a_pair_alone_and_a_batch_are_timed_by_picture_and_step(monkeypatch):
-    """With a clock that counts the pairs that were projected, a picture costs the same either way."""
+    """With a clock that counts the pairs that were projected, an image costs the same either way."""
     clock, projected = [0.0], []
 
     def counted(projector, look, landmarks):

@@ -14,7 +14,7 @@ from lgan_jax.nn.patch_discriminator import PatchDiscriminator
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; pip install 'lgan_jax[torch]'")
 from benchmarks import landmarkgan  # noqa: E402  after the skip
 from benchmarks import torch_landmarkgan as twin  # noqa: E402
-from benchmarks.sides import TOLERANCE, disagreement  # noqa: E402
+from benchmarks.timing import TOLERANCE, disagreement  # noqa: E402
 from benchmarks.torch_weights import load  # noqa: E402
 
 SIZES = Sizes(size=64, points=5, width=1 / 64, discriminator_width=6, detector_width=16, detector_depth=2)

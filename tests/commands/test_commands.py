@@ -79,7 +79,7 @@ def test_one_dash_is_not_taken_and_ignored(said):
     for given in ("-workdir=x", "-wordir"):
         status, printed = said(train.main, "--config", "celebv", given)
         flag = given.partition("=")[0]
-        assert (status, printed.err) == (2, f"program: {flag} is no flag of this command; did you mean --workdir?\n")
+        assert (status, printed.err) == (2, f"program: {flag} is not a flag of this command; did you mean --workdir?\n")
 
 
 @pytest.mark.parametrize("given", [["--processes", "2"], ["--coordinator", "a:1", "--process", "0"]])
@@ -117,7 +117,7 @@ def test_settings_of_an_evaluation(said, monkeypatch):
     assert said(evaluate.main, "--workdir", "run", "--config", "celebv:quick", "--frames", "3")[0] == 0
     assert seen.pop()[1]["frames"] == 3
     for given, words in (
-        (["--factors", "1,two"], "no list of whole numbers"),
+        (["--factors", "1,two"], "not a list of whole numbers"),
         (["--frames", "two"], "--frames is 'two'; it must be a whole number"),
         (["--config.evaluation.frames=2"], "give --config too"),
         (["-frames=2"], "did you mean --frames?"),

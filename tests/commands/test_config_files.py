@@ -50,12 +50,12 @@ def test_a_config_may_import_those_beside_it(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("def get_config(:", r"is no config: line 1 is not Python"),
+        ("def get_config(:", r"is not a config: line 1 is not Python"),
         ("x = 1", r"has no function get_config"),
         ("x = 1\n\nx.y\n", r"cannot be used, line 3: AttributeError: 'int' object has no attribute 'y'"),
         ("def get_config():\n    return 1 / 0", r"line 2: ZeroDivisionError: division by zero"),
         ("def get_config():\n    return 7", r"must return a ConfigDict, not int"),
-        ("\0", r"is no config|cannot be used"),
+        ("\0", r"is not a config|cannot be used"),
     ],
 )
 def test_a_file_that_is_no_config(text, said, tmp_path):
@@ -124,8 +124,8 @@ def test_a_kind_is_the_argument_that_follows_too():
         ("--config.data.sise=3", r"the config has no field 'sise'. Did you mean"),
         ("--config.data.dir", r"Missing value for flag"),
         ("foo", r"'foo' is not a flag"),
-        ("--workdri=x", r"--workdri is no flag of this command; did you mean --workdir\?"),
-        ("-x", r"-x is no flag of this command; --help lists the flags"),
+        ("--workdri=x", r"--workdri is not a flag of this command; did you mean --workdir\?"),
+        ("-x", r"-x is not a flag of this command; --help lists the flags"),
     ],
 )
 def test_what_a_config_cannot_be_changed_to(argument, said):

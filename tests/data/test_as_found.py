@@ -10,7 +10,7 @@ import pytest
 import tiny_sets
 
 from lgan_jax.data.builders import base, celebv, ck_plus, emotionet, openface, posed, wflw
-from lgan_jax.data.builders.celeba import partition, partition_lists, photos, pictures_folder, top
+from lgan_jax.data.builders.celeba import images_folder, partition, partition_lists, photos, top
 from lgan_jax.data.split import HeldOut
 
 PICTURE = np.full((40, 50, 3), 120, np.uint8)
@@ -24,7 +24,7 @@ def album(folder, count=3):
 
 
 @pytest.mark.parametrize(
-    ("pictures", "table", "given"),
+    ("images", "table", "given"),
     [
         ("img_align_celeba", "list_eval_partition.txt", "."),
         ("img_align_celeba", "Eval/list_eval_partition.txt", "."),
@@ -34,8 +34,8 @@ def album(folder, count=3):
         ("Img/img_align_celeba", "Eval/list_eval_partition.txt", "."),
     ],
 )
-def test_celeba_and_its_list_are_found_as_they_are_laid(tmp_path, pictures, table, given):
-    album(tmp_path / pictures)
+def test_celeba_and_its_list_are_found_as_they_are_laid(tmp_path, images, table, given):
+    album(tmp_path / images)
     (tmp_path / table).parent.mkdir(exist_ok=True)
     head, comma = ("image_id,partition\n", ",") if table.endswith("csv") else ("", " ")
     lines = "".join(f"{i + 1:06d}.jpg{comma}{i}\n\n" for i in range(3))
@@ -55,7 +55,7 @@ def test_any_folder_of_photos_linked_ones_too(tmp_path):
     (tmp_path / "root" / "linked").symlink_to(tmp_path / "other")
     names = [path.relative_to(tmp_path / "root").as_posix() for path in photos(tmp_path / "root")]
     assert names == ["a/000001.jpg", "a/000002.jpg", "camera", "linked/000001.jpg"]
-    assert pictures_folder(tmp_path / "root") == tmp_path / "root"
+    assert images_folder(tmp_path / "root") == tmp_path / "root"
     assert partition_lists(tmp_path / "root") == []
 
 
@@ -69,7 +69,7 @@ def test_a_macs_hidden_files_are_no_labels_and_no_frames(tmp_path):
         posed_sets.label(tmp_path, name, "\0\5", f"._{start}_00000003_emotion.txt")
     (tmp_path / "__MACOSX" / "Emotion" / "S005").mkdir(parents=True)
     left_out = []
-    folders = (posed.folder(tmp_path, name, "CK+") for name in (ck_plus.PICTURES, ck_plus.EMOTIONS))
+    folders = (posed.folder(tmp_path, name, "CK+") for name in (ck_plus.IMAGES, ck_plus.EMOTIONS))
     found = list(ck_plus._recordings(*folders, left_out))
     assert ([recording.name for recording in found], left_out) == (["S005/001", "S010/002"], [])
     assert [len(recording.frames) for recording in found] == [3, 3]
@@ -104,7 +104,7 @@ def test_a_table_with_a_byte_order_mark(tmp_path):
     text = f"{tiny_sets.openface_header('merged')}\n\n{tiny_sets.openface_row(['a.png', 0.9, 1], [1.0] * 17)}\n"
     (tmp_path / "t.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
     (row,) = openface.read_table(tmp_path / "t.csv").rows
-    assert (row.picture, row.fault) == ("a.png", "")
+    assert (row.image, row.fault) == ("a.png", "")
 
 
 def test_names_that_are_no_utf_8(tmp_path):

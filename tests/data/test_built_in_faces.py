@@ -5,8 +5,8 @@ import pytest
 import tensorflow_datasets as tfds
 
 from lgan_jax import config, data
-from lgan_jax.data import builders, kept, synthetic
-from lgan_jax.data.builders import base, drawing
+from lgan_jax.data import builders, synthetic, training_landmarks
+from lgan_jax.data.builders import base, rendering
 from lgan_jax.landmarks import IBUG68_TO_INNER49, WFLW98_TO_IBUG68
 
 WFLW98_TO_INNER49 = WFLW98_TO_IBUG68[IBUG68_TO_INNER49]
@@ -24,7 +24,7 @@ def test_the_records_are_what_is_drawn(tmp_path):
     assert faces.info.identities == synthetic.names(SMALL)
     assert (faces.info.scheme.name, faces.info.size) == ("wflw98", 32)
     assert faces.counts == {"train": 6, "validation": 4, "test": 2}
-    assert faces.counted() == "6 training, 4 validation and 2 test pictures"
+    assert faces.counted() == "6 training, 4 validation and 2 test images"
     for name in faces.counts:
         split = getattr(faces, name)
         for i in range(len(split)):
@@ -66,20 +66,20 @@ def test_people_held_out_whole(tmp_path):
     assert [int(faces.test[i]["expression"]) for i in range(4)] == faces.test.expression.tolist() == [0, 1, 2, 3]
     assert faces.notes == (
         "split by subject: 2 in the training split, 1 in the validation split, 1 in the test split",
-        "nobody shows happiness, sadness, surprise",
-        "nobody in the training split shows disgust, fear",
-        "nobody in the test split shows fear",
+        "no subject shows happiness, sadness, surprise",
+        "no subject in the training split shows disgust, fear",
+        "no subject in the test split shows fear",
     )
     faces.require_subjects()
-    assert kept.landmarks(faces, 1).shape == (3, 68, 2)
-    assert kept.landmarks(faces, 2).shape == (0, 68, 2)  # nobody to train on
+    assert training_landmarks.landmarks(faces, 1).shape == (3, 68, 2)
+    assert training_landmarks.landmarks(faces, 2).shape == (0, 68, 2)  # nobody to train on
 
 
 def test_people_in_both_splits_or_with_one_expression_each(tmp_path):
-    with pytest.raises(ValueError, match=r"ada is in the training split and held out too, .*test_identities"):
+    with pytest.raises(ValueError, match=r"ada is in the training and in another split, .*test_identities"):
         opened(tmp_path).require_subjects()
     lone = dataclasses.replace(POSED, test_per_identity=1)
-    with pytest.raises(ValueError, match="built-in faces: nobody in the test split has pictures with two different"):
+    with pytest.raises(ValueError, match="built-in faces: no person in the test split has images with two different"):
         opened(tmp_path, built_in=lone).require_subjects()
 
 
@@ -114,10 +114,10 @@ def test_settings_are_read_from_a_config():
 
 def test_several_processes_draw_the_same(monkeypatch):
     wanted = [("train", 3), ("test", 1), ("train", 0), ("train", 4), ("validation", 3)]
-    alone = list(drawing.drawn(SMALL, 24, wanted))
-    monkeypatch.setattr(drawing, "_WORTH", 2)
-    monkeypatch.setattr(drawing.os, "cpu_count", lambda: 2)
-    together = list(drawing.drawn(SMALL, 24, wanted))
+    alone = list(rendering.rendered(SMALL, 24, wanted))
+    monkeypatch.setattr(rendering, "_WORTH", 2)
+    monkeypatch.setattr(rendering.os, "cpu_count", lambda: 2)
+    together = list(rendering.rendered(SMALL, 24, wanted))
     assert [split for split, _ in together] == [split for split, _ in wanted]
     for (_, one), (_, other) in zip(alone, together, strict=True):
         assert one["image"] == other["image"]
@@ -125,7 +125,7 @@ def test_several_processes_draw_the_same(monkeypatch):
 
 
 def test_a_process_that_fails_is_told(monkeypatch):
-    monkeypatch.setattr(drawing, "_WORTH", 1)
-    monkeypatch.setattr(drawing.os, "cpu_count", lambda: 2)
-    with pytest.raises(RuntimeError, match="a process that draws faces ended early, with status 1"):
-        list(drawing.drawn(SMALL, 24, [("train", 0), ("train", 999)]))
+    monkeypatch.setattr(rendering, "_WORTH", 1)
+    monkeypatch.setattr(rendering.os, "cpu_count", lambda: 2)
+    with pytest.raises(RuntimeError, match="a process that renders faces ended early, with status 1"):
+        list(rendering.rendered(SMALL, 24, [("train", 0), ("train", 999)]))

@@ -123,7 +123,7 @@ def test_folders_and_lists_that_are_something_else(tmp_path):
         opened(tmp_path / "none", tmp_path / "cache")
     for name in "ab":
         posed_sets.write(tmp_path / "two" / f"{name}.jpg", photo(0))
-    with pytest.raises(ValueError, match=r"two holds 2 photos \(.*\); at least 3 are needed, to train, to validate"):
+    with pytest.raises(ValueError, match=r"two holds 2 photos \(.*\); at least 3 are needed, one for each split"):
         opened(tmp_path / "two", tmp_path / "cache")
     (tmp_path / "list.txt").write_text("000001.jpg 0\n000002.jpg five\n")
     with pytest.raises(ValueError, match=r"list.txt, line 2: expected a file's name and 0, 1 or 2, not '000002.jpg f"):

@@ -115,7 +115,7 @@ def test_bad_records_are_skipped_and_counted(tmp_path):
     for i in (100, 200):
         path = image_file(root, "Bea", i)
         path.write_bytes(path.read_bytes()[:-200])
-    image_file(root, "Bea", 300).write_text("no picture")
+    image_file(root, "Bea", 300).write_text("no image")
     image_file(root, "Bea", 400).write_bytes(b"")
     cv2.imwrite(str(image_file(root, "Bea", 500)), np.zeros((5, 5, 3), np.uint8))
     cv2.imwrite(str(image_file(root, "Bea", 600)), np.zeros((48, 64, 3), np.uint8))
@@ -135,13 +135,13 @@ def test_bad_records_are_skipped_and_counted(tmp_path):
         "skipped: 2 × no image can be decoded (Bea/Image/Bea_000300.jpg, Bea/Image/Bea_000400.jpg)",
         "skipped: 1 × smaller than 16 pixels (Bea/Image/Bea_000500.jpg)",
         "skipped: 1 × not square, so no face crop (Bea/Image/Bea_000600.jpg)",
-        "skipped: 1 × annotation without its picture (Bea/Image/Bea_000700.jpg)",
+        "skipped: 1 × annotation without its image (Bea/Image/Bea_000700.jpg)",
         "skipped: 1 × landmarks are not finite (Bea/Image/Bea_000800.jpg)",
-        "skipped: 1 × landmarks lie more than half a picture outside (Bea/Image/Bea_000900.jpg)",
+        "skipped: 1 × landmarks lie more than half an image outside (Bea/Image/Bea_000900.jpg)",
         "skipped: 2 × annotation line with a number missing or too many (Bea/Image/Bea_001000.jpg, "
         "Bea/Image/Bea_001100.jpg)",
-        "skipped: 1 × picture without an annotation (Bea/Image/Bea_001200.jpg)",
-        "skipped: 1 × landmarks lie all in one place (Al/Image/Al_000100.jpg)",
+        "skipped: 1 × image without an annotation (Bea/Image/Bea_001200.jpg)",
+        "skipped: 1 × all landmarks lie at one point (Al/Image/Al_000100.jpg)",
     }
     assert set(faces.notes[:-1]) == expected
     (listed,) = [p for p in (tmp_path / "cache").rglob(SKIPPED_FILE) if p.stat().st_size]
@@ -157,7 +157,7 @@ def test_long_lists_of_names_are_cut(root, tmp_path):
     for i in range(10, 15):
         image_file(root, "Bea", i).unlink()
     notes = opened(root, tmp_path).notes
-    assert notes[0].startswith("skipped: 5 × annotation without its picture (")
+    assert notes[0].startswith("skipped: 5 × annotation without its image (")
     assert notes[0].endswith("Bea_000012.jpg, …)")
 
 
@@ -181,9 +181,7 @@ def test_two_kinds_of_landmarks(root, tmp_path):
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_person_with_one_frame_or_two(tmp_path, count):
     root = tiny_sets.celebv(tmp_path / "faces", {"Al": 5, "Bea": count})
-    with pytest.raises(
-        ValueError, match=rf"Bea has {count} picture.*at least 3, to train, to validate and to test with"
-    ):
+    with pytest.raises(ValueError, match=rf"Bea has {count} image.*at least 3, one for each split"):
         opened(root, tmp_path)
 
 
@@ -199,7 +197,7 @@ def test_a_recording_too_short_for_the_guard_is_said(tmp_path):
 
 def test_an_empty_annotation_file(root, tmp_path):
     (root / "Al" / "all_98pt.txt").write_text("\n")
-    with pytest.raises(ValueError, match=r"Al has 0 picture"):
+    with pytest.raises(ValueError, match=r"Al has 0 image"):
         opened(root, tmp_path)
 
 
@@ -207,7 +205,7 @@ def test_everything_skipped(tmp_path):
     root = tiny_sets.celebv(tmp_path / "faces", {"Al": 4})
     for path in (root / "Al" / "Image").iterdir():
         path.write_bytes(b"broken")
-    with pytest.raises(ValueError, match=r"no usable picture; skipped: . × no image can be decoded"):
+    with pytest.raises(ValueError, match=r"no usable image; skipped: . × no image can be decoded"):
         opened(root, tmp_path)
     assert not list((tmp_path / "cache").rglob("metadata.json"))  # nothing half-built stays
 
@@ -215,7 +213,7 @@ def test_everything_skipped(tmp_path):
 def test_nobody_left_to_test_with(tmp_path):
     root = tiny_sets.celebv(tmp_path / "faces", {"Al": 5})
     image_file(root, "Al", 4).write_bytes(b"broken")
-    with pytest.raises(ValueError, match=r"Al has no usable picture in the test split"):
+    with pytest.raises(ValueError, match=r"Al has no usable image in the test split"):
         opened(root, tmp_path)
 
 
@@ -241,7 +239,7 @@ def write_units(root, people):
 
 def test_action_units_beside_the_landmarks(root, tmp_path):
     without = opened(root, tmp_path)
-    with pytest.raises(ValueError, match=r"folder: faces has no action units, .*: give the command that prepared"):
+    with pytest.raises(ValueError, match=r"folder: faces has no action units, .*: repeat the command that prepared"):
         without.require(("image", "action_units"))
     write_units(root, {"Bea": 40, "Al": 23})
     faces = opened(root, tmp_path)
@@ -259,7 +257,9 @@ def test_action_units_beside_the_landmarks(root, tmp_path):
 
 def test_action_units_of_some_people_or_pictures_only(root, tmp_path):
     write_units(root, {"Bea": 40})
-    with pytest.raises(ValueError, match=r"Al has no action_units\.csv .* that prepared this folder again"):
+    with pytest.raises(
+        ValueError, match=r"Al has no action_units\.csv .* repeat the command that prepared this folder"
+    ):
         opened(root, tmp_path)
     write_units(root, {"Bea": 40, "Al": 23})
     table = root / "Al" / "action_units.csv"
@@ -267,7 +267,7 @@ def test_action_units_of_some_people_or_pictures_only(root, tmp_path):
     table.write_text("\n".join([*lines[:2], lines[2].replace("0.000", "7.000"), *lines[3:-1]]))
     assert opened(root, tmp_path).notes[:-1] == (
         "skipped: 1 × action units are not between 0 and 5 (Al/Image/Al_000000.jpg)",
-        "skipped: 1 × picture without action units (Al/Image/Al_000022.jpg)",
+        "skipped: 1 × image without action units (Al/Image/Al_000022.jpg)",
     )
 
 

@@ -8,7 +8,7 @@ from small_configs import small_config
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import FaceData, Split, coverage, synthetic
-from lgan_jax.data.prepare import seen
+from lgan_jax.data.prepare import person_report
 from lgan_jax.experiment.settings import Experiment
 from lgan_jax.landmarks import IBUG68, INNER49, WFLW98, to_ibug68, to_inner49
 
@@ -91,7 +91,7 @@ class Points(Split):
     def __init__(self, landmarks, identity):
         self._landmarks, self.identity = landmarks, np.array(identity)
 
-    def without_picture(self, index):
+    def without_image(self, index):
         return {"landmarks": self._landmarks[index]}
 
 
@@ -118,8 +118,8 @@ def test_two_people_are_told_apart():
     rng = np.random.default_rng(0)
     one, other = np.zeros(128), np.eye(128)[0] * 0.8
     near = rng.normal(0, 0.01, (9, 128))
-    assert seen.strangers(near + one) is None
-    assert seen.strangers(near + np.where(np.arange(9)[:, None] < 5, one, other)) == 5
-    assert seen.strangers(near + np.where(np.arange(9)[:, None] < 5, one, other / 2)) is None  # too alike
-    assert seen.strangers(near + np.where(np.arange(9)[:, None] == 4, other, one)) is None  # one odd view
-    assert seen.strangers(near[:1]) is None
+    assert person_report.strangers(near + one) is None
+    assert person_report.strangers(near + np.where(np.arange(9)[:, None] < 5, one, other)) == 5
+    assert person_report.strangers(near + np.where(np.arange(9)[:, None] < 5, one, other / 2)) is None  # too alike
+    assert person_report.strangers(near + np.where(np.arange(9)[:, None] == 4, other, one)) is None  # one odd view
+    assert person_report.strangers(near[:1]) is None

@@ -1,4 +1,4 @@
-"""Folders of pictures with OpenFace's tables."""
+"""Folders of images with OpenFace's tables."""
 
 import shutil
 
@@ -22,7 +22,7 @@ def picture(path, k, size=48):
 
 
 def numbers(split):
-    """Which picture of `tiny_sets` each record is, by its pixels."""
+    """Which image of `tiny_sets` each record is, by its pixels."""
     known = {tiny_sets.face(48, 68, k)[0][..., ::-1].tobytes(): k for k in range(120)}
     return [known[split[i]["image"].tobytes()] for i in range(len(split))]
 
@@ -35,8 +35,8 @@ def root(tmp_path):
 def test_a_table_for_each_picture(root, tmp_path):
     faces = opened(root, tmp_path)
     assert (faces.name, faces.info.identities, faces.info.scheme.name) == ("OpenFace: faces", ("everybody",), "ibug68")
-    assert faces.counts == {"train": 22, "validation": 1, "test": 1}  # with three pictures between them
-    assert faces.notes == ("all pictures lie in one folder: the same person may be in several splits",)
+    assert faces.counts == {"train": 22, "validation": 1, "test": 1}  # with three images between them
+    assert faces.notes == ("all images lie in one folder: the same person may be in several splits",)
     for split in (faces.train, faces.validation, faces.test):
         for i, k in enumerate(numbers(split)):
             record = split[i]
@@ -54,7 +54,7 @@ def test_pictures_and_tables_in_two_folders_of_subjects(tmp_path):
         picture(root / "imgs" / f"{name}.jpg", k)
         table = root / "aus" / f"{name}.csv"
         table.parent.mkdir(parents=True, exist_ok=True)
-        table.write_text(f"{openface_header('picture')}\n{openface_row([0, 0.9], units_of(k))}\n")
+        table.write_text(f"{openface_header('image')}\n{openface_row([0, 0.9], units_of(k))}\n")
     faces = opened(root, tmp_path)
     assert faces.notes == (
         "split by folder or sequence: 8 in the training split, 1 in the validation split, 1 in the test split",
@@ -94,11 +94,11 @@ def test_openfaces_own_crops_of_sequences_and_photos(tmp_path):
         picture(root / "photos" / "pair_aligned" / f"face_det_{face:06d}.bmp", 100 + face)
     picture(root / "photos" / "pair.jpg", 110)  # with what was found drawn on it
     rows = [openface_row([face, 0.9], units_of(100 + face)) for face in range(2)]
-    (root / "photos" / "pair.csv").write_text("\n".join([openface_header("picture"), *rows]) + "\n")
+    (root / "photos" / "pair.csv").write_text("\n".join([openface_header("image"), *rows]) + "\n")
     faces = opened(root, tmp_path)
     assert faces.notes[:2] == (
         "split by folder or sequence: 3 in the training split, 1 in the validation split, 1 in the test split",
-        "skipped: 1 × OpenFace's own crop of it is used (photos/pair.jpg)",
+        "skipped: 1 × OpenFace's own crop of the image is used (photos/pair.jpg)",
     )
     assert not faces.has("landmarks")  # they are in the pixels of the video
     seen = numbers(faces.train) + numbers(faces.validation) + numbers(faces.test)
@@ -141,7 +141,7 @@ def test_bad_input_is_skipped_and_counted(root, tmp_path):
     edit(root, 5, lambda row: fields(row, {4: "-300"}))
     (root / "N_000006.csv").unlink()
     (root / "N_000007.png").unlink()
-    (root / "N_000008.png").write_bytes(b"no picture")
+    (root / "N_000008.png").write_bytes(b"no image")
     whole = (root / "N_000009.png").read_bytes()
     (root / "N_000009.png").write_bytes(whole[: len(whole) // 2])
     cv2.imwrite(str(root / "N_000010.png"), np.zeros((48, 60, 3), np.uint8))
@@ -156,26 +156,26 @@ def test_bad_input_is_skipped_and_counted(root, tmp_path):
     for k in range(14, 200):  # so many that none of the bad ones is between the parts of the split
         picture(root / f"N_{k:06d}.png", k)
         row = openface_row([0, 1.0], units_of(k), tiny_sets.face(48, 68, k)[1])
-        (root / f"N_{k:06d}.csv").write_text(f"{openface_header('picture', True)}\n{row}")
+        (root / f"N_{k:06d}.csv").write_text(f"{openface_header('image', True)}\n{row}")
     (root / "N_000199.csv").write_text(
         openface_header("sequence") + "\n" + openface_row([1, 0, 0, 0.9, 0], units_of(1))
     )
     faces = opened(root, tmp_path)
     assert set(faces.notes[1:-1]) == {
-        "skipped: 1 × several faces or rows for one picture (N_000000.png)",
+        "skipped: 1 × several faces or rows for one image (N_000000.png)",
         "skipped: 1 × OpenFace's confidence is below 0.8 (N_000001.png)",
         "skipped: 1 × action units are not between 0 and 5 (N_000002.png)",
-        "skipped: 1 × row with a field that is no number (N_000003.png)",
+        "skipped: 1 × row with a field that is not a number (N_000003.png)",
         "skipped: 1 × row with a field missing or too many (N_000004.png)",
-        "skipped: 1 × landmarks lie more than half a picture outside (N_000005.png)",
-        "skipped: 4 × picture without a row in OpenFace's tables (N_000006.png, N_000012.png, N_000013.png, …)",
-        "skipped: 3 × row without its picture (N_000007.csv:2, N_000199.csv:2, extra.csv:2)",
+        "skipped: 1 × landmarks lie more than half an image outside (N_000005.png)",
+        "skipped: 4 × image without a row in OpenFace's tables (N_000006.png, N_000012.png, N_000013.png, …)",
+        "skipped: 3 × row without its image (N_000007.csv:2, N_000199.csv:2, extra.csv:2)",
         "skipped: 1 × no image can be decoded (N_000008.png)",
         "skipped: 1 × the image is truncated (N_000009.png)",
         "skipped: 1 × not square, so no face crop (N_000010.png)",
         "skipped: 1 × smaller than 16 pixels (N_000011.png)",
         "skipped: 2 × CSV file without action units (N_000012.csv, labels.csv)",
-        "skipped: 1 × table of a picture that lacks columns of action units (N_000013.csv)",
+        "skipped: 1 × table of an image that lacks columns of action units (N_000013.csv)",
     }
     assert len(opened(root, tmp_path, confidence=0.3).train) >= len(faces.train)
 
@@ -199,7 +199,7 @@ def test_landmarks_of_another_picture_are_left_aside(root, tmp_path):
 
 
 def test_mistakes_are_one_clear_line(root, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"there is no folder .*nowhere; give the folder that holds pictures"):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*nowhere; give the folder that holds images"):
         opened(tmp_path / "nowhere", tmp_path)
     (root / "all.csv").write_text(openface_header("merged").replace("AU05_r, ", "").replace("AU45_r, ", "") + "\n")
     with pytest.raises(
@@ -208,12 +208,12 @@ def test_mistakes_are_one_clear_line(root, tmp_path):
         opened(root, tmp_path)
     for table in root.glob("*.csv"):
         table.unlink()
-    with pytest.raises(ValueError, match=r"holds no CSV tables of OpenFace; pictures of faces and OpenFace's output"):
+    with pytest.raises(ValueError, match=r"holds no CSV tables of OpenFace; images of faces and OpenFace's output"):
         opened(root, tmp_path)
     with pytest.raises(ValueError, match=r"confidence is 95\.0; it must be between 0 and 1"):
         opened(root, tmp_path, confidence=95.0)
     (root / "one.csv").write_text(openface_header("merged") + "\n" + openface_row(["N_000001.png", 1, 1], units_of(1)))
-    with pytest.raises(ValueError, match="everybody has no usable picture in the validation split"):
+    with pytest.raises(ValueError, match="everybody has no usable image in the validation split"):
         opened(root, tmp_path)
 
 

@@ -10,13 +10,13 @@ from lgan_jax import data
 from lgan_jax.data import partners, pipelines
 from lgan_jax.media import images
 
-SIZES = (7, 4, 5)  # pictures of each identity
+SIZES = (7, 4, 5)  # images of each identity
 TOTAL = sum(SIZES)
 
 
 @pytest.fixture(scope="module")
 def split():
-    """Picture i is grey of value 10 i, its landmarks are all i / 100, identities come one after the other."""
+    """Image i is gray of value 10 i, its landmarks are all i / 100, identities come one after the other."""
     identity = np.repeat(np.arange(len(SIZES)), SIZES)
     records = [
         {
@@ -31,7 +31,7 @@ def split():
 
 
 def numbers(batch):
-    """Which pictures are in a batch."""
+    """Which images are in a batch."""
     return np.round(batch["landmarks"][..., 0, 0] * 100).astype(int)
 
 
@@ -92,7 +92,7 @@ def test_every_identity_has_its_own_epochs(split):
     for column, (first, count) in enumerate(zip((0, 7, 11), SIZES)):
         epochs = seen[:, column].reshape(-1, count)
         np.testing.assert_array_equal(np.sort(epochs, 1), np.broadcast_to(first + np.arange(count), epochs.shape))
-    # over time, every picture of one meets every picture of the others
+    # over time, every image of one meets every image of the others
     assert len({(a, b) for a, b, _ in seen}) == 28
 
 
@@ -151,27 +151,27 @@ def test_a_batch_that_cannot_be_shared(split):
 
 def test_an_identity_without_pictures(split):
     lonely = data.Split([split._source[0], split._source[15]], np.array([0, 2]), 16)
-    with pytest.raises(ValueError, match="an identity has no pictures"):
+    with pytest.raises(ValueError, match="an identity has no images"):
         pipelines.training_batches(lonely, 2, 0, "one_of_each")
 
 
 def test_held_out_pictures_are_evenly_spaced(split):
-    batches = [numbers(batch) for batch in pipelines.held_out(split, "one_of_each", 3, 2)]
-    # of seven pictures the middles of three parts are 1, 3, 5, of four 0, 2, 3, of five 0, 2, 4
+    batches = [numbers(batch) for batch in pipelines.spaced_batches(split, "one_of_each", 3, 2)]
+    # of seven images the middles of three parts are 1, 3, 5, of four 0, 2, 3, of five 0, 2, 4
     assert np.concatenate(batches).tolist() == [[1, 7, 11], [3, 9, 13], [5, 10, 15]]
     assert [len(batch) for batch in batches] == [2, 1]
-    assert same([numbers(batch) for batch in pipelines.held_out(split, "one_of_each", 3, 2)], batches)
+    assert same([numbers(batch) for batch in pipelines.spaced_batches(split, "one_of_each", 3, 2)], batches)
 
 
 def test_held_out_single_pictures_take_turns(split):
-    batches = pipelines.held_out(split, "single", 2, 4)
+    batches = pipelines.spaced_batches(split, "single", 2, 4)
     assert np.concatenate([numbers(b) for b in batches]).tolist() == [1, 8, 12, 5, 10, 14]
     assert batches[0]["identity"].tolist() == [0, 1, 2, 0]
 
 
 @pytest.fixture(scope="module")
 def pairs(split):
-    """Twelve of the pictures, four of each identity, as pairs."""
+    """Twelve of the images, four of each identity, as pairs."""
     kept = [0, 1, 2, 3, 7, 8, 9, 10, 11, 12, 13, 14]
     return data.Split([split._source[i] for i in kept], split.identity[kept], 16, pairs=partners.in_turns)
 
@@ -186,25 +186,25 @@ def test_pairs_stay_together(pairs):
 
 
 def test_held_out_pairs_take_turns(pairs):
-    batches = pipelines.held_out(pairs, "pairs", 1, 2)
+    batches = pipelines.spaced_batches(pairs, "pairs", 1, 2)
     assert np.concatenate([numbers(b) for b in batches]).tolist() == [[2, 3], [9, 10], [13, 14]]
     assert batches[0]["image"].shape == (2, 2, 16, 16, 3)
 
 
 def test_faces_that_come_in_no_pairs(split):
-    with pytest.raises(ValueError, match="do not come in pairs"):
+    with pytest.raises(ValueError, match="have no pairs"):
         pipelines.training_batches(split, 1, 1, "pairs")
-    with pytest.raises(ValueError, match="do not come in pairs"):
-        pipelines.held_out(split, "pairs", 1, 1)
+    with pytest.raises(ValueError, match="have no pairs"):
+        pipelines.spaced_batches(split, "pairs", 1, 1)
 
 
 def test_held_out_takes_what_there_is(split):
-    (batch,) = pipelines.held_out(split, "one_of_each", 50, 10)
+    (batch,) = pipelines.spaced_batches(split, "one_of_each", 50, 10)
     assert batch["image"].shape[:2] == (4, 3)  # the one with the fewest has four
-    (batch,) = pipelines.held_out(split, "single", 50, 100)
+    (batch,) = pipelines.spaced_batches(split, "single", 50, 100)
     assert sorted(numbers(batch)) == list(range(TOTAL))
     with pytest.raises(ValueError, match="at least 1"):
-        pipelines.held_out(split, "single", 0, 1)
+        pipelines.spaced_batches(split, "single", 0, 1)
 
 
 LABELS = ([0, 0, 3, 3, 5], [0, 1, 1, 0, 7, 7], [2, 2])  # the last one has no partners
@@ -215,7 +215,7 @@ PARTNERED = 11
 
 @pytest.fixture(scope="module")
 def labelled(split):
-    """Thirteen of the pictures, with expressions, of people of whom one is missing."""
+    """Thirteen of the images, with expressions, of people of whom one is missing."""
     return data.Split(split._source, WHO, 16, expression=SHOWN)
 
 
@@ -230,7 +230,7 @@ def test_sources_and_targets_are_of_one_person_with_other_expressions(labelled):
     couples = {(int(a), int(b)) for a, b in zip(source, target)}
     assert {(b, a) for a, b in couples} == couples
     assert len(couples) == 2 * (2 * 2 + 2 * 1 + 2 * 1) + 2 * (2 * 2 * 3)
-    assert 0.4 < (target[source == 0] == 4).mean() < 0.6  # the one picture of one of two other expressions
+    assert 0.4 < (target[source == 0] == 4).mean() < 0.6  # the one image of one of two other expressions
 
 
 def test_couples_depend_on_the_seed_alone(labelled):
@@ -244,13 +244,13 @@ def test_couples_depend_on_the_seed_alone(labelled):
 
 
 def test_held_out_couples_are_spaced_over_the_expressions(labelled):
-    batches = pipelines.held_out(labelled, "expressions", 2, 3)
+    batches = pipelines.spaced_batches(labelled, "expressions", 2, 3)
     # By expression, the first person's are 0 1, 2 3, 4 and the second's 5 8, 6 7, 9 10: sources are 1 and 3, 7 and 10.
     assert np.concatenate([numbers(batch) for batch in batches]).tolist() == [[1, 2], [7, 9], [3, 4], [10, 8]]
     assert [len(batch["image"]) for batch in batches] == [3, 1]
-    (few,) = pipelines.held_out(labelled, "expressions", 2, 3, most=2)
+    (few,) = pipelines.spaced_batches(labelled, "expressions", 2, 3, most=2)
     assert numbers(few).tolist() == [[1, 2], [7, 9]]
-    (every,) = pipelines.held_out(labelled, "expressions", 20, 99)
+    (every,) = pipelines.spaced_batches(labelled, "expressions", 20, 99)
     assert sorted(numbers(every)[:, 0]) == list(range(PARTNERED))
     assert (SHOWN[numbers(every)[:, 0]] != SHOWN[numbers(every)[:, 1]]).all()
 
@@ -259,12 +259,12 @@ def test_faces_without_expressions_or_with_one_each(split, labelled):
     with pytest.raises(ValueError, match="these faces have no expressions"):
         pipelines.training_batches(split, 1, 1, "expressions")
     one = data.Split(split._source[:5], labelled.identity[:5], 16, expression=np.zeros(5, np.int32))
-    with pytest.raises(ValueError, match="nobody has pictures with two different expressions"):
-        pipelines.held_out(one, "expressions", 1, 1)
+    with pytest.raises(ValueError, match="no person in this split has images with two different expressions"):
+        pipelines.spaced_batches(one, "expressions", 1, 1)
 
 
 def test_people_who_are_not_in_a_split_are_left_aside(labelled):
-    (batch,) = pipelines.held_out(labelled, "single", 1, 8)
+    (batch,) = pipelines.spaced_batches(labelled, "single", 1, 8)
     assert batch["identity"].shape == (3,)
-    with pytest.raises(ValueError, match="an identity has no pictures"):
-        pipelines.held_out(labelled, "one_of_each", 1, 8)
+    with pytest.raises(ValueError, match="an identity has no images"):
+        pipelines.spaced_batches(labelled, "one_of_each", 1, 8)

@@ -26,7 +26,7 @@ def opened(root, cache, name="ck_plus", held_out="S022"):
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """Three people; frames are in colour, of 16 bits and grey, and of another size."""
+    """Three people; frames are in color, of 16 bits and gray, and of another size."""
     root = posed_sets.ck_plus(
         tmp_path_factory.mktemp("ck") / "CK+",
         {"S010/001": (0, "happiness"), "S022/002": (1, "surprise"), "S022/003": (1, "anger")},
@@ -55,18 +55,18 @@ def test_reads_the_first_and_the_last_frames(faces):
     assert faces.test.expression.tolist() == ends == [int(faces.test[i]["expression"]) for i in range(12)]
     faces.require_subjects()
     assert faces.notes == (
-        "split by subject: 1 in the training split, 1 in the validation split, 1 in the test split; the same validate "
-        "and test: with more, each split gets its own",
-        "nobody shows contempt, disgust, fear, sadness",
-        "nobody in the training split shows anger, surprise",
-        "nobody in the validation split shows happiness",
-        "nobody in the test split shows happiness",
+        "split by subject: 1 in the training split, 1 in the validation split, 1 in the test split; validation and "
+        "test share them: with more subjects, each split gets its own",
+        "no subject shows contempt, disgust, fear, sadness",
+        "no subject in the training split shows anger, surprise",
+        "no subject in the validation split shows happiness",
+        "no subject in the test split shows happiness",
     )
 
 
 @pytest.mark.parametrize("index", [0, 1, 4, 5])
 def test_crops_are_aligned_whatever_the_frames_are(faces, index):
-    """In colour, of 16 bits, grey and larger, in colour again: the same face at the same place."""
+    """In color, of 16 bits, gray and larger, in color again: the same face at the same place."""
     record = faces.train[index]
     assert {key: (value.shape, value.dtype) for key, value in record.items()} == {
         "image": ((128, 128, 3), np.uint8),
@@ -117,18 +117,18 @@ def test_what_is_left_out_is_counted_and_named(tmp_path):
     skipped = "\n".join(faces.notes)
     for reason in (
         "1 × sequence without a label (S010/002)",
-        "1 × sequence whose label is no number from 0 to 7 (S010/003)",
-        "1 × sequence with another one's label (S010/004)",
+        "1 × sequence whose label is not a number from 0 to 7 (S010/003)",
+        "1 × sequence with the label of another sequence (S010/004)",
         "1 × label without its sequence (S010/009)",
         "1 × sequence of fewer than two frames (S010/005)",
         "1 × no face is found (cohn-kanade-images/S010/001/S010_001_00000001.png)",
         "1 × the image is truncated (cohn-kanade-images/S010/001/S010_001_00000002.png)",
         "1 × smaller than 32 pixels (cohn-kanade-images/S010/001/S010_001_00000003.png)",
-        "1 × file of landmarks that does not fit its picture (cohn-kanade-images/S010/001/S010_001_00000005.png)",
-        "1 × file of landmarks that has not 68 points (cohn-kanade-images/S010/001/S010_001_00000006.png)",
+        "1 × landmark file that does not fit its image (cohn-kanade-images/S010/001/S010_001_00000005.png)",
+        "1 × landmark file that does not have 68 points (cohn-kanade-images/S010/001/S010_001_00000006.png)",
     ):
         assert f"skipped: {reason}" in skipped
-    with pytest.raises(ValueError, match="CK\\+: nobody in the training split has pictures with two different"):
+    with pytest.raises(ValueError, match="CK\\+: no person in the training split has images with two different"):
         faces.require_subjects()
 
 
@@ -139,7 +139,7 @@ def test_oulu_casia_in_folders_of_unpacked_archives(tmp_path):
     assert (faces.name, faces.info.identities) == ("Oulu-CASIA", ("P001", "P002"))
     assert faces.test.expression.tolist() == [NEUTRAL] * 2 + [HAPPINESS] * 2  # no frame is at both ends
     assert faces.train.expression.tolist() == [NEUTRAL] * 2 + [ANGER] * 2
-    assert any("1 × folder of no expression that is known (neutral, anger" in note for note in faces.notes)
+    assert any("1 × folder not named after an expression (neutral, anger" in note for note in faces.notes)
     again = opened(tmp_path / "Oulu", tmp_path / "cache", "oulu_casia", "P002")
     assert again.fingerprint != faces.fingerprint
     assert again.test.identity.tolist() == [1] * 4
@@ -158,14 +158,14 @@ def test_nothing_usable_and_one_person_only(tmp_path, root):
     sequence = "cohn-kanade-images/S010/001"
     posed_sets.write(tmp_path / "CK+" / sequence / "S010_001_00000001.png", np.zeros((40, 40), np.uint8))
     (tmp_path / "CK+" / "Emotion").mkdir()
-    with pytest.raises(ValueError, match=r"no usable picture; skipped: 1 × sequence without a label"):
+    with pytest.raises(ValueError, match=r"no usable image; skipped: 1 × sequence without a label"):
         opened(tmp_path / "CK+", tmp_path / "cache", held_out="")
-    with pytest.raises(ValueError, match="'S011' cannot be held out; the people are S010, S022"):
+    with pytest.raises(ValueError, match="'S011' is not a subject; the subjects are S010, S022"):
         opened(root, tmp_path / "cache", held_out="S011")
     for number in (1, 2):
         posed_sets.write(tmp_path / "CK+" / sequence / f"S010_001_{number:08d}.png", np.zeros((40, 40), np.uint8))
     posed_sets.label(tmp_path / "CK+", "S010/001", "1.0", "S010_001_00000002_emotion.txt")
-    with pytest.raises(ValueError, match="at least 2 subjects; there is 1"):
+    with pytest.raises(ValueError, match="at least 2 subjects, not 1"):
         opened(tmp_path / "CK+", tmp_path / "cache", held_out="")
 
 

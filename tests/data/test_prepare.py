@@ -27,7 +27,8 @@ from lgan_jax.landmarks import IBUG68
 # A program that kills itself when it is about to give its n-th file or folder its final name.
 KILLED = """
 import os, signal, sys
-from lgan_jax.data.prepare import __main__ as command, job, person
+from lgan_jax.data.prepare import __main__ as command, person
+from lgan_jax.data.prepare import output_folder
 person.PIECE = job.PIECE = 5
 left, rename = int(sys.argv[1]), os.replace
 def replace(*names):
@@ -78,7 +79,7 @@ def files(folder):
 
 
 def lines(out, person):
-    """Landmarks `(n, 68, 2)` and names of the pictures of a person."""
+    """Landmarks `(n, 68, 2)` and names of the images of a person."""
     fields = [line.split(" ") for line in (out / person / "all_68pt.txt").read_text().splitlines()]
     assert {len(line) for line in fields} == {137}
     return np.array([line[:136] for line in fields], float).reshape(-1, 68, 2), [line[136] for line in fields]
@@ -94,7 +95,7 @@ def test_frames_are_kept_under_their_numbers_or_dropped_and_counted(prepared):
     assert bo["skipped_files"] == ["notes.txt"]
     names = [f"{i:06d}.jpg" for i in range(12) if i not in (4, 9)]
     assert lines(out, "Ada")[1] == sorted(path.name for path in (out / "Ada" / "Image").iterdir()) == names
-    assert lines(out, "Bo")[1] == ["000000.jpg", "000100.jpg", "000200.jpg"]  # photos are no neighbours in time
+    assert lines(out, "Bo")[1] == ["000000.jpg", "000100.jpg", "000200.jpg"]  # photos are no neighbors in time
     assert json.loads((out / "prepared.json").read_text()) == json.loads(json.dumps(result))
     assert ada["coverage"]["frames"] == 10
     for name in ("yaw", "pitch", "mouth", "lids"):
@@ -111,7 +112,7 @@ def test_action_units_are_estimated_and_added_to_a_folder_without(prepared, vide
     text = (out / "Ada" / "action_units.csv").read_text()
     assert text.startswith("# An estimate by lgan_jax from landmarks, relative to the person's own face at rest")
     table = openface.read_table(out / "Ada" / "action_units.csv", required=ESTIMATED)
-    assert [row.picture for row in table.rows] == lines(out, "Ada")[1]
+    assert [row.image for row in table.rows] == lines(out, "Ada")[1]
     units = np.stack([row.units for row in table.rows])
     assert units.max() < 0.5  # Ada rests in all frames
     (out / "Ada" / "action_units.csv").unlink()
@@ -218,7 +219,7 @@ def test_another_job_in_the_same_folder_is_refused(videos, prepared, tmp_path, f
     shutil.rmtree(changed / "Bo")
     (changed / "Ada.mp4").unlink()
     shutil.copy2(videos / "Ada.mp4", changed / "Ada.mp4")
-    with pytest.raises(ValueError, match="'Bo', which is gone"):
+    with pytest.raises(ValueError, match="'Bo', which is missing"):
         prepare.prepare(changed, out, prepare.Options(size=128), faces)
     assert files(out) == before
 
@@ -250,7 +251,7 @@ def test_the_command_reports_every_person(tmp_path, capsys):
     assert run(tmp_path / "in", tmp_path / "out", "--size", 64) == 0
     said = capsys.readouterr()
     printed = " ".join(said.out.split())
-    assert "Left out: Nobody (none of 3 frames is fit: 3 no face)" in printed
+    assert "Left out: Nobody (none of 3 frames is usable: 3 no face)" in printed
     assert (
         "Left out: Broken (cannot be read: it is cut off or damaged (Invalid data found when processing input))"
         in printed
@@ -261,7 +262,7 @@ def test_the_command_reports_every_person(tmp_path, capsys):
     assert [line.split(":")[0] for line in warned] == [
         "has 4 frames; below 60 a generator overfits",
         "never moves",
-        "is the only person",
+        "is the only identity",
     ]
     assert "yaw, °" in said.out
     assert "job: " in said.err
@@ -283,7 +284,7 @@ def test_blurred_frames_and_two_people_in_a_clip_are_said(tmp_path):
     blurred, strangers = result["people"]["Ada"]["warnings"][-2:]
     assert blurred.startswith("Ada is blurred in 5 of 15 frames, which are dropped")
     # Ten frames are kept, of which nine are compared: the sixth of them is the seventh kept, frame 9 of 25 a second.
-    assert strangers.startswith("Ada seems to be two people: another face is seen in Ada.mp4, about 0:00.4")
+    assert strangers.startswith("Ada seems to be two people: another face appears in Ada.mp4, about 0:00.4")
 
 
 def test_nobody_left_is_an_error(tmp_path, capsys):
@@ -300,7 +301,7 @@ def test_nobody_left_is_an_error(tmp_path, capsys):
         (["{}/videos", "{}/videos/out"], "must not lie in VIDEOS"),
         (["{}/videos", "{}/videos"], "must not lie in VIDEOS"),
         (["{}/videos", "{}"], "must not lie in OUT"),
-        (["{}/videos", "{}/other"], "holds something that was not prepared here"),
+        (["{}/videos", "{}/other"], "holds other files"),
         (["{}/videos", "{}/other/file"], "is a file"),
         (["{}/videos", "{}/out", "--size", "9"], "--size must be between 32 and 2048"),
         (["{}/videos", "{}/out", "--smooth", "nan"], "--smooth must be between 0 and 100"),

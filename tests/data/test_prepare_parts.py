@@ -25,7 +25,7 @@ def faces():
 
 
 def observation(landmarks, **changed):
-    """What is seen in `(n, 68, 2)` fractions of 100×100 pictures: sharp faces, sure of themselves."""
+    """What is seen in `(n, 68, 2)` fractions of 100×100 images: sharp faces, sure of themselves."""
     n = len(landmarks)
     seen = {
         "readable": np.ones(n, bool),
@@ -251,7 +251,7 @@ def test_the_rotation_flag_is_respected(tmp_path):
 def test_damaged_files_end_early_or_are_faulty(tmp_path):
     frames = [scene((face(0)[0], 20 + i, 16)) for i in range(30)]
     random = np.random.default_rng(0)
-    for frame in frames:  # so that pictures take most of the file
+    for frame in frames:  # so that images take most of the file
         frame[:, 250:] = random.integers(0, 256, frame[:, 250:].shape)
     whole = write_video(tmp_path / "whole.mp4", frames).read_bytes()
     import av
@@ -302,7 +302,7 @@ def test_enormous_photos_are_reduced(tmp_path):
 def test_photos_that_cannot_be_read_are_none(tmp_path):
     whole = write_photo(tmp_path / "p" / "1.jpg", face(0)[0]).read_bytes()
     (tmp_path / "p" / "2.jpg").write_bytes(whole[: len(whole) // 2])
-    (tmp_path / "p" / "3.png").write_text("no picture")
+    (tmp_path / "p" / "3.png").write_text("no image")
     (tmp_path / "p" / "4.jpg").write_bytes(b"")
     write_photo(tmp_path / "p" / "5.jpg", face(1)[0])
     (person,), _ = sources.people(tmp_path)

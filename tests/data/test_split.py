@@ -123,8 +123,10 @@ def test_of_few_subjects_the_smallest_is_held_out():
     assert splits == {"a": ("train",), "b": ("test",), "c": ("validation",)}
     splits = by_subject(["a"] * 7 + ["b"] * 5)
     assert splits == {"a": ("train",), "b": ("validation", "test")}
-    assert subjects_note(splits.values()).endswith("; the same validate and test: with more, each split gets its own")
-    with pytest.raises(ValueError, match="at least 2 subjects; there is 1"):
+    assert subjects_note(splits.values()).endswith(
+        "; validation and test share them: with more subjects, each split gets its own"
+    )
+    with pytest.raises(ValueError, match="at least 2 subjects, not 1"):
         by_subject(["a"] * 7)
 
 
@@ -132,10 +134,10 @@ def test_a_share_of_the_people_is_held_out():
     people = [f"S{i:03d}" for i in range(118)]
     splits = HeldOut().of(people)
     assert [sum(each == (name,) for each in splits.values()) for name in SPLITS] == [95, 11, 12]
-    assert HeldOut().of(people * 3) == splits  # how many pictures they have does not matter
+    assert HeldOut().of(people * 3) == splits  # how many images they have does not matter
     assert sorted(HeldOut(share=0.4).of("abcde").values()) == [("test",)] * 2 + [("train",)] * 2 + [("validation",)]
     assert sorted(HeldOut().of("ab").values()) == [("train",), ("validation", "test")]
-    with pytest.raises(ValueError, match="at least 2 subjects; there is 1"):
+    with pytest.raises(ValueError, match="at least 2 subjects, not 1"):
         HeldOut().of(["a"] * 3)
 
 
@@ -155,9 +157,9 @@ def test_people_are_held_out_by_name():
     assert sorted(drawn.values()) == [("test",), ("train",), ("validation",)]
     assert HeldOut(validation=("b",)).of("abc")["b"] == ("validation",)
     assert HeldOut(names=("b", "c")).of("abc") == {"a": ("train",), **dict.fromkeys("bc", ("validation", "test"))}
-    with pytest.raises(ValueError, match="'e' cannot be held out; the people are a, b, c"):
+    with pytest.raises(ValueError, match="'e' is not a subject; the subjects are a, b, c"):
         chosen.of("abc")
-    with pytest.raises(ValueError, match="everybody is held out"):
+    with pytest.raises(ValueError, match="no subject is left for the training split"):
         chosen.of("bce")
     with pytest.raises(ValueError, match="'c' cannot be both in the validation and in the test split"):
         HeldOut(names=("c",), validation=("b", "c"))

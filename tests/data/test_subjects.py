@@ -13,7 +13,7 @@ from lgan_jax.data.split import HeldOut
 from lgan_jax.faces.unit_estimate import ESTIMATED
 from lgan_jax.media import images
 
-EACH = 4  # pictures in a row with the same expression
+EACH = 4  # images in a row with the same expression
 SHOWN = [("neutral", 0.0), ("happiness", 0.9), ("neutral", 0.0), ("surprise", 0.8), ("neutral", 0.0)]
 SHOWN += [("happiness", 0.32), ("neutral", 0.0), ("sadness", 0.7)]
 PEOPLE = {"Al": 32, "Bea": 28, "Cy": 32, "Di": 32, "Ed": 32}
@@ -45,7 +45,7 @@ def test_a_subject_in_both_splits(tmp_path):
 
 def test_nobody_in_one_of_the_splits(tmp_path):
     builder = Listed(tmp_path, [("train", 0, 0), ("test", 1, 1)])
-    with pytest.raises(ValueError, match="nobody has a usable picture in the validation split: add people"):
+    with pytest.raises(ValueError, match="no subject has a usable image in the validation split: add subjects"):
         builder.download_and_prepare()
 
 
@@ -77,12 +77,12 @@ def test_prepared_people_are_held_out_whole_with_estimated_expressions(root, tmp
     assert set.union(*people) == set(range(5))
     faces.require_subjects()
     faces.require(("image", "landmarks", "expression", "action_units"))
-    assert "expressions are an estimate from action units" in faces.notes
+    assert "expressions are estimated from action units" in faces.notes
     counts = "2 in the training split, 1 in the validation split, 2 in the test split"
     assert f"split by subject: {counts}" in faces.notes
     (unclear,) = (note for note in faces.notes if "expression is not clear" in note)
-    assert unclear.startswith("skipped: 20 × picture whose expression is not clear (Al/Al_000020.jpg")
-    assert "nobody shows anger, contempt, disgust, fear" in faces.notes
+    assert unclear.startswith("skipped: 20 × image whose expression is not clear (Al/Al_000020.jpg")
+    assert "no subject shows anger, contempt, disgust, fear" in faces.notes
     for split in (faces.train, faces.validation, faces.test):
         assert [int(split[i]["expression"]) for i in range(len(split))] == split.expression.tolist()
 
@@ -95,7 +95,7 @@ def test_people_are_chosen_by_name(root, tmp_path):
     assert shown == once[: 28 - EACH] + once
     other = opened(root, tmp_path, names=("Bea",))
     assert other.fingerprint != faces.fingerprint
-    with pytest.raises(ValueError, match="'Flo' cannot be held out; the people are Al, Bea, Cy, Di, Ed"):
+    with pytest.raises(ValueError, match="'Flo' is not a subject; the subjects are Al, Bea, Cy, Di, Ed"):
         opened(root, tmp_path, names=("Flo",))
 
 
@@ -106,14 +106,16 @@ def test_of_two_people_one_validates_and_tests(root, tmp_path):
     assert (set(faces.train.identity), set(faces.validation.identity), set(faces.test.identity)) == ({0}, {1}, {1})
     assert faces.validation.expression.tolist() == faces.test.expression.tolist()
     (said,) = (note for note in faces.notes if note.startswith("split by subject"))
-    assert said.endswith("the same validate and test: with more, each split gets its own")
+    assert said.endswith("validation and test share them: with more subjects, each split gets its own")
     faces.require_subjects()
 
 
 def test_prepared_folders_without_action_units(root, tmp_path):
     for table in root.glob("*/action_units.csv"):
         table.unlink()
-    with pytest.raises(ValueError, match=r"mine has no <person>/action_units\.csv, .* prepared it again"):
+    with pytest.raises(
+        ValueError, match=r"mine has no <person>/action_units\.csv, .* repeat the command that prepared it to add them"
+    ):
         opened(root, tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""The built-in faces: what each parameter does to the picture and to its landmarks."""
+"""The built-in faces: what each parameter does to the image and to its landmarks."""
 
 import dataclasses
 
@@ -272,7 +272,7 @@ def test_wild_pictures_are_of_strangers():
 
 
 def test_varied_acts():
-    """Every unit in many pictures, in half of them on its own; eyes closed or half closed in a third."""
+    """Every unit in many images, in half of them on its own; eyes closed or half closed in a third."""
     settings = Settings(identities=1, variation="wild", acts="varied")
     acts = np.array([sample(settings, "train", i).action_units for i in range(400)])
     assert acts.min() == 0
@@ -297,7 +297,7 @@ def test_heads_turn_as_far_as_they_are_told():
 
 
 def test_heads_are_aligned_as_photos_of_them_would_be():
-    """They are turned, resized and moved in the picture and nothing else: no crop of them would move them again."""
+    """They are turned, resized and moved in the image and nothing else: no crop of them would move them again."""
     own = Settings(identities=4, acts="posed")
     for i in range(12):
         face, brought = sample(own, "train", i), sample(dataclasses.replace(own, aligned=True), "train", i)
@@ -375,7 +375,7 @@ def test_settings_are_read_and_checked():
         Settings(seed=-1)
     with pytest.raises(ValueError, match=r"no split 'dev'.*train, validation, test"):
         sample(Settings(), "dev", 0)
-    with pytest.raises(IndexError, match="picture 60 of 'test': there are 60"):
+    with pytest.raises(IndexError, match="image 60 of 'test': there are 60"):
         sample(Settings(identities=1), "test", 60)
     with pytest.raises(ValueError, match="at least 16 pixels"):
         draw(ADA, 15)

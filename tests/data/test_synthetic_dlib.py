@@ -22,7 +22,7 @@ def predictor():
 
 
 def agreement(predictor, settings, size, upsample, count):
-    """(share of faces found, mean error in distances between the eyes) on pictures with at most 20 degrees of yaw."""
+    """(share of faces found, mean error in distances between the eyes) on images with at most 20 degrees of yaw."""
     detector = dlib.get_frontal_face_detector()
     indices = [i for i in range(3 * count) if abs(sample(settings, "train", i).yaw) <= 20][:count]
     errors = []

@@ -82,8 +82,8 @@ def test_bad_records_are_skipped_and_counted(root, tmp_path):
     assert set(faces.notes[:-1]) == {
         "skipped: 1 × annotation line with a number missing or too many (list_98pt_rect_attr_train.txt:1)",
         "skipped: 1 × landmarks are not finite (WFLW_images/0--Parade/train_1.jpg)",
-        "skipped: 1 × landmarks lie more than half a picture outside (WFLW_images/0--Parade/train_2.jpg)",
-        "skipped: 1 × annotation without its picture (WFLW_images/0--Parade/none.jpg)",
+        "skipped: 1 × landmarks lie more than half an image outside (WFLW_images/0--Parade/train_2.jpg)",
+        "skipped: 1 × annotation without its image (WFLW_images/0--Parade/none.jpg)",
         "skipped: 1 × face smaller than 8 pixels (WFLW_images/0--Parade/train_3.jpg)",
         "skipped: 1 × the image is truncated (WFLW_images/0--Parade/test_1.jpg)",
     }

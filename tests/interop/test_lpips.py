@@ -29,7 +29,7 @@ def weights():
 
 
 def expected_distance(weights, one, other):
-    """As published: normalised, squared difference, weighted, averaged over places, summed over layers."""
+    """As published: normalized, squared difference, weighted, averaged over places, summed over layers."""
     network = twins.VGG(vgg.VGG16, 3)
     network.load_state_dict({name: torch.tensor(x) for name, x in weights.items() if not name.startswith("lin")})
     total = 0
@@ -65,7 +65,7 @@ def test_the_names_of_the_package(weights):
 
 
 class Nvidias(torch.nn.Module):
-    """VGG16 and the linear weights in one module: of pictures in [0, 255], what is compared, one row a picture."""
+    """VGG16 and the linear weights in one module: of images in [0, 255], what is compared, one row an image."""
 
     def __init__(self, weights):
         super().__init__()

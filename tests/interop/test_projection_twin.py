@@ -47,7 +47,7 @@ def saved(folder, generator, features, linear, fan):
 
 
 def perceived(features, linear, image):
-    """What LPIPS compares of pictures in [0, 255]."""
+    """What LPIPS compares of images in [0, 255]."""
     parts = []
     for end, weights in zip((4, 9, 16, 23, 30), linear):
         x = features(image / 255, end)

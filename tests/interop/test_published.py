@@ -98,7 +98,7 @@ def test_discriminator_and_its_features():
 def test_discriminator_for_signed_pictures():
     twin, image = twins.drawn(twins.Discriminator(6)), pictures(24)
     network = interop.network("landmarkgan/discriminator", twins.arrays(twin))
-    signed = {"params": landmarkgan.for_signed_pictures(network.variables["params"])}
+    signed = {"params": landmarkgan.for_signed_images(network.variables["params"])}
     logits, _ = apply(network._replace(variables=signed), 2 * image - 1)
     np.testing.assert_allclose(logits, nhwc(twin(nchw(image))[0]), **EXACT)
 
@@ -142,7 +142,7 @@ def test_vgg_up_to_a_layer(kind, blocks, layer, count):
 
 
 def test_the_inception_of_fid():
-    """Pictures become larger in one direction and smaller in the other."""
+    """Images become larger in one direction and smaller in the other."""
     twin = twins.drawn(Inception(2, 5))
     image = np.random.default_rng(0).uniform(0, 1, (2, 60, 110, 3)).astype(np.float32)
     network = interop.network("inception-fid", twins.arrays(twin))

@@ -122,7 +122,7 @@ def test_without_a_detector_nothing_is_found_unless_a_run_lends_its_own(made, fo
 
 
 def celebv(root, people):
-    """A folder in CelebV's layout: grey pictures, and landmarks near a place that is each person's own."""
+    """A folder in CelebV's layout: gray images, and landmarks near a place that is each person's own."""
     random = np.random.default_rng(3)
     for i, name in enumerate(people):
         (root / name / "Image").mkdir(parents=True)

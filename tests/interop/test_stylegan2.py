@@ -1,4 +1,4 @@
-"""StyleGAN2 by NVIDIA's names gives the twin's pictures and logits."""
+"""StyleGAN2 by NVIDIA's names gives the twin's images and logits."""
 
 import re
 
@@ -44,7 +44,7 @@ def compare(made, expected):
 
 
 def pictures(size, count):
-    """Of different colours and contrasts."""
+    """Of different colors and contrasts."""
     rng = np.random.default_rng(size)
     colours, contrast = rng.uniform(-3, 3, (count, 1, 1, 3)), rng.uniform(0, 3, (count, 1, 1, 1))
     return (colours + contrast * rng.normal(size=(count, size, size, 3))).astype(np.float32)
@@ -85,7 +85,7 @@ def test_pictures_of_large_sizes_with_the_networks_own_noise(size):
 
 
 def test_a_style_for_each_place(generator):
-    """The colours' place is the next block's first one."""
+    """The colors' place is the next block's first one."""
     theirs, network = generator
     styles = np.random.default_rng(5).normal(size=(2, network.module.places, 12)).astype(np.float32)
     draw = jax.jit(lambda variables, styles: network.module.apply(variables, styles, method="draw"))
@@ -105,7 +105,7 @@ def test_the_layers_of_high_resolution_can_be_of_less_precision():
 
 @pytest.mark.parametrize(("labels", "count"), [(0, 6), (3, 2), (0, 8)])
 def test_discriminator(labels, count):
-    """Groups of 2 pictures (of 6), 2 (a small batch) and 4."""
+    """Groups of 2 images (of 6), 2 (a small batch) and 4."""
     group = 2 if count == 6 else 4
     theirs = twin.drawn(twin.Discriminator(CHANNELS[:3], labels, layers=2, group=group, clamp=4.0))
     network = interop.network("stylegan2-discriminator", arrays(theirs) | {"conv_clamp": np.float32(4)})
@@ -132,7 +132,7 @@ def test_what_the_networks_cannot_be_called_with(generator):
     plain = interop.network("stylegan2-discriminator", arrays(twin.drawn(twin.Discriminator(CHANNELS[:2]))))
     with pytest.raises(ValueError, match="this network has no classes"):
         call(plain, pictures(8, 2), labels)
-    with pytest.raises(ValueError, match="pictures have 16 pixels a side; this discriminator is for 8"):
+    with pytest.raises(ValueError, match="images have 16 pixels a side; this discriminator is for 8"):
         call(plain, pictures(16, 2))
     with pytest.raises(ValueError, match="a batch of 6 cannot be split into groups of 4"):
         call(plain, pictures(8, 6))

@@ -148,7 +148,7 @@ class Inception(Layers):
         self.fc = nn.Linear(2048 * width // 32, classes)
 
     def forward(self, image, side):
-        """Of pictures in [0, 1], resized to `side`: the means of the last block, and logits."""
+        """Of images in [0, 1], resized to `side`: the means of the last block, and logits."""
         x = 2 * F.interpolate(image, size=(side, side), mode="bilinear", align_corners=False) - 1
         x = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x)))
         x = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(F.max_pool2d(x, 3, 2)))

@@ -1,6 +1,6 @@
 """StyleGAN2 in plain PyTorch, as narrow as wanted: its parameters' names, its layers, their order.
 
-Written from the paper and the list of names. Pictures are NCHW. A kernel per example, one example after the other.
+Written from the paper and the list of names. Images are NCHW. A kernel per example, one example after the other.
 """
 
 import math

@@ -1,7 +1,7 @@
 """The published networks in plain PyTorch, as small as wanted: their parameters' names, their layers, their order.
 
 Written from the papers and the list of names, with the activations that overwrite their input where the originals have
-them. Pictures are NCHW, landmarks `(batch, 2N)` in the frame and order of the published models.
+them. Images are NCHW, landmarks `(batch, 2N)` in the frame and order of the published models.
 """
 
 import itertools
@@ -52,7 +52,7 @@ class UpScale(nn.Module):
 
 
 class Generator(nn.Module):
-    """Landmarks to a picture in [0, 1] of 8·2^blocks pixels; `width` is a factor on the channels."""
+    """Landmarks to an image in [0, 1] of 8·2^blocks pixels; `width` is a factor on the channels."""
 
     def __init__(self, points, width, blocks=5):
         super().__init__()
@@ -96,7 +96,7 @@ class Residual(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """A picture to logits and to the features that feature matching compares."""
+    """An image to logits and to the features that feature matching compares."""
 
     def __init__(self, width):
         super().__init__()
@@ -157,7 +157,7 @@ class HourGlass(nn.Module):
 
 
 class FAN(nn.Module):
-    """A picture to the heatmaps of the last stack. `number` is what LandmarkGAN's release adds to names."""
+    """An image to the heatmaps of the last stack. `number` is what LandmarkGAN's release adds to names."""
 
     def __init__(self, points, width, depth, stacks, number="", pool=F.avg_pool2d):
         super().__init__()
@@ -189,7 +189,7 @@ class FAN(nn.Module):
 
 
 class Detector(FAN):
-    """A picture to heatmaps that sum to 1 and to landmarks `(batch, N, 2)` by DSNT."""
+    """An image to heatmaps that sum to 1 and to landmarks `(batch, N, 2)` by DSNT."""
 
     def __init__(self, points, width, depth):
         super().__init__(points, width, depth, 1, "_0", F.max_pool2d)
@@ -238,6 +238,6 @@ class VGG(nn.Module):
         self.classifier = nn.Sequential(nn.Linear(7, 3))
 
     def forward(self, image, layers):
-        """Of pictures in [0, 1], what comes after so many of `features`."""
+        """Of images in [0, 1], what comes after so many of `features`."""
         mean, deviation = (torch.tensor(x).view(1, 3, 1, 1) for x in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
         return self.features[:layers]((image - mean) / deviation)

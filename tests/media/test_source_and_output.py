@@ -19,7 +19,7 @@ TIMES = [0, 500, 1500, 1800, 4000, 4512, 7000]
 
 
 def _shade(level: int, width: int = 48, height: int = 32) -> np.ndarray:
-    """A picture whose corners differ: the upper left is bright, so that a turned one shows."""
+    """An image whose corners differ: the upper left is bright, so that a turned one shows."""
     image = np.full((height, width, 3), level, np.uint8)
     image[: height // 2, : width // 2] = 250
     return image

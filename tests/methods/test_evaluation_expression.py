@@ -283,7 +283,7 @@ def test_bad_input(data, tmp_path, without_dlib):
     with pytest.raises(ValueError, match=r"image size \(64\) is not the data's \(32\)"):
         expression.evaluate(Lazy(data.info), small, SETTINGS, tmp_path)
     both, _ = built_in_faces(32, identities=1, train=2, test=2, acts="posed")
-    with pytest.raises(ValueError, match="is in the training split and held out too"):
+    with pytest.raises(ValueError, match="is in the training and in another split"):
         expression.evaluate(Lazy(both.info), both, SETTINGS, tmp_path)
     for name in ("frames", "seeds"):
         with pytest.raises(ValueError, match=f"^{name} is 0; it must be at least 1"):

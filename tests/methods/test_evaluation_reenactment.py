@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lgan_jax.data import synthetic
-from lgan_jax.data.kept import evenly
+from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.landmarks import WFLW98, mirrored
 from lgan_jax.media.images import to_bytes, to_floats
 from lgan_jax.methods.landmarkgan.evaluation.image_grids import strongest_expression, worst

@@ -42,10 +42,10 @@ def test_killed_again_and_again_gives_the_same_bits(tmp_path, cache, undisturbed
     code, output = child.run(workdir, cache=cache)
     assert code == 0, output
     assert "first: finished at step 6" in output
-    assert ("second: continued at step" in output) == (saved is not None)
+    assert ("second: resumed at step" in output) == (saved is not None)
     assert_same_bits(workdir, undisturbed)
     assert lines(workdir) == lines(undisturbed)
-    drawn = sorted(path.relative_to(undisturbed) for path in undisturbed.glob("pictures/**/*.png"))
+    drawn = sorted(path.relative_to(undisturbed) for path in undisturbed.glob("images/**/*.png"))
     assert len(drawn) == 6
     for path in drawn:
         assert (workdir / path).read_bytes() == (undisturbed / path).read_bytes()
@@ -56,11 +56,11 @@ def test_a_signal_saves_and_stops(tmp_path, cache, undisturbed, number):
     workdir = tmp_path / "run"
     code, output = child.run(workdir, cache=cache, signal_at_batch=(3, number))
     assert code == 128 + number
-    assert output.splitlines()[-1] == "first: saved at step 3; run the same command to continue"
+    assert output.splitlines()[-1] == "first: saved at step 3; run the same command to resume"
     assert newest_step(folder_of(workdir, "first")) == 3
     code, output = child.run(workdir, cache=cache)
     assert code == 0, output
-    assert "first: continued at step 3" in output
+    assert "first: resumed at step 3" in output
     assert_same_bits(workdir, undisturbed)
     assert lines(workdir) == lines(undisturbed)
 
@@ -99,5 +99,5 @@ def test_full_disk_is_one_line_and_loses_nothing(small_disk, log_every, cache, u
     make_room()
     code, output = child.run(workdir, cache=cache, settings=settings)
     assert code == 0, output
-    assert "first: continued at step 2" in output
+    assert "first: resumed at step 2" in output
     assert_same_bits(workdir, undisturbed)

@@ -1,4 +1,4 @@
-"""metrics.jsonl, pictures, TensorBoard, progress and the preview page."""
+"""metrics.jsonl, images, TensorBoard, progress and the preview page."""
 
 import html.parser
 import io
@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from tensorboardX.proto.event_pb2 import Event
 
-from lgan_jax.training.logs import Log, metrics_file, pictures, preview, progress
+from lgan_jax.training.logs import Log, image_history, metrics_file, preview, progress
 
 
 def open_log(workdir, start=0, console=None):
@@ -73,28 +73,28 @@ def test_sheet_puts_each_picture_in_its_place():
     cells = np.full((2, 3, 5, 4, 3), -1.0)
     cells[1, 2] = [1.0, 0.0, -1.0]
     cells[0, 1] = 7.0  # out of range: clipped
-    sheet = pictures.sheet(cells)
-    assert sheet.shape == (2 * 5 + 2, 3 * 4 + 2 * 2, 3)
-    assert sheet.dtype == np.uint8
-    np.testing.assert_array_equal(sheet[7:, 12:], np.broadcast_to([255, 128, 0], (5, 4, 3)))
-    np.testing.assert_array_equal(sheet[:5, 6:10], np.full((5, 4, 3), 255))
-    np.testing.assert_array_equal(sheet[:5, :4], np.zeros((5, 4, 3)))
-    np.testing.assert_array_equal(sheet[5:7], np.full((2, 16, 3), 250))
+    image_grid = image_history.image_grid(cells)
+    assert image_grid.shape == (2 * 5 + 2, 3 * 4 + 2 * 2, 3)
+    assert image_grid.dtype == np.uint8
+    np.testing.assert_array_equal(image_grid[7:, 12:], np.broadcast_to([255, 128, 0], (5, 4, 3)))
+    np.testing.assert_array_equal(image_grid[:5, 6:10], np.full((5, 4, 3), 255))
+    np.testing.assert_array_equal(image_grid[:5, :4], np.zeros((5, 4, 3)))
+    np.testing.assert_array_equal(image_grid[5:7], np.full((2, 16, 3), 250))
 
 
 def test_sheet_refuses_another_shape():
-    with pytest.raises(ValueError, match=r"pictures must be \(rows, columns, H, W, 3\), not \(5, 4, 3\)"):
-        pictures.sheet(np.zeros((5, 4, 3)))
+    with pytest.raises(ValueError, match=r"images must be \(rows, columns, H, W, 3\), not \(5, 4, 3\)"):
+        image_history.image_grid(np.zeros((5, 4, 3)))
 
 
 def test_pictures_are_saved_as_rgb_and_rewound(tmp_path):
     red = np.zeros((6, 5, 3), np.uint8)
     red[..., 0] = 200
     for step in (0, 3, 6):
-        pictures.save(tmp_path / "pictures" / "a" / "made", step, red)
-    pictures.rewind(tmp_path / "pictures" / "a", 3)
-    (files,) = pictures.history(tmp_path)["a"].values()
-    assert [path.as_posix() for path in files] == ["pictures/a/made/00000000.png", "pictures/a/made/00000003.png"]
+        image_history.save(tmp_path / "images" / "a" / "made", step, red)
+    image_history.rewind(tmp_path / "images" / "a", 3)
+    (files,) = image_history.history(tmp_path)["a"].values()
+    assert [path.as_posix() for path in files] == ["images/a/made/00000000.png", "images/a/made/00000003.png"]
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / files[0]))[..., ::-1], red)
 
 
@@ -102,10 +102,10 @@ def test_log_writes_everything_and_a_continued_log_says_nothing_twice(tmp_path):
     cells = np.zeros((1, 2, 6, 5, 3))
     with open_log(tmp_path) as log:
         log.train(10, {"l2i": 0.5}, None)
-        log.pictures(10, {"faces": cells})
+        log.sample_images(10, {"faces": cells})
         log.train(20, {"l2i": 0.25}, (100.0, 30.0))
         log.evaluation(20, {"nme": 0.125})
-        log.pictures(20, {"faces": cells})
+        log.sample_images(20, {"faces": cells})
     with open_log(tmp_path, start=10) as log:
         log.train(20, {"l2i": 0.75}, (50.0, 60.0))
     read = metrics_file.read(tmp_path / "metrics.jsonl")
@@ -115,13 +115,13 @@ def test_log_writes_everything_and_a_continued_log_says_nothing_twice(tmp_path):
     ]
     assert "images_per_second" not in read[0]
     assert read[1]["images_per_second"] == 50
-    assert [path.name for path in tmp_path.glob("pictures/generator/faces/*")] == ["00000010.png"]
+    assert [path.name for path in tmp_path.glob("images/generator/faces/*")] == ["00000010.png"]
 
 
 def test_tensorboard_holds_the_curves_and_voids_what_is_done_again(tmp_path):
     with open_log(tmp_path) as log:
         log.train(10, {"l2i": 0.5}, None)
-        log.pictures(10, {"faces": np.zeros((1, 2, 6, 5, 3))})
+        log.sample_images(10, {"faces": np.zeros((1, 2, 6, 5, 3))})
     with open_log(tmp_path, start=7) as log:
         log.evaluation(8, {"nme": 0.125})
     first, second = (events(path) for path in sorted(tmp_path.glob("tensorboard/generator/*")))
@@ -216,16 +216,16 @@ def page(tmp_path):
         for step in (0, 10, 20)
     ]
     for step in (0, 1500):
-        pictures.save(workdir / "pictures" / "generator" / "held out", step, np.zeros((6, 5, 3), np.uint8))
+        image_history.save(workdir / "images" / "generator" / "held out", step, np.zeros((6, 5, 3), np.uint8))
     preview.Preview(workdir, lines).write(running=True)
     return _Page((workdir / "preview.html").read_text())
 
 
 def test_preview_shows_the_history_newest_first(page):
-    (sheet,) = page.all("figure", "sheet")
-    files = json.loads(sheet["data-files"])
-    assert files == ["pictures/generator/held out/00000000.png", "pictures/generator/held out/00001500.png"]
-    assert json.loads(sheet["data-steps"]) == [0, 1500]
+    (image_grid,) = page.all("figure", "image-grid")
+    files = json.loads(image_grid["data-files"])
+    assert files == ["images/generator/held out/00000000.png", "images/generator/held out/00001500.png"]
+    assert json.loads(image_grid["data-steps"]) == [0, 1500]
     assert [image["src"] for image in page.all("img")] == files[-1:]
     assert "step 1,500" in page.text
     assert page.text.index("generator") < page.text.index("detector")

@@ -52,7 +52,7 @@ def test_schedule_of_logs_checkpoints_and_pictures(finished):
     }
     for phase in ("first", "second"):
         assert sorted(path.name for path in folder_of(workdir, phase).iterdir()) == ["4", "6"]  # the newest two
-        names = sorted(path.name for path in (workdir / "pictures" / phase / "beside").iterdir())
+        names = sorted(path.name for path in (workdir / "images" / phase / "beside").iterdir())
         assert names == ["00000000.png", "00000003.png", "00000006.png"]
         assert list((workdir / "tensorboard" / phase).glob("events*"))
         assert list((workdir / "profile" / phase).rglob("*.xplane.pb"))
@@ -125,14 +125,14 @@ class Searching(tiny_run.Tiny):
 
     def train_step(self, state, batch, key, variant=None):
         if state.step == 2:
-            raise FloatingPointError("the search of 3 of 8 pictures diverged")
+            raise FloatingPointError("the search of 3 of 8 images diverged")
         return state.replace(step=state.step + 1), {"error": jnp.float32(0.5)}
 
 
 def test_a_step_on_the_host_that_finds_nothing_finite_says_what_there_is_to_go_back_to(tmp_path):
     phase = dataclasses.replace(tiny_run.phases()[0], build=lambda earlier: Searching())
     settings = dataclasses.replace(SETTINGS, images_every=100, eval_every=100)
-    line = "^first: the search of 3 of 8 pictures diverged, at step 3; the last good checkpoint is step 2$"
+    line = "^first: the search of 3 of 8 images diverged, at step 3; the last good checkpoint is step 2$"
     with pytest.raises(FloatingPointError, match=line):
         loop.run([phase], tmp_path / "run", settings, {})
 
@@ -171,7 +171,7 @@ def test_checkpoint_of_more_processes_is_refused(finished, tmp_path):
     (folder_of(tmp_path / "run", "first") / "6" / "data" / "process_1-of-2.json").write_text("{}")
     with (
         Checkpoints(tmp_path / "run", "first") as checkpoints,
-        pytest.raises(ValueError, match="first/6 was saved by 2 processes; continue it with as many, not 1"),
+        pytest.raises(ValueError, match="first/6 was saved by 2 processes; resume it with as many, not 1"),
     ):
         checkpoints.restore(states["first"].state, tiny_run.phases()[0].batches())
 
@@ -225,7 +225,7 @@ def test_file_missing_in_the_data_is_not_taken_for_a_full_disk(tmp_path):
         yield
 
     phase = dataclasses.replace(tiny_run.phases()[0], batches=broken)
-    with pytest.raises(PermissionError, match=r"picture\.jpg") as caught:
+    with pytest.raises(PermissionError, match=r"image\.jpg") as caught:
         loop.run([phase], tmp_path / "run", SETTINGS, {})
     assert not isinstance(caught.value, NotSavedError)
 

@@ -109,7 +109,7 @@ def test_batch_that_cannot_be_divided_names_the_field(monkeypatch):
 
 @pytest.mark.parametrize("address", ["localhost", ":1", "localhost:", "localhost:port"])
 def test_address_of_the_first_process_is_checked(address):
-    with pytest.raises(ValueError, match=f"{address} is no host:port of process 0"):
+    with pytest.raises(ValueError, match=f"{address} is not a host:port of process 0"):
         parallel.initialize(address, 2, 1)
 
 

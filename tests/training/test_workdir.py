@@ -96,7 +96,9 @@ def test_newer_version_of_the_same_format_is_continued(tmp_path):
 
 def test_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("…")
-    with pytest.raises(FileExistsError, match=r"files that belong to no run \(thesis.tex\); choose another --workdir"):
+    with pytest.raises(
+        FileExistsError, match=r"files that do not belong to a run \(thesis.tex\); choose another --workdir"
+    ):
         folder.open_run(tmp_path, RECORD)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 

@@ -39,7 +39,7 @@ def run(options: Any, projector: Projector, framing: Framing, say: Callable[[str
     with Interrupts() as interrupts, result_folder.folder(options.out) as part:
         report = progress.Frames(source.count, interrupts)
         with contextlib.closing(report), output.Video(part / _NAME, source, options.made_by) as made:
-            images = _pictures(options, look, projector, source, follower, shift, report)
+            images = _frames(options, look, projector, source, follower, shift, report)
             early = _write(images, made, report, options)
             if not report.written:
                 why = early or "no frame shows a face whose landmarks are clear"
@@ -59,7 +59,7 @@ def run(options: Any, projector: Projector, framing: Framing, say: Callable[[str
 
 
 def _write(images: Iterator[tuple[Image, int, bool]], made: output.Video, report: progress.Frames, options: Any) -> str:
-    """Writes what `_pictures` gives. Returns why it ended before the end of the video; nothing where it did not."""
+    """Writes what `_frames` gives. Returns why it ended before the end of the video; nothing where it did not."""
     try:
         for image, time, fresh in images:
             made.write(provenance.mark(image, options.visible_mark), time)
@@ -84,7 +84,7 @@ def _shift(
     return target_landmarks.shift(look, at_rest, projector)[None]
 
 
-def _pictures(
+def _frames(
     options: Any,
     look: Face,
     projector: Projector,

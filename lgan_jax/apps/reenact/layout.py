@@ -16,7 +16,7 @@ from lgan_jax.media import provenance
 from lgan_jax.media.output import Output
 from lgan_jax.media.paste import edge, matched, paste
 
-_EMPTY = 24  # the grey of a grid's cells that are left over
+_EMPTY = 24  # the gray of a grid's cells that are left over
 _LISTED = 10  # frames without a face that are named
 
 

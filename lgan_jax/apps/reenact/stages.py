@@ -149,7 +149,7 @@ class _Steady:
 
     def __init__(self, size: int) -> None:
         self._corners = np.array([[0.0, 0.0], [size, 0.0]])
-        self._in_crop, self._in_picture = OneEuro(_LEAST, _FOLLOW), OneEuro(_LEAST, _FOLLOW)
+        self._in_crop, self._in_image = OneEuro(_LEAST, _FOLLOW), OneEuro(_LEAST, _FOLLOW)
         self._unit: float | None = None
 
     def __call__(
@@ -157,5 +157,5 @@ class _Steady:
     ) -> tuple[np.ndarray, np.ndarray]:
         corners = procrustes.apply(procrustes.inverse(transform), self._corners)
         self._unit = self._unit or float(np.linalg.norm(corners[1] - corners[0]))  # of the first crop, in pixels
-        placed = self._unit * self._in_picture(corners / self._unit, time)
+        placed = self._unit * self._in_image(corners / self._unit, time)
         return self._in_crop(points, time).astype(np.float32), procrustes.similarity(placed, self._corners)

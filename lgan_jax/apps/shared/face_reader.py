@@ -1,6 +1,6 @@
 """Locates the face in an image, aligns it as a run's training images, and reads its landmarks.
 
-Images are uint8 RGB `(H, W, 3)`; pixel coordinates run from edge to edge (the first pixel's centre is 0.5).
+Images are uint8 RGB `(H, W, 3)`; pixel coordinates run from edge to edge (the first pixel's center is 0.5).
 """
 
 from __future__ import annotations

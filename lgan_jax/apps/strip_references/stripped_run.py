@@ -8,7 +8,6 @@ from typing import Any
 
 from lgan_jax import experiment, files, locks
 from lgan_jax.apps.strip_references.command import Options
-from lgan_jax.data import kept
 from lgan_jax.interop.run import save_phase
 from lgan_jax.training import workdir as folders
 
@@ -47,7 +46,7 @@ def strip(workdir: Path, out: Path) -> tuple[str, ...]:
         folders.open_run(new.part, record)
         for name, phase in finished.items():
             save_phase(new.part, name, phase, record)
-        kept.write_mean(new.part, list(known.values()))
+        stored.write_mean(new.part, list(known.values()))
         new.commit()
     return tuple(known)
 

@@ -20,7 +20,7 @@ from lgan_jax import files, locks
 from lgan_jax.apps.shared import device, loading
 from lgan_jax.apps.synthesize.command import Options
 from lgan_jax.core import FaceInfo
-from lgan_jax.data.builders import made
+from lgan_jax.data.builders import generated
 from lgan_jax.data.builders.base import read_lines, skipped_lines
 from lgan_jax.data.split import FEWEST
 from lgan_jax.frames import to_pixels
@@ -68,7 +68,7 @@ def check(out: Path) -> None:
     if not out.resolve().parent.is_dir():
         raise FileNotFoundError(f"there is no folder {out.parent} for --out {out.name}")
     others = out.is_dir() and any(path.name != locks.NAME for path in out.iterdir())
-    if others and not (out / made.RECORD).exists():
+    if others and not (out / generated.RECORD).exists():
         raise FileExistsError(f"--out {out} holds something else: choose a new or an empty folder")
 
 
@@ -98,7 +98,7 @@ def run(options: Options, model: LandmarkedSampler, about: dict[str, Any], say: 
     seen: set[str] = set()
     faces: list[Face] = []
     new = equal = 0
-    (out / made.TABLE).unlink(missing_ok=True)  # it says that all is there
+    (out / generated.TABLE).unlink(missing_ok=True)  # it says that all is there
     with Progress(options.count, "faces", "sampling faces") as progress:
         for shard in shards:
             numbers = range(shard * SHARD, min((shard + 1) * SHARD, options.count))
@@ -115,22 +115,22 @@ def run(options: Options, model: LandmarkedSampler, about: dict[str, Any], say: 
     say(f"{new:,} faces sampled in {seconds:.1f} s ({new / seconds:,.0f} a second), {len(faces) - new:,} were there")
     if equal:
         say(f"{equal:,} faces are dropped: they duplicate others")
-    _write_table(out / made.TABLE, faces)
+    _write_table(out / generated.TABLE, faces)
     if len(faces) >= FEWEST:
         say(_dataset(out))
     else:
-        say(f"a data set needs {FEWEST} faces, to train, validate and test with: {out / made.STORED} is not written")
+        say(f"a data set needs at least {FEWEST} faces to split; {out / generated.STORED} is not written")
     say(f"{out} holds {len(faces):,} faces with {model.info.scheme.count} landmarks, sampled from {about['run']}")
 
 
 def _begin(out: Path, about: dict[str, Any]) -> None:
-    if (out / made.RECORD).exists():
-        if changes := list(workdir.differences(made.read_record(out), about)):
+    if (out / generated.RECORD).exists():
+        if changes := list(workdir.differences(generated.read_record(out), about)):
             changed = "; ".join(map(str, changes))
             raise ValueError(f"--out {out} holds faces sampled with other settings: {changed}; choose another folder")
         return
     files.make_folder(out)
-    files.write_text(out / made.RECORD, json.dumps(about, indent=2) + "\n")
+    files.write_text(out / generated.RECORD, json.dumps(about, indent=2) + "\n")
 
 
 def _make(
@@ -144,7 +144,7 @@ def _make(
     progress: Progress,
 ) -> list[Face]:
     """Samples a shard. The next faces are sampled while threads write those before."""
-    folder = out / made.PICTURES / f"{shard:05d}"
+    folder = out / generated.IMAGES / f"{shard:05d}"
     files.make_folder(folder.parent)
     known, faces = set(seen), []
     with files.Replacement(folder, folder=True) as new, new.named(), ThreadPoolExecutor(os.cpu_count()) as threads:
@@ -159,13 +159,13 @@ def _make(
                     continue
                 known.add(digest)
                 name = f"{first + i:07d}"
-                file = f"{made.PICTURES}/{folder.name}/{name}.png"
+                file = f"{generated.IMAGES}/{folder.name}/{name}.png"
                 faces.append(Face(file, first + i, digest, to_pixels(points, model.info.size, model.info.size)))
                 writing.append(threads.submit(_write_face, new.part / name, image, faces[-1].points, run))
             progress.advance(count)
         for each in writing:
             each.result()
-        _write_table(new.part / made.TABLE, faces)
+        _write_table(new.part / generated.TABLE, faces)
         shutil.rmtree(folder, ignore_errors=True)  # a shard of fewer faces
         new.commit()
     return faces
@@ -178,7 +178,7 @@ def _write_face(path: Path, image: np.ndarray, points: np.ndarray, run: str) -> 
 
 def _stored(out: Path, shard: int, numbers: range) -> list[Face] | None:
     """The faces of a shard that is there with all these numbers; None where it is not, or its table is damaged."""
-    path = out / made.PICTURES / f"{shard:05d}" / made.TABLE
+    path = out / generated.IMAGES / f"{shard:05d}" / generated.TABLE
     if not path.is_file():
         return None
     try:
@@ -204,11 +204,11 @@ def _write_table(path: Path, faces: Sequence[Face]) -> None:
 
 def _dataset(out: Path) -> str:
     """Builds the TFDS data set in the place of an earlier one; returns what to say of it."""
-    builder = made.Made(out)
-    for old in (out / made.STORED).glob("made-*"):
+    builder = generated.Generated(out)
+    for old in (out / generated.STORED).glob("made-*"):
         if old.name != builder.key and old.is_dir():
             shutil.rmtree(old)
-    with files.named(out / made.STORED):
+    with files.named(out / generated.STORED):
         builder.build()
     lost = "; ".join(skipped_lines(builder.skipped))
     return f"TFDS data set: {builder.data_dir}" + (f"; left out: {lost}" if lost else "")

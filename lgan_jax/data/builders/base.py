@@ -1,9 +1,9 @@
-"""What all data sets share: a TFDS builder that writes `array_record` files without TensorFlow.
+"""Base class of the data set builders: a TFDS builder that writes `array_record` files without TensorFlow.
 
 A record is `image` (the bytes of a JPEG or PNG file), `landmarks` float32 `(N, 2)` in [0, 1] (`(0, 2)` in a data set
-without), `identity` int32, and what the data set has besides. Beside the records, the builder keeps (as TFDS metadata)
-the people's names, the landmark scheme and whether there are landmarks, who is in each record and with which
-expression, whether they come in pairs, a fingerprint of the contents, notes, and which pictures were skipped and why.
+without), `identity` int32, and further arrays of the data set. The builder also stores (as TFDS metadata) the
+identities' names, the landmark scheme and whether there are landmarks, the identity and expression of each record,
+whether records form pairs, a fingerprint of the contents, notes, and the skipped images with reasons.
 """
 
 from __future__ import annotations
@@ -39,34 +39,35 @@ SKIPPED_FILE = "skipped.txt"
 MOST_TEXT, _MOST_LINES = 512 * 2**20, 2_000_000  # bytes and lines of an annotation file
 _CHUNK, _SHARD = 256, 8192  # records held in memory at once while writing; records in a file
 _TFDS_INFO = "dataset_info.json"
-_OUTSIDE = 0.5  # landmarks may lie this far outside the picture, in picture widths
-_EXTENT = 0.02  # landmarks that span less than this share of the picture are no face
+_OUTSIDE = 0.5  # landmarks may lie this far outside the image, in image widths
+_EXTENT = 0.02  # landmarks that span less than this share of the image are rejected
 
-Given, Made = TypeVar("Given"), TypeVar("Made")
+Given, Result = TypeVar("Given"), TypeVar("Result")
 Record = Mapping[str, Any]
 
 
 class Unusable(ValueError):
-    """A record that has to be left out; the message is the reason, the same for all records it applies to."""
+    """Raised for a record that must be skipped; the message is the reason, equal for all records it applies to."""
 
 
 class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
-    """Builds one data set into `<cache>/<key>`; a subclass reads (or draws) the records.
+    """Builds one data set into `<cache>/<key>`; a subclass reads (or renders) the records.
 
     TFDS's usual generators collect a split in memory and need TensorFlow's file access for more than 1 GB of it. This
-    one writes record by record, and keeps their order. `key` must change whenever other records would be written.
+    builder writes record by record, in order. `key` must change whenever the records change.
 
     Attributes:
       key: name of the built set's folder.
-      identities: the people's names; a record's `identity` is an index into them.
+      identities: the identities' names; a record's `identity` is an index into them.
       scheme: name of the landmark scheme.
-      landmarks: whether the records have landmarks; `records` may say so when it begins.
-      pairs: whether a person's records come two by two: same person, pose, gaze, light and place, other expression.
-      disjoint: whether a person's records are all in one split (the validation and the test split may be alike);
-        otherwise everybody has some in each.
+      landmarks: whether the records have landmarks; `records` may set it when it starts.
+      pairs: whether a person's records are consecutive pairs with equal pose, gaze, light and place, and different
+        expressions.
+      disjoint: whether all records of a person are in one split (validation and test may be equal); otherwise every
+        person has records in each split.
       total: number of records to expect, for the progress bar.
-      skipped: reason → names of what was left out for it.
-      notes: what else a user should know, one line each.
+      skipped: reason → names of the skipped records.
+      notes: further notes for the user, one line each.
     """
 
     VERSION = tfds.core.Version("2.0.0")  # 1 had no validation split
@@ -92,39 +93,39 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
 
     @abc.abstractmethod
     def features(self) -> dict[str, Any]:
-        """TFDS features of what a record has besides image, landmarks and identity."""
+        """TFDS features of a record, except image, landmarks and identity."""
 
     @abc.abstractmethod
     def records(self) -> Iterator[tuple[str, Record]]:
-        """Yields (split, record), one identity after the other, in the order of the recording."""
+        """Yields (split, record), identity by identity, in the order of the recording."""
 
     def skip(self, reason: str, name: str) -> None:
-        """Notes that `name` is left out."""
+        """Records that `name` is skipped."""
         self.skipped.setdefault(reason, []).append(shown(name))
 
-    def usable(self, make: Callable[[Given], Made], items: Iterable[tuple[str, Given]]) -> Iterator[Made]:
-        """Yields `make(item)` of each (name, item), in order; those that raise `Unusable` are skipped and noted."""
+    def usable(self, load: Callable[[Given], Result], items: Iterable[tuple[str, Given]]) -> Iterator[Result]:
+        """Yields `load(item)` of each (name, item), in order; items that raise `Unusable` are skipped and recorded."""
 
-        def attempt(named: tuple[str, Given]) -> tuple[str, Made | None, Unusable | None]:
+        def attempt(named: tuple[str, Given]) -> tuple[str, Result | None, Unusable | None]:
             name, item = named
             try:
-                return name, make(item), None
+                return name, load(item), None
             except Unusable as error:
                 return name, None, error
 
-        for name, made, error in in_threads(attempt, items):
+        for name, record, error in in_threads(attempt, items):
             if error is None:
-                yield made
+                yield record
             else:
                 self.skip(str(error), name)
 
     @property
     def is_built(self) -> bool:
-        """Whether the set is there, and whole as far as a quick look tells."""
+        """Whether the data set is built and passes a quick check."""
         return self._entry.is_dir() and _fault(self._entry) is None
 
     def build(self) -> None:
-        """Builds the set unless it is there. Of several processes one does, and the others wait. Raises `OSError`."""
+        """Builds the data set if missing. One of several processes builds; the others wait. Raises `OSError`."""
         if self.is_built:
             return
         files.make_folder(self._entry.parent)
@@ -140,7 +141,7 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         return locks.held(self._entry, f"the cache {self._entry}", wait=True)
 
     def _remove_damaged(self) -> None:
-        """Removes a set that is damaged, which TFDS could not open: it is built again."""
+        """Removes a damaged data set, which TFDS could not open; it is built again."""
         if self._entry.is_dir() and not self.is_built:
             with self._locked():
                 if self._entry.is_dir() and (fault := _fault(self._entry)):
@@ -161,7 +162,7 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         )
 
     def _download_and_prepare(self, dl_manager, download_config) -> None:
-        """Writes the records into TFDS's temporary folder, which becomes `data_dir` when all is well."""
+        """Writes the records into TFDS's temporary folder, which becomes `data_dir` on success."""
         del dl_manager, download_config
         written = self._info()  # the folder of `self.info` is the final one
         writer = tfds.core.SequentialWriter(written, max_examples_per_shard=_SHARD, file_format="array_record")
@@ -197,13 +198,13 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         lines = [f"{name}\t{reason}\n" for reason, names in self.skipped.items() for name in names]
         (Path(self.data_dir) / SKIPPED_FILE).write_text("".join(lines), encoding="utf-8")
         with _disk_errors():
-            files.seal(Path(self.data_dir))  # before it gets its final name; `build` adds what TFDS writes besides
+            files.seal(Path(self.data_dir))  # before the final rename; `build` adds the files that TFDS writes
 
     def _check(self, identity: Mapping[str, list[int]]) -> None:
-        """Raises `ValueError` where a person is in another split than there should be pictures of the person."""
+        """Raises `ValueError` where a split lacks images of a person that it should have."""
         why = "; skipped: " + "; ".join(skipped_lines(self.skipped)) if self.skipped else ""
         if not any(identity.values()):
-            raise ValueError(f"there is no usable picture{why}")
+            raise ValueError(f"there is no usable image{why}")
         shown = {split: set(identity[split]) for split in SPLITS}
         if self.disjoint:
             self._check_subjects(shown, why)
@@ -211,29 +212,28 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         for split, (index, name) in itertools.product(SPLITS, enumerate(self.identities)):
             if index not in shown[split]:
                 raise ValueError(
-                    f"{name} has no usable picture in the {CALLED[split]} split: add pictures or take the person out"
-                    f"{why}"
+                    f"{name} has no usable image in the {CALLED[split]} split: add images or remove the person{why}"
                 )
 
     def _check_subjects(self, shown: Mapping[str, set[int]], why: str) -> None:
-        """Raises `ValueError` where somebody trains and is held out too, or nobody is in a split."""
+        """Raises `ValueError` where a subject is in the training split and another, or a split has no subject."""
         for split in (VALIDATION, TEST):
             if both := sorted(shown[TRAIN] & shown[split]):
                 raise ValueError(f"{self.identities[both[0]]} is in the training and in the {CALLED[split]} split")
         for split, people in shown.items():
             if not people:
-                raise ValueError(f"nobody has a usable picture in the {CALLED[split]} split: add people{why}")
+                raise ValueError(f"no subject has a usable image in the {CALLED[split]} split: add subjects{why}")
 
     def _note_subjects(self, identity: Mapping[str, list[int]], expression: Mapping[str, list[int]]) -> None:
-        """Notes how many people are in each split, and which expressions are nowhere to be seen, or not in one."""
+        """Notes the number of subjects in each split, and the expressions that are missing, or missing in one split."""
         splits = [tuple(split for split in SPLITS if index in identity[split]) for index in range(len(self.identities))]
         self.notes.append(f"split by subject: {subjects_note(splits)}")
         if not any(expression.values()):
             return
         shown = {split: set(expression[split]) for split in SPLITS}
         everything = set().union(*shown.values())
-        lacking = {"nobody shows": set(range(len(EXPRESSIONS))) - everything}
-        lacking |= {f"nobody in the {CALLED[split]} split shows": everything - shown[split] for split in SPLITS}
+        lacking = {"no subject shows": set(range(len(EXPRESSIONS))) - everything}
+        lacking |= {f"no subject in the {CALLED[split]} split shows": everything - shown[split] for split in SPLITS}
         for who, labels in lacking.items():
             if labels:
                 self.notes.append(f"{who} {', '.join(EXPRESSIONS[label] for label in sorted(labels))}")
@@ -241,7 +241,7 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
     def _with_progress(self) -> Iterator[tuple[str, Record]]:
         with Progress(unit="faces", name="caching the faces") as progress:
             for record in self.records():
-                progress.total = self.total  # which is known when the first record is
+                progress.total = self.total  # known once the first record is
                 progress.advance(1)
                 yield record
 
@@ -249,34 +249,34 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         raise NotImplementedError("array_record files are read with as_data_source")
 
     def _log_download_bytes(self) -> None:
-        """TFDS prints a line about downloads here; nothing is downloaded."""
+        """Suppresses TFDS's line about downloads; nothing is downloaded."""
 
     _log_download_done = _log_download_bytes
 
 
 @contextlib.contextmanager
 def _disk_errors() -> Iterator[None]:
-    """array_record's writer reports a full disk as `RuntimeError`; this makes it an `OSError`."""
+    """array_record's writer reports a full disk as `RuntimeError`; converts it to `OSError`."""
     try:
         yield
     except RuntimeError as error:
-        if error.__cause__ is not None:  # TFDS's, about a record that does not fit the features
+        if error.__cause__ is not None:  # raised by TFDS for a record that does not fit the features
             raise
         raise OSError(errno.EIO, str(error)) from error
 
 
 def check_landmarks(landmarks: Float[np.ndarray, "N 2"]) -> None:
-    """Raises `Unusable` for landmarks that are not finite, far outside of the picture [0, 1], or all in one place."""
+    """Raises `Unusable` for landmarks that are not finite, far outside of the image [0, 1], or all at one point."""
     if not np.isfinite(landmarks).all():
         raise Unusable("landmarks are not finite")
     if landmarks.min() < -_OUTSIDE or landmarks.max() > 1 + _OUTSIDE:
-        raise Unusable("landmarks lie more than half a picture outside")
+        raise Unusable("landmarks lie more than half an image outside")
     if np.ptp(landmarks, axis=0).max() < _EXTENT:
-        raise Unusable("landmarks lie all in one place")
+        raise Unusable("all landmarks lie at one point")
 
 
 def skipped_lines(skipped: Mapping[str, list[str]], shown: int = 3) -> list[str]:
-    """One line for each reason: how many were skipped, and the names of the first few."""
+    """One line for each reason: the number of skipped records and the first names."""
     lines = []
     for reason, names in skipped.items():
         more = ", …" if len(names) > shown else ""
@@ -285,7 +285,7 @@ def skipped_lines(skipped: Mapping[str, list[str]], shown: int = 3) -> list[str]
 
 
 def decoded(data: bytes) -> UInt8[np.ndarray, "H W 3"]:
-    """The picture in a file's bytes. Raises `Unusable` for what is none, or is cut off."""
+    """Decodes an image file. Raises `Unusable` for other files and truncated images."""
     try:
         return images.decode(data)
     except ValueError as error:
@@ -293,33 +293,33 @@ def decoded(data: bytes) -> UInt8[np.ndarray, "H W 3"]:
 
 
 def stored(data: bytes, image: UInt8[np.ndarray, "H W 3"]) -> bytes:
-    """What a record keeps of a picture: the file's bytes where they decode fast and alike everywhere, else PNG."""
+    """Bytes of an image as stored in a record: the file's bytes where they decode fast and portably, else PNG."""
     return data if photos.plain(data) else images.encode_png(image)
 
 
 def read_bytes(path: Path) -> bytes:
-    """A picture's file. Raises `Unusable` where it is missing, cannot be read, or is larger than pictures are."""
+    """Reads an image file. Raises `Unusable` where it is missing, unreadable or larger than the limit."""
     try:
         return untrusted.read_bytes(path, image_limits.MOST_BYTES)
     except FileNotFoundError:
-        raise Unusable("annotation without its picture") from None
+        raise Unusable("annotation without its image") from None
     except OSError as error:
         raise Unusable(f"the file cannot be read: {error.strerror}") from None
-    except ValueError:  # also of a name that no file can have
-        raise Unusable(f"no file, or one of more than {image_limits.MOST_BYTES >> 20} MB") from None
+    except ValueError:  # also for an invalid file name
+        raise Unusable(f"not a file, or a file of more than {image_limits.MOST_BYTES >> 20} MB") from None
 
 
 def below(folder: Path, name: str) -> Path:
-    """The file that an annotation calls `name`, below a folder. Raises `Unusable` for one that lies elsewhere."""
+    """The file `name` of an annotation, below a folder. Raises `Unusable` for a path outside of it."""
     if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\0" in name:
         raise Unusable("annotation of a file outside of the folder")
     return folder / name
 
 
 def read_text(path: Path) -> str:
-    """An annotation file's text, taken for UTF-8, without a byte order mark.
+    """Reads an annotation file as UTF-8, without a byte order mark.
 
-    Raises `ValueError`, one line, where it cannot be read, or is larger than such files are.
+    Raises `ValueError`, one line, where it cannot be read or is larger than the limit.
     """
     try:
         return untrusted.read_bytes(path, MOST_TEXT).decode("utf-8-sig", errors="replace")
@@ -328,15 +328,15 @@ def read_text(path: Path) -> str:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of an annotation file. Raises `ValueError`, one line, as `read_text`, and for too many."""
+    """The lines of an annotation file. Raises `ValueError`, one line, as `read_text`, and for too many lines."""
     text = read_text(path).replace("\r\n", "\n").replace("\r", "\n")
     if text.count("\n") > _MOST_LINES:
-        raise ValueError(f"{path} has more than {_MOST_LINES:,} lines: divide it")
+        raise ValueError(f"{path} has more than {_MOST_LINES:,} lines: split the file")
     return text.removesuffix("\n").split("\n") if text else []
 
 
 def _fault(entry: Path) -> str | None:
-    """What is wrong with a built set, as far as a quick look tells; those of older versions have no checksums."""
+    """The fault of a built data set that a quick check finds; sets of older versions have no checksums."""
     if files.is_sealed(entry) and (fault := files.damage(entry, quick=True)):
         return fault
     for path in entry.glob("*.json"):
@@ -349,7 +349,7 @@ def _fault(entry: Path) -> str | None:
 
 @functools.cache
 def _code() -> bytes:
-    """A digest of the code that makes records of a folder: two versions of it have no entry of the cache in common."""
+    """A digest of the code that reads data sets, so that two versions of it share no cache entry."""
     package = Path(__file__).parents[2]
     digest = hashlib.sha256(importlib.metadata.version("lgan_jax").encode())
     for path in sorted(
@@ -365,7 +365,7 @@ def _code() -> bytes:
 
 
 def listing_key(root: Path, listed: Iterable[Path]) -> str:
-    """A key that changes when a file below `root` is added, removed, resized or written to, or the code that reads."""
+    """A key that changes when a file below `root` is added, removed, resized or written, or this code changes."""
     digest = hashlib.sha256(_code())
     for path in sorted(listed):
         if path.exists():
@@ -378,11 +378,11 @@ def listing_key(root: Path, listed: Iterable[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
-def in_threads(make: Callable[[Given], Made], items: Iterable[Given]) -> Iterator[Made]:
-    """Yields `make(item)` in order, made by as many threads as there are cores, a bounded number ahead."""
+def in_threads(function: Callable[[Given], Result], items: Iterable[Given]) -> Iterator[Result]:
+    """Yields `function(item)` in order, computed by one thread per core, a bounded number ahead."""
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for chunk in chunks(items, _CHUNK):
-            yield from pool.map(make, chunk)
+            yield from pool.map(function, chunk)
 
 
 def chunks(items: Iterable[Given], size: int) -> Iterator[list[Given]]:

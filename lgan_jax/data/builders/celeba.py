@@ -1,11 +1,11 @@
 """CelebA, or any folder of photos: crops of faces with dlib's landmarks (Bazrafkan et al., section IV).
 
     <root>/img_align_celeba/*.jpg
-    <root>/list_eval_partition.txt   or .csv, or <root>/Eval/…, where it is there: in each line a file's name and 0, 1
+    <root>/list_eval_partition.txt   or .csv, or <root>/Eval/…, optional: in each line a file's name and 0, 1
                                      or 2
 
 Both may lie one folder deeper, as torchvision (celeba/…) and Kaggle (img_align_celeba/img_align_celeba/*.jpg) lay them.
-Without a folder img_align_celeba all photos below the root are taken. Source: Liu et al., "Deep Learning Face
+Without a folder img_align_celeba all photos below the root are used. Source: Liu et al., "Deep Learning Face
 Attributes in the Wild", ICCV 2015, as its authors distribute CelebA.
 """
 
@@ -31,28 +31,28 @@ from lgan_jax.ops import procrustes
 
 Crops = Literal["box", "cascade", "aligned", "ffhq"]
 
-PICTURES, LIST = "img_align_celeba", "list_eval_partition"
+IMAGES, LIST = "img_align_celeba", "list_eval_partition"
 STORED = 256  # pixels a side of the stored crops at most
-_SMALLEST = 32  # pixels; smaller pictures are left out
-_LEAST_FACE = 1 / 5  # of the picture's shorter side, for the cascade
-_ENLARGED = 256  # pixels; dlib's detector is shown pictures with a shorter side at this size
+_SMALLEST = 32  # pixels; smaller images are skipped
+_LEAST_FACE = 1 / 5  # smallest face, as a share of the image's shorter side, for the cascade
+_ENLARGED = 256  # pixels; images with a shorter side are enlarged to this size for dlib's detector
 _FEWEST = 3  # photos
 
 
 class CelebA(base.FaceBuilder, skip_registration=True):
     """Square crops of the largest face of each photo with dlib's 49 landmarks inside the outline (`inner49`).
 
-    "box": the box that dlib's frontal face detector gives; "cascade": that of OpenCV's frontal face cascade, as in the
-    paper, which OpenCV has up to version 4; "aligned": turned and scaled onto a mean face; "ffhq": turned and cropped
-    by eyes and mouth, with hair, as FFHQ's photos were. Everybody is one identity.
-    The list's parts 0, 1 and 2 are the training, validation and test split. Where there is no list, a tenth of the
-    photos validates and a tenth tests, by the hashes of their names.
+    "box": the box of dlib's frontal face detector; "cascade": the box of OpenCV's frontal face cascade, as in the
+    paper, available up to OpenCV 4; "aligned": rotated and scaled onto a mean face; "ffhq": rotated and cropped by eyes
+    and mouth, with hair, as FFHQ. All photos are one identity.
+    The list's parts 0, 1 and 2 are the training, validation and test split. Without a list, a tenth of the
+    photos is in the validation and a tenth in the test split, by the hashes of their names.
 
-    Left out, counted and named: photos that cannot be decoded, are smaller than 32 pixels, show no face, or are not in
+    Skipped, counted and named: photos that cannot be decoded, are smaller than 32 pixels, show no face, or are not in
     the list.
 
-    Raises `FileNotFoundError` or `ValueError` for a folder that is not there, has no photos, or has a list that cannot
-    be read; `ModuleNotFoundError` where dlib is not installed, `ImportError` where there is no cascade.
+    Raises `FileNotFoundError` or `ValueError` for a folder that is missing, has no photos, or has an unreadable list;
+    `ModuleNotFoundError` where dlib is not installed, `ImportError` where OpenCV has no cascade.
     """
 
     def __init__(self, root: Path, cache: Path, crops: Crops):
@@ -64,11 +64,11 @@ class CelebA(base.FaceBuilder, skip_registration=True):
         self.parts = partition(lists[0]) if lists else None
         digest = hashlib.sha256(repr((base.listing_key(root, [*lists, *self.files]), crops)).encode())
         super().__init__(cache, f"celeba-{digest.hexdigest()[:16]}", ("CelebA",), "inner49")
-        if not lists and pictures_folder(root) != root:
+        if not lists and images_folder(root) != root:
             self.notes.append(f"there is no {LIST}.txt or .csv: the photos are split by their names")
         if crops == "cascade":
-            by_cascade(Faces())  # says at once if there is none
-        self._finders = threading.local()  # a cascade and dlib's models keep what they work on: one for each thread
+            by_cascade(Faces())  # raises at once if there is none
+        self._finders = threading.local()  # a cascade and dlib's models have state: one for each thread
 
     def features(self) -> dict[str, Any]:
         return {}
@@ -100,17 +100,17 @@ class CelebA(base.FaceBuilder, skip_registration=True):
         found = self._finders.crop(image)
         if found is None:
             raise base.Unusable("no face is found")
-        picture, landmarks = found
+        crop, landmarks = found
         points = to_inner49(landmarks, IBUG68).astype(np.float32)
         base.check_landmarks(points)
-        return split, {"image": images.encode_jpeg(picture), "landmarks": points, "identity": 0}
+        return split, {"image": images.encode_jpeg(crop), "landmarks": points, "identity": 0}
 
 
 Found = tuple[UInt8[np.ndarray, "side side 3"], Float32[np.ndarray, "68 2"]]
 
 
 def by_box(faces: Faces):
-    """What crops a picture to the box of dlib's face detector, with its landmarks in [0, 1] of it, or gives None."""
+    """A function that crops an image to dlib's face box and returns the crop with landmarks in [0, 1], or None."""
 
     def crop(image: UInt8[np.ndarray, "H W 3"]) -> Found | None:
         enlarge = max(1.0, _ENLARGED / min(image.shape[:2]))
@@ -122,7 +122,7 @@ def by_box(faces: Faces):
 
 
 def by_cascade(faces: Faces):
-    """As `by_box`, by OpenCV's cascade. Raises `ImportError` where OpenCV has none, as from version 5 on."""
+    """As `by_box`, with OpenCV's cascade. Raises `ImportError` where OpenCV has none (from version 5)."""
     if not hasattr(cv2, "CascadeClassifier"):
         raise ImportError(
             f"OpenCV {cv2.__version__} has no face cascade: pip install 'opencv-python-headless<5', or set "
@@ -142,7 +142,7 @@ def by_cascade(faces: Faces):
 
 
 def _cut(faces: Faces, image: UInt8[np.ndarray, "H W 3"], box: Box, enlarged: float = 1.0) -> Found:
-    """The square of a box, and dlib's landmarks in it. What lies outside of the picture repeats its border."""
+    """Crops the square of a box, with dlib's landmarks in it; beyond the image, border pixels are repeated."""
     height, width = image.shape[:2]
     side, left, top = round(box.right - box.left), round(box.left), round(box.top)
     rows, columns = np.arange(top, top + side).clip(0, height - 1), np.arange(left, left + side).clip(0, width - 1)
@@ -152,7 +152,7 @@ def _cut(faces: Faces, image: UInt8[np.ndarray, "H W 3"], box: Box, enlarged: fl
 
 
 def by_alignment(alignment: Callable[[np.ndarray, int], np.ndarray], faces: Faces):
-    """What crops a picture to its face by a similarity of `faces.align`, as `by_cascade`."""
+    """A function that crops an image to its face by a similarity transform of `faces.align`, as `by_box`."""
 
     def crop(image: UInt8[np.ndarray, "H W 3"]) -> Found | None:
         found = faces.measure(image)
@@ -175,21 +175,21 @@ _CROPS = {
 
 
 def top(root: Path) -> Path:
-    """The folder of the data set where `root` is its folder of pictures."""
-    while root.name == PICTURES:
+    """The folder of the data set where `root` is its folder of images."""
+    while root.name == IMAGES:
         root = root.parent
     return root
 
 
-def pictures_folder(root: Path) -> Path:
-    """The folder of pictures in a data set's folder, or one folder deeper; the folder itself where there is none."""
-    found = [place / PICTURES for place in (root, *files.listed(root)) if (place / PICTURES).is_dir()]
+def images_folder(root: Path) -> Path:
+    """The image folder in a data set's folder, or one folder deeper; the folder itself where there is none."""
+    found = [place / IMAGES for place in (root, *files.listed(root)) if (place / IMAGES).is_dir()]
     return found[0] if found else root
 
 
 def partition_lists(root: Path) -> list[Path]:
-    """The lists of parts in a data set's folder, or one folder deeper."""
-    folders = [place for place in files.listed(root) if place.is_dir() and place.name != PICTURES]
+    """The partition lists in a data set's folder, or one folder deeper."""
+    folders = [place for place in files.listed(root) if place.is_dir() and place.name != IMAGES]
     places = [root, *folders, *(place / "Eval" for place in folders)]
     return [path for place in places for path in files.listed(place, f"{LIST}.[tc][xs][tv]")]
 
@@ -197,23 +197,23 @@ def partition_lists(root: Path) -> list[Path]:
 def photos(root: Path) -> list[Path]:
     """The photos of a data set, sorted. Raises `FileNotFoundError` or `ValueError` where there are none."""
     if not root.is_dir():
-        raise FileNotFoundError(f"there is no folder {root}; give the folder that holds {PICTURES}, or photos")
-    folder = pictures_folder(root)
+        raise FileNotFoundError(f"there is no folder {root}; give the folder that holds {IMAGES}, or photos")
+    folder = images_folder(root)
     found = sorted(path for path in files.walk(folder) if files.is_photo(path))
     if len(found) < _FEWEST:
         raise ValueError(
-            f"{folder} holds {len(found)} photos ({', '.join(files.PHOTO_ENDINGS)}); at least {_FEWEST} are needed, to "
-            "train, to validate and to test with"
+            f"{folder} holds {len(found)} photos ({', '.join(files.PHOTO_ENDINGS)}); at least {_FEWEST} are needed, "
+            "one for each split"
         )
     return found
 
 
 def partition(path: Path) -> dict[str, str]:
-    """The part, "0" to "2", of each file of a list. Raises `ValueError` for a line that is something else."""
+    """The part, "0" to "2", of each file in a list. Raises `ValueError` for any other line."""
     parts = {}
     for number, line in enumerate(base.read_lines(path), 1):
         fields = line.replace(",", " ").split()
-        if not fields or fields[0] == "image_id":  # the heading of a copy of the list as a table
+        if not fields or fields[0] == "image_id":  # heading of a list in CSV format
             continue
         if len(fields) != 2 or fields[1] not in ("0", "1", "2"):
             raise ValueError(f"{path}, line {number}: expected a file's name and 0, 1 or 2, not {line.strip()!r}")

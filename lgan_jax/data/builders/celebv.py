@@ -1,12 +1,12 @@
-"""CelebV, and any folder laid out like it: cropped frames of some people's videos with 98 or 68 landmarks.
+"""CelebV, and any folder in its layout: cropped frames of people's videos with 98 or 68 landmarks.
 
     <root>/<Identity>/Image/*.jpg
     <root>/<Identity>/all_98pt.txt   (WFLW's points) or all_68pt.txt (iBUG's)
 
-One line of the text file is one picture: x y x y … in pixels of the picture with 0 at the centre of the first pixel,
-then fields of no interest, then the file's name. Source: Wu et al., "ReenactGAN", ECCV 2018, as its authors distribute
-CelebV. `lgan_jax.data.prepare` writes the same layout, and beside it `<Identity>/action_units.csv`, a table as
-`builders.openface` reads it with the pictures' names in the column `image`.
+One line of the text file is one image: x y x y … in pixels of the image with 0 at the center of the first pixel,
+then ignored fields, then the file's name. Source: Wu et al., "ReenactGAN", ECCV 2018, as its authors distribute
+CelebV. `lgan_jax.data.prepare` writes the same layout, and `<Identity>/action_units.csv`, a table for
+`builders.openface` with the images' names in the column `image`.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from lgan_jax.landmarks import scheme_of_count
 from lgan_jax.media import files
 
 ANNOTATIONS = ("all_98pt.txt", "all_68pt.txt")
-PICTURES = "Image"
+IMAGES = "Image"
 UNITS = "action_units.csv"
 PREPARED = "prepared.json"
-_REQUIRED = tuple(sorted({*unit_estimate.ESTIMATED} & {*blendshape_units.ESTIMATED}))  # of either estimate
+_REQUIRED = tuple(sorted({*unit_estimate.ESTIMATED} & {*blendshape_units.ESTIMATED}))  # estimated by both methods
 _SMALLEST = 16  # pixels
 _SQUARE = 0.02  # width and height of a crop may differ by this share
 
 
 @dataclasses.dataclass(frozen=True)
 class Frame:
-    """A picture with its number in the recording, `(N, 2)` points in its pixels, `(17,)` action units in [0, 1] or
+    """An image with its number in the recording, `(N, 2)` points in its pixels, `(17,)` action units in [0, 1] or
     None, its expression or None, and its part of the split."""
 
     path: Path
@@ -53,22 +53,22 @@ class Frame:
 
 
 class CelebV(base.FaceBuilder, skip_registration=True):
-    """The pictures as they are in the folder, split by `split.contiguous_blocks`.
+    """The images of the folder, split by `split.contiguous_blocks`.
 
-    Records have `action_units` where the people have tables of them.
+    Records have `action_units` if every person has a table of them.
 
-    Left out, counted and named: pictures that cannot be decoded, are smaller than 16 pixels, not square, or have no
-    line; lines that have no picture, or other fields than most lines of their file; landmarks that cannot be; and
-    pictures that the table of action units leaves out or has no good row for.
+    Skipped, counted and named: images that cannot be decoded, are smaller than 16 pixels, not square, or have no
+    line; lines that have no image, or another number of fields than most lines of their file; invalid landmarks; and
+    images without a valid row in the table of action units.
 
-    Raises `FileNotFoundError` or `ValueError` for a folder that is not there or is not laid out like this.
+    Raises `FileNotFoundError` or `ValueError` for a folder that is missing or has another layout.
     """
 
     def __init__(self, root: Path, cache: Path, kind: str = "celebv"):
         self.annotations = annotations(root)
         self.points = points_of(self.annotations)
         self.tables = tables(self.annotations)
-        used = [file for path in self.annotations.values() for file in (path, *_pictures(path))]
+        used = [file for path in self.annotations.values() for file in (path, *_image_files(path))]
         used += self.tables.values()
         key = f"{kind}-{base.listing_key(root, used)}"
         super().__init__(cache, key, tuple(self.annotations), scheme_of_count(self.points).name)
@@ -90,9 +90,9 @@ class CelebV(base.FaceBuilder, skip_registration=True):
         numbers = np.array([frame.number for frame in frames], np.int64)
         if (count := len(np.unique(numbers))) < FEWEST:
             raise ValueError(
-                f"{name} has {count} picture(s) with landmarks and needs at least {FEWEST}, to train, to validate and "
-                f"to test with: add pictures to {name}/{PICTURES} with lines in {name}/{self.annotations[name].name}, "
-                f"or take {name} out"
+                f"{name} has {count} image(s) with landmarks and needs at least {FEWEST}, one for each split: "
+                f"add images to {name}/{IMAGES} with lines in {name}/{self.annotations[name].name}, "
+                f"or remove {name}"
             )
         blocks = contiguous_blocks(numbers)
         if blocks.note:
@@ -100,43 +100,43 @@ class CelebV(base.FaceBuilder, skip_registration=True):
         return [dataclasses.replace(frame, split=split) for frame, split in zip(frames, blocks.split.tolist()) if split]
 
     def frames(self, name: str) -> list[Frame]:
-        """The pictures of one person that have a whole line, in the order of the recording; the others are skipped."""
+        """The images of one person with a complete line, in the order of the recording; the others are skipped."""
         annotation, identity = self.annotations[name], self.identities.index(name)
         lines = [line.split() for line in base.read_lines(annotation) if line.strip()]
         usual = collections.Counter(map(len, lines)).most_common(1)
-        pictures = _pictures(annotation)
-        numbers = dict(zip(pictures, _frame_numbers(pictures), strict=True))
-        frames, by_name = {}, {files.nfc(path.name): path for path in pictures}
+        paths = _image_files(annotation)
+        numbers = dict(zip(paths, _frame_numbers(paths), strict=True))
+        frames, by_name = {}, {files.nfc(path.name): path for path in paths}
         for fields in lines:
             named = PurePosixPath(fields[-1]).name
-            path = by_name.get(files.nfc(named), annotation.parent / PICTURES / named)
+            path = by_name.get(files.nfc(named), annotation.parent / IMAGES / named)
             points = _floats(fields[: 2 * self.points])
             if len(fields) != usual[0][0] or len(points) != 2 * self.points:
                 self.skip("annotation line with a number missing or too many", _name(path))
             elif path not in numbers:
-                self.skip("annotation without its picture", _name(path))
+                self.skip("annotation without its image", _name(path))
             else:
                 frames[path] = Frame(path, numbers[path], points.reshape(-1, 2), identity)
         mentioned = {files.nfc(PurePosixPath(fields[-1]).name) for fields in lines}
-        for path in pictures:
+        for path in paths:
             if files.nfc(path.name) not in mentioned:
-                self.skip("picture without an annotation", _name(path))
-        kept = self._with_units(name, frames.values()) if self.tables else frames.values()
-        return sorted(kept, key=lambda frame: (frame.number, frame.path))
+                self.skip("image without an annotation", _name(path))
+        frames = self._with_units(name, frames.values()) if self.tables else frames.values()
+        return sorted(frames, key=lambda frame: (frame.number, frame.path))
 
     def _with_units(self, name: str, frames: Iterable[Frame]) -> Iterator[Frame]:
-        """The frames that have action units; the others are skipped and noted."""
-        rows = {row.picture: row for row in openface.read_table(self.tables[name], required=_REQUIRED).rows}
+        """The frames with action units; the others are skipped and recorded."""
+        rows = {row.image: row for row in openface.read_table(self.tables[name], required=_REQUIRED).rows}
         for frame in frames:
             row = rows.get(frame.path.name)
             if row is None or row.fault:
-                self.skip(row.fault if row else "picture without action units", _name(frame.path))
+                self.skip(row.fault if row else "image without action units", _name(frame.path))
             else:
                 yield dataclasses.replace(frame, units=row.units)
 
 
 def _labels(record: Path) -> str:
-    """What labeled a prepared folder, by its record; empty where it does not say."""
+    """The source of a prepared folder's labels, from its record; empty where unknown."""
     found = untrusted.read_record(record, {}) if record.exists() else {}
     labels = found.get("labels", "") if isinstance(found, dict) else ""
     return f"labels: {labels}" if isinstance(labels, str) and labels else ""
@@ -145,7 +145,7 @@ def _labels(record: Path) -> str:
 def annotations(root: Path) -> dict[str, Path]:
     """Each person's annotation file, by name, sorted.
 
-    Raises `FileNotFoundError` where `root` is no folder, `ValueError` where nobody in it has an annotation file.
+    Raises `FileNotFoundError` where `root` is no folder, `ValueError` where it has no annotation file.
     """
     if not root.is_dir():
         raise FileNotFoundError(f"there is no folder {root}; give the folder that holds <Identity>/{ANNOTATIONS[0]}")
@@ -160,25 +160,25 @@ def annotations(root: Path) -> dict[str, Path]:
 
 
 def tables(annotated: Mapping[str, Path]) -> dict[str, Path]:
-    """Each person's table of action units, given the annotation files; empty where nobody has one.
+    """Each person's table of action units, given the annotation files; empty where there are none.
 
-    Raises `ValueError` where some have one and others do not.
+    Raises `ValueError` where only some people have a table.
     """
     found = {name: path.with_name(UNITS) for name, path in annotated.items() if path.with_name(UNITS).is_file()}
     if lacking := sorted(annotated.keys() - found.keys()) if found else []:
         raise ValueError(
-            f"{lacking[0]} has no {UNITS} and others have one: give the command that prepared this folder again, "
-            f"which adds what is missing, or take all of them out"
+            f"{lacking[0]} has no {UNITS} and others have one: repeat the command that prepared this folder "
+            f"to add missing tables, or remove all of them"
         )
     return found
 
 
 def points_of(annotated: Mapping[str, Path]) -> int:
-    """How many points all annotation files have, by their names. Raises `ValueError` where they differ."""
+    """The number of points in the annotation files, by their names. Raises `ValueError` where they differ."""
     counts = {path.name: int(re.sub(r"\D", "", path.name)) for path in annotated.values()}
     if len(counts) > 1:
         raise ValueError(
-            f"all people need the same landmarks, but there are {' and '.join(sorted(counts))}: take one kind out"
+            f"all people need the same landmarks, but there are {' and '.join(sorted(counts))}: remove one kind"
         )
     return next(iter(counts.values()))
 
@@ -194,25 +194,25 @@ def _record(frame: Frame) -> tuple[str, base.Record]:
     landmarks = from_pixels(frame.points, width, height).astype(np.float32)
     base.check_landmarks(landmarks)
     record = {"image": base.stored(data, image), "landmarks": landmarks, "identity": frame.identity}
-    besides = {"action_units": frame.units, "expression": frame.expression}
-    return frame.split, record | {name: value for name, value in besides.items() if value is not None}
+    optional = {"action_units": frame.units, "expression": frame.expression}
+    return frame.split, record | {name: value for name, value in optional.items() if value is not None}
 
 
 def _frame_numbers(paths: list[Path]) -> list[int]:
-    """The last number in each name; places in the list where a name has none, or one of more than 18 digits."""
+    """The last number in each name; indices in the list where a name has none, or more than 18 digits."""
     found = [re.search(r"(\d+)\D*$", path.stem) for path in paths]
     if all(match and len(match[1]) <= 18 for match in found):
         return [int(match[1]) for match in found]
     return list(range(len(paths)))
 
 
-def _pictures(annotation: Path) -> list[Path]:
-    """What lies in the folder of a person's pictures, sorted by name, without hidden files."""
-    return files.listed(annotation.parent / PICTURES)
+def _image_files(annotation: Path) -> list[Path]:
+    """The files in a person's image folder, sorted by name, without hidden files."""
+    return files.listed(annotation.parent / IMAGES)
 
 
 def _floats(fields: list[str]) -> np.ndarray:
-    """The numbers, or none where a field is no number."""
+    """The numbers; empty where a field is not a number."""
     try:
         return np.array([float(field) for field in fields])
     except ValueError:

@@ -21,29 +21,29 @@ from lgan_jax.data.split import HeldOut
 from lgan_jax.landmarks import IBUG68, inter_ocular
 from lgan_jax.media import files
 
-PICTURES, EMOTIONS, LANDMARKS = "cohn-kanade-images", "Emotion", "Landmarks"
-LABELS = EXPRESSIONS  # a label is the place in it: the owners number them in the same order
+IMAGES, EMOTIONS, LANDMARKS = "cohn-kanade-images", "Emotion", "Landmarks"
+LABELS = EXPRESSIONS  # a label is an index into it: the owners number them in the same order
 _LABELS = "*_emotion.txt"
-_APART = 0.3  # the owners' points and dlib's are at most that far apart on the average, in distances of the eyes
+_APART = 0.3  # largest mean distance of the owners' points from dlib's, in inter-ocular distances
 
 
 class CKPlus(posed.Posed, skip_registration=True):
-    """The first and last frames of the sequences that have a label: see `posed.Posed`.
+    """CK+: the first and last frames of the labeled sequences; see `posed.Posed`.
 
-    Landmarks are dlib's, as in the paper. Where the owners' own points are there, they must lie on the same face.
+    Landmarks are dlib's, as in the paper. If the owners' points are present, they must lie on the same face.
 
-    Left out besides, counted and named: sequences without a label, with several, or with one that is no number from 0
-    to 7 or named after another sequence; labels without a sequence; frames whose file of points has not 68, or points
-    elsewhere than on the face that is found.
+    Also skipped, counted and named: sequences without a label, with several, or with a label that is not a number from
+    0 to 7 or belongs to another sequence; labels without a sequence; frames whose point file has not 68 points, or
+    points off the detected face.
 
-    Raises `FileNotFoundError` or `ValueError` for a folder that is not there or is not laid out like this.
+    Raises `FileNotFoundError` or `ValueError` for a folder that is missing or has another layout.
     """
 
     def __init__(self, root: Path, cache: Path, held_out: HeldOut):
-        pictures, emotions = (posed.folder(root, path, "CK+") for path in (PICTURES, EMOTIONS))
+        images, emotions = (posed.folder(root, path, "CK+") for path in (IMAGES, EMOTIONS))
         self.points = _landmark_folder(root)
         left_out: list[tuple[str, str]] = []
-        recordings = list(_recordings(pictures, emotions, left_out))
+        recordings = list(_recordings(images, emotions, left_out))
         others = [
             *files.listed(emotions, "*/*/*.txt"),
             *(files.listed(self.points, "*/*/*.txt") if self.points else ()),
@@ -62,16 +62,16 @@ class CKPlus(posed.Posed, skip_registration=True):
         except ValueError:
             theirs = np.zeros((0, 2), np.float32)
         if len(theirs) != IBUG68.count:
-            raise base.Unusable("file of landmarks that has not 68 points")
+            raise base.Unusable("landmark file that does not have 68 points")
         apart = np.linalg.norm(theirs + 0.5 - points, axis=-1)[list(IBUG68.inner)].mean()
         if not apart < _APART * inter_ocular(points, IBUG68):
-            raise base.Unusable("file of landmarks that does not fit its picture")
+            raise base.Unusable("landmark file that does not fit its image")
 
 
-def _recordings(pictures: Path, emotions: Path, left_out: list[tuple[str, str]]) -> Iterator[posed.Recording]:
-    """The sequences with a good label; (reason, name) of the others goes to `left_out`."""
+def _recordings(images: Path, emotions: Path, left_out: list[tuple[str, str]]) -> Iterator[posed.Recording]:
+    """The sequences with a valid label; (reason, name) of the others is appended to `left_out`."""
     labels = {f"{path.parent.name}/{path.name}": path for who in posed.folders(emotions) for path in posed.folders(who)}
-    for subject in posed.folders(pictures):
+    for subject in posed.folders(images):
         for path in posed.folders(subject):
             name = f"{subject.name}/{path.name}"
             found = files.listed(labels.pop(name), _LABELS) if name in labels else []
@@ -86,22 +86,22 @@ def _recordings(pictures: Path, emotions: Path, left_out: list[tuple[str, str]])
 
 
 def _label(found: list[Path], name: str) -> int:
-    """The expression in the label files of a sequence. Raises `Unusable` where there is not exactly one good one."""
+    """The expression in the label files of a sequence. Raises `Unusable` unless there is exactly one valid label."""
     if len(found) != 1:
         raise base.Unusable("sequence with several labels" if found else "sequence without a label")
     if not found[0].name.startswith(f"{name}_"):
-        raise base.Unusable("sequence with another one's label")
+        raise base.Unusable("sequence with the label of another sequence")
     try:
         value = float(base.read_text(found[0]))
     except ValueError:
         value = float("nan")
     if value not in range(len(LABELS)):
-        raise base.Unusable(f"sequence whose label is no number from 0 to {len(LABELS) - 1}")
+        raise base.Unusable(f"sequence whose label is not a number from 0 to {len(LABELS) - 1}")
     return int(value)
 
 
 def _landmark_folder(root: Path) -> Path | None:
-    """The owners' own points, where they are there; unpacking their archive makes Landmarks/Landmarks."""
+    """The folder of the owners' points, or None; unpacking their archive creates Landmarks/Landmarks."""
     try:
         found = posed.folder(root, LANDMARKS, "CK+")
     except ValueError:

@@ -1,12 +1,12 @@
 """EmotioNet, and any folder of cropped faces with OpenFace's output.
 
-EmotioNet is given out as a list of addresses, so there is no layout of its owners. Pictures and tables (see
+EmotioNet is distributed as a list of addresses, so it has no official layout. Images and tables (see
 `builders.openface`) may lie anywhere below the folder:
 
-    <any>/<picture>.jpg                             with <any>/<picture>.csv (FaceLandmarkImg), the folders may differ,
-                                                    or in a table with a column of pictures' names or paths;
-    <any>/<picture>_aligned/face_det_000000.bmp     the crop that FaceLandmarkImg makes, with <any>/<picture>.csv;
-    <any>/<sequence>_aligned/frame_det_00_000001.bmp   that of FeatureExtraction, with <any>/<sequence>.csv.
+    <any>/<image>.jpg                             with <any>/<image>.csv (FaceLandmarkImg), the folders may differ,
+                                                    or in a table with a column of images' names or paths;
+    <any>/<image>_aligned/face_det_000000.bmp     the crop of FaceLandmarkImg, with <any>/<image>.csv;
+    <any>/<sequence>_aligned/frame_det_00_000001.bmp   the crop of FeatureExtraction, with <any>/<sequence>.csv.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from lgan_jax.data.split import FEWEST, TRAIN, by_subject, contiguous_blocks, su
 from lgan_jax.frames import from_pixels
 from lgan_jax.media import files
 
-EVERYBODY = "everybody"  # the one identity
+EVERYBODY = "everybody"  # the only identity
 _ALIGNED = "_aligned"
 _CROP = re.compile(r"(frame|face)_det_(?:(\d+)_)?(\d+)")
 _SMALLEST = 16  # pixels
 _SQUARE = 0.02  # width and height of a crop may differ by this share
-_SAMPLE = 16  # pictures on which it is tried whether landmarks are in their pixels
+_SAMPLE = 16  # images on which landmarks are checked
 _NONE = np.zeros((0, 2), np.float32)
 
 
 class Crop(NamedTuple):
-    """What the name of one of OpenFace's own crops says: the table's name, and the face and frame in it."""
+    """The parsed name of one of OpenFace's own crops: the table's name, and the face and frame in it."""
 
     table: str
     face: int
@@ -47,7 +47,7 @@ class Crop(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Face:
-    """A picture with its row, who or what it belongs to, its place in a recording, and its part of the split."""
+    """An image with its row, its subject, its number in a recording, and its split."""
 
     path: Path
     row: openface.Row
@@ -59,26 +59,26 @@ class Face:
 class EmotioNet(base.FaceBuilder, skip_registration=True):
     """Cropped faces with the 17 action units of OpenFace.
 
-    Everybody is one identity. Where pictures lie in several folders, or come from several sequences, each of these is
-    taken for a person of its own; about a tenth of them validates and a tenth tests; so nobody is in two splits unless
-    in several folders.
-    Where there is just one, who is in a picture is not known: the pictures are split into blocks by name or number
-    (`split.contiguous_blocks`), which parts neighbours in a recording but not the photos of one person.
+    All images are one identity. Where images lie in several folders, or come from several sequences, each of these
+    counts as one subject; about a tenth of the subjects is in the validation and a tenth in the test split, so a person
+    is in two splits only if the person is in several folders.
+    With a single folder, subjects are unknown: the images are split into blocks by name or number
+    (`split.contiguous_blocks`), which separates neighbors in a recording but not the photos of one person.
 
-    Landmarks are kept where every row has them and they lie on the pictures; OpenFace's own crops have none.
+    Landmarks are stored if every row has them and they lie on the images; OpenFace's own crops have none.
 
-    Left out, counted and named: pictures that cannot be decoded, are smaller than 16 pixels, not square, have no row or
-    several; rows that have no picture, no face (`success` 0), a `confidence` below the threshold, a field that is no
-    number, or intensities that are not between 0 and 5; and tables of one picture that lack a column.
+    Skipped, counted and named: images that cannot be decoded, are smaller than 16 pixels, not square, have no row or
+    several; rows that have no image, no face (`success` 0), a `confidence` below the threshold, a field that is not a
+    number, or intensities that are not between 0 and 5; and tables of one image that lack a column.
 
-    Raises `FileNotFoundError` or `ValueError` for a folder that is not there, or holds no pictures or no tables, and
-    `ValueError` for a table of many pictures that lacks a column.
+    Raises `FileNotFoundError` or `ValueError` for a folder that is missing, or holds no images or no tables, and
+    `ValueError` for a table of many images that lacks a column.
     """
 
     def __init__(self, root: Path, cache: Path, confidence: float):
         self.root, self.confidence = root, confidence
-        self.pictures, self.tables = listing(root)
-        digest = hashlib.sha256(repr((base.listing_key(root, self.pictures + self.tables), confidence)).encode())
+        self.photos, self.tables = listing(root)
+        digest = hashlib.sha256(repr((base.listing_key(root, self.photos + self.tables), confidence)).encode())
         super().__init__(cache, f"emotionet-{digest.hexdigest()[:16]}", (EVERYBODY,), "ibug68")
 
     def features(self):
@@ -87,7 +87,7 @@ class EmotioNet(base.FaceBuilder, skip_registration=True):
     def records(self):
         faces = self._faces()
         self.total = len(faces)
-        self.landmarks = _on_pictures(faces)
+        self.landmarks = _landmarks_fit(faces)
         yield from self.usable(self._record, ((self._name(face.path), face) for face in self._split(faces)))
 
     def _record(self, face: Face) -> tuple[str, base.Record]:
@@ -110,19 +110,19 @@ class EmotioNet(base.FaceBuilder, skip_registration=True):
         }
 
     def _faces(self) -> list[Face]:
-        """The pictures that have one good row; all others, and rows that are left over, are skipped and noted."""
+        """The images with one valid row; all others, and unused rows, are skipped and recorded."""
         rows = _Rows(self._read_tables())
-        cropped = {path.parent.name for path in self.pictures if _crop(path)}
+        cropped = {path.parent.name for path in self.photos if _crop(path)}
         faces = []
-        for path in self.pictures:
+        for path in self.photos:
             found = rows.of(path.relative_to(self.root))
-            fault = "OpenFace's own crop of it is used" if path.stem + _ALIGNED in cropped else _fault(found)
+            fault = "OpenFace's own crop of the image is used" if path.stem + _ALIGNED in cropped else _fault(found)
             if fault:
                 self.skip(fault, self._name(path))
             else:
                 faces.append(Face(path, found[0], *self._place(path, len(faces))))
         for row in rows.left_over():
-            self.skip("row without its picture", row.where)
+            self.skip("row without its image", row.where)
         return faces
 
     def _read_tables(self) -> Iterator[openface.Table]:
@@ -134,12 +134,12 @@ class EmotioNet(base.FaceBuilder, skip_registration=True):
             except openface.NoUnits:
                 self.skip("CSV file without action units", self._name(path))
             except ValueError:
-                if not any(picture.stem == path.stem for picture in self.pictures):
+                if not any(image.stem == path.stem for image in self.photos):
                     raise
-                self.skip("table of a picture that lacks columns of action units", self._name(path))
+                self.skip("table of an image that lacks columns of action units", self._name(path))
 
     def _place(self, path: Path, number: int) -> tuple[str, int]:
-        """Whose picture it is, as far as the folders tell, and its number in the recording."""
+        """The image's subject, by its folder, and its number in the recording."""
         crop, folder = _crop(path), path.parent
         if crop is not None and path.stem.startswith("face"):
             folder = folder.parent
@@ -148,17 +148,17 @@ class EmotioNet(base.FaceBuilder, skip_registration=True):
         return folder.relative_to(self.root).as_posix(), number
 
     def _split(self, faces: Sequence[Face]) -> list[Face]:
-        """The faces that are in a split; those of a folder that is in two, in both."""
+        """The faces that are in a split; faces of a folder in two splits appear in both."""
         subjects = [face.subject for face in faces]
         if len(set(subjects)) > 1:
             parts = by_subject(subjects)
             self.notes.append(f"split by folder or sequence: {subjects_note(parts.values())}")
             return [dataclasses.replace(face, split=split) for face in faces for split in parts[face.subject]]
         numbers = np.array([face.number for face in faces], np.int64)
-        if len(np.unique(numbers)) < FEWEST:  # which is said when the splits are checked
+        if len(np.unique(numbers)) < FEWEST:  # reported when the splits are checked
             return [dataclasses.replace(face, split=TRAIN) for face in faces]
         blocks = contiguous_blocks(numbers)
-        self.notes.append("all pictures lie in one folder: the same person may be in several splits")
+        self.notes.append("all images lie in one folder: the same person may be in several splits")
         self.notes += [blocks.note] if blocks.note else []
         return [dataclasses.replace(face, split=split) for face, split in zip(faces, blocks.split.tolist()) if split]
 
@@ -167,7 +167,7 @@ class EmotioNet(base.FaceBuilder, skip_registration=True):
 
 
 class _Rows:
-    """The rows of all tables, by what they may be looked up with."""
+    """The rows of all tables, indexed for lookup by image."""
 
     def __init__(self, tables: Iterable[openface.Table]):
         self._tables: dict[str, list[openface.Table]] = collections.defaultdict(list)
@@ -182,11 +182,11 @@ class _Rows:
                 self._merged[_stem(_path(row))].append(row)
 
     def of(self, path: Path) -> list[openface.Row]:
-        """The rows of a picture, given its path below the root."""
+        """The rows of an image, given its path below the root."""
         crop = _crop(path)
         if crop is None:
             found = _nearest(path, self._merged[_stem(path)], _path)
-            tables = [table for table in self._tables[path.stem] if table.kind == "picture"]
+            tables = [table for table in self._tables[path.stem] if table.kind == "image"]
             found = found or [row for table in _nearest(path, tables, lambda table: table.path) for row in table.rows]
         else:
             tables = _nearest(path.parent, self._tables[crop.table], lambda table: table.path)
@@ -195,28 +195,28 @@ class _Rows:
         return found
 
     def left_over(self) -> list[openface.Row]:
-        """The rows that were never asked for."""
+        """The rows that were never looked up."""
         return [row for row in self._all if id(row) not in self._used]
 
 
 def listing(root: Path) -> tuple[list[Path], list[Path]]:
-    """The pictures and the tables below a folder, sorted; hidden files are left aside.
+    """The images and the tables below a folder, sorted; hidden files are ignored.
 
-    Raises `FileNotFoundError` where `root` is no folder, `ValueError` where it has no pictures or no tables.
+    Raises `FileNotFoundError` where `root` is no folder, `ValueError` where it has no images or no tables.
     """
     if not root.is_dir():
-        raise FileNotFoundError(f"there is no folder {root}; give the folder that holds pictures and OpenFace's tables")
+        raise FileNotFoundError(f"there is no folder {root}; give the folder that holds images and OpenFace's tables")
     everything = sorted(files.walk(root))
-    pictures = [path for path in everything if files.is_photo(path)]
+    photos = [path for path in everything if files.is_photo(path)]
     tables = [path for path in everything if path.suffix.lower() == ".csv"]
-    for found, what in ((tables, "CSV tables of OpenFace"), (pictures, f"pictures ({', '.join(files.PHOTO_ENDINGS)})")):
+    for found, what in ((tables, "CSV tables of OpenFace"), (photos, f"images ({', '.join(files.PHOTO_ENDINGS)})")):
         if not found:
-            raise ValueError(f"{root} holds no {what}; pictures of faces and OpenFace's output are needed")
-    return pictures, tables
+            raise ValueError(f"{root} holds no {what}; images of faces and OpenFace's output are needed")
+    return photos, tables
 
 
 def _crop(path: Path) -> Crop | None:
-    """What the name of one of OpenFace's own crops says; None for another picture."""
+    """Parses the name of one of OpenFace's own crops; None for another image."""
     match = _CROP.fullmatch(path.stem)
     if not match or not path.parent.name.endswith(_ALIGNED):
         return None
@@ -225,7 +225,7 @@ def _crop(path: Path) -> Crop | None:
 
 
 def _nearest(path: Path, candidates: Sequence, path_of) -> list:
-    """Those of the candidates that lie in the picture's folder, or else in folders with the most names in common."""
+    """The candidates in the image's folder, or else in the folders with the most names in common."""
 
     def shared(candidate) -> int:
         ours, theirs = path.parent.parts, path_of(candidate).parent.parts
@@ -239,28 +239,28 @@ def _nearest(path: Path, candidates: Sequence, path_of) -> list:
 
 
 def _path(row: openface.Row) -> PurePosixPath:
-    """The path by which a merged table calls a picture, also one of Windows."""
-    return PurePosixPath(row.picture.replace("\\", "/"))
+    """The path of an image in a merged table, including Windows paths."""
+    return PurePosixPath(row.image.replace("\\", "/"))
 
 
 def _stem(path: PurePosixPath) -> str:
-    """A picture's name without its suffix, where it has one."""
+    """An image's name without its suffix, where it has one."""
     return files.nfc(path.stem if path.suffix.lower() in files.PHOTO_ENDINGS else path.name)
 
 
 def _fault(rows: Sequence[openface.Row]) -> str:
-    """Why a picture with these rows cannot be used; empty where it can."""
+    """Why an image with these rows cannot be used; empty where it is usable."""
     if not rows:
-        return "picture without a row in OpenFace's tables"
-    return "several faces or rows for one picture" if len(rows) > 1 else rows[0].fault
+        return "image without a row in OpenFace's tables"
+    return "several faces or rows for one image" if len(rows) > 1 else rows[0].fault
 
 
 def _scaled(face: Face, image: np.ndarray) -> np.ndarray:
     return from_pixels(face.row.landmarks, *image.shape[1::-1]).astype(np.float32)
 
 
-def _on_pictures(faces: Sequence[Face]) -> bool:
-    """Whether all faces have landmarks and, of some pictures, most have them inside."""
+def _landmarks_fit(faces: Sequence[Face]) -> bool:
+    """Whether all faces have landmarks that, in most of a sample of images, lie inside the image."""
     if not faces or any(face.row.landmarks is None or _crop(face.path) for face in faces):
         return False
     inside = []

@@ -1,4 +1,4 @@
-"""Prepared folders with expressions: what `lgan_jax.data.prepare` wrote, split by subject.
+"""Prepared folders of `lgan_jax.data.prepare` with estimated expressions, split by subject.
 
 The layout is CelebV's, with tables of action units; expressions are `faces.expression_estimate`'s.
 """
@@ -17,37 +17,36 @@ from lgan_jax.faces.expression_estimate import UNCLEAR, estimate
 
 
 class Estimated(CelebV, skip_registration=True):
-    """The pictures of a prepared folder whose action units show an expression, or none, split by subject.
+    """The images of a prepared folder whose action units show a clear or a neutral expression, split by subject.
 
-    Left out, counted and named: what `CelebV` leaves out, and pictures whose expression is not clear.
+    Skipped, counted and named: images that `CelebV` skips, and images whose expression is not clear.
 
-    Raises `FileNotFoundError` or `ValueError` for a folder that is not there or is not laid out like this, or whose
-    people have no action units.
+    Raises `FileNotFoundError` or `ValueError` for a folder that is missing, has another layout, or has no action units.
     """
 
     def __init__(self, root: Path, cache: Path, held_out: HeldOut):
         super().__init__(root, cache, f"estimated-{hashlib.sha256(repr(held_out).encode()).hexdigest()[:8]}")
         if not self.tables:
             raise ValueError(
-                f"{root} has no <person>/{UNITS}, from which expressions are estimated: give the command that prepared "
-                "it again, which adds them"
+                f"{root} has no <person>/{UNITS}, from which expressions are estimated: repeat the command that "
+                "prepared it to add them"
             )
         self.splits = held_out.of(self.identities)
         self.disjoint = True
-        self.notes.append("expressions are an estimate from action units")
+        self.notes.append("expressions are estimated from action units")
 
     def features(self):
         return super().features() | {"expression": np.int32}
 
     def split(self, name: str) -> list[Frame]:
-        """The frames of one person, all in the same split (of two people, one is in two)."""
+        """The frames of one person, all in the same split (of two people, one is in validation and test)."""
         frames = self.frames(name)
         if not frames:
             return []
         labelled = []
         for frame, label in zip(frames, estimate(np.stack([frame.units for frame in frames]))):
             if label == UNCLEAR:
-                self.skip("picture whose expression is not clear", f"{name}/{frame.path.name}")
+                self.skip("image whose expression is not clear", f"{name}/{frame.path.name}")
             else:
                 labelled.append(dataclasses.replace(frame, expression=int(label)))
         return [dataclasses.replace(frame, split=split) for split in self.splits[name] for frame in labelled]

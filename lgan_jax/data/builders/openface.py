@@ -1,10 +1,10 @@
-"""OpenFace's tables of action units.
+"""Reads OpenFace's CSV tables of action units.
 
-FaceLandmarkImg writes a table for each picture (`face, confidence, …`; a row is a face) and FeatureExtraction one for
-each sequence (`frame, face_id, timestamp, confidence, success, …`; a row is a frame). Those who train GANimation keep
-one table of all their pictures, with a column that names them. Needed are `AU01_r` to `AU45_r`, intensities from 0 to
-5; `confidence`, `success` and the landmarks `x_0` to `y_67` (pixels of the picture that OpenFace saw) are used where
-they are there, and other columns are ignored. Early versions put spaces after the commas.
+FaceLandmarkImg writes a table for each image (`face, confidence, …`; a row is a face) and FeatureExtraction one for
+each sequence (`frame, face_id, timestamp, confidence, success, …`; a row is a frame). Users of GANimation often have
+one merged table of all images, with a column of image names. Required are `AU01_r` to `AU45_r`, intensities from 0 to
+5; `confidence`, `success` and the landmarks `x_0` to `y_67` (pixels of OpenFace's input image) are used if
+present, and other columns are ignored. Early versions put spaces after the commas.
 Source: Baltrušaitis et al., "OpenFace 2.0: Facial Behavior Analysis Toolkit", FG 2018, and its documentation.
 """
 
@@ -23,12 +23,12 @@ from lgan_jax import action_units
 from lgan_jax.data.builders import base
 
 HIGHEST = 5.0  # of OpenFace's intensities
-PICTURE_COLUMNS = ("image", "image_name", "file", "file_name", "filename", "img", "name", "path")
+IMAGE_COLUMNS = ("image", "image_name", "file", "file_name", "filename", "img", "name", "path")
 _POINTS = 68
 _NO_UNITS = np.zeros(len(action_units.NUMBERS), np.float32)
 _NO_UNITS.setflags(write=False)
 
-Kind = Literal["picture", "sequence", "merged"]
+Kind = Literal["image", "sequence", "merged"]
 
 
 def column(number: int) -> str:
@@ -37,24 +37,25 @@ def column(number: int) -> str:
 
 
 class NoUnits(ValueError):
-    """A table without any column of action units: it is about something else."""
+    """Raised for a table without any column of action units."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Row:
-    """What a table says of one face.
+    """One face in a table.
 
     Attributes:
       where: table and line, for messages.
-      picture: what a merged table calls the picture.
-      face, frame: numbers of the face in the picture or sequence, and of the sequence's frame; 0 where there is none.
+      image: the image's name in a merged table.
+      face, frame: numbers of the face in the image or sequence, and of the sequence's frame; 0 where there is none.
       units: float32 `(17,)` in [0, 1]; zeros for a row with a fault.
-      landmarks: float32 `(68, 2)` in pixels with 0 at the centre of the first one; None where the table has none.
-      fault: why the row cannot be used; empty where it can.
+      landmarks: float32 `(68, 2)` in pixels with 0 at the center of the first one; None where the table has no
+        landmarks.
+      fault: why the row cannot be used; empty where it is usable.
     """
 
     where: str
-    picture: str
+    image: str
     face: int
     frame: int
     units: np.ndarray
@@ -64,7 +65,7 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table's kind and rows: "picture" for FaceLandmarkImg's, "sequence" for FeatureExtraction's."""
+    """A table's kind and rows: "image" for FaceLandmarkImg's, "sequence" for FeatureExtraction's."""
 
     path: Path
     kind: Kind
@@ -76,10 +77,11 @@ def read_table(path: Path, confidence: float = 0.0, required: Collection[int] = 
 
     Args:
       path: of the CSV file.
-      confidence: rows with a lower one get a fault.
-      required: units whose columns must be there; the others are 0 where they are not.
+      confidence: rows with a lower confidence get a fault.
+      required: units whose columns are required; missing other columns are read as 0.
 
-    Raises `ValueError`, one line, for a file that cannot be read or lacks a column, `NoUnits` where it lacks all.
+    Raises `ValueError`, one line, for a file that cannot be read or lacks a column, `NoUnits` where it has no action
+    units.
     """
     lines = enumerate(base.read_lines(path), 1)
     lines = [(number, line) for number, line in lines if line.strip() and not line.startswith("#")]
@@ -102,11 +104,11 @@ class _Reader:
     def __init__(self, name: str, columns: Sequence[str], confidence: float):
         header = {column: place for place, column in enumerate(columns)}
         self._name, self._header, self._width, self._confidence = name, header, len(columns), confidence
-        self._picture = next((header[wanted] for wanted in PICTURE_COLUMNS if wanted in header), None)
+        self._image = next((header[wanted] for wanted in IMAGE_COLUMNS if wanted in header), None)
         self._units = [header.get(column(number).lower()) for number in action_units.NUMBERS]
         points = [f"{axis}_{i}" for i in range(_POINTS) for axis in "xy"]
         self._points = [header[name] for name in points] if all(name in header for name in points) else None
-        self.kind: Kind = "merged" if self._picture is not None else "sequence" if "frame" in header else "picture"
+        self.kind: Kind = "merged" if self._image is not None else "sequence" if "frame" in header else "image"
 
     def row(self, line: int, fields: Sequence[str]) -> Row:
         """The row of these fields, with a fault where it cannot be used."""
@@ -118,7 +120,7 @@ class _Reader:
                 landmarks = np.array([_number(fields[i]) for i in self._points], np.float32).reshape(-1, 2)
         except base.Unusable as error:
             fault = str(error)
-        name = fields[self._picture].strip() if self._picture is not None and self._picture < len(fields) else ""
+        name = fields[self._image].strip() if self._image is not None and self._image < len(fields) else ""
         face = self._count(fields, "face_id") if "face_id" in self._header else self._count(fields, "face")
         return Row(f"{self._name}:{line}", name, face, self._count(fields, "frame"), units, landmarks, fault)
 
@@ -153,13 +155,13 @@ def _number(field: str) -> float:
     except ValueError:
         value = np.nan
     if not np.isfinite(value):
-        raise base.Unusable("row with a field that is no number")
+        raise base.Unusable("row with a field that is not a number")
     return value
 
 
-def table_text(pictures: Sequence[str], units: Float[np.ndarray, "n k"], numbers: Sequence[int], note: str) -> str:
-    """A merged table that `read_table` reads: intensities in [0, 1] of the units `numbers`, with a comment on top."""
+def table_text(images: Sequence[str], units: Float[np.ndarray, "n k"], numbers: Sequence[int], note: str) -> str:
+    """Formats a merged table for `read_table`: intensities in [0, 1] of units `numbers`, after a comment line."""
     lines = [f"# {note}", ",".join(["image", *map(column, numbers)])]
-    for picture, row in zip(pictures, units, strict=True):
-        lines.append(",".join([picture, *(f"{HIGHEST * value:.3f}" for value in row)]))
+    for image, row in zip(images, units, strict=True):
+        lines.append(",".join([image, *(f"{HIGHEST * value:.3f}" for value in row)]))
     return "".join(f"{line}\n" for line in lines)

@@ -1,9 +1,9 @@
-"""Oulu-CASIA: 80 people who pose six expressions, of which this reads the visible-light videos in strong light.
+"""Oulu-CASIA: 80 people who pose six expressions; reads the visible-light videos in strong light.
 
     <root>/VL/Strong/P###/{Anger,Disgust,Fear,Happiness,Sadness,Surprise}/###.jpeg
 
-`VL` may lie one level deeper. A sequence goes from neutral to the peak, so `posed` takes the same frames of it as of
-CK+ (the paper says which of CK+ alone).
+`VL` may lie one level deeper. A sequence goes from neutral to the peak, so `posed` selects the same frames as of
+CK+ (the paper specifies them for CK+ only).
 Source: Zhao et al., "Facial expression recognition from near-infrared videos", Image and Vision Computing 2011, as its
 owners distribute it.
 """
@@ -21,11 +21,11 @@ STRONG = "VL/Strong"
 
 
 class OuluCASIA(posed.Posed, skip_registration=True):
-    """The first and last frames of the sequences: see `posed.Posed`.
+    """Oulu-CASIA: the first and last frames of the sequences; see `posed.Posed`.
 
-    Left out besides, counted and named: folders of a person that are named after no expression.
+    Also skipped, counted and named: folders of a person that are not named after an expression.
 
-    Raises `FileNotFoundError` or `ValueError` for a folder that is not there or is not laid out like this.
+    Raises `FileNotFoundError` or `ValueError` for a folder that is missing or has another layout.
     """
 
     def __init__(self, root: Path, cache: Path, held_out: HeldOut):
@@ -37,11 +37,11 @@ class OuluCASIA(posed.Posed, skip_registration=True):
 
 
 def _recordings(strong: Path, left_out: list[tuple[str, str]]) -> Iterator[posed.Recording]:
-    """The sequences of an expression; (reason, name) of other folders goes to `left_out`."""
+    """The sequences of an expression; (reason, name) of other folders is appended to `left_out`."""
     for subject in posed.folders(strong):
         for path in posed.folders(subject):
             name = f"{subject.name}/{path.name}"
             if path.name.lower() in EXPRESSIONS:
                 yield posed.Recording(subject.name, name, posed.frames(path), EXPRESSIONS.index(path.name.lower()))
             else:
-                left_out.append((f"folder of no expression that is known ({', '.join(EXPRESSIONS)})", name))
+                left_out.append((f"folder not named after an expression ({', '.join(EXPRESSIONS)})", name))

@@ -1,7 +1,7 @@
-"""What CK+ and Oulu-CASIA have in common: recordings of people who pose an expression, from neutral to its peak.
+"""Base class of CK+ and Oulu-CASIA: recordings of people who pose an expression, from neutral to its peak.
 
 The first three frames of a sequence are neutral, the last three are the peak and have the sequence's label (Li et al.,
-IEEE Access 2021, section IV.A); those between, which are neither, are not used.
+IEEE Access 2021, section IV.A); the frames between are not used.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from lgan_jax.ops import procrustes
 SIZE = 128  # pixels a side of a crop, as in the paper
 ENDS = 3  # frames at either end of a sequence
 NEUTRAL = EXPRESSIONS.index("neutral")
-_SMALLEST = 32  # pixels; no face is found in smaller pictures
-_ENLARGED = 480  # pixels; frames with a shorter side are enlarged to it before a face is looked for
+_SMALLEST = 32  # pixels; smaller images are skipped
+_ENLARGED = 480  # pixels; smaller frames are enlarged to this shorter side before face detection
 
 
 @dataclasses.dataclass(frozen=True)
 class Recording:
-    """A sequence of frames in order, who is in it, what it is called in messages, and the expression at its end."""
+    """A sequence of frames with its subject, its name in messages, and the expression at its end."""
 
     subject: str
     name: str
@@ -42,7 +42,7 @@ class Recording:
 
 @dataclasses.dataclass(frozen=True)
 class Frame:
-    """A picture that is used, what it shows, and its part of the split."""
+    """A selected image with its identity, expression and split."""
 
     path: Path
     identity: int
@@ -53,21 +53,21 @@ class Frame:
 class Posed(base.FaceBuilder, skip_registration=True):
     """Aligned crops of `SIZE` pixels a side with dlib's 68 landmarks and an expression; split by subject.
 
-    Frames may be grey or in colour, of 8 or 16 bits, and of any size. Of those with several faces the largest is taken.
+    Frames may be gray or in color, of 8 or 16 bits, and of any size. In images with several faces the largest is used.
 
-    Left out, counted and named: recordings of fewer than two frames, and frames that cannot be decoded, are smaller
-    than 32 pixels, or show no face. Shorter recordings than six frames give as many frames at either end as there are
-    without one being at both.
+    Skipped, counted and named: recordings of fewer than two frames, and frames that cannot be decoded, are smaller
+    than 32 pixels, or show no face. Recordings with fewer than six frames use half of
+    their frames at either end.
 
     Raises `ModuleNotFoundError` where dlib is not installed.
 
     Args:
       root: the data set's folder.
       cache: see `base.FaceBuilder`.
-      name: of the data set, which the key begins with.
-      recordings: all that have a label.
-      others: further files that decide what the records are.
-      held_out: who validates and who tests.
+      name: name of the data set, the prefix of the key.
+      recordings: the labeled recordings.
+      others: further files that the records depend on.
+      held_out: subjects of the validation and of the test split.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Posed(base.FaceBuilder, skip_registration=True):
         super().__init__(cache, f"{name}-{digest.hexdigest()[:16]}", identities, "ibug68")
         self.disjoint = True
         self._faces = Faces()
-        self._one_at_a_time = threading.Lock()  # dlib's detector keeps what it works on
+        self._one_at_a_time = threading.Lock()  # dlib's detector has state
 
     def features(self):
         return {"expression": np.int32}
@@ -97,14 +97,14 @@ class Posed(base.FaceBuilder, skip_registration=True):
         yield from self.usable(self._record, ((self.called(frame.path), frame) for frame in frames))
 
     def called(self, path: Path) -> str:
-        """What a file is called in messages."""
+        """The name of a file in messages."""
         return path.relative_to(self.root).as_posix()
 
     def compare(self, path: Path, points: Float32[np.ndarray, "68 2"]) -> None:
-        """Raises `Unusable` where what the data set says of a frame denies the landmarks found, in its pixels."""
+        """Raises `Unusable` where the data set's annotation contradicts the detected landmarks, in pixels."""
 
     def _frames(self) -> Iterator[Frame]:
-        """The frames to look at, one person after the other."""
+        """The frames to read, subject by subject."""
         splits = self.held_out.of(self.identities) if self.identities else {}
         for recording in sorted(self.recordings, key=lambda recording: (recording.subject, recording.name)):
             count = min(ENDS, len(recording.frames) // 2)
@@ -127,9 +127,9 @@ class Posed(base.FaceBuilder, skip_registration=True):
             raise base.Unusable("no face is found")
         points = (found * (width, height)).astype(np.float32)
         self.compare(frame.path, points)
-        picture, landmarks = cropped(image, points)
+        crop, landmarks = cropped(image, points)
         base.check_landmarks(landmarks)
-        record = {"image": images.encode_png(picture), "landmarks": landmarks, "identity": frame.identity}
+        record = {"image": images.encode_png(crop), "landmarks": landmarks, "identity": frame.identity}
         return frame.split, record | {"expression": frame.expression}
 
 
@@ -143,9 +143,9 @@ def cropped(
 
 
 def folder(root: Path, path: str, name: str) -> Path:
-    """The folder `path` below `root`, or below one of its folders, as archives are unpacked.
+    """The folder `path` below `root`, or one level deeper, as archives are unpacked.
 
-    Raises `FileNotFoundError` where `root` is no folder, `ValueError` where there is no such folder, or two.
+    Raises `FileNotFoundError` where `root` is no folder, `ValueError` where there is no such folder, or there are two.
     """
     if not root.is_dir():
         raise FileNotFoundError(f"there is no folder {root}; give the folder that holds {path}")
@@ -160,10 +160,10 @@ def folder(root: Path, path: str, name: str) -> Path:
 
 
 def folders(path: Path) -> list[Path]:
-    """The folders in a folder, sorted, without hidden ones; none where it is not there."""
+    """The folders in a folder, sorted, without hidden ones; empty where it does not exist."""
     return [each for each in files.listed(path) if each.is_dir()]
 
 
 def frames(path: Path) -> tuple[Path, ...]:
-    """The pictures in a folder by their names, which are numbers of one width, without hidden ones."""
+    """The images in a folder by their names, which are numbers of one width, without hidden ones."""
     return tuple(each for each in files.listed(path) if files.is_photo(each))

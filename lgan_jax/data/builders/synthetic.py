@@ -1,4 +1,4 @@
-"""The built-in faces as a data set: drawn once, kept as PNG files."""
+"""The built-in synthetic faces as a data set, rendered once and stored as PNG."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import tensorflow_datasets as tfds
 from lgan_jax import action_units
 from lgan_jax.data import synthetic
 from lgan_jax.data.builders import base
-from lgan_jax.data.builders.drawing import drawn
+from lgan_jax.data.builders.rendering import rendered
 from lgan_jax.faces import align
 
 
 class Synthetic(base.FaceBuilder, skip_registration=True):
-    """Pictures of `size` pixels a side with 98 landmarks, action units, expression, pose and gaze.
+    """Images of `size` pixels a side with 98 landmarks, action units, expression, pose and gaze.
 
-    The key changes with the settings, the size and the code that draws.
+    The key changes with the settings, the size and the rendering code.
     """
 
     def __init__(self, settings: synthetic.Settings, size: int, cache: Path):
@@ -45,6 +45,6 @@ class Synthetic(base.FaceBuilder, skip_registration=True):
         }
 
     def records(self):
-        wanted = [(split, index) for split in base.SPLITS for index in range(self.settings.count(split))]
-        self.total = len(wanted)
-        yield from drawn(self.settings, self.size, wanted)
+        order = [(split, index) for split in base.SPLITS for index in range(self.settings.count(split))]
+        self.total = len(order)
+        yield from rendered(self.settings, self.size, order)

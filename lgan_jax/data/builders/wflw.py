@@ -3,8 +3,8 @@
     <root>/WFLW_images/…
     <root>/WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_{train,test}.txt
 
-One line is one face: 98 points x y in pixels of the picture, the box (left, top, right, bottom), six flags, the
-picture's path below `WFLW_images`.
+One line is one face: 98 points x y in pixels of the image, the box (left, top, right, bottom), six flags, the
+image's path below `WFLW_images`.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from lgan_jax.media import images
 from lgan_jax.media.files import walk
 
 ATTRIBUTES = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")
-PICTURES = "WFLW_images"
+IMAGES = "WFLW_images"
 LISTS = "WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_{split}.txt"
-STORED = 256  # pixels a side of the stored crops; smaller faces are stored as small as they are
+STORED = 256  # pixels a side of the stored crops; smaller faces are not enlarged
 _POINTS = 98
 _FIELDS = 2 * _POINTS + 4 + len(ATTRIBUTES) + 1
 _MARGIN = 1.25  # side of the crop in units of the longer side of the landmarks' box
-_SMALLEST = 8  # pixels a side; smaller faces are left out
+_SMALLEST = 8  # pixels a side; smaller faces are skipped
 
 
 @dataclasses.dataclass(frozen=True)
 class Face:
-    """A line of a list: the picture, `(98, 2)` points in its pixels, the six flags, and the part of the split."""
+    """A line of a list: the image, `(98, 2)` points in its pixels, the six flags, and the split."""
 
     path: Path
     points: np.ndarray
@@ -43,21 +43,21 @@ class Face:
 
 
 class WFLW(base.FaceBuilder, skip_registration=True):
-    """Square crops around the faces, split into 7,500 and 2,500 by the owners; of the former a tenth validates.
+    """Square crops around the faces, with the owners' split (7,500 and 2,500); a tenth of the former validates.
 
-    A crop is centred on the landmarks' bounding box; its side is the box's longer side enlarged by 25 %. (The list's
-    own rectangles are a face detector's, often cut into the chin; a box from the landmarks makes all methods see the
-    same.) What lies outside of the picture repeats its border. A record has `attributes`, six booleans in the order of
-    `ATTRIBUTES`; everybody is one identity.
-    Which images validate is drawn by the hashes of their names; all faces of an image are in one split.
+    A crop is centered on the landmarks' bounding box; its side is the box's longer side enlarged by 25 %. (The list's
+    rectangles come from a face detector and often cut the chin; boxes from landmarks are the same for all methods.)
+    Beyond the image, border pixels are repeated. A record has `attributes`, six booleans in the order of
+    `ATTRIBUTES`; all faces are one identity.
+    Validation images are chosen by the hashes of their names; all faces of an image are in one split.
 
-    Raises `FileNotFoundError` or `ValueError` for a folder that is not there or is not laid out like this.
+    Raises `FileNotFoundError` or `ValueError` for a folder that is missing or has another layout.
     """
 
     def __init__(self, root: Path, cache: Path):
         self.root = root
         self.lists = lists(root)
-        files = [*self.lists.values(), *walk(root / PICTURES)]
+        files = [*self.lists.values(), *walk(root / IMAGES)]
         super().__init__(cache, f"wflw-{base.listing_key(root, files)}", ("WFLW",), "wflw98")
 
     def features(self):
@@ -83,7 +83,7 @@ class WFLW(base.FaceBuilder, skip_registration=True):
                 continue
             points = values[: 2 * _POINTS].reshape(-1, 2)
             try:
-                path = base.below(self.root / PICTURES, fields[-1])
+                path = base.below(self.root / IMAGES, fields[-1])
             except base.Unusable as error:
                 self.skip(str(error), f"{self.lists[split].name}:{number}")
             else:
@@ -91,10 +91,10 @@ class WFLW(base.FaceBuilder, skip_registration=True):
         return faces
 
     def _validated(self, faces: list[Face]) -> list[Face]:
-        """The owners' training faces, some of which validate."""
+        """The owners' training faces, some of them assigned to the validation split."""
         images = [face.path.relative_to(self.root).as_posix() for face in faces]
         if len(set(images)) < 2:
-            raise ValueError(f"{self.lists[TRAIN]} lists faces in {len(set(images))} picture(s); at least 2 are needed")
+            raise ValueError(f"{self.lists[TRAIN]} lists faces in {len(set(images))} image(s); at least 2 are needed")
         splits = by_subject(images)
         return [
             dataclasses.replace(face, split=VALIDATION) if VALIDATION in splits[image] else face
@@ -105,14 +105,12 @@ class WFLW(base.FaceBuilder, skip_registration=True):
 def lists(root: Path) -> dict[str, Path]:
     """The annotation file of each of the owners' splits.
 
-    Raises `FileNotFoundError` or `ValueError` that says what was looked for.
+    Raises `FileNotFoundError` or `ValueError` that names the missing file.
     """
     if not root.is_dir():
-        raise FileNotFoundError(
-            f"there is no folder {root}; give the folder that holds {PICTURES} and WFLW_annotations"
-        )
+        raise FileNotFoundError(f"there is no folder {root}; give the folder that holds {IMAGES} and WFLW_annotations")
     found = {split: root / LISTS.format(split=split) for split in (TRAIN, TEST)}
-    for path in (root / PICTURES, *found.values()):
+    for path in (root / IMAGES, *found.values()):
         if not path.exists():
             raise ValueError(f"{root} is not WFLW as its owners distribute it: it has no {path.relative_to(root)}")
     return found
@@ -123,13 +121,13 @@ def crop(
 ) -> tuple[UInt8[np.ndarray, "S S 3"], Float[np.ndarray, "N 2"]]:
     """The square around the points, at most `STORED` pixels a side, and the points in [0, 1] of it.
 
-    `points` are in pixels with 0 at the centre of the first pixel. Raises `Unusable` where they cannot be cropped.
+    `points` are in pixels with 0 at the center of the first pixel. Raises `Unusable` where they cannot be cropped.
     """
     if not np.isfinite(points).all():
         raise base.Unusable("landmarks are not finite")
     low, high = points.min(0), points.max(0)
     if np.abs(points).max() > 4 * max(image.shape[:2]):
-        raise base.Unusable("landmarks lie more than half a picture outside")
+        raise base.Unusable("landmarks lie more than half an image outside")
     side = int(np.ceil(_MARGIN * (high - low).max()))
     if side < _SMALLEST:
         raise base.Unusable(f"face smaller than {_SMALLEST} pixels")
@@ -144,7 +142,7 @@ def _record(face: Face) -> tuple[str, base.Record]:
     image = base.decoded(base.read_bytes(face.path))
     scaled = from_pixels(face.points, *image.shape[1::-1])
     if np.isfinite(scaled).all() and (scaled.min() < -0.5 or scaled.max() > 1.5):
-        raise base.Unusable("landmarks lie more than half a picture outside")
+        raise base.Unusable("landmarks lie more than half an image outside")
     square, landmarks = crop(image, face.points)
     record = {"image": images.encode_jpeg(square), "landmarks": landmarks.astype(np.float32), "identity": 0}
     return face.split, record | {"attributes": face.attributes}

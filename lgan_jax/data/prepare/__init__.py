@@ -1,12 +1,12 @@
-"""One's own people: a folder of videos and photos becomes a data set of aligned faces with 68 landmarks.
+"""Prepares videos and photos of people as a data set of aligned faces with 68 landmarks.
 
     python -m lgan_jax.data.prepare VIDEOS OUT
 
-The output has CelebV's layout, so that one reader serves both: `OUT/<person>/Image/<frame>.jpg`, and
-`OUT/<person>/all_68pt.txt` with a line for each picture: 136 numbers x y x y … in pixels of the crop (0 is the centre
-of the first pixel), then the file's name. `OUT/<person>/action_units.csv` has, for each picture, an estimate of the
-action units that landmarks show (see `faces.unit_estimate`), or that the Face Landmarker's blendshape scores show (see
-`faces.face_landmarker.action_units`). `OUT/prepared.json` says how all was made, what labeled it and what was dropped.
+The output has CelebV's layout, so that one builder reads both: `OUT/<person>/Image/<frame>.jpg`, and
+`OUT/<person>/all_68pt.txt` with a line for each image: 136 numbers x y x y … in pixels of the crop (0 is the center
+of the first pixel), then the file's name. `OUT/<person>/action_units.csv` has, for each image, action units
+estimated from landmarks (see `faces.unit_estimate`) or from the Face Landmarker's blendshape scores (see
+`faces.face_landmarker.action_units`). `OUT/prepared.json` records options, label sources and dropped frames.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import numpy as np
 
 from lgan_jax import locks
 from lgan_jax.data import split
-from lgan_jax.data.prepare import seen
-from lgan_jax.data.prepare.job import SUMMARY, VERSION, Job, annotated, check_places, write_json
+from lgan_jax.data.prepare import person_report
 from lgan_jax.data.prepare.options import Options
+from lgan_jax.data.prepare.output_folder import SUMMARY, VERSION, OutputFolder, annotated, check_places, write_json
 from lgan_jax.data.prepare.person import prepare_person
 from lgan_jax.data.prepare.sources import Person, people
 from lgan_jax.data.prepare.units import add_units
@@ -44,20 +44,20 @@ def prepare(
 ) -> dict[str, Any]:
     """Prepares the people in `videos` (one video file, or one sub-folder of photos or videos, each) into `out`.
 
-    A run that was interrupted goes on when it is called again; people may be added between two runs. `faces` shares
-    models that are already loaded; `landmarker` is needed where the options use the Face Landmarker.
+    Another call resumes an interrupted run; people may be added between two runs. `faces` shares
+    loaded models; `landmarker` is needed where the options use the Face Landmarker.
 
-    Returns what `out/prepared.json` holds: `version`, `scheme`, `size`, `options`, `labels` (what landmarks and action
-    units come from), `people` (name → sources, numbers of
-    frames seen, kept and dropped by reason, and the `coverage` and `warnings` of `prepare.seen`), `left_out` (name →
-    why nothing of a person is kept) and `not_people`.
+    Returns what `out/prepared.json` holds: `version`, `scheme`, `size`, `options`, `labels` (sources of landmarks and
+    action units), `people` (name → sources, counts of frames read, retained and dropped by reason, and the `coverage`
+    and `warnings` of `prepare.person_report`), `left_out` (name → why no frame of a person is usable) and
+    `not_people`.
 
     Raises:
-      FileNotFoundError, NotADirectoryError: `videos` isn't there or is no folder.
-      FileExistsError: `out` holds something else.
+      FileNotFoundError, NotADirectoryError: `videos` does not exist or is not a folder.
+      FileExistsError: `out` holds other files.
       BlockingIOError: another process is preparing into `out`.
-      ValueError: nobody in `videos`; folders inside each other; `out` was made with other options or other files; no
-        `landmarker` where one is needed.
+      ValueError: `videos` holds no person; folders inside each other; `out` was written with other options or other
+        files; no `landmarker` where one is needed.
       ModuleNotFoundError: dlib, its models or PyAV are not installed.
     """
     if options.needs_face_landmarker:
@@ -69,21 +69,21 @@ def prepare(
     if options.landmarks == "face_landmarker":
         faces = faces or LandmarkerFaces(landmarker)
     with locks.held(out, f"OUT {out}", inside=True):
-        return _prepare(Job(videos, out, options, found), found, others, faces or Faces(), landmarker)
+        return _prepare(OutputFolder(videos, out, options, found), found, others, faces or Faces(), landmarker)
 
 
 def _prepare(
-    job: Job, found: Sequence[Person], others: list[str], faces: Faces, landmarker: FaceLandmarker | None
+    output: OutputFolder, found: Sequence[Person], others: list[str], faces: Faces, landmarker: FaceLandmarker | None
 ) -> dict[str, Any]:
-    out, options = job.out, job.options
-    kept, left_out = {}, {}
+    out, options = output.out, output.options
+    prepared, left_out = {}, {}
     with Progress(sum(source.frames for person in found for source in person.sources)) as progress:
         for person in found:
             progress.name(person.name)
-            summary = prepare_person(person, job, options, faces, progress)
+            summary = prepare_person(person, output, options, faces, progress)
             if summary["kept"]:
                 add_units(out / person.name, landmarker if options.action_units == "blendshapes" else None)
-                kept[person.name] = summary | seen.describe(person, out / person.name, summary, faces)
+                prepared[person.name] = summary | person_report.describe(person, out / person.name, summary, faces)
             else:
                 left_out[person.name] = summary | {"reason": _why(summary)}
     result = {
@@ -92,7 +92,7 @@ def _prepare(
         "size": options.size,
         "options": dataclasses.asdict(options),
         "labels": options.labels,
-        "people": kept,
+        "people": prepared,
         "left_out": left_out,
         "not_people": others,
     }
@@ -101,7 +101,7 @@ def _prepare(
 
 
 def splits(out: Path, person: str) -> dict[str, int]:
-    """How many of a prepared person's frames are in each split; zeros where there are too few to split."""
+    """The number of a prepared person's frames in each split; zeros where there are too few to split."""
     numbers = np.array([int(name.removesuffix(".jpg")) for name in annotated(out / person)[1]])
     if len(numbers) < split.FEWEST:
         return dict.fromkeys(split.SPLITS, 0)
@@ -113,4 +113,4 @@ def _why(summary: dict[str, Any]) -> str:
     if summary["frames"] == 0:
         return "; ".join(source["fault"] for source in summary["sources"] if "fault" in source) or "it has no frames"
     counted = ", ".join(f"{count} {reason}" for reason, count in summary["dropped"].items() if count)
-    return f"none of {summary['frames']} frames is fit: {counted}"
+    return f"none of {summary['frames']} frames is usable: {counted}"

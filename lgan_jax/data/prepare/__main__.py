@@ -21,25 +21,24 @@ from lgan_jax.media.files import summary as listing
 
 _PROGRAM = "prepare"
 _DESCRIPTION = """\
-Makes a data set of aligned faces with 68 landmarks from your own videos and photos.
+Prepares a data set of aligned faces with 68 landmarks from your videos and photos.
 
 VIDEOS is a folder. Each person in it is one video file (its name is the person's), or a sub-folder of photos or of
-videos. Where several faces are in a picture, the largest is taken and then followed. OUT gets, for each person,
+videos. Where an image shows several faces, the largest is tracked. OUT gets, for each person,
 Image/<frame>.jpg and all_68pt.txt in CelebV's layout, action_units.csv, and prepared.json with all counts. Train on it
 with
   python train.py --config configs/celebv.py --config.data.dir=OUT
   python train.py --config configs/emotionet.py --config.data.dir=OUT
 
-The action units are an estimate from the landmarks, relative to the person's own face at rest (found among the frames
-with the mouth closed and the eyes open), of those that landmarks show: 1 2 4 5 12 15 17 20 23 25 26 45; or, with
---action-units blendshapes, from each image alone: 1 2 4 5 12 17 20 23 25 26 45. A folder that was prepared without
-them gets them when the same command is given again.
+Action units 1 2 4 5 12 15 17 20 23 25 26 45 are estimated from the landmarks, relative to the person's neutral face
+(found among the frames with the mouth closed and the eyes open); or, with --action-units blendshapes, units 1 2 4 5 12
+17 20 23 25 26 45 from each image alone. Repeating the command adds them to a folder that was prepared without them.
 
-Crops are aligned by the points inside the face's outline: place, size and roll of the head are removed, turning and
-nodding stay. Frames are dropped that have no face, are blurred, or whose landmarks jump.
+Crops are aligned by the points inside the face's outline: position, size and roll of the head are removed; yaw and
+pitch are preserved. Frames without a face, blurred frames and frames whose landmarks jump are dropped.
 
-Interrupted, it goes on where it was when the same command is given again. A person added to VIDEOS is added to OUT.
-Exit status: 0, or 2 where something is wrong with the input, 130 where it was interrupted."""
+Repeating the command resumes an interrupted run. A person added to VIDEOS is added to OUT.
+Exit status: 0; 2 for invalid input; 130 when interrupted."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "videos", metavar="VIDEOS", type=Path, help="folder with a video or a sub-folder for each person"
     )
-    parser.add_argument("out", metavar="OUT", type=Path, help="folder to write; new, empty, or of an interrupted run")
+    parser.add_argument("out", metavar="OUT", type=Path, help="folder to write: new, empty, or from an interrupted run")
     parser.add_argument(
         "--size",
         type=int,
@@ -60,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--smooth",
         type=float,
         default=options.smooth,
-        help="steady the crops of a resting head over so many frames (standard deviation, 0: not; "
+        help="smooth the crops of a resting head over so many frames (standard deviation; 0 disables; "
         "default: %(default)s)",
     )
     parser.add_argument(
@@ -68,14 +67,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         type=float,
         default=options.blur,
         help="drop crops whose sharpness (variance of the Laplacian) is below this share of the person's median "
-        "(0: none; default: %(default)s)",
+        "(0 disables; default: %(default)s)",
     )
     parser.add_argument(
         "--jump",
         type=float,
         default=options.jump,
-        help="drop frames whose landmarks leap more than so many times the person's median motion and back "
-        "(0: none; default: %(default)s)",
+        help="drop frames whose landmarks move more than so many times the person's median motion and back "
+        "(0 disables; default: %(default)s)",
     )
     _add_labels(parser, options)
     given = parser.parse_args(arguments)
@@ -90,24 +89,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         result = prepare.prepare(given.videos, given.out, options, landmarker=landmarker)
     except KeyboardInterrupt:
-        print("The same command goes on from here.", file=sys.stderr)
+        print("Repeat the same command to resume.", file=sys.stderr)
         raise
     return _report(given.out, result)
 
 
 def _add_labels(parser: cli.Parser, options: prepare.Options) -> None:
-    """The flags that say what landmarks and action units come from."""
+    """Adds the flags for the sources of landmarks and action units."""
     parser.add_argument(
         "--landmarks",
         choices=LANDMARKS,
         default=options.landmarks,
-        help="what finds faces and landmarks: dlib, or Google's Face Landmarker (default: %(default)s)",
+        help="detector of faces and landmarks: dlib, or Google's Face Landmarker (default: %(default)s)",
     )
     parser.add_argument(
         "--action-units",
         choices=ACTION_UNITS,
         default=options.action_units,
-        help="what action units are estimated from: the landmarks, or the Face Landmarker's blendshape scores, which "
+        help="source of action units: the landmarks, or the Face Landmarker's blendshape scores, which "
         "need no neutral image of the person (default: %(default)s)",
     )
     parser.add_argument(
@@ -118,7 +117,7 @@ def _add_labels(parser: cli.Parser, options: prepare.Options) -> None:
 
 
 def _report(out: Path, result: dict[str, Any]) -> int:
-    """Prints what was kept, dropped and left out; 2 where nobody is left."""
+    """Prints the counts of retained and dropped frames; returns 2 if no person is usable."""
     terminal = rich.console.Console(highlight=False)
     people, left_out = result["people"], result["left_out"]
     terminal.print(console.table({**people, **left_out}, {name: prepare.splits(out, name) for name in people}))
@@ -141,18 +140,18 @@ def _report(out: Path, result: dict[str, Any]) -> int:
 
 
 def _remarks(summary: dict[str, Any]) -> Iterator[str]:
-    """What a user should know of a person's files: what is wrong with them, how they were read, what was not."""
+    """Notes on a person's files: faults, how they were read, and skipped files."""
     for source in summary["sources"]:
         named = source.get("video", "photos")
         if "fault" in source:
             yield f"{named} {source['fault']}"
         yield from (f"{named}: {note}" for note in source.get("notes", ()))
     if summary["skipped_files"]:
-        yield f"not taken for photos or videos: {listing(summary['skipped_files'])}"
+        yield f"skipped, neither photos nor videos: {listing(summary['skipped_files'])}"
 
 
 def _warnings(people: dict[str, Any]) -> list[str]:
-    """What lies below what trains well, one line each."""
+    """Coverage warnings, one line each."""
     warnings = [warning for summary in people.values() for warning in summary["warnings"]]
     if len(people) == 1:
         warnings.append(f"{next(iter(people))} {ALONE}")

@@ -1,4 +1,4 @@
-"""What the command prints when it is done."""
+"""Tables that the command prints at the end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _RANGES = {  # heading → field of `data.coverage.Coverage` and format
 
 
 def table(people: Mapping[str, Mapping[str, Any]], splits: Mapping[str, Mapping[str, int]]) -> rich.table.Table:
-    """One row a person: frames seen, kept, dropped for each reason, and of the kept ones those in each split."""
+    """One row per person: frames read, retained, dropped for each reason, and retained frames in each split."""
     result = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in ("person", "frames", "kept", *quality.DROPPED, *SPLITS):
         result.add_column(name, justify="left" if name == "person" else "right", no_wrap=name != "person")
@@ -33,7 +33,7 @@ def table(people: Mapping[str, Mapping[str, Any]], splits: Mapping[str, Mapping[
 
 
 def coverage(people: Mapping[str, Mapping[str, Any]]) -> rich.table.Table:
-    """One row a person: what the kept frames show, each range from the 5th to the 95th percentile."""
+    """One row per person: coverage of the retained frames, each range from the 5th to the 95th percentile."""
     result = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in ("person", *_RANGES):
         result.add_column(name, justify="left" if name == "person" else "right", no_wrap=name != "person")

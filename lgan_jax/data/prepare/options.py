@@ -1,4 +1,4 @@
-"""What a person can choose when preparing faces."""
+"""Options for preparing faces."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class Options:
 
     Attributes:
       size: side of the crops in pixels. Of 256, the mean face spans 220, with 18 on each side.
-      smooth: standard deviation, in frames, of the filter that steadies the crops of a resting head; 0 is none.
-      blur: a crop is blurred if its sharpness is below this share of the person's median; 0 keeps all.
-      jump: landmarks jump if they move more than this many times the person's median motion and back; 0 keeps all.
-      landmarks: one of `LANDMARKS`, which finds faces and landmarks.
-      action_units: one of `ACTION_UNITS`, which action units are estimated from.
+      smooth: standard deviation, in frames, of the filter that smooths the crops of a resting head; 0 disables it.
+      blur: a crop is blurred if its sharpness is below this share of the person's median; 0 disables it.
+      jump: landmarks jump if they move more than this many times the person's median motion and back; 0 disables it.
+      landmarks: detector of faces and landmarks, one of `LANDMARKS`.
+      action_units: source of the action units, one of `ACTION_UNITS`.
       face_landmarker: SHA-256 of the Face Landmarker's bundle; empty where it is not used.
     """
 
@@ -50,7 +50,7 @@ class Options:
 
     @property
     def labels(self) -> str:
-        """What the landmarks and action units come from, for a report."""
+        """The sources of landmarks and action units, for a report."""
         bundle = f"Google's Face Landmarker (SHA-256 {self.face_landmarker})"
         points = bundle if self.landmarks == "face_landmarker" else "dlib"
         units = f"blendshape scores of {bundle}" if self.action_units == "blendshapes" else "the landmarks"

@@ -1,4 +1,4 @@
-"""From one person's videos and photos to a folder of crops with landmarks."""
+"""Prepares one person: converts videos and photos to a folder of crops with landmarks."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from lgan_jax import files
 from lgan_jax.data.prepare import quality, sources, tracking
-from lgan_jax.data.prepare.job import ANNOTATIONS, PIECE, Crops, Job
 from lgan_jax.data.prepare.options import Options
+from lgan_jax.data.prepare.output_folder import ANNOTATIONS, PIECE, Crops, OutputFolder
 from lgan_jax.data.prepare.sources import Person, Source
 from lgan_jax.data.prepare.tracking import Observation, Tracker
 from lgan_jax.faces import Faces, align
@@ -21,52 +21,54 @@ from lgan_jax.media.files import shown
 from lgan_jax.ops import procrustes
 from lgan_jax.progress import Progress
 
-_LOOKING = 0.85  # of the work on a frame is finding the face, the rest is writing the crop
-_APART = 100  # numbers between two photos, and at least between two videos: more than any guard between sets
-_WHOLE = 0.98  # of the frames that a file says it has; below, it is damaged
+_DETECTION = 0.85  # share of the work on a frame for detecting the face; the rest is for writing the crop
+_APART = 100  # frame numbers between photos, and at least between videos: more than any guard between splits
+_WHOLE = 0.98  # of the frames in a file's header; a file with fewer is damaged
 
 
 @dataclasses.dataclass(frozen=True)
-class _Seen:
-    """A source, the number of its first frame, what was seen of it, and which frames to keep."""
+class _Source:
+    """A source, its frame numbers, the observations in it, and the verdict on each frame."""
 
     source: Source
     numbers: np.ndarray
-    seen: Observation
+    observations: Observation
     verdicts: np.ndarray
 
 
-def prepare_person(person: Person, job: Job, options: Options, faces: Faces, progress: Progress) -> dict[str, Any]:
-    """Looks at every frame of a person, drops the unfit ones, writes the crops and landmarks of the others.
+def prepare_person(
+    person: Person, output: OutputFolder, options: Options, faces: Faces, progress: Progress
+) -> dict[str, Any]:
+    """Detects the face in every frame of a person, drops unfit frames, writes crops and landmarks of the others.
 
-    Returns the summary: sources, numbers of frames seen, kept and dropped for each reason, and names of files skipped.
-    Goes on where an earlier run stopped.
+    Returns the summary: sources, counts of frames read, retained and dropped for each reason, and names of skipped
+    files. Resumes where an earlier run stopped.
     """
-    earlier = job.summary(person.name)
+    earlier = output.summary(person.name)
     if earlier is not None:
         progress.skip(float(earlier["frames"]))
         return earlier
-    looked = [_look(person, i, job, options, faces, progress) for i in range(len(person.sources))]
-    parts = _judge(person, looked, options)
+    observed = [_observe(person, i, output, options, faces, progress) for i in range(len(person.sources))]
+    parts = _verdicts(person, observed, options)
     lines: list[str] = []
-    with job.crops(person.name) as crops:
+    with output.crops(person.name) as crops:
         for part in parts:
             lines += _write(part, crops, options, progress)
     summary = _summary(person, parts)
     if lines:
-        files.write_text(job.place(person.name) / ANNOTATIONS, "".join(line + "\n" for line in lines))
-    job.finish(person.name, summary)
+        files.write_text(output.place(person.name) / ANNOTATIONS, "".join(line + "\n" for line in lines))
+    output.finish(person.name, summary)
     return summary
 
 
-def _look(
-    person: Person, index: int, job: Job, options: Options, faces: Faces, progress: Progress
+def _observe(
+    person: Person, index: int, output: OutputFolder, options: Options, faces: Faces, progress: Progress
 ) -> Observation | None:
-    """All frames of one source; None where it has none. What an earlier run saw is not looked at again."""
+    """Observations in all frames of one source; None where it has none. Resumes from an earlier run's observations."""
     source = person.sources[index]
-    pieces, finished = job.observed(person.name, index)
+    pieces, finished = output.observed(person.name, index)
     start = sum(len(piece.found) for piece in pieces)
-    progress.skip(_LOOKING * start)
+    progress.skip(_DETECTION * start)
     if not finished:
         tracker = Tracker(faces, options.size, follow=source.moving)
         known = [piece.landmarks[piece.found][-1] for piece in pieces if piece.found.any()]
@@ -74,7 +76,7 @@ def _look(
             tracker.resume(known[-1])
         for seen, last in _in_pieces(_observations(tracker, source, start, progress)):
             if seen:
-                job.save(person.name, index, len(pieces), seen, last)
+                output.save(person.name, index, len(pieces), seen, last)
                 pieces.append(tracking.stack(seen))
     return Observation(*(np.concatenate(field) for field in zip(*pieces))) if pieces else None
 
@@ -82,11 +84,11 @@ def _look(
 def _observations(tracker: Tracker, source: Source, start: int, progress: Progress) -> Iterator[Observation]:
     for _, image in sources.frames(source, start):
         yield tracker.observe(image)
-        progress.advance(_LOOKING)
+        progress.advance(_DETECTION)
 
 
 def _in_pieces(observations: Iterator[Observation]) -> Iterator[tuple[list[Observation], bool]]:
-    """Groups of `PIECE` observations, and whether one is the last (it may be empty)."""
+    """Groups of `PIECE` observations, each with a flag for the last group (which may be empty)."""
     piece: list[Observation] = []
     for observation in observations:
         piece.append(observation)
@@ -96,9 +98,9 @@ def _in_pieces(observations: Iterator[Observation]) -> Iterator[tuple[list[Obser
     yield piece, True
 
 
-def _judge(person: Person, looked: list[Observation | None], options: Options) -> list[_Seen]:
+def _verdicts(person: Person, observed: list[Observation | None], options: Options) -> list[_Source]:
     """Numbers the frames of all sources and gives each its verdict."""
-    present = [(source, seen) for source, seen in zip(person.sources, looked) if seen is not None]
+    present = [(source, seen) for source, seen in zip(person.sources, observed) if seen is not None]
     if not present:
         return []
     numbers, moving, first = [], [], 0
@@ -111,14 +113,14 @@ def _judge(person: Person, looked: list[Observation | None], options: Options) -
     everything = Observation(*(np.concatenate(field) for field in zip(*(seen for _, seen in present))))
     verdicts = quality.verdicts(everything, np.concatenate(moving), options.blur, options.jump)
     ends = np.cumsum([len(n) for n in numbers])[:-1]
-    return [_Seen(source, n, seen, v) for (source, seen), n, v in zip(present, numbers, np.split(verdicts, ends))]
+    return [_Source(source, n, seen, v) for (source, seen), n, v in zip(present, numbers, np.split(verdicts, ends))]
 
 
-def _write(part: _Seen, crops: Crops, options: Options, progress: Progress) -> list[str]:
-    """Writes the crops of a source that are kept and not written yet; returns a line for each that is kept."""
+def _write(part: _Source, crops: Crops, options: Options, progress: Progress) -> list[str]:
+    """Writes the retained crops of a source that are missing; returns an annotation line for each retained crop."""
     keep = part.verdicts == quality.KEPT
-    use = part.seen.found & (part.verdicts != quality.JUMP)
-    points = part.seen.landmarks.astype(np.float64) * part.seen.size[:, None]
+    use = part.observations.found & (part.verdicts != quality.JUMP)
+    points = part.observations.landmarks.astype(np.float64) * part.observations.size[:, None]
     steady = align.smoothed(points, use, options.smooth if part.source.moving else 0.0)
     transforms = align.alignment(steady, options.size)
     lines = {}
@@ -127,7 +129,7 @@ def _write(part: _Seen, crops: Crops, options: Options, progress: Progress) -> l
         in_crop = procrustes.apply(transforms[index], points[index]) - 0.5
         lines[int(index)] = " ".join([*(f"{value:.3f}" for value in in_crop.ravel()), name])
     missing = [i for i, line in lines.items() if line.rsplit(" ", 1)[1] not in crops]
-    progress.skip((1 - _LOOKING) * (len(keep) - len(missing)))
+    progress.skip((1 - _DETECTION) * (len(keep) - len(missing)))
     if not missing:
         return list(lines.values())
     for index, image in sources.frames(part.source, missing[0]):
@@ -135,11 +137,11 @@ def _write(part: _Seen, crops: Crops, options: Options, progress: Progress) -> l
             name = lines[index].rsplit(" ", 1)[1]
             if name not in crops:
                 crops.add(name, images.encode_jpeg(align.crop(image, transforms[index], options.size), 95))
-                progress.advance(1 - _LOOKING)
+                progress.advance(1 - _DETECTION)
     return list(lines.values())
 
 
-def _summary(person: Person, parts: list[_Seen]) -> dict[str, Any]:
+def _summary(person: Person, parts: list[_Source]) -> dict[str, Any]:
     counts = Counter(str(verdict) for part in parts for verdict in part.verdicts)
     by_file = {part.source.files: part for part in parts}
     return {
@@ -151,8 +153,8 @@ def _summary(person: Person, parts: list[_Seen]) -> dict[str, Any]:
     }
 
 
-def _source(source: Source, part: _Seen | None) -> dict[str, Any]:
-    """How `prepared.json` describes a source: its files, its frames' numbers, and what is wrong with it."""
+def _source(source: Source, part: _Source | None) -> dict[str, Any]:
+    """The description of a source in `prepared.json`: its files, frame numbers and fault."""
     names = [shown(file.name) for file in source.files]
     seen = len(part.numbers) if part else 0
     summary: dict[str, Any] = {"video": names[0]} if source.moving else {"photos": names, "step": _APART}

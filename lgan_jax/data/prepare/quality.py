@@ -1,4 +1,4 @@
-"""Which frames are fit to train on, and why the others are not."""
+"""Selects the frames that are fit for training: drops unreadable, faceless, blurred and jumping frames."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from lgan_jax.landmarks import IBUG68
 KEPT, UNREADABLE, NO_FACE, BLURRED, JUMP = "kept", "unreadable", "no face", "blurred", "jump"
 DROPPED = (UNREADABLE, NO_FACE, BLURRED, JUMP)  # in the order in which they are tested: each frame has one reason
 
-_STILL = 0.002  # of the face's size: the least median motion, so that a still face may blink
+_STILL = 0.002  # of the face's size: the least median motion, so that a still face can blink
 _REVERTS = 0.5  # the frames around a jump differ by less than this share of the jump
-_AGREES = 0.4  # least overlap of the detector's box with the landmarks'
+_AGREES = 0.4  # least overlap of the detector's box with that of the landmarks
 
 
-def verdicts(seen: Observation, moving: Bool[np.ndarray, " n"], blur: float, jump: float) -> np.ndarray:
-    """For each of a person's n frames: `KEPT`, or the reason to drop it.
+def verdicts(frames: Observation, moving: Bool[np.ndarray, " n"], blur: float, jump: float) -> np.ndarray:
+    """The verdict on each of a person's n frames: `KEPT`, or the reason to drop it.
 
-    `moving[i]` says that frame i follows frame i - 1 in time; `blur` and `jump` are those of `Options`.
+    `moving[i]` is True if frame i follows frame i - 1 in time; `blur` and `jump` are fields of `Options`.
     """
-    result = np.full(len(seen.found), KEPT, dtype=object)
-    result[jumps(seen, moving, jump)] = JUMP
-    result[seen.found & (seen.agreement < _AGREES)] = JUMP
-    if seen.found.any():
-        result[seen.found & (seen.sharpness < blur * np.median(seen.sharpness[seen.found]))] = BLURRED
-    result[~seen.found] = NO_FACE
-    result[~seen.readable] = UNREADABLE
+    result = np.full(len(frames.found), KEPT, dtype=object)
+    result[jumps(frames, moving, jump)] = JUMP
+    result[frames.found & (frames.agreement < _AGREES)] = JUMP
+    if frames.found.any():
+        result[frames.found & (frames.sharpness < blur * np.median(frames.sharpness[frames.found]))] = BLURRED
+    result[~frames.found] = NO_FACE
+    result[~frames.readable] = UNREADABLE
     return result
 
 
-def jumps(seen: Observation, moving: Bool[np.ndarray, " n"], factor: float) -> Bool[np.ndarray, " n"]:
-    """Frames whose inner landmarks leave their place and are back in the next frame, as no head moves.
+def jumps(frames: Observation, moving: Bool[np.ndarray, " n"], factor: float) -> Bool[np.ndarray, " n"]:
+    """Frames whose inner landmarks jump away and return in the next frame, as no head moves.
 
     From the frame before and to the frame after, the motion is more than `factor` times its median over the person's
     video, while these two frames differ by less than half of it.
     """
-    result = np.zeros(len(seen.found), bool)
-    follows = moving[1:] & seen.found[1:] & seen.found[:-1]
+    result = np.zeros(len(frames.found), bool)
+    follows = moving[1:] & frames.found[1:] & frames.found[:-1]
     if factor == 0 or not follows.any():
         return result
-    points = _in_face_sizes(seen)
+    points = _in_face_sizes(frames)
     step = _distance(points[1:], points[:-1])
     limit = factor * max(float(np.median(step[follows])), _STILL)
     over = _distance(points[2:], points[:-2])
@@ -50,10 +50,10 @@ def jumps(seen: Observation, moving: Bool[np.ndarray, " n"], factor: float) -> B
     return result
 
 
-def _in_face_sizes(seen: Observation) -> Float[np.ndarray, "n 51 2"]:
+def _in_face_sizes(frames: Observation) -> Float[np.ndarray, "n 51 2"]:
     """Inner landmarks in units of the person's median face, whose size is the larger side of the box around it."""
-    points = seen.landmarks[:, IBUG68.inner].astype(np.float64) * seen.size[:, None]
-    return points / np.median(np.ptp(points[seen.found], axis=1).max(-1))
+    points = frames.landmarks[:, IBUG68.inner].astype(np.float64) * frames.size[:, None]
+    return points / np.median(np.ptp(points[frames.found], axis=1).max(-1))
 
 
 def _distance(a: np.ndarray, b: np.ndarray) -> Float[np.ndarray, " n"]:

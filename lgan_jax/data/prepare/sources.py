@@ -1,4 +1,4 @@
-"""The people in a folder, and the frames of their videos and photos."""
+"""Finds the people in a folder and reads the frames of their videos and photos."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Source:
     Attributes:
       files: the video alone, or the photos by name.
       moving: whether frames follow each other in time.
-      frames: how many frames the file says it has, roughly; 0 where it doesn't say.
-      fault: why it cannot be read, empty if it can.
+      frames: approximate number of frames, from the file's header; 0 where unknown.
+      fault: why it cannot be read; empty if it is readable.
       video: the video; None for photos, and where there is a fault.
-      notes: what a user should know, one line each; reading the frames may add to it.
+      notes: notes for the user, one line each; reading the frames may add notes.
     """
 
     files: tuple[Path, ...]
@@ -37,7 +37,7 @@ class Source:
 
 @dataclasses.dataclass(frozen=True)
 class Person:
-    """One identity: a name, what shows it, and the names of files that are neither video nor photo."""
+    """One identity: its name, its sources, and the names of files that are neither video nor photo."""
 
     name: str
     sources: tuple[Source, ...]
@@ -50,11 +50,11 @@ class Person:
 
 
 def people(folder: Path) -> tuple[list[Person], list[str]]:
-    """The people in a folder, by name, and the names of its files that are no person.
+    """The people in a folder, by name, and the names of its other files.
 
     Raises:
-      NotADirectoryError, FileNotFoundError: `folder` is no folder, or isn't there.
-      ValueError: nobody is in it, or two have the same name.
+      NotADirectoryError, FileNotFoundError: `folder` is not a folder, or does not exist.
+      ValueError: it holds no person, or two have the same name.
     """
     if not folder.exists():
         raise FileNotFoundError(f"there is no folder {folder}")
@@ -79,7 +79,7 @@ def people(folder: Path) -> tuple[list[Person], list[str]]:
 
 
 def _why_not(path: Path) -> str:
-    """Why a folder is no person, where that is known."""
+    """Why a folder is not a person, where known."""
     deeper = path.is_dir() and any(kind(file) for below in listed(path) for file in listed(below))
     return "/ (its photos or videos lie a folder too deep)" if deeper else ""
 
@@ -89,7 +89,7 @@ def _first(others: list[str]) -> str:
 
 
 def _check_names(folder: Path, names: list[str]) -> None:
-    """Raises `ValueError` where two people have the same name, or a name is no text."""
+    """Raises `ValueError` where two people have the same name, or a name is not UTF-8."""
     for name in names:
         if shown(name) != name:
             raise ValueError(f"{folder} holds {shown(name)}, whose name is not UTF-8: rename it")
@@ -100,9 +100,9 @@ def _check_names(folder: Path, names: list[str]) -> None:
 
 
 def frames(source: Source, start: int = 0) -> Iterator[tuple[int, np.ndarray | None]]:
-    """Frames `(index, uint8 (H, W, 3) RGB)` of a source from index `start` on, upright; None is an unreadable photo.
+    """Frames `(index, uint8 (H, W, 3) RGB)` of a source from index `start`, upright; None is an unreadable photo.
 
-    A damaged part of a video is passed over; what can be decoded before and after it is numbered on.
+    Damaged parts of a video are skipped; the decoded frames are numbered consecutively.
     """
     if source.video is not None:
         for index, frame in enumerate(source.video.frames(range(start, 1 << 62)), start):

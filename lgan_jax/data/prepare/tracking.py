@@ -1,4 +1,4 @@
-"""One face followed through a video, or found in photos: its landmarks, how sure they are, how sharp the picture is."""
+"""Tracks one face through a video, or detects it in photos: landmarks, their reliability, and sharpness."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from lgan_jax.landmarks import IBUG68
 _SEARCHED = (
     480,
     1280,
-)  # longer side, in pixels, of the reduced picture in which faces are searched, one after the other
-_CLOSER = (1280, 2560)  # likewise, to say that a face that was not found is too small
-_ENLARGED = 4  # times that a picture is enlarged for that at most
-_NEAR = 110  # pixels that a known face is scaled to for the detector, which sees faces from 80 on
+)  # longer side, in pixels, of the reduced image in which faces are searched, one after the other
+_CLOSER = (1280, 2560)  # likewise, to report that an undetected face is too small
+_ENLARGED = 4  # largest factor by which an image is enlarged for it
+_NEAR = 110  # pixels to which a known face is scaled for the detector, which detects faces from 80 pixels
 _AROUND = 0.5  # of a known face's side, searched on each side of it
-_DOUBT = -0.2  # the detector's score that is enough for a face where there was one
+_DOUBT = -0.2  # the detector's threshold near a known face
 _BOX_PER_SPREAD = 3.13  # side of the detector's box per root mean square distance of the inner points from their mean
 
 
 class Observation(NamedTuple):
-    """What was seen in one frame, or in n frames with a leading axis.
+    """Measurements in one frame, or in n frames with a leading axis.
 
     Attributes:
-      readable: whether there was a picture.
-      found: whether the detector sees a face in it.
-      landmarks: float32 `(68, 2)`, fractions of the picture; NaN without a face.
-      agreement: overlap (0 to 1) of the detector's box with the one that the landmarks span.
-      sharpness: variance of the Laplacian of the aligned crop's grey levels (0 to 255).
-      size: int32 (width, height) of the picture in pixels.
+      readable: whether there was an image.
+      found: whether a face is detected in it.
+      landmarks: float32 `(68, 2)`, fractions of the image; NaN without a face.
+      agreement: overlap (0 to 1) of the detector's box with the box of the landmarks.
+      sharpness: variance of the Laplacian of the aligned crop's gray levels (0 to 255).
+      size: int32 (width, height) of the image in pixels.
     """
 
     readable: np.ndarray
@@ -48,27 +48,27 @@ def stack(observations: list[Observation]) -> Observation:
 
 
 class Tracker:
-    """Follows one person: the face that overlaps the last one seen, the largest where there is none.
+    """Tracks one person: the face that overlaps the last detected face, or else the largest face.
 
-    Near a known face the detector confirms every frame at a small, fixed scale. The whole picture is searched only
-    where nobody is known or the face is lost.
+    Near a known face the detector confirms every frame at a small, fixed scale. The whole image is searched only
+    while no face is known or the face is lost.
 
     Attributes:
-      boxes: the faces of the whole picture that was searched last, the best score first.
+      boxes: faces in the last fully searched image, best score first.
     """
 
     def __init__(self, faces: Faces, size: int, follow: bool):
-        """`size` is the crop's side, for sharpness; `follow` is False for photos, which do not follow each other."""
+        """`size` is the crop's side, for sharpness; `follow` is False for photos, which are no sequence."""
         self._faces, self._size, self._follow = faces, size, follow
         self._last: np.ndarray | None = None
         self.boxes: list[Box] = []
 
     def resume(self, landmarks: np.ndarray) -> None:
-        """Goes on from the last landmarks `(68, 2)` of an earlier run."""
+        """Resumes from the last landmarks `(68, 2)` of an earlier run."""
         self._last = landmarks
 
     def observe(self, image: np.ndarray | None) -> Observation:
-        """Looks for the face in the next picture, uint8 `(H, W, 3)`; None is one that could not be read."""
+        """Detects the face in the next image, uint8 `(H, W, 3)`; None is an unreadable image."""
         if image is None:
             return _nothing(readable=False, size=(0, 0))
         size = (image.shape[1], image.shape[0])
@@ -88,7 +88,7 @@ class Tracker:
         )
 
     def look(self, image: np.ndarray) -> tuple[np.ndarray, Box] | None:
-        """The 68 landmarks `(68, 2)` of the face in the next picture, in [0, 1] of it, and the detector's box."""
+        """The 68 landmarks `(68, 2)` of the face in the next image, in [0, 1] of it, and the detector's box."""
         size = (image.shape[1], image.shape[0])
         known = None if self._last is None else box_of(self._last * size)
         seen = self._confirm(image, known) if known else None
@@ -104,7 +104,7 @@ class Tracker:
         return landmarks, seen
 
     def _confirm(self, image: np.ndarray, known: Box) -> Box | None:
-        """The face near a known one, found in a small picture of its surroundings."""
+        """The face near a known one, found in a small image of its surroundings."""
         side = known.right - known.left
         left, top = max(int(known.left - _AROUND * side), 0), max(int(known.top - _AROUND * side), 0)
         part = image[top : max(int(known.bottom + _AROUND * side), 0), left : max(int(known.right + _AROUND * side), 0)]
@@ -115,7 +115,7 @@ class Tracker:
         return max(boxes, key=known.overlap, default=None)
 
     def _search(self, image: np.ndarray, known: Box | None) -> Box | None:
-        """A face anywhere in the picture: the one that overlaps a known one, else the largest."""
+        """A face anywhere in the image: the one that overlaps a known one, else the largest."""
         longer = max(image.shape[:2])
         for side in _SEARCHED:
             if side > _SEARCHED[0] and longer < side:
@@ -127,7 +127,7 @@ class Tracker:
         return None
 
     def small(self, image: np.ndarray) -> Box | None:
-        """The largest face that is seen only in a picture that is searched larger than usual; None where none is."""
+        """The largest face that is detected only in an enlarged image; None where there is none."""
         longer = max(image.shape[:2])
         for side in _CLOSER:
             if side <= _ENLARGED * longer and (boxes := self._find(image, side / longer, 0.0)):
@@ -135,7 +135,7 @@ class Tracker:
         return None
 
     def _find(self, image: np.ndarray, scale: float, threshold: float) -> list[Box]:
-        """The detector's boxes in the picture scaled by `scale`, in the picture's own pixels."""
+        """The detector's boxes in the image scaled by `scale`, in the image's own pixels."""
         size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
         scaled = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
         x, y = image.shape[1] / scaled.shape[1], image.shape[0] / scaled.shape[0]
@@ -149,7 +149,7 @@ def sharpness(crop: np.ndarray) -> float:
 
 
 def box_of(points: np.ndarray) -> Box:
-    """The box, as the detector would draw it, of landmarks `(68, 2)` in pixels."""
+    """The box in the detector's convention of landmarks `(68, 2)` in pixels."""
     inner = points[IBUG68.inner]
     x, y = inner.mean(0).tolist()
     half = 0.5 * _BOX_PER_SPREAD * float(np.sqrt(((inner - (x, y)) ** 2).sum(-1).mean()))

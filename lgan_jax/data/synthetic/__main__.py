@@ -54,11 +54,11 @@ def _sheet(settings: Settings, size: int, landmarks: bool) -> np.ndarray:
         faces = [still.with_expression(name) for name in EXPRESSIONS]
         for yaw, pitch, roll in _POSES:
             faces.append(dataclasses.replace(faces[0], yaw=float(yaw), pitch=float(pitch), roll=float(roll)))
-        rows.append(np.concatenate([_picture(face, size, landmarks) for face in faces], 1))
+        rows.append(np.concatenate([_image(face, size, landmarks) for face in faces], 1))
     return np.concatenate(rows)
 
 
-def _picture(face: Sample, size: int, landmarks: bool) -> np.ndarray:
+def _image(face: Sample, size: int, landmarks: bool) -> np.ndarray:
     drawn = draw(face, size)
     image = drawn["image"]
     if landmarks:

@@ -1,4 +1,4 @@
-"""A small painter: anti-aliased shapes with transparency and soft edges on a float picture."""
+"""A small painter: anti-aliased shapes with transparency and soft edges on a float image."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Place = Callable[[np.ndarray], np.ndarray]  # frontal positions (n, 2) to the ch
 
 
 def fixed(points: np.ndarray) -> np.ndarray:
-    """Pixel coordinates (0 is the first pixel's centre) as OpenCV's drawing functions take them."""
+    """Pixel coordinates (0 is the first pixel's center) as OpenCV's drawing functions take them."""
     return np.round(points * (1 << _SHIFT)).astype(np.int32)
 
 
@@ -26,10 +26,10 @@ def oval(centre, radii, count: int = 20) -> np.ndarray:
 
 
 class Canvas:
-    """A float32 picture `(h, w, channels)` to paint on; coordinates are pixels, 0 is the first pixel's centre."""
+    """A float32 image `(h, w, channels)` to paint on; coordinates are pixels, 0 is the first pixel's center."""
 
-    def __init__(self, picture: np.ndarray):
-        self.picture = picture
+    def __init__(self, image: np.ndarray):
+        self.image = image
 
     def mask(self, points: np.ndarray, soft: float = 0.0, width: float | None = None) -> tuple[tuple, np.ndarray]:
         """(where, share in [0, 1]) of a polygon, or of a line of that `width`; `soft` is the blur of its edge.
@@ -39,7 +39,7 @@ class Canvas:
         margin = 3 * soft + (width or 0) + 2
         shapes = points.reshape(-1, *points.shape[-2:])
         low = np.maximum(np.floor(shapes.min((0, 1)) - margin), 0).astype(int)
-        high = np.minimum(np.ceil(shapes.max((0, 1)) + margin) + 1, self.picture.shape[1::-1]).astype(int)
+        high = np.minimum(np.ceil(shapes.max((0, 1)) + margin) + 1, self.image.shape[1::-1]).astype(int)
         if (high <= low).any():
             return (slice(0, 0), slice(0, 0)), np.zeros((0, 0), np.float32)
         drawn = np.zeros((high - low)[::-1], np.uint8)
@@ -54,21 +54,21 @@ class Canvas:
         return (slice(low[1], high[1]), slice(low[0], high[0])), share
 
     def fill(self, points, colour, alpha: float = 1.0, soft: float = 0.0, width=None, within=None) -> None:
-        """Paints a polygon (or line, see `mask`) with a colour; `within` `(h, w)` limits where it shows."""
+        """Paints a polygon (or line, see `mask`) with a color; `within` `(h, w)` limits where it shows."""
         where, share = self.mask(np.asarray(points, float), soft, width)
         if within is not None:
             share = share * within[where]
-        part = self.picture[where]
+        part = self.image[where]
         part += (alpha * share)[..., None] * (np.asarray(colour, np.float32) - part)
 
 
 class FaceCanvas(Canvas):
     """The front of the head's chart to paint on, in frontal positions (see `features`) and units of the head."""
 
-    def __init__(self, place: Place, picture: np.ndarray):
-        super().__init__(picture)
+    def __init__(self, place: Place, image: np.ndarray):
+        super().__init__(image)
         self.place = place
-        self.side = len(picture)
+        self.side = len(image)
         self.pixels = self.side * _UNIT / (2 * FRONT)  # of one unit
 
     def mask(self, points, soft: float = 0.0, width: float | None = None) -> tuple[tuple, np.ndarray]:

@@ -1,6 +1,6 @@
 """The curves of a face seen from the front: brows, eyes, nose and mouth of a person with some action units.
 
-Coordinates are those of the head: x to the picture's right, y up, the origin between the eyes, unit the distance
+Coordinates are those of the head: x to the image's right, y up, the origin between the eyes, unit the distance
 between the outer eye corners of the mean face. Points are WFLW's 98 without the outline, which depends on the view
 (`head.outline`); the same points are the landmarks and what is painted, joined by smooth curves.
 """
@@ -98,7 +98,7 @@ def _mouth(who: Person, unit, lopsided: float) -> np.ndarray:
     """Points 76 to 95: the outer lip from the right corner over the top and back below, then the inner lip."""
     jaw = JAW_DROP * unit(26)
     y = MOUTH + who.mouth_height
-    sides = (1 - max(0.0, lopsided), 1 - max(0.0, -lopsided))  # right corner (picture's left), left corner
+    sides = (1 - max(0.0, lopsided), 1 - max(0.0, -lopsided))  # right corner (image's left), left corner
     corners = np.array([_corner(who, unit, share) for share in sides]) * [(-1, 1), (1, 1)] + (0, y)
     rounded = 1 - 0.25 * unit(23)
     tight = (1 - 0.5 * unit(23)) * (1 - 0.18 * unit(12)) * (1 - 0.2 * unit(20)) * who.lip_thickness

@@ -1,4 +1,4 @@
-"""Where a head is in its picture: brought to where photos of faces are brought."""
+"""Where a head is in its image: brought to where photos of faces are brought."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lgan_jax.ops import procrustes
 def aligned(sample: Sample) -> Sample:
     """The head with the tilt, size and place that `align.alignment` gives a photo of it.
 
-    It is drawn so, not cropped: nothing is blurred, and the light stays where it was in the picture.
+    It is drawn so, not cropped: nothing is blurred, and the light stays where it was in the image.
     """
     turn = align.alignment(to_ibug68(landmarks(sample), WFLW98), 1)
     middle = procrustes.apply(turn, np.array([[0.5 + x for x in sample.shift]]))[0] - 0.5

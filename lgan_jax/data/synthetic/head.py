@@ -1,6 +1,6 @@
 """The head as a surface in three dimensions: its shape, rays that hit it, its visible outline.
 
-The head is a height over the sphere of directions from its centre, which lies between the eyes, back at the ears:
+The head is a height over the sphere of directions from its center, which lies between the eyes, back at the ears:
 `point = radius(direction) * direction * AXES`. Directions are laid out on a square chart, front in the middle,
 `(u, v) = (x, -y) / (FOLD + z)`, that reaches a good way behind the ears. One chart of radii holds everything that has
 a shape: skull, nose, lips, hair. Coordinates are those of `features`, z towards the viewer.
@@ -27,7 +27,7 @@ _TINY = np.float32(1e-9)
 _FAR = 1.5  # a radius that contains every head
 
 # The skull in slices from the crown to the chin's underside: half width, and how far it reaches to the front and to the
-# back of the slice's own centre.
+# back of the slice's own center.
 _Y = np.array([1.22, 1.08, 0.80, 0.50, 0.20, 0.0, -0.30, -0.60, -0.79, -0.97, -1.09, -1.17, -1.22])
 _WIDTH = np.array([0.0, 0.48, 0.675, 0.76, 0.785, 0.785, 0.77, 0.735, 0.665, 0.55, 0.42, 0.27, 0.0])
 _MIDDLE = np.array([-0.1, -0.1, -0.1, -0.1, -0.1, -0.1, -0.08, 0.0, 0.10, 0.25, 0.38, 0.46, 0.50])
@@ -45,7 +45,7 @@ def directions() -> np.ndarray:
 
 
 def _charted(x, y, z, length) -> tuple[np.ndarray, np.ndarray]:
-    """(u, v) of points at that distance from the centre, in space divided by `AXES`."""
+    """(u, v) of points at that distance from the center, in space divided by `AXES`."""
     scale = 1 / (FOLD * length + z)
     return x * scale, -y * scale
 
@@ -87,7 +87,7 @@ def _slices(who: Person, drop: float) -> np.ndarray:
 
 
 def _carved(table: np.ndarray, who: Person, drop: float) -> np.ndarray:
-    """Radii where rays from the centre leave the slices (by bisection), with the face's relief on top."""
+    """Radii where rays from the center leave the slices (by bisection), with the face's relief on top."""
     rays = _coarse_rays()
     inside, outside = np.full(rays.shape[:2], 0.45, np.float32), np.full(rays.shape[:2], 1.55, np.float32)
     for _ in range(12):
@@ -233,7 +233,7 @@ def surface(radius: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
 def outline(radius: np.ndarray, rotation: np.ndarray) -> np.ndarray:
     """The 33 outline points `(33, 3)` from the right ear over the chin to the left ear, as they are seen.
 
-    Each point slides on its own arc from behind the jaw towards the cheek to where it stands out most in the picture:
+    Each point slides on its own arc from behind the jaw towards the cheek to where it stands out most in the image:
     the far side of a turned head follows the visible contour, the near side stays at the jaw line.
     """
     angle = np.linspace(-1, 1, 33) * np.deg2rad(92)  # 0 is the chin

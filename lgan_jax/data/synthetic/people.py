@@ -1,4 +1,4 @@
-"""The people of the built-in faces: everything about a person that does not change from picture to picture."""
+"""The people of the built-in faces: everything about a person that does not change from image to image."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Person:
     lip_thickness: float = 1.0
     ears: float = 1.0
     age: float = 0.2
-    # colours
+    # colors
     skin: Colour = _SKINS["light"]
     lips: Colour = (0.78, 0.42, 0.40)
     iris: Colour = _EYES["brown"]
@@ -145,7 +145,7 @@ def stranger(rng: np.random.Generator) -> Person:
 
 
 def _traits(rng: np.random.Generator) -> dict:
-    """Sex, age, colours, hair and clothes at random."""
+    """Sex, age, colors, hair and clothes at random."""
     feminine = bool(rng.random() < 0.5)
     age = float(rng.beta(1.2, 1.8))
     skin_name = rng.choice(list(_SKINS))

@@ -1,4 +1,4 @@
-"""Draws a picture of a `Sample`: rays to the head, light on it, and what is behind it."""
+"""Draws an image of a `Sample`: rays to the head, light on it, and what is behind it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lgan_jax.data.synthetic import features, hair, head, scene, texture
 from lgan_jax.data.synthetic.canvas import FRONT, Canvas
 from lgan_jax.data.synthetic.parameters import Sample
 
-_MIDDLE = np.array([0.0, -0.17, 0.4])  # the point of the head that is put in the picture's middle
+_MIDDLE = np.array([0.0, -0.17, 0.4])  # the point of the head that is put in the image's middle
 _WRAP = (0.30, 0.20, 0.17)  # how far light reaches around skin, for red, green and blue
 _PLACES = 80  # side of the table of frontal positions
 _FROM_TO = (-0.95, 0.95, -1.75, 0.95)  # what it covers: x and y, from and to
@@ -29,7 +29,7 @@ Box = tuple[slice, slice]
 
 
 class _Model:
-    """The head of one sample in its own coordinates: shape, feature points, and where they are in the picture."""
+    """The head of one sample in its own coordinates: shape, feature points, and where they are in the image."""
 
     def __init__(self, sample: Sample):
         self.sample, self.who = sample, sample.person
@@ -66,7 +66,7 @@ class _Model:
         def add(flat, height, soft):
             relief_points = (self.place(flat) / head.REACH + 1) * head.GRID / 2 - 0.5
             where, share = relief.mask(relief_points, soft)
-            relief.picture[where] += height * share[..., None]
+            relief.image[where] += height * share[..., None]
 
         outer, inner = self.flat[76:88], self.flat[88:96]
         add(features.smooth(outer, closed=True), 0.05, 1.6)
@@ -76,15 +76,15 @@ class _Model:
             bulge = 0.05 * unit(12) + 0.035 * unit(6) + 0.02 * unit(9)
             cheek = np.array([(0.26, -0.32), (0.46, -0.2), (0.6, -0.32), (0.5, -0.48), (0.36, -0.5)])
             add(cheek * (sign, 1), bulge, 5.0)
-        self.skin = self.skin + relief.picture[..., 0]
+        self.skin = self.skin + relief.image[..., 0]
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        """Picture positions in [0, 1] `(..., 2)` of the head's points `(..., 3)`."""
+        """Image positions in [0, 1] `(..., 2)` of the head's points `(..., 3)`."""
         turned = (points - _MIDDLE) @ self.rotation.T[:, :2]
         return self.offset + self.sample.scale * turned * (1, -1)
 
     def landmarks(self) -> np.ndarray:
-        """WFLW's 98 points `(98, 2)` in the picture."""
+        """WFLW's 98 points `(98, 2)` in the image."""
         at = self.place(self.flat[33:]).astype(np.float64)
         inner = head.surface(self.skin, at[:, 0], at[:, 1])
         return self.project(np.concatenate([head.outline(self.skin, self.rotation), inner])).astype(np.float32)
@@ -122,8 +122,8 @@ def _lit(model: _Model) -> np.ndarray:
     return cv2.merge([c.astype(np.float32) for c in (*lit, gloss)])
 
 
-def _head_picture(model: _Model, side: int, size: int) -> tuple[Box, np.ndarray, np.ndarray]:
-    """The head without anything behind it: (part of the picture, RGB there `(h, w, 3)`, coverage there `(h, w)`)."""
+def _head_image(model: _Model, side: int, size: int) -> tuple[Box, np.ndarray, np.ndarray]:
+    """The head without anything behind it: (part of the image, RGB there `(h, w, 3)`, coverage there `(h, w)`)."""
     sample, who = model.sample, model.who
     paint = texture.paint(sample, model.flat, model.place, int(np.clip(2 * size, 128, 1536)))
     box, (u, v, _, gap) = _rays(model, side)
@@ -142,7 +142,7 @@ def _head_picture(model: _Model, side: int, size: int) -> tuple[Box, np.ndarray,
 
 
 def _rays(model: _Model, side: int) -> tuple[Box, head.Hits]:
-    """The part of the picture that the head is in, and where the rays of its pixels meet the head.
+    """The part of the image that the head is in, and where the rays of its pixels meet the head.
 
     Rays are followed first at a quarter of the resolution, then on from there.
     """
@@ -167,31 +167,31 @@ def _extent(taken: np.ndarray, side: int) -> slice:
 
 
 def landmarks(params: Sample) -> np.ndarray:
-    """WFLW's 98 points float32 `(98, 2)` in [0, 1], as `draw` gives them with a picture, in a tenth of the time."""
+    """WFLW's 98 points float32 `(98, 2)` in [0, 1], as `draw` gives them with an image, in a tenth of the time."""
     return _Model(params).landmarks()
 
 
 def draw(params: Sample, size: int) -> dict:
-    """Draws a sample as a picture of `size` by `size` pixels.
+    """Draws a sample as an image of `size` by `size` pixels.
 
     Returns a dict: `image` uint8 `(size, size, 3)` RGB; `landmarks` float32 `(98, 2)`, WFLW's points in [0, 1] with
-    pixel centres at (i + 0.5) / size; `action_units` float32 `(17,)` in [0, 1]; `expression` and `identity` int32;
+    pixel centers at (i + 0.5) / size; `action_units` float32 `(17,)` in [0, 1]; `expression` and `identity` int32;
     `pose` float32 `(3,)`: yaw, pitch, roll in degrees; `gaze` float32 `(2,)` in degrees.
     Raises `ValueError` for a size below 16.
     """
     if size < 16:
-        raise ValueError(f"pictures are at least 16 pixels wide, not {size}")
+        raise ValueError(f"images are at least 16 pixels wide, not {size}")
     model = _Model(params)
     side = size * (4 if size <= 32 else 3 if size <= 64 else 2)
-    box, face, inside = _head_picture(model, side, size)
+    box, face, inside = _head_image(model, side, size)
     coverage = np.zeros((side, side), np.float32)
     coverage[box] = inside
-    picture = scene.behind(params, model.project, coverage)
-    picture[box] += inside[..., None] * (face - picture[box])
-    picture = scene.in_front(params, model.project, picture)
-    picture = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
+    image = scene.behind(params, model.project, coverage)
+    image[box] += inside[..., None] * (face - image[box])
+    image = scene.in_front(params, model.project, image)
+    image = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
     return {
-        "image": np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8),
+        "image": np.round(np.clip(image, 0, 1) * 255).astype(np.uint8),
         "landmarks": model.landmarks(),
         "action_units": np.array(params.action_units, np.float32),
         "expression": np.int32(params.expression),

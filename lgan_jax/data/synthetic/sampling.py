@@ -1,4 +1,4 @@
-"""Which pictures there are: what varies from one to the next, drawn at random, always the same for its number."""
+"""Which images there are: what varies from one to the next, drawn at random, always the same for its number."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ _STREAMS = {TRAIN: 1, TEST: 2, VALIDATION: 3}  # of random numbers, one for each
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How many built-in people and pictures, and how they vary.
+    """How many built-in people and images, and how they vary.
 
     Attributes:
       identities: number of people.
-      train_per_identity: pictures of each person to train on.
-      validation_per_identity: pictures of each person to choose settings with.
-      test_per_identity: pictures of each person to test with.
+      train_per_identity: images of each person to train on.
+      validation_per_identity: images of each person to choose settings with.
+      test_per_identity: images of each person to test with.
       test_identities: number of further people who test, and of as many again who validate: nobody is in two splits
         then. With 0 all people are in each.
       seed: changes everything that is drawn at random.
       variation: "video" keeps a person's light, background, hair and clothes, like one video each. "wild" draws
-        another person, light and background for each picture; pictures are still dealt out over the identities.
-      acts: "usual" draws an expression, mixed with talking and blinking. "varied" does so for half of the pictures;
-        in the others every action unit acts on its own. In a third of all pictures eyes are more or less closed.
+        another person, light and background for each image; images are still dealt out over the identities.
+      acts: "usual" draws an expression, mixed with talking and blinking. "varied" does so for half of the images;
+        in the others every action unit acts on its own. In a third of all images eyes are more or less closed.
         "posed" goes through the eight expressions in turn, as recorded in a laboratory: of half strength at least,
         nobody talks or blinks, and all look at the camera.
       turning: how far heads turn, nod and tilt, as a share of the usual.
       aligned: whether heads have the tilt, size and place that photos are brought to (`faces.align`); else their own.
-      pairs: of a person's pictures the second is the first with another expression, the fourth the third, and so on:
+      pairs: of a person's images the second is the first with another expression, the fourth the third, and so on:
         same person, pose, gaze, light and place (the first is aligned then).
     """
 
@@ -68,11 +68,11 @@ class Settings:
             raise ValueError(f"seed must not be negative, it is {self.seed}")
 
     def count(self, split: str) -> int:
-        """Number of pictures of a split: "train", "validation" or "test"."""
+        """Number of images of a split: "train", "validation" or "test"."""
         return len(self.shown(split)) * getattr(self, f"{split}_per_identity")
 
     def shown(self, split: str) -> range:
-        """The identities in a split; its pictures show them in turns."""
+        """The identities in a split; its images show them in turns."""
         if _stream(split) == _STREAMS[TRAIN] or not self.test_identities:
             return range(self.identities)
         first = self.identities + (self.test_identities if split == VALIDATION else 0)
@@ -85,13 +85,13 @@ def names(settings: Settings) -> tuple[str, ...]:
 
 
 def sample(settings: Settings, split: str, index: int) -> Sample:
-    """Picture `index` of a split: a function of (`settings.seed`, `split`, `index`) and of nothing that came before.
+    """Image `index` of a split: a function of (`settings.seed`, `split`, `index`) and of nothing that came before.
 
     Each split is drawn from a stream of its own. Raises `ValueError` for another split than "train", "validation" and
     "test" and `IndexError` for an index outside of it.
     """
     if not 0 <= index < settings.count(split):
-        raise IndexError(f"picture {index} of {split!r}: there are {settings.count(split)}")
+        raise IndexError(f"image {index} of {split!r}: there are {settings.count(split)}")
     rng = np.random.default_rng([settings.seed, _stream(split), index])
     shown = settings.shown(split)
     turn, place = divmod(index, len(shown))
@@ -104,7 +104,7 @@ def sample(settings: Settings, split: str, index: int) -> Sample:
 
 
 def _drawn(settings: Settings, rng: np.random.Generator, identity: int, turn: int) -> Sample:
-    """A picture of an identity that is no pair's second, with a tilt, size and place of its own."""
+    """An image of an identity that is no pair's second, with a tilt, size and place of its own."""
     if settings.variation == "wild":
         who, (light, background) = people.stranger(rng), _place(rng)
     else:
@@ -170,7 +170,7 @@ def _flickered(light: Light, rng: np.random.Generator) -> Light:
 
 
 def _acting(settings: Settings, rng: np.random.Generator, turn: int) -> tuple[int, np.ndarray, float]:
-    """(expression, action units, lopsidedness) of a person's picture number `turn`."""
+    """(expression, action units, lopsidedness) of a person's image number `turn`."""
     if settings.acts == "posed":
         return _posed(rng, turn % len(EXPRESSIONS))
     drawn = _acts(rng)

@@ -14,7 +14,7 @@ from lgan_jax.data.synthetic.hair import grow
 from lgan_jax.data.synthetic.parameters import Background, Light, Sample
 from lgan_jax.data.synthetic.people import Person
 
-Project = Callable[[np.ndarray], np.ndarray]  # points of the head (n, 3) to positions in the picture, in [0, 1]
+Project = Callable[[np.ndarray], np.ndarray]  # points of the head (n, 3) to positions in the image, in [0, 1]
 
 # In units of the head from the middle of the neck's base, y down; right half, from the neck outwards.
 _SHOULDER = [(0.48, -0.1), (0.62, 0.06), (1.05, 0.22), (1.6, 0.42), (1.85, 0.9), (1.9, 1.6)]
@@ -29,7 +29,7 @@ _FRAME = (0.10, 0.09, 0.09)  # glasses
 
 
 def lamp(light: Light) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(direction to the light, its colour, the colour of ambient light), each `(3,)` float32."""
+    """(direction to the light, its color, the color of ambient light), each `(3,)` float32."""
     azimuth, elevation = np.deg2rad([light.azimuth, light.elevation])
     direction = [np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)]
     key = light.key * (1 + 0.08 * light.warmth * np.array([1, 0.1, -1.2]))
@@ -62,14 +62,14 @@ def behind(sample: Sample, project: Project, coverage: np.ndarray) -> np.ndarray
     _shade_neck(canvas, neck, base, unit, coverage)
     if hanging > 1.5:
         _locks(canvas, hair, at, unit)
-    return canvas.picture
+    return canvas.image
 
 
-def in_front(sample: Sample, project: Project, picture: np.ndarray) -> np.ndarray:
-    """Adds what is in front of the head, glasses, to the picture `(side, side, 3)`, which it changes."""
+def in_front(sample: Sample, project: Project, image: np.ndarray) -> np.ndarray:
+    """Adds what is in front of the head, glasses, to the image `(side, side, 3)`, which it changes."""
     if not sample.person.glasses:
-        return picture
-    canvas, side = Canvas(picture), len(picture)
+        return image
+    canvas, side = Canvas(image), len(image)
     unit = sample.scale * side
 
     def wire(x, y, z) -> np.ndarray:
@@ -88,7 +88,7 @@ def in_front(sample: Sample, project: Project, picture: np.ndarray) -> np.ndarra
         if sign * sample.yaw < 12:  # beyond that, the arm is behind the temple
             draw(wire(sign * np.array([0.58, 0.80]), np.array([0.02, 0.03]), np.array([0.88, 0.45])))
     draw(wire(np.array([-0.13, 0, 0.13]), np.array([0.03, 0.06, 0.03]), np.array([1.03, 1.05, 1.03])))
-    return picture
+    return image
 
 
 @functools.lru_cache(maxsize=32)
@@ -106,7 +106,7 @@ def _wall(background: Background) -> np.ndarray:
         box = centre + extent * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
         disc = oval(centre, (extent.mean(), extent.mean()), 24)
         canvas.fill(box if rng.random() < 0.5 else disc, colour, rng.uniform(0.2, 0.55), rng.uniform(2, 6))
-    return np.ascontiguousarray(canvas.picture[:, ::-1] if background.mirrored else canvas.picture)
+    return np.ascontiguousarray(canvas.image[:, ::-1] if background.mirrored else canvas.image)
 
 
 def _curtain(hanging: float) -> np.ndarray:
@@ -139,7 +139,7 @@ def _body(canvas: Canvas, sample: Sample, neck: np.ndarray, base: np.ndarray, un
         where, share = canvas.mask(points)
         x = np.clip((np.arange(where[1].start, where[1].stop) - base[0]) / (across * unit), -1, 1)
         facing = np.clip((direction[0] * x + direction[2] * np.sqrt(1 - 0.8 * x**2) + 0.25) / 1.25, 0, 1)
-        part = canvas.picture[where]
+        part = canvas.image[where]
         part += share[..., None] * (colour * (key * facing[:, None] + 0.72 * ambient) - part)
 
     shoulder = np.array(_SHOULDER)
@@ -163,4 +163,4 @@ def _shade_neck(canvas: Canvas, neck: np.ndarray, base: np.ndarray, unit: float,
     shadow = cv2.resize(cv2.GaussianBlur(shadow, (0, 0), 0.045 * unit), (side, side), interpolation=cv2.INTER_LINEAR)
     shadow *= np.clip(1 - (np.arange(side, dtype=np.float32) - base[1]) / (0.3 * unit), 0, 1)[:, None]
     where, share = canvas.mask(neck)
-    canvas.picture[where] *= (1 - 0.7 * shadow[where] * share)[..., None]
+    canvas.image[where] *= (1 - 0.7 * shadow[where] * share)[..., None]

@@ -1,4 +1,4 @@
-"""What is painted on the skin without sharp edges, at a low resolution: colour, shade, folds, beard."""
+"""What is painted on the skin without sharp edges, at a low resolution: color, shade, folds, beard."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def paint(sample: Sample, points: np.ndarray, place: Place) -> np.ndarray:
     for right in (True, False):
         _fold_side(folds, sample, points, right)
     _fold_forehead_and_chin(folds, sample)
-    painted = canvas.picture * (1 - folds.picture * np.float32([0.5, 0.58, 0.6]))
+    painted = canvas.image * (1 - folds.image * np.float32([0.5, 0.58, 0.6]))
     return skin + _inner() * (painted - skin)
 
 

@@ -1,7 +1,7 @@
 """What is painted on the front of the head: skin, freckles, nostrils, mouth, eyes and brows.
 
 The front of the chart (see `head`), `u` and `v` within `canvas.FRONT`, is painted at a resolution that follows the
-picture's. All is placed by frontal positions (see `features`), so paint, shape and landmarks are one thing.
+image's. All is placed by frontal positions (see `features`), so paint, shape and landmarks are one thing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def paint(sample: Sample, points: np.ndarray, place: Place, side: int) -> np.nda
     for eye, pupil, brow in ((_RIGHT_EYE, 96, _RIGHT_BROW), (_LEFT_EYE, 97, _LEFT_BROW)):
         _eye(canvas, sample, points[eye], points[pupil])
         _brow(canvas, sample.person, points[brow])
-    return canvas.picture
+    return canvas.image
 
 
 def _freckles(canvas: FaceCanvas, who: Person) -> None:

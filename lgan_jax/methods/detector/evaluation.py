@@ -12,7 +12,7 @@ import numpy as np
 from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.config import within
 from lgan_jax.data.builders.wflw import ATTRIBUTES
-from lgan_jax.data.kept import evenly
+from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation.harness import Evaluation, Setup
 from lgan_jax.evaluation.report import ReportImage, grid
 from lgan_jax.evaluation.tables import Column, Table, Values, measured_rows, scalar

@@ -1,4 +1,4 @@
-"""What a run leaves to look at: progress on the console, TensorBoard, `metrics.jsonl`, pictures and `preview.html`."""
+"""Logs of a run: progress on the console, TensorBoard, `metrics.jsonl`, images and `preview.html`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from lgan_jax.training.logs import identities, metrics_file, pictures, preview
+from lgan_jax.training.logs import identities, image_history, metrics_file, preview
 from lgan_jax.training.logs.board import Board
 from lgan_jax.training.logs.progress import Progress
 
@@ -18,14 +18,14 @@ from lgan_jax.training.logs.progress import Progress
 class Log:
     """The log of one phase. Use as a context manager.
 
-    What an interrupted run wrote of the phase after `start` is removed when the log is opened.
+    Opening the log removes entries of the phase after `start`, written by an interrupted run.
     """
 
     def __init__(self, workdir: Path, phase: str, start: int, steps: int, console: Console):
         self.workdir, self._phase, self._start, self._steps = workdir, phase, start, steps
         self._metrics = workdir / "metrics.jsonl"
         metrics_file.rewind(self._metrics, phase, start)
-        pictures.rewind(workdir / "pictures" / phase, start)
+        image_history.rewind(workdir / "images" / phase, start)
         self._preview = preview.Preview(workdir, metrics_file.read(self._metrics))
         self._board = Board(workdir / "tensorboard" / phase, start)
         self._console = console
@@ -41,15 +41,15 @@ class Log:
         self._preview.write(running=False)
 
     def advance(self, step: int) -> None:
-        """Shows that a step has been started."""
+        """Shows that a step was started."""
         self._progress.advance(step)
 
     def doing(self, what: str) -> None:
-        """Shows what goes on while no step is taken, such as "compiling"; empty for nothing."""
+        """Shows the activity between steps, such as "compiling"; empty for none."""
         self._progress.doing(what)
 
     def train(self, step: int, values: Mapping[str, float], pace: tuple[float, float] | None) -> None:
-        """The means of the training metrics since the line before; `pace` is images per second and seconds left."""
+        """Logs the means of the metrics since the previous line; `pace` is images per second and seconds left."""
         speed = {"images_per_second": round(pace[0], 3)} if pace else {}
         self._write("train", step, values, **speed)
         self._progress.report(step, values, pace)
@@ -61,29 +61,29 @@ class Log:
         names: Sequence[str] = (),
         which: Mapping[str, Callable] | None = None,
     ) -> None:
-        """The metrics of the validation batches: their means, and of those in `which` the worst identity's of `names`.
+        """Logs the metrics of the validation batches: their means, and for metrics in `which` the worst identity.
 
-        `metrics.jsonl` has each identity's, and the worst as metrics of their own, `<name>_worst`.
+        `metrics.jsonl` has the values of each identity, and the worst as metrics `<name>_worst`.
         """
         means, worst = identities.means(values), identities.worst(values, names, which or {})
         each = identities.of_each(values, names)
         more = {"identities": each} if each else {}
         self._write("eval", step, {**means, **{f"{name}_worst": value for name, (_, value) in worst.items()}}, **more)
-        figures = "  ".join(f"{name} {value:.4g}" for name, value in means.items())
+        text = "  ".join(f"{name} {value:.4g}" for name, value in means.items())
         if worst:
-            figures += ";  worst: " + "  ".join(f"{who} {name} {value:.4g}" for name, (who, value) in worst.items())
-        self._progress.say(f"{self._phase} {step:,}/{self._steps:,}  evaluation: {figures}")
+            text += ";  worst: " + "  ".join(f"{who} {name} {value:.4g}" for name, (who, value) in worst.items())
+        self._progress.say(f"{self._phase} {step:,}/{self._steps:,}  evaluation: {text}")
 
     def say(self, line: str) -> None:
-        """A line for whoever watches."""
+        """Prints a line on the console."""
         self._progress.say(f"{self._phase}: {line}")
 
-    def pictures(self, step: int, images: Mapping[str, np.ndarray]) -> None:
-        """Sheets of pictures, each `(rows, columns, H, W, 3)` in [-1, 1]."""
-        for name, cells in images.items():
-            picture = pictures.sheet(cells)
-            pictures.save(self.workdir / "pictures" / self._phase / name, step, picture)
-            self._board.picture(name, picture, step)
+    def sample_images(self, step: int, grids: Mapping[str, np.ndarray]) -> None:
+        """Logs image grids, each `(rows, columns, H, W, 3)` in [-1, 1]."""
+        for name, cells in grids.items():
+            image = image_history.image_grid(cells)
+            image_history.save(self.workdir / "images" / self._phase / name, step, image)
+            self._board.image(name, image, step)
         self._board.flush()
         self._preview.write(running=True)
 

@@ -1,4 +1,4 @@
-"""TensorBoard's event files, written at once and in this thread, so that a full disk is an error and not a hang.
+"""Writes TensorBoard event files synchronously, so that a full disk raises an error instead of blocking.
 
 tensorboardX is imported when a board is opened: it imports PyTorch too, where that is installed, which takes seconds.
 """
@@ -12,7 +12,7 @@ import numpy as np
 
 
 class Board:
-    """Scalars and pictures of one phase. What earlier files hold after step `start` is declared void."""
+    """Scalars and images of one phase. Entries of earlier files after step `start` are invalidated."""
 
     def __init__(self, folder: Path, start: int):
         from tensorboardX import summary
@@ -30,12 +30,12 @@ class Board:
         """Adds a point to a curve."""
         self._write(step, summary=self._summary.scalar(name, value))
 
-    def picture(self, name: str, picture: np.ndarray, step: int) -> None:
-        """Adds a uint8 RGB picture `(H, W, 3)`."""
-        self._write(step, summary=self._summary.image(name, picture, dataformats="HWC"))
+    def image(self, name: str, image: np.ndarray, step: int) -> None:
+        """Adds a uint8 RGB image `(H, W, 3)`."""
+        self._write(step, summary=self._summary.image(name, image, dataformats="HWC"))
 
     def flush(self) -> None:
-        """Puts everything into the file."""
+        """Flushes the file."""
         self._events.flush()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Metrics of several identities: the mean, each identity's own, and the worst one by name."""
+"""Metrics of several identities: the mean, each identity's value, and the worst identity."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ Values = Mapping[str, Any]  # of metrics: scalars, or arrays with one value for 
 
 
 def means(values: Values) -> dict[str, float]:
-    """Over the identities; scalars as they are."""
+    """Means over the identities; scalars are unchanged."""
     return {name: float(np.mean(value)) for name, value in values.items()}
 
 
 def of_each(values: Values, identities: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Identity → metric → value, of the metrics that have one for each."""
+    """Identity → metric → value, of the metrics with one value per identity."""
     arrays = {name: value for name, value in values.items() if np.ndim(value)}
     return {who: {name: float(x[i]) for name, x in arrays.items()} for i, who in enumerate(identities) if arrays}
 
 
 def worst(values: Values, identities: Sequence[str], which: Mapping[str, Callable]) -> dict[str, tuple[str, float]]:
-    """Metric → the identity that is worst in it, and its value: a value that is not finite, or the `max` or `min`.
+    """Metric → the worst identity and its value: a non-finite value, or the `max` or `min`.
 
-    Empty where there is one identity alone.
+    Empty for a single identity.
     """
     found = {}
     for name, choose in which.items():

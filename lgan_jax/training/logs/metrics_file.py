@@ -1,6 +1,6 @@
 """`metrics.jsonl`: one JSON object a line, each with phase, step, kind (`train` or `eval`) and values.
 
-Lines of evaluations of several identities have the values of each, `identities`.
+Evaluations of several identities also have `identities`, the values of each.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from lgan_jax.untrusted import check_fields
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """All lines of the file; a last line that a killed run left unfinished is not counted.
+    """All lines of the file; an incomplete last line of a killed run is ignored.
 
-    Raises `ValueError` that names the line for one that is damaged.
+    Raises `ValueError`, which names the line, for a damaged line.
     """
     if not path.exists():
         return []
@@ -34,20 +34,20 @@ def _read(text: str, where: str) -> dict[str, Any]:
     try:
         line = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{where} is damaged ({error}): take it out") from None
+        raise ValueError(f"{where} is damaged ({error}): remove it") from None
     check_fields(line, {"phase": str, "step": int, "kind": str, "values": dict}, where)
     return line
 
 
 def rewind(path: Path, phase: str, step: int) -> None:
-    """Removes what was written of a phase after `step`, so that a run continued there says nothing twice."""
+    """Removes a phase's lines after `step`, so that a resumed run logs nothing twice."""
     if path.exists():
-        kept = [line for line in read(path) if line["phase"] != phase or line["step"] <= step]
-        write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
+        lines = [line for line in read(path) if line["phase"] != phase or line["step"] <= step]
+        write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
 
 
 def append(path: Path, line: Mapping[str, Any]) -> None:
-    """Adds one line. JSON knows no NaN: a number that is not finite is written as null."""
+    """Appends one line. JSON has no NaN: non-finite numbers are written as null."""
     with path.open("a") as file:
         file.write(json.dumps(_finite(line)) + "\n")
         file.flush()

@@ -1,4 +1,4 @@
-"""`preview.html`: the pictures and curves of a run on one static page that needs nothing but its folder."""
+"""`preview.html`: sample images and curves of a run on one static page."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from typing import Any
 import jinja2
 
 from lgan_jax.files import write_text
-from lgan_jax.training.logs import pictures
+from lgan_jax.training.logs import image_history
 
 _WIDTH, _HEIGHT = 240.0, 72.0  # of a curve, in SVG units
-_POINTS = 240  # drawn of a curve at most
-_SECONDS = 10.0  # between two writings of the page
+_POINTS = 240  # largest number of points of a curve
+_SECONDS = 10.0  # between two writes of the page
 
 
 class Preview:
-    """Keeps the run's curves and writes the page."""
+    """Collects the run's curves and writes the page."""
 
     def __init__(self, workdir: Path, lines: list[dict[str, Any]]):
         self._workdir = workdir
@@ -38,18 +38,18 @@ class Preview:
                 kinds.setdefault(line["kind"], []).append((line["step"], value))
 
     def write_if_due(self) -> None:
-        """Writes the page if the last one is some seconds old."""
+        """Writes the page if the last write is some seconds old."""
         if time.monotonic() - self._written > _SECONDS:
             self.write(running=True)
 
     def write(self, running: bool) -> None:
         """Writes the page, which reloads itself while the run is `running`."""
-        sheets = pictures.history(self._workdir)
-        names = list(dict.fromkeys([*self._curves, *sheets]))
+        grids = image_history.history(self._workdir)
+        names = list(dict.fromkeys([*self._curves, *grids]))
         phases = [
             {
                 "name": name,
-                "pictures": [_picture(title, paths) for title, paths in sheets.get(name, {}).items()],
+                "images": [_image(title, paths) for title, paths in grids.get(name, {}).items()],
                 "curves": [_curve(title, kinds) for title, kinds in sorted(self._curves.get(name, {}).items())],
             }
             for name in reversed(names)
@@ -61,7 +61,7 @@ class Preview:
         self._written = time.monotonic()
 
 
-def _picture(title: str, paths: list[Path]) -> dict[str, Any]:
+def _image(title: str, paths: list[Path]) -> dict[str, Any]:
     return {"name": title, "steps": [int(path.stem) for path in paths], "files": [p.as_posix() for p in paths]}
 
 
@@ -89,7 +89,7 @@ def _curve(title: str, kinds: Mapping[str, list[tuple[int, float]]]) -> dict[str
 
 
 def _thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
-    """At most `_POINTS` points: means over stretches of equal length, and the newest as it is."""
+    """At most `_POINTS` points: means over stretches of equal length, and the newest point unchanged."""
     stretch = math.ceil(len(points) / _POINTS)
     if stretch == 1:
         return points

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from lgan_jax import progress
 
-_SHOWN = 6  # how many figures a line has room for
+_SHOWN = 6  # metrics on a line
 
 
 class Progress:
@@ -16,8 +16,8 @@ class Progress:
 
     def __init__(self, phase: str, start: int, steps: int, console: Console):
         self._phase, self._steps, self._console = phase, steps, console
-        self._step, self._doing, self._figures = start, "", ""
-        self._seconds: float | None = None  # that a step takes
+        self._step, self._doing, self._metrics = start, "", ""
+        self._seconds: float | None = None  # per step
         self._bar = None
         if console.is_terminal:
             self._bar = progress.bar(console)
@@ -25,23 +25,23 @@ class Progress:
             self._bar.start()
 
     def advance(self, step: int) -> None:
-        """Moves the bar, and counts the time left down."""
+        """Advances the bar and the remaining time."""
         self._step = step
         self._show()
 
     def doing(self, what: str) -> None:
-        """Shows what goes on while no step is taken, such as "compiling"; empty for nothing."""
+        """Shows the activity between steps, such as "compiling"; empty for none."""
         if what != self._doing:
             self._doing = what
             self._show()
 
     def report(self, step: int, values: Mapping[str, float], pace: tuple[float, float] | None) -> None:
-        """Shows images per second, seconds left (the `pace`) and the figures that come first."""
+        """Shows images per second, seconds left (the `pace`) and the first metrics."""
         shown = [f"{name} {value:.4g}" for name, value in list(values.items())[:_SHOWN]]
         speed = f"{_three_digits(pace[0])} images/s" if pace else ""
         if pace and step < self._steps:
             self._seconds = pace[1] / (self._steps - step)
-        self._step, self._figures = step, "  ".join(filter(None, [*shown[:2], speed, *shown[2:]]))
+        self._step, self._metrics = step, "  ".join(filter(None, [*shown[:2], speed, *shown[2:]]))
         if self._bar:
             self._show()
         else:
@@ -53,7 +53,7 @@ class Progress:
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def close(self) -> None:
-        """Leaves the bar as it stands."""
+        """Stops the bar."""
         if self._bar:
             self._bar.stop()
 
@@ -62,7 +62,7 @@ class Progress:
             return
         left = f"{progress.duration((self._steps - self._step) * self._seconds)} left" if self._seconds else ""
         now = f"{self._doing} …" if self._doing else left
-        parts = [f"{self._step:,}/{self._steps:,}", now, *self._figures.split("  ")]
+        parts = [f"{self._step:,}/{self._steps:,}", now, *self._metrics.split("  ")]
         text = progress.fit(parts, progress.room(self._console, self._phase), between="  ")
         self._bar.update(self._task, completed=self._step, text=text)
 

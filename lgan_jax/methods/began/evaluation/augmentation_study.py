@@ -20,7 +20,7 @@ import rich.console
 from lgan_jax import optimizers
 from lgan_jax.config import within
 from lgan_jax.data import FaceData
-from lgan_jax.data.kept import evenly
+from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation import plots, study
 from lgan_jax.evaluation.harness import Setup
 from lgan_jax.evaluation.report import ReportImage

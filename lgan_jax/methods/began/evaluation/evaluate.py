@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from lgan_jax.config import within
-from lgan_jax.data.kept import evenly
+from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation import comparison, frechet, study
 from lgan_jax.evaluation.comparison import Compared, compared
 from lgan_jax.evaluation.harness import Evaluation, Setup

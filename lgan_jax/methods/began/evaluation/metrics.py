@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from lgan_jax.data import FaceData
-from lgan_jax.data.kept import evenly
+from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation.dlib_evaluator import DlibEvaluator
 from lgan_jax.evaluation.frechet import inner_landmarks
 from lgan_jax.evaluation.study import Result

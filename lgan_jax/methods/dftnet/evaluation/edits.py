@@ -14,7 +14,7 @@ from jaxtyping import Float32, Int, UInt8
 
 from lgan_jax import action_units
 from lgan_jax.data import FaceData, synthetic
-from lgan_jax.data.kept import evenly
+from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation import ground_truth
 
 Images = UInt8[np.ndarray, "n H W 3"]

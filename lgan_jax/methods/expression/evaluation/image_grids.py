@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lgan_jax.action_units import EXPRESSIONS
-from lgan_jax.data.kept import evenly
+from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation.harness import Setup
 from lgan_jax.evaluation.report import ReportImage, grid
 from lgan_jax.media.image_grid import GridRow, draw_landmarks

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from lgan_jax.data.kept import evenly
+from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.media.images import to_bytes, to_floats
 from lgan_jax.nn.chunks import in_chunks
 from lgan_jax.ops.thin_plate import thin_plate_flow, warp_to_landmarks

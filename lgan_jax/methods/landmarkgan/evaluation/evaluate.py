@@ -10,7 +10,7 @@ import numpy as np
 
 from lgan_jax.config import within
 from lgan_jax.data import FaceData, Split
-from lgan_jax.data.kept import evenly
+from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation import comparison
 from lgan_jax.evaluation.comparison import compared, compared_by
 from lgan_jax.evaluation.dlib_evaluator import DlibEvaluator

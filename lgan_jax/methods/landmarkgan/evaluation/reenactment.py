@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32, Int, UInt8
 
-from lgan_jax.data.kept import evenly
+from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation.dlib_evaluator import DlibEvaluator, distinct, found_in
 from lgan_jax.landmarks import IBUG68, Scheme
 from lgan_jax.media.images import to_floats

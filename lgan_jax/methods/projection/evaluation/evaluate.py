@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 
 from lgan_jax.config import within
 from lgan_jax.data import Split
-from lgan_jax.data.kept import evenly
+from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation import comparison, frechet
 from lgan_jax.evaluation.comparison import Compared, compared_by
 from lgan_jax.evaluation.harness import Evaluation, Setup

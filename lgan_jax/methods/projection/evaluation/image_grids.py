@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lgan_jax.data.kept import evenly
+from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation import plots
 from lgan_jax.evaluation.harness import Setup
 from lgan_jax.evaluation.report import ReportImage, grid

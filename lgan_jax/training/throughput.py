@@ -1,4 +1,4 @@
-"""How fast a run trains: only the time in which it does, without compiling, evaluating, drawing and saving."""
+"""Training throughput in images per second, excluding compilation, evaluation, sample images and checkpoints."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 
 class Pace:
-    """A stopwatch for steps of `images` pictures each."""
+    """A stopwatch for steps of `images` images each."""
 
     def __init__(self, images: int):
         self._images = images
@@ -15,22 +15,22 @@ class Pace:
         self._running_since: float | None = None
 
     def count(self) -> None:
-        """One more step is under way."""
+        """Counts one more step."""
         self._lap_steps += 1
 
     def resume(self) -> None:
-        """Training goes on; has no effect if it does already."""
+        """Starts the clock; no effect if it is running."""
         if self._running_since is None:
             self._running_since = time.perf_counter()
 
     def pause(self) -> None:
-        """All steps counted so far are done; what follows is no training."""
+        """Stops the clock, after all counted steps are finished."""
         if self._running_since is not None:
             self._lap_seconds += time.perf_counter() - self._running_since
             self._running_since = None
 
     def lap(self, steps_left: int) -> tuple[float, float] | None:
-        """Images per second since the lap before, and the seconds that `steps_left` take at the mean pace so far.
+        """Images per second since the previous lap, and the estimated seconds for `steps_left` at the mean pace.
 
         None where no step was counted since.
         """

@@ -1,8 +1,8 @@
-"""The output folder: what it holds, what has been done already, and how to go on after an interruption.
+"""The output folder of `prepare`: its state on disk, for resuming after an interruption.
 
-`OUT/.prepare/job.json` says from what and how the folder is made. `OUT/.prepare/begun/<person>/` holds what has been
-seen so far and the crops written so far; when a person is finished, the crops become `OUT/<person>` in one step and the
-person's summary stays in `OUT/.prepare/done/<person>.json`. What counts as done is flushed to the disk.
+`OUT/.prepare/job.json` records inputs and options. `OUT/.prepare/begun/<person>/` holds the observations and crops
+written so far; when a person is finished, the crops are renamed to `OUT/<person>` in one step and the person's summary
+is stored in `OUT/.prepare/done/<person>.json`. Finished work is flushed to the disk.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from lgan_jax.landmarks import IBUG68
 from lgan_jax.media.files import shown
 
 VERSION = 1
-PIECE = 100  # frames, and crops, between two savings
+PIECE = 100  # frames, and crops, between two writes
 WORK = ".prepare"
 SUMMARY = "prepared.json"
-_PICTURE = re.compile(r"\d{1,18}\.jpg")
+_IMAGE = re.compile(r"\d{1,18}\.jpg")
 _FIELDS = {"version": int, "options": dict, "inputs": dict}
 ANNOTATIONS = "all_68pt.txt"
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes JSON, indented: the whole file or nothing."""
+    """Writes indented JSON atomically."""
     files.write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def annotated(folder: Path) -> tuple[Float32[np.ndarray, "n 68 2"], list[str]]:
-    """Landmarks of a prepared person's pictures, in pixels with 0 at the center of the first, and the files' names.
+    """Landmarks of a prepared person's images, in pixels with 0 at the center of the first, and the files' names.
 
     Raises `ValueError`, one line, where the file is damaged.
     """
@@ -52,43 +52,43 @@ def annotated(folder: Path) -> tuple[Float32[np.ndarray, "n 68 2"], list[str]]:
         points = np.array([text.split(" ") for text in texts], np.float32).reshape(-1, IBUG68.count, 2)
     except ValueError:
         raise ValueError(f"{file} is damaged: delete the whole output folder and prepare it again") from None
-    if not np.isfinite(points).all() or not all(_PICTURE.fullmatch(name) for name in names):
-        raise ValueError(f"{file} is not as it was prepared: delete the whole output folder and prepare it again")
+    if not np.isfinite(points).all() or not all(_IMAGE.fullmatch(name) for name in names):
+        raise ValueError(f"{file} was modified: delete the whole output folder and prepare it again")
     return points, list(names)
 
 
-class Job:
-    """The work in one output folder."""
+class OutputFolder:
+    """The state of one output folder."""
 
     def __init__(self, videos: Path, out: Path, options: Options, people: Sequence[Person]):
-        """Opens a new or an earlier job.
+        """Opens a new folder or resumes an earlier one.
 
         Raises:
-          ValueError: `out` was made with other options or from other files.
-          FileExistsError: `out` holds something else.
+          ValueError: `out` was written with other options or from other files.
+          FileExistsError: `out` holds other files.
         """
         self.out, self.options = out, options
         self._work = out / WORK
         inputs = {person.name: _stamps(person, videos) for person in people}
-        wanted = {"version": VERSION, "options": dataclasses.asdict(options), "inputs": inputs}
+        expected = {"version": VERSION, "options": dataclasses.asdict(options), "inputs": inputs}
         file = self._work / "job.json"
         if file.exists():
-            _check_same(out, untrusted.read_record(file, _FIELDS), wanted)
+            _check_same(out, untrusted.read_record(file, _FIELDS), expected)
         elif out.exists() and any(path.name not in (WORK, locks.NAME) for path in out.iterdir()):
-            raise FileExistsError(f"{out} holds something that was not prepared here: choose a new or an empty folder")
+            raise FileExistsError(f"{out} holds other files: choose a new or an empty folder")
         self._begun, self._done = self._work / "begun", self._work / "done"
         files.make_folder(self._begun)
         files.make_folder(self._done)
-        write_json(file, wanted)
+        write_json(file, expected)
 
     def place(self, person: str) -> Path:
-        """The folder in which a person's data set grows; `finish` moves it to the output."""
+        """The folder in which a person's data set is written; `finish` moves it to the output."""
         folder = self._begun / person / "set"
         files.make_folder(folder)
         return folder
 
     def summary(self, person: str) -> dict[str, Any] | None:
-        """What `finish` was given for a person, or None for one that is not finished."""
+        """The summary of a finished person, or None for an unfinished person."""
         file = self._done / f"{person}.json"
         if not file.exists():
             return None
@@ -96,39 +96,39 @@ class Job:
         return untrusted.read_record(file, {"kept": int, "frames": int, "sources": list, "dropped": dict})
 
     def finish(self, person: str, summary: Mapping[str, Any]) -> None:
-        """Records a person's summary and moves the crops to their place in the output."""
+        """Records a person's summary and moves the crops to the output."""
         write_json(self._done / f"{person}.json", summary)
         self._publish(person)
 
     def observed(self, person: str, source: int) -> tuple[list[Observation], bool]:
-        """What an earlier run saw of a person's source, in pieces, and whether it came to the end."""
+        """An earlier run's observations in a person's source, in pieces, and whether they are complete."""
         pieces: list[Observation] = []
         finished = False
         while not finished and (file := self._piece(person, source, len(pieces))).exists():
             arrays = untrusted.read_npz(file)
             if arrays.keys() != {"finished", *Observation._fields} or arrays["finished"].size != 1:
-                raise ValueError(f"{file} is damaged: delete {file.parent} and give the same command again")
+                raise ValueError(f"{file} is damaged: delete {file.parent} and repeat the command")
             pieces.append(Observation(*(arrays[name] for name in Observation._fields)))
             finished = bool(arrays["finished"])
         return pieces, finished
 
-    def save(self, person: str, source: int, piece: int, seen: list[Observation], finished: bool) -> None:
-        """Keeps the next piece of what is seen of a source; `finished` says that it is the last."""
+    def save(self, person: str, source: int, piece: int, observations: list[Observation], finished: bool) -> None:
+        """Stores the next piece of a source's observations; `finished` marks the last piece."""
         data = io.BytesIO()
-        np.savez(data, finished=np.bool_(finished), **stack(seen)._asdict())
+        np.savez(data, finished=np.bool_(finished), **stack(observations)._asdict())
         file = self._piece(person, source, piece)
         files.make_folder(file.parent)
         files.write_bytes(file, data.getvalue())
 
     def crops(self, person: str) -> Crops:
-        """The crops of a person that are written already, to add to."""
+        """The crops of a person written so far, to append to."""
         return Crops(self.place(person) / "Image", self._begun / person / "crops.txt")
 
     def _piece(self, person: str, source: int, piece: int) -> Path:
         return self._begun / person / f"seen-{source}-{piece}.npz"
 
     def _publish(self, person: str) -> None:
-        """Moves a finished person's data set to the output, where an earlier run has not, and forgets the rest."""
+        """Moves a finished person's data set to the output, if not yet moved, and removes temporary files."""
         folder = self._begun / person
         if (folder / "set" / ANNOTATIONS).exists() and not (self.out / person).exists():
             files.move(folder / "set", self.out / person)
@@ -137,13 +137,13 @@ class Job:
 
 
 class Crops:
-    """The crops of a person that are on the disk. Use as a context manager: leaving it flushes the last of them.
+    """The crops of a person on disk; a context manager that flushes the last crops on exit.
 
-    A list beside them names those that were flushed; others, which a crash may have spoilt, are written again.
+    A list file names the flushed crops; other crops, which a crash may have corrupted, are written again.
     """
 
     def __init__(self, folder: Path, names: Path):
-        """`folder` is made if missing; `names` is the list."""
+        """`folder` is created if missing; `names` is the list file."""
         files.make_folder(folder)
         self._folder, self._list = folder, names
         self._names = set(names.read_text().splitlines()) if names.exists() else set()
@@ -177,33 +177,33 @@ class Crops:
 
 
 def _stamps(person: Person, videos: Path) -> dict[str, list[int]]:
-    """Size and time of change of a person's files, by their place in the input folder."""
+    """Size and modification time of a person's files, by their path in the input folder."""
     stats = {shown(file.relative_to(videos).as_posix()): file.stat() for file in person.files}
     return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
 
 
 def check_places(videos: Path, out: Path) -> None:
-    """Raises `ValueError` where the folders lie in each other, `FileExistsError` where `out` is a file."""
+    """Raises `ValueError` where one folder is inside the other, `FileExistsError` where `out` is a file."""
     videos, out = videos.resolve(), out.resolve()
     if out == videos or videos in out.parents:
-        raise ValueError(f"OUT {out} must not lie in VIDEOS {videos}: the next run would take it for a person")
+        raise ValueError(f"OUT {out} must not lie in VIDEOS {videos}: the next run would treat it as a person")
     if out in videos.parents:
         raise ValueError(f"VIDEOS {videos} must not lie in OUT {out}")
     if out.exists() and not out.is_dir():
-        raise FileExistsError(f"OUT {out} is a file; it must be a folder, or not there yet")
+        raise FileExistsError(f"OUT {out} is a file; it must be a folder or not exist")
 
 
-def _check_same(out: Path, made: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Raises `ValueError` where going on would mix two jobs. People may be added."""
-    advice = "choose another OUT, or delete this one to start again"
-    if made["version"] != wanted["version"]:
-        raise ValueError(f"{out} was made by another version of this program: {advice}")
-    for name, value in wanted["options"].items():
-        before = made["options"].get(name, getattr(Options, name))  # earlier versions had fewer options
+def _check_same(out: Path, stored: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Raises `ValueError` where resuming would mix options or inputs. People may be added."""
+    advice = "choose another OUT, or delete this one to start over"
+    if stored["version"] != expected["version"]:
+        raise ValueError(f"{out} was written by another version of this program: {advice}")
+    for name, value in expected["options"].items():
+        before = stored["options"].get(name, getattr(Options, name))  # earlier versions had fewer options
         if before != value:
-            raise ValueError(f"{out} was made with {flag(name)} {before or 'none'}, not {value or 'none'}: {advice}")
-    for person, stamps in made["inputs"].items():
-        if person not in wanted["inputs"]:
-            raise ValueError(f"{out} was made from a folder that also held {person!r}, which is gone: {advice}")
-        if stamps != wanted["inputs"][person]:
-            raise ValueError(f"the files of {person!r} have changed since {out} was begun: {advice}")
+            raise ValueError(f"{out} was written with {flag(name)} {before or 'none'}, not {value or 'none'}: {advice}")
+    for person, stamps in stored["inputs"].items():
+        if person not in expected["inputs"]:
+            raise ValueError(f"{out} was written from a folder that also held {person!r}, which is missing: {advice}")
+        if stamps != expected["inputs"][person]:
+            raise ValueError(f"the files of {person!r} have changed since {out} was started: {advice}")

@@ -1,7 +1,7 @@
-"""Processes that train together notice, within a minute, when one of them has died: the others would wait for ever.
+"""Detects, within a minute, that a process of a multi-process training has died; the others would wait forever.
 
-Process 0 has a connection to each of the others. One that closes without a goodbye means that its process is gone, as
-the operating system closes those of a dead process; of a machine that is gone, TCP's keep-alive tells.
+Process 0 has a connection to each other process. A connection that closes without a goodbye means that its process has
+died, as the operating system closes connections of dead processes; TCP keep-alive detects lost machines.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ import threading
 from collections.abc import Callable
 
 _BYE = b"bye\n"
-TOKEN = 8  # bytes that say that a connection is one of the run's
-_PATIENCE = 300.0  # seconds in which all others must have connected
-GRACE = 2.0  # seconds in which this process, too, may fail, and say why itself
+TOKEN = 8  # bytes that authenticate a connection of the run
+_PATIENCE = 300.0  # seconds within which all processes must connect
+GRACE = 2.0  # seconds in which this process may fail by itself, with its own error message
 _KEEP_ALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}  # seconds, seconds, attempts
 
 
 def end(index: int) -> None:
-    """Says that process `index` is gone, and ends this one, whatever it waits for; what was saved stays."""
+    """Reports that process `index` has ended, and ends this process immediately; saved checkpoints remain."""
     print(f"stopped: process {index} of this run has ended; start all of them again to continue", file=sys.stderr)
     sys.stdout.flush()
     os._exit(1)
 
 
-class Companions:
-    """The connections of one process. `gone(index)` is called, in a thread, when a process left without a goodbye."""
+class Peers:
+    """The connections of one process. `lost(index)` is called, in a thread, when a process ends without a goodbye."""
 
-    def __init__(self, gone: Callable[[int], None] = end):
-        self._gone, self._sockets = gone, {}
+    def __init__(self, lost: Callable[[int], None] = end):
+        self._lost, self._sockets = lost, {}
         self._server: socket.socket | None = None
         self._left = threading.Event()
 
     def listen(self) -> tuple[int, bytes]:
-        """Of process 0: the port that it listens at, and what connections must begin with."""
+        """In process 0: listens; returns the port and the token that connections must begin with."""
         dual = socket.has_dualstack_ipv6()
         family = socket.AF_INET6 if dual else socket.AF_INET
         self._server = socket.create_server(("", 0), family=family, dualstack_ipv6=dual)
@@ -45,7 +45,7 @@ class Companions:
         return self._server.getsockname()[1], self._token
 
     def accept(self, count: int) -> None:
-        """Of process 0: waits for the other processes of `count`. Raises `TimeoutError`."""
+        """In process 0: waits for the other `count` - 1 processes. Raises `TimeoutError`."""
         self._server.settimeout(_PATIENCE)
         while len(self._sockets) < count - 1:
             connection, _ = self._server.accept()
@@ -61,17 +61,17 @@ class Companions:
         self._watch()
 
     def connect(self, host: str, port: int, token: bytes, index: int) -> None:
-        """Of process `index`: connects to process 0. Raises `OSError`."""
+        """In process `index`: connects to process 0. Raises `OSError`."""
         connection = socket.create_connection((host, port), _PATIENCE)
         connection.sendall(token + index.to_bytes(4))
         self._sockets[0] = connection
         self._watch()
 
     def leave(self, well: bool) -> None:
-        """Ends the connections, with a goodbye if all is `well`; without one the others end too."""
+        """Closes the connections, with a goodbye if `well`; without a goodbye the other processes end too."""
         self._left.set()
         for connection in self._sockets.values():
-            with contextlib.suppress(OSError):  # it is gone already
+            with contextlib.suppress(OSError):  # already closed
                 if well:
                     connection.sendall(_BYE)
                 connection.shutdown(socket.SHUT_WR)
@@ -83,10 +83,10 @@ class Companions:
             for name, value in _KEEP_ALIVE.items():
                 if hasattr(socket, name):
                     connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-        threading.Thread(target=self._wait, name="companions", daemon=True).start()
+        threading.Thread(target=self._wait, name="peers", daemon=True).start()
 
     def _wait(self) -> None:
-        """Waits until every other process has said goodbye, or one has not."""
+        """Waits until every other process has said goodbye, or one is lost."""
         with selectors.DefaultSelector() as selector:
             for index, connection in self._sockets.items():
                 selector.register(connection, selectors.EVENT_READ, index)
@@ -98,4 +98,4 @@ class Companions:
                         said = b""
                     selector.unregister(key.fileobj)
                     if said != _BYE and not self._left.wait(GRACE):
-                        self._gone(key.data)
+                        self._lost(key.data)

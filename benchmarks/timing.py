@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 SIDES = ("lgan_jax", "torch")
-TOLERANCE = 1e-4  # on pictures in [0, 1]
+TOLERANCE = 1e-4  # on images in [0, 1]
 
 Work = dict[str, Callable[[], Any]]  # what is timed → a call that does it once and waits for it
 
 
 def disagreement(one: np.ndarray, other: np.ndarray) -> float:
-    """The largest difference between two pictures, on [0, 1]. Raises `ArithmeticError` above `TOLERANCE`."""
+    """The largest difference between two images, on [0, 1]. Raises `ArithmeticError` above `TOLERANCE`."""
     difference = float(np.abs(one - other).max()) / 2
     if not difference <= TOLERANCE:
         raise ArithmeticError(f"the same weights make faces that differ by {difference:.1e}; nothing can be compared")

@@ -1,4 +1,4 @@
-"""What is seen of a prepared person, and what of it lies below what trains well."""
+"""Coverage and warnings of a prepared person: pose range, blurred frames, frames of a second person."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import numpy as np
 from jaxtyping import Float
 
 from lgan_jax.data.coverage import coverage
-from lgan_jax.data.kept import evenly
 from lgan_jax.data.prepare import quality
-from lgan_jax.data.prepare.job import annotated
+from lgan_jax.data.prepare.output_folder import annotated
 from lgan_jax.data.prepare.sources import Person
+from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.faces import Faces
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.media import images
 from lgan_jax.media.files import shown
 
-_BLURRED = 1 / 3  # of the frames that show the face
+_BLURRED = 1 / 3  # of the frames with a face
 _COMPARED = 9  # frames, evenly spaced, whose descriptors are compared
 _ANOTHER = 0.6  # distance of two descriptors that separates people
-_AGAIN = 2  # frames that show somebody else, at least, so that one odd view is nobody
+_AGAIN = 2  # least number of frames of a second person, so that a single odd view does not count
 
 
 def describe(person: Person, folder: Path, summary: dict[str, Any], faces: Faces) -> dict[str, Any]:
@@ -33,10 +33,10 @@ def describe(person: Person, folder: Path, summary: dict[str, Any], faces: Faces
 
 
 def strangers(descriptors: Float[np.ndarray, "n 128"]) -> int | None:
-    """The first of n faces that is of another person than the first one's; None where all are of one person.
+    """The first of n faces that shows another person than the first face; None where all show one person.
 
-    The faces are parted by which of the two that differ most they resemble more. They are of two people where the
-    median distance between the parts separates people, and each part has at least two faces.
+    Faces are assigned to the nearer of the two most distant faces. They show two people if the median distance between
+    the two groups separates people, and each group has at least two faces.
     """
     apart = np.linalg.norm(descriptors[:, None] - descriptors, axis=-1)
     one, other = np.unravel_index(apart.argmax(), apart.shape)
@@ -57,17 +57,17 @@ def _blurred(summary: dict[str, Any]) -> list[str]:
 def _two_people(person: Person, folder: Path, summary: dict[str, Any], faces: Faces) -> list[str]:
     points, names = annotated(folder)
     chosen = evenly(np.arange(len(names)), _COMPARED)
-    pictures = [images.decode((folder / "Image" / names[i]).read_bytes()) for i in chosen]
-    inside = [((points[i] + 0.5) / picture.shape[1::-1]).astype(np.float32) for i, picture in zip(chosen, pictures)]
-    place = strangers(faces.descriptors(pictures, inside))
+    crops = [images.decode((folder / "Image" / names[i]).read_bytes()) for i in chosen]
+    inside = [((points[i] + 0.5) / image.shape[1::-1]).astype(np.float32) for i, image in zip(chosen, crops)]
+    place = strangers(faces.descriptors(crops, inside))
     if place is None:
         return []
     where = _where(person, summary, int(names[chosen[place]].removesuffix(".jpg")))
-    return [f"seems to be two people: another face is seen {where}; cut the video there, or take the photo out"]
+    return [f"seems to be two people: another face appears {where}; cut the video there, or remove the photo"]
 
 
 def _where(person: Person, summary: dict[str, Any], number: int) -> str:
-    """The place of a frame by its number: the video and the time in it, or the photo."""
+    """The source of a frame by its number: the video and the time in it, or the photo."""
     about = [each for each in summary["sources"] if each["first"] is not None and each["first"] <= number][-1]
     if "photos" in about:
         return f"in {about['photos'][(number - about['first']) // about['step']]}"

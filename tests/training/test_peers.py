@@ -5,26 +5,26 @@ import threading
 
 import pytest
 
-from lgan_jax.training import companions
-from lgan_jax.training.companions import Companions
+from lgan_jax.training import peers
+from lgan_jax.training.peers import Peers
 
 
-class Watched(Companions):
-    """Remembers who is gone in place of ending the process."""
+class Watched(Peers):
+    """Records lost processes in place of ending the process."""
 
     def __init__(self):
-        self.gone = []
+        self.lost = []
         self.noticed = threading.Event()
         super().__init__(self._note)
 
     def _note(self, index):
-        self.gone.append(index)
+        self.lost.append(index)
         self.noticed.set()
 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(companions, "GRACE", 0.05)
+    monkeypatch.setattr(peers, "GRACE", 0.05)
 
 
 @pytest.fixture
@@ -56,21 +56,21 @@ def dies(companion):
 def test_the_first_notices_that_another_died(three):
     dies(three[2])
     assert three[0].noticed.wait(20)
-    assert three[0].gone == [2]
-    assert three[1].gone == []
+    assert three[0].lost == [2]
+    assert three[1].lost == []
 
 
 def test_all_others_notice_that_the_first_died(three):
     dies(three[0])
     assert three[1].noticed.wait(20)
     assert three[2].noticed.wait(20)
-    assert three[1].gone == three[2].gone == [0]
+    assert three[1].lost == three[2].lost == [0]
 
 
 def test_one_that_fails_takes_the_others_with_it_and_is_not_surprised_itself(three):
     three[1].leave(well=False)
     assert three[0].noticed.wait(20)
-    assert three[0].gone == [1]
+    assert three[0].lost == [1]
     dies(three[0])
     assert not three[1].noticed.wait(0.3)
 
@@ -83,8 +83,8 @@ def test_those_that_end_well_are_no_reason_to_stop(three):
 
 def test_the_line_names_the_process_and_the_status_is_that_of_a_failure(monkeypatch, capsys):
     ended = []
-    monkeypatch.setattr(companions.os, "_exit", ended.append)
-    companions.end(3)
+    monkeypatch.setattr(peers.os, "_exit", ended.append)
+    peers.end(3)
     assert ended == [1]
     said = capsys.readouterr().err
     assert said == "stopped: process 3 of this run has ended; start all of them again to continue\n"

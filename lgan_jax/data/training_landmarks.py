@@ -1,4 +1,4 @@
-"""What a run keeps of its data, for who uses it without them: a description, and landmarks it was trained on."""
+"""The data description and training landmarks that a run stores, so that apps need no data set."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from lgan_jax.core import FaceInfo
 from lgan_jax.data.dataset import FaceData
 
 _FILE = "landmarks.npz"
-_MEAN = "mean"  # the name in the file of a run that keeps nobody's
+_MEAN = "mean"  # the only key in the file of a run that stores no person's landmarks
 _MOST = 500  # landmark sets of each identity
 
 
 def described(faces: FaceData, info: FaceInfo) -> dict[str, Any]:
-    """The data as a run's record has them; `info` may name the people otherwise than the data do."""
+    """The data section of a run manifest; `info` may name the identities differently than the data."""
     return {
         "name": faces.name,
         "built_in": faces.built_in,
@@ -32,22 +32,22 @@ def described(faces: FaceData, info: FaceInfo) -> dict[str, Any]:
 
 
 def landmarks(faces: FaceData, identity: int | None = None) -> Float32[np.ndarray, "k N 2"]:
-    """Landmarks of an identity's training frames, or of everybody's; at most 500, evenly spaced.
+    """Landmarks of an identity's training frames, or of all identities; at most 500, evenly spaced.
 
-    None, `(0, N, 2)`, of a person who is not in the training split.
+    Empty, `(0, N, 2)`, for a person who is not in the training split.
     """
-    whose = np.arange(len(faces.train)) if identity is None else np.flatnonzero(faces.train.identity == identity)
-    chosen = [faces.train[int(place)]["landmarks"] for place in evenly(whose, _MOST)]
+    members = np.arange(len(faces.train)) if identity is None else np.flatnonzero(faces.train.identity == identity)
+    chosen = [faces.train[int(index)]["landmarks"] for index in evenly(members, _MOST)]
     return np.stack(chosen) if chosen else np.zeros((0, faces.info.scheme.count, 2), np.float32)
 
 
 def write(folder: Path, of_each: Sequence[np.ndarray]) -> None:
-    """Keeps landmarks, one array for each identity, in a run's folder: the whole file or nothing."""
+    """Writes landmarks, one array for each identity, into a run's folder, atomically."""
     _write(folder, {str(i): points for i, points in enumerate(of_each)})
 
 
 def write_mean(folder: Path, of_each: Sequence[np.ndarray]) -> None:
-    """Keeps the mean of all identities' mean landmarks alone, which says how faces are framed, and nobody's."""
+    """Writes only the mean of all identities' mean landmarks, which describes the framing but no person."""
     _write(folder, {_MEAN: np.mean([points.mean(0, dtype=np.float64) for points in of_each], axis=0)[None]})
 
 
@@ -58,24 +58,24 @@ def _write(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def is_there(folder: Path) -> bool:
-    """Whether a run's folder has them."""
+    """Whether a run's folder has training landmarks."""
     return (folder / _FILE).exists()
 
 
 def read(folder: Path, identities: Sequence[str]) -> Mapping[str, Float32[np.ndarray, "k N 2"]]:
-    """The landmarks in a run's folder by identity; of a run without anybody's, `mean`, `(1, N, 2)`.
+    """Training landmarks of a run by identity; `mean`, `(1, N, 2)`, where the run stores only the mean.
 
-    Raises `FileNotFoundError` where there are none, `ValueError` where the file is damaged or of other people.
+    Raises `FileNotFoundError` where there is no file, `ValueError` where it is damaged or has other identities.
     """
     path = folder / _FILE
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; give the command that trained the run again to write it")
+        raise FileNotFoundError(f"{path} does not exist; repeat the command that trained the run to write it")
     stored = untrusted.read_npz(path)
     keys = {_MEAN: _MEAN} if _MEAN in stored else {name: str(i) for i, name in enumerate(identities)}
     found = {name: stored.get(key) for name, key in keys.items()}
     for name, points in found.items():
         if points is None or not _are_landmarks(points):
-            raise ValueError(f"{path} has no landmarks of {name}; give the command that trained the run again")
+            raise ValueError(f"{path} has no landmarks of {name}; repeat the command that trained the run")
     return found
 
 
@@ -85,7 +85,7 @@ def _are_landmarks(points: np.ndarray) -> bool:
 
 
 def evenly(items: Sequence[int] | np.ndarray, most: int) -> np.ndarray:
-    """At most that many of the items, evenly spaced, ends included; the same every time."""
+    """At most `most` of the items, evenly spaced, ends included; deterministic."""
     items = np.asarray(items)
     if len(items) <= most:
         return items
