@@ -177,8 +177,8 @@ class FaceData:
     """A data set of faces: its training, validation and test split.
 
     Attributes:
-      name: name in reports: "CelebV", "WFLW", "CK+", "Oulu-CASIA", "CelebA", "built-in faces", or a kind and the folder's
-        name: "prepared: …", "OpenFace: …", "photos: …", "made: …", "folder: …".
+      name: name in reports: "CelebV", "WFLW", "CK+", "Oulu-CASIA", "CelebA", "built-in faces", or a kind and the name
+        of the folder: "prepared: …", "OpenFace: …", "photos: …", "made: …", "folder: …".
       built_in: whether they are the library's synthetic faces.
       info: landmark scheme, size, identities.
       fingerprint: changes when any record changes; the same on every machine.
