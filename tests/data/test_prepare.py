@@ -29,7 +29,7 @@ KILLED = """
 import os, signal, sys
 from lgan_jax.data.prepare import __main__ as command, person
 from lgan_jax.data.prepare import output_folder
-person.PIECE = job.PIECE = 5
+person.PIECE = output_folder.PIECE = 5
 left, rename = int(sys.argv[1]), os.replace
 def replace(*names):
     global left
@@ -110,7 +110,7 @@ def test_frames_are_kept_under_their_numbers_or_dropped_and_counted(prepared):
 def test_action_units_are_estimated_and_added_to_a_folder_without(prepared, videos, tmp_path, faces, monkeypatch):
     out = shutil.copytree(prepared[0], tmp_path / "out")
     text = (out / "Ada" / "action_units.csv").read_text()
-    assert text.startswith("# An estimate by lgan_jax from landmarks, relative to the person's own face at rest")
+    assert text.startswith("# An estimate by lgan_jax from landmarks, relative to the person's neutral face")
     table = openface.read_table(out / "Ada" / "action_units.csv", required=ESTIMATED)
     assert [row.image for row in table.rows] == lines(out, "Ada")[1]
     units = np.stack([row.units for row in table.rows])
