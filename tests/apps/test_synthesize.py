@@ -108,7 +108,7 @@ def test_goes_on_where_it_was_stopped_and_adds_more(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         make(part, 20, Stopping())
     assert not (part / "landmarks.csv").exists()
-    with pytest.raises(ValueError, match=r"part has no landmarks.csv: not all of its faces are made"):
+    with pytest.raises(ValueError, match=r"part has no landmarks.csv: its faces are not complete"):
         generated.Generated(part)
     said, model = make(part, 12)
     assert model.asked == [(8, 3), (11, 1)]

@@ -210,7 +210,7 @@ def test_what_is_done_is_not_done_again(videos, prepared, tmp_path, monkeypatch)
 def test_another_job_in_the_same_folder_is_refused(videos, prepared, tmp_path, faces):
     out = shutil.copytree(prepared[0], tmp_path / "out")
     before = files(out)
-    with pytest.raises(ValueError, match="made with --size 128, not 96: choose another OUT"):
+    with pytest.raises(ValueError, match="written with --size 128, not 96: choose another OUT"):
         prepare.prepare(videos, out, prepare.Options(size=96), faces)
     changed = shutil.copytree(videos, tmp_path / "videos")
     write_video(changed / "Ada.mp4", moving(1, 3))

@@ -132,7 +132,7 @@ def test_what_the_networks_cannot_be_called_with(generator):
     plain = interop.network("stylegan2-discriminator", arrays(twin.drawn(twin.Discriminator(CHANNELS[:2]))))
     with pytest.raises(ValueError, match="this network has no classes"):
         call(plain, pictures(8, 2), labels)
-    with pytest.raises(ValueError, match="images have 16 pixels a side; this discriminator is for 8"):
+    with pytest.raises(ValueError, match="images are 16 pixels wide; this discriminator takes 8"):
         call(plain, pictures(16, 2))
     with pytest.raises(ValueError, match="a batch of 6 cannot be split into groups of 4"):
         call(plain, pictures(8, 6))

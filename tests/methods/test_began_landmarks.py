@@ -186,7 +186,7 @@ def test_a_generator_whose_pictures_are_not_finite_is_said(phases):
     began, state = phases["began"]
     broken = jax.tree.map(lambda x: x * jnp.float32("nan"), state.ema)
     faces = METHODS["began"].load(FACES, {**phases, "began": Finished(began, state.replace(ema=broken))})
-    line = "the objective of 7 of 7 targets was never finite; the first is number 0: the generator's pictures are not"
+    line = "the objective of 7 of 7 targets was never finite; the first is number 0: the generator's images are not"
     with pytest.raises(FloatingPointError, match=f"^{line} finite; use an earlier checkpoint of began"):
         faces.invert(pictures(7)["image"])
 

@@ -68,14 +68,14 @@ def test_one_backward_pass_gives_both_gradients_of_equation_2(trained):
         for ours, theirs in zip(jax.tree.leaves(moments), jax.tree.leaves(expected), strict=True):
             np.testing.assert_allclose(ours / 0.1, theirs, atol=2e-3 * float(jnp.abs(theirs).max()) + 1e-7)
     assert float(metrics["real"]) == pytest.approx(float(real), rel=1e-4)
-    assert float(metrics["made"]) == pytest.approx(float(fake), rel=1e-4)
+    assert float(metrics["generated"]) == pytest.approx(float(fake), rel=1e-4)
 
 
 def test_k_and_the_convergence_measure_are_of_the_step(trained):
     method, _, first, history = trained
     k, smoothed = float(first.variables["k"]), 0.0
     for i, (state, metrics) in enumerate(history):
-        real, made = float(metrics["real"]), float(metrics["made"])
+        real, made = float(metrics["real"]), float(metrics["generated"])
         k = min(max(k + 0.3 * (0.5 * real - made), 0), 1)
         measure = real + abs(0.5 * real - made)
         kept = min(0.99, (1 + i) / (10 + i))
@@ -83,7 +83,7 @@ def test_k_and_the_convergence_measure_are_of_the_step(trained):
         assert float(state.variables["k"]) == float(metrics["k"]) == pytest.approx(k, abs=1e-5)
         assert float(metrics["convergence"]) == pytest.approx(measure, rel=1e-5)
         assert float(state.variables["convergence"]) == pytest.approx(smoothed, rel=1e-5)
-        assert set(metrics) == {"real", "made", "k", "convergence", "variation"}
+        assert set(metrics) == {"real", "generated", "k", "convergence", "variation"}
     assert method.settings.gamma == 0.5
 
 
@@ -103,7 +103,7 @@ def test_one_device_does_what_two_do(trained):
     batch, key = pictures(6), jax.random.key(3)
     one, expected = step(first, batch, key)
     two, metrics = on_two_devices(method, first, batch, key)
-    for name in ("real", "made", "k", "convergence"):
+    for name in ("real", "generated", "k", "convergence"):
         np.testing.assert_allclose(metrics[name], expected[name], rtol=2e-3, atol=1e-5)
     for device in range(2):
         assert max(largest_change(one.params, jax.tree.map(lambda x, i=device: x[i], two.params))) < 2e-3
@@ -113,7 +113,7 @@ def test_faces_of_the_averaged_generator_are_evaluated_and_shown(trained):
     method, _, _, history = trained
     state, batch = history[-1][0], pictures(5)
     metrics = jax.jit(method.eval_step)(state, batch)
-    assert set(metrics) == {"real", "made", "convergence", "variation", "risen"}
+    assert set(metrics) == {"real", "generated", "convergence", "variation", "risen"}
     made = np.asarray(method.generate(method.networks(state), uniform(jax.vmap(jax.random.key)(jnp.arange(5)))))
     assert float(metrics["variation"]) == pytest.approx(made.std(0).mean() / batch["image"].std(0).mean(), rel=1e-3)
     sheet = np.asarray(jax.jit(method.sample_images)(state, batch)["faces"])
@@ -141,9 +141,11 @@ def test_mode_collapse_and_divergence_are_noticed(trained):
     assert figures["variation"] < 1e-3
     collapse, divergence = method.warnings(figures)
     assert collapse.startswith(
-        "mode collapse, or not trained for long: made faces differ 0.00 times as much as real ones"
+        "mode collapse, or training is too short: the standard deviation of generated faces is 0.00 times that of real"
     )
-    assert divergence.startswith("divergence: the convergence measure is 2.0 times what it was at its lowest")
+    assert divergence.startswith(
+        "divergence: the convergence measure is 2.0 times its minimum; lower the learning rate"
+    )
 
 
 def test_bfloat16_at_another_size():

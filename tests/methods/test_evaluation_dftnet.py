@@ -202,7 +202,10 @@ def test_the_verdict_needs_faces_and_nearness():
     rows = {OURS: _edits(seen, 0.1), BASELINE: _edits(seen, 0.2), UNCHANGED: _edits(seen, 0.3)}
     assert verdict(rows, True)[1] is True
     text, good = verdict(rows | {UNCHANGED: _edits(seen, 0.05)}, True)
-    assert "But its edits do not bring faces nearer: action-unit error by landmarks 0.100, of the unchanged" in text
+    assert (
+        "But its edits do not bring faces closer to the target: action-unit error by landmarks 0.100, of the unchanged"
+        in text
+    )
     assert good is False
     text, good = verdict(rows | {OURS: _edits(unseen, 0.1)}, True)
     assert text.endswith("dlib finds a face in 1 of 4 images by DFT-Net: it is not trained well enough.")

@@ -110,7 +110,7 @@ def test_files_of_the_report(measured):
     text = "".join(page.text)
     assert "of <nobody>" in text  # escaped
     assert "built-in faces, which the library draws" in text
-    assert "another data set, not comparable" in text
+    assert "a different data set, not comparable" in text
     assert "http" not in (out / "index.html").read_text()
 
 

@@ -312,5 +312,5 @@ def test_every_adversarial_loss_can_be_chosen(kind, info, batch, earlier):
 def test_what_is_missing_is_said(info, earlier):
     with pytest.raises(ValueError, match="needs a finished 'converter' phase"):
         LandmarksPhase(LandmarksPhase.Settings(**SMALL), info, jnp.float32, {"detector": earlier["detector"]})
-    with pytest.raises(ValueError, match="48 pixels wide; LandmarkGAN makes 32, 64, 128, 256"):
+    with pytest.raises(ValueError, match="48 pixels wide; LandmarkGAN generates images of 32, 64, 128, 256"):
         LandmarksPhase(LandmarksPhase.Settings(**SMALL), dataclasses.replace(info, size=48), jnp.float32, earlier)

@@ -86,7 +86,7 @@ def test_a_registered_method_is_read_trained_and_loaded(registered, info, tmp_pa
     np.testing.assert_allclose(registered.load(info, finished).color, 0.25 * (1 - (1 - 1 / 3) ** 2), rtol=1e-5)
     with pytest.raises(ValueError, match="the run has not reached its mean phase yet"):
         registered.load(info, {})
-    with pytest.raises(ValueError, match="there is a method 'mean_color' already"):
+    with pytest.raises(ValueError, match="the method 'mean_color' is already registered"):
         methods.register(registered)
 
 

@@ -56,7 +56,7 @@ def test_both_networks_learn_and_the_average_follows(trained):
         assert max(largest_change(first.params[name], second.params[name])) > 1e-4
         assert max(largest_change(second.params[name], third.params[name])) > 1e-4
     assert int(third.step) == 2
-    assert set(metrics[0]) == {"generator", "discriminator", "real", "made", "r1", "path"}
+    assert set(metrics[0]) == {"generator", "discriminator", "real", "generated", "r1", "path"}
     assert metrics[0]["r1"] > 0
     assert metrics[0]["path"] > 0
     assert float(third.variables["path_mean"]) == float(second.variables["path_mean"]) > 0
@@ -88,8 +88,8 @@ def test_the_relativistic_loss_compares_and_regularises_both_kinds():
         found = figures_of(method, state, pictures(4), jax.random.key(1), variant=(R1,))
         figures[loss] = {name: float(x) for name, x in found.items()}
     one, other = figures["relativistic"], figures["non_saturating"]
-    assert one["generator"] - one["discriminator"] == pytest.approx(one["real"] - one["made"], abs=1e-5)
-    assert abs(other["generator"] - other["discriminator"] - (other["real"] - other["made"])) > 0.1
+    assert one["generator"] - one["discriminator"] == pytest.approx(one["real"] - one["generated"], abs=1e-5)
+    assert abs(other["generator"] - other["discriminator"] - (other["real"] - other["generated"])) > 0.1
     assert one["real"] == pytest.approx(other["real"], abs=1e-5)
     assert one["r1"] > 1.2 * other["r1"]
 
@@ -134,7 +134,7 @@ def test_pictures_and_figures_of_held_out_faces(trained):
     method, states, _ = trained
     batch = pictures(3)
     figures = jax.jit(method.eval_step)(states[-1], batch)
-    assert set(figures) == {"real", "made"}
+    assert set(figures) == {"real", "generated"}
     sheet = np.asarray(jax.jit(method.sample_images)(states[-1], batch)["faces"])
     assert sheet.shape == (3, 3, 8, 8, 3)
     np.testing.assert_array_equal(sheet[:, 0], batch["image"])

@@ -46,5 +46,5 @@ def test_parameters_of_another_kind_are_refused():
         def __call__(self, x):
             return x * self.param("gain", nn.initializers.ones, x.shape)
 
-    with pytest.raises(ValueError, match="how 'gain' of Scaled starts is not known"):
+    with pytest.raises(ValueError, match="no initialisation is defined for 'gain' of Scaled"):
         initial_variables(Scaled(), jax.random.key(0), jnp.zeros((1, 2)))
