@@ -162,7 +162,8 @@ class BEGANPhase(Phase):
             )
         if metrics["risen"] > _RISEN:
             lines.append(
-                f"divergence: the convergence measure is {metrics['risen']:.1f} times its minimum; lower the learning rate"
+                f"divergence: the convergence measure is {metrics['risen']:.1f} times its minimum; "
+                "lower the learning rate"
             )
         return tuple(lines)
 
