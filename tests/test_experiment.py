@@ -122,7 +122,7 @@ def test_data_without_action_units_are_refused_before_a_run_is_begun(tmp_path):
     root = tiny_sets.celebv(tmp_path / "faces", {"Al": 6})
     changes = {"data.name": "celebv", "data.size": 64, "data.dir": str(root), "evaluation.frames": 2}
     config = small_config("emotionet:quick", **changes)
-    with pytest.raises(ValueError, match="folder: faces has no action units, and this method needs them: give"):
+    with pytest.raises(ValueError, match="folder: faces has no action units, and this method needs them: repeat"):
         experiment.train(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -130,7 +130,7 @@ def test_data_without_action_units_are_refused_before_a_run_is_begun(tmp_path):
 def test_faces_that_do_not_come_in_pairs_are_refused_before_a_run_is_begun(tmp_path):
     changes = {"data.built_in.pairs": False, "data.cache": str(tmp_path / "cache"), "data.size": 64}
     changes |= {"evaluation.frames": 2}
-    with pytest.raises(ValueError, match="built-in faces: the pairs phase needs images in pairs"):
+    with pytest.raises(ValueError, match="built-in faces: the pairs phase needs pairs of images"):
         experiment.train(small_config("emotionet:quick", **changes), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -150,7 +150,7 @@ def test_people_in_both_splits_are_refused_where_they_must_not_be(tmp_path, monk
         (
             "emotionet:cpu,unpaired",
             {"data.size": 64, "editor.blocks": 2},
-            "blocks is 2; it must equal the",
+            "blocks is 2; it must equal the earlier phase's, 1",
         ),
         (
             "celeba:quick",
@@ -175,7 +175,7 @@ def refuse_to_draw(monkeypatch, cache):
     def drawn(*_):
         pytest.fail("faces are drawn before the run is refused")
 
-    monkeypatch.setattr("lgan_jax.data.builders.synthetic.drawn", drawn)
+    monkeypatch.setattr("lgan_jax.data.builders.synthetic.rendered", drawn)
     monkeypatch.setenv("LGAN_JAX_CACHE", str(cache))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from lgan_jax import landmarks
 from lgan_jax.core import FaceInfo
-from lgan_jax.data import training_landmarks as stored
+from lgan_jax.data import training_landmarks as landmark_store
 from lgan_jax.experiment.settings import Experiment
 from lgan_jax.media.files import given
 from lgan_jax.training import workdir
@@ -48,4 +48,4 @@ def training_landmarks(folder: str | pathlib.Path) -> dict[str, np.ndarray]:
     without stored landmarks.
     """
     folder = given(folder)
-    return dict(stored.read(folder, workdir.read_experiment(folder)["data"]["identities"]))
+    return dict(landmark_store.read(folder, workdir.read_experiment(folder)["data"]["identities"]))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lgan_jax import data, files
-from lgan_jax.data import training_landmarks as stored
+from lgan_jax.data import training_landmarks as landmark_store
 from lgan_jax.experiment.evaluating import check_weights, evaluate
 from lgan_jax.experiment.settings import Experiment
 from lgan_jax.media.files import given
@@ -102,8 +102,8 @@ def _may_change(folder: pathlib.Path, phases: Sequence[str]) -> Callable[[workdi
 
 def _write_landmarks(faces: data.FaceData, folder: pathlib.Path) -> None:
     """Writes the training landmarks once, if the data set has landmarks."""
-    if faces.has("landmarks") and not stored.is_there(folder):
-        stored.write(folder, [stored.landmarks(faces, i) for i in range(len(faces.info.identities))])
+    if faces.has("landmarks") and not landmark_store.is_there(folder):
+        landmark_store.write(folder, [landmark_store.landmarks(faces, i) for i in range(len(faces.info.identities))])
 
 
 def _detector_section(other: pathlib.Path, config: Mapping[str, Any], about: Mapping[str, Any] = {}) -> dict[str, Any]:

@@ -221,7 +221,7 @@ def test_data_that_ends_is_an_error(tmp_path):
 
 def test_file_missing_in_the_data_is_not_taken_for_a_full_disk(tmp_path):
     def broken():
-        raise PermissionError(13, "Permission denied", "/data/picture.jpg")
+        raise PermissionError(13, "Permission denied", "/data/image.jpg")
         yield
 
     phase = dataclasses.replace(tiny_run.phases()[0], batches=broken)

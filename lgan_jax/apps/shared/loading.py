@@ -10,7 +10,7 @@ import numpy as np
 
 import lgan_jax
 from lgan_jax import experiment
-from lgan_jax.data import training_landmarks as stored
+from lgan_jax.data import training_landmarks as landmark_store
 from lgan_jax.faces import align
 
 
@@ -30,4 +30,4 @@ def training_landmarks(workdir: Path) -> Mapping[str, np.ndarray]:
 def framing(workdir: Path) -> Mapping[str, np.ndarray]:
     """Landmarks that say how a run's faces are framed: training landmarks; without any, `prepare`'s mean face."""
     mean_face = {"mean face": align.TEMPLATE[None].astype(np.float32)}
-    return training_landmarks(workdir) if stored.is_there(workdir) else mean_face
+    return training_landmarks(workdir) if landmark_store.is_there(workdir) else mean_face

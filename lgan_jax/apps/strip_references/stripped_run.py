@@ -46,7 +46,7 @@ def strip(workdir: Path, out: Path) -> tuple[str, ...]:
         folders.open_run(new.part, record)
         for name, phase in finished.items():
             save_phase(new.part, name, phase, record)
-        stored.write_mean(new.part, list(known.values()))
+        training_landmarks.write_mean(new.part, list(known.values()))
         new.commit()
     return tuple(known)
 

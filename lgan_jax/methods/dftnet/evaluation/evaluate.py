@@ -11,7 +11,7 @@ import numpy as np
 from lgan_jax.action_units import NUMBERS
 from lgan_jax.config import within
 from lgan_jax.data import FaceData
-from lgan_jax.data import training_landmarks as stored
+from lgan_jax.data import training_landmarks as landmark_store
 from lgan_jax.data.builders.emotionet import EVERYBODY
 from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation import comparison
@@ -92,7 +92,7 @@ def _estimator(data: FaceData, edits: Edits, dlib: DlibEvaluator) -> Estimator |
     if not _knows_people(data):
         return None
     heads = {
-        identity: neutral_head(stored.landmarks(data, int(identity)), data.info.scheme)
+        identity: neutral_head(landmark_store.landmarks(data, int(identity)), data.info.scheme)
         for identity in np.unique(edits.identity)
     }
     return Estimator(
