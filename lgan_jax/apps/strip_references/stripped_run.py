@@ -8,6 +8,7 @@ from typing import Any
 
 from lgan_jax import experiment, files, locks
 from lgan_jax.apps.strip_references.command import Options
+from lgan_jax.data import training_landmarks
 from lgan_jax.interop.run import save_phase
 from lgan_jax.training import workdir as folders
 
