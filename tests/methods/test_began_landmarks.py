@@ -196,7 +196,7 @@ def test_what_is_wrong_is_said(faces, phases):
         faces.invert(np.zeros((2, 8, 8, 3)))
     with pytest.raises(ValueError, match=r"z have the shape \(3, 63\); expected \(B, 64\)"):
         faces.generate(np.zeros((3, 63)))
-    with pytest.raises(ValueError, match=r"the numbers z must be in \[-1, 1\]; these are from 1\.5 to 1\.5"):
+    with pytest.raises(ValueError, match=r"the latents z must be in \[-1, 1\]; these are from 1\.5 to 1\.5"):
         faces.landmarks(np.full((3, 64), 1.5))
     with pytest.raises(ValueError, match=r"images must be in \[-1, 1\]; these are from 1\.05 to 1\.05"):
         faces.invert(np.full((2, 16, 16, 3), 1.05))
