@@ -35,7 +35,7 @@ def test_a_face_made_symmetric_is_frontal_wherever_it_lies():
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     moved = (0.7 * face @ rotation + [0.1, -0.2]).astype(np.float32)
     assert asymmetry(moved, WFLW98) == pytest.approx(0, abs=1e-6)
-    with pytest.raises(ValueError, match="one place"):
+    with pytest.raises(ValueError, match="the same point"):
         asymmetry(np.zeros((98, 2), np.float32), WFLW98)
 
 

@@ -70,9 +70,9 @@ def test_nothing_gives_nothing(model):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m: m.convert(faces(1), "Marie"), "no target 'Marie'; the targets are Ada, Grace"),
-        (lambda m: m.synthesize(faces(1), 2), "no target 2"),
-        (lambda m: m.synthesize(faces(1), -1), "no target -1"),
+        (lambda m: m.convert(faces(1), "Marie"), "unknown target 'Marie'; the targets are Ada, Grace"),
+        (lambda m: m.synthesize(faces(1), 2), "unknown target 2"),
+        (lambda m: m.synthesize(faces(1), -1), "unknown target -1"),
         (lambda m: m.convert(faces(3), [0, 1]), "2 targets for 3 landmark sets"),
         (lambda m: m.convert(faces(1)[:, :60], 0), r"ibug68 .* shape \(1, 60, 2\); expected \(\.\.\., 68, 2\)"),
         (
