@@ -37,5 +37,5 @@ def test_colours_are_those_of_imagenet():
 
 
 def test_an_unknown_layer_is_said():
-    with pytest.raises(ValueError, match="no layer 'conv1_3'; the layers are conv1_1, relu1_1, conv1_2"):
+    with pytest.raises(ValueError, match="unknown layer 'conv1_3'; the layers are conv1_1, relu1_1, conv1_2"):
         features(VGG(VGG16), {}, "conv1_3")

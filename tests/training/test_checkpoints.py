@@ -84,7 +84,7 @@ def test_where_none_is_whole_that_is_one_line_and_nothing_is_moved(workdir):
     for step in ("2", "4"):
         flip(folder_of(workdir, "first") / step / "record" / "metadata")
     with pytest.raises(
-        ValueError, match=r"no checkpoint in .* is whole \(step 4: .*; step 2: .*\); delete it to start"
+        ValueError, match=r"no checkpoint in .* is intact \(step 4: .*; step 2: .*\); delete it to start"
     ) as e:
         Checkpoints(workdir, "first")
     assert "\n" not in str(e.value)
