@@ -28,6 +28,17 @@ _KINDS = {
     ConfigDict: "a section: set its fields, one by one",
 }
 
+# Former names of fields, as regular expressions, and what replaced them (a table is in CHANGELOG.md).
+_RENAMED = {
+    r"held_out": "eval_images",
+    r"loop\.pictures_every": "loop.images_every",
+    r"stylegan2\.base": "stylegan2.channel_base",
+    r"stylegan2\.most": "stylegan2.channel_max",
+    r"stylegan2\.average": "stylegan2.ema_nimg",
+    r"(\w+)\.average": r"\1.ema_decay",
+    r"(\w+)\.(adversarial|perturbation)_after": r"\1.\2_start",
+}
+
 
 def folder() -> Path:
     """The folder of the library's configs: in the package of an installed wheel, beside it in a checkout."""
@@ -124,6 +135,7 @@ def overridden(config: ConfigDict, arguments: Sequence[str], known: Sequence[str
     independent of the order of arguments.
     """
     refuse_others(arguments, known)
+    arguments = [_renamed(argument) for argument in arguments]
     values = flags.FlagValues()
     argv = ["", *arguments]
     try:
@@ -135,6 +147,17 @@ def overridden(config: ConfigDict, arguments: Sequence[str], known: Sequence[str
     if leftover:
         raise ValueError(f"{leftover[0]!r} is not a flag; flags begin with --")
     return values["config"].value
+
+
+def _renamed(argument: str) -> str:
+    """The argument with the field's present name; a line on stderr says where a former one was given."""
+    given = re.match(r"(--?config\.)([^=]+)", argument)
+    for former, present in _RENAMED.items() if given else ():
+        if found := re.fullmatch(former, given[2]):
+            name = found.expand(present)
+            print(f"NOTE: --config.{given[2]} is now --config.{name}", file=sys.stderr)
+            return f"{given[1]}{name}{argument[given.end() :]}"
+    return argument
 
 
 def _switch_kinds(config: ConfigDict, arguments: Sequence[str]) -> None:

@@ -131,3 +131,19 @@ def test_a_kind_is_the_argument_that_follows_too():
 def test_what_a_config_cannot_be_changed_to(argument, said):
     with pytest.raises(ValueError, match=said):
         configs.overridden(configs.load("celebv"), [argument], ["--workdir"])
+
+
+@pytest.mark.parametrize(
+    ("config", "argument", "field", "value"),
+    [
+        ("celebv:quick", "held_out=3", "eval_images", 3),
+        ("celebv:quick", "loop.pictures_every=7", "loop.images_every", 7),
+        ("celebv:quick", "generator.adversarial_after=0.25", "generator.adversarial_start", 0.25),
+        ("celebv:quick", "generator.average=0.5", "generator.ema_decay", 0.5),
+        ("ffhq:quick", "stylegan2.most=16", "stylegan2.channel_max", 16),
+    ],
+)
+def test_a_former_name_of_a_field_is_read_and_said(config, argument, field, value, capsys):
+    changed = configs.overridden(configs.load(config), [f"--config.{argument}"], [])
+    assert flatten_dict(changed.to_dict(), sep=".")[field] == value
+    assert capsys.readouterr().err == f"NOTE: --config.{argument.partition('=')[0]} is now --config.{field}\n"
