@@ -264,7 +264,8 @@ def kinds_at(config: Mapping[str, Any], place: str) -> dict[str, type]:
 
 
 def _sections(config: Mapping[str, Any]) -> dict[str, type]:
-    """The settings of each section of a config."""
+    """The settings of each section of a config; also of phases that have a section and are not run."""
     method = METHODS[config["method"]]
-    phases = {name: method.phases[name].Settings for name in config["phases"]}
+    there = [*config["phases"], *(name for name in method.phases if name in config)]
+    phases = {name: method.phases[name].Settings for name in there}
     return {"data": data.Settings, "loop": loop.Settings, **phases, "evaluation": method.evaluation.Settings}
