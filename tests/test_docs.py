@@ -82,7 +82,7 @@ def test_commands_are_found_in_blocks_and_in_prose():
     found = {" ".join(arguments) for arguments in _COMMANDS}
     assert "python train.py --config configs/celebv.py:quick --workdir runs/quick" in found
     assert "lgan-jax evaluate --workdir runs/quick" in found
-    assert "lgan-jax synthetic SHEET.png --landmarks" in found
+    assert "lgan-jax synthetic GRID.png --landmarks" in found
     assert {arguments[1] for arguments in _COMMANDS if arguments[0] == "lgan-jax"} == set(console.COMMANDS)
 
 

@@ -26,7 +26,7 @@ def page(browser, address):
 
 
 def face(page, index=0):
-    """The made face that is shown, as an image file."""
+    """The generated face that is shown, as an image file."""
     return settled(page).locator("#faces canvas").nth(index).evaluate("canvas => canvas.toDataURL()")
 
 
