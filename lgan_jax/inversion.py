@@ -53,10 +53,10 @@ class Settings:
       optimizer: its fields; its schedule runs over `steps`, for each example from its own start.
       tolerance: an example has converged when its loss has not fallen by this share for `patience` steps; 0: never.
       patience: see `tolerance`.
-      best_from: the parameters of the least loss are kept, of those from this share of the steps on: 0 of all (where
+      best_from: share of the steps after which the parameters of the least loss are the result: 0 of all steps (where
         the objective is the same at every step), 1 of the last step alone.
-      slots: examples that are worked on at a time.
-      every: steps between two looks at how far it is: then progress is reported, and slots are filled again.
+      slots: examples that are searched at a time.
+      every: steps between two checks of convergence, with which progress is reported and slots are filled again.
     """
 
     steps: int = 300
@@ -87,7 +87,7 @@ class Progress:
       example: which example each slot has, or had last.
       step: how many updates it has had.
       loss, terms: its objective before the last of these updates.
-      parameters: its parameters now, on the device; they are gone after the call, so copy what is to be kept.
+      parameters: its parameters now, on the device; they are gone after the call, so copy what is needed later.
     """
 
     finished: int
@@ -106,7 +106,7 @@ class Found:
     Attributes:
       parameters: tree of host arrays `(n, …)`.
       loss, terms: the objective there.
-      steps: updates that were made until it converged or `Settings.steps` were reached.
+      steps: updates until it converged or `Settings.steps` were reached.
       restart: which restart it was, from 0.
     """
 
@@ -155,8 +155,7 @@ class Inverter:
     """Compiled once for each number of slots; call it for any number of targets.
 
     The objective is called as `objective(shared, parameters, target, moment)` with a row for each slot, and returns the
-    loss of each row and the terms that it is made of, to be reported. `shared` is what is the same for all: a network's
-    weights.
+    loss of each row and its terms, to be reported. `shared` is what is the same for all: a network's weights.
     """
 
     def __init__(
@@ -175,7 +174,7 @@ class Inverter:
         self._project = project or (lambda parameters: parameters)
         self._optimizer = optimizers.make(settings.optimizer, settings.steps, rate)
         self._advance = jax.jit(self._advanced, donate_argnums=1)
-        self._fill = jax.jit(self._filled)
+        self._fill = jax.jit(lambda slots, given, fresh: jax.tree.map(functools.partial(_rows, fresh), given, slots))
 
     def __call__(
         self,
@@ -241,9 +240,6 @@ class Inverter:
             finished=jnp.zeros(rows, bool),
         )
 
-    def _filled(self, slots: _Slots, given: _Slots, fresh: Array) -> _Slots:
-        return jax.tree.map(lambda new, old: _rows(fresh, new, old), given, slots)
-
     def _advance_some(self, shared: Any, slots: _Slots) -> _Slots:
         """`Settings.every` steps; see `backend.Forms.search`."""
         for _ in range(self.settings.every if self._form == "calls" else 1):
@@ -275,16 +271,16 @@ class Inverter:
         stands = bool(settings.tolerance) & (slots.step - mark_step >= settings.patience)
         last = slots.step >= settings.steps
         finished = last | jnp.isnan(loss) | (stands & (moment.share >= settings.best_from))
-        kept = functools.partial(_rows, better)
+        pick = functools.partial(_rows, better)
         after = slots.replace(
             parameters=jax.tree.map(functools.partial(_rows, finished), slots.parameters, moved),
             optimizer=optimizer,
             step=slots.step + ~finished,
             loss=loss,
             terms=terms,
-            best=jax.tree.map(kept, slots.parameters, slots.best),
-            best_loss=kept(loss, slots.best_loss),
-            best_terms=jax.tree.map(kept, terms, slots.best_terms),
+            best=jax.tree.map(pick, slots.parameters, slots.best),
+            best_loss=pick(loss, slots.best_loss),
+            best_terms=jax.tree.map(pick, terms, slots.best_terms),
             mark=jnp.where(fell & jnp.isfinite(loss), loss, slots.mark),
             mark_step=mark_step,
             finished=finished,

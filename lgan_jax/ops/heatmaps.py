@@ -1,4 +1,4 @@
-"""Landmarks as pictures.
+"""Heatmaps of landmarks.
 
 Positions (x, y) are in [0, 1] from edge to edge, pixel centres at (i + 0.5) / size; σ is in pixels.
 """
@@ -45,7 +45,7 @@ def convolved_gaussians(
     padding: int = 0,
     mirrored: bool = False,
 ) -> Float[Array, "batch rows columns features"]:
-    """The convolution of `gaussians(landmarks, *sides, sigma)`, whose maps are not made.
+    """The convolution of `gaussians(landmarks, *sides, sigma)`, without building the maps.
 
     A map is a column times a row, so a convolution over both directions is two over one: with a 7×7 kernel a seventh of
     the work (8 times 68 landmarks at 64×64 pixels to 12 features, with the kernel's gradient: 200 ms of two cores
@@ -69,7 +69,7 @@ def with_dots(
     landmarks: Float[Array, "*batch n 2"],
     colour: tuple[float, float, float] = (-1.0, 1.0, -1.0),
 ) -> Float[Array, "*batch height width 3"]:
-    """Pictures in [-1, 1] with a soft dot of `colour` on every landmark, a 150th of the picture's width in σ."""
+    """Images in [-1, 1] with a soft dot of `colour` on every landmark, a 150th of the image's width in σ."""
     height, width = image.shape[-3:-1]
     cover = gaussians(landmarks, height, width, max(0.5, width / 150)).max(-1)[..., None]
     paint = jnp.asarray(colour, image.dtype).reshape((1,) * (image.ndim - 1) + (3,))

@@ -60,7 +60,7 @@ class Discriminator(nn.Module):
     def __call__(
         self, image: Float[Array, "batch side side 3"], labels: Float[Array, "batch classes"] | None = None
     ) -> Float[Array, " batch"]:
-        """`labels` are one-hot. Raises `ValueError` for pictures of another size, and for labels as `Mapping` does."""
+        """`labels` are one-hot. Raises `ValueError` for images of another size, and for labels as `Mapping` does."""
         side, levels = SMALLEST << (len(self.channels) - 1), len(self.channels)
         if image.shape[1] != side:
             raise ValueError(f"images are {image.shape[1]} pixels wide; this discriminator takes {side}")

@@ -7,15 +7,13 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float32
 
 from lgan_jax import checks
-from lgan_jax.core import FaceInfo, Finished
-from lgan_jax.landmarks import Scheme
+from lgan_jax.core import FaceInfo, Finished, TrainedModel
 from lgan_jax.methods.projection.discriminator import ResidualBlock
 from lgan_jax.methods.projection.losses import landmark_weights
 from lgan_jax.methods.projection.networks import Image
@@ -39,7 +37,7 @@ class Sampled(NamedTuple):
     image: Float32[np.ndarray, "batch size size 3"]
 
 
-class StyleGAN2:
+class StyleGAN2(TrainedModel):
     """Generates faces, detects landmarks, and projects image pairs: one face's appearance, another's landmarks.
 
     Attributes:
@@ -63,16 +61,6 @@ class StyleGAN2:
         self._height = 2 * math.pi * self._sigma**2  # scales a Gaussian with sum 1 to the height 1 of FAN's heatmaps
         self._generate, self._look = jax.jit(phase.generator.apply), jax.jit(self._features)
         self._detect = jax.jit(lambda weights, image: _located(self._heatmaps(weights, image)))
-
-    @property
-    def size(self) -> int:
-        """Size in pixels of input and generated images."""
-        return self.info.size
-
-    @property
-    def scheme(self) -> Scheme:
-        """Landmark scheme of the detector."""
-        return self.info.scheme
 
     @property
     def mean_style(self) -> Float32[np.ndarray, " style"]:
@@ -137,7 +125,7 @@ class StyleGAN2:
         Args:
           settings: see `Settings`; those that suit a run where none are given.
           weights: of groups of landmarks, where they are not the usual ones.
-          say: is told what a user should know.
+          say: called with lines for the user.
         """
         return Projector(
             (self._phase.generator, self._variables),
@@ -152,20 +140,17 @@ class StyleGAN2:
         )
 
     def _features(self, variables: Any, image: Image) -> lpips.Features:
-        """What the discriminator's blocks make of pictures, prepared as LPIPS's features are, all blocks alike.
+        """What the discriminator's blocks make of images, prepared as LPIPS's features are, all blocks alike.
 
         Features of every place divided by their norm, and by the root of the number of places and of blocks: the
-        distance of two pictures is the mean squared distance of such directions, from 0 to 4.
+        distance of two images is the mean squared distance of such directions, from 0 to 4.
         """
-        network = self._phase.discriminator.clone(group=1)  # any number of pictures; the blocks know of no group
-        _, seen = network.apply(variables, image, capture_intermediates=_is_block, mutable=["intermediates"])
+        network = self._phase.discriminator.clone(group=1)  # any number of images; the blocks know of no group
+        blocks = {"capture_intermediates": lambda module, _: isinstance(module, ResidualBlock)}
+        _, seen = network.apply(variables, image, mutable=["intermediates"], **blocks)
         maps = [each["__call__"][0].astype(jnp.float32) for each in seen["intermediates"].values()]
         return [lpips.directions(x) / math.sqrt(len(maps)) for x in maps]
 
 
 def _located(heatmaps: Array) -> Array:
     return dsnt.to_landmarks(dsnt.dsnt(heatmaps))
-
-
-def _is_block(module: nn.Module, _: str) -> bool:
-    return isinstance(module, ResidualBlock)

@@ -134,7 +134,7 @@ class ToRGB(nn.Module):
 
 
 class Block(nn.Module):
-    """One size: two convolutions, the first of which doubles the maps, and colours added to the doubled picture.
+    """One size: two convolutions, the first of which doubles the maps, and colours added to the doubled image.
 
     The first block has a learned map `const` `(features, 4, 4)` in place of what the first convolution makes.
     """
@@ -196,7 +196,7 @@ class Synthesis(nn.Module):
 
 
 class Generator(nn.Module):
-    """Pictures of latents: `Mapping`, the same style at every place, `Synthesis`.
+    """Images of latents: `Mapping`, the same style at every place, `Synthesis`.
 
     Attributes:
       channels: of the maps at 4, 8, … pixels; see `channels`.
@@ -248,14 +248,14 @@ class Generator(nn.Module):
         return self.mapping(z, labels, jnp.where(jnp.arange(self.places) < truncation_cutoff, truncation, 1.0))
 
     def draw(self, styles: Style | Styles, noise: Noise | None = None) -> Image:
-        """Pictures of styles, one for all places or one for each."""
+        """Images of styles, one for all places or one for each."""
         if styles.ndim == 2:
             styles = jnp.repeat(styles[:, None], self.places, 1)
         return self.synthesis(styles, noise)
 
     @property
     def size(self) -> int:
-        """The pictures' side in pixels."""
+        """The images' side in pixels."""
         return SMALLEST << (len(self.channels) - 1)
 
     @property

@@ -34,7 +34,7 @@ _AT_ONCE = 500  # styles that are sampled at a time
 _NEAR = 0.02  # share of the candidates that are near a look; of 5 % some are other people
 _FLAT = 0.2  # height of a landmark's map, of about 1 where it is sure, below which it says nothing
 
-Pictures = Float32[np.ndarray, "_ _ _ 3"]
+Images = Float32[np.ndarray, "_ _ _ 3"]
 Points = Float32[np.ndarray, "_ points 2"]
 Locate = Callable[[Float[Array, "batch height width points"]], Float[Array, "batch points 2"]]
 
@@ -45,7 +45,7 @@ def highest(heatmaps: Float[Array, "batch height width points"]) -> Float[Array,
 
 
 class Seer(NamedTuple):
-    """A network that looks at pictures in [-1, 1] of the generator's size: `see(variables, pictures)`."""
+    """A network applied to images in [-1, 1] of the generator's size: `see(variables, images)`."""
 
     see: Callable[[Any, Array], Any]
     variables: Any
@@ -66,11 +66,11 @@ class Settings:
       landmarks: weight of the heatmaps' distance.
       regularity: weight of the noise maps' regularity, where the generator makes anything of noise.
       prior: weight of how unusual the style is, see `styles.unusual`.
-      candidates: sampled styles; of the 2 % whose pictures are nearest to the look (of all, where it does not
+      candidates: sampled styles; of the 2 % whose images are nearest to the look (of all, where it does not
         count) the search starts at the one with the least loss, restarts at the next ones; 0: all at the mean style.
       space: of the styles: "w", one for all of the generator's places, or "w+", one for each (Abdal et al., ICCV 2019).
       samples: styles of which mean and deviation are taken.
-      slots: pictures, times restarts, that are worked on at a time.
+      slots: images, times restarts, that are worked on at a time.
       every: steps between two reports.
     """
 
@@ -113,7 +113,7 @@ class Settings:
 
 
 class Projection(NamedTuple):
-    """What was found for n pairs of pictures.
+    """What was found for n pairs of images.
 
     Attributes:
       style: w, or w+: one for each of the generator's places.
@@ -125,14 +125,14 @@ class Projection(NamedTuple):
 
     style: Float32[np.ndarray, "n *places features"]
     noise: list[Float32[np.ndarray, "n _ _"]]
-    image: Pictures
+    image: Images
     loss: Float32[np.ndarray, " n"]
     terms: dict[str, Float32[np.ndarray, " n"]]
     restart: np.ndarray
 
 
 class Projector:
-    """Compiled once for each number of pictures that are worked on at a time.
+    """Compiled once for each number of images that are worked on at a time.
 
     Attributes:
       generator: the module.
@@ -162,7 +162,7 @@ class Projector:
           landmarks: gives heatmaps `(batch, h, w, points)`, about 1 where a landmark surely is.
           weights: of each landmark; see `losses.landmark_weights`.
           settings: see `Settings`.
-          say: is told when memory was too small.
+          say: called with a line when memory was too small.
           scheme: of the landmarks.
           locate: finds them in heatmaps.
           sigma: of the bell, in pixels of a heatmap, that the network was trained to show for a landmark; FAN's is 1.
@@ -171,7 +171,7 @@ class Projector:
         """
         self.generator, variables = generator
         if self.generator.labels:
-            raise ValueError(f"this network makes {self.generator.labels} classes of pictures; one without is needed")
+            raise ValueError(f"this network makes {self.generator.labels} classes of images; one without is needed")
         if settings.prior and settings.samples <= self.generator.style:
             few, features = settings.samples, self.generator.style
             raise ValueError(f"samples is {few}; a prior needs more than the {features} features of a style")
@@ -193,23 +193,23 @@ class Projector:
 
     def __call__(
         self,
-        look: Pictures,
-        landmarks: Pictures | Points,
+        look: Images,
+        landmarks: Images | Points,
         restarts: int = 1,
         key: Array | None = None,
         progress: Callable[[inversion.Progress], None] | None = None,
         start: Projection | None = None,
         shares: Float32[np.ndarray, "n 2"] | None = None,
     ) -> Projection:
-        """Projects pairs of pictures in [-1, 1], each of which must have the generator's size.
+        """Projects pairs of images in [-1, 1], each of which must have the generator's size.
 
         Args:
           look: what the results shall look like.
           landmarks: whose landmarks they shall have, as the network sees them; or the landmarks `(n, points, 2)`
             themselves, in [0, 1].
-          restarts: from other noise, and another candidate; the best is kept.
+          restarts: from other noise, and another candidate; the best is returned.
           key: for the noise.
-          progress: is told how far it is; see `inversion`.
+          progress: called with how far it is; see `inversion`.
           start: where to start from, instead of the mean style and new noise maps; its style is w or w+, and stays it.
           shares: weights of look and landmarks for each pair, where they are not the settings'.
 
@@ -233,7 +233,7 @@ class Projector:
             raise inversion.Diverged(error.rows, self._drawn(error.found)) from None
 
     def following(self, steps: int) -> Projector:
-        """With the same networks, but for going on from what was found for a picture that differs a little.
+        """With the same networks, but for going on from what was found for an image that differs a little.
 
         A fifth of the published learning rate, no noise on the style.
         """
@@ -242,25 +242,25 @@ class Projector:
         other.settings, other._inverters = dataclasses.replace(self.settings, steps=steps, **calm), {}
         return other
 
-    def look(self, images: Pictures) -> list[np.ndarray]:
-        """The features that are compared, of pictures of any size from 32 pixels on."""
+    def look(self, images: Images) -> list[np.ndarray]:
+        """The features that are compared, of images of any size from 32 pixels on."""
         return in_chunks(lambda chunk: self._look(self._shared["look"], chunk), images)
 
-    def heatmaps(self, images: Pictures) -> np.ndarray:
+    def heatmaps(self, images: Images) -> np.ndarray:
         """The landmarks' maps."""
         return in_chunks(lambda chunk: self._heatmaps(self._shared["landmarks"], chunk), images)
 
-    def locate(self, images: Pictures) -> Float32[np.ndarray, "n points 2"]:
+    def locate(self, images: Images) -> Float32[np.ndarray, "n points 2"]:
         """The landmarks, in [0, 1]."""
         return in_chunks(lambda chunk: self._locate(self._shared["landmarks"], chunk), images)
 
-    def heatmap_distance(self, images: Pictures, others: Pictures) -> Float32[np.ndarray, " n"]:
+    def heatmap_distance(self, images: Images, others: Images) -> Float32[np.ndarray, " n"]:
         """How far apart the landmarks' maps of each pair are, weighted, as the loss has it."""
         maps = (jnp.asarray(self.heatmaps(x)) for x in (images, others))
         return np.asarray(losses.heatmap_distance(*maps, self._shared["weights"]))
 
-    def draw(self, style: ArrayLike, noise: Sequence[ArrayLike]) -> Pictures:
-        """Pictures of styles and noise maps."""
+    def draw(self, style: ArrayLike, noise: Sequence[ArrayLike]) -> Images:
+        """Images of styles and noise maps."""
         drawn = in_chunks(lambda *chunk: self._draw(self._shared["generator"], chunk[0], chunk[1:]), style, *noise)
         return np.asarray(drawn, np.float32)
 
@@ -282,7 +282,7 @@ class Projector:
         return sum(terms.values()), terms
 
     def _distances(self, shared: Any, image: Array, target: Any) -> dict[str, Float[Array, " rows"]]:
-        """From pictures to their targets, weighted."""
+        """From images to their targets, weighted."""
         seen, maps = self._look(shared["look"], image), self._heatmaps(shared["landmarks"], image)
         apart = losses.heatmap_distance(maps, target["heatmaps"], shared["weights"])
         return {
@@ -301,8 +301,8 @@ class Projector:
                     raise
             slots = min(slots, len(begin["style"])) // 2
             if slots:
-                self._say(f"memory is too small for that many pictures at a time: going on with {slots}")
-        raise ValueError(f"memory is too small to project onto {self.generator.size} pixels, even one picture")
+                self._say(f"memory is too small for that many images at a time: going on with {slots}")
+        raise ValueError(f"memory is too small to project onto {self.generator.size} pixels, even one image")
 
     def _drawn(self, found: inversion.Found) -> Projection:
         style, noise = found.parameters["style"], found.parameters["noise"]
@@ -332,7 +332,7 @@ class Projector:
     def _nearest(self, targets: Any, noise: Sequence[np.ndarray], count: int) -> Float32[np.ndarray, "rows features"]:
         """For each target the `count` candidates to start at, in their order: of those near the look, the best.
 
-        A search that starts at somebody else, who has the landmarks, stays there. Pictures have this noise.
+        A search that starts at another person, who has the landmarks, stays there. Images have this noise.
         """
         candidates = self._sampled(self.settings.candidates, _SEED + 1)
         nearest = np.empty((len(targets["shares"]), count), int)
@@ -365,10 +365,10 @@ class Projector:
 
     @property
     def _shape(self) -> tuple[int, int, int]:
-        """Of a picture."""
+        """Of an image."""
         return self.generator.size, self.generator.size, 3
 
-    def _checked(self, look: Pictures, landmarks: Pictures | Points) -> tuple[Pictures, Pictures | Points]:
+    def _checked(self, look: Images, landmarks: Images | Points) -> tuple[Images, Images | Points]:
         """Both in range, images clipped to it where they are outside by a rounding error."""
         look = checks.images(look, None, *self._shape, what="images of the look")
         if landmarks.ndim == 4:
@@ -377,7 +377,7 @@ class Projector:
 
 
 def flat(heatmaps: Float[np.ndarray, "n height width points"], inner: np.ndarray) -> np.ndarray:
-    """Of n pictures, whether a face alignment network saw no face in them, or one in profile.
+    """Of n images, whether a face alignment network saw no face in them, or one in profile.
 
     That is where half of its maps of the points `inner`, inside the outline, are flat.
     """
