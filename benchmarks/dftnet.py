@@ -25,7 +25,6 @@ from benchmarks.timing import Work, table
 from lgan_jax.core import Batch, FaceInfo
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.methods import METHODS
-from lgan_jax.training import parallel
 
 PHASE_OF = {"DFT-Net": "editor", "GANimation": "baseline"}
 UPDATES = 5
@@ -50,7 +49,7 @@ def ours(sizes: EditorSizes, batch: Batch, training: Batch) -> tuple[Work, dict[
         variables[phase] = {"params": state.params["generator"]}
         work[name] = _editing(method, state, batch)
     variables["discriminator"] = {"params": states["editor"].params["discriminator"]}
-    return {**work, "training step": _training(methods["editor"], states["editor"], training)}, variables
+    return {**work, "training step": timing.training(methods["editor"], states["editor"], training)}, variables
 
 
 def _with_flow(state: Any) -> Any:
@@ -66,19 +65,6 @@ def _editing(method: Any, state: Any, batch: Batch) -> Any:
     edit = jax.jit(method.edit)
     image, units = (jax.numpy.asarray(batch[name]) for name in ("image", "action_units"))
     return lambda: np.asarray(edit(state, image, units).image)
-
-
-def _training(method: Any, state: Any, batch: Batch) -> Any:
-    step = parallel.spread(lambda state, batch, seed: method.train_step(state, batch, jax.random.key(seed)))
-    spread, seed = parallel.shard(batch), parallel.replicate(np.int32(0))
-    held = {"state": parallel.replicate(state)}
-
-    def train() -> dict[str, float]:
-        held["state"], metrics = step(held["state"], spread, seed)
-        jax.block_until_ready(held["state"])
-        return {name: float(value[0]) for name, value in metrics.items()}
-
-    return train
 
 
 def theirs(sizes: EditorSizes, batch: Batch, training: Batch, variables: dict[str, Any] | None) -> Work:

@@ -23,7 +23,6 @@ from benchmarks.timing import Work, table
 from lgan_jax.core import Batch, FaceInfo, Finished
 from lgan_jax.landmarks import WFLW98
 from lgan_jax.methods import METHODS
-from lgan_jax.training import parallel
 
 
 def ours(sizes: Sizes, batch: Batch) -> tuple[Work, dict[str, Any]]:
@@ -48,16 +47,8 @@ def ours(sizes: Sizes, batch: Batch) -> tuple[Work, dict[str, Any]]:
         "detector": state.frozen["detector"],
     }
     forward = jax.jit(lambda landmarks: method.synthesize(state, landmarks, 0))
-    step = parallel.spread(lambda state, batch, seed: method.train_step(state, batch, jax.random.key(seed)))
-    spread, seed = parallel.shard(batch), parallel.replicate(np.int32(0))
-    held = {"state": parallel.replicate(state)}
-
-    def train() -> dict[str, float]:
-        held["state"], metrics = step(held["state"], spread, seed)
-        jax.block_until_ready(held["state"])
-        return {name: float(value[0]) for name, value in metrics.items()}
-
     landmarks = jax.numpy.asarray(batch["landmarks"][:, 0])
+    train = timing.training(method, state, batch)
     return {"forward": lambda: np.asarray(forward(landmarks)), "training step": train}, variables
 
 

@@ -18,6 +18,7 @@ import jax
 import numpy as np
 
 from lgan_jax import files
+from lgan_jax.training import parallel
 
 SIDES = ("lgan_jax", "torch")
 TOLERANCE = 1e-4  # on images in [0, 1]
@@ -125,6 +126,20 @@ def summary(taken: dict[str, list[float]]) -> dict[str, Any]:
     ratios = [b / a for a, b in zip(taken["lgan_jax"], taken["torch"], strict=True)]
     middle = {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)}
     return {**{f"{name} seconds": statistics.median(taken[name]) for name in SIDES}, "speed ratio": middle}
+
+
+def training(method: Any, state: Any, batch: Any) -> Callable[[], dict[str, float]]:
+    """One training step of this library at a time, from `state` on."""
+    step = parallel.spread(lambda state, batch, seed: method.train_step(state, batch, jax.random.key(seed)))
+    spread, seed = parallel.shard(batch), parallel.replicate(np.int32(0))
+    held = {"state": parallel.replicate(state)}
+
+    def train() -> dict[str, float]:
+        held["state"], metrics = step(held["state"], spread, seed)
+        jax.block_until_ready(held["state"])
+        return {name: float(value[0]) for name, value in metrics.items()}
+
+    return train
 
 
 def peak_memory(module: str, arguments: argparse.Namespace, names: Sequence[str]) -> dict[str, float]:
