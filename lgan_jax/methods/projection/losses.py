@@ -52,7 +52,7 @@ def landmark_weights(scheme: Scheme, changes: Mapping[str, float] | None = None)
 
 
 def reduced(image: Image) -> Image:
-    """Images of more than 256 pixels a side (a power of two) brought to that by averaging areas."""
+    """Downsamples images of more than 256 pixels a side (a power of two) to that by averaging areas."""
     side = image.shape[1]
     if side <= SIDE:
         return image
@@ -63,7 +63,7 @@ def reduced(image: Image) -> Image:
 def for_landmarks(image: Image) -> Float[Array, "batch 256 256 3"]:
     """Preprocesses images for the landmark network.
 
-    256 pixels a side, by repeating pixels, and from 0 to 1 by each image's own least and greatest value.
+    256 pixels a side, by repeating pixels, and scaled to [0, 1] by each image's own least and greatest value.
     """
     image = reduced(image)
     lowest, highest = (_at(image, f(image.reshape(len(image), -1), 1)) for f in (jnp.argmin, jnp.argmax))
@@ -123,8 +123,8 @@ def path_lengths(
     """‖Jᵀy‖₂ of each example, J the derivative of `draw`'s images by their styles (Karras et al. 2020, Eq. 4).
 
     y is `direction`, of normally distributed numbers, divided by the root of the number of pixels. The mean of the
-    squares over places takes the place of one style's.
+    squares over places replaces one style's.
     """
     pixels = direction.shape[1] * direction.shape[2]
-    (slopes,) = jax.vjp(draw, styles)[1](direction / math.sqrt(pixels))
-    return safe_norm(slopes, (1, 2)) / math.sqrt(styles.shape[1])
+    (gradients,) = jax.vjp(draw, styles)[1](direction / math.sqrt(pixels))
+    return safe_norm(gradients, (1, 2)) / math.sqrt(styles.shape[1])

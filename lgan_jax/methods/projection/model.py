@@ -24,8 +24,8 @@ from lgan_jax.nn.chunks import detect_in_chunks, in_chunks
 from lgan_jax.ops import dsnt
 from lgan_jax.training.train_state import TrainState
 
-# Where a run's networks see. At a landmark weight of 0.1 the look is lost on drawn faces. A network trained for
-# minutes makes faces of styles that it knows alone; from their mean, or in large steps, a search often ends at another
+# For the networks of a run. At a landmark weight of 0.1 the appearance is lost on built-in faces. A network trained for
+# minutes generates faces of training styles alone; from their mean, or in large steps, a search often ends at another
 # person.
 SETTINGS = Settings(landmarks=0.03, prior=0.01, candidates=1000, learning_rate=0.03)
 
@@ -47,7 +47,7 @@ class StyleGAN2(TrainedModel):
     def __init__(
         self, info: FaceInfo, phase: StyleGAN2Phase, state: TrainState, detector: Finished | None = None
     ) -> None:
-        """From the phase that trained the networks and its last state, and the detector's.
+        """Builds the model from the phase that trained the networks, its final state, and the detector phase.
 
         Raises `ValueError` without a detector.
         """
@@ -69,11 +69,11 @@ class StyleGAN2(TrainedModel):
 
     @property
     def places(self) -> int:
-        """How many places of the generator take a style."""
+        """Number of the generator's layers that take a style of their own."""
         return self._phase.generator.places
 
     def sample(self, seed: int, count: int, truncation: float = 1.0, truncation_cutoff: int | None = None) -> Sampled:
-        """The first `count` faces of a seed; each depends on the seed and its own number alone. See `generate`."""
+        """Samples the first `count` faces of a seed; each depends on the seed and its number alone. See `generate`."""
         key, latent = jax.random.key(seed), self._phase.settings.z_dim
         keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(count, dtype=jnp.uint32))
         z = np.asarray(jax.vmap(lambda key: jax.random.normal(key, (latent,)))(keys))
@@ -85,8 +85,8 @@ class StyleGAN2(TrainedModel):
         """Generates faces in [-1, 1] from z `(B, latent)`, with the generator's own noise maps.
 
         Args:
-          z: normally distributed.
-          truncation: truncation ψ: weight of the own style; `w_avg` has the weight 1 − ψ.
+          z: latents, normally distributed.
+          truncation: truncation ψ, the weight of the latent's own style; `w_avg` has the weight 1 − ψ.
           truncation_cutoff: how many of the `places`, from the lowest resolution on, are truncated; all where it is
             None.
 
@@ -101,7 +101,7 @@ class StyleGAN2(TrainedModel):
         return np.clip(generated, -1, 1)
 
     def detect(self, images: ArrayLike) -> Float32[np.ndarray, "*batch n 2"]:
-        """Landmarks in [0, 1] of faces `(..., size, size, 3)` in [-1, 1]; else a `ValueError`."""
+        """Detects landmarks in [0, 1] of faces `(..., size, size, 3)` in [-1, 1]; raises `ValueError` for others."""
         return detect_in_chunks(lambda chunk: self._detect(self._detector, chunk), images, self.info)
 
     def look_distance(self, images: ArrayLike, others: ArrayLike) -> Float32[np.ndarray, " batch"]:
@@ -120,11 +120,11 @@ class StyleGAN2(TrainedModel):
         weights: Mapping[str, float] | None = None,
         say: Callable[[str], None] = print,
     ) -> Projector:
-        """What projects onto this generator.
+        """Builds a `Projector` onto this generator.
 
         Args:
-          settings: see `Settings`; those that suit a run where none are given.
-          weights: of groups of landmarks, where they are not the usual ones.
+          settings: see `Settings`; by default those chosen for trained runs.
+          weights: of groups of landmarks, instead of the default ones.
           say: called with lines for the user.
         """
         return Projector(
@@ -140,7 +140,7 @@ class StyleGAN2(TrainedModel):
         )
 
     def _features(self, variables: Any, image: Image) -> lpips.Features:
-        """What the discriminator's blocks make of images, prepared as LPIPS's features are, all blocks alike.
+        """Features of the discriminator's blocks, prepared as LPIPS's features are, all blocks alike.
 
         Features of every place divided by their norm, and by the root of the number of places and of blocks: the
         distance of two images is the mean squared distance of such directions, from 0 to 4.
