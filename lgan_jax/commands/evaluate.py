@@ -15,7 +15,7 @@ Evaluates a trained run: a table on the terminal, report/metrics.json and report
 
   lgan-jax evaluate --workdir runs/quick
   lgan-jax evaluate --workdir runs/ck_plus --compare runs/ck_plus-without_labels --augmentation --factors 0,1,5
-  lgan-jax evaluate --workdir runs/made --augmentation --config celeba --config.evaluation.study.seeds=1
+  lgan-jax evaluate --workdir runs/began --augmentation --config celeba --config.evaluation.study.seeds=1
   python evaluate.py --workdir runs/quick                   the same, in a checkout
 
 Each flag overrides the field of the same name in the run's `evaluation`; the fields depend on the method. --config

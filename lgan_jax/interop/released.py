@@ -1,4 +1,4 @@
-"""LandmarkGAN's released files, sorted by what they hold and turned into variables that fit together."""
+"""LandmarkGAN's released files, sorted by network and converted to variables that fit together."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NUMBERED = re.compile(r"(?:gen|dis)_(\d+)_\d+")  # how the release names a file
 
 
 class Release(NamedTuple):
-    """What the files hold, of all identities in the order of their numbers.
+    """The released networks, of all identities in the order of their numbers.
 
     Attributes:
       scheme: of the landmarks.

@@ -1,4 +1,4 @@
-"""A run's folder from published weights, as training would have left it: its record, its checkpoints, its landmarks.
+"""Writes a run's folder from published weights, as training would: manifest, checkpoints, landmarks.
 
 Each phase's checkpoint is of its last step. The states of optimizers, which nobody published, are zeros, as are
 discriminators that were not given: nothing that uses a finished run looks at them. A detector that was not given is
@@ -189,7 +189,7 @@ def _abstract(phase: Phase, info: FaceInfo) -> TrainState:
 
 
 def _config(settings: data.Settings, finished: Mapping[str, Finished]) -> dict[str, Any]:
-    """What a config of such a run would have said."""
+    """The config of such a run."""
     return {
         "method": "landmarkgan",
         "phases": list(finished),

@@ -47,7 +47,7 @@ def allowed(name: Name) -> bool:
 
 
 class Tensors:
-    """Makes the arrays of what a pickle says of tensors.
+    """Builds the arrays that a pickle describes as tensors.
 
     Args:
       storage: gives the flat array of a storage.
@@ -157,7 +157,7 @@ def read(archive: untrusted.Archive) -> dict[str, Any]:
 
 
 def _stored(key: Any) -> tuple[str, np.dtype, int]:
-    """What a pickle says of a storage: its key, type and number of elements. Raises `ValueError` for what is none."""
+    """A storage's key, type and number of elements. Raises `ValueError` for another object."""
     of = key.key if isinstance(key, Persistent) else None
     of = of if isinstance(of, tuple) and len(of) >= 5 else (None,) * 5
     kind, name, count = of[1], of[2], of[4]
