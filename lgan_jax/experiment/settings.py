@@ -92,7 +92,7 @@ class Experiment:
             _check_rates(f"config.{name}", phase)
         return cls(
             settings,
-            classes,
+            {name: phase.variant(phases[name]) for name, phase in classes.items()},
             phases,
             configs.read(method.evaluation.Settings, sections["evaluation"], "config.evaluation"),
         )
@@ -105,7 +105,7 @@ class Experiment:
     @property
     def holds_frames(self) -> bool:
         """Whether checkpoints of the run hold training frames."""
-        return any(phase.holds_frames(self.phases[name]) for name, phase in self.classes.items())
+        return any(phase.holds_frames for phase in self.classes.values())
 
     def pretrained(self) -> dict[str, dict[str, Any]]:
         """The pretrained networks that the phases' settings name, by phase and kind.
