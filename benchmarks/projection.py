@@ -9,9 +9,6 @@ one process; a ratio is taken round by round. A projection costs the same at eve
 
 from __future__ import annotations
 
-import argparse
-import json
-import pathlib
 import statistics
 import sys
 from typing import Any
@@ -20,8 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.timing import alternate
-from lgan_jax import files
+from benchmarks import timing
 from lgan_jax.apps.project.networks import SMALLEST, assembled
 from lgan_jax.interop.names import Network
 from lgan_jax.landmarks import IBUG68
@@ -56,7 +52,7 @@ def compare(projector: Projector, batch: int, rounds: int, seconds: float) -> di
     images = {"alone": 1, "batch": batch}
     taken = {
         name: [each / (steps * images[name]) for each in calls]
-        for name, calls in alternate(sides, rounds, seconds).items()
+        for name, calls in timing.alternate(sides, rounds, seconds).items()
     }
     shares = [b / a for a, b in zip(taken["alone"], taken["batch"], strict=True)]
     return {
@@ -67,14 +63,10 @@ def compare(projector: Projector, batch: int, rounds: int, seconds: float) -> di
 
 def main() -> int:
     """Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.projection", description=__doc__.splitlines()[0])
     sizes = [SMALLEST << i for i in range(5)]
-    parser.add_argument("--size", type=int, choices=sizes, default=SIDE, help="pixels on a side")
+    parser = timing.parser("benchmarks.projection", __doc__, SIDE, sizes, rounds=5)
     parser.add_argument("--batch", type=int, default=8, help="pairs that are projected at once")
     parser.add_argument("--steps", type=int, default=20, help="of each projection")
-    parser.add_argument("--rounds", type=int, default=5, help="how often the two take turns")
-    parser.add_argument("--seconds", type=float, default=1.0, help="how long a turn lasts, at least one call")
-    parser.add_argument("--json", type=pathlib.Path, help="file to write the figures to")
     arguments = parser.parse_args()
     settings = Settings(steps=arguments.steps, slots=arguments.batch, samples=100)
     projector = assembled(*networks(arguments.size), landmark_weights(IBUG68), settings)
@@ -85,8 +77,7 @@ def main() -> int:
     print(f"{'alone':12}{1e3 * found['alone seconds']:>9.1f} ms")
     share = "{median:.2f} ({min:.2f} to {max:.2f})".format(**found["share"])
     print(f"{f'{arguments.batch} at once':12}{1e3 * found['batch seconds']:>9.1f} ms   {share} of that")
-    if arguments.json:
-        files.write_text(arguments.json, json.dumps(report, indent=2) + "\n")
+    timing.write(arguments.json, report)
     return 0
 
 

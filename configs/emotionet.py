@@ -36,12 +36,7 @@ def paper() -> dict:
             "name": "emotionet",
             "size": 128,
             "scheme": "ibug68",
-            "built_in": {
-                "identities": 1,
-                "train_per_identity": 20_000,
-                "test_per_identity": 500,
-                "variation": "wild",
-            },
+            "built_in": experiment.strangers(20_000),
         },
         "editor": {
             "steps": 48_000,
@@ -61,12 +56,7 @@ def paper() -> dict:
                 "attention": 1.0,
             },
         },
-        "loop": {
-            "log_every": 100,
-            "eval_every": 1000,
-            "images_every": 1000,
-            "checkpoint_every": 1000,
-        },
+        "loop": experiment.every(1000),
     }
 
 
@@ -112,10 +102,7 @@ def cpu(config: ConfigDict) -> None:
     config.pairs.emphasis = 10.0
     config.pairs.weights.attention = 2.0
     config.pairs.weights.total_variation = 1e-3
-    config.loop.log_every = 50
-    config.loop.eval_every = 500
-    config.loop.images_every = 500
-    config.loop.checkpoint_every = 250
+    config.loop.update(experiment.every(500, log=50, checkpoint=250))
 
 
 def quick(config: ConfigDict) -> None:
@@ -131,10 +118,7 @@ def quick(config: ConfigDict) -> None:
         "identity_frames": 32,
         "single_frames": 12,
     }
-    config.loop.log_every = 50
-    config.loop.eval_every = 250
-    config.loop.images_every = 250
-    config.loop.checkpoint_every = 250
+    config.loop.update(experiment.every(250, log=50))
 
 
 def from_pairs(config: ConfigDict) -> None:

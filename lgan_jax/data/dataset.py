@@ -267,7 +267,7 @@ def open_faces(settings: Settings, check: Callable[[FaceInfo], None] = lambda _:
         scheme=scheme(about["scheme"]) if points is None else scheme_of_count(len(points)),
         size=settings.size,
         identities=tuple(about["identities"]),
-        pictures=len(about["identity"][TRAIN]),
+        images=len(about["identity"][TRAIN]),
     )
     contents = builder.key if not settings.dir else about["fingerprint"]
     pairs = _pairs(stored, not settings.dir, info)

@@ -169,7 +169,7 @@ class Experiment:
     def described(self, faces: data.FaceData) -> dict[str, Any]:
         """The data section of the run's record; with the number of images, if a phase stores something for each."""
         counted = any("index" in phase.keys for phase in self.classes.values())
-        return training_landmarks.described(faces, faces.info) | ({"pictures": faces.info.pictures} if counted else {})
+        return training_landmarks.described(faces, faces.info) | ({"pictures": faces.info.images} if counted else {})
 
     def training_phases(self, faces: data.FaceData, pretrained: Mapping[str, Mapping[str, Any]]) -> list[PhaseRun]:
         """The phases for the loop, with their data and pretrained networks."""
@@ -182,7 +182,7 @@ class Experiment:
             examples = phase.examples(self.phases[name])
             return PhaseRun(
                 name=name,
-                steps=self._steps(name, faces.info.pictures),
+                steps=self._steps(name, faces.info.images),
                 batch_size=self.phases[name].batch_size,
                 build=functools.partial(self.build, name, faces.info, pretrained=pretrained.get(name)),
                 batches=functools.partial(
@@ -209,7 +209,7 @@ class Experiment:
         def phase_run(name: str) -> PhaseRun:
             example = blank_batch(self.classes[name], info)
             build = functools.partial(self.build, name, info)
-            steps = self._steps(name, info.pictures)
+            steps = self._steps(name, info.images)
             return PhaseRun(name, steps, 1, build, lambda: iter(()), example, [example], example)
 
         return checkpoints.restore_finished([phase_run(name) for name in self.phases], folder)

@@ -49,9 +49,9 @@ def lpips(tensors: Tensors) -> Network:
 def usual_names(tensors: Tensors) -> Tensors:
     """VGG16's weights by torchvision's names, and LPIPS's linear ones as `lin0.model.1.weight` … where they are there.
 
-    Those by the names of the package `lpips`, `net.slice1.0.weight` …, are renamed; so are those of the one file that
-    NVIDIA made of both, `layers.conv1.weight` … `layers.conv13.bias` and `lpips0` … `lpips4` `(channels, 1, 1)`; what
-    else it holds is left aside. (Its names are those that others' code reads from it; that the squared differences of
+    Those by the names of the package `lpips`, `net.slice1.0.weight` …, are renamed; so are those of the one file in
+    which NVIDIA has both, `layers.conv1.weight` … `layers.conv13.bias` and `lpips0` … `lpips4` `(channels, 1, 1)`; its
+    other tensors are ignored. (Its names are those that others' code reads from it; that the squared differences of
     its output sum to LPIPS with torchvision's weights is what torch-fidelity's tests say. The file was not read.)
     """
     if _NVIDIAS in tensors:

@@ -145,8 +145,8 @@ def read(needed: Mapping[Path, Wanted], tensors: Tensors) -> dict[str, Any]:
 
 def variables(needed: Mapping[Path, Wanted], tensors: Tensors) -> dict[str, Any]:
     """Parameters that `check` has passed, as a module's variables: nested dicts of float32 arrays."""
-    made = {path: _as_ours(tensors[one.name], one.ours, path[-1] == "kernel") for path, one in needed.items()}
-    return flax.traverse_util.unflatten_dict(made)
+    arrays = {path: _as_ours(tensors[one.name], one.ours, path[-1] == "kernel") for path, one in needed.items()}
+    return flax.traverse_util.unflatten_dict(arrays)
 
 
 def _as_ours(values: np.ndarray, shape: tuple[int, ...], kernel: bool) -> np.ndarray:

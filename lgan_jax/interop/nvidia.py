@@ -38,7 +38,7 @@ _ORDERS = ("<", ">", "=", "|")  # of bytes
 
 
 def is_pickle(path: Path) -> bool:
-    """Whether a file is a pickle, but none that PyTorch made itself."""
+    """Whether a file is a pickle, but not PyTorch's own format."""
     with untrusted.opened(path) as file:
         start = file.read(2 + len(_TORCH))
     return start.startswith(_START) and start[2:] != _TORCH

@@ -90,7 +90,7 @@ def load(file: io.BytesIO, allowed: Callable[[Name], bool]) -> Any:
 
 
 def fields(value: Any) -> Mapping[Any, Any] | None:
-    """A dictionary, or the items of what would be made as one, such as an `OrderedDict`; None for anything else."""
+    """A dictionary, or the items of an unbuilt one, such as an `OrderedDict`; None for anything else."""
     if isinstance(value, Call):
         return {**_pairs(value.arguments), **value.items}
     return value if isinstance(value, dict) else None
@@ -115,7 +115,7 @@ def walk(
 
 
 def _pairs(arguments: tuple[Any, ...]) -> dict[Any, Any]:
-    """The pairs that an `OrderedDict` of Python 2 is made of."""
+    """The pairs that an `OrderedDict` of Python 2 contains."""
     pairs = arguments[0] if len(arguments) == 1 and isinstance(arguments[0], list) else []
     return {pair[0]: pair[1] for pair in pairs if isinstance(pair, list | tuple) and _is_pair(pair)}
 
@@ -177,7 +177,7 @@ class _Machine:
         self._memory[len(self._memory) if place is None else place] = self.stack[-1]
 
     def recall(self, place: int) -> None:
-        """Pushes a value that was kept."""
+        """Pushes a memoized value."""
         self.stack.append(self._memory[place])
 
     def name(self, argument: str | None) -> None:
@@ -191,7 +191,7 @@ class _Machine:
         """What would call a name with arguments, or make an object of a class."""
         called, arguments = self.pop(2)
         if not isinstance(called, Name) or not isinstance(arguments, tuple):
-            raise RefusedError("a call of something that it made itself")
+            raise RefusedError("a call of an object, not of a name")
         self.stack.append(Call(called, arguments))
 
     def build(self, _: None) -> None:

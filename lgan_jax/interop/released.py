@@ -21,7 +21,7 @@ _PARTS: Mapping[str, tuple[str, Callable]] = {  # → how the names begin that o
     "discriminator": ("cnn_f.", landmarkgan.discriminator),
     "detector": ("hm_conv0.", landmarkgan.detector),
 }
-_SINGLE = ("encoder", "decoders", "detector")  # one file for everybody
+_SINGLE = ("encoder", "decoders", "detector")  # one file for all identities
 _NUMBERED = re.compile(r"(?:gen|dis)_(\d+)_\d+")  # how the release names a file of one identity: its number, its step
 
 

@@ -208,8 +208,8 @@ def save_phase(folder: Path, name: str, phase: Finished, record: Mapping[str, An
 
 
 def _landmarks(faces: data.FaceData, release: Release, converter: ConverterPhase) -> list[np.ndarray]:
-    """The data's landmarks of each identity; of built-in faces, everybody's, as that identity would have them."""
+    """The data's landmarks of each identity; of built-in faces, all faces' landmarks, converted to that identity."""
     if not faces.built_in:
         return [training_landmarks.landmarks(faces, i) for i in range(release.identities)]
-    everybody = jnp.asarray(training_landmarks.landmarks(faces))
-    return [np.asarray(converter.convert(release.converter, everybody, i)) for i in range(release.identities)]
+    all_landmarks = jnp.asarray(training_landmarks.landmarks(faces))
+    return [np.asarray(converter.convert(release.converter, all_landmarks, i)) for i in range(release.identities)]

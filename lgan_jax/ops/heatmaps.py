@@ -1,4 +1,4 @@
-"""Landmarks as pictures.
+"""Heatmaps of landmarks.
 
 Positions (x, y) are in [0, 1] from edge to edge, pixel centres at (i + 0.5) / size; σ is in pixels.
 """
@@ -12,8 +12,8 @@ from jaxtyping import Array, Float
 from lgan_jax.landmarks import Scheme
 
 
-def bells(positions: Float[Array, "*batch n"], size: int, sigma: float) -> Float[Array, "*batch {size} n"]:
-    """exp(−d² / 2σ²) at distance d pixels along one axis of `size` pixels, one curve a position."""
+def gaussian_curves(positions: Float[Array, "*batch n"], size: int, sigma: float) -> Float[Array, "*batch {size} n"]:
+    """Gaussians exp(−d² / 2σ²) at distance d pixels along one axis of `size` pixels, one for each position."""
     centres = jnp.arange(size, dtype=jnp.float32) + 0.5
     centres = centres.reshape((1,) * (positions.ndim - 1) + (size, 1))
     return jnp.exp(-0.5 * ((centres - size * positions[..., None, :]) / sigma) ** 2)
@@ -23,7 +23,7 @@ def gaussians(
     landmarks: Float[Array, "*batch n 2"], height: int, width: int, sigma: float
 ) -> Float[Array, "*batch {height} {width} n"]:
     """One map a landmark: exp(−d² / 2σ²) at distance d pixels, so 1 on the landmark itself."""
-    rows, columns = bells(landmarks[..., 1], height, sigma), bells(landmarks[..., 0], width, sigma)
+    rows, columns = gaussian_curves(landmarks[..., 1], height, sigma), gaussian_curves(landmarks[..., 0], width, sigma)
     return rows[..., :, None, :] * columns[..., None, :, :]
 
 
@@ -31,7 +31,7 @@ def group_heatmaps(
     landmarks: Float[Array, "batch n 2"], scheme: Scheme, size: int, sigma: float = 1.0
 ) -> Float[Array, "batch {size} {size} groups"]:
     """One map for each of the scheme's groups of landmarks: the sum of their Gaussians (see `gaussians`)."""
-    rows, columns = bells(landmarks[..., 1], size, sigma), bells(landmarks[..., 0], size, sigma)
+    rows, columns = gaussian_curves(landmarks[..., 1], size, sigma), gaussian_curves(landmarks[..., 0], size, sigma)
     groups = [np.array(group) for group in scheme.groups.values()]
     return jnp.stack([jnp.einsum("bhn,bwn->bhw", rows[..., g], columns[..., g]) for g in groups], -1)
 
@@ -45,7 +45,7 @@ def convolved_gaussians(
     padding: int = 0,
     mirrored: bool = False,
 ) -> Float[Array, "batch rows columns features"]:
-    """The convolution of `gaussians(landmarks, *sides, sigma)`, whose maps are not made.
+    """The convolution of `gaussians(landmarks, *sides, sigma)`, without building the maps.
 
     A map is a column times a row, so a convolution over both directions is two over one: with a 7×7 kernel a seventh of
     the work (8 times 68 landmarks at 64×64 pixels to 12 features, with the kernel's gradient: 200 ms of two cores
@@ -55,7 +55,7 @@ def convolved_gaussians(
 
     def windows(axis: int) -> Float[Array, "batch places size n"]:
         side = sides[1 - axis]
-        curve = bells(landmarks[..., axis], side, sigma).astype(dtype)
+        curve = gaussian_curves(landmarks[..., axis], side, sigma).astype(dtype)
         curve = jnp.pad(curve, ((0, 0), (padding, padding), (0, 0)), mode="reflect" if mirrored else "constant")
         places = np.arange(0, side + 2 * padding - size + 1, stride)[:, None] + np.arange(size)
         return curve[:, places]
@@ -69,7 +69,7 @@ def with_dots(
     landmarks: Float[Array, "*batch n 2"],
     colour: tuple[float, float, float] = (-1.0, 1.0, -1.0),
 ) -> Float[Array, "*batch height width 3"]:
-    """Pictures in [-1, 1] with a soft dot of `colour` on every landmark, a 150th of the picture's width in σ."""
+    """Images in [-1, 1] with a soft dot of `colour` on every landmark, a 150th of the image's width in σ."""
     height, width = image.shape[-3:-1]
     cover = gaussians(landmarks, height, width, max(0.5, width / 150)).max(-1)[..., None]
     paint = jnp.asarray(colour, image.dtype).reshape((1,) * (image.ndim - 1) + (3,))

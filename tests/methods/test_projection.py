@@ -210,10 +210,10 @@ def test_the_schedule_is_the_published_one(steps):
 
 
 def test_without_ramps_the_rate_is_constant():
-    calm = Settings(steps=9, rise=0.0, fall=0.0)
+    calm = Settings(steps=9, warmup_fraction=0.0, decay_fraction=0.0)
     assert [float(calm.rate(step)) for step in (0, 4, 8)] == pytest.approx([0.1] * 3)
     with pytest.raises(ValueError, match=r"rise is 1\.5; it must be between 0 and 1"):
-        Settings(rise=1.5)
+        Settings(warmup_fraction=1.5)
 
 
 def test_searching_again_compiles_nothing_again(generator, pictures):
@@ -282,7 +282,7 @@ def test_what_it_cannot_be_given(generator, projector, pictures):
     with pytest.raises(ValueError, match="4 restarts need as many candidates; there are 3"):
         made(generator, candidates=3)(pictures[:1], pictures[:1], restarts=4)
     labelled = Generator((4, 4), labels=3)
-    with pytest.raises(ValueError, match="makes 3 classes of pictures; one without is needed"):
+    with pytest.raises(ValueError, match="is conditional on 3 classes; give an unconditional one"):
         made((labelled, {}))
 
 

@@ -31,7 +31,7 @@ class Spread(NamedTuple):
 
 
 def spread(styles: Styles) -> Spread:
-    """Of a sample, of more styles than they have features if `unusual` is to say anything."""
+    """The spread of a sample; `unusual` needs more styles than a style has features."""
     mean = styles.mean(0, dtype=np.float64)
     deviation = float(np.sqrt(((styles - mean) ** 2).sum(1).mean()))
     before = np.where(styles < 0, styles / SLOPE, styles).astype(np.float64)
@@ -45,7 +45,7 @@ def spread(styles: Styles) -> Spread:
 def unusual(style: Float[Array, "n *places features"], measure: Mapping[str, Array]) -> Float[Array, " n"]:
     """How far styles are from those of the sample: about 1 for these, over all features (and places).
 
-    The mean square of their coordinates in the sample's principal directions, in each one's own deviation, before the
+    The mean square of their coordinates in the sample's principal directions, each standardized, before the
     last leaky ReLU, where styles are about normally distributed. Source: Zhu et al., "Improved StyleGAN Embedding:
     Where are the Good Latents?" (2020), section 3.
     """
