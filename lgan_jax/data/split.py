@@ -76,6 +76,11 @@ class Blocks(NamedTuple):
     guard: int
 
     @property
+    def between(self) -> int:
+        """The number of frames in no split."""
+        return int((self.split == "").sum())
+
+    @property
     def note(self) -> str:
         """What a user should know of a recording too short for the least guard; empty where it is long enough."""
         if self.guard >= LEAST_GUARD:

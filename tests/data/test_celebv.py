@@ -28,6 +28,11 @@ def edit_line(root, name, i, change):
     path.write_text("\n".join(lines))
 
 
+def between(faces, count):
+    """What is said of those of `count` usable images that are in no split: none is lost without a word."""
+    return f"images in no split, since they lie between those of two splits: {count - sum(faces.counts.values())}"
+
+
 @pytest.fixture
 def root(tmp_path):
     return tiny_sets.celebv(tmp_path / "faces", {"Bea": 40, "Al": 23}, between=["0.5", "7"])
@@ -37,7 +42,7 @@ def test_reads_the_owners_layout(root, tmp_path):
     faces = opened(root, tmp_path)
     assert faces.info.identities == ("Al", "Bea")
     assert (faces.info.scheme.name, faces.info.size) == ("wflw98", 48)
-    assert (faces.name, faces.built_in, faces.notes) == ("folder: faces", False, ())
+    assert (faces.name, faces.built_in, faces.notes) == ("folder: faces", False, (between(faces, 40 + 23),))
     record = faces.train[0]
     assert {k: (v.shape, v.dtype) for k, v in record.items()} == {
         "image": ((48, 48, 3), np.uint8),
@@ -157,8 +162,8 @@ def test_long_lists_of_names_are_cut(root, tmp_path):
     for i in range(10, 15):
         image_file(root, "Bea", i).unlink()
     notes = opened(root, tmp_path).notes
-    assert notes[0].startswith("skipped: 5 × annotation without its image (")
-    assert notes[0].endswith("Bea_000012.jpg, …)")
+    assert notes[1].startswith("skipped: 5 × annotation without its image (")
+    assert notes[1].endswith("Bea_000012.jpg, …)")
 
 
 def test_a_folder_that_is_not_there(tmp_path):
@@ -191,6 +196,7 @@ def test_a_recording_too_short_for_the_guard_is_said(tmp_path):
     assert faces.notes == (
         "Al: 3 frames are too few to leave out 3 between the splits; it is 0",
         "Bea: 12 frames are too few to leave out 3 between the splits; it is 2",
+        between(faces, 3 + 12 + 14),
     )
     assert np.bincount(faces.train.identity).tolist() == [1, 6, 6]
 
@@ -244,7 +250,7 @@ def test_action_units_beside_the_landmarks(root, tmp_path):
     write_units(root, {"Bea": 40, "Al": 23})
     faces = opened(root, tmp_path)
     assert faces.fingerprint != without.fingerprint
-    assert faces.notes == ()
+    assert faces.notes == (between(faces, 40 + 23),)
     faces.require(("image", "action_units", "landmarks"))
     known = [NUMBERS.index(number) for number in ESTIMATED]
     for i in np.flatnonzero(faces.test.identity == 1):
@@ -265,7 +271,7 @@ def test_action_units_of_some_people_or_pictures_only(root, tmp_path):
     table = root / "Al" / "action_units.csv"
     lines = table.read_text().splitlines()
     table.write_text("\n".join([*lines[:2], lines[2].replace("0.000", "7.000"), *lines[3:-1]]))
-    assert opened(root, tmp_path).notes[:-1] == (
+    assert opened(root, tmp_path).notes[1:-1] == (
         "skipped: 1 × action units are not between 0 and 5 (Al/Image/Al_000000.jpg)",
         "skipped: 1 × image without action units (Al/Image/Al_000022.jpg)",
     )

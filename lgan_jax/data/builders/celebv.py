@@ -95,6 +95,7 @@ class CelebV(base.FaceBuilder, skip_registration=True):
                 f"or remove {name}"
             )
         blocks = contiguous_blocks(numbers)
+        self.between += blocks.between
         if blocks.note:
             self.notes.append(f"{name}: {blocks.note}")
         return [dataclasses.replace(frame, split=split) for frame, split in zip(frames, blocks.split.tolist()) if split]
