@@ -137,11 +137,15 @@ class Experiment:
             splits = (faces.train, faces.validation, faces.test)
             if phase.grouping == "pairs" and not all(len(split.pairs) for split in splits):
                 raise ValueError(
-                    f"{faces.name}: the {name} phase needs pairs of images that differ only in expression, and "
-                    "there are none; configs/emotionet.py:cpu,unpaired has phases without pairs"
+                    f"{faces.name}: the {name} phase needs pairs of images that differ only in expression, and a split "
+                    "has none; config.data.pairs has ways to find them, configs/emotionet.py:cpu,unpaired needs none"
                 )
             if phase.grouping == "expressions":
                 faces.require_subjects()
+            if phase.grouping == "one_of_each":
+                faces.require_everybody()
+                if self.settings.data.shares:
+                    raise ValueError(f"config.data.shares: the {name} phase has one image of each person in an example")
 
     def warnings(self, faces: data.FaceData) -> list[str]:
         """Coverage warnings of the recordings, if a phase learns a network for each identity."""

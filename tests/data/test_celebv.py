@@ -10,11 +10,13 @@ from lgan_jax import data
 from lgan_jax.action_units import NUMBERS
 from lgan_jax.data.builders import openface
 from lgan_jax.data.builders.base import SKIPPED_FILE
+from lgan_jax.data.split import SPLITS, HeldOut
 from lgan_jax.faces.unit_estimate import ESTIMATED
 
 
-def opened(root, tmp_path, size=48):
-    return data.open_faces(data.Settings(name="celebv", dir=str(root), size=size, cache=str(tmp_path / "cache")))
+def opened(root, tmp_path, size=48, **settings):
+    how = {"name": "celebv", "dir": str(root), "size": size, "cache": str(tmp_path / "cache")} | settings
+    return data.open_faces(data.Settings(**how))
 
 
 def image_file(root, name, i):
@@ -186,8 +188,42 @@ def test_two_kinds_of_landmarks(root, tmp_path):
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_person_with_one_frame_or_two(tmp_path, count):
     root = tiny_sets.celebv(tmp_path / "faces", {"Al": 5, "Bea": count})
-    with pytest.raises(ValueError, match=rf"Bea has {count} image.*at least 3, one for each split"):
-        opened(root, tmp_path)
+    said = rf"Bea has {count} image.*at least 3, one for each split.* or set config\.data\.split=subject"
+    with pytest.raises(ValueError, match=said):
+        opened(root, tmp_path, split="time")
+
+
+def test_people_with_a_photo_or_two_are_split_by_subject(tmp_path):
+    names = [f"p{i:02d}" for i in range(24)]
+    root = tiny_sets.celebv(tmp_path / "faces", {name: 1 + i % 2 for i, name in enumerate(names)})
+    image_file(root, "p03", 0).write_bytes(b"broken")
+    image_file(root, "p04", 0).unlink()  # his only one
+    faces = opened(root, tmp_path)
+    shown = [set(split.identity.tolist()) for split in (faces.train, faces.validation, faces.test)]
+    chosen = HeldOut().of(set(names) - {"p04"})
+    assert [{names[i] for i in each} for each in shown] == [
+        {name for name, splits in chosen.items() if splits == (split,)} for split in SPLITS
+    ]
+    assert sum(faces.counts.values()) == 36 - 2
+    assert sum(map(len, shown)) == 23
+    assert any(note.startswith("split by subject: ") for note in faces.notes)
+    with pytest.raises(
+        ValueError, match=r"p\d\d is not in the training split, and this method learns a network for each"
+    ):
+        faces.require_everybody()
+    named = opened(root, tmp_path, held_out_subjects=HeldOut(names=("p05",), validation=("p06",)))
+    assert (set(named.test.identity), set(named.validation.identity)) == ({5}, {6})
+
+
+def test_whole_people_on_request_and_one_person_alone(tmp_path):
+    root = tiny_sets.celebv(tmp_path / "faces", {"Al": 30, "Bea": 40, "Cy": 12})
+    faces = opened(root, tmp_path, split="subject")
+    assert sorted(len(set(split.identity)) for split in (faces.train, faces.validation, faces.test)) == [1, 1, 1]
+    assert sum(faces.counts.values()) == 82
+    for name in ("Al", "Bea"):
+        shutil.rmtree(root / name)
+    with pytest.raises(ValueError, match="a split by subject needs at least 2 subjects, not 1"):
+        opened(root, tmp_path, split="subject")
 
 
 def test_a_recording_too_short_for_the_guard_is_said(tmp_path):

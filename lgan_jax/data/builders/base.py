@@ -234,7 +234,7 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         if not any(expression.values()):
             return
         shown = {split: set(expression[split]) for split in SPLITS}
-        everything = set().union(*shown.values())
+        everything = set().union(*shown.values()) & set(range(len(EXPRESSIONS)))  # without unlabeled images
         lacking = {"no subject shows": set(range(len(EXPRESSIONS))) - everything}
         lacking |= {f"no subject in the {CALLED[split]} split shows": everything - shown[split] for split in SPLITS}
         for who, labels in lacking.items():
