@@ -38,6 +38,7 @@ def paper() -> dict:
             "name": "celebv",
             "size": 256,
             "scheme": "wflw98",
+            "split": "time",
             "built_in": {
                 "identities": 5,
                 "train_per_identity": 1000,

@@ -5,7 +5,7 @@ Access, 2021.
 
   python train.py --config configs/ck_plus.py --config.data.dir=CKPLUS      the paper's sizes, 128 pixels, for a GPU
   python train.py --config configs/ck_plus.py:cpu --config.data.dir=OUT     own people, 128 pixels, narrow, for a CPU
-  python train.py --config configs/ck_plus.py:quick --workdir runs/quick    64 pixels, built-in faces, minutes on a CPU
+  python train.py --config configs/ck_plus.py:quick --workdir runs/posed    64 pixels, built-in faces, minutes on a CPU
 
 CKPLUS: the folder with cohn-kanade-images and Emotion; OUT: what lgan_jax.data.prepare wrote. After a comma
 `without_initialise` and `without_labels` are the ablations of Table 7 (ck_plus.py:quick,without_labels).

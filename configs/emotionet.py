@@ -5,7 +5,7 @@ Paper: Wang et al., "DFT-Net: Disentanglement of face deformation and texture sy
 
   python train.py --config configs/emotionet.py --config.data.dir=FACES    the paper's schedule, 128 pixels, for a GPU
   python train.py --config configs/emotionet.py:cpu --config.data.dir=OUT  own people, 128 pixels, narrow, for a CPU
-  python train.py --config configs/emotionet.py:quick --workdir runs/quick 64 pixels, built-in faces, minutes on a CPU
+  python train.py --config configs/emotionet.py:quick --workdir runs/express 64 pixels, built-in faces, minutes on a CPU
 
 FACES: images with OpenFace's output; OUT: what lgan_jax.data.prepare wrote of people's videos, in which pairs of frames
 are found that differ in expression alone. Where there are none, cpu,unpaired. `baseline` after a comma

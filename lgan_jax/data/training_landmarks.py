@@ -22,7 +22,8 @@ _MOST = 500  # landmark sets of each identity
 
 def described(faces: FaceData, info: FaceInfo) -> dict[str, Any]:
     """The data section of a run manifest; `info` may name the identities differently than the data."""
-    return {
+    parts = [{"name": each.name, "fingerprint": each.fingerprint, "images": each.counts} for each in faces.parts]
+    return ({"parts": parts} if parts else {}) | {
         "name": faces.name,
         "built_in": faces.built_in,
         "fingerprint": faces.fingerprint,

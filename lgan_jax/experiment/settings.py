@@ -92,7 +92,7 @@ class Experiment:
             _check_rates(f"config.{name}", phase)
         return cls(
             settings,
-            classes,
+            {name: phase.variant(phases[name]) for name, phase in classes.items()},
             phases,
             configs.read(method.evaluation.Settings, sections["evaluation"], "config.evaluation"),
         )
@@ -105,7 +105,7 @@ class Experiment:
     @property
     def holds_frames(self) -> bool:
         """Whether checkpoints of the run hold training frames."""
-        return any(phase.holds_frames(self.phases[name]) for name, phase in self.classes.items())
+        return any(phase.holds_frames for phase in self.classes.values())
 
     def pretrained(self) -> dict[str, dict[str, Any]]:
         """The pretrained networks that the phases' settings name, by phase and kind.
@@ -137,11 +137,15 @@ class Experiment:
             splits = (faces.train, faces.validation, faces.test)
             if phase.grouping == "pairs" and not all(len(split.pairs) for split in splits):
                 raise ValueError(
-                    f"{faces.name}: the {name} phase needs pairs of images that differ only in expression, and "
-                    "there are none; configs/emotionet.py:cpu,unpaired has phases without pairs"
+                    f"{faces.name}: the {name} phase needs pairs of images that differ only in expression, and a split "
+                    "has none; config.data.pairs has ways to find them, configs/emotionet.py:cpu,unpaired needs none"
                 )
             if phase.grouping == "expressions":
                 faces.require_subjects()
+            if phase.grouping == "one_of_each":
+                faces.require_everybody()
+                if self.settings.data.shares:
+                    raise ValueError(f"config.data.shares: the {name} phase has one image of each person in an example")
 
     def warnings(self, faces: data.FaceData) -> list[str]:
         """Coverage warnings of the recordings, if a phase learns a network for each identity."""

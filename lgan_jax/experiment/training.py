@@ -127,8 +127,14 @@ def _copy_detector(other: pathlib.Path, folder: pathlib.Path) -> None:
 def _notes(faces: data.FaceData, experiment: Experiment, folder: pathlib.Path) -> Sequence[str]:
     """Lines printed at the start of a run: its data, omitted parts, and changes since the start."""
     info = faces.info
-    people = f"{len(info.identities)} identities, {info.size}×{info.size}, {info.scheme.name}"
+    people = (
+        f"{len(info.identities)} identities ({faces.counted_people()}), {info.size}×{info.size}, {info.scheme.name}"
+    )
     lines = [f"data: {faces.name}: {faces.counted()}, {people}"]
+    shares = experiment.settings.data.shares or (None,) * len(faces.parts)
+    for part, share in zip(faces.parts, shares, strict=True):
+        of_all = "" if share is None else f"; {share:.1%} of the training examples"
+        lines.append(f"  {part.name}: {part.counted()}, {part.counted_people()}{of_all}")
     if faces.built_in:
         lines.append("NOTE: no data folder was given: this run trains on the BUILT-IN FACES, rendered by this library.")
         lines.append("      Set your own with --config.data.dir=FOLDER.")

@@ -86,6 +86,7 @@ def _data_settings(release: Release, data_dir: str) -> data.Settings:
         size=release.size,
         dir=str(Path(data_dir).expanduser().resolve()) if data_dir else "",
         scheme=release.scheme.name,
+        split="time",
         built_in=synthetic.Settings(identities=release.identities, **_BUILT_IN),
     )
 

@@ -33,6 +33,7 @@ class Phase:
       worst: for metrics of `eval_step` with one value per identity, which value is the worst, `max` or `min`.
       recoverable: metrics of `train_step` that `recover` repairs if they are not finite; other non-finite metrics stop
         the training. If empty, `recover` is not called.
+      holds_frames: whether the state, and so each checkpoint, holds training frames.
       settings: settings of this phase.
       faces: description of the data.
     """
@@ -45,6 +46,7 @@ class Phase:
     pretrained: ClassVar[tuple[str, ...]] = ()
     worst: ClassVar[Mapping[str, Callable]] = {}
     recoverable: ClassVar[frozenset[str]] = frozenset()
+    holds_frames: ClassVar[bool] = False
     settings: Any
     faces: FaceInfo
 
@@ -101,6 +103,12 @@ class Phase:
         return ()
 
     @classmethod
+    def variant(cls, settings: Any) -> type[Phase]:
+        """The class that trains a phase with these settings, where a setting chooses between classes."""
+        del settings
+        return cls
+
+    @classmethod
     def length(cls, settings: Any, examples: int) -> int:
         """The number of steps, for `examples` training images."""
         del examples
@@ -111,12 +119,6 @@ class Phase:
         """Optional parts that a run with these settings is trained without, with reasons."""
         del settings
         return ()
-
-    @classmethod
-    def holds_frames(cls, settings: Any) -> bool:
-        """Whether the state, and so each checkpoint, holds training frames."""
-        del settings
-        return False
 
     @classmethod
     def examples(cls, settings: Any) -> int:

@@ -92,10 +92,15 @@ class TrainState:
             params[name] = optax.apply_updates(params[name], updates)
         return self.replace(params=params, optimizers=states)
 
-    def finished_step(self, ema_decay: ArrayLike = 0.0) -> TrainState:
-        """The state with `step` incremented and every EMA updated with `ema_decay`. See `warmed_up`."""
+    def finished_step(self, ema_decay: ArrayLike | None = None) -> TrainState:
+        """The state with `step` incremented and every EMA updated with `ema_decay`. See `warmed_up`.
+
+        Raises `ValueError` for a state with EMAs and no decay.
+        """
+        if self.ema and ema_decay is None:
+            raise ValueError("this state has EMAs; finished_step needs their decay")
         values = {**self.variables, **self.params}
-        ema = ema_update(ema_decay, self.ema, {name: values[name] for name in self.ema})
+        ema = ema_update(ema_decay, self.ema, {name: values[name] for name in self.ema}) if self.ema else self.ema
         return self.replace(step=self.step + 1, ema=ema)
 
 

@@ -66,6 +66,7 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
       disjoint: whether all records of a person are in one split (validation and test may be equal); otherwise every
         person has records in each split.
       total: number of records to expect, for the progress bar.
+      between: number of images that are in no split, since they lie beside images of another split.
       skipped: reason → names of the skipped records.
       notes: further notes for the user, one line each.
     """
@@ -83,7 +84,7 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         self.landmarks = True
         self.pairs = False
         self.disjoint = False
-        self.total = 0
+        self.total = self.between = 0
         self.notes: list[str] = []
         self.skipped: dict[str, list[str]] = {}
         self._entry = cache / key / self.name / str(self.VERSION)
@@ -181,6 +182,8 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         self._check(identity)
         if self.disjoint:
             self._note_subjects(identity, expression)
+        if self.between:
+            self.notes.append(f"images in no split, since they lie between those of two splits: {self.between:,}")
         with _disk_errors():
             writer.close_all()
         self.info.set_splits(written.splits)
@@ -231,7 +234,7 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         if not any(expression.values()):
             return
         shown = {split: set(expression[split]) for split in SPLITS}
-        everything = set().union(*shown.values())
+        everything = set().union(*shown.values()) & set(range(len(EXPRESSIONS)))  # without unlabeled images
         lacking = {"no subject shows": set(range(len(EXPRESSIONS))) - everything}
         lacking |= {f"no subject in the {CALLED[split]} split shows": everything - shown[split] for split in SPLITS}
         for who, labels in lacking.items():

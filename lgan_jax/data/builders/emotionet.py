@@ -160,6 +160,7 @@ class EmotioNet(base.FaceBuilder, skip_registration=True):
         blocks = contiguous_blocks(numbers)
         self.notes.append("all images lie in one folder: the same person may be in several splits")
         self.notes += [blocks.note] if blocks.note else []
+        self.between = blocks.between
         return [dataclasses.replace(face, split=split) for face, split in zip(faces, blocks.split.tolist()) if split]
 
     def _name(self, path: Path) -> str:

@@ -89,7 +89,7 @@ def _estimator(data: FaceData, edits: Edits, dlib: DlibEvaluator) -> Estimator |
     neutral = rendered(data, edits.indices, np.zeros_like(edits.units))
     if neutral is not None:
         return Estimator(heads_of(dlib.landmarks(neutral)), "the same person with a neutral face, rendered")
-    if not _knows_people(data):
+    if not _knows_people(data) or set(edits.identity.tolist()) - set(data.train.identity.tolist()):
         return None
     heads = {
         identity: neutral_head(landmark_store.landmarks(data, int(identity)), data.info.scheme)
@@ -176,9 +176,11 @@ def warnings(setup: Setup, measured: Measured) -> list[str]:
 
 def _knows_people(data: FaceData) -> bool:
     """Whether an identity of the data is one person."""
-    if data.drawn is not None:
-        return data.drawn.variation == "video"
-    return data.info.identities != (EVERYBODY,)
+    parts = data.parts or (data,)
+    return all(
+        part.drawn.variation == "video" if part.drawn is not None else part.info.identities != (EVERYBODY,)
+        for part in parts
+    )
 
 
 EVALUATION = Evaluation(
