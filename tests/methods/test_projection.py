@@ -75,7 +75,7 @@ def test_mean_and_deviation_of_styles(generator, projector):
     latents = np.random.RandomState(123).randn(300, 5).astype(np.float32)
     mapped = np.asarray(module.apply(variables, jnp.asarray(latents), method="map"), np.float64)
     np.testing.assert_allclose(projector.mean, mapped.mean(0), atol=1e-5)
-    np.testing.assert_allclose(projector.deviation, np.sqrt(mapped.var(0).sum()), rtol=1e-5)
+    np.testing.assert_allclose(projector.std, np.sqrt(mapped.var(0).sum()), rtol=1e-5)
 
 
 def test_the_first_places_are_truncated(generator):

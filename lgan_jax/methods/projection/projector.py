@@ -139,7 +139,7 @@ class Projector:
       settings: see `Settings`.
       scheme: of the landmarks.
       mean: the mean style.
-      deviation: root of the mean squared distance of styles from it, over all features.
+      std: root of the mean squared distance of styles from it, over all features.
     """
 
     def __init__(
@@ -190,8 +190,8 @@ class Projector:
         self._map = jax.jit(lambda v, z: self.generator.apply(v, z, method="map"))
         self._inverters: dict[int, inversion.Inverter] = {}  # by the number of slots
         self._compare = jax.jit(self._compared)
-        self.mean, self.deviation, measure = styles.spread(self._sampled(settings.samples, _SEED))
-        self._shared |= jax.device_put({"deviation": self.deviation, "weights": weights, "measure": measure})
+        self.mean, self.std, measure = styles.spread(self._sampled(settings.samples, _SEED))
+        self._shared |= jax.device_put({"std": self.std, "weights": weights, "measure": measure})
 
     def __call__(
         self,
@@ -276,7 +276,7 @@ class Projector:
             if settings.noise_fraction
             else jnp.zeros_like(moment.share)
         )
-        scale = shared["deviation"] * settings.noise * loud**2
+        scale = shared["std"] * settings.noise * loud**2
         drawn = jax.vmap(lambda key: jax.random.normal(key, style.shape[1:]))(moment.keys)
         moved = style + jnp.expand_dims(scale, range(1, style.ndim)) * drawn
         image = self._draw(shared["generator"], moved, parameters["noise"])

@@ -21,25 +21,25 @@ class Spread(NamedTuple):
 
     Attributes:
       mean: of the styles.
-      deviation: root of their mean squared distance from it, over all features.
+      std: root of their mean squared distance from it, over all features.
       measure: what `unusual` needs: centre and directions of the styles before the last leaky ReLU.
     """
 
     mean: Float32[np.ndarray, " features"]
-    deviation: float
+    std: float
     measure: Mapping[str, Float32[np.ndarray, ...]]
 
 
 def spread(styles: Styles) -> Spread:
     """The spread of a sample; `unusual` needs more styles than a style has features."""
     mean = styles.mean(0, dtype=np.float64)
-    deviation = float(np.sqrt(((styles - mean) ** 2).sum(1).mean()))
+    std = float(np.sqrt(((styles - mean) ** 2).sum(1).mean()))
     before = np.where(styles < 0, styles / SLOPE, styles).astype(np.float64)
     centre = before.mean(0)
     variances, directions = np.linalg.eigh((before - centre).T @ (before - centre) / len(before))
     scales = np.sqrt(np.maximum(variances, max(_LEAST * variances[-1], np.finfo(np.float32).tiny)))
     measure = {"centre": np.float32(centre), "directions": np.float32(directions / scales)}
-    return Spread(np.float32(mean), deviation, measure)
+    return Spread(np.float32(mean), std, measure)
 
 
 def unusual(style: Float[Array, "n *places features"], measure: Mapping[str, Array]) -> Float[Array, " n"]:
