@@ -1,6 +1,6 @@
 """Landmark schemes: what each point is, which points mirror each other, how they are drawn.
 
-A landmark array is float32 `(..., N, 2)`, (x, y), in [0, 1] across the image, pixel centres at (i + 0.5) / size.
+A landmark array is float32 `(..., N, 2)`, (x, y), in [0, 1] across the image, pixel centers at (i + 0.5) / size.
 Names of groups are anatomical: `right_eye` is the subject's own right eye, on the left of the image.
 
 Sources: iBUG 300-W's 68-point markup; WFLW's 98 points (Wu et al., "Look at Boundary", CVPR 2018).

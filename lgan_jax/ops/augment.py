@@ -23,7 +23,7 @@ class Settings:
     """How far images may be changed; every change is drawn uniformly up to its bound, either way.
 
     Attributes:
-      rotation: degrees about the image's centre.
+      rotation: degrees about the image's center.
       scale: share of the size.
       shift: share of the image's side, in x and in y.
       mirror: whether half of the images are mirrored (landmarks change names).

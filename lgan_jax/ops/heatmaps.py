@@ -1,6 +1,6 @@
 """Heatmaps of landmarks.
 
-Positions (x, y) are in [0, 1] from edge to edge, pixel centres at (i + 0.5) / size; σ is in pixels.
+Positions (x, y) are in [0, 1] from edge to edge, pixel centers at (i + 0.5) / size; σ is in pixels.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from lgan_jax.landmarks import Scheme
 
 def gaussian_curves(positions: Float[Array, "*batch n"], size: int, sigma: float) -> Float[Array, "*batch {size} n"]:
     """Gaussians exp(−d² / 2σ²) at distance d pixels along one axis of `size` pixels, one for each position."""
-    centres = jnp.arange(size, dtype=jnp.float32) + 0.5
-    centres = centres.reshape((1,) * (positions.ndim - 1) + (size, 1))
-    return jnp.exp(-0.5 * ((centres - size * positions[..., None, :]) / sigma) ** 2)
+    centers = jnp.arange(size, dtype=jnp.float32) + 0.5
+    centers = centers.reshape((1,) * (positions.ndim - 1) + (size, 1))
+    return jnp.exp(-0.5 * ((centers - size * positions[..., None, :]) / sigma) ** 2)
 
 
 def gaussians(
@@ -67,12 +67,12 @@ def convolved_gaussians(
 def with_dots(
     image: Float[Array, "*batch height width 3"],
     landmarks: Float[Array, "*batch n 2"],
-    colour: tuple[float, float, float] = (-1.0, 1.0, -1.0),
+    color: tuple[float, float, float] = (-1.0, 1.0, -1.0),
 ) -> Float[Array, "*batch height width 3"]:
-    """Images in [-1, 1] with a soft dot of `colour` on every landmark, a 150th of the image's width in σ."""
+    """Images in [-1, 1] with a soft dot of `color` on every landmark, a 150th of the image's width in σ."""
     height, width = image.shape[-3:-1]
     cover = gaussians(landmarks, height, width, max(0.5, width / 150)).max(-1)[..., None]
-    paint = jnp.asarray(colour, image.dtype).reshape((1,) * (image.ndim - 1) + (3,))
+    paint = jnp.asarray(color, image.dtype).reshape((1,) * (image.ndim - 1) + (3,))
     return image * (1 - cover) + paint * cover
 
 
@@ -81,7 +81,7 @@ def peaks(
 ) -> tuple[Float[Array, "*batch n 2"], Float[Array, "*batch n"]]:
     """Where each map is highest, and how high.
 
-    A quarter of a pixel towards the higher neighbour on each axis, where neither coordinate of the highest pixel is on
+    A quarter of a pixel towards the higher neighbor on each axis, where neither coordinate of the highest pixel is on
     the border of the map; else its center. So face-alignment reads its maps; not rounded, as it does in the end.
     """
     height, width, n = heatmaps.shape[-3:]

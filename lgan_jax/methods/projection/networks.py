@@ -157,8 +157,8 @@ class Block(nn.Module):
         for i in first:
             x = StyledConv(self.features, True, self.clamp, name="conv0")(x, styles[:, i], noise[i])
         x = StyledConv(self.features, False, self.clamp, name="conv1")(x, styles[:, last], noise[last])
-        colours = ToRGB(self.clamp, name="torgb")(x, styles[:, last + 1])
-        return x, colours if image is None else doubled(image) + colours
+        colors = ToRGB(self.clamp, name="torgb")(x, styles[:, last + 1])
+        return x, colors if image is None else doubled(image) + colors
 
 
 class Synthesis(nn.Module):

@@ -22,7 +22,7 @@ class Spread(NamedTuple):
     Attributes:
       mean: of the styles.
       std: root of their mean squared distance from it, over all features.
-      measure: what `unusual` needs: centre and directions of the styles before the last leaky ReLU.
+      measure: what `unusual` needs: center and directions of the styles before the last leaky ReLU.
     """
 
     mean: Float32[np.ndarray, " features"]
@@ -35,10 +35,10 @@ def spread(styles: Styles) -> Spread:
     mean = styles.mean(0, dtype=np.float64)
     std = float(np.sqrt(((styles - mean) ** 2).sum(1).mean()))
     before = np.where(styles < 0, styles / SLOPE, styles).astype(np.float64)
-    centre = before.mean(0)
-    variances, directions = np.linalg.eigh((before - centre).T @ (before - centre) / len(before))
+    center = before.mean(0)
+    variances, directions = np.linalg.eigh((before - center).T @ (before - center) / len(before))
     scales = np.sqrt(np.maximum(variances, max(_LEAST * variances[-1], np.finfo(np.float32).tiny)))
-    measure = {"centre": np.float32(centre), "directions": np.float32(directions / scales)}
+    measure = {"center": np.float32(center), "directions": np.float32(directions / scales)}
     return Spread(np.float32(mean), std, measure)
 
 
@@ -50,5 +50,5 @@ def unusual(style: Float[Array, "n *places features"], measure: Mapping[str, Arr
     Where are the Good Latents?" (2020), section 3.
     """
     before = jnp.where(style < 0, style / SLOPE, style).reshape(-1, style.shape[-1])
-    apart = ((before - measure["centre"][None]) @ measure["directions"]) ** 2
+    apart = ((before - measure["center"][None]) @ measure["directions"]) ** 2
     return apart.reshape(len(style), -1).mean(1)
