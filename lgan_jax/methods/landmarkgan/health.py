@@ -140,7 +140,7 @@ class Verdict(NamedTuple):
     why: str = ""
 
 
-def judged(metrics: Mapping[str, np.ndarray], watched: Watch, step: int, finite: np.ndarray) -> list[Verdict]:
+def assess(metrics: Mapping[str, np.ndarray], watched: Watch, step: int, finite: np.ndarray) -> list[Verdict]:
     """The verdict on each identity's networks, without the grace period of new networks.
 
     Args:
@@ -185,7 +185,7 @@ def recover(
     """
     step, watched = int(state.step), state.variables["watch"]
     owned = [(state.params[name], state.optimizers[name]) for name in optimizers]
-    verdicts = judged(metrics, watched, step, _finite((owned, state.ema["generators"]), len(identities)))
+    verdicts = assess(metrics, watched, step, _finite((owned, state.ema["generators"]), len(identities)))
     due = watched.learned | (watched.evaluations + 1 >= _GRACE)
     lost = [each.verb == "diverged" or each.why == "saturated" for each in verdicts]
     well = np.array([not each.verb for each in verdicts])

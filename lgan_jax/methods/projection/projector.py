@@ -239,9 +239,9 @@ class Projector:
 
         A fifth of the published learning rate, no noise on the style.
         """
-        other = copy.copy(self)
-        calm = {"learning_rate": min(0.2 * Settings.learning_rate, self.settings.learning_rate), "noise": 0.0}
-        other.settings, other._inverters = dataclasses.replace(self.settings, steps=steps, **calm), {}
+        other, rate = copy.copy(self), min(0.2 * Settings.learning_rate, self.settings.learning_rate)
+        other.settings = dataclasses.replace(self.settings, steps=steps, learning_rate=rate, noise=0.0)
+        other._inverters = {}
         return other
 
     def look(self, images: Images) -> list[np.ndarray]:
@@ -271,12 +271,9 @@ class Projector:
     ) -> tuple[Float[Array, " rows"], dict[str, Float[Array, " rows"]]]:
         """The loss of each row, and its terms, weighted; see `inversion`."""
         settings, style = self.settings, parameters["style"]
-        loud = (
-            jax.nn.relu(1 - moment.share / settings.noise_fraction)
-            if settings.noise_fraction
-            else jnp.zeros_like(moment.share)
-        )
-        scale = shared["std"] * settings.noise * loud**2
+        share, until = moment.share, settings.noise_fraction
+        remaining = jax.nn.relu(1 - share / until) if until else jnp.zeros_like(share)
+        scale = shared["std"] * settings.noise * remaining**2
         drawn = jax.vmap(lambda key: jax.random.normal(key, style.shape[1:]))(moment.keys)
         moved = style + jnp.expand_dims(scale, range(1, style.ndim)) * drawn
         image = self._draw(shared["generator"], moved, parameters["noise"])
@@ -327,10 +324,9 @@ class Projector:
         sides, rows = noise_sides(self.generator.channels), len(targets["shares"]) * restarts
         keys = jax.random.split(key, len(sides))
         noise = [np.asarray(jax.random.normal(k, (rows, side, side))) for k, side in zip(keys, sides)]
+        style = np.tile(self.mean, (rows, 1))
         if self.settings.candidates:
             style = self._nearest(targets, [x[0] for x in noise], restarts)
-        else:
-            style = np.tile(self.mean, (rows, 1))
         if self.settings.space == "w+":
             style = np.repeat(style[:, None], self.generator.places, 1)
         return {"style": style, "noise": noise}
@@ -348,9 +344,7 @@ class Projector:
             nearest[rows] = np.stack([_chosen(*terms, count) for terms in found.transpose(2, 1, 0)])
         return candidates[nearest.reshape(-1)]
 
-    def _compared(
-        self, shared: Any, noise: Any, targets: Any, style: Array
-    ) -> Float[Array, "candidates terms targets"]:
+    def _compared(self, shared: Any, noise: Any, targets: Any, style: Array) -> Float[Array, "candidates terms n"]:
         """The terms of the loss: look, landmarks."""
 
         def repeated(one: Any) -> Any:
