@@ -355,14 +355,8 @@ def _code() -> bytes:
     """A digest of the code that reads data sets, so that two versions of it share no cache entry."""
     package = Path(__file__).parents[2]
     digest = hashlib.sha256(importlib.metadata.version("lgan_jax").encode())
-    for path in sorted(
-        [
-            *package.glob("*.py"),
-            *package.glob("media/*.py"),
-            *package.glob("data/*.py"),
-            *package.glob("data/builders/*.py"),
-        ]
-    ):
+    folders = (package, package / "media", package / "data", package / "data" / "builders")
+    for path in sorted(path for folder in folders for path in folder.glob("*.py")):
         digest.update(path.read_bytes())
     return digest.digest()
 
@@ -373,11 +367,8 @@ def listing_key(root: Path, listed: Iterable[Path]) -> str:
     for path in sorted(listed):
         if path.exists():
             stat = path.stat()
-            digest.update(
-                f"{path.relative_to(root).as_posix()}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode(
-                    errors="surrogateescape"
-                )
-            )
+            line = f"{path.relative_to(root).as_posix()}\0{stat.st_size}\0{stat.st_mtime_ns}\n"
+            digest.update(line.encode(errors="surrogateescape"))
     return digest.hexdigest()[:16]
 
 

@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from lgan_jax import action_units, untrusted
-from lgan_jax.data.builders import base, expressions, openface
+from lgan_jax.data.builders import base, crops, expressions, openface
 from lgan_jax.data.split import FEWEST, By, HeldOut, contiguous_blocks, splits_by_subject
 from lgan_jax.faces import unit_estimate
 from lgan_jax.faces.expression_estimate import UNCLEAR
@@ -39,8 +39,6 @@ EXPRESSIONS = "expressions.csv"
 PREPARED = "prepared.json"
 _REQUIRED = tuple(sorted({*unit_estimate.ESTIMATED} & {*blendshape_units.ESTIMATED}))  # estimated by both methods
 _ANYBODY = HeldOut()
-_SMALLEST = 16  # pixels
-_SQUARE = 0.02  # width and height of a crop may differ by this share
 
 
 @dataclasses.dataclass(frozen=True)
@@ -216,14 +214,8 @@ def points_of(annotated: Mapping[str, Path]) -> int:
 
 
 def _record(frame: Frame) -> tuple[str, base.Record]:
-    data = base.read_bytes(frame.path)
-    image = base.decoded(data)
-    height, width = image.shape[:2]
-    if min(height, width) < _SMALLEST:
-        raise base.Unusable(f"smaller than {_SMALLEST} pixels")
-    if abs(height - width) > _SQUARE * max(height, width):
-        raise base.Unusable("not square, so no face crop")
-    landmarks = from_pixels(frame.points, width, height).astype(np.float32)
+    data, image = crops.read(frame.path)
+    landmarks = from_pixels(frame.points, image.shape[1], image.shape[0]).astype(np.float32)
     base.check_landmarks(landmarks)
     record = {"image": base.stored(data, image), "landmarks": landmarks, "identity": frame.identity}
     optional = {"action_units": frame.units, "expression": frame.expression}
