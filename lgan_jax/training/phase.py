@@ -33,6 +33,9 @@ class Phase:
       worst: for metrics of `eval_step` with one value per identity, which value is the worst, `max` or `min`.
       recoverable: metrics of `train_step` that `recover` repairs if they are not finite; other non-finite metrics stop
         the training. If empty, `recover` is not called.
+      per_identity: parameters with a leading axis of identities, by path; see `train_state.by_path`. A path stands for
+        all that it contains.
+      network_variables: variables of the state that belong to the networks, such as statistics of batch normalization.
       settings: settings of this phase.
       faces: description of the data.
     """
@@ -45,6 +48,8 @@ class Phase:
     pretrained: ClassVar[tuple[str, ...]] = ()
     worst: ClassVar[Mapping[str, Callable]] = {}
     recoverable: ClassVar[frozenset[str]] = frozenset()
+    per_identity: ClassVar[tuple[str, ...]] = ()
+    network_variables: ClassVar[tuple[str, ...]] = ()
     settings: Any
     faces: FaceInfo
 
@@ -56,6 +61,10 @@ class Phase:
     def init(self, key: jax.Array, batch: Batch) -> TrainState:
         """The state at step 0. `batch` holds training examples. Traceable (used under `jax.eval_shape`)."""
         raise NotImplementedError
+
+    def start_from(self, state: TrainState, weights: Mapping[str, np.ndarray]) -> TrainState:
+        """The state at step 0 with weights of another run, by path, in place of its own; see `start_weights`."""
+        return state.started_from(weights)
 
     def train_step(
         self, state: TrainState, batch: Batch, key: jax.Array, variant: Hashable = None

@@ -44,6 +44,8 @@ class ReferencePhase(LandmarksPhase):
     and frames have the same random mirroring and color augmentation.
     """
 
+    per_identity = ()
+
     def _build(self, settings: Settings, faces: FaceInfo, dtype: Any) -> None:
         self._generator = ReferenceRefiner(faces.scheme, max(8, round(_WIDTH * settings.width)), dtype)
         self._discriminator = PatchDiscriminator(settings.discriminator_width, dtype)
