@@ -55,7 +55,7 @@ class Source:
         which = ", ".join(f"{name} of step {step:,}" for name, step in steps.items())
         notes = [f"fine-tuning: starts from {self.run} ({about['name']}, {about['fingerprint']}): {which}"]
         notes += [line for name, each in self._fits.items() for line in each.lines(name)]
-        notes += [f"{name} starts afresh: {self.run} has not trained this phase" for name in self._absent]
+        notes += [f"{name} starts from random weights: {self.run} has not trained this phase" for name in self._absent]
         if any(each.per_identity for each in self._fits.values()):
             pairs = zip(faces.info.identities, self._nearest(faces), strict=True)
             notes.append("identities: " + ", ".join(f"{name} from {self.info.identities[i]}" for name, i in pairs))

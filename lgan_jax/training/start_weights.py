@@ -45,8 +45,8 @@ class Fit(NamedTuple):
             missing, found = ([path for path in paths if _within(path, network)] for paths in (self.afresh, fitting))
             names = ", ".join(path.removeprefix(f"{network}.") for path in missing[:_NAMED])
             more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
-            which = f"all but {names}{more}" if found else "no array"
-            lines.append(f"{network} of {phase}: {which} fits; the rest starts afresh")
+            which = f"all weights fit but {names}{more}, which start" if found else "nothing fits; it starts"
+            lines.append(f"{network} of {phase}: {which} from random weights")
         return lines
 
 
@@ -57,7 +57,7 @@ def fit(theirs: Finished, ours: Finished) -> Fit:
     for path, array in _weights(ours).items():
         other = there.get(path)
         own = any(_within(path, whole) for whole in ours.phase.per_identity)
-        if other is None or other.dtype != array.dtype or other.shape[own:] != array.shape[own:]:
+        if other is None or other.dtype != array.dtype or other.shape[int(own) :] != array.shape[int(own) :]:
             kinds["afresh"].append(path)
         else:
             kinds["per_identity" if own else "shared"].append(path)
