@@ -18,9 +18,10 @@ from lgan_jax.core import FaceInfo, Finished, blank_batch
 from lgan_jax.data import coverage, pipelines, training_landmarks
 from lgan_jax.methods import METHODS, MethodSpec
 from lgan_jax.ops import backend
-from lgan_jax.training import checkpoints, loop
+from lgan_jax.training import checkpoints, loop, start_weights
 from lgan_jax.training.phase import Phase
 from lgan_jax.training.phase_run import PhaseRun, as_arrays
+from lgan_jax.training.train_state import TrainState
 
 _EVAL_BATCH = 4
 
@@ -36,6 +37,8 @@ class Settings:
       loop: intervals and seed.
       eval_images: validation images of each identity for evaluation during training; the first are sample images.
       detector_run: folder of a finished run whose detector is reused instead of training a new detector.
+      init_from: folder of a run of the same method; each phase starts from the weights of its phase of the same name,
+        where they fit (fine-tuning).
       precision: compute dtype of the networks; "auto" is bfloat16 on a GPU or TPU and float32 on a CPU.
     """
 
@@ -45,6 +48,7 @@ class Settings:
     loop: loop.Settings
     eval_images: int = 8
     detector_run: str = ""
+    init_from: str = ""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
     def __post_init__(self) -> None:
@@ -153,30 +157,35 @@ class Experiment:
             return []
         return coverage.warnings(faces)
 
-    def rehearse(self, info: FaceInfo, pretrained: Mapping[str, Mapping[str, Any]]) -> None:
+    def rehearse(self, info: FaceInfo, pretrained: Mapping[str, Mapping[str, Any]]) -> dict[str, Finished]:
         """Builds every phase on abstract states of the earlier phases; takes half a second.
 
-        Incompatible phases are refused before training. `pretrained` is the result of that method. Raises `ValueError`,
-        one line, as the phases do.
+        Incompatible phases are refused before training. `pretrained` is the result of that method. Returns the abstract
+        states, without the last phase's where the run starts from random weights. Raises `ValueError`, one line, as the
+        phases do.
         """
+        phases: dict[str, Phase] = {}
 
-        def build() -> None:
+        def build() -> dict[str, TrainState]:
             earlier: dict[str, Finished] = {}
             for name in self.phases:
-                phase = self.build(name, info, earlier, pretrained.get(name))
-                if name != self.settings.phases[-1]:
+                phases[name] = phase = self.build(name, info, earlier, pretrained.get(name))
+                if self.settings.init_from or name != self.settings.phases[-1]:
                     state = phase.init(jax.random.key(0), as_arrays(blank_batch(phase, info)))
                     earlier[name] = Finished(phase, state)
+            return {name: finished.state for name, finished in earlier.items()}
 
-        jax.eval_shape(build)
+        return {name: Finished(phases[name], state) for name, state in jax.eval_shape(build).items()}
 
     def described(self, faces: data.FaceData) -> dict[str, Any]:
         """The data section of the run's record; with the number of images, if a phase stores something for each."""
         counted = any("index" in phase.keys for phase in self.classes.values())
         return training_landmarks.described(faces, faces.info) | ({"pictures": faces.info.images} if counted else {})
 
-    def training_phases(self, faces: data.FaceData, pretrained: Mapping[str, Mapping[str, Any]]) -> list[PhaseRun]:
-        """The phases for the loop, with their data and pretrained networks."""
+    def training_phases(
+        self, faces: data.FaceData, pretrained: Mapping[str, Mapping[str, Any]], folder: pathlib.Path
+    ) -> list[PhaseRun]:
+        """The phases for the loop, with their data, pretrained networks and the start weights in the run's folder."""
 
         def phase_run(name: str) -> PhaseRun:
             phase = self.classes[name]
@@ -203,6 +212,7 @@ class Experiment:
                 )[0],
                 eval_batches=eval_batches,
                 sample_batch=eval_batches[0],
+                start=functools.partial(start_weights.read, folder, name),
             )
 
         return [phase_run(name) for name in self.phases]

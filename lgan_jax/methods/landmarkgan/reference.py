@@ -45,6 +45,7 @@ class ReferencePhase(LandmarksPhase):
     """
 
     holds_frames = True
+    per_identity = ()
 
     def _build(self, settings: Settings, faces: FaceInfo, dtype: Any) -> None:
         self._generator = ReferenceRefiner(faces.scheme, max(8, round(_WIDTH * settings.width)), dtype)

@@ -108,6 +108,7 @@ class StyleGAN2Phase(Phase):
     Settings = Settings
     grouping = "single"
     keys = ("image",)
+    network_variables = ("buffers",)
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
         """`dtype` is what to compute in; of `earlier` phases none is needed.
