@@ -165,7 +165,7 @@ def kill(command: Sequence[str], seconds: float) -> float | None:
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,
+        process_group=0,
         env=_environment(),
     )
     try:
