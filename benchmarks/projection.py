@@ -28,10 +28,12 @@ from lgan_jax.nn.fan import FaceAlignmentNetwork
 from lgan_jax.nn.lpips import LPIPS
 
 
-def networks(size: int, most: int = 512, width: int = 256, features: int = 64) -> tuple[Network, Network, Network]:
-    """Generator, face alignment network and LPIPS, with the published widths by default."""
+def networks(
+    size: int, most: int = 512, width: int = 256, features: int = 64, depth: int = 4, stacks: int = 4
+) -> tuple[Network, Network, Network]:
+    """Generator, face alignment network and LPIPS, with the published widths and hourglasses by default."""
     generator = Generator(channels(size, most=most), most, most)
-    landmarks = FaceAlignmentNetwork(IBUG68.count, width, stacks=4, pool="mean", smallest_map=1)
+    landmarks = FaceAlignmentNetwork(IBUG68.count, width, depth, stacks=stacks, pool="mean", smallest_map=1)
     examples = {
         generator: jnp.zeros((1, most)),
         landmarks: jnp.zeros((1, SIDE, SIDE, 3)),

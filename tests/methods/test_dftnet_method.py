@@ -137,7 +137,7 @@ def test_networks_start_as_earlier_phases_left_them():
 def test_half_of_the_faces_to_edit_are_mirrored():
     augmentation = dataclasses.replace(augment.NONE, mirror=True)
     method, batch = small_editor(augmentation=augmentation, discriminator_updates=1), faces(16)
-    mapped = jax.vmap(lambda x, y, key: method._dealt(x, y, key)[0][0], (0, 0, None), axis_name="data")
+    mapped = jax.jit(jax.vmap(lambda x, y, key: method._dealt(x, y, key)[0][0], (0, 0, None), axis_name="data"))
     image, units = (jnp.asarray(batch[name])[None] for name in method.keys)
     dealt = np.asarray(mapped(image, units, jax.random.key(0))[0])
     same = [np.array_equal(a, b) for a, b in zip(dealt, batch["image"])]
@@ -168,8 +168,9 @@ def test_eight_devices_do_what_one_does(editor):
 def test_targets_are_other_examples_on_any_number_of_devices():
     units = jnp.tile(jnp.linspace(0.2, 0.8, 12)[:, None], (1, 17))
     keys = jax.random.split(jax.random.key(0), 12)
-    one = jax.vmap(targets, axis_name="data")(keys[None], units[None])[0]
-    four = jax.vmap(targets, axis_name="data")(keys.reshape(4, 3), units.reshape(4, 3, 17)).reshape(12, 17)
+    mapped = jax.jit(jax.vmap(targets, axis_name="data"))
+    one = mapped(keys[None], units[None])[0]
+    four = mapped(keys.reshape(4, 3), units.reshape(4, 3, 17)).reshape(12, 17)
     np.testing.assert_array_equal(one, four)
     means = np.asarray(one.mean(1))
     nearest = np.abs(means[:, None] - np.asarray(units)[:, 0]).argmin(1)
@@ -177,7 +178,7 @@ def test_targets_are_other_examples_on_any_number_of_devices():
     assert np.abs(one - one.mean(1, keepdims=True)).max() > 0.05
     assert (nearest != np.arange(12)).sum() >= 10
     assert len(set(nearest)) > 4
-    alone = jax.vmap(targets, axis_name="data")(keys[None, :1], jnp.ones((1, 1, 17)))
+    alone = mapped(keys[None, :1], jnp.ones((1, 1, 17)))
     assert 0.9 <= float(alone.min()) <= float(alone.max()) == 1
 
 
