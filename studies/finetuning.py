@@ -15,8 +15,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from ml_collections import ConfigDict
-
 from lgan_jax import experiment
 from lgan_jax.commands import configs
 from lgan_jax.training.logs import metrics_file
@@ -34,9 +32,9 @@ def main() -> int:
     parser.add_argument("--folder", required=True, type=Path, help="for the three runs")
     given, fields = parser.parse_known_args()
     config = configs.overridden(configs.load(given.config), fields, ["--config", "--folder"])
-    other = ConfigDict(config)
+    other = config.copy_and_resolve_references()
     other.data.built_in.seed += 1
-    finetuned = ConfigDict(config)
+    finetuned = config.copy_and_resolve_references()
     finetuned.init_from = str(given.folder / "base")
     for name, each in {"base": other, "scratch": config, "finetuned": finetuned}.items():
         if status := experiment.train(each.to_dict(), given.folder / name):
