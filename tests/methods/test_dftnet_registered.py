@@ -62,12 +62,13 @@ def test_a_pair_that_differs_in_pose_alone_has_nothing_to_learn(augmentation):
 
 def test_both_images_are_augmented_alike():
     augmentation = dataclasses.replace(augment.NONE, mirror=True, rotation=8.0, shift=0.05, brightness=0.2)
-    method, batch = small_flow({}, RegisteredPairsPhase, augmentation=augmentation), paired(6)
+    method = small_flow({}, RegisteredPairsPhase, augmentation=augmentation)
+    batch = jax.tree.map(jnp.asarray, paired(6))
     source, target = jax.vmap(lambda keys: method._dealt(batch, keys))(jax.random.split(jax.random.key(1), 6)[None])
     inside = np.s_[0, :, 20:44, 20:44]
     np.testing.assert_allclose(source["image"][inside], target["image"][inside], atol=0.03)
     np.testing.assert_allclose(source["landmarks"], target["landmarks"], atol=1e-4)
-    turned = procrustes.similarity(np.asarray(source["landmarks"][0]), batch["landmarks"][:, 0])
+    turned = procrustes.similarity(source["landmarks"][0], batch["landmarks"][:, 0])
     assert np.ptp(turned[:, 0, 1]) > 0.05
     assert (np.diff(source["landmarks"][0, :, [0, 16], 0], axis=0) > 0).all()  # mirrored points change names
 
