@@ -2,7 +2,7 @@
 
 python evaluate.py --workdir runs/quick
 python evaluate.py --workdir runs/ck_plus --compare runs/ck_plus-without_labels --augmentation --factors 0,1,5
-python evaluate.py --workdir runs/made --augmentation --config configs/celeba.py --config.evaluation.study.seeds=1
+python evaluate.py --workdir runs/began --augmentation --config configs/celeba.py --config.evaluation.study.seeds=1
 """
 
 import sys

@@ -13,22 +13,18 @@ Needs PyTorch: the extra `torch`.
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import json
-import pathlib
 import sys
 from typing import Any
 
 import jax
 import numpy as np
 
+from benchmarks import timing
 from benchmarks.sizes import EditorSizes
-from benchmarks.timing import SIDES, Work, alternate, disagreement, peak, peak_memory, summary, table
-from lgan_jax import files
+from benchmarks.timing import Work, table
 from lgan_jax.core import Batch, FaceInfo
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.methods import METHODS
-from lgan_jax.training import parallel
 
 PHASE_OF = {"DFT-Net": "editor", "GANimation": "baseline"}
 UPDATES = 5
@@ -53,7 +49,7 @@ def ours(sizes: EditorSizes, batch: Batch, training: Batch) -> tuple[Work, dict[
         variables[phase] = {"params": state.params["generator"]}
         work[name] = _editing(method, state, batch)
     variables["discriminator"] = {"params": states["editor"].params["discriminator"]}
-    return {**work, "training step": _training(methods["editor"], states["editor"], training)}, variables
+    return {**work, "training step": timing.training(methods["editor"], states["editor"], training)}, variables
 
 
 def _with_flow(state: Any) -> Any:
@@ -69,19 +65,6 @@ def _editing(method: Any, state: Any, batch: Batch) -> Any:
     edit = jax.jit(method.edit)
     image, units = (jax.numpy.asarray(batch[name]) for name in ("image", "action_units"))
     return lambda: np.asarray(edit(state, image, units).image)
-
-
-def _training(method: Any, state: Any, batch: Batch) -> Any:
-    step = parallel.spread(lambda state, batch, seed: method.train_step(state, batch, jax.random.key(seed)))
-    spread, seed = parallel.shard(batch), parallel.replicate(np.int32(0))
-    held = {"state": parallel.replicate(state)}
-
-    def train() -> dict[str, float]:
-        held["state"], metrics = step(held["state"], spread, seed)
-        jax.block_until_ready(held["state"])
-        return {name: float(value[0]) for name, value in metrics.items()}
-
-    return train
 
 
 def theirs(sizes: EditorSizes, batch: Batch, training: Batch, variables: dict[str, Any] | None) -> Work:
@@ -136,21 +119,17 @@ def examples(arguments: argparse.Namespace) -> tuple[Batch, Batch]:
     return edited, trained
 
 
-def compare(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Everything that is reported. Memory comes first: a child's peak counts from what its parent holds."""
-    memory = peak_memory("benchmarks.dftnet", arguments, ("size", "batch", "training_batch"))
-    batches = examples(arguments)
-    with jax.default_matmul_precision("highest"):
-        mine, variables = ours(EditorSizes(arguments.size), *batches)
-        other = theirs(EditorSizes(arguments.size), *batches, variables)
-        difference = max(disagreement(mine[name](), other[name]()) for name in PHASE_OF)
-    results = {
-        what: summary(alternate({"lgan_jax": mine[what], "torch": other[what]}, arguments.rounds, arguments.seconds))
-        for what in mine
-    }
-    setting = {name: getattr(arguments, name) for name in ("size", "batch", "training_batch", "rounds")}
-    device = jax.devices()[0].device_kind
-    return {"device": device, **setting, "largest difference": difference, **results, "peak MiB": memory}
+def sides(arguments: argparse.Namespace, side: str) -> Work:
+    """One side alone."""
+    sizes, batches = EditorSizes(arguments.size), examples(arguments)
+    return ours(sizes, *batches)[0] if side == "lgan_jax" else theirs(sizes, *batches, None)
+
+
+def both(arguments: argparse.Namespace) -> tuple[Work, Work]:
+    """Both sides, with the same weights."""
+    sizes, batches = EditorSizes(arguments.size), examples(arguments)
+    mine, variables = ours(sizes, *batches)
+    return mine, theirs(sizes, *batches, variables)
 
 
 def show(report: dict[str, Any]) -> None:
@@ -163,27 +142,10 @@ def show(report: dict[str, Any]) -> None:
 
 def main() -> int:
     """Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.dftnet", description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, choices=(64, 128, 256), default=128, help="pixels on a side")
+    parser = timing.parser("benchmarks.dftnet", __doc__, size=128)
     parser.add_argument("--batch", type=int, default=1, help="faces that are edited at once")
     parser.add_argument("--training_batch", type=int, default=2, help="faces in each update of a training step")
-    parser.add_argument("--rounds", type=int, default=7, help="how often the two sides take turns")
-    parser.add_argument("--seconds", type=float, default=1.0, help="how long a turn lasts, at least one call")
-    parser.add_argument("--json", type=pathlib.Path, help="file to write the figures to")
-    parser.add_argument("--alone", choices=SIDES, help="train two steps on one side and print its peak memory in MiB")
-    arguments = parser.parse_args()
-    if importlib.util.find_spec("torch") is None:
-        print("benchmarks.dftnet: PyTorch is missing; pip install 'lgan_jax[torch]'", file=sys.stderr)
-        return 2
-    if arguments.alone:
-        sizes, batches = EditorSizes(arguments.size), examples(arguments)
-        print(peak(ours(sizes, *batches)[0] if arguments.alone == "lgan_jax" else theirs(sizes, *batches, None)))
-        return 0
-    report = compare(arguments)
-    show(report)
-    if arguments.json:
-        files.write_text(arguments.json, json.dumps(report, indent=2) + "\n")
-    return 0
+    return timing.main(parser, sides, both, ("size", "batch", "training_batch"), tuple(PHASE_OF), show)
 
 
 if __name__ == "__main__":

@@ -11,22 +11,18 @@ memory is that of a process of its own for each. Everything is float32. Needs Py
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import json
-import pathlib
 import sys
 from typing import Any
 
 import jax
 import numpy as np
 
+from benchmarks import timing
 from benchmarks.sizes import Sizes
-from benchmarks.timing import SIDES, Work, alternate, disagreement, peak, peak_memory, summary, table
-from lgan_jax import files
+from benchmarks.timing import Work, table
 from lgan_jax.core import Batch, FaceInfo, Finished
 from lgan_jax.landmarks import WFLW98
 from lgan_jax.methods import METHODS
-from lgan_jax.training import parallel
 
 
 def ours(sizes: Sizes, batch: Batch) -> tuple[Work, dict[str, Any]]:
@@ -51,16 +47,8 @@ def ours(sizes: Sizes, batch: Batch) -> tuple[Work, dict[str, Any]]:
         "detector": state.frozen["detector"],
     }
     forward = jax.jit(lambda landmarks: method.synthesize(state, landmarks, 0))
-    step = parallel.spread(lambda state, batch, seed: method.train_step(state, batch, jax.random.key(seed)))
-    spread, seed = parallel.shard(batch), parallel.replicate(np.int32(0))
-    held = {"state": parallel.replicate(state)}
-
-    def train() -> dict[str, float]:
-        held["state"], metrics = step(held["state"], spread, seed)
-        jax.block_until_ready(held["state"])
-        return {name: float(value[0]) for name, value in metrics.items()}
-
     landmarks = jax.numpy.asarray(batch["landmarks"][:, 0])
+    train = timing.training(method, state, batch)
     return {"forward": lambda: np.asarray(forward(landmarks)), "training step": train}, variables
 
 
@@ -109,21 +97,17 @@ def example(size: int, identities: int, count: int) -> Batch:
     }
 
 
-def compare(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Everything that is reported. Memory comes first: a child's peak counts from what its parent holds."""
-    memory = peak_memory("benchmarks.landmarkgan", arguments, ("size", "identities", "batch"))
-    batch = example(arguments.size, arguments.identities, arguments.batch)
-    with jax.default_matmul_precision("highest"):
-        mine, variables = ours(Sizes(arguments.size), batch)
-        other = theirs(Sizes(arguments.size), batch, variables)
-        difference = disagreement(mine["forward"](), other["forward"]())
-    results = {
-        what: summary(alternate({"lgan_jax": mine[what], "torch": other[what]}, arguments.rounds, arguments.seconds))
-        for what in mine
-    }
-    setting = {name: getattr(arguments, name) for name in ("size", "identities", "batch", "rounds")}
-    device = jax.devices()[0].device_kind
-    return {"device": device, **setting, "largest difference": difference, **results, "peak MiB": memory}
+def sides(arguments: argparse.Namespace, side: str) -> Work:
+    """One side alone."""
+    sizes, batch = Sizes(arguments.size), example(arguments.size, arguments.identities, arguments.batch)
+    return ours(sizes, batch)[0] if side == "lgan_jax" else theirs(sizes, batch, None)
+
+
+def both(arguments: argparse.Namespace) -> tuple[Work, Work]:
+    """Both sides, with the same weights."""
+    sizes, batch = Sizes(arguments.size), example(arguments.size, arguments.identities, arguments.batch)
+    mine, variables = ours(sizes, batch)
+    return mine, theirs(sizes, batch, variables)
 
 
 def show(report: dict[str, Any]) -> None:
@@ -135,28 +119,10 @@ def show(report: dict[str, Any]) -> None:
 
 def main() -> int:
     """Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.landmarkgan", description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, choices=(64, 128, 256), default=256, help="pixels on a side")
+    parser = timing.parser("benchmarks.landmarkgan", __doc__, size=256)
     parser.add_argument("--identities", type=int, default=1, help="how many are trained in a step")
     parser.add_argument("--batch", type=int, default=1, help="images of each identity in a step")
-    parser.add_argument("--rounds", type=int, default=7, help="how often the two sides take turns")
-    parser.add_argument("--seconds", type=float, default=1.0, help="how long a turn lasts, at least one call")
-    parser.add_argument("--json", type=pathlib.Path, help="file to write the figures to")
-    parser.add_argument("--alone", choices=SIDES, help="train two steps on one side and print its peak memory in MiB")
-    arguments = parser.parse_args()
-    if importlib.util.find_spec("torch") is None:
-        print("benchmarks.landmarkgan: PyTorch is missing; pip install 'lgan_jax[torch]'", file=sys.stderr)
-        return 2
-    if arguments.alone:
-        batch = example(arguments.size, arguments.identities, arguments.batch)
-        sizes = Sizes(arguments.size)
-        print(peak(ours(sizes, batch)[0] if arguments.alone == "lgan_jax" else theirs(sizes, batch, None)))
-        return 0
-    report = compare(arguments)
-    show(report)
-    if arguments.json:
-        files.write_text(arguments.json, json.dumps(report, indent=2) + "\n")
-    return 0
+    return timing.main(parser, sides, both, ("size", "identities", "batch"), ("forward",), show)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,6 @@ one process; a ratio is taken round by round. A projection costs the same at eve
 
 from __future__ import annotations
 
-import argparse
-import json
-import pathlib
 import statistics
 import sys
 from typing import Any
@@ -20,8 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.timing import alternate
-from lgan_jax import files
+from benchmarks import timing
 from lgan_jax.apps.project.networks import SMALLEST, assembled
 from lgan_jax.interop.names import Network
 from lgan_jax.landmarks import IBUG68
@@ -32,10 +28,12 @@ from lgan_jax.nn.fan import FaceAlignmentNetwork
 from lgan_jax.nn.lpips import LPIPS
 
 
-def networks(size: int, most: int = 512, width: int = 256, features: int = 64) -> tuple[Network, Network, Network]:
-    """Generator, face alignment network and LPIPS, with the published widths by default."""
+def networks(
+    size: int, most: int = 512, width: int = 256, features: int = 64, depth: int = 4, stacks: int = 4
+) -> tuple[Network, Network, Network]:
+    """Generator, face alignment network and LPIPS, with the published widths and hourglasses by default."""
     generator = Generator(channels(size, most=most), most, most)
-    landmarks = FaceAlignmentNetwork(IBUG68.count, width, stacks=4, pool="mean", smallest_map=1)
+    landmarks = FaceAlignmentNetwork(IBUG68.count, width, depth, stacks=stacks, pool="mean", smallest_map=1)
     examples = {
         generator: jnp.zeros((1, most)),
         landmarks: jnp.zeros((1, SIDE, SIDE, 3)),
@@ -56,7 +54,7 @@ def compare(projector: Projector, batch: int, rounds: int, seconds: float) -> di
     images = {"alone": 1, "batch": batch}
     taken = {
         name: [each / (steps * images[name]) for each in calls]
-        for name, calls in alternate(sides, rounds, seconds).items()
+        for name, calls in timing.alternate(sides, rounds, seconds).items()
     }
     shares = [b / a for a, b in zip(taken["alone"], taken["batch"], strict=True)]
     return {
@@ -67,14 +65,10 @@ def compare(projector: Projector, batch: int, rounds: int, seconds: float) -> di
 
 def main() -> int:
     """Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.projection", description=__doc__.splitlines()[0])
     sizes = [SMALLEST << i for i in range(5)]
-    parser.add_argument("--size", type=int, choices=sizes, default=SIDE, help="pixels on a side")
+    parser = timing.parser("benchmarks.projection", __doc__, SIDE, sizes, rounds=5)
     parser.add_argument("--batch", type=int, default=8, help="pairs that are projected at once")
     parser.add_argument("--steps", type=int, default=20, help="of each projection")
-    parser.add_argument("--rounds", type=int, default=5, help="how often the two take turns")
-    parser.add_argument("--seconds", type=float, default=1.0, help="how long a turn lasts, at least one call")
-    parser.add_argument("--json", type=pathlib.Path, help="file to write the figures to")
     arguments = parser.parse_args()
     settings = Settings(steps=arguments.steps, slots=arguments.batch, samples=100)
     projector = assembled(*networks(arguments.size), landmark_weights(IBUG68), settings)
@@ -85,8 +79,7 @@ def main() -> int:
     print(f"{'alone':12}{1e3 * found['alone seconds']:>9.1f} ms")
     share = "{median:.2f} ({min:.2f} to {max:.2f})".format(**found["share"])
     print(f"{f'{arguments.batch} at once':12}{1e3 * found['batch seconds']:>9.1f} ms   {share} of that")
-    if arguments.json:
-        files.write_text(arguments.json, json.dumps(report, indent=2) + "\n")
+    timing.write(arguments.json, report)
     return 0
 
 

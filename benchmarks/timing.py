@@ -1,8 +1,11 @@
-"""Timing two sides, this library and PyTorch, in turns; and the memory that each needs on its own."""
+"""What the benchmarks share: flags, this library and PyTorch timed in turns, the memory of each, and the report."""
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import json
+import pathlib
 import resource
 import statistics
 import subprocess
@@ -11,12 +14,85 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import numpy as np
+
+from lgan_jax import files
+from lgan_jax.training import parallel
 
 SIDES = ("lgan_jax", "torch")
 TOLERANCE = 1e-4  # on images in [0, 1]
 
 Work = dict[str, Callable[[], Any]]  # what is timed → a call that does it once and waits for it
+
+
+def parser(
+    name: str, description: str, size: int, sizes: Sequence[int] = (64, 128, 256), rounds: int = 7
+) -> argparse.ArgumentParser:
+    """An argument parser with the flags that every benchmark has."""
+    parser = argparse.ArgumentParser(prog=f"python -m {name}", description=description.splitlines()[0])
+    parser.add_argument("--size", type=int, choices=sizes, default=size, help="pixels on a side")
+    parser.add_argument("--rounds", type=int, default=rounds, help="how often the two sides take turns")
+    parser.add_argument("--seconds", type=float, default=1.0, help="how long a turn lasts, at least one call")
+    parser.add_argument("--json", type=pathlib.Path, help="file to write the figures to")
+    return parser
+
+
+def main(
+    parser: argparse.ArgumentParser,
+    sides: Callable[[argparse.Namespace, str], Work],
+    both: Callable[[argparse.Namespace], tuple[Work, Work]],
+    names: Sequence[str],
+    images: Sequence[str],
+    show: Callable[[dict[str, Any]], None],
+) -> int:
+    """Compares this library with PyTorch, shows and writes the report, and returns the exit status; see `compare`.
+
+    `sides` is one side alone, of which `--alone` reports the memory.
+    """
+    parser.add_argument("--alone", choices=SIDES, help="train two steps on one side and print its peak memory in MiB")
+    arguments = parser.parse_args()
+    module = parser.prog.split()[-1]
+    if importlib.util.find_spec("torch") is None:
+        print(f"{module}: PyTorch is missing; pip install 'lgan_jax[torch]'", file=sys.stderr)
+        return 2
+    if arguments.alone:
+        print(peak(sides(arguments, arguments.alone)))
+        return 0
+    report = compare(module, arguments, names, both, images)
+    show(report)
+    write(arguments.json, report)
+    return 0
+
+
+def write(path: pathlib.Path | None, report: dict[str, Any]) -> None:
+    """Writes a report as JSON, where a path is given."""
+    if path:
+        files.write_text(path, json.dumps(report, indent=2) + "\n")
+
+
+def compare(
+    module: str,
+    arguments: argparse.Namespace,
+    names: Sequence[str],
+    both: Callable[[argparse.Namespace], tuple[Work, Work]],
+    images: Sequence[str],
+) -> dict[str, Any]:
+    """Device, the settings `names`, and times and memory of both sides, whose `images` must agree.
+
+    Memory comes first: a child's peak counts from what its parent holds.
+    """
+    memory = peak_memory(module, arguments, names)
+    with jax.default_matmul_precision("highest"):
+        mine, other = both(arguments)
+        difference = max(disagreement(mine[name](), other[name]()) for name in images)
+    results = {
+        what: summary(alternate({"lgan_jax": mine[what], "torch": other[what]}, arguments.rounds, arguments.seconds))
+        for what in mine
+    }
+    setting = {name: getattr(arguments, name) for name in (*names, "rounds")}
+    device = jax.devices()[0].device_kind
+    return {"device": device, **setting, "largest difference": difference, **results, "peak MiB": memory}
 
 
 def disagreement(one: np.ndarray, other: np.ndarray) -> float:
@@ -50,6 +126,20 @@ def summary(taken: dict[str, list[float]]) -> dict[str, Any]:
     ratios = [b / a for a, b in zip(taken["lgan_jax"], taken["torch"], strict=True)]
     middle = {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)}
     return {**{f"{name} seconds": statistics.median(taken[name]) for name in SIDES}, "speed ratio": middle}
+
+
+def training(method: Any, state: Any, batch: Any) -> Callable[[], dict[str, float]]:
+    """One training step of this library at a time, from `state` on."""
+    step = parallel.spread(lambda state, batch, seed: method.train_step(state, batch, jax.random.key(seed)))
+    spread, seed = parallel.shard(batch), parallel.replicate(np.int32(0))
+    held = {"state": parallel.replicate(state)}
+
+    def train() -> dict[str, float]:
+        held["state"], metrics = step(held["state"], spread, seed)
+        jax.block_until_ready(held["state"])
+        return {name: float(value[0]) for name, value in metrics.items()}
+
+    return train
 
 
 def peak_memory(module: str, arguments: argparse.Namespace, names: Sequence[str]) -> dict[str, float]:

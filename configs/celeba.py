@@ -5,7 +5,7 @@ space mapping", 2018.
 
   python train.py --config configs/celeba.py --config.data.dir=CELEBA       the paper's sizes, 128 pixels, for a GPU
   python train.py --config configs/celeba.py:cpu --config.data.dir=PHOTOS   64 pixels, narrow, own photos, for a CPU
-  python train.py --config configs/celeba.py:quick --workdir runs/quick     64 pixels, built-in faces, minutes on a CPU
+  python train.py --config configs/celeba.py:quick --workdir runs/made     64 pixels, built-in faces, minutes on a CPU
 
 CELEBA: the folder with img_align_celeba; PHOTOS: any folder of photos. Faces are cut out by a detector's box, as in the
 paper (OpenCV's own, which is gone from OpenCV 5, with --config.data.crops=cascade; =aligned turns them upright). Then
@@ -20,7 +20,7 @@ Result of quick: error of landmarks on test images 0.55 % of the distance betwee
 from ml_collections import ConfigDict
 
 from lgan_jax import experiment
-from lgan_jax.optimizers import cosine
+from lgan_jax.optimizers import Cosine, adam, cosine
 
 
 def get_config(variants: str = "") -> ConfigDict:
@@ -39,13 +39,7 @@ def paper() -> dict:
             "size": 128,
             "scheme": "inner49",
             "crops": "box",
-            "built_in": {
-                "identities": 1,
-                "variation": "wild",
-                "train_per_identity": 20_000,
-                "validation_per_identity": 64,
-                "test_per_identity": 500,
-            },
+            "built_in": experiment.strangers(20_000, validation=64),
         },
         "began": {
             "steps": 200_000,
@@ -57,12 +51,7 @@ def paper() -> dict:
             "lambda_k": 0.001,
             "k": 0.0,
             "ema_decay": 0.999,
-            "optimizer": {
-                "name": "adam",
-                "learning_rate": 1e-4,
-                "b1": 0.5,
-                "b2": 0.999,
-            },
+            "optimizer": adam(1e-4, b1=0.5),
         },
         "inverse": {
             "batch_size": 256,
@@ -77,19 +66,9 @@ def paper() -> dict:
         "landmark_generator": {
             "steps": 500_000,
             "batch_size": 16,
-            "optimizer": {
-                "name": "adam",
-                "learning_rate": 3e-4,
-                "b1": 0.9,
-                "b2": 0.999,
-            },
+            "optimizer": adam(3e-4),
         },
-        "loop": {
-            "log_every": 100,
-            "eval_every": 2500,
-            "images_every": 2500,
-            "checkpoint_every": 2500,
-        },
+        "loop": experiment.every(2500),
     }
 
 
@@ -99,10 +78,7 @@ def cpu(config: ConfigDict) -> None:
     config.autoencoder.steps = 40_000
     config.began.steps = 2000
     config.landmark_generator.steps = 20_000
-    config.loop.log_every = 100
-    config.loop.eval_every = 1000
-    config.loop.images_every = 1000
-    config.loop.checkpoint_every = 500
+    config.loop.update(experiment.every(1000, checkpoint=500))
 
 
 def quick(config: ConfigDict) -> None:
@@ -128,10 +104,7 @@ def quick(config: ConfigDict) -> None:
             "width": 48,
         },
     }
-    config.loop.log_every = 100
-    config.loop.eval_every = 500
-    config.loop.images_every = 500
-    config.loop.checkpoint_every = 500
+    config.loop.update(experiment.every(500))
 
 
 def small(config: ConfigDict) -> None:
@@ -160,14 +133,7 @@ def small(config: ConfigDict) -> None:
     # Noise and a decay, since it overfits few images.
     config.landmark_generator.batch_size = 64
     config.landmark_generator.noise = 0.2
-    config.landmark_generator.optimizer = {
-        "name": "adam",
-        "learning_rate": 2e-3,
-        "weight_decay": 3e-6,
-        "schedule": {
-            "name": "cosine",
-        },
-    }
+    config.landmark_generator.optimizer = adam(2e-3, weight_decay=3e-6, schedule=Cosine())
 
 
 def networks() -> dict:

@@ -17,7 +17,7 @@ quick,paper_generator: 0.177 and 0.757.
 
 from ml_collections import ConfigDict
 
-from configs.wflw import detector, weak_augmentation
+from configs.wflw import detector, small_detector, weak_augmentation
 from lgan_jax import experiment
 from lgan_jax.optimizers import cosine
 
@@ -38,6 +38,7 @@ def paper() -> dict:
             "name": "celebv",
             "size": 256,
             "scheme": "wflw98",
+            "split": "time",
             "built_in": {
                 "identities": 5,
                 "train_per_identity": 1000,
@@ -58,12 +59,7 @@ def paper() -> dict:
             "optimizer": rmsprop(6e-5) | {"schedule": step_decay()},
             "discriminator_optimizer": rmsprop(6e-5) | {"schedule": step_decay()},
         },
-        "loop": {
-            "log_every": 100,
-            "eval_every": 2500,
-            "images_every": 2500,
-            "checkpoint_every": 2500,
-        },
+        "loop": experiment.every(2500),
         "evaluation": {
             "frames": 32,
         },
@@ -96,15 +92,8 @@ def cpu(config: ConfigDict) -> None:
     config.data.size = 128
     config.data.built_in.train_per_identity = 600
     config.data.built_in.test_per_identity = 60
-    config.detector.steps = 1500
-    config.detector.batch_size = 8
-    config.detector.width = 48
-    config.detector.depth = 3
-    config.detector.optimizer = cosine(3e-3)
-    config.loop.log_every = 50
-    config.loop.eval_every = 500
-    config.loop.images_every = 500
-    config.loop.checkpoint_every = 250
+    small_detector(config, 1500, 3e-3, batch_size=8)
+    config.loop.update(experiment.every(500, log=50, checkpoint=250))
     reference(config)
 
 
@@ -113,16 +102,9 @@ def quick(config: ConfigDict) -> None:
     config.data.size = 64
     config.data.built_in.train_per_identity = 240
     config.data.built_in.test_per_identity = 24
-    config.detector.steps = 450
-    config.detector.batch_size = 16
-    config.detector.width = 48
-    config.detector.depth = 3
-    config.detector.optimizer = cosine(6e-3)
+    small_detector(config, 450, 6e-3)
     config.detector.augmentation = weak_augmentation()
-    config.loop.log_every = 50
-    config.loop.eval_every = 200
-    config.loop.images_every = 200
-    config.loop.checkpoint_every = 200
+    config.loop.update(experiment.every(200, log=50))
     config.evaluation.frames = 6
     reference(config)
     config.generator.weights.i2l = 10.0  # drawn faces: with 0.1 the refiner moves points that the warp had put in place

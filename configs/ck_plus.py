@@ -5,7 +5,7 @@ Access, 2021.
 
   python train.py --config configs/ck_plus.py --config.data.dir=CKPLUS      the paper's sizes, 128 pixels, for a GPU
   python train.py --config configs/ck_plus.py:cpu --config.data.dir=OUT     own people, 128 pixels, narrow, for a CPU
-  python train.py --config configs/ck_plus.py:quick --workdir runs/quick    64 pixels, built-in faces, minutes on a CPU
+  python train.py --config configs/ck_plus.py:quick --workdir runs/posed    64 pixels, built-in faces, minutes on a CPU
 
 CKPLUS: the folder with cohn-kanade-images and Emotion; OUT: what lgan_jax.data.prepare wrote. After a comma
 `without_initialise` and `without_labels` are the ablations of Table 7 (ck_plus.py:quick,without_labels).
@@ -19,7 +19,7 @@ right in 94 %.
 from ml_collections import ConfigDict
 
 from lgan_jax import experiment
-from lgan_jax.optimizers import cosine
+from lgan_jax.optimizers import adam, cosine
 
 
 def get_config(variants: str = "") -> ConfigDict:
@@ -61,25 +61,10 @@ def paper(name: str) -> dict:
                 "perceptual": 10.0,
                 "pixel": 10.0,
             },
-            "optimizer": adam(),
-            "discriminator_optimizer": adam(),
+            "optimizer": adam(2e-4, b1=0.5),
+            "discriminator_optimizer": adam(2e-4, b1=0.5),
         },
-        "loop": {
-            "log_every": 100,
-            "eval_every": 1000,
-            "images_every": 1000,
-            "checkpoint_every": 1000,
-        },
-    }
-
-
-def adam() -> dict:
-    """The paper's."""
-    return {
-        "name": "adam",
-        "learning_rate": 2e-4,
-        "b1": 0.5,
-        "b2": 0.999,
+        "loop": experiment.every(1000),
     }
 
 
@@ -98,10 +83,7 @@ def cpu(config: ConfigDict) -> None:
         "saturation": 0.6,
         "blur": 0.0,
     }
-    config.loop.log_every = 50
-    config.loop.eval_every = 500
-    config.loop.images_every = 500
-    config.loop.checkpoint_every = 250
+    config.loop.update(experiment.every(500, log=50, checkpoint=250))
 
 
 def quick(config: ConfigDict) -> None:
@@ -116,10 +98,7 @@ def quick(config: ConfigDict) -> None:
     config.synthesizer.steps = 4200
     config.synthesizer.width = 16
     config.synthesizer.units = 3
-    config.loop.log_every = 50
-    config.loop.eval_every = 250
-    config.loop.images_every = 250
-    config.loop.checkpoint_every = 250
+    config.loop.update(experiment.every(250, log=50))
 
 
 def narrow(config: ConfigDict) -> None:

@@ -5,7 +5,7 @@ Paper: Wang et al., "DFT-Net: Disentanglement of face deformation and texture sy
 
   python train.py --config configs/emotionet.py --config.data.dir=FACES    the paper's schedule, 128 pixels, for a GPU
   python train.py --config configs/emotionet.py:cpu --config.data.dir=OUT  own people, 128 pixels, narrow, for a CPU
-  python train.py --config configs/emotionet.py:quick --workdir runs/quick 64 pixels, built-in faces, minutes on a CPU
+  python train.py --config configs/emotionet.py:quick --workdir runs/express 64 pixels, built-in faces, minutes on a CPU
 
 FACES: images with OpenFace's output; OUT: what lgan_jax.data.prepare wrote of people's videos, in which pairs of frames
 are found that differ in expression alone. Where there are none, cpu,unpaired. `baseline` after a comma
@@ -36,12 +36,7 @@ def paper() -> dict:
             "name": "emotionet",
             "size": 128,
             "scheme": "ibug68",
-            "built_in": {
-                "identities": 1,
-                "train_per_identity": 20_000,
-                "test_per_identity": 500,
-                "variation": "wild",
-            },
+            "built_in": experiment.strangers(20_000),
         },
         "editor": {
             "steps": 48_000,
@@ -71,12 +66,7 @@ def paper() -> dict:
                 "attention": 1.0,
             },
         },
-        "loop": {
-            "log_every": 100,
-            "eval_every": 1000,
-            "images_every": 1000,
-            "checkpoint_every": 1000,
-        },
+        "loop": experiment.every(1000),
     }
 
 
@@ -134,10 +124,7 @@ def cpu(config: ConfigDict) -> None:
     config.pairs.emphasis = 10.0
     config.pairs.weights.attention = 2.0
     config.pairs.weights.total_variation = 1e-3
-    config.loop.log_every = 50
-    config.loop.eval_every = 500
-    config.loop.images_every = 500
-    config.loop.checkpoint_every = 250
+    config.loop.update(experiment.every(500, log=50, checkpoint=250))
 
 
 def quick(config: ConfigDict) -> None:
@@ -153,10 +140,7 @@ def quick(config: ConfigDict) -> None:
         "identity_frames": 32,
         "single_frames": 12,
     }
-    config.loop.log_every = 50
-    config.loop.eval_every = 250
-    config.loop.images_every = 250
-    config.loop.checkpoint_every = 250
+    config.loop.update(experiment.every(250, log=50))
 
 
 def from_pairs(config: ConfigDict) -> None:

@@ -18,9 +18,9 @@ the ground truth at a landmark weight of 0.1 (4.1 % without).
 
 from ml_collections import ConfigDict
 
-from configs.wflw import detector, weak_augmentation
+from configs.wflw import detector, small_detector, weak_augmentation
 from lgan_jax import experiment
-from lgan_jax.optimizers import cosine
+from lgan_jax.optimizers import adam
 
 
 def get_config(variants: str = "") -> ConfigDict:
@@ -44,13 +44,7 @@ def paper() -> dict:
             "size": 256,
             "scheme": "ibug68",
             "crops": "ffhq",
-            "built_in": {
-                "identities": 1,
-                "variation": "wild",
-                "train_per_identity": 20_000,
-                "validation_per_identity": 16,
-                "test_per_identity": 500,
-            },
+            "built_in": experiment.strangers(20_000, validation=16),
         },
         "detector": detector(),
         "stylegan2": {
@@ -71,19 +65,9 @@ def paper() -> dict:
             "g_reg_interval": 4,
             "ema_nimg": 20_000,
             "ema_rampup": None,
-            "optimizer": {
-                "name": "adam",
-                "learning_rate": 2.5e-3,
-                "b1": 0.0,
-                "b2": 0.99,
-            },
+            "optimizer": adam(2.5e-3, b1=0.0, b2=0.99),
         },
-        "loop": {
-            "log_every": 100,
-            "eval_every": 2500,
-            "images_every": 2500,
-            "checkpoint_every": 2500,
-        },
+        "loop": experiment.every(2500),
     }
 
 
@@ -92,10 +76,7 @@ def cpu(config: ConfigDict) -> None:
     small(config)
     config.stylegan2.steps = 60_000
     config.detector.steps = 1500
-    config.loop.log_every = 200
-    config.loop.eval_every = 2000
-    config.loop.images_every = 2000
-    config.loop.checkpoint_every = 1000
+    config.loop.update(experiment.every(2000, log=200, checkpoint=1000))
 
 
 def quick(config: ConfigDict) -> None:
@@ -113,16 +94,12 @@ def quick(config: ConfigDict) -> None:
     config.data.built_in.turning = 0.25
     config.data.built_in.aligned = True
     config.eval_images = 2
-    config.detector.steps = 450
     config.detector.augmentation = weak_augmentation()
     config.stylegan2.steps = 16_000
     config.stylegan2.channel_max = 64
     config.stylegan2.mirror = False
     config.evaluation = {"pairs": 6}
-    config.loop.log_every = 200
-    config.loop.eval_every = 2000
-    config.loop.images_every = 1000
-    config.loop.checkpoint_every = 1000
+    config.loop.update(experiment.every(2000, log=200, images=1000, checkpoint=1000))
 
 
 def small(config: ConfigDict) -> None:
@@ -133,10 +110,7 @@ def small(config: ConfigDict) -> None:
     expressions.
     """
     config.data.size = 64
-    config.detector.batch_size = 16
-    config.detector.width = 48
-    config.detector.depth = 3
-    config.detector.optimizer = cosine(6e-3)
+    small_detector(config, 450, 6e-3)
     config.stylegan2.batch_size = 4
     config.stylegan2.mbstd_group_size = 4
     config.stylegan2.channel_base = 1024

@@ -15,7 +15,7 @@ figures of WFLW yet.
 from ml_collections import ConfigDict
 
 from lgan_jax import experiment
-from lgan_jax.optimizers import cosine
+from lgan_jax.optimizers import Step, adam, cosine
 
 
 def get_config(variants: str = "") -> ConfigDict:
@@ -33,21 +33,10 @@ def full() -> dict:
             "name": "wflw",
             "size": 256,
             "scheme": "wflw98",
-            "built_in": {
-                "identities": 1,
-                "variation": "wild",
-                "train_per_identity": 5000,
-                "validation_per_identity": 64,
-                "test_per_identity": 500,
-            },
+            "built_in": experiment.strangers(5000, validation=64),
         },
         "detector": detector() | {"augmentation": strong_augmentation()},
-        "loop": {
-            "log_every": 100,
-            "eval_every": 2500,
-            "images_every": 2500,
-            "checkpoint_every": 2500,
-        },
+        "loop": experiment.every(2500),
         "evaluation": {
             "frames": 2500,
         },
@@ -64,16 +53,17 @@ def detector() -> dict:
         "regulariser": "js",
         "regulariser_weight": 1.0,
         "sigma": 1.0,
-        "optimizer": {
-            "name": "adam",
-            "learning_rate": 2.5e-4,
-            "schedule": {
-                "name": "step",
-                "factor": 0.1,
-                "every": 20_000,
-            },
-        },
+        "optimizer": adam(2.5e-4, schedule=Step(factor=0.1, every=20_000)),
     }
+
+
+def small_detector(config: ConfigDict, steps: int, learning_rate: float, batch_size: int = 16, width: int = 48) -> None:
+    """For little time: a hourglass of depth 3."""
+    config.detector.steps = steps
+    config.detector.batch_size = batch_size
+    config.detector.width = width
+    config.detector.depth = 3
+    config.detector.optimizer = cosine(learning_rate)
 
 
 def strong_augmentation() -> dict:
@@ -104,11 +94,5 @@ def quick(config: ConfigDict) -> None:
     config.data.size = 64
     config.data.built_in.train_per_identity = 1000
     config.data.built_in.test_per_identity = 100
-    config.detector.steps = 1500
-    config.detector.width = 64
-    config.detector.depth = 3
-    config.detector.optimizer = cosine(2e-3)
-    config.loop.log_every = 50
-    config.loop.eval_every = 500
-    config.loop.images_every = 500
-    config.loop.checkpoint_every = 500
+    small_detector(config, 1500, 2e-3, width=64)
+    config.loop.update(experiment.every(500, log=50))

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import ArrayLike
 
 REACH = 1.0  # image widths that landmarks may lie outside
-FAR = 10.0  # the same of landmarks that a network made, which may not be trained well
+FAR = 10.0  # the same of landmarks that a network generated, which may not be trained well
 _ROUNDING = 1e-3  # of a network in half precision
 
 Shape = tuple[int | None, ...]  # None: any number

@@ -147,12 +147,14 @@ def _last_module(error: BaseException) -> str:
 
 
 def _raised_here(error: BaseException) -> bool:
-    """Whether the `raise` that made `error` stands in this package."""
+    """Whether `error` was raised in this package."""
     frame = _last_frame(error)
     return frame is not None and _PACKAGE in pathlib.Path(frame.f_code.co_filename).resolve().parents
 
 
-OVERWRITE = "replace a file that is there already; without it, that file is kept as OUT-earlier"  # help of --overwrite
+OVERWRITE = (
+    "replace a file that is there already; without it, that file is renamed to OUT-earlier"  # help of --overwrite
+)
 
 
 def keep_earlier(out: pathlib.Path, overwrite: bool) -> str | None:
@@ -173,20 +175,21 @@ def unused(out: pathlib.Path, word: str) -> pathlib.Path:
     return next(name for name in names if not name.exists())
 
 
-def option(help: str, *also: str, default: Any = None, required: bool = False, **given: Any) -> Any:
-    """Declares a flag as a field of a dataclass; `Parser.add_options` makes the flag of it.
+def option(help: str, *also: str, flag: str = "", default: Any = None, required: bool = False, **given: Any) -> Any:
+    """Declares an argument of a command as a field of a dataclass; `Parser.add_options` adds it.
 
     (Ours: tyro and simple_parsing print mistakes as several lines, and pair --x with --no-x.)
 
     Args:
       help: the flag's, without the default.
       also: other names of the flag.
+      flag: the name, where it is not the field's: `--data_dir`; without dashes, the argument is positional.
       default: the value without the flag. True makes a flag `--no-NAME`.
       required: whether the flag must be given.
       given: further arguments of `argparse.ArgumentParser.add_argument`, such as `metavar`.
     """
     default = dataclasses.MISSING if required else default
-    return dataclasses.field(default=default, metadata={"help": help, "also": also, **given})
+    return dataclasses.field(default=default, metadata={"help": help, "flag": flag, "also": also, **given})
 
 
 def command(options: type, module: str, description: str, run: str) -> Callable[[Sequence[str] | None], int]:
@@ -227,26 +230,37 @@ class Parser(argparse.ArgumentParser):
         self.register("type", pathlib.Path, _path)
 
     def add_options(self, options: type) -> None:
-        """Adds a flag for each field of a dataclass, as `option` declares it; the type is the field's.
+        """Adds an argument for each field of a dataclass that `option` declares; the type is the field's.
 
-        A `Sequence` takes several values, or is given again with `action="append"`; a `Literal` names the choices. A
-        flag that is not given is not in the namespace: the dataclass has the defaults.
+        A `Sequence` takes several values, or is given again with `action="append"`; a `Literal` names the choices. An
+        argument that is not given is not in the namespace: the dataclass has the defaults.
         """
         kinds = typing.get_type_hints(options)
         for field in dataclasses.fields(options):
-            kind, several = _kind(kinds[field.name])
-            given, default = {**field.metadata}, field.default
-            names = (f"--{'no-' * (default is True)}{field.name.replace('_', '-')}", *given.pop("also"))
-            if kind is bool:
-                given["action"] = f"store_{'false' if default else 'true'}"
-            else:
-                given["required"] = default is dataclasses.MISSING
-                given |= {"choices": typing.get_args(kind)} if typing.get_origin(kind) else {"type": kind}
-                if not (given["required"] or default is None or default == ()):
-                    given["help"] += f" (default: {default})"
-                if several and "action" not in given:
-                    given.setdefault("nargs", "+")
-            self.add_argument(*names, dest=field.name, default=argparse.SUPPRESS, **given)
+            if field.metadata:
+                self._add(field, *_kind(kinds[field.name]))
+
+    def _add(self, field: dataclasses.Field, kind: Any, several: bool) -> None:
+        given, default = {**field.metadata}, field.default
+        flag = given.pop("flag") or f"--{'no-' * (default is True)}{field.name.replace('_', '-')}"
+        if kind is bool:
+            given.setdefault("action", f"store_{'false' if default else 'true'}")
+        elif typing.get_origin(kind):
+            given["choices"] = typing.get_args(kind)
+        else:
+            given.setdefault("type", kind)
+        if several and not {"action", "type"} & field.metadata.keys():
+            given.setdefault("nargs", "+")
+        if kind is not bool and default not in (dataclasses.MISSING, None, (), ""):
+            given["help"] += f" (default: {default})"
+        if flag.startswith("-"):
+            given |= {"required": default is dataclasses.MISSING, "dest": field.name}
+        self.add_argument(flag, *given.pop("also"), default=argparse.SUPPRESS, **given)
+
+    @property
+    def flags(self) -> list[str]:
+        """The names of all flags."""
+        return list(self._option_string_actions)
 
     def error(self, message: str) -> NoReturn:
         invalid = re.fullmatch(r"argument (\S+): invalid (\w+) value: (.*)", message)

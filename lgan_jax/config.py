@@ -29,14 +29,14 @@ def read(settings: type[T], values: Mapping[str, Any], where: str = "config") ->
         if name not in fields:
             kind = f", which is {tag!r}," if (tag := _tag(settings)) else ""
             raise ValueError(f"{where}{kind} has no field {name!r}{_nearest(name, fields)}")
-    made = {}
+    given = {}
     for name, field in fields.items():
         if name in values:
-            made[name] = _value(hints[name], values[name], f"{where}.{name}")
+            given[name] = _value(hints[name], values[name], f"{where}.{name}")
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise ValueError(f"{where}.{name} is not set and has no default")
     try:
-        return settings(**made)
+        return settings(**given)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
 
@@ -79,13 +79,13 @@ def completed(settings: type, values: Mapping[str, Any]) -> dict[str, Any]:
     What a nested section does not say is as in the default of its field, or, of a tagged union, as `kinds` says.
     Unknown fields and kinds stay, for `read` to refuse.
     """
-    made = {}
+    given = {}
     for field in dataclasses.fields(settings):
         if field.default_factory is not dataclasses.MISSING:
-            made[field.name] = field.default_factory()
+            given[field.name] = field.default_factory()
         elif field.default is not dataclasses.MISSING:
-            made[field.name] = field.default
-    return _completed(settings, made, values)
+            given[field.name] = field.default
+    return _completed(settings, given, values)
 
 
 def _completed(settings: type, base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

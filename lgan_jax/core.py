@@ -1,4 +1,4 @@
-"""The few types that everybody here speaks: a batch, metrics, what a phase knows of its data, a finished phase."""
+"""The types that all packages share: a batch, metrics, what a phase knows of its data, a finished phase."""
 
 from __future__ import annotations
 
@@ -25,15 +25,31 @@ class FaceInfo:
 
     Attributes:
       scheme: of the landmarks.
-      size: of the pictures, pixels a side.
+      size: of the images, pixels a side.
       identities: the people.
-      pictures: how many there are to train on; 0 where nothing needs to know.
+      images: how many there are to train on; 0 where nothing needs to know.
     """
 
     scheme: Scheme
     size: int
     identities: tuple[str, ...]
-    pictures: int = 0
+    images: int = 0
+
+
+class TrainedModel:
+    """A method's model for users; `info` is the landmark scheme, image size and identities of its data."""
+
+    info: FaceInfo
+
+    @property
+    def size(self) -> int:
+        """Size in pixels of input and generated images."""
+        return self.info.size
+
+    @property
+    def scheme(self) -> Scheme:
+        """Landmark scheme of the model's landmarks."""
+        return self.info.scheme
 
 
 class Finished(NamedTuple):

@@ -145,7 +145,7 @@ def is_sealed(folder: Path) -> bool:
 def damage(folder: Path, quick: bool = False) -> str | None:
     """Which file of a sealed folder is not as it was sealed, and why; None where all are.
 
-    `quick`: the contents of files over 1 MiB are not read. Files that were added later are not looked at.
+    `quick`: the contents of files over 1 MiB are not read. Files that were added later are ignored.
     """
     try:
         sealed = json.loads((folder / CHECKSUMS).read_text())

@@ -18,7 +18,7 @@ import numpy as np
 
 Points = TypeVar("Points")  # NumPy or JAX array `(..., 2)`
 
-RELEASED_SIDE = 64  # pixels a side of the heatmaps that the frame of LandmarkGAN's release is made of
+RELEASED_SIDE = 64  # pixels a side of the heatmaps that define the frame of LandmarkGAN's release
 
 
 def to_pixels(landmarks: Points, width: int, height: int) -> Points:

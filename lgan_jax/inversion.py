@@ -1,8 +1,8 @@
-"""Finding what a network's inputs were: gradient descent on the parameters of many independent examples at once.
+"""Optimization-based inversion: gradient descent on the inputs of a network for many independent examples at once.
 
-What is searched for (a latent, noise maps) is a pytree whose arrays have an example in each row. An objective says how
-far each row is from its target; rows know nothing of each other, so that a batch finds what one after the other would.
-A fixed number of rows, the slots, is worked on at a time. An example that has converged leaves its slot to the next.
+The parameters (a latent, noise maps) are a pytree whose arrays have an example in each row. An objective says how
+far each row is from its target; rows are independent, so a batch gives what one after the other would.
+A fixed number of rows, the slots, is searched at a time. An example that has converged leaves its slot to the next.
 Source: Eq. 3 of Bazrafkan et al., after Berthelot et al., "BEGAN" (2017).
 """
 
@@ -31,11 +31,11 @@ _ADAM = optimizers.Adam(learning_rate=0.1)
 
 
 class Moment(NamedTuple):
-    """How far each row is.
+    """The step of each row.
 
     Attributes:
-      step: `(rows,)` int32: how many updates it has had.
-      share: `(rows,)`: the same as a share of all steps, from 0 to 1.
+      step: `(rows,)` int32: number of updates so far.
+      share: `(rows,)`: the same as a share of all steps, in [0, 1].
       keys: `(rows,)` typed keys, other ones for every example and step.
     """
 
@@ -46,17 +46,17 @@ class Moment(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How to search.
+    """Settings of the search.
 
     Attributes:
-      steps: updates of an example, at most.
+      steps: largest number of updates of an example.
       optimizer: its fields; its schedule runs over `steps`, for each example from its own start.
       tolerance: an example has converged when its loss has not fallen by this share for `patience` steps; 0: never.
       patience: see `tolerance`.
-      best_from: the parameters of the least loss are kept, of those from this share of the steps on: 0 of all (where
+      best_from: share of the steps after which the parameters of the least loss are the result: 0 of all steps (where
         the objective is the same at every step), 1 of the last step alone.
-      slots: examples that are worked on at a time.
-      every: steps between two looks at how far it is: then progress is reported, and slots are filled again.
+      slots: examples that are searched at a time.
+      every: steps between two checks of convergence, with which progress is reported and slots are filled again.
     """
 
     steps: int = 300
@@ -79,15 +79,15 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """What is reported while it works; one row for each slot, the same example may be seen again when it is finished.
+    """Progress of a search, one row for each slot; a finished example may be reported again.
 
     Attributes:
       finished: examples (counting restarts) that are finished, of `total`.
       total: see `finished`.
-      example: which example each slot has, or had last.
-      step: how many updates it has had.
+      example: index of the example in each slot.
+      step: its number of updates.
       loss, terms: its objective before the last of these updates.
-      parameters: its parameters now, on the device; they are gone after the call, so copy what is to be kept.
+      parameters: its parameters now, on the device; they are gone after the call, so copy what is needed later.
     """
 
     finished: int
@@ -101,13 +101,13 @@ class Progress:
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """What was found for n targets; of several restarts the best.
+    """Results for n targets; of several restarts the best.
 
     Attributes:
       parameters: tree of host arrays `(n, …)`.
       loss, terms: the objective there.
-      steps: updates that were made until it converged or `Settings.steps` were reached.
-      restart: which restart it was, from 0.
+      steps: updates until it converged or `Settings.steps` were reached.
+      restart: index of the restart, from 0.
     """
 
     parameters: Parameters
@@ -121,8 +121,8 @@ class Diverged(FloatingPointError):
     """The loss of some targets was not finite at any step that counts, in any of their restarts.
 
     Attributes:
-      rows: which targets.
-      found: what was found of all of them, `Found` or what a caller makes of it; of these where the search began.
+      rows: indices of the targets.
+      found: the results of all targets, `Found` or a caller's own; of these targets, where the search began.
     """
 
     def __init__(self, rows: Int[np.ndarray, " rows"], found: Any) -> None:
@@ -133,7 +133,7 @@ class Diverged(FloatingPointError):
 
 @flax.struct.dataclass
 class _Slots:
-    """What the device holds, a row each slot: see `Progress`. `mark`: the last loss that counted as a fall."""
+    """The device's state, a row for each slot: see `Progress`. `mark`: the last loss that counted as a decrease."""
 
     key: Array
     example: Array
@@ -152,11 +152,10 @@ class _Slots:
 
 
 class Inverter:
-    """Compiled once for each number of slots; call it for any number of targets.
+    """Searches for any number of targets; compiled once for each number of slots.
 
     The objective is called as `objective(shared, parameters, target, moment)` with a row for each slot, and returns the
-    loss of each row and the terms that it is made of, to be reported. `shared` is what is the same for all: a network's
-    weights.
+    loss of each row and its terms, to be reported. `shared` is the same for all: a network's weights.
     """
 
     def __init__(
@@ -166,16 +165,16 @@ class Inverter:
         project: Callable[[Parameters], Parameters] | None = None,
         rate: optax.Schedule | None = None,
     ) -> None:
-        """`project` moves parameters back to where they may be, after every update; none where it is None.
+        """`project`, if given, moves parameters back into their domain after every update.
 
-        `rate` is the learning rate at each step, in the place of the schedule of `settings.optimizer`.
+        `rate` is the learning rate at each step, instead of the schedule of `settings.optimizer`.
         """
         self.settings, self._form = settings, backend.forms().search
         self._objective = objective
         self._project = project or (lambda parameters: parameters)
         self._optimizer = optimizers.make(settings.optimizer, settings.steps, rate)
         self._advance = jax.jit(self._advanced, donate_argnums=1)
-        self._fill = jax.jit(self._filled)
+        self._fill = jax.jit(lambda slots, given, fresh: jax.tree.map(functools.partial(_rows, fresh), given, slots))
 
     def __call__(
         self,
@@ -190,7 +189,7 @@ class Inverter:
         Args:
           shared: see the class.
           start: tree of arrays `(n·restarts, …)`; the restarts of a target follow each other.
-          targets: tree of arrays `(n, …)`; they are on the device only while they are worked on.
+          targets: tree of arrays `(n, …)`; they are on the device only while they are in a slot.
           key: for objectives that draw random numbers; what an example draws does not depend on the others.
           progress: called every so many steps (see `Settings.every`).
 
@@ -218,7 +217,7 @@ class Inverter:
         return work.found(restarts)
 
     def _start(self, shared: Any, parameters: Parameters, target: Any, example: np.ndarray, keys: Array) -> _Slots:
-        """Slots that have had no step."""
+        """Slots before the first step."""
         rows = len(example)
         parameters, target = jax.tree.map(jnp.asarray, (parameters, target))
         step, far = jnp.zeros(rows, jnp.int32), jnp.full(rows, jnp.inf)
@@ -240,9 +239,6 @@ class Inverter:
             mark_step=jnp.copy(step),
             finished=jnp.zeros(rows, bool),
         )
-
-    def _filled(self, slots: _Slots, given: _Slots, fresh: Array) -> _Slots:
-        return jax.tree.map(lambda new, old: _rows(fresh, new, old), given, slots)
 
     def _advance_some(self, shared: Any, slots: _Slots) -> _Slots:
         """`Settings.every` steps; see `backend.Forms.search`."""
@@ -275,16 +271,16 @@ class Inverter:
         stands = bool(settings.tolerance) & (slots.step - mark_step >= settings.patience)
         last = slots.step >= settings.steps
         finished = last | jnp.isnan(loss) | (stands & (moment.share >= settings.best_from))
-        kept = functools.partial(_rows, better)
+        pick = functools.partial(_rows, better)
         after = slots.replace(
             parameters=jax.tree.map(functools.partial(_rows, finished), slots.parameters, moved),
             optimizer=optimizer,
             step=slots.step + ~finished,
             loss=loss,
             terms=terms,
-            best=jax.tree.map(kept, slots.parameters, slots.best),
-            best_loss=kept(loss, slots.best_loss),
-            best_terms=jax.tree.map(kept, terms, slots.best_terms),
+            best=jax.tree.map(pick, slots.parameters, slots.best),
+            best_loss=pick(loss, slots.best_loss),
+            best_terms=jax.tree.map(pick, terms, slots.best_terms),
             mark=jnp.where(fell & jnp.isfinite(loss), loss, slots.mark),
             mark_step=mark_step,
             finished=finished,
@@ -296,7 +292,7 @@ class Inverter:
 
 
 class _Work:
-    """Which example is in which slot, and what was found of those that are finished."""
+    """The assignment of examples to slots, and the results of finished ones."""
 
     def __init__(self, total: int, slots: int) -> None:
         self._total, self._next = total, 0
@@ -328,7 +324,7 @@ class _Work:
         return self._example.copy(), fresh
 
     def look(self, slots: _Slots) -> Progress:
-        """Takes out what is finished."""
+        """Takes out finished examples."""
         finished, step, loss, terms = jax.device_get((slots.finished, slots.step, slots.loss, slots.terms))
         example = self._example.copy()
         if (done := np.flatnonzero(finished & self._there)).size:
@@ -344,7 +340,7 @@ class _Work:
         return Progress(self._finished, self._total, example, step, loss, terms, slots.parameters)
 
     def found(self, restarts: int) -> Found:
-        """Of each target the best. Raises `Diverged`."""
+        """The best result of each target. Raises `Diverged`."""
         restart = self._loss.reshape(-1, restarts).argmin(1)
         chosen = np.arange(len(restart)) * restarts + restart
         parameters, terms = (
@@ -358,7 +354,7 @@ class _Work:
 
 
 def _counted(start: Parameters, targets: Any) -> tuple[int, int]:
-    """How many examples there are in all, and how many of them a target."""
+    """The number of examples, and of examples for each target."""
     starts, count = ({len(x) for x in jax.tree.leaves(tree)} for tree in (start, targets))
     if len(starts) != 1 or len(count) != 1:
         raise ValueError(f"arrays with as many rows as each other are needed; starts have {starts}, targets {count}")

@@ -1,7 +1,7 @@
 """Landmark schemes: what each point is, which points mirror each other, how they are drawn.
 
-A landmark array is float32 `(..., N, 2)`, (x, y), in [0, 1] across the image, pixel centres at (i + 0.5) / size.
-Names of groups are anatomical: `right_eye` is the subject's own right eye, on the left of the picture.
+A landmark array is float32 `(..., N, 2)`, (x, y), in [0, 1] across the image, pixel centers at (i + 0.5) / size.
+Names of groups are anatomical: `right_eye` is the subject's own right eye, on the left of the image.
 
 Sources: iBUG 300-W's 68-point markup; WFLW's 98 points (Wu et al., "Look at Boundary", CVPR 2018).
 """
@@ -24,7 +24,7 @@ class Scheme:
       name: the scheme's name, as configs and data sets give it.
       groups: part of the face → indices of its points, in drawing order.
       closed: the groups that are drawn as closed curves.
-      mirror: `(N,)` permutation; point i of a mirrored picture is point `mirror[i]` of the original.
+      mirror: `(N,)` permutation; point i of a mirrored image is point `mirror[i]` of the original.
       eye_corners: the two outer eye corners, whose distance is the unit of errors ("inter-ocular distance").
     """
 
@@ -61,7 +61,7 @@ class Scheme:
 
 
 def mirrored(landmarks, scheme: Scheme):
-    """Landmarks `(..., N, 2)` of the horizontally mirrored picture: x becomes 1 - x, left and right change names."""
+    """Landmarks `(..., N, 2)` of the horizontally mirrored image: x becomes 1 - x, left and right change names."""
     renamed = landmarks[..., np.array(scheme.mirror), :]
     return landmarks.__array_namespace__().stack([1 - renamed[..., 0], renamed[..., 1]], -1)
 
@@ -161,14 +161,14 @@ WFLW98_TO_IBUG68 = np.array(
 IBUG68_TO_INNER49 = np.array([i for i in range(17, 68) if i not in (60, 64)], np.int32)
 
 
-def _subset(name: str, parent: Scheme, kept: np.ndarray) -> Scheme:
-    position = {int(old): new for new, old in enumerate(kept)}
+def _subset(name: str, parent: Scheme, indices: np.ndarray) -> Scheme:
+    position = {int(old): new for new, old in enumerate(indices)}
     groups = {k: tuple(position[i] for i in v if i in position) for k, v in parent.groups.items()}
     return Scheme(
         name=name,
         groups={k: v for k, v in groups.items() if v},
         closed=parent.closed,
-        mirror=tuple(position[parent.mirror[i]] for i in kept),
+        mirror=tuple(position[parent.mirror[i]] for i in indices),
         eye_corners=(position[parent.eye_corners[0]], position[parent.eye_corners[1]]),
     )
 

@@ -25,8 +25,8 @@ _PAUSE = 0.2  # seconds between two attempts
 def held(place: str | os.PathLike, what: str, inside: bool = False, wait: bool = False) -> Iterator[None]:
     """Keeps other processes from `place` while entered; `what` names it in messages.
 
-    The lock is a file beside the place, or `inside` of it (a folder, made where it is missing, and removed again if it
-    is still empty then). It says who holds it, and is gone afterwards.
+    The lock is a file beside the place, or `inside` of it (a folder, created where missing, and removed again if it is
+    still empty then). It says who holds it, and is gone afterwards.
 
     Raises `BlockingIOError`, one line that names the process, where another one holds it; with `wait`, says so on the
     standard error and waits. On a file system without locks a line says that nothing keeps others out.

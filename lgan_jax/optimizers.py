@@ -209,13 +209,14 @@ class RMSProp(_Optimizer):
 Settings = Adam | RMSProp
 
 
-def cosine(learning_rate: float, *, final_learning_rate: float = 0.0, **adam: Any) -> dict[str, Any]:
-    """An optimizer's section of a config for little time: Adam, 50 steps of warm-up, then cosine decay.
+def adam(learning_rate: float, **fields: Any) -> dict[str, Any]:
+    """An optimizer's section of a config: `Adam`, with further `fields`. Raises `ValueError` for values it refuses."""
+    return dataclasses.asdict(Adam(learning_rate=learning_rate, **fields))
 
-    `adam`: further fields of `Adam`. Raises `ValueError` for values that it refuses.
-    """
-    schedule = Cosine(warmup_steps=50, final_learning_rate=final_learning_rate)
-    return dataclasses.asdict(Adam(learning_rate=learning_rate, schedule=schedule, **adam))
+
+def cosine(learning_rate: float, *, final_learning_rate: float = 0.0, **fields: Any) -> dict[str, Any]:
+    """`adam` for little time: 50 steps of warm-up, then cosine decay."""
+    return adam(learning_rate, schedule=Cosine(warmup_steps=50, final_learning_rate=final_learning_rate), **fields)
 
 
 def learning_rate(settings: Settings, steps: int) -> optax.Schedule:

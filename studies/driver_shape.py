@@ -21,10 +21,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from lgan_jax.data import synthetic
-from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation.ground_truth import EXPRESSION, POSE
 from lgan_jax.landmarks import WFLW98, inter_ocular
 from lgan_jax.methods.landmarkgan import shape_model
+from lgan_jax.ops.spacing import evenly_spaced
 
 _KNOWN = (2, 4, 8, 16, 64)  # frames of the driver that are known
 _MEASURED = 24  # frames of each driver that are converted
@@ -84,7 +84,7 @@ def _errors(
     frames = [synthetic.sample(settings, split, driver + i * settings.test_identities) for i in range(_KNOWN[-1])]
     frames = _clip(frames) if clip else frames
     landmarks = np.stack([_landmarks(frame, settings.aligned) for frame in frames])
-    measured = evenly(np.arange(len(frames)), _MEASURED)
+    measured = evenly_spaced(np.arange(len(frames)), _MEASURED)
     truth = np.stack([[_taking(one, frames[i], settings.aligned) for i in measured] for one in people])
 
     def error(converted: list[np.ndarray]) -> float:
@@ -101,7 +101,7 @@ def _errors(
         "1 frame": error(converted(model)),
     }
     for count in _KNOWN:
-        known = landmarks[evenly(np.arange(len(frames)), count)]
+        known = landmarks[evenly_spaced(np.arange(len(frames)), count)]
         found[f"{count} frames"] = error(converted(shape_model.with_driver(model, jnp.asarray(known))))
     return found
 

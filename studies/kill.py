@@ -4,8 +4,10 @@
 
 Training, evaluation, building the cache of faces, `prepare` and `synthesize` are run once undisturbed. Each is then
 run in a folder of its own, killed (SIGKILL, the whole process group) at a moment drawn uniformly from the undisturbed
-run's time, started again, killed again, `--chain` times; the last start runs to its end. What it leaves must be what
-the undisturbed run left: the same weights to the bit, the same files. Exit status: 0, or 1 where something differs.
+run's time, started again, killed again, `--chain` times; the last start runs to its end. A run that ends before its
+moment is counted apart, ends the chain, and where it was the chain's first, later moments are drawn from its time:
+other load makes commands faster. What is left must be what the undisturbed run left: the same weights to the bit, the
+same files. Exit status: 0, or 1 where something differs.
 """
 
 from __future__ import annotations
@@ -126,15 +128,18 @@ def study(scenario: Scenario, folder: Path, kills: int, chain: int, moments: ran
     seconds = time.monotonic() - began
     expected = scenario.digest(whole)
     killed = ended = lost = chains = 0
-    while killed + ended < kills:
+    longest = seconds
+    while killed < kills:
         place = folder / f"{scenario.name}-killed"
         shutil.rmtree(place, ignore_errors=True)
         scenario.begin(place)
-        for _ in range(min(chain, kills - killed - ended)):
-            if kill(scenario.command(place), moments.uniform(0, seconds)):
-                killed += 1
-            else:
+        for start in range(min(chain, kills - killed)):
+            took = kill(scenario.command(place), moments.uniform(0, longest))
+            if took is not None:
                 ended += 1
+                longest = longest if start else took
+                break
+            killed += 1
         run(scenario.command(place))
         chains += 1
         if scenario.digest(place) != expected:
@@ -152,14 +157,15 @@ def run(command: Sequence[str]) -> str:
     return done.stdout
 
 
-def kill(command: Sequence[str], seconds: float) -> bool:
-    """Kills a command after so many seconds. Whether it was still running."""
+def kill(command: Sequence[str], seconds: float) -> float | None:
+    """Kills a command after so many seconds; where it ended before, its time. Its failure ends the study."""
+    began = time.monotonic()
     process = subprocess.Popen(
         [*command],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,
+        process_group=0,
         env=_environment(),
     )
     try:
@@ -167,8 +173,10 @@ def kill(command: Sequence[str], seconds: float) -> bool:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        return True
-    return False
+        return None
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)}\nended with {process.returncode}, started again after a kill")
+    return time.monotonic() - began
 
 
 def _environment() -> dict[str, str]:

@@ -22,13 +22,13 @@ import numpy as np
 import lgan_jax
 from lgan_jax import data
 from lgan_jax.core import FaceInfo
-from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation import report
 from lgan_jax.evaluation.dlib_evaluator import DlibEvaluator
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.media.images import to_bytes, to_floats
 from lgan_jax.methods.landmarkgan.evaluation import evaluate as evaluation
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
+from lgan_jax.ops.spacing import evenly_spaced
 
 
 class Strangers:
@@ -38,7 +38,7 @@ class Strangers:
         """At most `frames` training frames of each person, evenly spaced; None: the run's detector finds landmarks."""
         self._first = len(model.info.identities)
         for index, name in enumerate(faces.info.identities):
-            places = evenly(np.flatnonzero(faces.train.identity == index), frames)
+            places = evenly_spaced(np.flatnonzero(faces.train.identity == index), frames)
             records = [faces.train[int(place)] for place in places]
             images = to_floats(np.stack([record["image"] for record in records]))
             model = model.with_person(f"{name} (frames)", images, np.stack([record["landmarks"] for record in records]))

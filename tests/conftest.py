@@ -1,8 +1,11 @@
 """Tests run on the CPU; shapes and types of public functions are checked at every call."""
 
+import atexit
 import gc
 import os
+import shutil
 import signal
+import tempfile
 
 # Most of the tests' time goes into compiling networks that run once. So XLA shall not optimize them; then its older
 # way to write loops compiles four times as fast, and as there is a worker for each core, code is made on one.
@@ -12,6 +15,10 @@ os.environ["XLA_FLAGS"] = (
 )
 # PyTorch gets one thread, too: where no core is idle, several spin while they wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What one test draws or compiles, others need not: a cache for all workers and their children, new in every session.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["LGAN_JAX_CACHE"] = tempfile.mkdtemp(prefix="lgan_jax_tests_")
+    atexit.register(shutil.rmtree, os.environ["LGAN_JAX_CACHE"], ignore_errors=True)
 
 import jax
 from jaxtyping import install_import_hook
@@ -19,8 +26,9 @@ from jaxtyping import install_import_hook
 install_import_hook("lgan_jax", "beartype.beartype")
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_rank_promotion", "raise")
-# To keep programs for another day takes a third of a second for each that took more than one.
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 3600)
+# JAX takes the folder that is named when the first program is compiled; the many small ones are not worth a file.
+jax.config.update("jax_compilation_cache_dir", os.path.join(os.environ["LGAN_JAX_CACHE"], "xla"))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 # A command in the background starts with Ctrl-C ignored, under nohup with SIGHUP ignored too; some tests send both.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -51,6 +51,12 @@ def setup_of(data, model=None, settings=None):
     return Setup(model, data, settings, pathlib.Path("report"), "step 7", MissingDlib(), {}, None, ())
 
 
+def means(report, key, published=False):
+    """Of the table `key`: by row, the mean of each metric; measured rows, or published ones."""
+    (table,) = [table for table in report.tables if table.key == key]
+    return {row.name: {k: f.mean for k, f in row.metrics.items()} for row in table.rows if row.published == published}
+
+
 class Oracle:
     """Knows every sample; looks up the one that landmarks or an image belong to and draws it as the target."""
 

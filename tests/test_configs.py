@@ -147,6 +147,7 @@ def test_every_field_of_a_phase_is_read_by_its_step():
     elsewhere |= {
         (kind, "constraint") for kind in (LandmarksPhase.Settings, JointPhase.Settings)
     }  # when landmarks are converted
+    elsewhere |= {(LandmarksPhase.Settings, "form")}  # by `variant`
     elsewhere |= {
         (JointPhase.Settings, name) for name in ("form", "references", "detector_share")
     }  # of the other phase

@@ -39,22 +39,11 @@ def png(width, height):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
-def jpeg(width, height):
-    data = bytearray(written("JPEG"))
-    frame = data.index(b"\xff\xc0")
-    data[frame + 5 : frame + 9] = struct.pack(">2H", height, width)
-    return bytes(data)
-
-
-def bmp(width, height):
-    data = bytearray(written("BMP"))
-    data[18:26] = struct.pack("<2i", width, -height)
-    return bytes(data)
-
-
-def gif(width, height):
-    data = bytearray(written("GIF"))
-    data[6:10] = struct.pack("<2H", width, height)
+def rewritten(kind, mark, offset, sides):
+    """A small image whose sides, `offset` bytes after a mark, say another size."""
+    data = bytearray(written(kind))
+    start = data.index(mark) + offset
+    data[start : start + len(sides)] = sides
     return bytes(data)
 
 
@@ -76,32 +65,18 @@ def webp(width, height):
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
-def jpeg2000(width, height):
-    """The box says the small size, the code stream the large one."""
-    data = bytearray(written("JPEG2000"))
-    stream = data.index(b"\xff\x4f\xff\x51")
-    data[stream + 8 : stream + 16] = struct.pack(">2I", width, height)
-    return bytes(data)
-
-
-def avif(width, height):
-    data = bytearray(written("AVIF"))
-    box = data.index(b"ispe")
-    data[box + 8 : box + 16] = struct.pack(">2I", width, height)
-    return bytes(data)
-
-
 CLAIMS = {
     "png": png(HUGE, HUGE),
-    "jpeg": jpeg(HUGE, HUGE),
-    "bmp": bmp(HUGE, HUGE),
-    "gif": gif(HUGE, HUGE),
+    "jpeg": rewritten("JPEG", b"\xff\xc0", 5, struct.pack(">2H", HUGE, HUGE)),
+    "bmp": rewritten("BMP", b"BM", 18, struct.pack("<2i", HUGE, -HUGE)),
+    "gif": rewritten("GIF", b"GIF", 6, struct.pack("<2H", HUGE, HUGE)),
     "tiff": tiff(HUGE, HUGE),
     "tiff of the other order": tiff(HUGE, 70_000, ">"),
     "tiff with a tag twice": tiff(70_000, HUGE, twice=True),
     "ppm": f"P6 {HUGE} {HUGE} 255\n".encode() + b"\0" * 10,
-    "jpeg 2000": jpeg2000(HUGE, HUGE),
-    "avif": avif(HUGE, HUGE),
+    # The box says the small size, the code stream the large one.
+    "jpeg 2000": rewritten("JPEG2000", b"\xff\x4f\xff\x51", 8, struct.pack(">2I", HUGE, HUGE)),
+    "avif": rewritten("AVIF", b"ispe", 8, struct.pack(">2I", HUGE, HUGE)),
     "heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0\0\0\x14ispe\0\0\0\0" + struct.pack(">2I", HUGE, HUGE),
 }
 

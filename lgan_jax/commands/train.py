@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
 from lgan_jax import cli
+from lgan_jax.cli import option
 
 _DESCRIPTION = """\
 Trains a config on the devices of this machine, then evaluates the run.
@@ -20,6 +22,20 @@ The same command resumes an interrupted run."""
 _TOGETHER = ("coordinator", "processes", "process")
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """The command's flags."""
+
+    config: str | None = option("required: a config's name or file; commas between variants", metavar="NAME[:VARIANTS]")
+    workdir: Path | None = option("folder of the run (default: runs/, then the config's name)", metavar="RUN")
+    print_config: bool = option(
+        "print all settings, one FIELD=VALUE a line, and exit", flag="--print_config", default=False
+    )
+    coordinator: str | None = option("address of process 0 in a multi-process training", metavar="HOST:PORT")
+    processes: int | None = option("number of processes", metavar="N")
+    process: int | None = option("index of this process, from 0", metavar="I")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Trains, and returns the exit status."""
     from lgan_jax.commands import configs
@@ -31,22 +47,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--config.data.dir=FOLDER for your own data. Exit status: 0; 1 for a non-finite loss; 2 for invalid "
         "input; 130 after Ctrl-C and 143 after SIGTERM, with the state saved."
     )
-    add = parser.add_argument
-    add("--config", metavar="NAME[:VARIANTS]", help="required: a config's name or file; commas between variants")
-    add("--workdir", metavar="RUN", type=Path, help="folder of the run (default: runs/, then the config's name)")
-    add("--print_config", action="store_true", help="print all settings, one FIELD=VALUE a line, and exit")
-    add("--coordinator", metavar="HOST:PORT", help="address of process 0 in a multi-process training")
-    add("--processes", metavar="N", type=int, help="number of processes")
-    add("--process", metavar="I", type=int, help="index of this process, from 0")
-    given, fields = parser.parse_known_args(arguments)
+    parser.add_options(Options)
+    flags, fields = parser.parse_known_args(arguments)
+    given = Options(**vars(flags))
     together = [name for name in _TOGETHER if getattr(given, name) is not None]
     if together and len(together) < len(_TOGETHER):
         raise ValueError(f"--{together[0]} alone does nothing: give --coordinator, --processes and --process together")
-    known = list(parser._option_string_actions)
-    configs.refuse_others(fields, known)  # first: a flag that is missing may be one that is misspelt
+    configs.refuse_others(fields, parser.flags)  # first: a flag that is missing may be one that is misspelt
     if given.config is None:
         parser.error("the following arguments are required: --config")
-    config = configs.overridden(configs.load(given.config), fields, known)
+    config = configs.overridden(configs.load(given.config), fields, parser.flags)
     from flax.traverse_util import flatten_dict
 
     from lgan_jax import experiment  # after the flags: --help need not wait for JAX

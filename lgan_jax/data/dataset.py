@@ -1,31 +1,25 @@
-"""Opens a data set of faces: builds it into the cache once, then gives random access to its records."""
+"""Data sets of faces: settings, and random access to the records of the three splits."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
+import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Literal, SupportsIndex
 
 import numpy as np
-import tensorflow_datasets as tfds
 from jaxtyping import Int
 
-from lgan_jax import cache as caches
 from lgan_jax.core import FaceInfo
-from lgan_jax.data import builders, partners, synthetic
-from lgan_jax.data.builders import base, generated
-from lgan_jax.data.builders.celebv import PREPARED
-from lgan_jax.data.builders.emotionet import EVERYBODY
-from lgan_jax.data.split import CALLED, SPLITS, TRAIN, HeldOut
-from lgan_jax.landmarks import IBUG68_TO_INNER49, WFLW98_TO_IBUG68, scheme, scheme_of_count
+from lgan_jax.data import builders, synthetic
+from lgan_jax.data.partners import Way
+from lgan_jax.data.split import CALLED, SPLITS, TRAIN, VALIDATION, By, HeldOut
+from lgan_jax.landmarks import IBUG68_TO_INNER49, WFLW98_TO_IBUG68
 from lgan_jax.media import images
 from lgan_jax.media.files import given
 
 MEMORY = 2**30  # bytes of decoded images that a split caches; further records are decoded at every access
-_CELEBV = ("Donald_Trump", "Emmanuel_Macron", "Jack_Ma", "Kathleen", "Theresa_May")
 _ADVICE = {  # how to get an array that a data set lacks
     "action_units": ": repeat the command that prepared the folder (lgan_jax.data.prepare adds them), or give a folder "
     "with OpenFace's tables and --config.data.name=emotionet",
@@ -33,8 +27,9 @@ _ADVICE = {  # how to get an array that a data set lacks
     "expression": ": give CK+ or Oulu-CASIA, or a folder that lgan_jax.data.prepare wrote, with "
     "--config.data.name=ck_plus or oulu_casia",
 }
-_POSED = {"ck_plus": (builders.CKPlus, "CK+"), "oulu_casia": (builders.OuluCASIA, "Oulu-CASIA")}
-_BUILT_IN_SCHEMES = {
+BUILT_IN = "built_in"  # in `dir`, the built-in faces
+LEAST_SHARE = 0.001
+BUILT_IN_SCHEMES = {  # indices of WFLW's points; None for all
     "wflw98": None,
     "ibug68": WFLW98_TO_IBUG68,
     "inner49": WFLW98_TO_IBUG68[IBUG68_TO_INNER49],
@@ -50,9 +45,18 @@ class Settings:
         `apps.synthesize` wrote. With "emotionet", "ck_plus", "oulu_casia" and "celeba" it may also be one that
         `data.prepare` wrote; "ck_plus" and "oulu_casia" then estimate expressions from its action units.
       size: side in pixels to which images are resized.
-      dir: the folder; empty for the built-in faces.
-      scheme: landmarks of the built-in faces, "wflw98", "ibug68" or "inner49"; a folder's follow from its files.
-      held_out_subjects: subjects of the validation and of the test split ("ck_plus" and "oulu_casia" only).
+      dir: the folder, or several, with commas between them; "built_in", or empty, for the built-in faces.
+      shares: share of each folder of several in the training examples, which sum to 1; empty: in proportion to what
+        each has.
+      scheme: landmarks of the built-in faces, "wflw98", "ibug68" or "inner49"; a folder's follow from its files, and
+        built-in faces beside it have the same.
+      split: of folders in CelebV's layout and of prepared ones: "time", blocks of each person's frames; "subject",
+        whole people; "auto", by subject where there are two people or more, most with fewer than ten frames.
+        "ck_plus" and "oulu_casia" split by subject.
+      held_out_subjects: subjects of the validation and of the test split, where the split is by subject.
+      pairs: ways in which a folder's pairs of images of a person are found, for the phases that need them: "pose",
+        frames of a recording with the same pose and different action units; "expression", images with different labels;
+        "action_units", images with different action units in any pose.
       crops: crop of photos: dlib's face "box", OpenCV's "cascade" box, "aligned", or "ffhq", the alignment of FFHQ
         ("celeba" only).
       confidence: rows of OpenFace's tables with a lower confidence are left out ("emotionet" only), in [0, 1].
@@ -64,8 +68,11 @@ class Settings:
     name: Literal["celebv", "wflw", "emotionet", "ck_plus", "oulu_casia", "celeba"]
     size: int
     dir: str = ""
+    shares: tuple[float, ...] = ()
     scheme: str = "wflw98"
+    split: By = "auto"
     held_out_subjects: HeldOut = dataclasses.field(default_factory=HeldOut)
+    pairs: tuple[Way, ...] = ("pose", "expression")
     crops: builders.Crops = "box"
     confidence: float = 0.8
     cache: str = ""
@@ -74,10 +81,39 @@ class Settings:
     def __post_init__(self):
         if self.size < 16:
             raise ValueError(f"size is {self.size} pixels; it must be at least 16")
-        if self.scheme not in _BUILT_IN_SCHEMES:
-            raise ValueError(f"scheme is {self.scheme!r}; it must be one of {', '.join(_BUILT_IN_SCHEMES)}")
+        if self.scheme not in BUILT_IN_SCHEMES:
+            raise ValueError(f"scheme is {self.scheme!r}; it must be one of {', '.join(BUILT_IN_SCHEMES)}")
         if not 0 <= self.confidence <= 1:
             raise ValueError(f"confidence is {self.confidence}; it must be between 0 and 1")
+        if not self.pairs:
+            raise ValueError('pairs is empty; name one way or more, as ("pose", "expression")')
+        self._check_folders()
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders that `dir` names, `BUILT_IN` for the built-in faces; a folder may have commas in its name."""
+        if not self.dir:
+            return (BUILT_IN,)
+        return (self.dir,) if given(self.dir).exists() else tuple(part.strip() for part in self.dir.split(","))
+
+    def _check_folders(self) -> None:
+        """Raises `ValueError` for an empty or repeated folder, and for shares that are none."""
+        folders, shares = self.folders, self.shares
+        if "" in folders:
+            raise ValueError(f"dir is {self.dir!r}, and a name between its commas is empty")
+        places = [BUILT_IN if folder == BUILT_IN else given(folder).resolve() for folder in folders]
+        if twice := [folder for i, folder in enumerate(folders) if places[i] in places[:i]]:
+            raise ValueError(f"dir names {twice[0]} twice; set shares to see a folder more often")
+        if not shares:
+            return
+        if len(folders) < 2 or len(shares) != len(folders):
+            raise ValueError(
+                f"shares has {len(shares)} numbers, and dir names {len(folders)} folders: give one for each"
+            )
+        if wrong := [share for share in shares if not LEAST_SHARE <= share < 1]:
+            raise ValueError(f"shares has {wrong[0]}; a share is at least {LEAST_SHARE} and below 1")
+        if not math.isclose(math.fsum(shares), 1, abs_tol=0.01):
+            raise ValueError(f"shares are {', '.join(map(str, shares))}, which sum to {math.fsum(shares):g}, not to 1")
 
 
 class Split:
@@ -104,6 +140,7 @@ class Split:
     Attributes:
       identity: `(n,)` int32, the identity of each record.
       expression: `(n,)` int32, or None.
+      shares: share of training examples and the records of each part; empty where they are in proportion.
     """
 
     def __init__(
@@ -118,6 +155,7 @@ class Split:
     ):
         self.identity = identity.astype(np.int32)
         self.expression = None if expression is None else expression.astype(np.int32)
+        self.shares: tuple[tuple[float, np.ndarray], ...] = ()
         self._pairs = pairs
         self._source = source
         self._size = size
@@ -130,7 +168,7 @@ class Split:
 
     @functools.cached_property
     def pairs(self) -> Int[np.ndarray, "pairs 2"]:
-        """Indices of two records of one person with the same pose and light and different expressions.
+        """Indices of two records of one person with different expressions, found as `Settings.pairs` says.
 
         Identity by identity; empty where the faces have no pairs.
         """
@@ -186,6 +224,7 @@ class FaceData:
       train, validation, test: the records of the three splits.
       drawn: settings that the built-in faces were rendered from: image i of a split is `synthetic.sample(drawn, split,
         i)`; None for a folder's.
+      parts: the data sets of which this is a mixture; empty where it is none.
     """
 
     name: str
@@ -197,6 +236,7 @@ class FaceData:
     validation: Split
     test: Split
     drawn: synthetic.Settings | None = None
+    parts: tuple[FaceData, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -208,6 +248,11 @@ class FaceData:
         *first, last = (f"{count:,} {CALLED[split]}" for split, count in self.counts.items())
         return f"{', '.join(first)} and {last} {called}"
 
+    def counted_people(self) -> str:
+        """Number of identities in each split as text: "66 training, 10 validation and 6 test people"."""
+        *first, last = (f"{len(np.unique(getattr(self, split).identity))} {CALLED[split]}" for split in SPLITS)
+        return f"{', '.join(first)} and {last} people"
+
     def has(self, key: str) -> bool:
         """Whether records have an array `key`."""
         return key == "index" or key in self.train[0]
@@ -215,13 +260,26 @@ class FaceData:
     def require(self, keys: Sequence[str]) -> None:
         """Raises `ValueError`, one line, where records lack one of `keys`."""
         for key in keys:
-            if not self.has(key):
-                what = key.replace("_", " ")
-                raise ValueError(f"{self.name} has no {what}, and this method needs them{_ADVICE.get(key, '')}")
+            for each in self.parts or (self,):
+                if not each.has(key):
+                    what = key.replace("_", " ")
+                    raise ValueError(f"{each.name} has no {what}, and this method needs them{_ADVICE.get(key, '')}")
+
+    def require_everybody(self) -> None:
+        """Raises `ValueError`, one line, unless each identity is in the training and in the validation split."""
+        for name in (TRAIN, VALIDATION):
+            if absent := sorted(set(range(len(self.info.identities))) - set(getattr(self, name).identity.tolist())):
+                raise ValueError(
+                    f"{self.name}: {self.info.identities[absent[0]]} is not in the {CALLED[name]} split, and this "
+                    "method learns a network for each person: give a folder with recordings of each person, or "
+                    "--config.data.split=time where each has three images"
+                )
 
     def require_subjects(self) -> None:
         """Raises `ValueError`, one line, unless the split is by subject with two expressions of a person in each."""
         self.require(["expression"])
+        if any((getattr(self, name).expression < 0).any() for name in SPLITS):
+            raise ValueError(f"{self.name}: some images have no expression: set config.data.name=ck_plus")
         held_out = set(self.validation.identity) | set(self.test.identity)
         if both := sorted(set(self.train.identity) & held_out):
             advice = ": set config.data.built_in.test_identities" if self.built_in else ""
@@ -237,128 +295,3 @@ class FaceData:
                     f"{self.name}: no person in the {CALLED[name]} split has images with two different expressions: "
                     "add images"
                 )
-
-
-def open_faces(settings: Settings, check: Callable[[FaceInfo], None] = lambda _: None) -> FaceData:
-    """Opens a data set; builds it into the cache first if it is missing or its folder has changed.
-
-    Before the build, which may take long, `check` is called with the known facts (all but the number of images); it may
-    raise.
-
-    Raises:
-      FileNotFoundError: the folder does not exist.
-      ValueError: the folder has another layout, nothing usable, or too little of one person; or the cached set is
-        damaged.
-      OSError: the cache cannot be written.
-    """
-    cache = caches.folder(settings.cache)
-    if not settings.dir:
-        builder, name = builders.Synthetic(settings.built_in, settings.size, cache), "built-in faces"
-        points = _BUILT_IN_SCHEMES[settings.scheme]
-    else:
-        points = None
-        builder, name = _reader(settings, given(settings.dir), cache)
-    if not builder.is_built:
-        known = scheme(builder.scheme) if points is None else scheme_of_count(len(points))
-        check(FaceInfo(known, settings.size, builder.identities))
-    stored = _built(builder, cache)
-    about = stored.info.metadata
-    info = FaceInfo(
-        scheme=scheme(about["scheme"]) if points is None else scheme_of_count(len(points)),
-        size=settings.size,
-        identities=tuple(about["identities"]),
-        pictures=len(about["identity"][TRAIN]),
-    )
-    contents = builder.key if not settings.dir else about["fingerprint"]
-    pairs = _pairs(stored, not settings.dir, info)
-    return FaceData(
-        name=name,
-        built_in=not settings.dir,
-        info=info,
-        fingerprint=hashlib.sha256(repr((contents, info.scheme.name, info.size)).encode()).hexdigest()[:16],
-        notes=_notes(stored),
-        **{split: _split(stored, split, info, points, pairs) for split in SPLITS},
-        drawn=None if settings.dir else settings.built_in,
-    )
-
-
-def _reader(settings: Settings, root: Path, cache: Path) -> tuple[base.FaceBuilder, str]:
-    """The builder that reads a folder, and the data set's name in reports."""
-    prepared = (root / PREPARED).exists()
-    if (root / generated.RECORD).exists():
-        return builders.Generated(root), f"made: {root.resolve().name}"
-    if settings.name == "wflw":
-        return builders.WFLW(root, cache), "WFLW"
-    if settings.name == "celeba" and not prepared:
-        builder = builders.CelebA(root, cache, settings.crops)
-        return builder, "photos: " + root.resolve().name if builder.parts is None else "CelebA"
-    if settings.name == "emotionet" and not prepared:
-        return builders.EmotioNet(root, cache, settings.confidence), f"OpenFace: {root.resolve().name}"
-    if settings.name in _POSED and prepared:
-        return builders.Estimated(root, cache, settings.held_out_subjects), _folder_name(root, ())
-    if settings.name in _POSED:
-        posed, name = _POSED[settings.name]
-        return posed(root, cache, settings.held_out_subjects), name
-    builder = builders.CelebV(root, cache)
-    return builder, _folder_name(root, builder.identities)
-
-
-def _folder_name(root: Path, identities: tuple[str, ...]) -> str:
-    if (root / PREPARED).exists():
-        return f"prepared: {root.resolve().name}"
-    return "CelebV" if identities == _CELEBV else f"folder: {root.resolve().name}"
-
-
-def _built(builder: base.FaceBuilder, cache: Path) -> tfds.core.DatasetBuilder:
-    """The stored data set, built first if missing.
-
-    The result does not refer to the original folder, so it can be pickled.
-    """
-    try:
-        builder.build()
-    except OSError as error:
-        raise OSError(
-            f"the faces cannot be cached in {cache}: {error.strerror or error}; make room there, or set "
-            f"config.data.cache or ${caches.VARIABLE} to another folder"
-        ) from error
-    return tfds.builder_from_directory(builder.data_dir)
-
-
-def _notes(stored: tfds.core.DatasetBuilder) -> tuple[str, ...]:
-    notes = stored.info.metadata.get("notes", [])
-    lines = [f"skipped: {line}" for line in base.skipped_lines(stored.info.metadata["skipped"])]
-    where = [f"list of all skipped records: {Path(stored.data_dir) / base.SKIPPED_FILE}"] if lines else []
-    return (*notes, *lines, *where)
-
-
-def _pairs(stored: tfds.core.DatasetBuilder, drawn: bool, info: FaceInfo) -> Callable[[Split], np.ndarray] | None:
-    """The function that computes the pairs of a split: stored pairs of built-in faces, or pairs found in recordings."""
-    if drawn:
-        return partners.in_turns if stored.info.metadata["pairs"] else None
-    return None if info.identities == (EVERYBODY,) else functools.partial(partners.found, scheme=info.scheme)
-
-
-def _split(
-    stored: tfds.core.DatasetBuilder,
-    split: str,
-    info: FaceInfo,
-    points: np.ndarray | None,
-    pairs: Callable[[Split], np.ndarray] | None,
-) -> Split:
-    source = stored.as_data_source(split=split, decoders={"image": tfds.decode.SkipDecoding()})
-    try:
-        source[len(source) - 1]
-    except RuntimeError as error:  # array_record's, for files that are gone or cut off
-        raise ValueError(f"the cached faces in {stored.data_dir} are damaged: delete this folder ({error})") from error
-    about = stored.info.metadata
-    identity = np.array(about["identity"][split], np.int32)
-    labels = about.get("expression", {})
-    return Split(
-        source,
-        identity,
-        info.size,
-        points,
-        landmarks=about.get("landmarks", True),
-        pairs=pairs,
-        expression=np.array(labels[split], np.int32) if labels else None,
-    )

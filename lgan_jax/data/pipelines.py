@@ -23,7 +23,9 @@ from lgan_jax.data.dataset import Split
 
 Grouping = Literal["single", "one_of_each", "pairs", "expressions"]
 KEYS = ("image", "landmarks", "identity")
-_Arranged = Callable[[np.random.Generator], np.ndarray]  # an epoch: all examples in the order of training
+_Arranged = Callable[[np.ndarray, np.random.Generator], np.ndarray]  # an epoch of examples in the order of training
+_Order = Callable[[int], np.integer | np.ndarray]  # a row of an endless sequence to a record, or several records
+_ROUND = 1000  # examples among which parts have their exact shares
 
 
 def training_batches(
@@ -41,9 +43,10 @@ def training_batches(
 
     Every epoch goes through all images (or pairs) once in a new order; with "one_of_each" every identity has epochs
     of its own length. With "expressions" every image is the source once in an epoch, and its target is sampled: first
-    one of the person's other expressions, uniformly, then one of its images. The
-    iterator's position is its `get_state()`; save it with `grain.checkpoint.CheckpointSave`. Images are read by
-    threads of this process.
+    one of the person's other expressions, uniformly, then one of its images. Where the split has shares, each part has
+    epochs of its own and, of every 1,000 examples in a row, its share; a part without such examples leaves its share to
+    the others. The iterator's position is its `get_state()`; save it with `grain.checkpoint.CheckpointSave`. Images are
+    read by threads of this process.
 
     Args:
       split: records to load.
@@ -63,7 +66,7 @@ def training_batches(
     if batch_size < 1 or batch_size % count or not 0 <= index < count:
         raise ValueError(f"a batch of {batch_size} cannot be shared by {count} processes (this is number {index})")
     rows = batch_size // count
-    orders = [_order(length, epoch, seed, number) for number, (length, epoch) in enumerate(_epochs(split, grouping))]
+    orders = _orders(split, grouping, seed)
 
     def batch(number: int):
         first = number * batch_size + index * rows
@@ -137,19 +140,30 @@ def load(
     return batch
 
 
-def _epochs(split: Split, grouping: Grouping) -> list[tuple[int, _Arranged]]:
-    """(length, function that orders an epoch) of each sequence from which an example takes one or more records."""
+def _orders(split: Split, grouping: Grouping, seed: int) -> list[_Order]:
+    """The endless sequences from which an example takes one or more records."""
+    if grouping == "one_of_each":
+        return [_order(members, _shuffled, seed, number) for number, members in enumerate(_one_of_each(split))]
+    examples, arranged = _examples(split, grouping)
+    if not split.shares:
+        return [_order(examples, arranged, seed, 0)]
+    first = examples.reshape(len(examples), -1)[:, 0]
+    parts = [(share, examples[np.isin(first, members)]) for share, members in split.shares]
+    orders = {
+        number: (share, _order(part, arranged, seed, number)) for number, (share, part) in enumerate(parts) if len(part)
+    }
+    return [
+        _by_shares([share for share, _ in orders.values()], [order for _, order in orders.values()], seed, len(parts))
+    ]
+
+
+def _examples(split: Split, grouping: Grouping) -> tuple[np.ndarray, _Arranged]:
+    """The examples of an epoch, or their first records, and the function that arranges some of them."""
     _people(split)  # raises if the split is empty
     if grouping == "expressions":
         couples = _Couples(split)
-        return [(len(couples.sources), couples.arranged)]
-    if grouping == "pairs":
-        groups = [np.concatenate(_pairs(split))]
-    elif grouping == "single":
-        groups = [np.arange(len(split))]
-    else:
-        groups = _one_of_each(split)
-    return [(len(members), functools.partial(_shuffled, members)) for members in groups]
+        return couples.sources, couples.arranged
+    return np.concatenate(_pairs(split)) if grouping == "pairs" else np.arange(len(split)), _shuffled
 
 
 def _shuffled(members: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -196,9 +210,9 @@ class _Couples:
             raise ValueError("no person in this split has images with two different expressions")
         self.sources = np.concatenate([group for groups in self._groups.values() for group in groups.values()])
 
-    def arranged(self, rng: np.random.Generator) -> np.ndarray:
+    def arranged(self, sources: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """An epoch `(sources, 2)` of couples."""
-        sources = rng.permutation(self.sources)
+        sources = rng.permutation(sources)
         chance = rng.random((len(sources), 2))
         targets = []
         for source, (first, second) in zip(sources, chance):
@@ -240,7 +254,7 @@ def _spaced(members: np.ndarray, count: int) -> np.ndarray:
     return members[(2 * np.arange(count) + 1) * len(members) // (2 * count)]
 
 
-def _order(length: int, arranged: _Arranged, seed: int, number: int) -> Callable[[int], np.integer | np.ndarray]:
+def _order(members: np.ndarray, arranged: _Arranged, seed: int, number: int) -> _Order:
     """Maps a row of the endless sequence of ordered epochs to a record, or several records.
 
     Depends only on (`seed`, `number`, epoch).
@@ -249,10 +263,33 @@ def _order(length: int, arranged: _Arranged, seed: int, number: int) -> Callable
 
     @functools.lru_cache(maxsize=4)  # rows come nearly in order
     def shuffled(epoch: int) -> np.ndarray:
-        return arranged(np.random.default_rng((seed, number, epoch)))
+        return arranged(members, np.random.default_rng((seed, number, epoch)))
 
     def record(row: int) -> np.integer | np.ndarray:
-        epoch, place = divmod(row, length)
+        epoch, place = divmod(row, len(members))
         return shuffled(epoch)[place]
+
+    return record
+
+
+def _by_shares(shares: Sequence[float], orders: Sequence[_Order], seed: int, number: int) -> _Order:
+    """Mixes sequences: each has its share (relative to the others) of every `_ROUND` rows, in random order."""
+    ends = np.rint(_ROUND * np.cumsum(shares) / np.sum(shares)).astype(int)
+    counts = np.diff(ends, prepend=0)
+
+    @functools.lru_cache(maxsize=4)
+    def schedule(round_: int) -> tuple[np.ndarray, np.ndarray]:
+        """Which sequence each row of a round takes, and how many rows of the round took it before."""
+        which = np.random.default_rng((seed, number, round_)).permutation(np.repeat(np.arange(len(orders)), counts))
+        before = np.zeros(_ROUND, int)
+        for sequence, count in enumerate(counts):
+            before[which == sequence] = np.arange(count)
+        return which, before
+
+    def record(row: int) -> np.integer | np.ndarray:
+        round_, place = divmod(row, _ROUND)
+        which, before = schedule(round_)
+        sequence = which[place]
+        return orders[sequence](round_ * int(counts[sequence]) + int(before[place]))
 
     return record

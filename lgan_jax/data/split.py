@@ -8,8 +8,8 @@ from __future__ import annotations
 import collections
 import dataclasses
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Int
@@ -24,15 +24,21 @@ BLOCKS = 5  # of a long recording's validation frames, and as many of its test f
 GUARD, LEAST_GUARD = 10, 3  # frame numbers left out beside a block: of a long recording, and at least
 _TRAINS = 0.8  # least share of training frames outside of the blocks, where the recording is long enough
 FEWEST = 3  # distinct frames of a recording
+FEW = 10  # frames; a folder in which most people have fewer is split by subject
+
+By = Literal["auto", "time", "subject"]
 
 
 @dataclasses.dataclass(frozen=True)
 class HeldOut:
     """Subjects of the validation and of the test split; all images of a subject are in one split.
 
+    A subject's split follows from the hash of its name alone, so adding subjects moves nobody. Only where a split would
+    have no subject, the one with the next hash is in it.
+
     Attributes:
-      share: of the subjects in the test split, and of the others in the validation split, chosen by the hashes of their
-        names; above 0 and at most 0.5.
+      share: probable share of the subjects in the test split, and of the others in the validation split; above 0 and at
+        most 0.5.
       names: subjects of the test split; overrides the share where given.
       validation: subjects of the validation split; overrides the share where given.
     """
@@ -61,7 +67,15 @@ class HeldOut:
             raise ValueError(f"{unknown[0]!r} is not a subject; the subjects are {', '.join(counts)}")
         if named and len(named) == len(counts):
             raise ValueError("no subject is left for the training split: name fewer subjects")
-        return _parts(counts, self.share, test, validation)
+        return _parts(counts, _below, (self.share, self.share * (2 - self.share)), test, validation)
+
+
+def splits_by_subject(by: By, frames: Collection[int]) -> bool:
+    """Whether a folder is split by subject, given the setting and each person's number of frames.
+
+    With "auto", it is where there are two people or more and their median has fewer than `FEW` frames.
+    """
+    return by == "subject" or (by == "auto" and len(frames) > 1 and float(np.median([*frames])) < FEW)
 
 
 class Blocks(NamedTuple):
@@ -74,6 +88,11 @@ class Blocks(NamedTuple):
 
     split: np.ndarray
     guard: int
+
+    @property
+    def between(self) -> int:
+        """The number of frames in no split."""
+        return int((self.split == "").sum())
 
     @property
     def note(self) -> str:
@@ -131,7 +150,7 @@ def by_subject(subjects: Sequence[str], share: float = SHARE) -> Mapping[str, tu
 
     Raises `ValueError` where there are fewer than two subjects.
     """
-    return _parts(collections.Counter(subjects), share)
+    return _parts(collections.Counter(subjects), _drawn, (share, share))
 
 
 def subjects_note(splits: Collection[tuple[str, ...]]) -> str:
@@ -143,15 +162,22 @@ def subjects_note(splits: Collection[tuple[str, ...]]) -> str:
 
 
 def _parts(
-    counts: Mapping[str, int], share: float, tested: Collection[str] = (), validated: Collection[str] = ()
+    counts: Mapping[str, int],
+    choose: Callable[[Mapping[str, int], float, int], set[str]],
+    shares: tuple[float, float],
+    tested: Collection[str] = (),
+    validated: Collection[str] = (),
 ) -> dict[str, tuple[str, ...]]:
-    """The splits of each subject, given their image counts and the subjects chosen by name."""
+    """The splits of each subject, given their image counts and the subjects chosen by name.
+
+    `choose` takes the subjects of the test split, then those of the validation split from the others, with `shares`.
+    """
     if len(counts) < 2:
         raise ValueError(f"a split by subject needs at least 2 subjects, not {len(counts)}")
     rest = {name: count for name, count in counts.items() if name not in validated}
-    tested = tested or _drawn(rest, share, len(rest) - (1 if validated else 2))
+    tested = tested or choose(rest, shares[0], len(rest) - (1 if validated else 2))
     others = {name: count for name, count in counts.items() if name not in tested}
-    validated = validated or (_drawn(others, share, len(others) - 1) if len(others) > 1 else tested)
+    validated = validated or (choose(others, shares[1], len(others) - 1) if len(others) > 1 else tested)
     sides = ((VALIDATION, validated), (TEST, tested))
     return {name: tuple(split for split, side in sides if name in side) or (TRAIN,) for name in counts}
 
@@ -159,7 +185,7 @@ def _parts(
 def _drawn(counts: Mapping[str, int], share: float, most: int) -> set[str]:
     """One to `most` of the subjects, with about a share of `share` of all images: see `by_subject`."""
     wanted = share * sum(counts.values())
-    order = sorted(counts, key=lambda name: hashlib.sha256(name.encode()).digest())
+    order = sorted(counts, key=_hash)
     chosen: set[str] = set()
     held = 0
     for name in order:
@@ -167,6 +193,17 @@ def _drawn(counts: Mapping[str, int], share: float, most: int) -> set[str]:
             chosen.add(name)
             held += counts[name]
     return chosen or {min(order, key=lambda name: counts[name])}
+
+
+def _below(counts: Mapping[str, int], limit: float, most: int) -> set[str]:
+    """One to `most` of the subjects: those whose hash, as a number in [0, 1), is below `limit`, or else the first."""
+    order = sorted(counts, key=_hash)
+    below = [name for name in order if int.from_bytes(_hash(name)) < limit * 2**256]
+    return set(below[: max(most, 1)] or order[:1])
+
+
+def _hash(name: str) -> bytes:
+    return hashlib.sha256(files.nfc(name).encode()).digest()
 
 
 def _middles(count: int, size: int, blocks: int) -> np.ndarray:

@@ -13,6 +13,7 @@ from jaxtyping import Float32
 from lgan_jax import files, untrusted
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.dataset import FaceData
+from lgan_jax.ops.spacing import evenly_spaced
 
 _FILE = "landmarks.npz"
 _MEAN = "mean"  # the only key in the file of a run that stores no person's landmarks
@@ -21,7 +22,8 @@ _MOST = 500  # landmark sets of each identity
 
 def described(faces: FaceData, info: FaceInfo) -> dict[str, Any]:
     """The data section of a run manifest; `info` may name the identities differently than the data."""
-    return {
+    parts = [{"name": each.name, "fingerprint": each.fingerprint, "images": each.counts} for each in faces.parts]
+    return ({"parts": parts} if parts else {}) | {
         "name": faces.name,
         "built_in": faces.built_in,
         "fingerprint": faces.fingerprint,
@@ -37,7 +39,7 @@ def landmarks(faces: FaceData, identity: int | None = None) -> Float32[np.ndarra
     Empty, `(0, N, 2)`, for a person who is not in the training split.
     """
     members = np.arange(len(faces.train)) if identity is None else np.flatnonzero(faces.train.identity == identity)
-    chosen = [faces.train[int(index)]["landmarks"] for index in evenly(members, _MOST)]
+    chosen = [faces.train[int(index)]["landmarks"] for index in evenly_spaced(members, _MOST)]
     return np.stack(chosen) if chosen else np.zeros((0, faces.info.scheme.count, 2), np.float32)
 
 
@@ -82,13 +84,3 @@ def read(folder: Path, identities: Sequence[str]) -> Mapping[str, Float32[np.nda
 def _are_landmarks(points: np.ndarray) -> bool:
     shaped = points.dtype == np.float32 and points.ndim == 3 and points.shape[-1] == 2
     return shaped and bool(np.isfinite(points).all())
-
-
-def evenly(items: Sequence[int] | np.ndarray, most: int) -> np.ndarray:
-    """At most `most` of the items, evenly spaced, ends included; deterministic."""
-    items = np.asarray(items)
-    if len(items) <= most:
-        return items
-    if most == 1:
-        return items[[len(items) // 2]]
-    return items[np.rint(np.linspace(0, len(items) - 1, most)).astype(np.int64)]

@@ -152,6 +152,6 @@ class Evaluation:
             "seconds": round(seconds, 1),
             **dict(self.details(setup, measured)),
         }
-        made = Report(self.title, verdict, good, warnings, facts, tables, images, details)
-        report.write(made, out)
-        return made
+        result = Report(self.title, verdict, good, warnings, facts, tables, images, details)
+        report.write(result, out)
+        return result

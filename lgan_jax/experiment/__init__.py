@@ -2,6 +2,7 @@
 
 from lgan_jax.experiment.evaluating import evaluate
 from lgan_jax.experiment.loading import information, load, training_landmarks
+from lgan_jax.experiment.sections import every, strangers
 from lgan_jax.experiment.settings import Experiment, chosen, kinds_at
 from lgan_jax.experiment.training import described, train
 
@@ -10,9 +11,11 @@ __all__ = [
     "chosen",
     "described",
     "evaluate",
+    "every",
     "information",
     "kinds_at",
     "load",
+    "strangers",
     "train",
     "training_landmarks",
 ]

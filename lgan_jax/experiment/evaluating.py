@@ -70,6 +70,8 @@ def _evaluate(
         about["While training"] = "; ".join(notes)
     if held := stored.get(workdir.HOLDS):
         about["Holds frames of"] = ", ".join(held)
+    if started := stored.get(workdir.STARTED):
+        about["Started from"] = "; ".join(started["notes"])
     if changed := stored.get(workdir.CHANGES):
         about["Changed since the start"] = "; ".join(changed)
     more: dict[str, Any] = {}

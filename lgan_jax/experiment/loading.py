@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lgan_jax import landmarks
-from lgan_jax.core import FaceInfo
+from lgan_jax.core import FaceInfo, Finished
 from lgan_jax.data import training_landmarks as landmark_store
 from lgan_jax.experiment.settings import Experiment
 from lgan_jax.media.files import given
@@ -25,12 +25,20 @@ def load(folder: str | pathlib.Path) -> Any:
     """
     folder = given(folder)
     stored = workdir.read_experiment(folder)
-    experiment, info = Experiment.read(stored["config"]), information(stored)
-    stripped = workdir.is_stripped(stored)
-    if stripped:  # its checkpoints hold one blank identity
+    experiment = Experiment.read(stored["config"])
+    info, finished = restored(experiment, folder, stored)
+    model = experiment.method.load(info, finished)
+    return model.without_people() if workdir.is_stripped(stored) else model
+
+
+def restored(
+    experiment: Experiment, folder: pathlib.Path, stored: Mapping[str, Any]
+) -> tuple[FaceInfo, dict[str, Finished]]:
+    """The data of the run in `folder` and the newest states of its phases; raises as `load`."""
+    info = information(stored)
+    if workdir.is_stripped(stored):  # its checkpoints hold one blank identity
         info = dataclasses.replace(info, identities=("nobody",))
-    model = experiment.method.load(info, experiment.restored(info, folder))
-    return model.without_people() if stripped else model
+    return info, experiment.restored(info, folder)
 
 
 def information(stored: Mapping[str, Any]) -> FaceInfo:

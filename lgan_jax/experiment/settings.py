@@ -18,9 +18,10 @@ from lgan_jax.core import FaceInfo, Finished, blank_batch
 from lgan_jax.data import coverage, pipelines, training_landmarks
 from lgan_jax.methods import METHODS, MethodSpec
 from lgan_jax.ops import backend
-from lgan_jax.training import checkpoints, loop
+from lgan_jax.training import checkpoints, loop, start_weights
 from lgan_jax.training.phase import Phase
 from lgan_jax.training.phase_run import PhaseRun, as_arrays
+from lgan_jax.training.train_state import TrainState
 
 _EVAL_BATCH = 4
 
@@ -36,6 +37,8 @@ class Settings:
       loop: intervals and seed.
       eval_images: validation images of each identity for evaluation during training; the first are sample images.
       detector_run: folder of a finished run whose detector is reused instead of training a new detector.
+      init_from: folder of a run of the same method; each phase starts from the weights of its phase of the same name,
+        where they fit (fine-tuning).
       precision: compute dtype of the networks; "auto" is bfloat16 on a GPU or TPU and float32 on a CPU.
     """
 
@@ -45,6 +48,7 @@ class Settings:
     loop: loop.Settings
     eval_images: int = 8
     detector_run: str = ""
+    init_from: str = ""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
     def __post_init__(self) -> None:
@@ -92,7 +96,7 @@ class Experiment:
             _check_rates(f"config.{name}", phase)
         return cls(
             settings,
-            classes,
+            {name: phase.variant(phases[name]) for name, phase in classes.items()},
             phases,
             configs.read(method.evaluation.Settings, sections["evaluation"], "config.evaluation"),
         )
@@ -105,7 +109,7 @@ class Experiment:
     @property
     def holds_frames(self) -> bool:
         """Whether checkpoints of the run hold training frames."""
-        return any(phase.holds_frames(self.phases[name]) for name, phase in self.classes.items())
+        return any(phase.holds_frames for phase in self.classes.values())
 
     def pretrained(self) -> dict[str, dict[str, Any]]:
         """The pretrained networks that the phases' settings name, by phase and kind.
@@ -137,11 +141,15 @@ class Experiment:
             splits = (faces.train, faces.validation, faces.test)
             if phase.grouping == "pairs" and not all(len(split.pairs) for split in splits):
                 raise ValueError(
-                    f"{faces.name}: the {name} phase needs pairs of images that differ only in expression, and "
-                    "there are none; configs/emotionet.py:cpu,unpaired has phases without pairs"
+                    f"{faces.name}: the {name} phase needs pairs of images that differ only in expression, and a split "
+                    "has none; config.data.pairs has ways to find them, configs/emotionet.py:cpu,unpaired needs none"
                 )
             if phase.grouping == "expressions":
                 faces.require_subjects()
+            if phase.grouping == "one_of_each":
+                faces.require_everybody()
+                if self.settings.data.shares:
+                    raise ValueError(f"config.data.shares: the {name} phase has one image of each person in an example")
 
     def warnings(self, faces: data.FaceData) -> list[str]:
         """Coverage warnings of the recordings, if a phase learns a network for each identity."""
@@ -149,30 +157,35 @@ class Experiment:
             return []
         return coverage.warnings(faces)
 
-    def rehearse(self, info: FaceInfo, pretrained: Mapping[str, Mapping[str, Any]]) -> None:
+    def rehearse(self, info: FaceInfo, pretrained: Mapping[str, Mapping[str, Any]]) -> dict[str, Finished]:
         """Builds every phase on abstract states of the earlier phases; takes half a second.
 
-        Incompatible phases are refused before training. `pretrained` is the result of that method. Raises `ValueError`,
-        one line, as the phases do.
+        Incompatible phases are refused before training. `pretrained` is the result of that method. Returns the abstract
+        states, without the last phase's where the run starts from random weights. Raises `ValueError`, one line, as the
+        phases do.
         """
+        phases: dict[str, Phase] = {}
 
-        def build() -> None:
+        def build() -> dict[str, TrainState]:
             earlier: dict[str, Finished] = {}
             for name in self.phases:
-                phase = self.build(name, info, earlier, pretrained.get(name))
-                if name != self.settings.phases[-1]:
+                phases[name] = phase = self.build(name, info, earlier, pretrained.get(name))
+                if self.settings.init_from or name != self.settings.phases[-1]:
                     state = phase.init(jax.random.key(0), as_arrays(blank_batch(phase, info)))
                     earlier[name] = Finished(phase, state)
+            return {name: finished.state for name, finished in earlier.items()}
 
-        jax.eval_shape(build)
+        return {name: Finished(phases[name], state) for name, state in jax.eval_shape(build).items()}
 
     def described(self, faces: data.FaceData) -> dict[str, Any]:
         """The data section of the run's record; with the number of images, if a phase stores something for each."""
         counted = any("index" in phase.keys for phase in self.classes.values())
-        return training_landmarks.described(faces, faces.info) | ({"pictures": faces.info.pictures} if counted else {})
+        return training_landmarks.described(faces, faces.info) | ({"pictures": faces.info.images} if counted else {})
 
-    def training_phases(self, faces: data.FaceData, pretrained: Mapping[str, Mapping[str, Any]]) -> list[PhaseRun]:
-        """The phases for the loop, with their data and pretrained networks."""
+    def training_phases(
+        self, faces: data.FaceData, pretrained: Mapping[str, Mapping[str, Any]], folder: pathlib.Path
+    ) -> list[PhaseRun]:
+        """The phases for the loop, with their data, pretrained networks and the start weights in the run's folder."""
 
         def phase_run(name: str) -> PhaseRun:
             phase = self.classes[name]
@@ -182,7 +195,7 @@ class Experiment:
             examples = phase.examples(self.phases[name])
             return PhaseRun(
                 name=name,
-                steps=self._steps(name, faces.info.pictures),
+                steps=self._steps(name, faces.info.images),
                 batch_size=self.phases[name].batch_size,
                 build=functools.partial(self.build, name, faces.info, pretrained=pretrained.get(name)),
                 batches=functools.partial(
@@ -199,6 +212,7 @@ class Experiment:
                 )[0],
                 eval_batches=eval_batches,
                 sample_batch=eval_batches[0],
+                start=functools.partial(start_weights.read, folder, name),
             )
 
         return [phase_run(name) for name in self.phases]
@@ -209,7 +223,7 @@ class Experiment:
         def phase_run(name: str) -> PhaseRun:
             example = blank_batch(self.classes[name], info)
             build = functools.partial(self.build, name, info)
-            steps = self._steps(name, info.pictures)
+            steps = self._steps(name, info.images)
             return PhaseRun(name, steps, 1, build, lambda: iter(()), example, [example], example)
 
         return checkpoints.restore_finished([phase_run(name) for name in self.phases], folder)

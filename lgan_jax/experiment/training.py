@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import pathlib
 import shutil
 import sys
@@ -11,7 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lgan_jax import data, files
+from lgan_jax.core import FaceInfo
 from lgan_jax.data import training_landmarks as landmark_store
+from lgan_jax.experiment import fine_tuning
 from lgan_jax.experiment.evaluating import check_weights, evaluate
 from lgan_jax.experiment.settings import Experiment
 from lgan_jax.media.files import given
@@ -27,6 +28,7 @@ def train(config: Mapping[str, Any], folder: pathlib.Path) -> int:
     """
     memory.retain_freed_memory()
     config, experiment = _read(config)
+    fine_tuning.check_folder(experiment, folder)
     with parallel.alone(folder):
         workdir.check_run(folder, _plain(config), _may_change(folder, experiment.settings.phases))
         return _train(config, experiment, folder)
@@ -51,24 +53,11 @@ def _read(config: Mapping[str, Any]) -> tuple[Mapping[str, Any], Experiment]:
 def _train(config: Mapping[str, Any], experiment: Experiment, folder: pathlib.Path) -> int:
     pretrained = experiment.pretrained()
     check_weights(experiment)
-    rehearse = functools.partial(experiment.rehearse, pretrained=pretrained)
-    faces = data.open_faces(experiment.settings.data, rehearse)
-    experiment.check(faces)
-    if other := experiment.settings.detector_run:
-        _detector_section(given(other), config, {"scheme": faces.info.scheme.name, "size": faces.info.size})
-    rehearse(faces.info)
-    record = {"config": _plain(config), "data": experiment.described(faces)}
-    if experiment.left_out:
-        record["left_out"] = list(experiment.left_out)
-    if experiment.holds_frames:
-        record[workdir.HOLDS] = list(faces.info.identities)
-    run = workdir.open_run(folder, record, _may_change(folder, experiment.settings.phases))
-    if other:
-        _copy_detector(given(other), run)
+    faces, record, run = _opened(config, experiment, folder, pretrained)
     if parallel.is_first():
         _write_landmarks(faces, run)
     try:
-        phases = experiment.training_phases(faces, pretrained)
+        phases = experiment.training_phases(faces, pretrained, run)
         loop.run(phases, folder, experiment.settings.loop, record, _notes(faces, experiment, run))
     except Stopped as stopped:
         print(stopped, file=sys.stderr)
@@ -79,6 +68,45 @@ def _train(config: Mapping[str, Any], experiment: Experiment, folder: pathlib.Pa
     if parallel.is_first():
         evaluate(folder, faces=faces)
     return 0
+
+
+def _opened(
+    config: Mapping[str, Any], experiment: Experiment, folder: pathlib.Path, pretrained: Mapping[str, Any]
+) -> tuple[data.FaceData, dict[str, Any], pathlib.Path]:
+    """The data set, the run's record and its folder, with all that the run takes from other runs in it."""
+    source = fine_tuning.source(experiment, folder)
+
+    def rehearse(info: FaceInfo) -> None:
+        phases = experiment.rehearse(info, pretrained)
+        if source:
+            source.fit(phases)
+
+    faces = data.open_faces(experiment.settings.data, rehearse)
+    experiment.check(faces)
+    if other := experiment.settings.detector_run:
+        _detector_section(given(other), config, {"scheme": faces.info.scheme.name, "size": faces.info.size})
+    rehearse(faces.info)
+    record = _record(config, experiment, faces)
+    if source:
+        record[workdir.STARTED] = source.described(faces)
+    elif experiment.settings.init_from:
+        record[workdir.STARTED] = workdir.read_run(folder)[workdir.STARTED]
+    run = workdir.open_run(folder, record, _may_change(folder, experiment.settings.phases))
+    if other:
+        _copy_detector(given(other), run)
+    if source:
+        source.write(run, faces)
+    return faces, record, run
+
+
+def _record(config: Mapping[str, Any], experiment: Experiment, faces: data.FaceData) -> dict[str, Any]:
+    """The run's record; see `workdir.open_run`."""
+    record = {"config": _plain(config), "data": experiment.described(faces)}
+    if experiment.left_out:
+        record["left_out"] = list(experiment.left_out)
+    if experiment.holds_frames:
+        record[workdir.HOLDS] = list(faces.info.identities)
+    return record
 
 
 def _may_change(folder: pathlib.Path, phases: Sequence[str]) -> Callable[[workdir.Difference], bool]:
@@ -127,19 +155,27 @@ def _copy_detector(other: pathlib.Path, folder: pathlib.Path) -> None:
 def _notes(faces: data.FaceData, experiment: Experiment, folder: pathlib.Path) -> Sequence[str]:
     """Lines printed at the start of a run: its data, omitted parts, and changes since the start."""
     info = faces.info
-    people = f"{len(info.identities)} identities, {info.size}×{info.size}, {info.scheme.name}"
+    people = (
+        f"{len(info.identities)} identities ({faces.counted_people()}), {info.size}×{info.size}, {info.scheme.name}"
+    )
     lines = [f"data: {faces.name}: {faces.counted()}, {people}"]
+    shares = experiment.settings.data.shares or (None,) * len(faces.parts)
+    for part, share in zip(faces.parts, shares, strict=True):
+        of_all = "" if share is None else f"; {share:.1%} of the training examples"
+        lines.append(f"  {part.name}: {part.counted()}, {part.counted_people()}{of_all}")
     if faces.built_in:
         lines.append("NOTE: no data folder was given: this run trains on the BUILT-IN FACES, rendered by this library.")
         lines.append("      Set your own with --config.data.dir=FOLDER.")
-    lines += [*faces.notes, *(f"NOTE: trained without {each}." for each in experiment.left_out)]
+    stored = workdir.read_run(folder)
+    lines += [*faces.notes, *stored.get(workdir.STARTED, {}).get("notes", ())]
+    lines += [*(f"NOTE: trained without {each}." for each in experiment.left_out)]
     if experiment.holds_frames:
         lines.append(f"NOTE: this run's folder will hold frames of {', '.join(info.identities)}.")
         lines.append(
             "      Anyone with the folder has the frames; lgan_jax.apps.strip_references writes a copy without them."
         )
     lines += [f"WARNING: {each}" for each in experiment.warnings(faces)]
-    return lines + [f"NOTE: since the start {each}." for each in workdir.read_run(folder).get(workdir.CHANGES, ())]
+    return lines + [f"NOTE: since the start {each}." for each in stored.get(workdir.CHANGES, ())]
 
 
 def _plain(config: Any) -> Any:

@@ -20,7 +20,7 @@ _MOUTH_CORNERS = (48, 54)
 _WAVER = 0.015  # of the face's size; landmarks of a resting head differ by about so much
 
 # iBUG's 68 points of a mean face seen from the front: the Procrustes mean of dlib's landmarks over recordings of
-# talking people, made symmetric, scaled so that the longer side of the box around them is 1.
+# talking people, mirrored to be symmetric, scaled so that the longer side of the box around them is 1.
 # fmt: off
 MEAN_FACE = np.array(
     [

@@ -1,9 +1,9 @@
 """An estimate of the expression from action units: the nearest of the eight expressions' usual combinations.
 
-It is an estimate: people smile without being happy, talk with open mouths, and no two show anger alike. What is looked
-at is how far each unit goes beyond the person's usual face, relative to the person's own range, since some show little.
-Expressions whose units are mostly not seen are not told: from landmarks alone (`unit_estimate`) these are contempt and
-disgust. docs/data.md has the agreement with the ground truth of built-in faces.
+It is an estimate: people smile without being happy, talk with open mouths, and no two show anger alike. It reads
+how far each unit goes beyond the person's usual face, relative to the person's own range, since some show little.
+Expressions whose units are mostly not seen are not estimated: from landmarks alone (`unit_estimate`) these are contempt
+and disgust. docs/data.md has the agreement with the ground truth of built-in faces.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ def estimate(units: Float[np.ndarray, "n 17"]) -> Int32[np.ndarray, " n"]:
     beyond = (beyond / np.maximum(np.percentile(beyond, _RANGE, axis=0), _LEAST)).clip(max=1) * _WEIGHTS
     shown = _COMBINATIONS * units.any(0)
     squares = (shown**2).sum(1)
-    told = squares > _SEEN * (_COMBINATIONS**2).sum(1)  # never neutral, whose squares are 0
+    separable = squares > _SEEN * (_COMBINATIONS**2).sum(1)  # never neutral, whose squares are 0
     fit = beyond @ shown.T
-    strength = (fit / np.where(told, squares, 1)).clip(0, 1)
-    nearness = np.where(told, 2 * strength * fit - strength**2 * squares, -1)
+    strength = (fit / np.where(separable, squares, 1)).clip(0, 1)
+    nearness = np.where(separable, 2 * strength * fit - strength**2 * squares, -1)
     nearest = nearness.argmax(1)
     shows = strength[np.arange(len(units)), nearest]
-    none = (shows < _NONE) | ~told[nearest]
+    none = (shows < _NONE) | ~separable[nearest]
     return np.where(none, _NEUTRAL, np.where(shows < _SOME, UNCLEAR, nearest)).astype(np.int32)

@@ -43,15 +43,15 @@ def lpips(tensors: Tensors) -> Network:
 
     if negative := [name for name, x in tensors.items() if name.startswith("lin") and np.min(x, initial=0) < 0]:
         raise ValueError(f"negative: {negative[0]}; the published weights are not")
-    return Network(module, names.read(names.wanted(module, (1, 32, 32, 3), original), tensors))
+    return Network(module, names.read(names.parameters(module, (1, 32, 32, 3), original), tensors))
 
 
 def usual_names(tensors: Tensors) -> Tensors:
     """VGG16's weights by torchvision's names, and LPIPS's linear ones as `lin0.model.1.weight` … where they are there.
 
-    Those by the names of the package `lpips`, `net.slice1.0.weight` …, are renamed; so are those of the one file that
-    NVIDIA made of both, `layers.conv1.weight` … `layers.conv13.bias` and `lpips0` … `lpips4` `(channels, 1, 1)`; what
-    else it holds is left aside. (Its names are those that others' code reads from it; that the squared differences of
+    Those by the names of the package `lpips`, `net.slice1.0.weight` …, are renamed; so are those of the one file in
+    which NVIDIA has both, `layers.conv1.weight` … `layers.conv13.bias` and `lpips0` … `lpips4` `(channels, 1, 1)`; its
+    other tensors are ignored. (Its names are those that others' code reads from it; that the squared differences of
     its output sum to LPIPS with torchvision's weights is what torch-fidelity's tests say. The file was not read.)
     """
     if _NVIDIAS in tensors:
@@ -79,12 +79,12 @@ def inception(tensors: Tensors) -> Network:
     candidates = (f"{first}.conv.weight", 0), *((f"{first}.bn.{name}", 0) for name in ("weight", "bias"))
     classes = names.usual(tensors, ("fc.bias", 0), ("fc.weight", 0))
     module = FIDInception(names.usual(tensors, *candidates), classes)
-    return Network(module, names.read(names.wanted(module, (1, 75, 75, 3), ".".join), tensors))
+    return Network(module, names.read(names.parameters(module, (1, 75, 75, 3), ".".join), tensors))
 
 
 def _vgg(blocks: tuple[int, ...], tensors: Tensors) -> Network:
     tensors = {name: values for name, values in tensors.items() if not name.startswith(_HEAD)}
     module = vgg.VGG(blocks, names.usual(tensors, *_FIRST))
     numbers = {name: i for i, name in enumerate(module.layers())}
-    needed = names.wanted(module, (1, 32, 32, 3), lambda path: f"features.{numbers[path[0]]}")
+    needed = names.parameters(module, (1, 32, 32, 3), lambda path: f"features.{numbers[path[0]]}")
     return Network(module, names.read(needed, tensors))

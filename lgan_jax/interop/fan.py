@@ -19,5 +19,5 @@ def fan(tensors: Tensors) -> Network:
         sizes.points, sizes.width, sizes.depth, stacks=sizes.stacks, pool="mean", smallest_map=1
     )
     side = 4 * 2**sizes.depth
-    needed = names.wanted(module, (1, side, side, 3), lambda path: hourglass.original(path, sizes.depth))
+    needed = names.parameters(module, (1, side, side, 3), lambda path: hourglass.original(path, sizes.depth))
     return Network(module, names.read(needed, tensors))

@@ -19,7 +19,7 @@ _STEM = {"stem": "conv1", "stem_norm": "bn1", "block_0": "conv2", "block_1": "co
 
 
 class Sizes(NamedTuple):
-    """Of a `FaceAlignmentNetwork`: see its attributes."""
+    """The attributes of a `FaceAlignmentNetwork`."""
 
     points: int
     width: int
@@ -28,9 +28,9 @@ class Sizes(NamedTuple):
 
 
 def sizes(tensors: Tensors, number: str = "") -> Sizes:
-    """Those of a published network. `number` is what follows the name of each residual block in an hourglass.
+    """Reads the sizes of a published network. `number` is the suffix of each residual block's name in an hourglass.
 
-    Raises `ValueError` where it is none.
+    Raises `ValueError` for tensors of another network.
     """
     levels = [int(found[1]) for name in tensors if (found := re.match(rf"m0\.b1_(\d{{1,2}}){number}\.", name))]
     stacks = {found[1] for name in tensors if (found := re.match(r"(?:conv_last|bn_end|l)(\d{1,2})\.", name))}
@@ -67,7 +67,7 @@ def original(path: Path, depth: int, number: str = "") -> str:
 
 
 def _in_block(path: list[str]) -> list[str]:
-    """Of a layer inside a residual block; nothing for a layer that is no block."""
+    """The name of a layer inside a residual block; empty for a layer outside."""
     if not path or path == ["norm"]:
         return []
     kind, _, place = path[0].partition("_")

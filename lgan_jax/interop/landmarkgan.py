@@ -41,7 +41,7 @@ _FULL = 1024  # its channels, at width 1
 def encoder(tensors: Tensors) -> Network:
     """Φ, a `LandmarkMLP`: landmarks to the latent."""
     module, points = _mlp("lm_encoder", tensors)
-    needed = _mlp_needs("lm_encoder", module, points)
+    needed = _mlp_parameters("lm_encoder", module, points)
     variables = names.read(needed, tensors)
     _take_ours(variables["params"]["layer_0"], points)
     _order_outputs(variables["params"]["layer_4"], points)
@@ -53,7 +53,7 @@ def decoder(tensors: Tensors) -> Network:
     numbers = {found[1] for name in tensors if (found := re.match(r"lm_decoder_list\.(\d+)\.", name))}
     prefixes = [f"lm_decoder_list.{i}" for i in range(max(1, len(numbers)))]
     module, points = _mlp(prefixes[0], tensors)
-    first = _mlp_needs(prefixes[0], module, points)
+    first = _mlp_parameters(prefixes[0], module, points)
     needed = [
         {path: one._replace(name=prefix + one.name.removeprefix(prefixes[0])) for path, one in first.items()}
         for prefix in prefixes
@@ -67,7 +67,7 @@ def decoder(tensors: Tensors) -> Network:
 
 
 def generator(tensors: Tensors) -> Network:
-    """Θ_t of one identity, a `LandmarkToFace`; as many upscale blocks as there are make the image's size."""
+    """Θ_t of one identity, a `LandmarkToFace`; the number of upscale blocks gives the image's size."""
     steps = [int(found[1]) for name in tensors if (found := re.match(r"decoder_list\.0\.(\d{1,3})\.", name))]
     pairs = (max(steps, default=9) + 1) // 2  # of an upscale block and a convolution, before the last convolution
     if (size := 2 * _CODE * 2**pairs) not in SIZES:
@@ -76,7 +76,7 @@ def generator(tensors: Tensors) -> Network:
     channels = names.usual(tensors, (f"{first}.bias", 0), (f"{first}.weight", 0), (f"{code}.weight", 1))
     points = names.usual(tensors, (f"{first}.weight", 1)) // 2
     module = LandmarkToFace(size, channels / _FULL)
-    needed = names.wanted(module, (1, points, 2), lambda path: _generator_name(path, pairs), first.__eq__)
+    needed = names.parameters(module, (1, points, 2), lambda path: _generator_name(path, pairs), first.__eq__)
     variables = names.read(needed, tensors)
     params = variables["params"]
     _take_ours(params["layer_0"], points)
@@ -92,12 +92,12 @@ def discriminator(tensors: Tensors) -> Network:
     biases = ("0.conv", "1.conv_0.conv", "1.conv_1.conv", "2.conv_0.conv")
     width = names.usual(tensors, *((f"cnn_f.{layer}.bias", 0) for layer in biases))
     module = PatchDiscriminator(width)
-    needed = names.wanted(module, (1, 8, 8, 3), _discriminator_name)
+    needed = names.parameters(module, (1, 8, 8, 3), _discriminator_name)
     return Network(module, names.read(needed, tensors))
 
 
 def detector(tensors: Tensors) -> Network:
-    """Ω, a `HeatmapDetector`, for images in [0, 1]. Its heatmaps know no frame: DSNT reads them in this library's."""
+    """Ω, a `HeatmapDetector`, for images in [0, 1]. Its heatmaps have no frame: DSNT reads them in this library's."""
     sizes = hourglass.sizes(tensors, "_0")
     module = HeatmapDetector(sizes.points, sizes.width, sizes.depth, smallest_map=1)
 
@@ -105,7 +105,7 @@ def detector(tensors: Tensors) -> Network:
         return "hm_conv0" if path == ("mix",) else hourglass.original(path[1:], sizes.depth, "_0")
 
     side = 4 * 2**sizes.depth
-    needed = names.wanted(module, (1, side, side, 3), original)
+    needed = names.parameters(module, (1, side, side, 3), original)
     variables = names.read(needed, tensors)
     mix = variables["params"]["mix"]
     mix["kernel"] = mix["kernel"][..., _order(sizes.points)]
@@ -126,11 +126,11 @@ def _mlp(prefix: str, tensors: Tensors) -> tuple[LandmarkMLP, int]:
     return LandmarkMLP(width), names.usual(tensors, *ends) // 2
 
 
-def _mlp_needs(prefix: str, module: LandmarkMLP, points: int) -> dict[Path, names.Wanted]:
+def _mlp_parameters(prefix: str, module: LandmarkMLP, points: int) -> dict[Path, names.Parameter]:
     def original(path: Path) -> str:
         return f"{prefix}.{2 * int(path[0].removeprefix('layer_'))}"
 
-    return names.wanted(module, (1, points, 2), original, lambda layer: True)
+    return names.parameters(module, (1, points, 2), original, lambda layer: True)
 
 
 def _generator_name(path: Path, pairs: int) -> str:
@@ -152,7 +152,7 @@ def _discriminator_name(path: Path) -> str:
 
 
 def _order(points: int) -> np.ndarray:
-    """Where each of our points stands among theirs."""
+    """The index of each of our points in their order."""
     if points != WFLW98.count:
         return np.arange(points)
     theirs = np.concatenate([WFLW98.inner, WFLW98.outline])
@@ -160,7 +160,7 @@ def _order(points: int) -> np.ndarray:
 
 
 def _take_ours(layer: dict[str, np.ndarray], points: int) -> None:
-    """Makes a first layer for their landmarks one for ours."""
+    """Adapts a first layer to our landmarks."""
     kernel = layer["kernel"].astype(np.float64)
     layer["bias"] = (layer["bias"] + kernel.sum(0) * _SHIFT).astype(np.float32)
     layer["kernel"] = (kernel * PUBLISHED_SCALE).astype(np.float32)
@@ -168,20 +168,20 @@ def _take_ours(layer: dict[str, np.ndarray], points: int) -> None:
 
 
 def _give_ours(layer: dict[str, np.ndarray], points: int) -> None:
-    """Makes a last layer that gives their landmarks one that gives ours."""
+    """Adapts a last layer to our landmarks."""
     layer["kernel"] = (layer["kernel"].astype(np.float64) / PUBLISHED_SCALE).astype(np.float32)
     layer["bias"] = frames.from_released(layer["bias"].astype(np.float64)).astype(np.float32)
     _order_outputs(layer, points)
 
 
 def _order_inputs(layer: dict[str, np.ndarray], points: int) -> None:
-    """Makes a layer that takes a number pair for each point take them in our order."""
+    """Reorders the inputs of a layer, a pair of numbers for each point, to our order."""
     kernel = layer["kernel"]
     layer["kernel"] = kernel.reshape(points, 2, -1)[_order(points)].reshape(kernel.shape)
 
 
 def _order_outputs(layer: dict[str, np.ndarray], points: int) -> None:
-    """Makes a layer that gives a number pair for each point give them in our order."""
+    """Reorders the outputs of a layer, a pair of numbers for each point, to our order."""
     for name, values in layer.items():
         layer[name] = values.reshape(-1, points, 2)[:, _order(points)].reshape(values.shape)
 

@@ -46,7 +46,7 @@ class Network(NamedTuple):
     variables: dict[str, Any]
 
 
-class Wanted(NamedTuple):
+class Parameter(NamedTuple):
     """A parameter that a module needs: its original name and shape, and the shape that the module gives it."""
 
     name: str
@@ -85,13 +85,13 @@ def usual(tensors: Tensors, *candidates: tuple[str, int]) -> int:
     return length
 
 
-def wanted(
+def parameters(
     module: nn.Module,
     example: tuple[int, ...] | list[tuple[int, ...]],
     original: Callable[[Path], str],
     pointwise: Callable[[str], bool] = lambda layer: False,
-) -> dict[Path, Wanted]:
-    """What `module` needs when it is called with an array of the shape `example`, or with arrays of such shapes.
+) -> dict[Path, Parameter]:
+    """The parameters that `module` needs for an input of the shape `example`, or for inputs of several shapes.
 
     Args:
       module: whose variables these are.
@@ -114,11 +114,11 @@ def wanted(
             shape = (shape[-1], shape[-2], *shape[:-2])
             if pointwise(layer):
                 shape = (*shape, 1, 1)
-        needed[path] = Wanted(f"{layer}.{_LEAVES.get(path[-1], path[-1])}", shape, leaf.shape)
+        needed[path] = Parameter(f"{layer}.{_LEAVES.get(path[-1], path[-1])}", shape, leaf.shape)
     return needed
 
 
-def check(needed: Iterable[Wanted], tensors: Tensors) -> None:
+def check(needed: Iterable[Parameter], tensors: Tensors) -> None:
     """Raises `ValueError`, one line, that names parameters that are missing, left over, misshapen or not finite."""
     shapes = {one.name: one.shape for one in needed}
     counters = {name.rpartition(".")[0] + _COUNTER for name in shapes if name.endswith("running_var")}
@@ -137,16 +137,16 @@ def check(needed: Iterable[Wanted], tensors: Tensors) -> None:
         raise ValueError("; ".join(f"{what}: {_listed(found)}" for what, found in faults.items() if found))
 
 
-def read(needed: Mapping[Path, Wanted], tensors: Tensors) -> dict[str, Any]:
+def read(needed: Mapping[Path, Parameter], tensors: Tensors) -> dict[str, Any]:
     """Parameters as a module's variables, float32. Raises as `check` does."""
     check(needed.values(), tensors)
     return variables(needed, tensors)
 
 
-def variables(needed: Mapping[Path, Wanted], tensors: Tensors) -> dict[str, Any]:
+def variables(needed: Mapping[Path, Parameter], tensors: Tensors) -> dict[str, Any]:
     """Parameters that `check` has passed, as a module's variables: nested dicts of float32 arrays."""
-    made = {path: _as_ours(tensors[one.name], one.ours, path[-1] == "kernel") for path, one in needed.items()}
-    return flax.traverse_util.unflatten_dict(made)
+    arrays = {path: _as_ours(tensors[one.name], one.ours, path[-1] == "kernel") for path, one in needed.items()}
+    return flax.traverse_util.unflatten_dict(arrays)
 
 
 def _as_ours(values: np.ndarray, shape: tuple[int, ...], kernel: bool) -> np.ndarray:

@@ -38,7 +38,7 @@ _ORDERS = ("<", ">", "=", "|")  # of bytes
 
 
 def is_pickle(path: Path) -> bool:
-    """Whether a file is a pickle, but none that PyTorch made itself."""
+    """Whether a file is a pickle, but not PyTorch's own format."""
     with untrusted.opened(path) as file:
         start = file.read(2 + len(_TORCH))
     return start.startswith(_START) and start[2:] != _TORCH
@@ -60,7 +60,7 @@ def read(path: Path, network: str) -> dict[str, np.ndarray]:
 
 
 def _plain(name: Name) -> Name:
-    """NumPy's names as one of its versions has them."""
+    """NumPy's names in one spelling for all its versions."""
     return Name("numpy", name.name) if name.module in _NUMPY else name
 
 
@@ -69,7 +69,7 @@ def _allowed(name: Name) -> bool:
 
 
 class _Arrays:
-    """Makes the arrays of what a pickle says of tensors and of NumPy's arrays; `most` bytes together."""
+    """Builds the arrays that a pickle describes as tensors or NumPy arrays; at most `most` bytes together."""
 
     def __init__(self, most: int):
         self._tensors = torchfiles.Tensors(self._storage, most)
@@ -119,7 +119,7 @@ def _dtype(call: Any) -> np.dtype:
 
 
 def _chosen(loaded: Any, network: str) -> Call:
-    """The network that is wanted, of those that are there. Raises `ValueError` where it is not."""
+    """The requested network of a pickle. Raises `ValueError` where there is none."""
     if isinstance(loaded, tuple) and len(loaded) == len(_IN_TUPLE):
         loaded = {name: loaded[place] for name, place in _IN_TUPLE.items()}
     found = loaded if _is_network(loaded) else (fields(loaded) or {}).get(network)

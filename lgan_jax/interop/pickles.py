@@ -32,7 +32,7 @@ _KEYS = (str, int, float, bytes, type(None))
 
 
 class RefusedError(ValueError):
-    """A pickle asks for something that is not given to it; the message says what."""
+    """A pickle asks for something that it is refused; the message names it."""
 
     def __init__(self, what: str):
         super().__init__(
@@ -41,7 +41,7 @@ class RefusedError(ValueError):
 
 
 class Name(NamedTuple):
-    """What a pickle would import."""
+    """A name that a pickle would import."""
 
     module: str
     name: str
@@ -55,7 +55,7 @@ class Persistent(NamedTuple):
 
 @dataclasses.dataclass(eq=False)
 class Call:
-    """What a pickle would make by calling a name.
+    """An object that a pickle would create by calling a name.
 
     Attributes:
       name: what would be called.
@@ -90,7 +90,7 @@ def load(file: io.BytesIO, allowed: Callable[[Name], bool]) -> Any:
 
 
 def fields(value: Any) -> Mapping[Any, Any] | None:
-    """A dictionary, or the items of what would be made as one, such as an `OrderedDict`; None for anything else."""
+    """A dictionary, or the items of an unbuilt one, such as an `OrderedDict`; None for anything else."""
     if isinstance(value, Call):
         return {**_pairs(value.arguments), **value.items}
     return value if isinstance(value, dict) else None
@@ -115,7 +115,7 @@ def walk(
 
 
 def _pairs(arguments: tuple[Any, ...]) -> dict[Any, Any]:
-    """The pairs that an `OrderedDict` of Python 2 is made of."""
+    """The pairs that an `OrderedDict` of Python 2 contains."""
     pairs = arguments[0] if len(arguments) == 1 and isinstance(arguments[0], list) else []
     return {pair[0]: pair[1] for pair in pairs if isinstance(pair, list | tuple) and _is_pair(pair)}
 
@@ -137,7 +137,7 @@ class _Machine:
         self._allowed = allowed
 
     def step(self, opcode: str, argument: Any) -> None:
-        """Does what one opcode says."""
+        """Executes one opcode."""
         if opcode in _VALUES:
             if isinstance(argument, int) and argument.bit_length() > _MOST_BITS:
                 raise RefusedError(f"a whole number of {argument.bit_length():,} bits")
@@ -173,11 +173,11 @@ class _Machine:
         return values
 
     def remember(self, place: int | None) -> None:
-        """Keeps the last value, in the next place where none is given."""
+        """Memoizes the last value, at the next index by default."""
         self._memory[len(self._memory) if place is None else place] = self.stack[-1]
 
     def recall(self, place: int) -> None:
-        """Pushes a value that was kept."""
+        """Pushes a memoized value."""
         self.stack.append(self._memory[place])
 
     def name(self, argument: str | None) -> None:
@@ -188,14 +188,14 @@ class _Machine:
         self.stack.append(found)
 
     def make(self, _: None) -> None:
-        """What would call a name with arguments, or make an object of a class."""
+        """Pushes the call of a name with arguments."""
         called, arguments = self.pop(2)
         if not isinstance(called, Name) or not isinstance(arguments, tuple):
-            raise RefusedError("a call of something that it made itself")
+            raise RefusedError("a call of an object, not of a name")
         self.stack.append(Call(called, arguments))
 
     def build(self, _: None) -> None:
-        """What would set the attributes of an object."""
+        """Records the state of an object."""
         called, state = self.pop(2)
         if not isinstance(called, Call):
             raise RefusedError("attributes of something that has none")
@@ -203,7 +203,7 @@ class _Machine:
         self.stack.append(called)
 
     def items(self, pairs: list[Any]) -> None:
-        """What would set items of a dictionary, or of an object that is one; keys and values in turns."""
+        """Adds items to a dictionary, or to an object that is one; keys and values alternate."""
         target = self.stack[-1]
         into = target.items if isinstance(target, Call) else target
         if not isinstance(into, dict) or not all(map(_is_key, pairs[::2])):
@@ -211,7 +211,7 @@ class _Machine:
         into.update(zip(pairs[::2], pairs[1::2], strict=True))
 
     def append(self, values: list[Any]) -> None:
-        """What would add to a list or a set."""
+        """Appends to a list or a set."""
         if not isinstance(self.stack[-1], list):
             raise RefusedError("values in something that takes none")
         self.stack[-1].extend(values)

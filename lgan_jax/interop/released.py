@@ -1,4 +1,4 @@
-"""LandmarkGAN's released files, sorted by what they hold and turned into variables that fit together."""
+"""LandmarkGAN's released files, sorted by network and converted to variables that fit together."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _PARTS: Mapping[str, tuple[str, Callable]] = {  # → how the names begin that o
     "discriminator": ("cnn_f.", landmarkgan.discriminator),
     "detector": ("hm_conv0.", landmarkgan.detector),
 }
-_SINGLE = ("encoder", "decoders", "detector")  # one file for everybody
+_SINGLE = ("encoder", "decoders", "detector")  # one file for all identities
 _NUMBERED = re.compile(r"(?:gen|dis)_(\d+)_\d+")  # how the release names a file of one identity: its number, its step
 
 
 class Release(NamedTuple):
-    """What the files hold, of all identities in the order of their numbers.
+    """The released networks, of all identities in the order of their numbers.
 
     Attributes:
       scheme: of the landmarks.

@@ -1,4 +1,4 @@
-"""A run's folder from published weights, as training would have left it: its record, its checkpoints, its landmarks.
+"""Writes a run's folder from published weights, as training would: manifest, checkpoints, landmarks.
 
 Each phase's checkpoint is of its last step. The states of optimizers, which nobody published, are zeros, as are
 discriminators that were not given: nothing that uses a finished run looks at them. A detector that was not given is
@@ -86,6 +86,7 @@ def _data_settings(release: Release, data_dir: str) -> data.Settings:
         size=release.size,
         dir=str(Path(data_dir).expanduser().resolve()) if data_dir else "",
         scheme=release.scheme.name,
+        split="time",
         built_in=synthetic.Settings(identities=release.identities, **_BUILT_IN),
     )
 
@@ -189,7 +190,7 @@ def _abstract(phase: Phase, info: FaceInfo) -> TrainState:
 
 
 def _config(settings: data.Settings, finished: Mapping[str, Finished]) -> dict[str, Any]:
-    """What a config of such a run would have said."""
+    """The config of such a run."""
     return {
         "method": "landmarkgan",
         "phases": list(finished),
@@ -208,8 +209,8 @@ def save_phase(folder: Path, name: str, phase: Finished, record: Mapping[str, An
 
 
 def _landmarks(faces: data.FaceData, release: Release, converter: ConverterPhase) -> list[np.ndarray]:
-    """The data's landmarks of each identity; of built-in faces, everybody's, as that identity would have them."""
+    """The data's landmarks of each identity; of built-in faces, all faces' landmarks, converted to that identity."""
     if not faces.built_in:
         return [training_landmarks.landmarks(faces, i) for i in range(release.identities)]
-    everybody = jnp.asarray(training_landmarks.landmarks(faces))
-    return [np.asarray(converter.convert(release.converter, everybody, i)) for i in range(release.identities)]
+    all_landmarks = jnp.asarray(training_landmarks.landmarks(faces))
+    return [np.asarray(converter.convert(release.converter, all_landmarks, i)) for i in range(release.identities)]

@@ -50,7 +50,7 @@ def generator(tensors: Tensors) -> Network:
         clamp=clamp,
     )
     shapes = [(1, module.latent), *([(1, labels)] if labels else [])]
-    return Network(module, names.read(names.wanted(module, shapes, ".".join), tensors))
+    return Network(module, names.read(names.parameters(module, shapes, ".".join), tensors))
 
 
 def discriminator(tensors: Tensors) -> Network:
@@ -64,7 +64,7 @@ def discriminator(tensors: Tensors) -> Network:
     labels = _labels(tensors)
     module = Discriminator((first, *rest), labels, _layers(tensors) if labels else 0, clamp=clamp)
     shapes = [(1, sides[-1], sides[-1], 3), *([(1, labels)] if labels else [])]
-    needed = names.wanted(module, shapes, lambda path: ".".join(path).replace("_", "."))
+    needed = names.parameters(module, shapes, lambda path: ".".join(path).replace("_", "."))
     return Network(module, names.read(needed, tensors))
 
 
@@ -72,7 +72,7 @@ _WIDTHS = (("torgb.weight", 1), ("conv1.weight", 0), ("conv1.bias", 0))  # param
 
 
 def _without_extras(tensors: Tensors) -> tuple[float | None, Tensors]:
-    """The limit of what layers put out, and the parameters without it and without the filters, which must be ours."""
+    """The limit of layer outputs, and the parameters without it and without the filters, which must be ours."""
     expected = np.outer(TAPS, TAPS) / sum(TAPS) ** 2
     for name, values in tensors.items():
         if name.endswith(_FILTER) and (values.shape != expected.shape or not np.allclose(values, expected)):
@@ -85,7 +85,7 @@ def _without_extras(tensors: Tensors) -> tuple[float | None, Tensors]:
 
 
 def _labels(tensors: Tensors) -> int:
-    """How long the labels are that a network is conditioned on; 0 where it is on none."""
+    """The length of the labels of a conditional network; 0 for an unconditional one."""
     return names.usual(tensors, (_EMBED, 1)) if _EMBED in tensors else 0
 
 

@@ -47,7 +47,7 @@ def allowed(name: Name) -> bool:
 
 
 class Tensors:
-    """Makes the arrays of what a pickle says of tensors.
+    """Builds the arrays that a pickle describes as tensors.
 
     Args:
       storage: gives the flat array of a storage.
@@ -157,7 +157,7 @@ def read(archive: untrusted.Archive) -> dict[str, Any]:
 
 
 def _stored(key: Any) -> tuple[str, np.dtype, int]:
-    """What a pickle says of a storage: its key, type and number of elements. Raises `ValueError` for what is none."""
+    """A storage's key, type and number of elements. Raises `ValueError` for another object."""
     of = key.key if isinstance(key, Persistent) else None
     of = of if isinstance(of, tuple) and len(of) >= 5 else (None,) * 5
     kind, name, count = of[1], of[2], of[4]
@@ -175,7 +175,7 @@ def _of_type(storage: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def _persistent(tree: Any) -> Iterator[Persistent]:
-    """Every storage in a tree, each node looked at once."""
+    """Every storage in a tree, each node visited once."""
     seen, waiting = set(), [tree]
     while waiting:
         node = waiting.pop()
@@ -222,9 +222,9 @@ def _modules(root: Call, tensors: Tensors) -> dict[str, np.ndarray]:
 
 def _dictionary(tree: Any, tensors: Tensors) -> dict[str, Any]:
     """A state dict's arrays, nested as they are."""
-    known: dict[int, dict[str, Any]] = {}  # what several names share is made once
+    known: dict[int, dict[str, Any]] = {}  # what several names share is converted once
 
-    def made(value: Any, depth: int) -> dict[str, Any]:
+    def converted(value: Any, depth: int) -> dict[str, Any]:
         if depth > _DEEPEST:
             raise ValueError("its dictionaries are nested without end")
         if id(value) not in known:
@@ -233,12 +233,12 @@ def _dictionary(tree: Any, tensors: Tensors) -> dict[str, Any]:
 
     def plain(value: Any, depth: int) -> Any:
         if _is_dictionary(value):
-            return made(value, depth)
+            return converted(value, depth)
         return value if isinstance(value, str | int | float) else tensors.array(value)
 
     if not _is_dictionary(tree):
         raise ValueError("it holds no names with their tensors; save the network's state_dict()")
-    return made(tree, 0)
+    return converted(tree, 0)
 
 
 def _is_dictionary(value: Any) -> bool:

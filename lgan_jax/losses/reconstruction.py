@@ -28,8 +28,8 @@ def pixel_weights(
     """
     inner = landmarks[..., scheme.inner, :]
     rows, columns = (
-        heatmaps.bells(inner[..., 1], size, _REACH * size),
-        heatmaps.bells(inner[..., 0], size, _REACH * size),
+        heatmaps.gaussian_curves(inner[..., 1], size, _REACH * size),
+        heatmaps.gaussian_curves(inner[..., 0], size, _REACH * size),
     )
     cover = jnp.einsum("...yn,...xn->...yx", rows, columns)[..., None]
     return 1 + features * jnp.minimum(cover, 1.0)

@@ -1,7 +1,7 @@
 """Decoded video frames to uint8 RGB in sRGB: color matrix and range, HDR to SDR, alpha.
 
 HDR (HLG and PQ, BT.2100) is mapped to SDR with BT.2408's reference white, 203 cd/m², as SDR's white. Light up to
-`_KNEE` of it is kept as it is. What is brighter, up to 1,000 cd/m², is compressed by the Möbius curve that FFmpeg's
+`_KNEE` of it is unchanged. What is brighter, up to 1,000 cd/m², is compressed by the Möbius curve that FFmpeg's
 filter `tonemap` has too.
 """
 

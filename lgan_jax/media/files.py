@@ -117,7 +117,7 @@ def _by_structure(head: bytes) -> Format | None:
 
 
 def _iso_media(head: bytes) -> str:
-    """The name of the format of a file that is made of ISO media boxes: HEIC, AVIF, sound, or video."""
+    """The name of the format of a file of ISO media boxes: HEIC, AVIF, sound, or video."""
     if head[4:8] != b"ftyp":
         return "MP4 or QuickTime"
     size = min(max(int.from_bytes(head[:4], "big"), 16), len(head))
@@ -186,8 +186,8 @@ def walk(root: Path) -> Iterator[Path]:
     seen = set()
     for place, folders, names in os.walk(root, followlinks=True):
         real = os.path.realpath(place)
-        kept = sorted(name for name in folders if not hidden(Path(name)))
-        folders[:] = [] if real in seen else kept
+        visible = sorted(name for name in folders if not hidden(Path(name)))
+        folders[:] = [] if real in seen else visible
         if real in seen:
             continue
         seen.add(real)

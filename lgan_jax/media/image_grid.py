@@ -112,7 +112,7 @@ def trace(
 
 
 def _write(canvas: np.ndarray, text: str, x: int, baseline: int, width: int, color: tuple[int, int, int]) -> None:
-    """Writes one line into `canvas`, made narrower, then cut, where it is longer than `width` pixels."""
+    """Writes one line into `canvas`, narrowed, then cut, where it is longer than `width` pixels."""
     text = plain(text)
     if not text:
         return

@@ -70,7 +70,7 @@ def to_bytes(images: Any) -> UInt8[np.ndarray, "*batch H W 3"]:
     """Images in [-1, 1] as a screen shows them. Raises `ValueError` where a value is not finite."""
     images = np.asarray(images, np.float32)
     if not np.isfinite(images).all():
-        raise ValueError("the model made an image with values that are not finite; its weights are spoilt")
+        raise ValueError("the model generated an image with values that are not finite; its weights are corrupt")
     return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
 
 

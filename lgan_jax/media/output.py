@@ -117,7 +117,7 @@ class _Growing:
 class Video(_Growing):
     """H.264 at the times of the source's frames, with its sound and its display matrix, in the colors of BT.709.
 
-    Odd widths or heights are kept by not halving the colors' resolution (4:4:4), which not every player shows.
+    Odd widths or heights are preserved by not halving the colors' resolution (4:4:4), which not every player shows.
     """
 
     def __init__(self, out: Path, source: Source, run: str) -> None:

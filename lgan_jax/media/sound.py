@@ -117,7 +117,7 @@ class _Encoded:
             frames = packet.decode()
         except ffmpeg.damaged():
             return []
-        resampled = [made for frame in frames for made in self._resampler.resample(frame)]
+        resampled = [each for frame in frames for each in self._resampler.resample(frame)]
         return [coded for frame in resampled for coded in self.stream.encode(frame)]
 
     def end(self) -> list[Any]:

@@ -112,11 +112,8 @@ def _open_folder(path: Path) -> Source:
     files = tuple(sorted((file for file in listed if media.kind(file) == "photo"), key=media.natural))
     others = [media.shown(file.name) + "/" * file.is_dir() for file in listed if file not in files]
     if not files:
-        deeper = " itself, only in folders below: give one of these" if any(map(_has_photo, listed)) else ""
+        below = any(media.kind(file) == "photo" for folder in listed for file in media.listed(folder))
+        deeper = " itself, only in folders below: give one of these" if below else ""
         raise ValueError(f"{path} holds no photos{deeper} ({', '.join(media.PHOTO_ENDINGS)})")
     notes = [f"not read, for they are no photos: {media.summary(others)}"] if others else []
     return Source(path, "folder", files, len(files), notes=notes)
-
-
-def _has_photo(folder: Path) -> bool:
-    return any(media.kind(file) == "photo" for file in media.listed(folder))

@@ -20,13 +20,13 @@ THRESHOLD = 0.10
 
 @dataclasses.dataclass(frozen=True)
 class Alignment:
-    """Figures of one group of pictures; the three are None where the group is empty.
+    """Figures of one group of images; the three are None where the group is empty.
 
     Attributes:
       nme: mean error in inter-ocular units.
-      failure_rate: share of pictures, in [0, 1], whose error is above the threshold.
+      failure_rate: share of images, in [0, 1], whose error is above the threshold.
       auc: area under the curve of cumulative errors from 0 to the threshold, in [0, 1]; 1 is best.
-      count: how many pictures.
+      count: how many images.
     """
 
     nme: float | None
@@ -38,7 +38,7 @@ class Alignment:
 def nme(
     predicted: Float[np.ndarray, "n N 2"], true: Float[np.ndarray, "n N 2"], scheme: Scheme
 ) -> Float[np.ndarray, " n"]:
-    """Normalised mean error of each picture: mean distance of a landmark over the true inter-ocular distance.
+    """Normalised mean error of each image: mean distance of a landmark over the true inter-ocular distance.
 
     Raises what `metrics.lmk.error_per_landmark` raises.
     """
@@ -54,7 +54,7 @@ def failure_rate(errors: Float[np.ndarray, " n"], threshold: float = THRESHOLD) 
 def auc(errors: Float[np.ndarray, " n"], threshold: float = THRESHOLD) -> float:
     """Area under the cumulative error curve on [0, threshold], divided by the threshold.
 
-    The curve is a staircase, so the area is exact: a picture of error e adds max(0, 1 − e / threshold) / n.
+    The curve is a staircase, so the area is exact: an image of error e adds max(0, 1 − e / threshold) / n.
     Published code integrates the same curve on a grid and differs by at most a step of it.
     Raises `ValueError` as `failure_rate`.
     """
@@ -63,7 +63,7 @@ def auc(errors: Float[np.ndarray, " n"], threshold: float = THRESHOLD) -> float:
 
 
 def align(errors: Float[np.ndarray, " n"], threshold: float = THRESHOLD) -> Alignment:
-    """All figures of one group of pictures. Raises `ValueError` for errors that are negative or not finite."""
+    """All figures of one group of images. Raises `ValueError` for errors that are negative or not finite."""
     if len(errors) == 0:
         return Alignment(None, None, None, 0)
     return Alignment(
@@ -77,7 +77,7 @@ def align(errors: Float[np.ndarray, " n"], threshold: float = THRESHOLD) -> Alig
 def by_attribute(
     errors: Float[np.ndarray, " n"], attributes: Mapping[str, Bool[np.ndarray, " n"]], threshold: float = THRESHOLD
 ) -> dict[str, Alignment]:
-    """Figures of all pictures (under "all") and of those that have each attribute, in the attributes' order."""
+    """Figures of all images (under "all") and of those that have each attribute, in the attributes' order."""
     return {"all": align(errors, threshold)} | {
         name: align(errors[flags], threshold) for name, flags in attributes.items()
     }

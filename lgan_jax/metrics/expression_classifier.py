@@ -1,4 +1,4 @@
-"""A small convolutional classifier of expressions: it judges made faces, and shows what these add to real ones.
+"""A small convolutional classifier of expressions: it evaluates generated faces, and shows what these add to real ones.
 
 It is an ordinary one on purpose (3×3 convolutions of stride 2, group norm, dropout), since Table 4 of Li et al., IEEE
 Access 2021, compares what it is trained on, not classifiers. Labels are indices into `action_units.EXPRESSIONS`.
@@ -25,13 +25,13 @@ from lgan_jax.media.images import resized
 from lgan_jax.nn.chunks import in_chunks
 from lgan_jax.nn.initialisers import initial_variables
 
-SIDE = 48  # pixels of the faces that it looks at
+SIDE = 48  # pixels a side of its input
 _REACH = 1  # pixels by which faces, which are aligned, are moved while it learns
 _DROPOUT = 0.25
 _GROUPS = 4  # of the group norm
 
-Grey = UInt8[np.ndarray, "n side side"]
-Fetch = Callable[[Int[np.ndarray, " n"]], tuple[Grey, Int[np.ndarray, " n"]]]
+Gray = UInt8[np.ndarray, "n side side"]
+Fetch = Callable[[Int[np.ndarray, " n"]], tuple[Gray, Int[np.ndarray, " n"]]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Network(nn.Module):
 
     @nn.compact
     def __call__(self, faces: Float[Array, "n side side 1"], train: bool = False) -> Float[Array, "n expressions"]:
-        """Logits of the expressions for grey faces of any range; each is brought to mean 0 and deviation 1 first."""
+        """Logits of the expressions for gray faces of any range; each is first standardized."""
         x = faces - faces.mean((1, 2, 3), keepdims=True)
         x = x / (x.std((1, 2, 3), keepdims=True) + 1e-6)
         for level in range(3):
@@ -88,7 +88,7 @@ class Classifier:
         """`params` are those of `Network`."""
         self._params, self._logits = params, _compiled(settings)[1]
 
-    def __call__(self, faces: Grey) -> Int[np.ndarray, " n"]:
+    def __call__(self, faces: Gray) -> Int[np.ndarray, " n"]:
         """The expressions of `prepared` faces. Raises `ValueError` for what are no bytes."""
         if faces.dtype != np.uint8 or faces.shape[1:] != (SIDE, SIDE):
             raise ValueError(
@@ -97,10 +97,10 @@ class Classifier:
         return in_chunks(lambda chunk: self._logits(self._params, chunk), faces).argmax(-1)
 
 
-def prepared(pictures: UInt8[np.ndarray, "n H W 3"]) -> Grey:
-    """RGB pictures as the classifier takes them: grey, `SIDE` pixels a side."""
-    grey = [cv2.cvtColor(resized(picture, SIDE), cv2.COLOR_RGB2GRAY) for picture in pictures]
-    return np.stack(grey) if grey else np.zeros((0, SIDE, SIDE), np.uint8)
+def prepared(images: UInt8[np.ndarray, "n H W 3"]) -> Gray:
+    """RGB images as the classifier takes them: gray, `SIDE` pixels a side."""
+    gray = [cv2.cvtColor(resized(image, SIDE), cv2.COLOR_RGB2GRAY) for image in images]
+    return np.stack(gray) if gray else np.zeros((0, SIDE, SIDE), np.uint8)
 
 
 def train(

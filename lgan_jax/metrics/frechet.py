@@ -1,6 +1,6 @@
 """The Fréchet distance between two sets of feature vectors, each taken for a sample of a Gaussian.
 
-Whose features, and of how many pictures, belongs beside the number: with fewer pictures than features the covariances
+Whose features, and of how many images, belongs beside the number: with fewer images than features the covariances
 are singular and the distance is too large, so it can only be compared between sets of equal size.
 Source: Heusel et al., "GANs Trained by a Two Time-Scale Update Rule", NeurIPS 2017 (there with Inception's features).
 """
@@ -43,7 +43,7 @@ def _gaussian(features: Features, ddof: int) -> tuple[np.ndarray, np.ndarray]:
     if len(features) < 2:
         raise ValueError(f"a covariance needs two feature vectors or more, not {len(features)}")
     if not np.isfinite(features).all():
-        raise ValueError("a feature is not finite; leave out pictures that could not be measured")
+        raise ValueError("a feature is not finite; leave out images that could not be measured")
     features = features.astype(np.float64)
     values, vectors = np.linalg.eigh(np.cov(features, rowvar=False, ddof=ddof).reshape(features.shape[1], -1))
     return features.mean(0), (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T

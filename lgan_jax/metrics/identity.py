@@ -1,4 +1,4 @@
-"""Whether two pictures show one person: the distance of dlib's face descriptors.
+"""Whether two images show one person: the distance of dlib's face descriptors.
 
 A descriptor is `(..., 128)`, of about unit length; dlib calls two faces one person below a distance of 0.6.
 """
@@ -14,7 +14,7 @@ SAME_PERSON = 0.6
 def identity_distance(
     one: Float[np.ndarray, "*batch D"], other: Float[np.ndarray, "*batch D"]
 ) -> Float[np.ndarray, "*batch"]:
-    """ID of Sun et al., section 3.3: Euclidean distance of two descriptors; 0 is the same picture.
+    """ID of Sun et al., section 3.3: Euclidean distance of two descriptors; 0 is the same image.
 
     Raises `ValueError` for descriptors that are not finite (a face that was not found) or all zero.
     """

@@ -1,6 +1,6 @@
-"""How much two pictures differ: SSIM, PSNR and mean absolute difference.
+"""How much two images differ: SSIM, PSNR and mean absolute difference.
 
-Pictures are float `(B, H, W, C)` in [-1, 1], the library's range; they are measured in [0, 1]. `dm_pix` does the
+Images are float `(B, H, W, C)` in [-1, 1], the library's range; they are measured in [0, 1]. `dm_pix` does the
 arithmetic; it returns nonsense on other ranges and below 11 pixels, so both are checked here.
 """
 
@@ -18,37 +18,37 @@ from lgan_jax.media.images import to_floats
 WINDOW = 11  # side of SSIM's Gaussian window in pixels
 _SIGMA = 1.5  # pixels
 _CHUNK = 32  # images compared at once
-MOST_PSNR = 100.0  # dB; what identical pictures get instead of infinity
+MOST_PSNR = 100.0  # dB; what identical images get instead of infinity
 
-Pictures = Float[np.ndarray | jax.Array, "_ _ _ _"]  # (B, H, W, C); equal shapes are checked when measuring
+Images = Float[np.ndarray | jax.Array, "_ _ _ _"]  # (B, H, W, C); equal shapes are checked when measuring
 Values = Float[np.ndarray, " _"]  # (B,)
 
 
-def ssim(one: Pictures, other: Pictures) -> Values:
-    """Structural similarity of each pair of pictures, in [-1, 1]; 1 is identical.
+def ssim(one: Images, other: Images) -> Values:
+    """Structural similarity of each pair of images, in [-1, 1]; 1 is identical.
 
     Gaussian window of 11 pixels with σ = 1.5, K = (0.01, 0.03), population covariance, mean over channels, borders
     left out (Wang et al. 2004). scikit-image with these settings agrees to 2e-5.
-    Raises `ValueError` for pictures of different shape, outside [-1, 1], or smaller than the window.
+    Raises `ValueError` for images of different shape, outside [-1, 1], or smaller than the window.
     """
     one, other = _checked(one, other)
     if min(one.shape[1:3]) < WINDOW:
-        raise ValueError(f"SSIM needs pictures of {WINDOW} pixels or more, not {one.shape[2]}x{one.shape[1]}")
+        raise ValueError(f"SSIM needs images of {WINDOW} pixels or more, not {one.shape[2]}x{one.shape[1]}")
     return np.asarray(_ssim(one, other))
 
 
-def psnr(one: Pictures, other: Pictures) -> Values:
-    """Peak signal-to-noise ratio of each pair of pictures in dB, at most `MOST_PSNR` (identical pictures).
+def psnr(one: Images, other: Images) -> Values:
+    """Peak signal-to-noise ratio of each pair of images in dB, at most `MOST_PSNR` (identical images).
 
-    Raises `ValueError` for pictures of different shape or outside [-1, 1].
+    Raises `ValueError` for images of different shape or outside [-1, 1].
     """
     return np.minimum(np.asarray(_psnr(*_checked(one, other))), np.float32(MOST_PSNR))
 
 
-def l1(one: Pictures, other: Pictures) -> Values:
-    """Mean absolute difference of each pair of pictures, in units of the whole range from black to white.
+def l1(one: Images, other: Images) -> Values:
+    """Mean absolute difference of each pair of images, in units of the whole range from black to white.
 
-    Raises `ValueError` for pictures of different shape or outside [-1, 1].
+    Raises `ValueError` for images of different shape or outside [-1, 1].
     """
     one, other = _checked(one, other)
     return np.abs(one - other).mean((1, 2, 3))
@@ -72,16 +72,14 @@ def _blur(side: int) -> np.ndarray:
     return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
 
 
-@jax.jit
-def _psnr(one: jax.Array, other: jax.Array) -> jax.Array:
-    return jax.vmap(dm_pix.psnr)(one, other)
+_psnr = jax.jit(jax.vmap(dm_pix.psnr))
 
 
-def _checked(one: Pictures, other: Pictures) -> tuple[np.ndarray, np.ndarray]:
-    """Both pictures as float32 in [0, 1]."""
+def _checked(one: Images, other: Images) -> tuple[np.ndarray, np.ndarray]:
+    """Both images as float32 in [0, 1]."""
     if one.shape != other.shape:
-        raise ValueError(f"pictures of one shape can be compared, not {one.shape} with {other.shape}")
-    one, other = (checks.images(pictures, *pictures.shape) for pictures in (one, other))
+        raise ValueError(f"images of one shape can be compared, not {one.shape} with {other.shape}")
+    one, other = (checks.images(images, *images.shape) for images in (one, other))
     return (one + 1) / 2, (other + 1) / 2
 
 

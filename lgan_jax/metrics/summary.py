@@ -1,4 +1,4 @@
-"""A figure as it is printed: the mean of a measure with how many pictures it saw, out of how many."""
+"""A figure as it is printed: the mean of a measure with how many images it saw, out of how many."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from jaxtyping import Float, Int
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """The mean of one measure over pictures.
+    """The mean of one measure over images.
 
     Attributes:
-      mean: over the measured pictures; None where none was measured.
-      deviation: standard deviation over the same pictures (divided by their number); None where none was measured.
-      measured: how many pictures have a value.
-      of: how many pictures there were.
+      mean: over the measured images; None where none was measured.
+      deviation: standard deviation over the same images (divided by their number); None where none was measured.
+      measured: how many images have a value.
+      of: how many images there were.
     """
 
     mean: float | None
@@ -27,7 +27,7 @@ class Figure:
 
 
 def summarize(values: Float[np.ndarray, " n"]) -> Figure:
-    """The figure of one value for each picture; NaN marks a picture that could not be measured.
+    """The figure of one value for each image; NaN marks an image that could not be measured.
 
     Raises `ValueError` for an infinite value: it would hide all others in the mean.
     """
@@ -35,10 +35,10 @@ def summarize(values: Float[np.ndarray, " n"]) -> Figure:
         raise ValueError(
             f"{int(np.isinf(values).sum())} of {len(values)} values are infinite; a mean would say nothing"
         )
-    kept = values[~np.isnan(values)].astype(np.float64)
-    if len(kept) == 0:
+    measured = values[~np.isnan(values)].astype(np.float64)
+    if len(measured) == 0:
         return Figure(None, None, 0, len(values))
-    return Figure(float(kept.mean()), float(kept.std()), len(kept), len(values))
+    return Figure(float(measured.mean()), float(measured.std()), len(measured), len(values))
 
 
 def share(flags: np.ndarray) -> Figure:
@@ -57,8 +57,8 @@ def interval_over_groups(
 
     NaN marks what was not measured. The interval is the same every time. Raises `ValueError` where nothing was.
     """
-    kept = ~np.isnan(values)
-    means = np.array([values[kept & (groups == group)].mean() for group in np.unique(groups[kept])])
+    measured = ~np.isnan(values)
+    means = np.array([values[measured & (groups == group)].mean() for group in np.unique(groups[measured])])
     if len(means) == 0:
         raise ValueError("nothing was measured, so there is no interval")
     drawn = means[np.random.default_rng(0).integers(0, len(means), (draws, len(means)))].mean(1)

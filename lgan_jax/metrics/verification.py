@@ -1,4 +1,4 @@
-"""Whether made faces still pass for the person: identification at rank 1, and verification at a false accept rate.
+"""Whether generated faces still pass for the person: identification at rank 1, and verification at a false accept rate.
 
 Probes are looked up in a gallery by the Euclidean distance of their descriptors. A comparison is genuine where both are
 of one person, an impostor's where they are not. Source: section IV.C.2 and Table 6 of Li et al., IEEE Access 2021.
@@ -24,7 +24,8 @@ class Verification(NamedTuple):
       rank1: share of the probes whose nearest face of the gallery is of the same person; NaN without a probe.
       tar: false accept rate → share of genuine comparisons that are accepted at the distance at which no larger a share
         of the impostors' is; NaN where there are too few impostors' to tell (see `needed`), or no genuine one.
-      probes: how many probes have both somebody of their own in the gallery and somebody else; no other is counted.
+      probes: number of probes with both an image of the same person and one of another person in the gallery; no other
+        is counted.
       genuine, impostor: how many comparisons of these probes there are of each kind.
     """
 
@@ -49,7 +50,7 @@ def verify(
     Args:
       distances: of each probe to each face of the gallery.
       same: whether both are of one person.
-      compared: which comparisons count, such as all but those of a probe with the picture it was made from; all by
+      compared: which comparisons count, such as all but those of a probe with its source image; all by
         default.
       rates: false accept rates, each in (0, 1).
 
@@ -77,7 +78,7 @@ def verify(
 
 
 def needed(rate: float) -> int:
-    """The fewest impostors' comparisons with which a false accept rate can be told from 0."""
+    """The fewest impostors' comparisons with which a false accept rate can be distinguished from 0."""
     return math.ceil(1 / rate - _ROUNDING)
 
 
@@ -95,7 +96,7 @@ def people(probes: Int[np.ndarray, " probes"], gallery: Int[np.ndarray, " galler
 
 
 def _accepted(genuine: np.ndarray, impostor: np.ndarray, rate: float) -> float:
-    """The true accept rate; NaN where it cannot be told."""
+    """The true accept rate; NaN where it cannot be determined."""
     if not len(genuine) or len(impostor) < needed(rate):
         return math.nan
     allowed = math.floor(rate * len(impostor) + _ROUNDING)

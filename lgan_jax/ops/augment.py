@@ -1,4 +1,4 @@
-"""Random changes of training pictures, and of landmarks with them, drawn inside the compiled step.
+"""Random changes of training images, and of landmarks with them, drawn inside the compiled step.
 
 One key an example: `jax.vmap` over a batch.
 """
@@ -20,16 +20,16 @@ from lgan_jax.ops.warp import affine_image, affine_points
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How far pictures may be changed; every change is drawn uniformly up to its bound, either way.
+    """How far images may be changed; every change is drawn uniformly up to its bound, either way.
 
     Attributes:
-      rotation: degrees about the picture's centre.
+      rotation: degrees about the image's center.
       scale: share of the size.
-      shift: share of the picture's side, in x and in y.
-      mirror: whether half of the pictures are mirrored (landmarks change names).
+      shift: share of the image's side, in x and in y.
+      mirror: whether half of the images are mirrored (landmarks change names).
       brightness: added, on [0, 1].
-      contrast, saturation: share of the picture's own.
-      blur: largest σ of a Gaussian blur in 64ths of the picture's side (made faces are softer than photographs).
+      contrast, saturation: share of the image's own.
+      blur: largest σ of a Gaussian blur in 64ths of the image's side (generated faces are softer than photographs).
 
     The defaults are those of a detector of landmarks.
     """
@@ -44,7 +44,7 @@ class Settings:
     blur: float = 1.0
 
 
-NONE = Settings(0.0, 0.0, 0.0, False, 0.0, 0.0, 0.0, 0.0)  # leaves pictures as they are
+NONE = Settings(0.0, 0.0, 0.0, False, 0.0, 0.0, 0.0, 0.0)  # leaves images as they are
 
 
 def augmented(
@@ -54,7 +54,7 @@ def augmented(
     image: Float[Array, "height width 3"],
     landmarks: Float[Array, "n 2"],
 ) -> tuple[Float[Array, "height width 3"], Float[Array, "n 2"]]:
-    """One changed example: a picture in [0, 1] and its landmarks, which may leave [0, 1]."""
+    """One changed example: an image in [0, 1] and its landmarks, which may leave [0, 1]."""
     place, look = jax.random.split(key)
     mirror, matrix, shift = _movement(settings, place)
     landmarks = jnp.where(mirror, mirrored(landmarks, scheme), landmarks)
@@ -64,13 +64,13 @@ def augmented(
 def augmented_image(
     settings: Settings, key: jax.Array, image: Float[Array, "height width 3"]
 ) -> Float[Array, "height width 3"]:
-    """One changed picture in [0, 1]: that of `augmented`."""
+    """One changed image in [0, 1]: that of `augmented`."""
     place, look = jax.random.split(key)
     return _relit(settings, look, _moved(image, *_movement(settings, place)))
 
 
 def _movement(settings: Settings, key: jax.Array) -> tuple[Array, Array, Array]:
-    """Whether to mirror the picture first; the matrix and the shift of the affine map that follows."""
+    """Whether to mirror the image first; the matrix and the shift of the affine map that follows."""
     keys = jax.random.split(key, 4)
     angle = math.radians(settings.rotation) * jax.random.uniform(keys[0], minval=-1.0)
     size = 1 + settings.scale * jax.random.uniform(keys[1], minval=-1.0)

@@ -1,4 +1,4 @@
-"""Gaussian blur whose width may differ from picture to picture."""
+"""Gaussian blur whose width may differ from image to image."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from jaxtyping import Array, Float
 def gaussian_blur(
     image: Float[Array, "height width channels"], sigma: Float[Array, ""] | float
 ) -> Float[Array, "height width channels"]:
-    """The picture blurred by a Gaussian of `sigma` ≥ 0 pixels; weights beyond the border are shared out inside.
+    """The image blurred by a Gaussian of `sigma` ≥ 0 pixels; weights beyond the border are shared out inside.
 
-    As two matrix products, so a batch with a σ for each picture costs what one σ costs: `jax.vmap` it.
+    As two matrix products, so a batch with a σ for each image costs what one σ costs: `jax.vmap` it.
     """
     rows, columns = (_weights(size, sigma) for size in image.shape[:2])
     return jnp.einsum("ih,hwc,jw->ijc", rows, image, columns)

@@ -70,7 +70,7 @@ def convolve_upsampled(
 ) -> Float[Array, "batch rows columns features"]:
     """The convolution, with padding 1, of the image enlarged to twice its size by repeating pixels.
 
-    Places of the kernel that see the same pixel are summed, so the enlarged image is never made: 16 products in the
+    Places of the kernel that see the same pixel are summed, so the enlarged image is never built: 16 products in the
     place of 36 (four times 32×32 pixels, 24→12 channels, with both gradients: 6.5 ms for 17).
     """
     return convolve_transposed(image, spread(kernel[::-1, ::-1]))
@@ -185,7 +185,7 @@ def _input_gradient(kernel: Kernel, gradient: Images, padding: Pads) -> Images:
 def _kernel_gradient(image: Images, gradient: Images, padding: Pads, size: tuple[int, int]) -> Kernel:
     """The derivative of ⟨gradient, convolve(image, kernel)⟩ for a kernel of that size: patchesᵀ · gradient.
 
-    The patches are made and used one strip of rows after the other, so that they stay in the cache, and of the argument
+    Patches are built and used one strip of rows after the other, so that they stay in the cache, and of the argument
     with fewer channels (256×256 pixels, 64→64 channels: 105 ms of one core, XLA's own 175). Patches of few channels
     take long to make: between few channels it is XLA's (8 times 64×64 pixels, 7×7 kernel, 3→16 channels: 3 ms for 18).
     """

@@ -1,7 +1,7 @@
 """The differentiable spatial-to-numerical transform (Nibali et al. 2018, arXiv 1801.07372) and its losses.
 
 A heatmap set is float32 `(*batch, height, width, n)`, each of the n maps summing to 1. Two frames (see `frames`):
-  Nibali's: (x, y) with the centre of column j = 1 … w at (2j − (w + 1)) / w, so −1 and 1 are the map's edges;
+  Nibali's: (x, y) with the center of column j = 1 … w at (2j − (w + 1)) / w, so −1 and 1 are the map's edges;
   the library's landmarks u in [0, 1] from edge to edge: u = (c + 1) / 2 of that.
 Losses are for each landmark, `(*batch, n)`, in Nibali's frame, and `average` is their mean; σ is in pixels of the
 heatmap. ε = 1e-24, inside logarithms and in the Gaussian's normalisation, is that of the public implementation; it
@@ -33,7 +33,7 @@ def spatial_softmax(logits: Heatmaps) -> Heatmaps:
 
 
 def pixel_coordinates(size: int) -> Float[Array, " {size}"]:
-    """Centres of `size` pixels in Nibali's frame: (2j − (size + 1)) / size for j = 1 … size."""
+    """Centers of `size` pixels in Nibali's frame: (2j − (size + 1)) / size for j = 1 … size."""
     return (2 * jnp.arange(1, size + 1, dtype=jnp.float32) - (size + 1)) / size
 
 

@@ -1,6 +1,6 @@
 """Undoing the pose of a face in its landmarks: where they would lie if the head looked straight ahead.
 
-A head is `(68, 3)`: iBUG's points with x to the picture's right, y down, z towards the viewer; one unit is the distance
+A head is `(68, 3)`: iBUG's points with x to the image's right, y down, z towards the viewer; one unit is the distance
 between the outer eye corners of the mean face. Functions take NumPy and JAX arrays alike; leading axes are batches.
 """
 

@@ -42,8 +42,8 @@ def modulated_convolve(
     divided = jax.lax.rsqrt(jnp.einsum("rsio,ni->no", kernel**2, styles**2) + _EPSILON) if demodulate else None
     if backend.forms().modulation == "fused":
         return _fused(x, kernel, styles, divided, up)
-    made = _convolve(x * _spread(styles, x), kernel.astype(x.dtype), up)
-    return made if divided is None else made * _spread(divided, x)
+    y = _convolve(x * _spread(styles, x), kernel.astype(x.dtype), up)
+    return y if divided is None else y * _spread(divided, x)
 
 
 def _spread(factors: Float[Array, "batch _"], x: Maps) -> Float[Array, "batch 1 1 _"]:
@@ -68,7 +68,7 @@ def _fused(x: Maps, kernel: Kernel, styles: Styles, divided: Array | None, up: b
     kernels = kernels.transpose(1, 2, 3, 0, 4).reshape(size, size, channels, batch * features).astype(x.dtype)
     side = x.transpose(1, 2, 0, 3).reshape(1, height, width, batch * channels)
     pad, stretch = (size - 1, 2) if up else (size // 2, 1)
-    made = jax.lax.conv_general_dilated(
+    y = jax.lax.conv_general_dilated(
         side,
         kernels[::-1, ::-1] if up else kernels,
         (1, 1),
@@ -77,10 +77,10 @@ def _fused(x: Maps, kernel: Kernel, styles: Styles, divided: Array | None, up: b
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
         feature_group_count=batch,
     )
-    made = made.reshape(*made.shape[1:3], batch, features).transpose(2, 0, 1, 3)
-    return _smoothed(made) if up else made
+    y = y.reshape(*y.shape[1:3], batch, features).transpose(2, 0, 1, 3)
+    return _smoothed(y) if up else y
 
 
 def _smoothed(x: Maps) -> Array:
-    """What a transposed convolution of size 3 made of n pixels, 2n + 1, as 2n."""
+    """What a transposed convolution of size 3 gives for n pixels, 2n + 1, as 2n."""
     return upfirdn(x, pads=(1, 1), gain=4.0)

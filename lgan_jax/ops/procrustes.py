@@ -13,7 +13,7 @@ from jaxtyping import Float
 def similarity(source: Float[object, "*batch N 2"], target: Float[object, "*batch N 2"]) -> Float[object, "*batch 2 3"]:
     """The c, R, t that minimise the sum of ‖y − (cRx + t)‖² over the points x of `source` and y of `target`.
 
-    In two dimensions Umeyama's closed form (Eq. 40 to 42) needs no singular value decomposition: with centred points,
+    In two dimensions Umeyama's closed form (Eq. 40 to 42) needs no singular value decomposition: with centered points,
     cR = [[a, −b], [b, a]], a = Σ x·y / Σ ‖x‖² and b = Σ x×y / Σ ‖x‖².
     A `source` whose points all coincide has no answer: the result is not finite.
     """

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from lgan_jax.ops.warp import pixel_centres, sample
+from lgan_jax.ops.warp import pixel_centers, sample
 
 SMOOTHING = 1e-2  # of the landmarks; where two almost coincide, a spline through both exactly would fold
 _BORDER_SMOOTHING = 1.0
@@ -42,7 +42,7 @@ def thin_plate_flow(
       smoothing: λ of the spline; 0 interpolates the landmarks exactly.
     """
     rows, columns = max(1, height // _STRIDE), max(1, width // _STRIDE)
-    grid = pixel_centres(rows, columns).reshape(-1, 2)
+    grid = pixel_centers(rows, columns).reshape(-1, 2)
     # One system after the other: a batched solver call inside a larger program can wait for ever on few cores.
     coarse = jax.lax.map(lambda pair: _spline(*pair, grid, smoothing), (target, sources))
     coarse = coarse.reshape(*sources.shape[:2], rows, columns, 2)
@@ -55,7 +55,7 @@ def warp_to_landmarks(
 ) -> Float[Array, "batch references height width channels"]:
     """Images resampled along flows, bilinear; the border's color beyond the border."""
     height, width = images.shape[2:4]
-    positions = pixel_centres(height, width)[None, None] + flow
+    positions = pixel_centers(height, width)[None, None] + flow
     return jax.vmap(jax.vmap(sample))(images, positions)
 
 

@@ -1,4 +1,4 @@
-"""Resampling pictures. Positions (x, y) in [0, 1] from edge to edge, pixel centres at (i + 0.5) / size."""
+"""Resampling images. Positions (x, y) in [0, 1] from edge to edge, pixel centers at (i + 0.5) / size."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 
-def pixel_centres(height: int, width: int) -> Float[Array, "{height} {width} 2"]:
-    """The identity grid: the position of every pixel's centre."""
+def pixel_centers(height: int, width: int) -> Float[Array, "{height} {width} 2"]:
+    """The identity grid: the position of every pixel's center."""
     x = (jnp.arange(width, dtype=jnp.float32) + 0.5) / width
     y = (jnp.arange(height, dtype=jnp.float32) + 0.5) / height
     return jnp.stack(jnp.meshgrid(x, y), -1)
@@ -17,16 +17,16 @@ def pixel_centres(height: int, width: int) -> Float[Array, "{height} {width} 2"]
 def sample(
     image: Float[Array, "height width channels"], positions: Float[Array, "*points 2"]
 ) -> Float[Array, "*points channels"]:
-    """The picture at `positions`, bilinear between pixel centres, the border's colour beyond them.
+    """The image at `positions`, bilinear between pixel centers, the border's color beyond them.
 
-    Differentiable in both. Takes one picture: `jax.vmap` it over a batch.
+    Differentiable in both. Takes one image: `jax.vmap` it over a batch.
     """
     height, width = image.shape[:2]
     return _bilinear(image, positions[..., 0] * width - 0.5, positions[..., 1] * height - 0.5)
 
 
 def _bilinear(image: Array, x: Array, y: Array) -> Array:
-    """`image` at columns `x` and rows `y`, whole numbers at the pixels' centres."""
+    """`image` at columns `x` and rows `y`, whole numbers at the pixels' centers."""
     height, width = image.shape[:2]
     x, y = _within(x, width), _within(y, height)
     left = jnp.clip(jnp.floor(x), 0, max(width - 2, 0)).astype(jnp.int32)
@@ -46,10 +46,10 @@ def _within(x: Array, size: int) -> Array:
 def warp(
     image: Float[Array, "batch height width channels"], flow: Float[Array, "batch height width 2"]
 ) -> Float[Array, "batch height width channels"]:
-    """Every pixel of the result is the picture's at its own place plus `flow`: Eq. 3 of DFT-Net.
+    """Every pixel of the result is the image's at its own place plus `flow`: Eq. 3 of DFT-Net.
 
-    `flow` (x, y) is in picture widths and heights; where it is zero the pixel is exactly the picture's own. Bilinear,
-    the border's colour beyond the border; differentiable in both.
+    `flow` (x, y) is in image widths and heights; where it is zero the pixel is exactly the image's own. Bilinear,
+    the border's color beyond the border; differentiable in both.
     """
     height, width = image.shape[1:3]
     rows = jnp.arange(height, dtype=jnp.float32)[None, :, None] + flow[..., 1] * height
@@ -60,7 +60,7 @@ def warp(
 def affine_points(
     points: Float[Array, "*batch 2"], matrix: Float[Array, "2 2"], shift: Float[Array, " 2"]
 ) -> Float[Array, "*batch 2"]:
-    """`matrix` about the picture's centre (0.5, 0.5), then `shift`, of positions."""
+    """`matrix` about the image's center (0.5, 0.5), then `shift`, of positions."""
     middle = jnp.full((1,) * (points.ndim - 1) + (2,), 0.5)
     moved = jnp.einsum("ij,...j->...i", matrix, points - middle)
     return moved + middle + shift.reshape(middle.shape)
@@ -69,8 +69,8 @@ def affine_points(
 def affine_image(
     image: Float[Array, "height width channels"], matrix: Float[Array, "2 2"], shift: Float[Array, " 2"]
 ) -> Float[Array, "height width channels"]:
-    """The picture in which what was at p is at `affine_points(p, matrix, shift)`; `matrix` must be invertible."""
+    """The image in which what was at p is at `affine_points(p, matrix, shift)`; `matrix` must be invertible."""
     (a, b), (c, d) = matrix
     inverse = jnp.array([[d, -b], [-c, a]]) / (a * d - b * c)
-    grid = pixel_centres(*image.shape[:2]) - shift.reshape(1, 1, 2)
+    grid = pixel_centers(*image.shape[:2]) - shift.reshape(1, 1, 2)
     return sample(image, affine_points(grid, inverse, jnp.zeros(2)))

@@ -42,8 +42,8 @@ def _strip(image: Array, factors: Array) -> Array:
     ]
     seen = _both_ways(_bt, d)
     products = [[seen[i][j].reshape(-1, channels) @ factors[i, j] for j in range(4)] for i in range(4)]
-    made = _both_ways(_at, products)
-    tiles = jnp.stack([jnp.stack([p.reshape(batch, rows, columns, -1) for p in row], 3) for row in made], 2)
+    outputs = _both_ways(_at, products)
+    tiles = jnp.stack([jnp.stack([p.reshape(batch, rows, columns, -1) for p in row], 3) for row in outputs], 2)
     return tiles.reshape(batch, 2 * rows, 2 * columns, -1)
 
 

@@ -24,7 +24,7 @@ from lgan_jax import files
 from lgan_jax.core import Finished
 from lgan_jax.training import parallel
 from lgan_jax.training.phase_run import PhaseRun
-from lgan_jax.training.train_state import TrainState
+from lgan_jax.training.train_state import TrainState, by_path
 from lgan_jax.training.workdir import about, check_format, read_experiment, read_run
 
 _ITEMS = ("state", "data", "record")  # items of a checkpoint, a folder each
@@ -207,11 +207,7 @@ class Checkpoints:
 
 def _described(tree: Any) -> dict[str, str]:
     """Path → shape and dtype of every array of a tree; the same for a state and for Orbax's metadata."""
-    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="."): f"{np.dtype(leaf.dtype)}{list(leaf.shape)}"
-        for path, leaf in leaves
-    }
+    return {name: f"{np.dtype(leaf.dtype)}{list(leaf.shape)}" for name, leaf in by_path(tree).items()}
 
 
 def folder_of(workdir: str | os.PathLike, phase: str) -> Path:

@@ -135,7 +135,10 @@ class _Training:
             console.print(f"{phase.name}: resumed at step {start:,}", highlight=False)
             state = parallel.replicate(self.checkpoints.restore(abstract, data))
         else:
-            state = parallel.replicate(init(self.settings.seed, as_arrays(phase.example)))
+            state = init(self.settings.seed, as_arrays(phase.example))
+            if weights := phase.start():
+                state = self.phase.start_from(state, weights)
+            state = parallel.replicate(state)
         with contextlib.ExitStack() as stack:
             stack.enter_context(self.checkpoints.explained(f"the logs of {phase.name}"))
             log = None

@@ -33,6 +33,10 @@ class Phase:
       worst: for metrics of `eval_step` with one value per identity, which value is the worst, `max` or `min`.
       recoverable: metrics of `train_step` that `recover` repairs if they are not finite; other non-finite metrics stop
         the training. If empty, `recover` is not called.
+      holds_frames: whether the state, and so each checkpoint, holds training frames.
+      per_identity: parameters with a leading axis of identities, by path; see `train_state.by_path`. A path stands for
+        all that it contains.
+      network_variables: variables of the state that belong to the networks, such as statistics of batch normalization.
       settings: settings of this phase.
       faces: description of the data.
     """
@@ -45,6 +49,9 @@ class Phase:
     pretrained: ClassVar[tuple[str, ...]] = ()
     worst: ClassVar[Mapping[str, Callable]] = {}
     recoverable: ClassVar[frozenset[str]] = frozenset()
+    holds_frames: ClassVar[bool] = False
+    per_identity: ClassVar[tuple[str, ...]] = ()
+    network_variables: ClassVar[tuple[str, ...]] = ()
     settings: Any
     faces: FaceInfo
 
@@ -56,6 +63,10 @@ class Phase:
     def init(self, key: jax.Array, batch: Batch) -> TrainState:
         """The state at step 0. `batch` holds training examples. Traceable (used under `jax.eval_shape`)."""
         raise NotImplementedError
+
+    def start_from(self, state: TrainState, weights: Mapping[str, np.ndarray]) -> TrainState:
+        """The state at step 0 with weights of another run, by path, in place of its own; see `start_weights`."""
+        return state.started_from(weights)
 
     def train_step(
         self, state: TrainState, batch: Batch, key: jax.Array, variant: Hashable = None
@@ -101,6 +112,12 @@ class Phase:
         return ()
 
     @classmethod
+    def variant(cls, settings: Any) -> type[Phase]:
+        """The class that trains a phase with these settings, where a setting chooses between classes."""
+        del settings
+        return cls
+
+    @classmethod
     def length(cls, settings: Any, examples: int) -> int:
         """The number of steps, for `examples` training images."""
         del examples
@@ -111,12 +128,6 @@ class Phase:
         """Optional parts that a run with these settings is trained without, with reasons."""
         del settings
         return ()
-
-    @classmethod
-    def holds_frames(cls, settings: Any) -> bool:
-        """Whether the state, and so each checkpoint, holds training frames."""
-        del settings
-        return False
 
     @classmethod
     def examples(cls, settings: Any) -> int:

@@ -25,7 +25,8 @@ class PhaseRun:
     `DatasetIterator` of host batches, each this process's share of `batch_size` examples.
     `example` is a batch of training examples for `init`: for shapes, and for statistics of phases that initialize from
     data. `eval_batches` are the evaluation batches, at least one.
-    `sample_batch` is the batch for sample images.
+    `sample_batch` is the batch for sample images. `start` gives the weights of another run that the phase starts from,
+    by path; none by default.
     """
 
     name: str
@@ -36,6 +37,7 @@ class PhaseRun:
     example: HostBatch
     eval_batches: Sequence[HostBatch]
     sample_batch: HostBatch
+    start: Callable[[], Mapping[str, np.ndarray]] = dict
 
     def __post_init__(self):
         if self.steps < 1 or self.batch_size < 1:

@@ -51,15 +51,28 @@ class TrainState:
     ) -> TrainState:
         """The state at step 0; EMAs of the entries named in `ema` are initialized with the values."""
         variables = dict(variables or {})
-        values = {**variables, **params}
         return cls(
             step=jnp.zeros((), jnp.int32),
             params=dict(params),
             optimizers={name: optimizer.init(params[name]) for name, optimizer in optimizers.items()},
-            ema={name: jax.tree.map(jnp.copy, values[name]) for name in ema},
+            ema=_copies(ema, {**variables, **params}),
             variables=variables,
             frozen=dict(frozen or {}),
         )
+
+    def started_from(self, weights: Mapping[str, ArrayLike]) -> TrainState:
+        """A copy with other values of some parameters and variables, by path; EMAs are initialized with the values.
+
+        Paths are those of `by_path`. Raises `ValueError` for a path that this state does not have.
+        """
+        if unknown := weights.keys() - by_path({**self.variables, **self.params}).keys():
+            raise ValueError(f"the state has no {min(unknown)}")
+
+        def placed(path: Any, value: Any) -> Any:
+            return jnp.array(weights.get(_name(path), value))
+
+        params, variables = (jax.tree_util.tree_map_with_path(placed, tree) for tree in (self.params, self.variables))
+        return self.replace(params=params, variables=variables, ema=_copies(self.ema, {**variables, **params}))
 
     def with_variables(self, **changed: Any) -> TrainState:
         """A copy with other values of these variables."""
@@ -92,11 +105,21 @@ class TrainState:
             params[name] = optax.apply_updates(params[name], updates)
         return self.replace(params=params, optimizers=states)
 
-    def finished_step(self, ema_decay: ArrayLike = 0.0) -> TrainState:
-        """The state with `step` incremented and every EMA updated with `ema_decay`. See `warmed_up`."""
+    def finished_step(self, ema_decay: ArrayLike | None = None) -> TrainState:
+        """The state with `step` incremented and every EMA updated with `ema_decay`. See `warmed_up`.
+
+        Raises `ValueError` for a state with EMAs and no decay.
+        """
+        if self.ema and ema_decay is None:
+            raise ValueError("this state has EMAs; finished_step needs their decay")
         values = {**self.variables, **self.params}
-        ema = ema_update(ema_decay, self.ema, {name: values[name] for name in self.ema})
+        ema = ema_update(ema_decay, self.ema, {name: values[name] for name in self.ema}) if self.ema else self.ema
         return self.replace(step=self.step + 1, ema=ema)
+
+
+def by_path(tree: Any) -> dict[str, Any]:
+    """The arrays of a tree by path, such as `generators.layer_0.kernel`."""
+    return {_name(path): leaf for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]}
 
 
 def mean_gradients(loss: Callable, params: Mapping[str, Params]) -> tuple[dict[str, Params], Metrics, Any]:
@@ -113,3 +136,11 @@ def warmed_up(decay: float, step: ArrayLike) -> jax.Array:
 def ema_update(decay: ArrayLike, ema: Params, values: Params) -> Params:
     """Updates an exponential moving average: `decay` · ema + (1 − `decay`) · values."""
     return optax.incremental_update(values, ema, 1 - decay)
+
+
+def _copies(names: Iterable[str], values: Mapping[str, Params]) -> dict[str, Params]:
+    return {name: jax.tree.map(jnp.copy, values[name]) for name in names}
+
+
+def _name(path: Any) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator=".")

@@ -18,6 +18,7 @@ FORMAT = 2  # of the run's folder and its checkpoints; increased when older vers
 _NAME = "run.json"
 CHANGES = "changes"  # field of `run.json`: changes since the start of the run, a line each
 STRIPPED = {"references": "stripped"}  # in the record of a run without reference frames
+STARTED = "started_from"  # field of `run.json`: the run that this one was fine-tuned from
 HOLDS = "holds_frames_of"  # field of `run.json`: identities whose frames are stored in the run's checkpoints
 _ABOUT = ("format", "lgan_jax", "jax", "devices", CHANGES)  # fields that may differ when a run is resumed
 _VERSIONS = {"format": int, "lgan_jax": str}

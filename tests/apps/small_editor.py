@@ -45,6 +45,42 @@ NAMES = ("ada", "ben", "chloe")
 BUTTONS = "[data-command]:not(.elsewhere, .elsewhere *, [role=tabpanel][hidden] *)"  # of the tab that is shown
 
 
+class Stub:
+    """A model of three people whose images are gray, by a value for each."""
+
+    info = FaceInfo(WFLW98, 32, NAMES)
+    constraint = 2.5
+
+    def clamped(self, landmarks, target):
+        return np.linspace(0.25, 0.5, len(landmarks))
+
+    def detect(self, images):
+        raise NotImplementedError
+
+    @staticmethod
+    def gray(values):
+        return np.broadcast_to(values[:, None, None, None], (len(values), 32, 32, 3)).astype(np.float32)
+
+
+def assert_the_newest_wins(stub, connection, request, answer):
+    """Of 40 requests that arrive while the first is worked on, the first and the last are answered."""
+    stub.seen.clear()
+    stub.go.clear()
+    try:
+        connection.send(request(0, 0.1))
+        while stub.began.acquire(timeout=0.2):
+            pass  # the first is being worked on; what follows has to wait
+        for number in range(1, 40):
+            connection.send(request(number, 0.1 + number / 100))
+        connection.send(b"")  # answered at once: all before it have arrived
+        assert answer(connection)[0]["kind"] == "error"
+        stub.go.set()
+        assert [answer(connection)[0]["id"] for _ in range(2)] == [0, 39]
+    finally:
+        stub.go.set()
+    assert stub.seen == [0.1, 0.49]
+
+
 def sample(index, people=3):
     """An image of built-in people, who take turns."""
     return synthetic.sample(synthetic.Settings(identities=people), "train", index)

@@ -167,21 +167,11 @@ def test_views_are_the_models_own_pictures(address, page):
 def test_the_newest_request_wins(address, page, stub):
     connection, session = page
     upload(address, session, scene())
-    stub.seen.clear()
-    stub.go.clear()
-    try:
-        connection.send(request(0, units=action_units.units({12: 0.1})))
-        while stub.began.acquire(timeout=0.2):
-            pass  # the first is being worked on; what follows has to wait
-        for number in range(1, 40):
-            connection.send(request(number, units=action_units.units({12: 0.1 + number / 100})))
-        connection.send(b"")  # answered at once: all before it have arrived
-        assert answer(connection)[0]["kind"] == "error"
-        stub.go.set()
-        assert [answer(connection)[0]["id"] for _ in range(2)] == [0, 39]
-    finally:
-        stub.go.set()
-    assert stub.seen == [0.1, 0.49]
+
+    def smile(number, value):
+        return request(number, units=action_units.units({12: value}))
+
+    small_editor.assert_the_newest_wins(stub, connection, smile, answer)
 
 
 def test_of_three_faces_the_largest_is_edited_and_named(address, page):

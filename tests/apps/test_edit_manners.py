@@ -76,7 +76,7 @@ def test_a_second_finger_does_not_end_a_drag(page, address, known):
     assert page.locator("[data-command=undo]").is_disabled()  # it was one drag
 
 
-def test_a_picture_of_another_page_is_answered(page, address):
+def test_an_image_of_another_page_is_answered(page, address):
     small_editor.opened(page, address).evaluate(
         """() => {
             const dropped = new DataTransfer();

@@ -263,7 +263,7 @@ def test_what_is_no_photo_is_refused_and_the_page_goes_on(page, known, tmp_path)
     assert face(page) != before
 
 
-def test_the_strip_is_saved_as_a_sheet_and_a_video(page, known):
+def test_the_strip_is_saved_as_an_image_grid_and_a_video(page, known):
     pytest.importorskip("av")
     page.keyboard.press("t")
     drag(page, known)

@@ -15,17 +15,12 @@ import websockets
 from websockets.sync.client import connect
 
 from lgan_jax.apps.edit import clients, protocol, shapes
-from lgan_jax.core import FaceInfo
-from lgan_jax.landmarks import WFLW98
 
 POINTS = np.full((98, 2), 0.25, np.float32)
 
 
-class Stub:
+class Stub(small_editor.Stub):
     """A model whose images show the mean of the landmarks, and which can be held up."""
-
-    info = FaceInfo(WFLW98, 32, small_editor.NAMES)
-    constraint = 2.5
 
     def __init__(self):
         self.go = threading.Event()
@@ -40,14 +35,7 @@ class Stub:
         self.began.release()
         assert self.go.wait(20)
         self.seen.append(round(float(landmarks[0].mean()), 3))
-        value = 2 * landmarks.mean((1, 2)) - 1
-        return np.broadcast_to(value[:, None, None, None], (len(value), 32, 32, 3)).astype(np.float32)
-
-    def clamped(self, landmarks, target):
-        return np.linspace(0.25, 0.5, len(landmarks))
-
-    def detect(self, images):
-        raise NotImplementedError
+        return self.gray(2 * landmarks.mean((1, 2)) - 1)
 
 
 @pytest.fixture(scope="module")
@@ -114,22 +102,8 @@ def test_jpeg_for_pages_elsewhere(address):
 
 
 def test_the_newest_request_wins(address, stub):
-    stub.seen.clear()
-    stub.go.clear()
-    try:
-        with socket_of(address) as connection:
-            connection.send(request(0, 0.1))
-            while stub.began.acquire(timeout=0.2):
-                pass  # the first is being worked on; what follows has to wait
-            for number in range(1, 40):
-                connection.send(request(number, 0.1 + number / 100))
-            connection.send(b"")  # answered at once: all before it have arrived
-            assert answer(connection)[0]["kind"] == "error"
-            stub.go.set()
-            assert [answer(connection)[0]["id"] for _ in range(2)] == [0, 39]
-    finally:
-        stub.go.set()
-    assert stub.seen == [0.1, 0.49]
+    with socket_of(address) as connection:
+        small_editor.assert_the_newest_wins(stub, connection, request, answer)
 
 
 def test_twenty_pages_are_served_in_turn(address, stub):

@@ -7,30 +7,18 @@ from PIL import Image
 
 from lgan_jax.apps.edit import shapes, studio
 from lgan_jax.apps.edit.protocol import Look
-from lgan_jax.core import FaceInfo
-from lgan_jax.landmarks import WFLW98
 from lgan_jax.media import provenance
 
 
-class Stub:
+class Stub(small_editor.Stub):
     """Converted landmarks tell the person, images the person and the landmarks."""
-
-    info = FaceInfo(WFLW98, 32, small_editor.NAMES)
-    constraint = 2.5
 
     def convert(self, landmarks, target, constrain=True):
         return landmarks + 0.1 * np.array(target, np.float32)[:, None, None]
 
     def synthesize(self, landmarks, target, convert=True, constrain=True):
         assert not convert
-        value = landmarks.mean((1, 2)) - 0.5 * np.array(target)
-        return np.broadcast_to(value[:, None, None, None], (len(value), 32, 32, 3)).astype(np.float32)
-
-    def clamped(self, landmarks, target):
-        return np.linspace(0.25, 0.5, len(landmarks))
-
-    def detect(self, images):
-        raise NotImplementedError
+        return self.gray(landmarks.mean((1, 2)) - 0.5 * np.array(target))
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import small_videos
 from PIL import Image
+from refusals import refused
 
 from lgan_jax import action_units, cli
 from lgan_jax.apps.express import command, editing
@@ -311,12 +312,7 @@ def test_emotion_is_another_name_of_expression():
 
 
 def _command(capsys, *arguments):
-    status = cli.run(lambda: command.main([str(each) for each in arguments]), "express")
-    lines = capsys.readouterr().err.splitlines()
-    assert status == 2
-    assert len(lines) == 1
-    assert lines[0].startswith("express: ")
-    return lines[0]
+    return refused(command.main, capsys, *arguments)
 
 
 def test_one_clear_line_for_what_is_wrong(tmp_path, capsys, monkeypatch):

@@ -49,7 +49,7 @@ def test_points_lie_on_the_face_and_the_crop_in_the_runs_frame():
     assert whole < 0.05  # right way up, not mirrored
 
 
-def test_place_and_size_in_the_picture_do_not_matter():
+def test_place_and_size_in_the_image_do_not_matter():
     face, _ = small_videos.face(2)
     one = _reader().read(small_videos.scene((face, 30, 10)))
     larger = cv2.resize(face, None, fx=1.5, fy=1.5, interpolation=cv2.INTER_CUBIC)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import small_videos
 from PIL import Image
+from refusals import refused
 
-from lgan_jax import cli
 from lgan_jax.apps.invert import command, inversion
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import training_landmarks
@@ -128,11 +128,7 @@ def test_a_face_in_a_photo_is_framed_as_the_runs_pictures(tmp_path):
 
 
 def _command(capsys, *arguments):
-    status = cli.run(lambda: command.main([str(each) for each in arguments]), "invert")
-    lines = capsys.readouterr().err.splitlines()
-    assert status == 2
-    assert len(lines) == 1
-    return lines[0]
+    return refused(command.main, capsys, *arguments)
 
 
 def test_one_clear_line_for_what_is_wrong(faces, tmp_path, capsys, monkeypatch):

@@ -37,7 +37,7 @@ def written(projector, tmp_path_factory):
     return folder / "out"
 
 
-def test_pictures_and_w(written, projector):
+def test_images_and_w(written, projector):
     names = ["landmarks.png", "look.png", "progress.mp4", "result-landmarks.png", "result.png", "w.npz"]
     assert sorted(path.name for path in written.iterdir()) == names
     for name in names:

@@ -260,7 +260,7 @@ def test_a_face_is_pasted_where_the_transform_says_not_mirrored():
     assert (image == 100).all()
 
 
-def test_a_face_beyond_the_picture_is_cut_and_a_small_one_averaged():
+def test_a_face_beyond_the_image_is_cut_and_a_small_one_averaged():
     image = np.full((64, 96, 3), 100, np.uint8)
     white = np.full((32, 32, 3), 255, np.uint8)
     ones = np.ones((32, 32), np.float32)

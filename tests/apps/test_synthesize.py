@@ -6,8 +6,9 @@ import os
 import numpy as np
 import pytest
 from PIL import Image
+from refusals import refused
 
-from lgan_jax import cli, data, locks
+from lgan_jax import data, locks
 from lgan_jax.apps.synthesize import command, dataset
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.builders import generated
@@ -156,11 +157,7 @@ def test_a_face_number_is_the_same_whatever_else_is_made(tmp_path):
 
 
 def _command(capsys, *arguments):
-    status = cli.run(lambda: command.main([str(each) for each in arguments]), "synthesize")
-    lines = capsys.readouterr().err.splitlines()
-    assert status == 2
-    assert len(lines) == 1
-    return lines[0]
+    return refused(command.main, capsys, *arguments)
 
 
 def test_one_clear_line_for_what_is_wrong(tmp_path, capsys, monkeypatch):

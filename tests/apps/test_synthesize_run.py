@@ -48,7 +48,7 @@ def test_the_report_has_every_table(run):
     assert (run / "report" / "mirror.png").is_file()
 
 
-def test_the_z_of_every_training_picture_was_searched_for(run):
+def test_the_z_of_every_training_image_was_searched_for(run):
     searched = lgan_jax.load(run).searched
     assert searched.z.shape == (4, 64)
     assert (searched.error >= 0).all()

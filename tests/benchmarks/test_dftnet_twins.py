@@ -9,8 +9,9 @@ from benchmarks.sizes import EditorSizes
 from benchmarks.timing import TOLERANCE, disagreement
 
 
-def test_both_sides_make_the_same_faces_and_take_the_same_step():
+def test_both_sides_make_the_same_faces_and_take_the_same_step(monkeypatch):
     """Losses that depend on no drawn target: the discriminator's at the start, and the flow's."""
+    monkeypatch.setattr(dftnet, "UPDATES", 2)  # each is compiled
     sizes = EditorSizes(64, width=3, blocks=1, discriminator_width=4)
     batch, training = dftnet.example(64, 2), dftnet.example(64, dftnet.UPDATES * 2)
     mine, variables = dftnet.ours(sizes, batch, training)

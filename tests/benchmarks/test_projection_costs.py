@@ -21,7 +21,7 @@ def test_a_pair_alone_and_a_batch_are_timed_by_picture_and_step(monkeypatch):
     whole = projection.Projector.__call__
     monkeypatch.setattr(projection.Projector, "__call__", counted)
     monkeypatch.setattr("time.perf_counter", lambda: clock[0])
-    networks = projection.networks(64, most=4, width=8, features=2)
+    networks = projection.networks(32, most=4, width=8, features=2, depth=1, stacks=1)
     small = assembled(*networks, landmark_weights(IBUG68), Settings(steps=2, slots=3, samples=10))
     found = projection.compare(small, batch=3, rounds=2, seconds=0.0)
     assert projected == [1, 1, 3, 3, 1, 3, 3, 1]

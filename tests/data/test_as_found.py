@@ -85,7 +85,7 @@ def test_empty_lines_are_no_faces(tmp_path):
     assert builder.skipped == {}
 
 
-def test_a_picture_is_found_whichever_way_its_accent_is_written(tmp_path):
+def test_an_image_is_found_whichever_way_its_accent_is_written(tmp_path):
     one, two = unicodedata.normalize("NFC", "é"), unicodedata.normalize("NFD", "é")
     root = tiny_sets.celebv(tmp_path / "CelebV", {"ada": 3})
     folder, table = root / "ada" / "Image", root / "ada" / "all_98pt.txt"
@@ -120,7 +120,7 @@ def test_names_that_are_no_utf_8(tmp_path):
         celebv.CelebV(root, tmp_path / "cache")
 
 
-def test_pictures_of_any_format_are_stored_as_what_decodes_fast(tmp_path):
+def test_images_of_any_format_are_stored_as_what_decodes_fast(tmp_path):
     root = tiny_sets.celebv(tmp_path / "CelebV", {"ada": 2})
     (frame, _) = celebv.CelebV(root, tmp_path / "cache").frames("ada")
     data = cv2.imencode(".webp", cv2.imread(str(frame.path)))[1].tobytes()

@@ -39,7 +39,7 @@ def test_the_records_are_what_is_drawn(tmp_path):
 def test_fewer_points_are_read_from_the_same_set(tmp_path, scheme, points):
     whole, part = opened(tmp_path), opened(tmp_path, scheme=scheme)
     assert part.info.scheme.name == scheme
-    assert part.info.pictures == 6
+    assert part.info.images == 6
     np.testing.assert_array_equal(part.test[1]["landmarks"], whole.test[1]["landmarks"][points])
     assert part.fingerprint != whole.fingerprint
     assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 1

@@ -43,7 +43,7 @@ def root(tmp_path_factory):
 @pytest.mark.parametrize("crops", ["box", "aligned", "ffhq"])
 def test_crops_faces_with_49_landmarks(root, tmp_path, crops):
     faces = opened(root, tmp_path / "cache", crops=crops)
-    assert (faces.name, faces.info.scheme.name, faces.info.pictures) == ("CelebA", "inner49", 1)
+    assert (faces.name, faces.info.scheme.name, faces.info.images) == ("CelebA", "inner49", 1)
     assert faces.counts == {"train": 1, "validation": 1, "test": 1}
     record = faces.test[0]
     assert record["image"].shape == (64, 64, 3)

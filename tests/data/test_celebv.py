@@ -10,11 +10,13 @@ from lgan_jax import data
 from lgan_jax.action_units import NUMBERS
 from lgan_jax.data.builders import openface
 from lgan_jax.data.builders.base import SKIPPED_FILE
+from lgan_jax.data.split import SPLITS, HeldOut
 from lgan_jax.faces.unit_estimate import ESTIMATED
 
 
-def opened(root, tmp_path, size=48):
-    return data.open_faces(data.Settings(name="celebv", dir=str(root), size=size, cache=str(tmp_path / "cache")))
+def opened(root, tmp_path, size=48, **settings):
+    how = {"name": "celebv", "dir": str(root), "size": size, "cache": str(tmp_path / "cache")} | settings
+    return data.open_faces(data.Settings(**how))
 
 
 def image_file(root, name, i):
@@ -28,6 +30,11 @@ def edit_line(root, name, i, change):
     path.write_text("\n".join(lines))
 
 
+def between(faces, count):
+    """What is said of those of `count` usable images that are in no split: none is lost without a word."""
+    return f"images in no split, since they lie between those of two splits: {count - sum(faces.counts.values())}"
+
+
 @pytest.fixture
 def root(tmp_path):
     return tiny_sets.celebv(tmp_path / "faces", {"Bea": 40, "Al": 23}, between=["0.5", "7"])
@@ -37,7 +44,7 @@ def test_reads_the_owners_layout(root, tmp_path):
     faces = opened(root, tmp_path)
     assert faces.info.identities == ("Al", "Bea")
     assert (faces.info.scheme.name, faces.info.size) == ("wflw98", 48)
-    assert (faces.name, faces.built_in, faces.notes) == ("folder: faces", False, ())
+    assert (faces.name, faces.built_in, faces.notes) == ("folder: faces", False, (between(faces, 40 + 23),))
     record = faces.train[0]
     assert {k: (v.shape, v.dtype) for k, v in record.items()} == {
         "image": ((48, 48, 3), np.uint8),
@@ -157,8 +164,8 @@ def test_long_lists_of_names_are_cut(root, tmp_path):
     for i in range(10, 15):
         image_file(root, "Bea", i).unlink()
     notes = opened(root, tmp_path).notes
-    assert notes[0].startswith("skipped: 5 × annotation without its image (")
-    assert notes[0].endswith("Bea_000012.jpg, …)")
+    assert notes[1].startswith("skipped: 5 × annotation without its image (")
+    assert notes[1].endswith("Bea_000012.jpg, …)")
 
 
 def test_a_folder_that_is_not_there(tmp_path):
@@ -181,8 +188,42 @@ def test_two_kinds_of_landmarks(root, tmp_path):
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_person_with_one_frame_or_two(tmp_path, count):
     root = tiny_sets.celebv(tmp_path / "faces", {"Al": 5, "Bea": count})
-    with pytest.raises(ValueError, match=rf"Bea has {count} image.*at least 3, one for each split"):
-        opened(root, tmp_path)
+    said = rf"Bea has {count} image.*at least 3, one for each split.* or set config\.data\.split=subject"
+    with pytest.raises(ValueError, match=said):
+        opened(root, tmp_path, split="time")
+
+
+def test_people_with_a_photo_or_two_are_split_by_subject(tmp_path):
+    names = [f"p{i:02d}" for i in range(24)]
+    root = tiny_sets.celebv(tmp_path / "faces", {name: 1 + i % 2 for i, name in enumerate(names)})
+    image_file(root, "p03", 0).write_bytes(b"broken")
+    image_file(root, "p04", 0).unlink()  # his only one
+    faces = opened(root, tmp_path)
+    shown = [set(split.identity.tolist()) for split in (faces.train, faces.validation, faces.test)]
+    chosen = HeldOut().of(set(names) - {"p04"})
+    assert [{names[i] for i in each} for each in shown] == [
+        {name for name, splits in chosen.items() if splits == (split,)} for split in SPLITS
+    ]
+    assert sum(faces.counts.values()) == 36 - 2
+    assert sum(map(len, shown)) == 23
+    assert any(note.startswith("split by subject: ") for note in faces.notes)
+    with pytest.raises(
+        ValueError, match=r"p\d\d is not in the training split, and this method learns a network for each"
+    ):
+        faces.require_everybody()
+    named = opened(root, tmp_path, held_out_subjects=HeldOut(names=("p05",), validation=("p06",)))
+    assert (set(named.test.identity), set(named.validation.identity)) == ({5}, {6})
+
+
+def test_whole_people_on_request_and_one_person_alone(tmp_path):
+    root = tiny_sets.celebv(tmp_path / "faces", {"Al": 30, "Bea": 40, "Cy": 12})
+    faces = opened(root, tmp_path, split="subject")
+    assert sorted(len(set(split.identity)) for split in (faces.train, faces.validation, faces.test)) == [1, 1, 1]
+    assert sum(faces.counts.values()) == 82
+    for name in ("Al", "Bea"):
+        shutil.rmtree(root / name)
+    with pytest.raises(ValueError, match="a split by subject needs at least 2 subjects, not 1"):
+        opened(root, tmp_path, split="subject")
 
 
 def test_a_recording_too_short_for_the_guard_is_said(tmp_path):
@@ -191,6 +232,7 @@ def test_a_recording_too_short_for_the_guard_is_said(tmp_path):
     assert faces.notes == (
         "Al: 3 frames are too few to leave out 3 between the splits; it is 0",
         "Bea: 12 frames are too few to leave out 3 between the splits; it is 2",
+        between(faces, 3 + 12 + 14),
     )
     assert np.bincount(faces.train.identity).tolist() == [1, 6, 6]
 
@@ -244,7 +286,7 @@ def test_action_units_beside_the_landmarks(root, tmp_path):
     write_units(root, {"Bea": 40, "Al": 23})
     faces = opened(root, tmp_path)
     assert faces.fingerprint != without.fingerprint
-    assert faces.notes == ()
+    assert faces.notes == (between(faces, 40 + 23),)
     faces.require(("image", "action_units", "landmarks"))
     known = [NUMBERS.index(number) for number in ESTIMATED]
     for i in np.flatnonzero(faces.test.identity == 1):
@@ -265,7 +307,7 @@ def test_action_units_of_some_people_or_pictures_only(root, tmp_path):
     table = root / "Al" / "action_units.csv"
     lines = table.read_text().splitlines()
     table.write_text("\n".join([*lines[:2], lines[2].replace("0.000", "7.000"), *lines[3:-1]]))
-    assert opened(root, tmp_path).notes[:-1] == (
+    assert opened(root, tmp_path).notes[1:-1] == (
         "skipped: 1 × action units are not between 0 and 5 (Al/Image/Al_000000.jpg)",
         "skipped: 1 × image without action units (Al/Image/Al_000022.jpg)",
     )

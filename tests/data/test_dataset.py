@@ -19,7 +19,7 @@ from lgan_jax.training import compilation
 
 
 def settings(root, cache, size=48):
-    return data.Settings(name="celebv", dir=str(root), size=size, cache=str(cache))
+    return data.Settings(name="celebv", dir=str(root), size=size, cache=str(cache), split="time")
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ OPEN = """
 import sys
 from lgan_jax import cache, data
 from lgan_jax.data import pipelines
-faces = data.open_faces(data.Settings(name="celebv", dir=sys.argv[1], size=48, cache=sys.argv[2]))
+faces = data.open_faces(data.Settings(name="celebv", dir=sys.argv[1], size=48, cache=sys.argv[2], split="time"))
 next(pipelines.training_batches(faces.train, 2, 0, "one_of_each"))
 """
 

@@ -43,7 +43,7 @@ def same(batches, others):
     return len(batches) == len(others) and all(np.array_equal(a, b) for a, b in zip(batches, others))
 
 
-def test_a_batch_of_single_pictures(split):
+def test_a_batch_of_single_images(split):
     batch = next(pipelines.training_batches(split, 4, 0, "single"))
     assert {k: (v.shape, v.dtype) for k, v in batch.items()} == {
         "image": ((4, 16, 16, 3), np.float32),
@@ -81,7 +81,7 @@ def test_white_and_black_are_one_and_minus_one():
     np.testing.assert_array_equal(batch["image"][:, 0, 0, 0], [-1, 1])
 
 
-def test_every_epoch_has_every_picture_once_in_a_new_order(split):
+def test_every_epoch_has_every_image_once_in_a_new_order(split):
     seen = np.concatenate(take(pipelines.training_batches(split, 3, 1, "single"), TOTAL)).reshape(3, TOTAL)
     np.testing.assert_array_equal(np.sort(seen, 1), np.broadcast_to(np.arange(TOTAL), (3, TOTAL)))
     assert len({tuple(epoch) for epoch in seen}) == 3
@@ -149,13 +149,13 @@ def test_a_batch_that_cannot_be_shared(split):
         pipelines.training_batches(split, 4, 0, "single", shard=(2, 2))
 
 
-def test_an_identity_without_pictures(split):
+def test_an_identity_without_images(split):
     lonely = data.Split([split._source[0], split._source[15]], np.array([0, 2]), 16)
     with pytest.raises(ValueError, match="an identity has no images"):
         pipelines.training_batches(lonely, 2, 0, "one_of_each")
 
 
-def test_held_out_pictures_are_evenly_spaced(split):
+def test_held_out_images_are_evenly_spaced(split):
     batches = [numbers(batch) for batch in pipelines.spaced_batches(split, "one_of_each", 3, 2)]
     # of seven images the middles of three parts are 1, 3, 5, of four 0, 2, 3, of five 0, 2, 4
     assert np.concatenate(batches).tolist() == [[1, 7, 11], [3, 9, 13], [5, 10, 15]]
@@ -163,7 +163,7 @@ def test_held_out_pictures_are_evenly_spaced(split):
     assert same([numbers(batch) for batch in pipelines.spaced_batches(split, "one_of_each", 3, 2)], batches)
 
 
-def test_held_out_single_pictures_take_turns(split):
+def test_held_out_single_images_take_turns(split):
     batches = pipelines.spaced_batches(split, "single", 2, 4)
     assert np.concatenate([numbers(b) for b in batches]).tolist() == [1, 8, 12, 5, 10, 14]
     assert batches[0]["identity"].tolist() == [0, 1, 2, 0]

@@ -132,6 +132,25 @@ def test_what_is_left_out_is_counted_and_named(tmp_path):
         faces.require_subjects()
 
 
+@pytest.mark.parametrize(
+    ("name", "recordings"),
+    [
+        ("ck_plus", ["S007/001", "S007/004", "S031/001", "S052/002", "S100/001"]),
+        ("oulu_casia", ["P003/Anger", "P011/Fear", "P011/Sadness", "P040/Surprise"]),
+    ],
+)
+def test_every_frame_is_in_one_of_three_splits(tmp_path, name, recordings):
+    """Training and test alone have fewer: with three subjects or more, the validation split has its own."""
+    shown = dict.fromkeys(recordings, (2, "surprise"))
+    root = getattr(posed_sets, name)(tmp_path / "set", shown, count=2)
+    faces = opened(root, tmp_path / "cache", name, held_out="")
+    assert sum(faces.counts.values()) == 2 * len(recordings)
+    subjects = [set(split.identity.tolist()) for split in (faces.train, faces.validation, faces.test)]
+    assert sorted(subject for each in subjects for subject in each) == [*range(len(faces.info.identities))]
+    assert all(subjects)
+    assert not any(note.startswith("skipped") for note in faces.notes)
+
+
 def test_oulu_casia_in_folders_of_unpacked_archives(tmp_path):
     recordings = {"P001/Happiness": (0, "happiness"), "P002/Anger": (1, "anger"), "P002/Anguish": (1, "fear")}
     posed_sets.oulu_casia(tmp_path / "Oulu" / "OriginalImg", recordings, count=4)

@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 
 from lgan_jax import config
-from lgan_jax.data.split import GUARD, LEAST_GUARD, SPLITS, HeldOut, by_subject, contiguous_blocks, subjects_note
+from lgan_jax.data.split import (
+    GUARD,
+    LEAST_GUARD,
+    SPLITS,
+    HeldOut,
+    by_subject,
+    contiguous_blocks,
+    splits_by_subject,
+    subjects_note,
+)
 
 RNG = np.random.default_rng(0)
 WITH_GAPS = [
@@ -133,12 +142,22 @@ def test_of_few_subjects_the_smallest_is_held_out():
 def test_a_share_of_the_people_is_held_out():
     people = [f"S{i:03d}" for i in range(118)]
     splits = HeldOut().of(people)
-    assert [sum(each == (name,) for each in splits.values()) for name in SPLITS] == [95, 11, 12]
+    assert [sum(each == (name,) for each in splits.values()) for name in SPLITS] == [94, 12, 12]
     assert HeldOut().of(people * 3) == splits  # how many images they have does not matter
-    assert sorted(HeldOut(share=0.4).of("abcde").values()) == [("test",)] * 2 + [("train",)] * 2 + [("validation",)]
+    more = HeldOut().of([*people, *(f"other {i}" for i in range(300))])
+    assert {name: more[name] for name in people} == splits  # nobody moves when others are added
     assert sorted(HeldOut().of("ab").values()) == [("train",), ("validation", "test")]
     with pytest.raises(ValueError, match="at least 2 subjects, not 1"):
         HeldOut().of(["a"] * 3)
+
+
+def test_people_with_few_frames_are_split_by_subject():
+    assert not splits_by_subject("auto", [9])  # one person can only be split in time
+    assert splits_by_subject("auto", [1, 1])
+    assert splits_by_subject("auto", [2, 9, 9, 500])
+    assert not splits_by_subject("auto", [9, 10, 11])
+    assert splits_by_subject("subject", [500, 500])
+    assert not splits_by_subject("time", [1, 1])
 
 
 def test_everybody_trains_validates_or_tests_whatever_the_share():

@@ -73,12 +73,12 @@ def test_prepared_people_are_held_out_whole_with_estimated_expressions(root, tmp
     faces = opened(root, tmp_path, share=0.4)
     assert faces.name == "prepared: mine"
     people = [set(split.identity.tolist()) for split in (faces.train, faces.validation, faces.test)]
-    assert list(map(len, people)) == [2, 1, 2]
+    assert list(map(len, people)) == [1, 1, 3]
     assert set.union(*people) == set(range(5))
     faces.require_subjects()
     faces.require(("image", "landmarks", "expression", "action_units"))
     assert "expressions are estimated from action units" in faces.notes
-    counts = "2 in the training split, 1 in the validation split, 2 in the test split"
+    counts = "1 in the training split, 1 in the validation split, 3 in the test split"
     assert f"split by subject: {counts}" in faces.notes
     (unclear,) = (note for note in faces.notes if "expression is not clear" in note)
     assert unclear.startswith("skipped: 20 × image whose expression is not clear (Al/Al_000020.jpg")

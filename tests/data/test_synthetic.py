@@ -53,7 +53,7 @@ def test_shapes_types_and_ranges():
 
 
 @pytest.mark.parametrize("index", [2, 7])
-def test_landmarks_and_labels_need_no_picture(index):
+def test_landmarks_and_labels_need_no_image(index):
     face = sample(Settings(identities=3), "train", index)
     drawn = draw(face, 16)
     for name, value in bare_faces.record(face).items():
@@ -75,7 +75,7 @@ def test_everything_depends_on_seed_split_and_index():
     assert len({(d.yaw, d.pitch, d.roll) for d in drawn}) == 4
 
 
-def test_the_pictures_of_each_split_are_different_draws():
+def test_the_images_of_each_split_are_different_draws():
     settings = Settings(train_per_identity=40, validation_per_identity=40, test_per_identity=40)
     drawn = {sample(settings, split, i).gaze for i in range(200) for split in ("train", "validation", "test")}
     assert len(drawn) == 600
@@ -89,7 +89,7 @@ def test_the_pictures_of_each_split_are_different_draws():
         (Settings(identities=2, test_identities=3, acts="posed"), "test", 4, (-2.4019637451291613, 11.201761356022535)),
     ],
 )
-def test_training_and_test_pictures_are_those_of_before_there_was_a_validation_split(settings, split, index, gaze):
+def test_training_and_test_images_are_those_of_before_there_was_a_validation_split(settings, split, index, gaze):
     assert sample(settings, split, index).gaze == pytest.approx(gaze, abs=1e-9)
 
 
@@ -103,7 +103,7 @@ def test_any_size_shows_the_same_face(size):
     assert np.abs(small - again).mean() < 4
 
 
-def test_landmarks_lie_in_the_picture_on_what_they_name():
+def test_landmarks_lie_in_the_image_on_what_they_name():
     for index in range(10):
         drawn = draw(sample(Settings(), "test", index), 192)
         assert drawn["landmarks"].min() > 0
@@ -202,7 +202,7 @@ def test_unit_14_dimples_the_mouth_corner():
     assert (plain - dimpled)[y - 4 : y + 5, x : x + 8].max() > 15
 
 
-def test_every_action_unit_changes_the_picture():
+def test_every_action_unit_changes_the_image():
     neutral = draw(ADA, 64)["image"].astype(int)
     for number in NUMBERS:
         assert np.abs(draw(with_units({number: 1.0}), 64)["image"].astype(int) - neutral).max() > 12, number
@@ -214,7 +214,7 @@ def test_contempt_is_one_sided():
     assert abs(one_sided[76, 1]) < 0.003
 
 
-def test_another_expression_of_the_same_picture():
+def test_another_expression_of_the_same_image():
     base = sample(Settings(), "train", 4)
     for number, name in enumerate(EXPRESSIONS):
         other = base.with_expression(name, 0.5)
@@ -244,7 +244,7 @@ def test_gaze_moves_the_pupils_alone():
 
 
 @pytest.mark.parametrize("index", [2, 3, 4])
-def test_mirrored_parameters_give_the_mirrored_picture(index):
+def test_mirrored_parameters_give_the_mirrored_image(index):
     parameters = sample(Settings(variation="wild", seed=1), "train", index)
     one, other = draw(parameters, 96), draw(parameters.mirrored(), 96)
     np.testing.assert_allclose(mirrored(one["landmarks"], WFLW98), other["landmarks"], atol=2e-4)
@@ -265,7 +265,7 @@ def test_five_people_are_told_apart_by_colour():
     assert len({sample(settings, "train", i).person for i in range(25)}) == 5
 
 
-def test_wild_pictures_are_of_strangers():
+def test_wild_images_are_of_strangers():
     drawn = [sample(Settings(variation="wild"), "train", i) for i in range(20)]
     assert len({d.person for d in drawn}) == len({d.background for d in drawn}) == 20
     assert {d.identity for d in drawn} == set(range(5))
@@ -310,7 +310,7 @@ def test_heads_are_aligned_as_photos_of_them_would_be():
 
 
 @pytest.mark.parametrize("aligned", [False, True])
-def test_pictures_of_a_person_in_pairs(aligned):
+def test_images_of_a_person_in_pairs(aligned):
     """Even turns as without pairs; odd ones with an expression of their own and all else of the one before."""
     counts = {"identities": 3, "train_per_identity": 8, "validation_per_identity": 2, "test_per_identity": 2}
     settings = Settings(**counts, variation="wild", acts="varied", aligned=aligned)
@@ -383,7 +383,7 @@ def test_settings_are_read_and_checked():
         person(0, -1)
 
 
-def test_the_sheet(tmp_path, capsys):
+def test_the_image_grid(tmp_path, capsys):
     main([str(tmp_path / "sheet.png"), "--people", "2", "--size", "20", "--landmarks"])
     assert cv2.imread(str(tmp_path / "sheet.png")).shape == (40, 240, 3)
     with pytest.raises(FileNotFoundError):

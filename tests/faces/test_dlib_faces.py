@@ -53,7 +53,7 @@ def test_landmarks_follow_a_shift_to_a_fraction_of_a_pixel(faces):
     np.testing.assert_allclose(shift, np.broadcast_to((7, 3), (68, 2)), atol=0.25)
 
 
-def test_landmarks_are_fractions_of_the_picture_whatever_its_size(faces):
+def test_landmarks_are_fractions_of_the_image_whatever_its_size(faces):
     image, true = face(person=2, size=224)
     large, _ = face(person=2, size=448)
     small = faces.measure(image)
@@ -71,7 +71,7 @@ def test_find_sorts_by_score_and_measure_takes_the_largest(faces):
     assert (landmarks[:, 0] * 420).mean() > 220
 
 
-def test_measure_enlarges_small_pictures(faces):
+def test_measure_enlarges_small_images(faces):
     image, true = face(person=2, size=64)
     assert faces.find(image) == []
     assert error(faces.measure(image), true) < 0.08
@@ -101,7 +101,7 @@ def test_descriptors_tell_people_apart_and_not_poses(faces):
         (np.zeros((9, 8, 4), np.uint8), r"\(H, W, 3\)"),
     ],
 )
-def test_refuses_what_is_no_picture(faces, image, message):
+def test_refuses_what_is_no_image(faces, image, message):
     with pytest.raises(ValueError, match=message):
         faces.measure(image)
 

@@ -1,6 +1,7 @@
 """Writes pickles and PyTorch's files opcode by opcode, as no well-meaning program would, and without PyTorch."""
 
 import io
+import os
 import struct
 import zipfile
 
@@ -9,6 +10,16 @@ import numpy as np
 START, STOP = b"\x80\x02", b"."
 MAGIC = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"
 NOTHING, EMPTY, CALL, BUILD, PERSISTENT, NEW = b"N", b")", b"R", b"b", b"Q", b"\x81"
+
+
+class Bomb:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
 
 
 def name(module, member):

@@ -1,7 +1,6 @@
 """Files of weights: every format gives the same arrays, and none of them can run anything."""
 
 import io
-import os
 import pathlib
 import pickle
 import sys
@@ -9,20 +8,11 @@ import zipfile
 
 import numpy as np
 import pytest
+from pickle_bytes import Bomb
 
 from lgan_jax.interop import files
 
 ARRAYS = {"a.weight": np.arange(6, dtype=np.float32).reshape(2, 3), "a.bias": np.array([1.5, -2.0], np.float32)}
-
-
-class Bomb:
-    """Creates a file when it is unpickled."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.path),)
 
 
 def torch_or_skip():

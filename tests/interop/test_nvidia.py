@@ -3,13 +3,13 @@
 The files are written by classes with the module and class names of NVIDIA's, which the reader does not import.
 """
 
-import os
 import pickle
 import sys
 import types
 
 import numpy as np
 import pytest
+from pickle_bytes import Bomb
 
 from lgan_jax import interop
 from lgan_jax.interop import nvidia, torchfiles
@@ -171,16 +171,6 @@ def test_the_form_of_tensorflow(packages, networks, tmp_path, monkeypatch):
         for ours, theirs in zip(leaves(read), leaves(interop.network(kind, weights)), strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-6)
     assert not (tmp_path / "it ran").exists()
-
-
-class Bomb:
-    """Makes a folder when it is unpickled."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.path),)
 
 
 def refused(path, kind="stylegan2"):

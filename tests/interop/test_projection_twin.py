@@ -118,7 +118,7 @@ def curves(steps, folder):
     own = jax.random.fold_in(jax.random.fold_in(KEY, 1), 0)
     drawn = [np.array(jax.random.normal(jax.random.fold_in(own, step), (12,))) for step in range(steps)]
     in_bytes = [torch.tensor((x.transpose(0, 3, 1, 2) + 1) * 127.5) for x in (look, landmarks)]
-    theirs = published_loop(nets, *in_bytes, projector.mean, projector.deviation, noise, drawn, steps)
+    theirs = published_loop(nets, *in_bytes, projector.mean, projector.std, noise, drawn, steps)
     return np.array(ours[:steps]), theirs
 
 

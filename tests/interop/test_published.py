@@ -95,7 +95,7 @@ def test_discriminator_and_its_features():
     np.testing.assert_allclose(features, nhwc(expected_features), **EXACT)
 
 
-def test_discriminator_for_signed_pictures():
+def test_discriminator_for_signed_images():
     twin, image = twins.drawn(twins.Discriminator(6)), pictures(24)
     network = interop.network("landmarkgan/discriminator", twins.arrays(twin))
     signed = {"params": landmarkgan.for_signed_images(network.variables["params"])}

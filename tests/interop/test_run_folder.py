@@ -110,7 +110,7 @@ def test_the_discriminators_are_for_signed_pictures(made, originals):
 def test_without_a_detector_nothing_is_found_unless_a_run_lends_its_own(made, folder, tmp_path, capsys):
     needed = [path for path in folder.iterdir() if not path.name.startswith(("dis", "detector"))]
     assert converted(tmp_path / "blind", *needed) == 0
-    assert "finds no landmarks" in capsys.readouterr().out
+    assert "detects no landmarks" in capsys.readouterr().out
     image = np.zeros((SIZE, SIZE, 3), np.float32)
     blind = lgan_jax.load(tmp_path / "blind")
     assert blind.info.identities == ("0", "1")

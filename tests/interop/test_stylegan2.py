@@ -73,7 +73,7 @@ def test_truncation_labels_noise_and_limits(generator):
 
 
 @pytest.mark.parametrize("size", LARGE)
-def test_pictures_of_large_sizes_with_the_networks_own_noise(size):
+def test_images_of_large_sizes_with_the_networks_own_noise(size):
     channels = LARGE[size]
     theirs = twin.drawn(twin.Generator(channels, layers=2), size)
     network = interop.network("stylegan2", arrays(theirs))

@@ -65,7 +65,7 @@ def test_wasserstein_worked_by_hand():
 
 
 def weighed(pictures):
-    """A critic whose answers are weighted sums of the picture and of its square, one of each."""
+    """A critic whose answers are weighted sums of the image and of its square, one of each."""
     return jnp.stack([jnp.sum(2.0 * pictures, (1, 2, 3)), jnp.sum(pictures**2, (1, 2, 3))], 1)
 
 
@@ -89,7 +89,7 @@ def test_gradient_penalty_of_the_sum_over_the_map():
     assert float(gradient_penalty(weighed, real, made, jnp.array([0.25]), "sum")) == pytest.approx(9)
 
 
-def test_gradient_penalty_of_each_picture_is_its_own():
+def test_gradient_penalty_of_each_image_is_its_own():
     real, made = jax.random.normal(jax.random.key(0), (2, 5, 4, 3, 2))
     share = jnp.linspace(0.1, 0.9, 5)
     alone = [gradient_penalty(weighed, *(x[i : i + 1] for x in (real, made, share))) for i in range(5)]

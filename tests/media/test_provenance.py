@@ -69,6 +69,6 @@ def test_mark_is_visible_small_and_in_the_lower_right_corner(shape):
     assert np.ptp(part) > 80  # letters on a ground
 
 
-def test_a_tiny_picture_has_no_mark():
+def test_a_tiny_image_has_no_mark():
     image = np.zeros((16, 40, 3), np.uint8)
     np.testing.assert_array_equal(provenance.mark(image), image)

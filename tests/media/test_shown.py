@@ -62,7 +62,7 @@ def test_pixels_become_square(tmp_path, aspect, size):
     assert bool(opened.notes) == bool(aspect)
 
 
-def test_a_cover_picture_is_not_the_video(tmp_path):
+def test_a_cover_image_is_not_the_video(tmp_path):
     plain, covered = write(tmp_path / "a.mp4", [corner(60)] * 3, sounds=["aac"]), tmp_path / "b.mp4"
     alone = tmp_path / "c.mp4"
     for out, kinds in ((covered, ("cover", "video")), (alone, ("cover", "audio"))):

@@ -86,7 +86,7 @@ def test_surround_stays_surround(tmp_path):
 
 
 @pytest.mark.parametrize(("form", "late"), [("mkv", 0.3), ("mp4", 0.24), ("ts", 0.0)])
-def test_the_distance_of_sound_and_picture_stays(tmp_path, form, late):
+def test_the_distance_of_sound_and_image_stays(tmp_path, form, late):
     source, out = tmp_path / f"in.{form}", tmp_path / "out.mp4"
     write(source, [corner()] * 20, "mpeg4", ["aac"], late=late)
     taken_over(source, out)

@@ -65,7 +65,7 @@ def _copied(source: Source, out: Path, complete: bool = True) -> Path:
     return out
 
 
-def test_uneven_times_size_and_pictures_are_kept(tmp_path):
+def test_uneven_times_size_and_images_are_kept(tmp_path):
     source = open_source(_video(tmp_path / "in.mp4"))
     assert (source.kind, source.count) == ("video", len(TIMES))
     with av.open(str(_copied(source, tmp_path / "out.mp4"))) as container:
@@ -196,7 +196,7 @@ def test_sound_that_does_not_fit_is_encoded(tmp_path):
     assert spectrum.argmax() == pytest.approx(10000 / (2 * np.pi * 20), abs=2)
 
 
-def test_sound_ends_with_the_pictures_where_the_job_was_stopped(tmp_path):
+def test_sound_ends_with_the_images_where_the_job_was_stopped(tmp_path):
     source = open_source(_video(tmp_path / "in.mp4", "aac"))
     stopped = _sound(_copied(source, tmp_path / "out.mp4", complete=False))
     assert stopped[-1][0] == pytest.approx(float(TIMES[-1] * TICKS), abs=0.03)

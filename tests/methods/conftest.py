@@ -1,5 +1,7 @@
 """What the tests of the methods share."""
 
+import sys
+
 import pytest
 from small_methods import INFO, one_of_each, small_converter, small_detector, started
 
@@ -24,3 +26,8 @@ def earlier(info, batch):
         "detector": Finished(detector, started(detector, batch)),
         "converter": Finished(converter, started(converter, batch)),
     }
+
+
+@pytest.fixture
+def without_dlib(monkeypatch):
+    monkeypatch.setitem(sys.modules, "dlib", None)

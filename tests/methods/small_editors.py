@@ -40,7 +40,7 @@ def small_flow(earlier, phase=FlowPhase, **options):
 
 
 def faces(count, size=64):
-    """Pictures with smooth noise, and action units."""
+    """Images with smooth noise, and action units."""
     rng = np.random.default_rng(0)
     coarse = rng.uniform(-1, 1, (count, 8, 8, 3))
     image = coarse.repeat(size // 8, 1).repeat(size // 8, 2)

@@ -26,7 +26,7 @@ def small_began(info=FACES, dtype=jnp.float32, **options):
 
 
 def pictures(count, size=16):
-    """Smooth noise, landmarks and the pictures' numbers."""
+    """Smooth noise, landmarks and the images' numbers."""
     rng = np.random.default_rng(0)
     return {
         "image": rng.uniform(-0.8, 0.8, (count, size // 8, size // 8, 3)).repeat(8, 1).repeat(8, 2).astype(np.float32),
@@ -37,7 +37,7 @@ def pictures(count, size=16):
 
 @functools.cache
 def finished():
-    """All three phases, begun and not trained further than one search for the z of all pictures."""
+    """All three phases, begun and not trained further than one search for the z of all images."""
     began = small_began()
     phases = {"began": Finished(began, started(began, pictures(1)))}
     inverse = InversePhase(InversePhase.Settings(batch_size=4, search=SEARCH), FACES, jnp.float32, phases)

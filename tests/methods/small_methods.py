@@ -47,6 +47,24 @@ def compiled(method, **variant):
     return run
 
 
+def trained_on(method, batch, steps):
+    """A phase, its first state, and the states and metrics of its steps on one batch."""
+    first = state = started(method, batch)
+    step, history = compiled(method), []
+    for i in range(steps):
+        state, metrics = step(state, batch, jax.random.key(i))
+        history.append((state, metrics))
+    return method, first, history
+
+
+def assert_ema_warms_up(trained, networks, layer):
+    """After step 0 the EMA is 0.1·start + 0.9·trained."""
+    _, before, history = trained
+    after = history[0][0]
+    start, now, ema = (x[networks][layer]["kernel"] for x in (before.ema, after.params, after.ema))
+    np.testing.assert_allclose(ema, 0.1 * start + 0.9 * now, rtol=1e-4, atol=1e-6)
+
+
 def on_two_devices(method, state, batch, key, of=None, **variant):
     """One `train_step` of two devices with half of the batch each; what comes back has an axis of devices first."""
     return jax.device_get(_on(2, method, of, **variant)(state, batch, key))

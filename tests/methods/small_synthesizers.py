@@ -28,7 +28,7 @@ def small_vgg():
 
 
 def couples(count, size=32):
-    """Pictures with smooth noise, two of a person, the second lighter, with landmarks and different expressions."""
+    """Images with smooth noise, two of a person, the second lighter, with landmarks and different expressions."""
     rng = np.random.default_rng(0)
     coarse = rng.uniform(-0.8, 0.6, (count, 1, size // 8, size // 8, 3)) + np.array([0, 0.2]).reshape(1, 2, 1, 1, 1)
     first = rng.integers(0, 8, count)

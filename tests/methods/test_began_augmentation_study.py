@@ -38,14 +38,14 @@ class OneLayer(nn.Module):
 
 
 def sample(seed, count, near=False):
-    """Of every number a white picture, or a darker one."""
+    """Of every number a white image, or a darker one."""
     image = np.float32(0.6 if near else 1) * np.ones((count, SIZE, SIZE, 3), np.float32)
     return Sampled(np.zeros((count, 64), np.float32), image, np.full((count, 49, 2), 0.5, np.float32))
 
 
 @pytest.fixture(scope="module")
 def data():
-    """Six grey pictures to learn from, three to be tested on, each of another grey."""
+    """Six grey images to learn from, three to be tested on, each of another grey."""
     rng = np.random.default_rng(0)
 
     def records(count, grey):
@@ -65,7 +65,7 @@ def setup(data):
 
 @pytest.fixture(scope="module")
 def run(data):
-    """The outcome, and the grey of every picture that each training was shown and that each was tested on."""
+    """The outcome, and the grey of every image that each training was shown and that each was tested on."""
     shown, original = [], augmentation_study.as_batch
 
     def watched(records):

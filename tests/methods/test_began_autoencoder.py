@@ -70,7 +70,7 @@ def test_the_generator_starts_as_the_decoder_of_real_faces_features(trained):
 
 
 def test_skips_show_every_size_the_first_maps():
-    """With kernels that pass only what the skips bring, the first maps reach the picture."""
+    """With kernels that pass only what the skips bring, the first maps reach the image."""
     module, z = Decoder(16, 2, skips=True), jnp.ones((3, 64))
     params = jax.jit(module.init)(jax.random.key(0), z)["params"]
     assert params["level_0_0"]["kernel"].shape == (3, 3, 2, 2)

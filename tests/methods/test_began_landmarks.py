@@ -48,7 +48,7 @@ def test_the_inverse_finds_what_the_generator_was_given(phases):
     np.testing.assert_allclose(np.abs(again - made).mean((1, 2, 3)), after.variables["error"][[4, 0, 2]], rtol=1e-3)
 
 
-def test_the_inverse_goes_once_through_all_pictures():
+def test_the_inverse_goes_once_through_all_images():
     settings = InversePhase.Settings(batch_size=4)
     assert InversePhase.length(settings, 9) == 3
     assert InversePhase.length(InversePhase.Settings(steps=5, batch_size=4), 9) == 5
@@ -68,7 +68,7 @@ def test_what_was_searched_for_is_evaluated_and_shown(phases):
     np.testing.assert_allclose(error, state.variables["error"][batch["index"]], rtol=1e-3)
 
 
-def test_the_landmark_generator_learns_from_each_pictures_own_z(phases):
+def test_the_landmark_generator_learns_from_each_images_own_z(phases):
     method, first = phases["landmark_generator"]
     batch, step = pictures(6), compiled(method)
     after, metrics = step(first, batch, jax.random.key(0))
@@ -148,8 +148,8 @@ def test_the_model_makes_faces_with_landmarks_by_seed_and_number(faces, phases):
     assert (faces.size, faces.scheme) == (16, FACES.scheme)
 
 
-def test_faces_can_be_made_near_training_pictures(faces, phases):
-    """Seven pictures are fewer than the neighbours that count: z are normal, with their mean and covariance."""
+def test_faces_can_be_made_near_training_images(faces, phases):
+    """Seven images are fewer than the neighbours that count: z are normal, with their mean and covariance."""
     z = phases["inverse"].state.variables["z"]
     near = faces.sample(3, 2000, near=True).z
     assert near.shape == (2000, 64)
@@ -182,7 +182,7 @@ def test_the_model_inverts_as_the_phase_does(faces, phases):
     assert reports[-1].finished == 7
 
 
-def test_a_generator_whose_pictures_are_not_finite_is_said(phases):
+def test_a_generator_whose_images_are_not_finite_is_said(phases):
     began, state = phases["began"]
     broken = jax.tree.map(lambda x: x * jnp.float32("nan"), state.ema)
     faces = METHODS["began"].load(FACES, {**phases, "began": Finished(began, state.replace(ema=broken))})

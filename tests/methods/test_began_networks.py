@@ -44,7 +44,7 @@ def test_the_landmark_generator_is_table_1():
     assert list(kernels.values()) == [(64, 128), (128, 128), (128, 128), (128, 98)]
 
 
-def test_landmarks_lie_in_the_picture():
+def test_landmarks_lie_in_the_image():
     module = LandmarkGenerator(3)
     z = 40 * jax.random.normal(jax.random.key(1), (6, 64))
     found = np.asarray(module.apply(module.init(jax.random.key(0), z), z))
@@ -52,7 +52,7 @@ def test_landmarks_lie_in_the_picture():
     assert (found <= 1).all()
 
 
-def test_pictures_have_no_activation_at_their_end():
+def test_images_have_no_activation_at_their_end():
     """The last convolution's bias is added to every pixel as it is; computed in bfloat16 the result is float32."""
     module = Decoder(16, 2, dtype=jnp.bfloat16)
     z = jnp.ones((2, 64))

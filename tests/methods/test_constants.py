@@ -25,7 +25,7 @@ def landmark_generator(*_):
     z = np.random.default_rng(0).uniform(-1, 1, (count, 64)).astype(np.float32)
     found = phases["inverse"].state.with_variables(z=z, error=np.linspace(-1, 1, count, dtype=np.float32))
     phases["inverse"] = phases["inverse"]._replace(state=found)
-    info = dataclasses.replace(small_faces.FACES, pictures=count)
+    info = dataclasses.replace(small_faces.FACES, images=count)
     phase = LandmarkGeneratorPhase(LandmarkGeneratorPhase.Settings(batch_size=6), info, jnp.float32, phases)
     return phase, small_faces.pictures(6), [phases[name].state for name in ("began", "inverse")]
 

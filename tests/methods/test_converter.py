@@ -102,7 +102,7 @@ def test_one_identity_has_no_cycle():
     assert set(jax.eval_shape(converter.eval_step, jax.eval_shape(converter.init, jax.random.key(0), batch), batch))
 
 
-def test_pictures_and_who_drives_them(converter, four):
+def test_images_and_who_drives_them(converter, four):
     state = started(converter, four)
     shapes = {name: x.shape for name, x in jax.eval_shape(converter.sample_images, state, four).items()}
     assert shapes == {"driving_landmarks_converted": (4, 4, 32, 32, 3)}

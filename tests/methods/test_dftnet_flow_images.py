@@ -43,7 +43,7 @@ def test_images_are_warped_as_the_model_warps_them():
     random = np.random.default_rng(0)
     image = random.integers(0, 256, (8, 8, 3)).astype(np.uint8)
     flow = random.uniform(-0.3, 0.3, (8, 8, 2)).astype(np.float32)
-    sampled = jax.jit(warp.sample)(jnp.asarray(image, jnp.float32), warp.pixel_centres(8, 8) + flow)
+    sampled = jax.jit(warp.sample)(jnp.asarray(image, jnp.float32), warp.pixel_centers(8, 8) + flow)
     np.testing.assert_allclose(flows.warped(image, flow), sampled, atol=6)  # OpenCV counts 1/32 of a pixel
 
 

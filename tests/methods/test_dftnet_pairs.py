@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from small_editors import faces, small_editor, small_flow, small_regressor
-from small_methods import ADAM, compiled, figures_of, largest_change, on_two_devices, started
+from small_methods import ADAM, compiled, figures_of, largest_change, on_two_devices, started, trained_on
 
 from lgan_jax.core import Finished
 from lgan_jax.methods.dftnet.editor import BaselinePhase, EditorPhase
@@ -25,13 +25,8 @@ def paired(count):
 @pytest.fixture(scope="module", params=[PairsPhase, BaselinePairsPhase])
 def trained(request):
     """A phase, its first state, and the states and metrics of its steps on one batch."""
-    method, batch = small_flow({}, request.param, optimizer=dataclasses.replace(ADAM, learning_rate=0.03)), paired(3)
-    first = state = started(method, batch)
-    step, history = compiled(method), []
-    for i in range(8):
-        state, metrics = step(state, batch, jax.random.key(i))
-        history.append((state, metrics))
-    return method, first, history
+    method = small_flow({}, request.param, optimizer=dataclasses.replace(ADAM, learning_rate=0.03))
+    return trained_on(method, paired(3), 8)
 
 
 def test_steps_reach_every_parameter_of_the_generator_and_no_other(trained):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from small_editors import FACES, faces, small_regressor
-from small_methods import abstract_step, compiled, largest_change, on_two_devices, started
+from small_methods import abstract_step, largest_change, on_two_devices, started, trained_on
 
 from lgan_jax.methods.dftnet.regressor import augmented
 from lgan_jax.ops import augment
@@ -14,13 +14,7 @@ from lgan_jax.ops import augment
 @pytest.fixture(scope="module")
 def trained():
     """A phase, its first state, and the states and metrics of its steps on one batch."""
-    method, batch = small_regressor(), faces(6)
-    first = state = started(method, batch)
-    step, history = compiled(method), []
-    for i in range(10):
-        state, metrics = step(state, batch, jax.random.key(i))
-        history.append((state, metrics))
-    return method, first, history
+    return trained_on(small_regressor(), faces(6), 10)
 
 
 def test_a_step_reaches_every_parameter_but_the_critics(trained):

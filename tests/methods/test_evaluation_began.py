@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from oracle import Memory
+from oracle import Memory, means
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import FaceData
@@ -98,11 +98,6 @@ def data():
     return FaceData("photos: album", False, INFO, "0123", ("1 skipped",), **splits), z["train"]
 
 
-def rows(found, key):
-    (table,) = [each for each in found.tables if each.key == key]
-    return {row.name: {name: each.mean for name, each in row.metrics.items()} for row in table.rows}
-
-
 def test_a_model_that_knows_beats_both_baselines(data, tmp_path, monkeypatch):
     monkeypatch.setattr(harness, "find_dlib", lambda: (Dlib(), []))
     faces, z = data
@@ -110,7 +105,7 @@ def test_a_model_that_knows_beats_both_baselines(data, tmp_path, monkeypatch):
     found = evaluation.evaluate(
         Model(z, 0.01), faces, evaluation.Settings(frames=6, interpolations=2), tmp_path, history=history
     )
-    landmarks = rows(found, "landmarks")
+    landmarks = means(found, "landmarks")
     assert landmarks["landmark generator"]["test"] == pytest.approx(0.01, rel=0.05)
     assert landmarks["landmark generator"]["generated"] == pytest.approx(0.01, rel=0.3)
     assert landmarks["landmark generator"]["near"] == pytest.approx(0.01, rel=0.3)
@@ -121,20 +116,20 @@ def test_a_model_that_knows_beats_both_baselines(data, tmp_path, monkeypatch):
     assert landmarks["dlib, which sees the image"].keys() == {"test"}
     assert found.good
     assert found.verdict.startswith("The landmark generator beats the better of mean shape and linear map")
-    inversion = rows(found, "inversion")
+    inversion = means(found, "inversion")
     assert inversion["generated from its z"]["error"] < 0.003
     assert inversion["generated from its z"]["error"] < inversion["nearest training image"]["error"]
     assert inversion["nearest training image"]["error"] < inversion["mean training image"]["error"]
-    assert rows(found, "convergence") == {
+    assert means(found, "convergence") == {
         "first, step 0": {"measure": 0.4},
         "lowest, step 100": {"measure": 0.1},
         "last, step 200": {"measure": 0.2},
     }
-    distances = rows(found, "distances")
+    distances = means(found, "distances")
     assert set(distances) == {"generated faces", "generated near training", "training images"}
     assert distances["generated near training"]["coarse"] != distances["generated faces"]["coarse"]
     assert distances["generated faces"].keys() == {"coarse", "landmarks"}
-    smooth = rows(found, "smoothness")
+    smooth = means(found, "smoothness")
     assert smooth["to another face"]["images"] == pytest.approx(1, abs=0.01)
     lost = int((picture(Model(z).sample(6, 6).z).mean((1, 2, 3)) <= -0.2).sum())
     assert lost == 1
@@ -163,7 +158,7 @@ def test_a_run_of_68_points_is_compared_with_dlib_in_the_49_inner_ones(data, tmp
         evaluation.evaluate(model, each, settings, tmp_path / model.info.scheme.name)
         for model, each in ((Model(z, 0.01), faces), (Model68(z, 0.01), faces68))
     ]
-    inner, whole = (rows(each, "landmarks") for each in found)
+    inner, whole = (means(each, "landmarks") for each in found)
     assert inner.keys() == whole.keys()
     for name in inner:
         assert whole[name] == pytest.approx(inner[name], rel=1e-4)
@@ -179,8 +174,8 @@ def test_without_dlib_and_with_inception(data, tmp_path, monkeypatch):
     found = evaluation.evaluate(Model(z, 2.0), faces, settings, tmp_path, inception=features)
     assert not found.good
     assert "does not beat" in found.verdict
-    assert rows(found, "distances")["generated faces"].keys() == {"coarse", "inception"}
-    assert rows(found, "landmarks")["mean shape"].keys() == {"test"}
+    assert means(found, "distances")["generated faces"].keys() == {"coarse", "inception"}
+    assert means(found, "landmarks")["mean shape"].keys() == {"test"}
     assert not any("FID was not measured" in each for each in found.warnings)
     assert not any(table.key == "convergence" for table in found.tables)
 
@@ -209,7 +204,7 @@ def test_the_augmentation_study_stays_in_the_report(data, tmp_path, monkeypatch)
     )  # fmt: skip
     assert asked == [((1, SIZE, SIZE, 3), 7, "step 3")]
     for found in (first, again):
-        shown = rows(found, "augmentation")
+        shown = means(found, "augmentation")
         assert {name: each["share_0.5"] for name, each in shown.items()} == pytest.approx(
             {"real faces": 0.3, "real and generated faces": 0.15}
         )

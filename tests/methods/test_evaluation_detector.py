@@ -11,7 +11,7 @@ from lgan_jax.methods.detector import evaluation as detector
 
 
 class OffBy:
-    """Finds the true landmarks moved by a share of the distance between the eyes, another one for each picture."""
+    """Finds the true landmarks moved by a share of the distance between the eyes, another one for each image."""
 
     def __init__(self, data, shares):
         self.info = data.info

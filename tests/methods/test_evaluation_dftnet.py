@@ -1,11 +1,10 @@
 import dataclasses
 import json
-import sys
 
 import cv2
 import numpy as np
 import pytest
-from oracle import Memory, built_in_faces, drawn
+from oracle import Memory, built_in_faces, drawn, means
 
 from lgan_jax import action_units
 from lgan_jax.evaluation import report
@@ -78,16 +77,6 @@ def _bytes(images):
     return np.rint((np.asarray(images) + 1) * 127.5).astype(np.uint8)
 
 
-def _metrics(made, key):
-    (table,) = [table for table in made.tables if table.key == key]
-    return {row.name: {k: f.mean for k, f in row.metrics.items()} for row in table.rows}
-
-
-@pytest.fixture
-def without_dlib(monkeypatch):
-    monkeypatch.setitem(sys.modules, "dlib", None)
-
-
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
     """The report on an oracle beside a lazy baseline, measured by dlib."""
@@ -99,7 +88,7 @@ def measured(tmp_path_factory):
 
 def test_an_oracle_beats_the_baseline(measured):
     made, _ = measured
-    rows = _metrics(made, "editing")
+    rows = means(made, "editing")
     assert list(rows) == [OURS, BASELINE, UNCHANGED, GROUND_TRUTH]
     assert rows[OURS][f"by_{OURS}"] == pytest.approx(0, abs=1e-6)
     assert rows[OURS]["by_landmarks"] < 0.8 * min(rows[BASELINE]["by_landmarks"], rows[UNCHANGED]["by_landmarks"])
@@ -117,7 +106,7 @@ def _test_records():
 
 
 def test_person_and_way_back(measured):
-    rows = _metrics(measured[0], "keeping")
+    rows = means(measured[0], "keeping")
     assert rows[OURS]["cycle"] < 0.001 < 0.05 < rows[BASELINE]["cycle"]
     assert rows[UNCHANGED]["identity"] == 0 < rows[OURS]["identity"] < 0.6
     assert rows[OURS]["frechet"] > 0
@@ -128,7 +117,7 @@ def test_person_and_way_back(measured):
 
 
 def test_single_expressions_rise(measured):
-    rows = _metrics(measured[0], "singles")
+    rows = means(measured[0], "singles")
     for name, row in rows.items():
         assert row[OURS] > row["before"] + 0.15, name
         assert row[OURS] == pytest.approx(row[GROUND_TRUTH], abs=0.01), name
@@ -137,12 +126,12 @@ def test_single_expressions_rise(measured):
 
 def test_parts_and_units(measured):
     made, _ = measured
-    rows = _metrics(made, "parts")
+    rows = means(made, "parts")
     assert rows[OURS]["attention"] == pytest.approx(0.25)
     assert rows[OURS]["flow"] == pytest.approx(0.02)
     assert "flow" not in rows[BASELINE]
     assert any("GANimation's attention is 0 everywhere" in warning for warning in made.warnings)
-    rows = _metrics(made, "units")
+    rows = means(made, "units")
     assert len(rows) == 17
     assert rows["25 lips part"][f"of_landmark_units_{OURS}"] is not None
     assert f"of_landmark_units_{OURS}" not in rows["9 nose wrinkler"]
@@ -178,7 +167,7 @@ def test_no_baseline_no_dlib_and_nothing_to_compare_with(tmp_path, without_dlib)
     records = [{key: record[key] for key in kept} for record in data.test.records]
     data = dataclasses.replace(data, name="EmotioNet", built_in=False, drawn=None, test=Memory(records))
     made = dftnet.evaluate(Lazy(data.info), data, dftnet.Settings(), tmp_path)
-    rows = _metrics(made, "editing")
+    rows = means(made, "editing")
     assert list(rows) == [OURS, UNCHANGED]
     assert set(rows[OURS]) == {"by_landmarks", f"by_{OURS}"}
     assert rows[OURS]["by_landmarks"] is None

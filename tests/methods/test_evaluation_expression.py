@@ -1,12 +1,11 @@
 import dataclasses
 import json
 import re
-import sys
 
 import cv2
 import numpy as np
 import pytest
-from oracle import Memory, built_in_faces, setup_of
+from oracle import Memory, built_in_faces, means, setup_of
 
 from lgan_jax.evaluation import report
 from lgan_jax.evaluation.harness import OtherRun
@@ -64,16 +63,6 @@ def _colors(images):
     return images.reshape(len(images), 2, SIZE // 2, 2, SIZE // 2, 3).mean((2, 4)).reshape(len(images), -1)
 
 
-def _metrics(made, key, published=False):
-    (table,) = [table for table in made.tables if table.key == key]
-    return {row.name: {k: f.mean for k, f in row.metrics.items()} for row in table.rows if row.published == published}
-
-
-@pytest.fixture
-def without_dlib(monkeypatch):
-    monkeypatch.setitem(sys.modules, "dlib", None)
-
-
 @pytest.fixture(scope="module")
 def data():
     """Two people to train on, three held out, four posed expressions each."""
@@ -91,15 +80,15 @@ def measured(data, tmp_path_factory):
 
 def test_an_oracle_beats_copying(measured):
     made, _ = measured
-    rows = _metrics(made, "quality")
+    rows = means(made, "quality")
     assert list(rows) == [OURS, COPY]
     assert rows[OURS]["psnr"] == 100
     assert rows[OURS]["frechet"] < 1e-6 > rows[OURS]["fid"]
     assert rows[OURS]["ssim"] == pytest.approx(1)
     assert rows[COPY]["ssim"] < 0.99
     assert rows[COPY]["fid"] > 0 < rows[COPY]["frechet"]
-    assert _metrics(made, "quality", published=True)["Li et al."] == {"psnr": 23.004, "ssim": 0.775, "fid": 67.69}
-    rows = _metrics(made, "control")
+    assert means(made, "quality", published=True)["Li et al."] == {"psnr": 23.004, "ssim": 0.775, "fid": 67.69}
+    rows = means(made, "control")
     assert list(rows) == [OURS, COPY, GROUND_TRUTH]
     assert rows[OURS] == rows[GROUND_TRUTH]
     assert rows[OURS]["landmarks"] < 0.08
@@ -112,25 +101,25 @@ def test_an_oracle_beats_copying(measured):
 
 def test_people_are_found_again(measured):
     (table,) = [table for table in measured[0].tables if table.key == "verification"]
-    rows = _metrics(measured[0], "verification")
+    rows = means(measured[0], "verification")
     assert rows[GROUND_TRUTH] == rows[OURS]
     assert rows[OURS]["rank1"] > 0.5
     assert rows[OURS]["tar_0.01"] is rows[OURS]["tar_0.001"] is None
     assert re.search(rf"{OURS}: \d probes, \d+ genuine, \d+ of impostors; {COPY}: ", table.about)
     assert "Too few impostors' comparisons for a value: FAR 1% takes 100, FAR 0.1% takes 1,000" in table.about
-    paper = _metrics(measured[0], "verification", published=True)["Li et al., Light CNN"]
+    paper = means(measured[0], "verification", published=True)["Li et al., Light CNN"]
     assert paper == pytest.approx({"rank1": 0.8462, "tar_0.01": 0.6386, "tar_0.001": 0.4417})
 
 
 def test_other_runs_stand_beside_it(measured):
     made, _ = measured
-    rows = _metrics(made, "ablations")
+    rows = means(made, "ablations")
     assert list(rows) == [OURS, "quick-without_labels"]
     assert rows[OURS]["fid"] < rows["quick-without_labels"]["fid"]
     (table,) = [table for table in made.tables if table.key == "ablations"]
     assert "quick-without_labels: synthesizer.labels was True, is False." in table.about
     assert "It beats the run quick-without_labels in FID (0.000 against" in made.verdict
-    assert _metrics(made, "ablations", published=True)["all together"] == {"fid": 67.69}
+    assert means(made, "ablations", published=True)["all together"] == {"fid": 67.69}
 
 
 def test_files_of_the_report(measured):
@@ -158,7 +147,7 @@ def test_terminal_is_not_cut_at_80_columns(measured, capsys):
 def test_without_dlib_inception_and_other_runs(data, tmp_path, without_dlib):
     made = expression.evaluate(Lazy(data.info), data, SETTINGS, tmp_path)
     assert [table.key for table in made.tables] == ["quality", "control"]
-    rows = _metrics(made, "quality")
+    rows = means(made, "quality")
     assert set(rows[OURS]) == {"psnr", "ssim"}
     assert made.good is False
     assert "landmark error" not in made.verdict
@@ -178,12 +167,12 @@ def test_the_augmentation_study(data, tmp_path, without_dlib, capsys):
     assert [len(values) for values in stored["accuracy"].values()] == [2, 2]
     assert stored["mean"]["3"] == pytest.approx(np.mean(stored["accuracy"]["3"]))
     assert (stored["real"], stored["test"], stored["weights"]) == (8, 12, "step 7")
-    rows = _metrics(made, "augmentation")
+    rows = means(made, "augmentation")
     assert rows["real faces alone"]["paper"] == pytest.approx(0.673)
     assert "paper" not in rows["3 times"]
     assert rows["3 times"]["accuracy"] == stored["mean"]["3"]
     again = expression.evaluate(model, data, SETTINGS, tmp_path, {"Weights": "step 7"})
-    assert _metrics(again, "augmentation") == rows
+    assert means(again, "augmentation") == rows
     assert again.images[-1].name == "augmentation"
     later = expression.evaluate(model, data, SETTINGS, tmp_path, {"Weights": "step 8"})
     assert "augmentation" not in [table.key for table in later.tables]
@@ -264,7 +253,7 @@ def test_the_verdict():
     assert text.endswith("dlib finds a face in 1 of 4 synthesized images: not trained well enough.")
 
 
-def test_rates_that_can_be_told_have_metrics(data):
+def test_rates_that_can_be_told_havemeans(data):
     found = Verification(0.9, {0.01: 0.75, 0.001: np.nan}, 10, 20, 500)
     names = (OURS, COPY, GROUND_TRUTH)
     rows = {name: _values(0.8) | rates(found, 4) for name in names}

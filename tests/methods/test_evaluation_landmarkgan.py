@@ -1,11 +1,10 @@
 import html.parser
 import json
-import sys
 
 import cv2
 import numpy as np
 import pytest
-from oracle import Oracle, built_in_faces
+from oracle import Oracle, built_in_faces, means
 
 from lgan_jax.evaluation import report
 from lgan_jax.methods.landmarkgan.evaluation import evaluate as landmarkgan
@@ -39,16 +38,6 @@ class Page(html.parser.HTMLParser):
         self.text.append(data)
 
 
-def metrics(made, key):
-    (table,) = [table for table in made.tables if table.key == key]
-    return {row.name: {k: f.mean for k, f in row.metrics.items()} for row in table.rows if not row.published}
-
-
-@pytest.fixture
-def without_dlib(monkeypatch):
-    monkeypatch.setitem(sys.modules, "dlib", None)
-
-
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
     """The oracle's report on three built-in people, measured by dlib."""
@@ -60,7 +49,7 @@ def measured(tmp_path_factory):
 
 def test_an_oracle_beats_every_baseline(measured):
     made, _ = measured
-    rows = metrics(made, "reenactment")
+    rows = means(made, "reenactment")
     assert list(rows)[:5] == ROWS
     (worst,) = list(rows)[5:]
     assert worst.startswith("LandmarkGAN, worst: ")
@@ -74,7 +63,7 @@ def test_an_oracle_beats_every_baseline(measured):
     assert ours["generated_found"] >= 0.5
     assert made.good is True
     assert "beats the warped nearest frame in LMK by dlib" in made.verdict
-    again = metrics(made, "reconstruction")
+    again = means(made, "reconstruction")
     assert list(again)[:4] == [ROWS[0], *ROWS[2:]]
     assert len(again) == 5
     assert again[ROWS[0]]["psnr"] > 40 > again[ROWS[2]]["psnr"]
@@ -131,7 +120,7 @@ def test_one_identity_and_no_dlib(tmp_path, without_dlib):
     assert [table.key for table in made.tables] == ["reconstruction"]
     assert any("one identity only" in warning for warning in made.warnings)
     assert any("pip install 'lgan_jax[faces]'" in warning for warning in made.warnings)
-    row = metrics(made, "reconstruction")[ROWS[0]]
+    row = means(made, "reconstruction")[ROWS[0]]
     assert set(row) == {"ssim", "psnr", "l1", "own_error"}  # dlib's are left out, not zero
     assert "error by its own detector" in made.verdict
     assert {image.name for image in made.images} == {"driving", "reconstruction-images"}
@@ -151,7 +140,7 @@ def test_a_model_that_ignores_landmarks_loses(tmp_path, without_dlib):
     made = landmarkgan.evaluate(Blind(data, samples), data, landmarkgan.Settings(), tmp_path)
     assert made.good is False
     assert "not trained well enough" in made.verdict
-    rows = metrics(made, "reenactment")
+    rows = means(made, "reenactment")
     assert rows[ROWS[0]]["own_lmk"] > rows[ROWS[2]]["own_lmk"]
     assert not {"lmk", "error", "identity", "generated_found", "returned_found"} & set(rows[ROWS[0]])
 

@@ -20,6 +20,8 @@ SIZE, TEST = 20, 5
 INFO = FaceInfo(IBUG68, SIZE, ("made",), 3)
 SHAPE = np.random.default_rng(0).uniform(0.4, 0.6, (68, 2))
 
+ROWS = ["appearance alone", "0.1", "1.0", "landmarks alone", metrics.APPEARANCE_IMAGE, metrics.LANDMARK_IMAGE]
+
 
 def picture(grey):
     return np.asarray(grey, np.float32)[:, None, None, None] * np.ones((1, SIZE, SIZE, 3), np.float32)
@@ -102,14 +104,7 @@ def test_curves_go_from_one_end_to_the_other(faces, tmp_path, monkeypatch):
     made, data = measured(model, faces, tmp_path, monkeypatch)
     rows = data["tables"]["projections"]["rows"]
     names = [row["name"] for row in rows]
-    assert names == [
-        "appearance alone",
-        "0.1",
-        "1.0",
-        "landmarks alone",
-        metrics.APPEARANCE_IMAGE,
-        metrics.LANDMARK_IMAGE,
-    ]
+    assert names == ROWS
     by_name = {row["name"]: {key: each["mean"] for key, each in row["metrics"].items()} for row in rows}
     for key in (metrics.DETECTOR, metrics.HEATMAPS):
         values = [by_name[name][key] for name in names[:4]]
@@ -198,14 +193,7 @@ def test_expressions_of_built_in_faces_are_measured_beside_the_ground_truth(tmp_
     model.detect = lambda images: np.stack([data.test[0]["landmarks"]] * len(images))
     made, found = measured(model, data, tmp_path, monkeypatch)
     rows = {row["name"]: row["metrics"] for row in found["tables"]["expressions"]["rows"]}
-    assert list(rows) == [
-        "appearance alone",
-        "0.1",
-        "1.0",
-        "landmarks alone",
-        metrics.APPEARANCE_IMAGE,
-        metrics.LANDMARK_IMAGE,
-    ]
+    assert list(rows) == ROWS
     assert all(set(figures) == {metrics.TRUE_LANDMARKS, metrics.TRUE_MOUTH} for figures in rows.values())
     assert metrics.TRUE_MOUTH not in found["tables"]["projections"]["rows"][0]["metrics"]
     assert "difference (mouth of the ground truth) of appearance alone" in made.verdict

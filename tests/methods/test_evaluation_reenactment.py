@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 from lgan_jax.data import synthetic
-from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.landmarks import WFLW98, mirrored
 from lgan_jax.media.images import to_bytes, to_floats
 from lgan_jax.methods.landmarkgan.evaluation.image_grids import strongest_expression, worst
 from lgan_jax.methods.landmarkgan.evaluation.reenactment import Cases, Frames, asymmetry, most_frontal
 from lgan_jax.methods.landmarkgan.evaluation.tables import worst_identity
 from lgan_jax.metrics.image_quality import compare, l1
+from lgan_jax.ops.spacing import evenly_spaced
 
 
 def _turned(**pose):
@@ -47,9 +47,9 @@ def test_bytes_and_floats():
 
 
 def test_evenly():
-    assert evenly(np.arange(10, 20), 4).tolist() == [10, 13, 16, 19]
-    assert evenly(np.arange(3), 5).tolist() == [0, 1, 2]
-    assert evenly(np.arange(5), 1).tolist() == [2]
+    assert evenly_spaced(np.arange(10, 20), 4).tolist() == [10, 13, 16, 19]
+    assert evenly_spaced(np.arange(3), 5).tolist() == [0, 1, 2]
+    assert evenly_spaced(np.arange(5), 1).tolist() == [2]
 
 
 def test_chunks_change_nothing():

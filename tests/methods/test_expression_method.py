@@ -99,7 +99,7 @@ def test_one_device_does_what_two_do(trained):
             assert max(largest_change(ours, jax.tree.map(lambda x, i=device: x[i], theirs))) < 2e-4
 
 
-def test_evaluation_and_pictures_are_of_what_was_asked(trained):
+def test_evaluation_and_images_are_of_what_was_asked(trained):
     method, _, _, history = trained
     state, batch = history[-1][0], couples(4)
     metrics = jax.jit(method.eval_step)(state, batch)
@@ -154,7 +154,7 @@ def test_ablations_in_bfloat16_at_another_size(options):
     assert "perceptual" not in metrics
 
 
-def test_both_pictures_of_an_example_are_changed_alike():
+def test_both_images_of_an_example_are_changed_alike():
     method = small_synthesizer(augmentation=dataclasses.replace(augment.NONE, mirror=True, brightness=0.2))
     batch = couples(6)
     batch["image"][:, 1], batch["landmarks"][:, 1] = batch["image"][:, 0] * 0.5, batch["landmarks"][:, 0]

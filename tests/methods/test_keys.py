@@ -6,30 +6,17 @@ import numpy as np
 import pytest
 from small_editors import faces, small_editor
 from small_methods import INFO, one_of_each, small_detector
+from small_stylegan2 import small_stylegan2
 from small_synthesizers import couples, small_synthesizer
 
-from lgan_jax.core import FaceInfo, Finished
-from lgan_jax.landmarks import INNER49
+from lgan_jax.core import Finished
 from lgan_jax.methods.landmarkgan.reference import ReferencePhase
-from lgan_jax.methods.projection.stylegan2 import PATH, R1, Settings, StyleGAN2Phase
+from lgan_jax.methods.projection.stylegan2 import PATH, R1
 from lgan_jax.ops import augment
 
 CHANGES = augment.Settings(rotation=5.0, mirror=True, brightness=0.1, blur=0.3)
 DRAWS = ("normal", "uniform", "bernoulli", "randint", "bits", "permutation", "choice")
 MAKES = ("split", "fold_in")
-
-
-def stylegan2():
-    small = {
-        "channel_base": 24,
-        "channel_max": 3,
-        "z_dim": 5,
-        "w_dim": 6,
-        "mapping_layers": 1,
-        "batch_size": 4,
-        "loss": "relativistic",
-    }
-    return StyleGAN2Phase(Settings(steps=20, **small), FaceInfo(INNER49, 8, ("somebody",)), jnp.float32, {})
 
 
 def reference():
@@ -50,7 +37,11 @@ STEPS = {
     "reference": (reference, lambda: one_of_each(INFO, 2), {"variant": True}),
     "synthesizer": (lambda: small_synthesizer(augmentation=CHANGES), lambda: couples(4), {"variant": True}),
     "editor": (lambda: small_editor(augmentation=CHANGES, discriminator_updates=2), lambda: faces(4), {}),
-    "stylegan2": (stylegan2, lambda: {"image": np.zeros((4, 8, 8, 3), np.float32)}, {"variant": (R1, PATH)}),
+    "stylegan2": (
+        lambda: small_stylegan2(loss="relativistic"),
+        lambda: {"image": np.zeros((4, 8, 8, 3), np.float32)},
+        {"variant": (R1, PATH)},
+    ),
 }
 
 

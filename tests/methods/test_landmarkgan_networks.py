@@ -30,7 +30,7 @@ def test_generator_of_the_full_size_has_44_3_million_parameters():
 
 
 @pytest.mark.parametrize(("size", "left_out"), [(128, 332_096), (64, 332_096 + 737_920)])
-def test_smaller_pictures_leave_out_the_last_blocks(size, left_out):
+def test_smaller_images_leave_out_the_last_blocks(size, left_out):
     made, count = abstract(LandmarkToFace(size), 1, 98, 2)
     assert made.shape == (1, size, size, 3)
     assert count == 44_321_923 - left_out + (conv(5, 128, 3) - conv(5, 64, 3))

@@ -75,7 +75,7 @@ def test_mean_and_deviation_of_styles(generator, projector):
     latents = np.random.RandomState(123).randn(300, 5).astype(np.float32)
     mapped = np.asarray(module.apply(variables, jnp.asarray(latents), method="map"), np.float64)
     np.testing.assert_allclose(projector.mean, mapped.mean(0), atol=1e-5)
-    np.testing.assert_allclose(projector.deviation, np.sqrt(mapped.var(0).sum()), rtol=1e-5)
+    np.testing.assert_allclose(projector.std, np.sqrt(mapped.var(0).sum()), rtol=1e-5)
 
 
 def test_the_first_places_are_truncated(generator):
@@ -210,10 +210,10 @@ def test_the_schedule_is_the_published_one(steps):
 
 
 def test_without_ramps_the_rate_is_constant():
-    calm = Settings(steps=9, rise=0.0, fall=0.0)
+    calm = Settings(steps=9, warmup_fraction=0.0, decay_fraction=0.0)
     assert [float(calm.rate(step)) for step in (0, 4, 8)] == pytest.approx([0.1] * 3)
     with pytest.raises(ValueError, match=r"rise is 1\.5; it must be between 0 and 1"):
-        Settings(rise=1.5)
+        Settings(warmup_fraction=1.5)
 
 
 def test_searching_again_compiles_nothing_again(generator, pictures):
@@ -282,7 +282,7 @@ def test_what_it_cannot_be_given(generator, projector, pictures):
     with pytest.raises(ValueError, match="4 restarts need as many candidates; there are 3"):
         made(generator, candidates=3)(pictures[:1], pictures[:1], restarts=4)
     labelled = Generator((4, 4), labels=3)
-    with pytest.raises(ValueError, match="makes 3 classes of pictures; one without is needed"):
+    with pytest.raises(ValueError, match="is conditional on 3 classes; give an unconditional one"):
         made((labelled, {}))
 
 

@@ -5,7 +5,6 @@ import pytest
 from small_methods import ADAM, INFO, compiled, largest_change, on_two_devices, one_of_each, small_detector, started
 
 from lgan_jax.core import Finished
-from lgan_jax.methods.landmarkgan.forms import GeneratorPhase
 from lgan_jax.methods.landmarkgan.joint import JointPhase
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
 from lgan_jax.methods.landmarkgan.reference import ReferencePhase
@@ -23,7 +22,7 @@ def detector():
 @pytest.fixture(scope="module")
 def method(detector):
     settings = Settings(**OPTIONS, optimizer=ADAM, discriminator_optimizer=ADAM, constraint=4.0)
-    return GeneratorPhase(settings, INFO, jnp.float32, detector)
+    return ReferencePhase(settings, INFO, jnp.float32, detector)
 
 
 @pytest.fixture(scope="module")

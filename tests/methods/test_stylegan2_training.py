@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from small_methods import abstract_step, figures_of, largest_change, on_two_devices, started
+from small_stylegan2 import small_stylegan2
 
 from lgan_jax import optimizers
 from lgan_jax.core import FaceInfo
@@ -14,22 +15,6 @@ from lgan_jax.landmarks import INNER49
 from lgan_jax.losses.adversarial import r1_penalty
 from lgan_jax.methods.projection.losses import path_lengths
 from lgan_jax.methods.projection.stylegan2 import PATH, R1, Settings, StyleGAN2Phase
-
-FACES = FaceInfo(INNER49, 8, ("somebody",))
-SMALL = {
-    "channel_base": 24,
-    "channel_max": 3,
-    "z_dim": 5,
-    "w_dim": 6,
-    "mapping_layers": 1,
-    "batch_size": 4,
-    "mbstd_group_size": 4,
-    "ema_rampup": 0.05,
-}
-
-
-def small(dtype=jnp.float32, **changes):
-    return StyleGAN2Phase(Settings(steps=20, **SMALL | changes), FACES, dtype, {})
 
 
 def pictures(count):
@@ -39,7 +24,7 @@ def pictures(count):
 @pytest.fixture(scope="module")
 def trained():
     """States and metrics: at first, after a step with both regularisations, and after one without."""
-    method, batch = small(), pictures(4)
+    method, batch = small_stylegan2(), pictures(4)
     states, metrics = [started(method, batch)], []
     for turn in ((R1, PATH), ()):
         step = jax.vmap(functools.partial(method.train_step, variant=turn), in_axes=(None, 0, None), axis_name="data")
@@ -83,7 +68,7 @@ def test_the_relativistic_loss_compares_and_regularises_both_kinds():
     still = {"optimizer": optimizers.Adam(learning_rate=1e-12)}
     figures = {}
     for loss in ("relativistic", "non_saturating"):
-        method = small(loss=loss, **still)
+        method = small_stylegan2(loss=loss, **still)
         state = started(method, pictures(4))
         found = figures_of(method, state, pictures(4), jax.random.key(1), variant=(R1,))
         figures[loss] = {name: float(x) for name, x in found.items()}
@@ -99,7 +84,7 @@ def test_without_noise_its_strength_stays_0(trained):
     _, states, _ = trained
     strengths = lambda params: [x for path, x in jax.tree.leaves_with_path(params) if "strength" in str(path)]  # noqa: E731
     assert all(float(x) != 0 for x in strengths(states[1].params["generator"]))
-    method, batch = small(use_noise=False), pictures(4)
+    method, batch = small_stylegan2(use_noise=False), pictures(4)
     step = jax.vmap(functools.partial(method.train_step, variant=(R1, PATH)), in_axes=(None, 0, None), axis_name="data")
     generator = jax.jit(lambda *given: step(*given)[0].params["generator"])  # the other's gradients are not compiled
     after = generator(states[0], {"image": batch["image"][None]}, jax.random.key(1))
@@ -125,9 +110,9 @@ def test_a_step_of_two_devices_is_that_of_one(trained):
 
 
 def test_when_regularisations_are_due():
-    method = small(d_reg_interval=4, g_reg_interval=3)
+    method = small_stylegan2(d_reg_interval=4, g_reg_interval=3)
     assert [method.step_variant(step) for step in (0, 1, 3, 4, 12)] == [(R1, PATH), (), (PATH,), (R1,), (R1, PATH)]
-    assert small(d_reg_interval=0, g_reg_interval=0).step_variant(0) == ()
+    assert small_stylegan2(d_reg_interval=0, g_reg_interval=0).step_variant(0) == ()
 
 
 def test_pictures_and_figures_of_held_out_faces(trained):
@@ -159,7 +144,7 @@ def test_styles_are_mixed(trained):
 def test_without_mixing_and_noise(trained):
     """Every place has the first latent's style, and maps are given nothing."""
     _, states, _ = trained
-    method = small(style_mixing_prob=0.0, use_noise=False)
+    method = small_stylegan2(style_mixing_prob=0.0, use_noise=False)
     variables = method.variables(states[-1])
     styles, noise, rest = method._styles(variables, jax.vmap(jax.random.key)(jnp.arange(5)))
     assert styles.shape == (5, method.generator.places, 6)
@@ -172,18 +157,18 @@ def test_without_mixing_and_noise(trained):
 
 def test_half_of_the_pictures_are_mirrored():
     image, keys = jnp.asarray(pictures(30)["image"]), jax.vmap(jax.random.key)(jnp.arange(30))
-    made = small()._mirrored(image, keys)
+    made = small_stylegan2()._mirrored(image, keys)
     as_they_were = np.asarray((made == image).all((1, 2, 3)))
     assert 5 < as_they_were.sum() < 25
     np.testing.assert_array_equal(made[~as_they_were], image[~as_they_were][:, :, ::-1])
-    np.testing.assert_array_equal(small(mirror=False)._mirrored(image, keys), image)
+    np.testing.assert_array_equal(small_stylegan2(mirror=False)._mirrored(image, keys), image)
 
 
 def test_bfloat16_in_the_highest_resolutions():
-    state, metrics = abstract_step(small(jnp.bfloat16, num_fp16_res=1), pictures(2))
+    state, metrics = abstract_step(small_stylegan2(jnp.bfloat16, num_fp16_res=1), pictures(2))
     assert all(x.dtype in (jnp.float32, jnp.int32) for x in jax.tree.leaves((state, metrics)))
-    assert small(jnp.bfloat16, num_fp16_res=1).generator.reduced == 1
-    assert small(jnp.float32, num_fp16_res=1).generator.reduced == 0
+    assert small_stylegan2(jnp.bfloat16, num_fp16_res=1).generator.reduced == 1
+    assert small_stylegan2(jnp.float32, num_fp16_res=1).generator.reduced == 0
 
 
 def test_regularisations_by_hand():
@@ -214,6 +199,6 @@ def test_what_cannot_be_trained_is_said():
         ),
     ):
         with pytest.raises(ValueError, match=message):
-            small(**changes)
+            small_stylegan2(**changes)
     with pytest.raises(ValueError, match="StyleGAN2 generates images of 8, 16, 32 … pixels, not of 24"):
         StyleGAN2Phase(Settings(), FaceInfo(INNER49, 24, ("somebody",)), jnp.float32, {})

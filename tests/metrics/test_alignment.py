@@ -20,7 +20,7 @@ def test_area_is_that_of_the_integrated_curve():
     assert auc(errors) == pytest.approx(np.trapezoid(curve, grid) / 0.1, abs=1e-4)
 
 
-def test_nme_is_one_value_for_each_picture():
+def test_nme_is_one_value_for_each_image():
     true = np.full((3, 98, 2), 0.5, np.float32)
     true[:, 60, 0], true[:, 72, 0] = 0.4, 0.6
     found = true + np.float32([0.0, 0.02])

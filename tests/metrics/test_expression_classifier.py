@@ -10,7 +10,7 @@ SMALL = Settings(steps=45, batch_size=10, width=4, learning_rate=0.005)
 
 
 def _patterns(count, seed):
-    """Grey pictures of stripes: across (label 0), down (5), or none (7), in noise."""
+    """Grey images of stripes: across (label 0), down (5), or none (7), in noise."""
     rng = np.random.default_rng(seed)
     labels = rng.choice([0, 5, 7], count)
     lines = np.indices((SIDE, SIDE)) // 6 % 2 * 120
@@ -56,7 +56,7 @@ def test_every_face_is_seen_once_an_epoch():
     assert seen[:15] != seen[15:30]
 
 
-def test_pictures_become_grey_and_small():
+def test_images_become_grey_and_small():
     pictures = np.zeros((3, 2 * SIDE, 2 * SIDE, 3), np.uint8)
     pictures[1] = 200
     made = prepared(pictures)

@@ -31,7 +31,7 @@ def test_ssim_is_that_of_scikit_image(noise, shape):
     np.testing.assert_allclose(ssim(one, other), expected, atol=2e-5)
 
 
-def test_ssim_of_opposite_and_identical_pictures():
+def test_ssim_of_opposite_and_identical_images():
     one, _ = _pair()
     np.testing.assert_allclose(ssim(one, one), 1, atol=1e-6)
     assert (ssim(one, -one) < 0).all()
@@ -54,7 +54,7 @@ def test_l1_is_a_share_of_the_range():
 
 
 @pytest.mark.parametrize("measure", [ssim, psnr, l1])
-def test_bad_pictures_are_refused(measure):
+def test_bad_images_are_refused(measure):
     one, other = _pair()
     with pytest.raises(ValueError, match="must be in"):
         measure(one, other * 255)

@@ -38,7 +38,7 @@ def test_a_rate_that_too_few_comparisons_cannot_tell_has_no_figure():
 
 
 def test_comparisons_that_do_not_count_are_not_looked_at():
-    """The picture a probe was made from is in the gallery, at distance 0, as is a face that was not found."""
+    """The image a probe was made from is in the gallery, at distance 0, as is a face that was not found."""
     same = people(np.array([0, 0, 1]), np.array([0, 0, 1]))
     distances = np.array([[0.0, 0.6, 0.5], [0.4, 0.0, 0.5], [0.7, 0.8, np.nan]])
     compared = ~np.eye(3, dtype=bool)

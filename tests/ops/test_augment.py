@@ -6,7 +6,7 @@ import pytest
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.ops import augment
 from lgan_jax.ops.heatmaps import gaussians
-from lgan_jax.ops.warp import pixel_centres
+from lgan_jax.ops.warp import pixel_centers
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 3])
@@ -29,7 +29,7 @@ def test_augmented_landmarks_stay_on_what_they_mark(seed):
 def spot(image, colour):
     """The centre of what is in one colour."""
     weight = np.asarray(image[..., colour]) / float(image[..., colour].sum())
-    return (weight[..., None] * np.asarray(pixel_centres(48, 60))).sum((0, 1))
+    return (weight[..., None] * np.asarray(pixel_centers(48, 60))).sum((0, 1))
 
 
 def test_augmentation_differs_from_example_to_example_and_stays_in_range():

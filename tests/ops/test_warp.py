@@ -7,7 +7,7 @@ from scipy.ndimage import map_coordinates
 
 from lgan_jax.ops.blur import gaussian_blur
 from lgan_jax.ops.heatmaps import gaussians
-from lgan_jax.ops.warp import affine_image, affine_points, pixel_centres, sample, warp
+from lgan_jax.ops.warp import affine_image, affine_points, pixel_centers, sample, warp
 
 
 def picture(height=6, width=9, channels=2):
@@ -15,7 +15,7 @@ def picture(height=6, width=9, channels=2):
 
 
 def test_identity_grid_gives_the_picture():
-    np.testing.assert_allclose(sample(picture(), pixel_centres(6, 9)), picture(), atol=1e-5)
+    np.testing.assert_allclose(sample(picture(), pixel_centers(6, 9)), picture(), atol=1e-5)
 
 
 def test_sampling_agrees_with_scipy_inside_and_clamps_outside():
@@ -44,7 +44,7 @@ def test_picture_and_points_move_together():
     point = jnp.array([[0.4, 0.6]])
     moved = affine_image(gaussians(point, 48, 64, 2.0), matrix, shift)[..., 0]
     weight = np.asarray(moved) / float(moved.sum())
-    centre = (weight[..., None] * np.asarray(pixel_centres(48, 64))).sum((0, 1))
+    centre = (weight[..., None] * np.asarray(pixel_centers(48, 64))).sum((0, 1))
     np.testing.assert_allclose(affine_points(point, matrix, shift)[0], centre, atol=2e-3)
 
 

@@ -69,7 +69,7 @@ def test_the_worst_identity_is_named_and_each_is_written_down(tmp_path):
     assert second["values"] == {"l1": 0.25}
 
 
-def test_sheet_puts_each_picture_in_its_place():
+def test_image_grid_puts_each_image_in_its_place():
     cells = np.full((2, 3, 5, 4, 3), -1.0)
     cells[1, 2] = [1.0, 0.0, -1.0]
     cells[0, 1] = 7.0  # out of range: clipped
@@ -82,12 +82,12 @@ def test_sheet_puts_each_picture_in_its_place():
     np.testing.assert_array_equal(image_grid[5:7], np.full((2, 16, 3), 250))
 
 
-def test_sheet_refuses_another_shape():
+def test_image_grid_refuses_another_shape():
     with pytest.raises(ValueError, match=r"images must be \(rows, columns, H, W, 3\), not \(5, 4, 3\)"):
         image_history.image_grid(np.zeros((5, 4, 3)))
 
 
-def test_pictures_are_saved_as_rgb_and_rewound(tmp_path):
+def test_images_are_saved_as_rgb_and_rewound(tmp_path):
     red = np.zeros((6, 5, 3), np.uint8)
     red[..., 0] = 200
     for step in (0, 3, 6):

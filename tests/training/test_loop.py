@@ -42,7 +42,7 @@ def test_second_phase_reads_the_first(finished):
     assert [int(value.state.step) for value in states.values()] == [6, 6]
 
 
-def test_schedule_of_logs_checkpoints_and_pictures(finished):
+def test_schedule_of_logs_checkpoints_and_images(finished):
     workdir, _ = finished
     steps = {(line["phase"], line["kind"]): [] for line in lines(workdir)}
     for line in lines(workdir):

@@ -76,13 +76,13 @@ class ExpressionStudio:
         """The face with these action units; see `photo_face.edited`."""
         return photo_face.edited(self.model, portrait.photo, units[None])[0]
 
-    def put_back(self, portrait: Portrait, made: Any, faces: Faces) -> UInt8[np.ndarray, "H W 3"]:
+    def put_back(self, portrait: Portrait, result: Any, faces: Faces) -> UInt8[np.ndarray, "H W 3"]:
         """The photo with the edited face pasted into it."""
-        face = photo_face.enlarged(made, portrait.photo)
+        face = photo_face.enlarged(result, portrait.photo)
         smaller = images.resized(face, min(face.shape[0], _MEASURED))
         return photo_face.put_back(portrait.photo, face, faces.measure(smaller))
 
-    def seen(self, portrait: Portrait, made: Any, view: str, faces: Faces) -> tuple[bytes, str]:
+    def seen(self, portrait: Portrait, result: Any, view: str, faces: Faces) -> tuple[bytes, str]:
         """One of `protocol.VIEWS` of an edit, as a file, and the file's kind.
 
         The result is the part of the photo at the portrait's `place`. The others are the model's own images:
@@ -90,11 +90,11 @@ class ExpressionStudio:
         """
         if view == "result":
             left, top, right, bottom = portrait.place
-            return images.encode_jpeg(self.put_back(portrait, made, faces)[top:bottom, left:right]), "jpeg"
+            return images.encode_jpeg(self.put_back(portrait, result, faces)[top:bottom, left:right]), "jpeg"
         if view == "attention":
-            return images.encode_png(to_bytes(np.repeat(2 * made.attention - 1, 3, axis=-1))), "png"
-        return images.encode_png(to_bytes(getattr(made, view))), "png"
+            return images.encode_png(to_bytes(np.repeat(2 * result.attention - 1, 3, axis=-1))), "png"
+        return images.encode_png(to_bytes(getattr(result, view))), "png"
 
-    def png(self, portrait: Portrait, made: Any, faces: Faces) -> bytes:
+    def png(self, portrait: Portrait, result: Any, faces: Faces) -> bytes:
         """The whole photo with its face edited, as a PNG file with provenance metadata."""
-        return provenance.png_bytes(self.put_back(portrait, made, faces), self.name)
+        return provenance.png_bytes(self.put_back(portrait, result, faces), self.name)

@@ -66,10 +66,10 @@ class ExpressionTab:
             view, units = protocol.view(header), protocol.units(payload)
             photo, portrait = self._portrait(session)
             start = time.perf_counter()
-            made = self._studio.edit(portrait, units)
+            result = self._studio.edit(portrait, units)
             spent = 1000 * (time.perf_counter() - start)
             answer = {"kind": "expression", "id": number, "photo": photo, "view": view, "network_ms": round(spent, 3)}
-            return answer, portrait, made, view
+            return answer, portrait, result, view
 
         answer, *edit = await in_thread(self.workers.network, work)
         data, kind = await in_thread(self.workers.faces, self._studio.seen, *edit, self.workers.seeing)
@@ -111,6 +111,6 @@ class ExpressionTab:
         _, payload = protocol.unpack(await photos.body(request.headers, request.stream(), _MOST_EXPORT))
         units = protocol.units(payload)
         _, portrait = self._portrait(request.query_params.get("session", ""))
-        made = await in_thread(self.workers.network, self._studio.edit, portrait, units)
-        file = await in_thread(self.workers.faces, self._studio.png, portrait, made, self.workers.seeing)
+        result = await in_thread(self.workers.network, self._studio.edit, portrait, units)
+        file = await in_thread(self.workers.faces, self._studio.png, portrait, result, self.workers.seeing)
         return Response(file, media_type="image/png")

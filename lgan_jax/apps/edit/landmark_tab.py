@@ -105,9 +105,9 @@ class LandmarkTab:
         edits = protocol.landmark_sets(payload, info, protocol.MOST_FRAMES)
         loop = asyncio.get_running_loop()
 
-        def make(points: np.ndarray) -> np.ndarray:  # each in its turn, so that other pages are not kept waiting
-            made = asyncio.run_coroutine_threadsafe(in_thread(network, self._studio.make, points, look), loop)
-            return made.result().images
+        def make(points: np.ndarray) -> np.ndarray:  # each in its turn, so that other pages do not wait
+            generated = asyncio.run_coroutine_threadsafe(in_thread(network, self._studio.make, points, look), loop)
+            return generated.result().images
 
         if kind == "grid":
             return Response(await asyncio.to_thread(self._studio.grid, edits, look, make), media_type="image/png")
@@ -121,13 +121,13 @@ def rendered(studio: Studio, number: int, header: Mapping[str, Any], payload: by
     info = studio.model.info
     look, encoding = protocol.look(header, info), protocol.encoding(header)
     (landmarks,) = protocol.landmark_sets(payload, info)
-    made = studio.make(landmarks, look)
+    generated = studio.make(landmarks, look)
     if encoding == "raw":
-        opaque = np.full((*made.images.shape[:3], 1), 255, np.uint8)
-        encoded = [np.concatenate([made.images, opaque], -1).tobytes()]
-        sizes = [info.size**2 * 4] * len(made.images)
+        opaque = np.full((*generated.images.shape[:3], 1), 255, np.uint8)
+        encoded = [np.concatenate([generated.images, opaque], -1).tobytes()]
+        sizes = [info.size**2 * 4] * len(generated.images)
     else:
-        encoded = [images.encode_jpeg(image, _QUALITY) for image in made.images]
+        encoded = [images.encode_jpeg(image, _QUALITY) for image in generated.images]
         sizes = [len(data) for data in encoded]
     answer = {
         "kind": "image",
@@ -136,7 +136,7 @@ def rendered(studio: Studio, number: int, header: Mapping[str, Any], payload: by
         "encoding": encoding,
         "sizes": sizes,
         "distance": round(studio.coverage.distance(landmarks), 4),
-        "clamped": [round(float(share), 4) for share in made.clamped],
-        "network_ms": round(made.seconds * 1000, 3),
+        "clamped": [round(float(share), 4) for share in generated.clamped],
+        "network_ms": round(generated.seconds * 1000, 3),
     }
-    return protocol.pack(answer, made.landmarks.astype("<f4").tobytes(), *encoded)
+    return protocol.pack(answer, generated.landmarks.astype("<f4").tobytes(), *encoded)

@@ -109,7 +109,7 @@ def configuration(studios: Studios, guard: Guard) -> uvicorn.Config:
 
 
 class _Guarded:
-    """Refuses what `guard` refuses. A socket is told why and closed: a page cannot see why one was not opened."""
+    """Refuses what `guard` refuses. A socket gets the reason and is closed: a page sees no reason without one."""
 
     def __init__(self, app: ASGIApp, guard: Guard, door: Door) -> None:
         self._app, self._guard, self._door = app, guard, door
@@ -156,8 +156,8 @@ class _Pages:
 
     def about(self, request: Request) -> Response:
         """The description of each tab's run; null for a tab without one."""
-        told = {name: self._tabs[name].about() if name in self._tabs else None for name in Studios._fields}
-        return JSONResponse({**told, "most_bytes": photos.MOST_BYTES})
+        about = {name: self._tabs[name].about() if name in self._tabs else None for name in Studios._fields}
+        return JSONResponse({**about, "most_bytes": photos.MOST_BYTES})
 
     async def socket(self, websocket: WebSocket) -> None:
         """Hears one page until it is closed."""

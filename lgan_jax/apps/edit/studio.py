@@ -111,7 +111,7 @@ class Studio:
 
     def grid(self, edits: Float32[np.ndarray, "n N 2"], look: Look, make: Maker) -> bytes:
         """Edits from left to right, their landmarks above the faces (Fig. 4 of the paper), as a PNG file."""
-        info, made = self.model.info, [make(edit) for edit in edits]
+        info, generated = self.model.info, [make(edit) for edit in edits]
         rows = []
         for first in range(0, len(edits), _COLUMNS):
             places = range(first, min(first + _COLUMNS, len(edits)))
@@ -119,7 +119,7 @@ class Studio:
             drawn = [image_grid.draw_landmarks(edits[i], info.scheme, info.size) for i in places]
             rows.append(image_grid.GridRow("landmarks", [*drawn, *free]))
             for row, person in enumerate(look.people):
-                rows.append(image_grid.GridRow(info.identities[person], [*(made[i][row] for i in places), *free]))
+                rows.append(image_grid.GridRow(info.identities[person], [*(generated[i][row] for i in places), *free]))
         columns = [""] * len(rows[0].cells)
         return provenance.png_bytes(image_grid.image_grid(rows, columns, info.size), self.name)
 

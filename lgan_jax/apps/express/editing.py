@@ -68,7 +68,7 @@ def run(options: Options, model: ActionUnitEditor, locator: Locator, find: Find,
     if options.sweep is None:
         say(f"target: {listed(units)}")
     levels, steps = _steps(options, own, units)
-    each = [photo_face.enlarged(made, photo) for made in photo_face.edited(model, photo, steps)]
+    each = [photo_face.enlarged(result, photo) for result in photo_face.edited(model, photo, steps)]
     _write(options, photo, each, levels, find, say)
     say(f"{options.place} is written")
     return 0
@@ -86,10 +86,10 @@ def run_labelled(options: Options, model: GuidedSynthesizer, locator: Locator, f
     other = _other(options.landmarks_from, locator, "--landmarks-from", say)
     say(f"target: {options.expression}, with the landmarks of {options.landmarks_from.name}")
     landmarks = other.face.ibug68[FROM_IBUG68[scheme]]
-    made = model.synthesize(
+    generated = model.synthesize(
         photo_face.in_range(photo), landmarks[None], np.array([target_units.label(options.expression)])
     )
-    _write(options, photo, list(to_bytes(made)), np.ones(1), find, say)
+    _write(options, photo, list(to_bytes(generated)), np.ones(1), find, say)
     say(f"{options.place} is written")
     return 0
 
@@ -130,19 +130,19 @@ def _write(
     options: Options, photo: Photo, faces: Sequence[np.ndarray], levels: np.ndarray, find: Find, say: Say
 ) -> None:
     source = photo_face.open_photo(options.image, "--image")
-    with output.open_output(options.place, source, options.workdir.resolve().name) as made:
+    with output.open_output(options.place, source, options.workdir.resolve().name) as destination:
         if options.series and not options.moving:
-            made.write(_grid(options, photo, faces, levels), 0)
+            destination.write(_grid(options, photo, faces, levels), 0)
         else:
             for time, face in enumerate(faces):
                 image = face if options.face_only else photo_face.put_back(photo, face, find(face))
                 if photo.alpha is not None and not options.face_only and not options.moving:
                     image = with_alpha(image, photo.alpha)
-                made.write(provenance.mark(image, options.moving and options.visible_mark), time)
-        made.finish(complete=True)
+                destination.write(provenance.mark(image, options.moving and options.visible_mark), time)
+        destination.finish(complete=True)
         if line := cli.keep_earlier(options.place, options.overwrite):
             say(line)
-        made.commit()
+        destination.commit()
 
 
 def _grid(options: Options, photo: Photo, faces: Sequence[np.ndarray], levels: np.ndarray) -> np.ndarray:

@@ -108,11 +108,11 @@ def _write(path: Path, found: Any, i: int, run: str) -> None:
 
 def _grid(options: Options, model: Inverter, faces: Faces, found: Any) -> UInt8[np.ndarray, "H W 3"]:
     scheme, size = model.info.scheme, model.info.size
-    made = to_bytes(found.image)
+    generated = to_bytes(found.image)
     rows = [
         GridRow(
             path.stem,
-            [faces[i], made[i], draw_landmarks(found.landmarks[i], scheme, size, on=made[i])],
+            [faces[i], generated[i], draw_landmarks(found.landmarks[i], scheme, size, on=generated[i])],
             ["", f"error {found.error[i] / 2:.1%}", ""],
         )
         for i, path in enumerate(options.files)
@@ -129,9 +129,9 @@ def _write_video(path: Path, options: Options, model: Inverter, z: Float32[np.nd
         drawn = draw_landmarks(points, scheme, size, on=face)
         both = [cv2.resize(each, (side, side), interpolation=cv2.INTER_CUBIC) for each in (face, drawn)]
         frames.append(provenance.mark(np.concatenate(both, 1)))
-    with output.open_output(path, open_source(options.files[0]), run) as made:
+    with output.open_output(path, open_source(options.files[0]), run) as destination:
         for place, frame in enumerate([*frames, *frames[-2:0:-1]]):
             for tick in range(_TICKS):
-                made.write(frame, place * _TICKS + tick)
-        made.finish(complete=True)
-        made.commit()
+                destination.write(frame, place * _TICKS + tick)
+        destination.finish(complete=True)
+        destination.commit()

@@ -82,18 +82,18 @@ def run(options: Options, projector: Projector, framing: Framing, say: Say = pri
         to_floats(np.stack([face.crop for face in looks])),
         target_landmarks.landmarks(others, projector, shifts),
     )
-    kept = np.arange(len(pairs))
+    converged = np.arange(len(pairs))
     try:
         found = projector(look, landmarks, options.restarts, jax.random.key(options.seed), tracks.report)
     except Diverged as error:
-        found, kept = error.found, np.setdiff1d(kept, error.rows)
+        found, converged = error.found, np.setdiff1d(converged, error.rows)
     finally:
         tracks.close()
-    _say_diverged(pairs, kept, say)
+    _say_diverged(pairs, converged, say)
     ways = tracks.of_best(found.restart)
-    shown = [target_landmarks.shown(pairs[i], projector, None if shifts is None else shifts[i]) for i in kept]
-    pairs, ways = ([each[i] for i in kept] for each in (pairs, ways))
-    found = jax.tree.map(lambda rows: rows[kept], found)
+    shown = [target_landmarks.shown(pairs[i], projector, None if shifts is None else shifts[i]) for i in converged]
+    pairs, ways = ([each[i] for i in converged] for each in (pairs, ways))
+    found = jax.tree.map(lambda rows: rows[converged], found)
     result_folder.write(options.out, pairs, shown, projector, found, ways, options)
     terms = "  ".join(f"{name} {np.mean(values):.3g}" for name, values in found.terms.items())
     say(f"{options.out} is written; mean loss {found.loss.mean():.3g}: {terms}")
@@ -158,9 +158,9 @@ def _shifts(
     return np.stack([target_landmarks.shift(look, at_rest, projector) for look in looks])
 
 
-def _say_diverged(pairs: Sequence[tuple[Face, Face]], kept: np.ndarray, say: Say) -> None:
-    """Says which pairs are not among those `kept`. Raises `ValueError` where none is."""
-    if not kept.size:
+def _say_diverged(pairs: Sequence[tuple[Face, Face]], converged: np.ndarray, say: Say) -> None:
+    """Says which pairs are not among those `converged`. Raises `ValueError` where none is."""
+    if not converged.size:
         raise ValueError(f"{progress.DIVERGED}; nothing is written")
-    for i in np.setdiff1d(np.arange(len(pairs)), kept):
+    for i in np.setdiff1d(np.arange(len(pairs)), converged):
         say(f"left out: {pairs[i][0].name} with the landmarks of {pairs[i][1].name}: {progress.DIVERGED}")

@@ -98,9 +98,9 @@ def _write_one(
     options: Any,
 ) -> None:
     """One pair; `one` has a leading axis of 1."""
-    made, run = to_bytes(one.image)[0], options.made_by
-    provenance.write_png(folder / "result.png", made, run)
-    provenance.write_png(folder / "result-landmarks.png", with_seen_landmarks(made, projector), run)
+    result, run = to_bytes(one.image)[0], options.made_by
+    provenance.write_png(folder / "result.png", result, run)
+    provenance.write_png(folder / "result-landmarks.png", with_seen_landmarks(result, projector), run)
     for name, face in (("look", look), ("landmarks", landmarks)):
         (folder / f"{name}.png").write_bytes(encode_png(face.crop))  # a photo, not generated
     features, places = one.style.shape[-1], projector.generator.places
@@ -114,14 +114,14 @@ def _write_video(
     """Four panels: the source, the generated image, the same with its landmarks, the target landmarks."""
     side = min(_LARGEST, max(_SMALLEST, projector.generator.size))
     source, last = Source(path, "folder", (), len(track), _RATE, 1 / _RATE), resized(target, side)
-    with output.Video(path, source, options.made_by) as made:
+    with output.Video(path, source, options.made_by) as video:
         for time, style in enumerate(track):
             image = to_bytes(projector.draw(style[None], one.noise))[0]
             panels = [look, image, with_seen_landmarks(image, projector)]
             frame = np.concatenate([*(resized(panel, side) for panel in panels), last], 1)
-            made.write(provenance.mark(frame, options.visible_mark), time)
-        made.finish(complete=True)
-        made.commit()
+            video.write(provenance.mark(frame, options.visible_mark), time)
+        video.finish(complete=True)
+        video.commit()
 
 
 def _row(tree: Any, i: int) -> Any:

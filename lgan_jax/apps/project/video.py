@@ -38,14 +38,14 @@ def run(options: Any, projector: Projector, framing: Framing, say: Callable[[str
         shift = _shift(options, look, source, follower, projector, say)
     with Interrupts() as interrupts, result_folder.folder(options.out) as part:
         report = progress.Frames(source.count, interrupts)
-        with contextlib.closing(report), output.Video(part / _NAME, source, options.made_by) as made:
+        with contextlib.closing(report), output.Video(part / _NAME, source, options.made_by) as destination:
             images = _frames(options, look, projector, source, follower, shift, report)
-            early = _write(images, made, report, options)
+            early = _write(images, destination, report, options)
             if not report.written:
                 why = early or "no frame shows a face whose landmarks are clear"
                 raise ValueError(f"--landmarks {options.landmarks}: {why}; nothing is written")
-            made.finish(complete=not early)
-            made.commit()
+            destination.finish(complete=not early)
+            destination.commit()
     if early == progress.DIVERGED:
         name = f"--landmarks {options.landmarks}, frame {report.written}"
         raise ValueError(f"{name}: {early}; {out} has the frames before it")
@@ -58,11 +58,13 @@ def run(options: Any, projector: Projector, framing: Framing, say: Callable[[str
     return 0
 
 
-def _write(images: Iterator[tuple[Image, int, bool]], made: output.Video, report: progress.Frames, options: Any) -> str:
+def _write(
+    images: Iterator[tuple[Image, int, bool]], destination: output.Video, report: progress.Frames, options: Any
+) -> str:
     """Writes what `_frames` gives. Returns why it ended before the end of the video; nothing where it did not."""
     try:
         for image, time, fresh in images:
-            made.write(provenance.mark(image, options.visible_mark), time)
+            destination.write(provenance.mark(image, options.visible_mark), time)
             report.frame(fresh)
     except progress.Interrupted:
         return "stopped"

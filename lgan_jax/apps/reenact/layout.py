@@ -38,15 +38,15 @@ class Layout:
     match_colours: bool = False
     mark: bool = True
 
-    def image(self, made: GeneratedFrame, scheme: Scheme) -> np.ndarray:
+    def image(self, frame: GeneratedFrame, scheme: Scheme) -> np.ndarray:
         """The image to write, uint8 `(H, W, 3)`."""
         if self.paste_back:
-            shown = edge([made.landmarks[0], made.driving], scheme, made.faces.shape[1])
-            face = matched(made.faces[0], made.crop, shown) if self.match_colours else made.faces[0]
-            whole = paste(made.image, face, shown, made.transform)
-            image = np.concatenate([made.image, whole], axis=1) if self.side_by_side else whole
+            shown = edge([frame.landmarks[0], frame.driving], scheme, frame.faces.shape[1])
+            face = matched(frame.faces[0], frame.crop, shown) if self.match_colours else frame.faces[0]
+            whole = paste(frame.image, face, shown, frame.transform)
+            image = np.concatenate([frame.image, whole], axis=1) if self.side_by_side else whole
         else:
-            cells = [made.crop, *made.faces] if self.side_by_side else list(made.faces)
+            cells = [frame.crop, *frame.faces] if self.side_by_side else list(frame.faces)
             image = grid([enlarged(cell, self.size) for cell in cells])
         return provenance.mark(image, self.mark)
 

@@ -87,7 +87,11 @@ def run(
     say: Say = print,
 ) -> int:
     """Generates the faces of `targets` with a loaded model and reader, and writes them. See `reenact`."""
-    shifts = _shifts(options, source, model, reader, known, targets, say) if options.relative else None
+    shifts, scheme = None, model.info.scheme
+    if options.relative:  # L_target_neutral - L_driving_neutral is added to the driving landmarks
+        index, driving = neutral_frame(source, reader, scheme, options.neutral)
+        say(f"neutral frame of {source.path.name}: {index}")
+        shifts = {name: known[name][most_neutral(known[name], scheme)] - driving for name in targets}
     if source.kind == "video" and shifts is None and model.in_closed_form:
         model = _knowing_driver(source, model, reader, say)
     batch = 1 if source.kind == "image" else backend.forms().chunk
@@ -114,8 +118,8 @@ def run(
         match_colours=options.match_colours,
         mark=options.visible_mark and bool(options.out.suffix) and options.out.suffix.lower() != ".png",
     )
-    with output.open_output(options.out, source, options.workdir.resolve().name) as made:
-        return _write(options, source, model, reader, driver, layout, made, say)
+    with output.open_output(options.out, source, options.workdir.resolve().name) as destination:
+        return _write(options, source, model, reader, driver, layout, destination, say)
 
 
 def _write(
@@ -125,10 +129,10 @@ def _write(
     reader: Reader,
     driver: Synthesizer,
     layout: Layout,
-    made: Output,
+    destination: Output,
     say: Say,
 ) -> int:
-    writer = Writer(made, layout, model.info.scheme, lambda: pipeline.stopped)
+    writer = Writer(destination, layout, model.info.scheme, lambda: pipeline.stopped)
     stages = [
         Stage("decode", lambda _: source.frames()),
         Stage("landmarks", lambda frames: detect_faces(frames, reader, options.paste_back)),
@@ -147,7 +151,7 @@ def _write(
     out = cli.unused(options.out, "stopped") if stopped and options.out.exists() else options.out
     if line := cli.keep_earlier(out, options.overwrite):
         say(line)
-    made.commit(out)
+    destination.commit(out)
     lines = _report(writer, source, stages, seconds, stopped)
     for line in [*lines, *_held(driver, writer, model, options), *_outside(driver, writer)]:
         say(line)
@@ -167,22 +171,6 @@ def _follow(pipeline: Pipeline, progress: Progress, interrupts: Interrupts) -> N
         if interrupts.signal_number is not None and not pipeline.stopped:
             pipeline.stop()
             print("stopping: the frames under way are being finished; Ctrl-C again drops them", file=sys.stderr)
-
-
-def _shifts(
-    options: Options,
-    source: Source,
-    model: DrivenConverter,
-    reader: Reader,
-    known: Mapping[str, np.ndarray],
-    targets: Sequence[str],
-    say: Say,
-) -> dict[str, np.ndarray]:
-    """What `--relative` adds to the driving landmarks: L_target_neutral - L_driving_neutral, for each target."""
-    scheme = model.info.scheme
-    index, driving = neutral_frame(source, reader, scheme, options.neutral)
-    say(f"neutral frame of {source.path.name}: {index}")
-    return {name: known[name][most_neutral(known[name], scheme)] - driving for name in targets}
 
 
 def _knowing_driver(source: Source, model: DrivenConverter, reader: Reader, say: Say) -> DrivenConverter:

@@ -104,9 +104,9 @@ class Synthesizer:
     def __call__(self, found: Iterator[DetectedFrame]) -> Iterator[GeneratedFrame | int]:
         """The stage."""
         while batch := list(itertools.islice(found, self._batch)):
-            made = self._make([frame for frame in batch if frame.face])
+            generated = self._make([frame for frame in batch if frame.face])
             for frame in batch:
-                yield next(made) if frame.face else frame.time
+                yield next(generated) if frame.face else frame.time
 
     def _make(self, frames: Sequence[DetectedFrame]) -> Iterator[GeneratedFrame]:
         if not frames:
@@ -122,9 +122,9 @@ class Synthesizer:
         if self._coverage:
             given = [self._driving(points, target) for target in (self.targets if self._shifts else self.targets[:1])]
             self.outside += sum(max(map(self._coverage.distance, each)) > 1 for each in zip(*given))
-        made = [self._faces(points, target) for target in self.targets]
+        generated = [self._faces(points, target) for target in self.targets]
         for i, frame in enumerate(frames):
-            images, landmarks = (np.stack([each[field][i] for each in made]) for field in (0, 1))
+            images, landmarks = (np.stack([each[field][i] for each in generated]) for field in (0, 1))
             yield GeneratedFrame(frame.time, frame.image, frame.face.crop, transforms[i], points[i], images, landmarks)
 
     def _driving(self, points: np.ndarray, target: str) -> np.ndarray:

@@ -171,8 +171,8 @@ class FaceReader(Locator):
         if not faces:
             return np.zeros((0, self._model.info.scheme.count, 2), np.float32)
         if self._by_dlib:
-            kept = FROM_IBUG68[self._model.info.scheme.name]
-            return np.stack([face.ibug68[kept] for face in faces])
+            indices = FROM_IBUG68[self._model.info.scheme.name]
+            return np.stack([face.ibug68[indices] for face in faces])
         return self._model.detect(np.stack([face.crop for face in faces]).astype(np.float32) / 127.5 - 1)
 
 

@@ -86,8 +86,8 @@ def in_range(photo: Photo) -> Float32[np.ndarray, "1 size size 3"]:
 
 def edited(model: ActionUnitEditor, photo: Photo, units: Float32[np.ndarray, "n 17"]) -> list[Any]:
     """The face edited by a model, for each of n sets of action units: `Edited`, without the leading axis."""
-    made = model.edit(np.repeat(in_range(photo), len(units), 0), units)
-    return [type(made)(*(part[i] for part in made)) for i in range(len(units))]
+    result = model.edit(np.repeat(in_range(photo), len(units), 0), units)
+    return [type(result)(*(part[i] for part in result)) for i in range(len(units))]
 
 
 def original(photo: Photo) -> UInt8[np.ndarray, "side side 3"]:
@@ -99,7 +99,7 @@ def original(photo: Photo) -> UInt8[np.ndarray, "side side 3"]:
     return align.crop(photo.image, photo.face.transform * (side / size), side)
 
 
-def enlarged(made: Any, photo: Photo) -> UInt8[np.ndarray, "side side 3"]:
+def enlarged(result: Any, photo: Photo) -> UInt8[np.ndarray, "side side 3"]:
     """An edited face (an `Edited` of one, without the leading axis) at the resolution that the face has in the photo.
 
     Where the photo shows more than the model's size, Eq. 5 is computed from its own pixels, warped by the enlarged
@@ -107,11 +107,11 @@ def enlarged(made: Any, photo: Photo) -> UInt8[np.ndarray, "side side 3"]:
     """
     crop = original(photo)
     side = crop.shape[0]
-    if side == made.image.shape[0]:
-        return to_bytes(made.image)
-    texture = cv2.resize(made.texture, (side, side), interpolation=cv2.INTER_CUBIC)
-    attention = cv2.resize(made.attention[..., 0], (side, side), interpolation=cv2.INTER_LINEAR)[..., None]
-    return to_bytes((1 - attention) * np.clip(texture, -1, 1) + attention * to_floats(warped(crop, made.flow)))
+    if side == result.image.shape[0]:
+        return to_bytes(result.image)
+    texture = cv2.resize(result.texture, (side, side), interpolation=cv2.INTER_CUBIC)
+    attention = cv2.resize(result.attention[..., 0], (side, side), interpolation=cv2.INTER_LINEAR)[..., None]
+    return to_bytes((1 - attention) * np.clip(texture, -1, 1) + attention * to_floats(warped(crop, result.flow)))
 
 
 def put_back(photo: Photo, face: UInt8[np.ndarray, "side side 3"], landmarks: np.ndarray | None) -> Image:

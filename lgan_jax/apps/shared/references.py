@@ -97,7 +97,7 @@ def need(info: FaceInfo, run: Path) -> None:
 
 
 def usable(found: list[Located]) -> tuple[list[Located], int]:
-    """Those that are not blurred, as `prepare` judges it, and how many are."""
+    """Those that are not blurred, by the criterion of `prepare`, and how many are."""
     sharp = np.array([sharpness(face.crop) for face in found])
     clear = sharp >= Options.blur * np.median(sharp) if found else sharp
     return [face for face, good in zip(found, clear) if good], int(len(found) - clear.sum())
@@ -110,22 +110,22 @@ def _read(source: Source, reader: Reader, name: str, scheme: Scheme) -> Person:
         seen.append(face)
         at_once = max(at_once, len(reader.boxes))
     found = [face for face in seen if face is not None]
-    kept, blurred = usable(found)
+    sharp, blurred = usable(found)
     counts = f"{len(seen) - len(found)} show no face, {blurred} are blurred"
     if source.kind == "folder" and (damaged := len(source.files[:: wanted.step]) - len(seen)):
         counts += f", {damaged} more cannot be read"
-    if len(kept) < FEWEST:
+    if len(sharp) < FEWEST:
         raise ValueError(
-            f"--reference {source.path}: {len(kept)} of {len(seen)} frames can be used ({counts}); "
+            f"--reference {source.path}: {len(sharp)} of {len(seen)} frames can be used ({counts}); "
             f"at least {FEWEST} are needed"
         )
-    points = [reader.points(kept[start : start + _PIECE]) for start in range(0, len(kept), _PIECE)]
+    points = [reader.points(sharp[start : start + _PIECE]) for start in range(0, len(sharp), _PIECE)]
     points = np.concatenate(points).astype(np.float32)
     covered = dataclasses.replace(coverage.coverage(points, scheme), frames=coverage.FEW)  # a few do, if they differ
-    lines = [f"{name}: {len(kept)} of {len(seen)} frames of {source.path} are used; {counts}"]
+    lines = [f"{name}: {len(sharp)} of {len(seen)} frames of {source.path} are used; {counts}"]
     lines += [f"WARNING: {name} {each}" for each in covered.warnings]
-    lines += [f"WARNING: {each}" for each in _several(source.path, reader, kept, at_once)]
-    return Person(name, np.stack([face.crop for face in kept]), points, tuple(lines))
+    lines += [f"WARNING: {each}" for each in _several(source.path, reader, sharp, at_once)]
+    return Person(name, np.stack([face.crop for face in sharp]), points, tuple(lines))
 
 
 def _several(path: Path, reader: Reader, faces: Sequence[Located], at_once: int) -> Iterator[str]:

@@ -58,9 +58,9 @@ class _Spread:
         return np.sqrt((scores**2 / self._variances).sum(1) + outside / self._left)
 
 
-def principal(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def principal(centered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The components `(2N, c)` that hold nearly all of the variance, and their variances `(c,)`."""
-    variances, components = np.linalg.eigh(centred.T @ centred / len(centred))
+    variances, components = np.linalg.eigh(centered.T @ centered / len(centered))
     variances, components = np.maximum(variances[::-1], 0), components[:, ::-1]
     count = int(np.searchsorted(np.cumsum(variances), _KEPT * variances.sum())) + 1
     return components[:, :count], variances[:count]

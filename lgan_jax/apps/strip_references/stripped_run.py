@@ -54,7 +54,7 @@ def strip(workdir: Path, out: Path) -> tuple[str, ...]:
 
 def _anonymous(stored: Mapping[str, Any]) -> dict[str, Any]:
     """Config and data of the run's record, without names of people and of their folder."""
-    config = {**stored["config"], "detector_run": ""}
+    config = {**stored["config"], "detector_run": "", "init_from": ""}
     config["data"] = {**config["data"], "dir": "", "cache": ""}
     name = stored["data"]["name"].partition(":")[0]
     config["data"].pop("held_out_subjects", None)  # names; the default takes its place

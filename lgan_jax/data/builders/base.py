@@ -66,6 +66,7 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
       disjoint: whether all records of a person are in one split (validation and test may be equal); otherwise every
         person has records in each split.
       total: number of records to expect, for the progress bar.
+      between: number of images that are in no split, since they lie beside images of another split.
       skipped: reason → names of the skipped records.
       notes: further notes for the user, one line each.
     """
@@ -83,7 +84,7 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         self.landmarks = True
         self.pairs = False
         self.disjoint = False
-        self.total = 0
+        self.total = self.between = 0
         self.notes: list[str] = []
         self.skipped: dict[str, list[str]] = {}
         self._entry = cache / key / self.name / str(self.VERSION)
@@ -181,6 +182,8 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         self._check(identity)
         if self.disjoint:
             self._note_subjects(identity, expression)
+        if self.between:
+            self.notes.append(f"images in no split, since they lie between those of two splits: {self.between:,}")
         with _disk_errors():
             writer.close_all()
         self.info.set_splits(written.splits)
@@ -231,7 +234,7 @@ class FaceBuilder(tfds.core.DatasetBuilder, skip_registration=True):
         if not any(expression.values()):
             return
         shown = {split: set(expression[split]) for split in SPLITS}
-        everything = set().union(*shown.values())
+        everything = set().union(*shown.values()) & set(range(len(EXPRESSIONS)))  # without unlabeled images
         lacking = {"no subject shows": set(range(len(EXPRESSIONS))) - everything}
         lacking |= {f"no subject in the {CALLED[split]} split shows": everything - shown[split] for split in SPLITS}
         for who, labels in lacking.items():
@@ -352,14 +355,8 @@ def _code() -> bytes:
     """A digest of the code that reads data sets, so that two versions of it share no cache entry."""
     package = Path(__file__).parents[2]
     digest = hashlib.sha256(importlib.metadata.version("lgan_jax").encode())
-    for path in sorted(
-        [
-            *package.glob("*.py"),
-            *package.glob("media/*.py"),
-            *package.glob("data/*.py"),
-            *package.glob("data/builders/*.py"),
-        ]
-    ):
+    folders = (package, package / "media", package / "data", package / "data" / "builders")
+    for path in sorted(path for folder in folders for path in folder.glob("*.py")):
         digest.update(path.read_bytes())
     return digest.digest()
 
@@ -370,11 +367,8 @@ def listing_key(root: Path, listed: Iterable[Path]) -> str:
     for path in sorted(listed):
         if path.exists():
             stat = path.stat()
-            digest.update(
-                f"{path.relative_to(root).as_posix()}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode(
-                    errors="surrogateescape"
-                )
-            )
+            line = f"{path.relative_to(root).as_posix()}\0{stat.st_size}\0{stat.st_mtime_ns}\n"
+            digest.update(line.encode(errors="surrogateescape"))
     return digest.hexdigest()[:16]
 
 

@@ -31,6 +31,7 @@ from lgan_jax.ops import procrustes
 
 Crops = Literal["box", "cascade", "aligned", "ffhq"]
 
+EVERY_PHOTO = "CelebA"  # the only identity
 IMAGES, LIST = "img_align_celeba", "list_eval_partition"
 STORED = 256  # pixels a side of the stored crops at most
 _SMALLEST = 32  # pixels; smaller images are skipped
@@ -63,7 +64,7 @@ class CelebA(base.FaceBuilder, skip_registration=True):
         self.list = lists[0].name if lists else ""
         self.parts = partition(lists[0]) if lists else None
         digest = hashlib.sha256(repr((base.listing_key(root, [*lists, *self.files]), crops)).encode())
-        super().__init__(cache, f"celeba-{digest.hexdigest()[:16]}", ("CelebA",), "inner49")
+        super().__init__(cache, f"celeba-{digest.hexdigest()[:16]}", (EVERY_PHOTO,), "inner49")
         if not lists and images_folder(root) != root:
             self.notes.append(f"there is no {LIST}.txt or .csv: the photos are split by their names")
         if crops == "cascade":

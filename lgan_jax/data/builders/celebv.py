@@ -6,13 +6,15 @@
 One line of the text file is one image: x y x y … in pixels of the image with 0 at the center of the first pixel,
 then ignored fields, then the file's name. Source: Wu et al., "ReenactGAN", ECCV 2018, as its authors distribute
 CelebV. `lgan_jax.data.prepare` writes the same layout, and `<Identity>/action_units.csv`, a table for
-`builders.openface` with the images' names in the column `image`.
+`builders.openface` with the images' names in the column `image`. Expression labels may be in
+`<Identity>/expressions.csv`, a table for `builders.expressions`.
 """
 
 from __future__ import annotations
 
 import collections
 import dataclasses
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -21,9 +23,10 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from lgan_jax import action_units, untrusted
-from lgan_jax.data.builders import base, openface
-from lgan_jax.data.split import FEWEST, contiguous_blocks
+from lgan_jax.data.builders import base, crops, expressions, openface
+from lgan_jax.data.split import FEWEST, By, HeldOut, contiguous_blocks, splits_by_subject
 from lgan_jax.faces import unit_estimate
+from lgan_jax.faces.expression_estimate import UNCLEAR
 from lgan_jax.faces.face_landmarker import action_units as blendshape_units
 from lgan_jax.frames import from_pixels
 from lgan_jax.landmarks import scheme_of_count
@@ -32,10 +35,10 @@ from lgan_jax.media import files
 ANNOTATIONS = ("all_98pt.txt", "all_68pt.txt")
 IMAGES = "Image"
 UNITS = "action_units.csv"
+EXPRESSIONS = "expressions.csv"
 PREPARED = "prepared.json"
 _REQUIRED = tuple(sorted({*unit_estimate.ESTIMATED} & {*blendshape_units.ESTIMATED}))  # estimated by both methods
-_SMALLEST = 16  # pixels
-_SQUARE = 0.02  # width and height of a crop may differ by this share
+_ANYBODY = HeldOut()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,51 +56,75 @@ class Frame:
 
 
 class CelebV(base.FaceBuilder, skip_registration=True):
-    """The images of the folder, split by `split.contiguous_blocks`.
+    """The images of the folder, split in time (`split.contiguous_blocks`) or by subject (`split.HeldOut`).
 
-    Records have `action_units` if every person has a table of them.
+    Records have `action_units` if every person has a table of them, and `expression` if any person has one, which is
+    `UNCLEAR` for an image without a label.
 
     Skipped, counted and named: images that cannot be decoded, are smaller than 16 pixels, not square, or have no
     line; lines that have no image, or another number of fields than most lines of their file; invalid landmarks; and
-    images without a valid row in the table of action units.
+    images without a valid row in the table of action units. Where the split is by subject, people without a usable
+    image are left out.
+
+    Args:
+      root: the folder.
+      cache: see `base.FaceBuilder`.
+      by: whether a person's frames are in all splits or in one; see `split.splits_by_subject`.
+      held_out: subjects of the validation and of the test split, where the split is by subject.
+      kind: prefix of the key.
 
     Raises `FileNotFoundError` or `ValueError` for a folder that is missing or has another layout.
     """
 
-    def __init__(self, root: Path, cache: Path, kind: str = "celebv"):
+    def __init__(self, root: Path, cache: Path, by: By = "auto", held_out: HeldOut = _ANYBODY, kind: str = "celebv"):
+        self.by, self.held_out = by, held_out
         self.annotations = annotations(root)
         self.points = points_of(self.annotations)
         self.tables = tables(self.annotations)
         used = [file for path in self.annotations.values() for file in (path, *_image_files(path))]
-        used += self.tables.values()
-        key = f"{kind}-{base.listing_key(root, used)}"
+        labels = {name: path.with_name(EXPRESSIONS) for name, path in self.annotations.items()}
+        self.labels = {name: path for name, path in labels.items() if path.is_file()}
+        used += [*self.tables.values(), *self.labels.values()]
+        settings = hashlib.sha256(repr((by, held_out)).encode()).hexdigest()[:8]
+        key = f"{kind}-{settings}-{base.listing_key(root, used)}"
         super().__init__(cache, key, tuple(self.annotations), scheme_of_count(self.points).name)
-        if labels := _labels(root / PREPARED):
-            self.notes.append(labels)
+        if source := _labels(root / PREPARED):
+            self.notes.append(source)
 
     def features(self):
         units = tfds.features.Tensor(shape=(len(action_units.NUMBERS),), dtype=np.float32)
-        return {"action_units": units} if self.tables else {}
+        found = {"action_units": units} if self.tables else {}
+        return found | ({"expression": np.int32} if self.labels else {})
 
     def records(self):
-        frames = [frame for name in self.identities for frame in self.split(name)]
+        people = {name: self.frames(name) for name in self.identities}
+        self.disjoint = splits_by_subject(self.by, [len(frames) for frames in people.values()])
+        frames = list(self._by_subject(people) if self.disjoint else self._in_time(people))
         self.total = len(frames)
         yield from self.usable(_record, ((_name(frame.path), frame) for frame in frames))
 
-    def split(self, name: str) -> list[Frame]:
-        """The frames of one person that are in a split, in the order of the recording."""
-        frames = self.frames(name)
-        numbers = np.array([frame.number for frame in frames], np.int64)
-        if (count := len(np.unique(numbers))) < FEWEST:
-            raise ValueError(
-                f"{name} has {count} image(s) with landmarks and needs at least {FEWEST}, one for each split: "
-                f"add images to {name}/{IMAGES} with lines in {name}/{self.annotations[name].name}, "
-                f"or remove {name}"
-            )
-        blocks = contiguous_blocks(numbers)
-        if blocks.note:
-            self.notes.append(f"{name}: {blocks.note}")
-        return [dataclasses.replace(frame, split=split) for frame, split in zip(frames, blocks.split.tolist()) if split]
+    def _by_subject(self, people: Mapping[str, list[Frame]]) -> Iterator[Frame]:
+        """All frames, those of a person in one split (of two people, one is in validation and test)."""
+        splits = self.held_out.of(name for name, frames in people.items() if frames)
+        for name, names in splits.items():
+            yield from (dataclasses.replace(frame, split=split) for split in names for frame in people[name])
+
+    def _in_time(self, people: Mapping[str, list[Frame]]) -> Iterator[Frame]:
+        """Each person's frames that are in a split, in the order of the recording."""
+        for name, frames in people.items():
+            numbers = np.array([frame.number for frame in frames], np.int64)
+            if (count := len(np.unique(numbers))) < FEWEST:
+                raise ValueError(
+                    f"{name} has {count} image(s) with landmarks and needs at least {FEWEST}, one for each split: "
+                    f"add images to {name}/{IMAGES} with lines in {name}/{self.annotations[name].name}, "
+                    f"or remove {name}" + ", or set config.data.split=subject" * (len(people) > 1)
+                )
+            blocks = contiguous_blocks(numbers)
+            self.between += blocks.between
+            if blocks.note:
+                self.notes.append(f"{name}: {blocks.note}")
+            pairs = zip(frames, blocks.split.tolist())
+            yield from (dataclasses.replace(frame, split=split) for frame, split in pairs if split)
 
     def frames(self, name: str) -> list[Frame]:
         """The images of one person with a complete line, in the order of the recording; the others are skipped."""
@@ -122,6 +149,9 @@ class CelebV(base.FaceBuilder, skip_registration=True):
             if files.nfc(path.name) not in mentioned:
                 self.skip("image without an annotation", _name(path))
         frames = self._with_units(name, frames.values()) if self.tables else frames.values()
+        if self.labels:
+            known = expressions.read_table(self.labels[name]) if name in self.labels else {}
+            frames = [dataclasses.replace(frame, expression=known.get(frame.path.name, UNCLEAR)) for frame in frames]
         return sorted(frames, key=lambda frame: (frame.number, frame.path))
 
     def _with_units(self, name: str, frames: Iterable[Frame]) -> Iterator[Frame]:
@@ -184,14 +214,8 @@ def points_of(annotated: Mapping[str, Path]) -> int:
 
 
 def _record(frame: Frame) -> tuple[str, base.Record]:
-    data = base.read_bytes(frame.path)
-    image = base.decoded(data)
-    height, width = image.shape[:2]
-    if min(height, width) < _SMALLEST:
-        raise base.Unusable(f"smaller than {_SMALLEST} pixels")
-    if abs(height - width) > _SQUARE * max(height, width):
-        raise base.Unusable("not square, so no face crop")
-    landmarks = from_pixels(frame.points, width, height).astype(np.float32)
+    data, image = crops.read(frame.path)
+    landmarks = from_pixels(frame.points, image.shape[1], image.shape[0]).astype(np.float32)
     base.check_landmarks(landmarks)
     record = {"image": base.stored(data, image), "landmarks": landmarks, "identity": frame.identity}
     optional = {"action_units": frame.units, "expression": frame.expression}

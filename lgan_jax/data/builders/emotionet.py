@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from lgan_jax import action_units
-from lgan_jax.data.builders import base, openface
+from lgan_jax.data.builders import base, crops, openface
 from lgan_jax.data.split import FEWEST, TRAIN, by_subject, contiguous_blocks, subjects_note
 from lgan_jax.frames import from_pixels
 from lgan_jax.media import files
@@ -31,8 +31,6 @@ from lgan_jax.media import files
 EVERYBODY = "everybody"  # the only identity
 _ALIGNED = "_aligned"
 _CROP = re.compile(r"(frame|face)_det_(?:(\d+)_)?(\d+)")
-_SMALLEST = 16  # pixels
-_SQUARE = 0.02  # width and height of a crop may differ by this share
 _SAMPLE = 16  # images on which landmarks are checked
 _NONE = np.zeros((0, 2), np.float32)
 
@@ -91,13 +89,7 @@ class EmotioNet(base.FaceBuilder, skip_registration=True):
         yield from self.usable(self._record, ((self._name(face.path), face) for face in self._split(faces)))
 
     def _record(self, face: Face) -> tuple[str, base.Record]:
-        data = base.read_bytes(face.path)
-        image = base.decoded(data)
-        height, width = image.shape[:2]
-        if min(height, width) < _SMALLEST:
-            raise base.Unusable(f"smaller than {_SMALLEST} pixels")
-        if abs(height - width) > _SQUARE * max(height, width):
-            raise base.Unusable("not square, so no face crop")
+        data, image = crops.read(face.path)
         landmarks = _NONE
         if self.landmarks:
             landmarks = _scaled(face, image)
@@ -160,6 +152,7 @@ class EmotioNet(base.FaceBuilder, skip_registration=True):
         blocks = contiguous_blocks(numbers)
         self.notes.append("all images lie in one folder: the same person may be in several splits")
         self.notes += [blocks.note] if blocks.note else []
+        self.between = blocks.between
         return [dataclasses.replace(face, split=split) for face, split in zip(faces, blocks.split.tolist()) if split]
 
     def _name(self, path: Path) -> str:

@@ -1,17 +1,16 @@
 """Prepared folders of `lgan_jax.data.prepare` with estimated expressions, split by subject.
 
-The layout is CelebV's, with tables of action units; expressions are `faces.expression_estimate`'s.
+The layout is CelebV's, with tables of action units; expressions are its tables', else `faces.expression_estimate`'s.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from pathlib import Path
 
 import numpy as np
 
-from lgan_jax.data.builders.celebv import UNITS, CelebV, Frame
+from lgan_jax.data.builders.celebv import EXPRESSIONS, UNITS, CelebV, Frame
 from lgan_jax.data.split import HeldOut
 from lgan_jax.faces.expression_estimate import UNCLEAR, estimate
 
@@ -25,28 +24,28 @@ class Estimated(CelebV, skip_registration=True):
     """
 
     def __init__(self, root: Path, cache: Path, held_out: HeldOut):
-        super().__init__(root, cache, f"estimated-{hashlib.sha256(repr(held_out).encode()).hexdigest()[:8]}")
+        super().__init__(root, cache, "subject", held_out, "estimated")
         if not self.tables:
             raise ValueError(
                 f"{root} has no <person>/{UNITS}, from which expressions are estimated: repeat the command that "
                 "prepared it to add them"
             )
-        self.splits = held_out.of(self.identities)
-        self.disjoint = True
-        self.notes.append("expressions are estimated from action units")
+        given = f", but for the images that <person>/{EXPRESSIONS} labels" if self.labels else ""
+        self.notes.append(f"expressions are estimated from action units{given}")
 
     def features(self):
         return super().features() | {"expression": np.int32}
 
-    def split(self, name: str) -> list[Frame]:
-        """The frames of one person, all in the same split (of two people, one is in validation and test)."""
-        frames = self.frames(name)
+    def frames(self, name: str) -> list[Frame]:
+        """The frames of one person with a clear expression."""
+        frames = super().frames(name)
         if not frames:
             return []
         labelled = []
-        for frame, label in zip(frames, estimate(np.stack([frame.units for frame in frames]))):
+        for frame, estimated in zip(frames, estimate(np.stack([frame.units for frame in frames]))):
+            label = estimated if frame.expression in (None, UNCLEAR) else frame.expression
             if label == UNCLEAR:
                 self.skip("image whose expression is not clear", f"{name}/{frame.path.name}")
             else:
                 labelled.append(dataclasses.replace(frame, expression=int(label)))
-        return [dataclasses.replace(frame, split=split) for split in self.splits[name] for frame in labelled]
+        return labelled

@@ -21,6 +21,7 @@ from lgan_jax.frames import from_pixels
 from lgan_jax.landmarks import scheme as scheme_of
 
 RECORD, TABLE, IMAGES, STORED = "made.json", "landmarks.csv", "images", "tfds"
+MADE = "made"  # the only identity
 _FIELDS = {"run": str, "weights": str, "seed": int, "size": int, "scheme": str}
 _PERIOD = 10  # of as many faces, one is in the validation and one in the test split
 _SPLITS = {1: TEST, 2: VALIDATION}  # by the index modulo `_PERIOD`; the others are in the training split
@@ -44,7 +45,7 @@ class Generated(base.FaceBuilder, skip_registration=True):
             )
         self.size = about["size"]
         key = f"made-{base.listing_key(root, [root / TABLE])}"
-        super().__init__(root / STORED, key, ("made",), about["scheme"])
+        super().__init__(root / STORED, key, (MADE,), about["scheme"])
         self.notes.append(f"every image is generated: run {about['run']}, {about['weights']}, seed {about['seed']}")
 
     def features(self) -> dict[str, Any]:

@@ -11,15 +11,14 @@ from typing import Any
 import rich.console
 
 from lgan_jax import cli
+from lgan_jax.cli import option
 from lgan_jax.data import prepare
 from lgan_jax.data.coverage import ALONE
 from lgan_jax.data.prepare import console
-from lgan_jax.data.prepare.options import ACTION_UNITS, LANDMARKS
 from lgan_jax.faces import face_landmarker
 from lgan_jax.faces.face_landmarker.bundle import SOURCE, VARIABLE
 from lgan_jax.media.files import summary as listing
 
-_PROGRAM = "prepare"
 _DESCRIPTION = """\
 Prepares a data set of aligned faces with 68 landmarks from your videos and photos.
 
@@ -41,79 +40,44 @@ Repeating the command resumes an interrupted run. A person added to VIDEOS is ad
 Exit status: 0; 2 for invalid input; 130 when interrupted."""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Arguments(prepare.Options):
+    """The command's arguments."""
+
+    videos: Path = option(
+        "folder with a video or a sub-folder for each person", flag="videos", metavar="VIDEOS", required=True
+    )
+    out: Path = option(
+        "folder to write: new, empty, or from an interrupted run", flag="out", metavar="OUT", required=True
+    )
+    bundle: str | None = option(
+        f"Google's face_landmarker.task, Apache-2.0, from {SOURCE} (default: the environment variable {VARIABLE})",
+        flag="--face-landmarker",
+        metavar="FILE",
+    )
+
+    @property
+    def options(self) -> prepare.Options:
+        """The settings among the arguments."""
+        return prepare.Options(
+            **{field.name: getattr(self, field.name) for field in dataclasses.fields(prepare.Options)}
+        )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prepares, prints the table, and returns the exit status."""
-    options = prepare.Options()
-    parser = cli.Parser("lgan_jax.data.prepare", _DESCRIPTION)
-    parser.add_argument(
-        "videos", metavar="VIDEOS", type=Path, help="folder with a video or a sub-folder for each person"
-    )
-    parser.add_argument("out", metavar="OUT", type=Path, help="folder to write: new, empty, or from an interrupted run")
-    parser.add_argument(
-        "--size",
-        type=int,
-        default=options.size,
-        help="side of the crops in pixels; the mean face spans 220 of 256 (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--smooth",
-        type=float,
-        default=options.smooth,
-        help="smooth the crops of a resting head over so many frames (standard deviation; 0 disables; "
-        "default: %(default)s)",
-    )
-    parser.add_argument(
-        "--blur",
-        type=float,
-        default=options.blur,
-        help="drop crops whose sharpness (variance of the Laplacian) is below this share of the person's median "
-        "(0 disables; default: %(default)s)",
-    )
-    parser.add_argument(
-        "--jump",
-        type=float,
-        default=options.jump,
-        help="drop frames whose landmarks move more than so many times the person's median motion and back "
-        "(0 disables; default: %(default)s)",
-    )
-    _add_labels(parser, options)
-    given = parser.parse_args(arguments)
-    fields = {field.name for field in dataclasses.fields(options)} - {"face_landmarker"}
-    options = prepare.Options(**{name: getattr(given, name) for name in fields})
-    landmarker = None
-    if options.needs_face_landmarker:
-        landmarker = face_landmarker.load(given.face_landmarker, "--face-landmarker")
+    given, landmarker = cli.read(Arguments, "lgan_jax.data.prepare", _DESCRIPTION, arguments), None
+    if given.needs_face_landmarker:
+        landmarker = face_landmarker.load(given.bundle, "--face-landmarker")
         print(f"Google's Face Landmarker, SHA-256 {landmarker.bundle.checksum}")
-    elif given.face_landmarker:
+    elif given.bundle:
         raise ValueError("--face-landmarker is used by --landmarks face_landmarker and --action-units blendshapes only")
     try:
-        result = prepare.prepare(given.videos, given.out, options, landmarker=landmarker)
+        result = prepare.prepare(given.videos, given.out, given.options, landmarker=landmarker)
     except KeyboardInterrupt:
         print("Repeat the same command to resume.", file=sys.stderr)
         raise
     return _report(given.out, result)
-
-
-def _add_labels(parser: cli.Parser, options: prepare.Options) -> None:
-    """Adds the flags for the sources of landmarks and action units."""
-    parser.add_argument(
-        "--landmarks",
-        choices=LANDMARKS,
-        default=options.landmarks,
-        help="detector of faces and landmarks: dlib, or Google's Face Landmarker (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--action-units",
-        choices=ACTION_UNITS,
-        default=options.action_units,
-        help="source of action units: the landmarks, or the Face Landmarker's blendshape scores, which "
-        "need no neutral image of the person (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--face-landmarker",
-        metavar="FILE",
-        help=f"Google's face_landmarker.task, Apache-2.0, from {SOURCE} (default: the environment variable {VARIABLE})",
-    )
 
 
 def _report(out: Path, result: dict[str, Any]) -> int:
@@ -159,4 +123,4 @@ def _warnings(people: dict[str, Any]) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main, _PROGRAM))
+    sys.exit(cli.run(main, "prepare"))

@@ -4,30 +4,41 @@ from __future__ import annotations
 
 import dataclasses
 
+from lgan_jax.cli import option
+
 LANDMARKS = ("dlib", "face_landmarker")
 ACTION_UNITS = ("landmarks", "blendshapes")
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Settings of `prepare`; the command's flags have the same names.
+    """Settings of `prepare`, each but the last a flag of the command.
 
     Attributes:
-      size: side of the crops in pixels. Of 256, the mean face spans 220, with 18 on each side.
-      smooth: standard deviation, in frames, of the filter that smooths the crops of a resting head; 0 disables it.
-      blur: a crop is blurred if its sharpness is below this share of the person's median; 0 disables it.
-      jump: landmarks jump if they move more than this many times the person's median motion and back; 0 disables it.
-      landmarks: detector of faces and landmarks, one of `LANDMARKS`.
-      action_units: source of the action units, one of `ACTION_UNITS`.
       face_landmarker: SHA-256 of the Face Landmarker's bundle; empty where it is not used.
     """
 
-    size: int = 256
-    smooth: float = 2.0
-    blur: float = 0.3
-    jump: float = 8.0
-    landmarks: str = "dlib"
-    action_units: str = "landmarks"
+    size: int = option("side of the crops in pixels; the mean face spans 220 of 256", default=256)
+    smooth: float = option(
+        "smooth the crops of a resting head over so many frames (standard deviation; 0 disables)", default=2.0
+    )
+    blur: float = option(
+        "drop crops whose sharpness (variance of the Laplacian) is below this share of the person's median; 0 disables",
+        default=0.3,
+    )
+    jump: float = option(
+        "drop frames whose landmarks move more than so many times the person's median motion and back (0 disables)",
+        default=8.0,
+    )
+    landmarks: str = option(
+        "detector of faces and landmarks: dlib, or Google's Face Landmarker", default="dlib", choices=LANDMARKS
+    )
+    action_units: str = option(
+        "source of action units: the landmarks, or the Face Landmarker's blendshape scores, which need no neutral "
+        "image of the person",
+        default="landmarks",
+        choices=ACTION_UNITS,
+    )
     face_landmarker: str = ""
 
     def __post_init__(self):

@@ -13,11 +13,11 @@ from lgan_jax.data.coverage import coverage
 from lgan_jax.data.prepare import quality
 from lgan_jax.data.prepare.output_folder import annotated
 from lgan_jax.data.prepare.sources import Person
-from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.faces import Faces
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.media import images
 from lgan_jax.media.files import shown
+from lgan_jax.ops.spacing import evenly_spaced
 
 _BLURRED = 1 / 3  # of the frames with a face
 _COMPARED = 9  # frames, evenly spaced, whose descriptors are compared
@@ -56,7 +56,7 @@ def _blurred(summary: dict[str, Any]) -> list[str]:
 
 def _two_people(person: Person, folder: Path, summary: dict[str, Any], faces: Faces) -> list[str]:
     points, names = annotated(folder)
-    chosen = evenly(np.arange(len(names)), _COMPARED)
+    chosen = evenly_spaced(np.arange(len(names)), _COMPARED)
     crops = [images.decode((folder / "Image" / names[i]).read_bytes()) for i in chosen]
     inside = [((points[i] + 0.5) / image.shape[1::-1]).astype(np.float32) for i, image in zip(chosen, crops)]
     place = strangers(faces.descriptors(crops, inside))

@@ -12,41 +12,46 @@ import numpy as np
 
 from lgan_jax import cli, files
 from lgan_jax.action_units import EXPRESSIONS
+from lgan_jax.cli import option
 from lgan_jax.data.synthetic import Sample, Settings, draw, sample
 from lgan_jax.data.synthetic.canvas import fixed
 from lgan_jax.frames import to_pixels
 
-_PROGRAM = "synthetic"
 _DESCRIPTION = """\
-Draws a sheet of built-in faces. One row a person: the eight expressions, then turned heads. --wild draws strangers in
-place of the cast, --landmarks draws WFLW's 98 points on top."""
+Draws an image grid of built-in faces. One row a person: the eight expressions, then turned heads. --wild draws
+strangers in place of the cast, --landmarks draws WFLW's 98 points on top."""
 _KINDS = (".png", ".jpg", ".jpeg")
 _POSES = ((-35, 0, 0), (-18, 8, -8), (18, -12, 8), (35, 0, 0))  # yaw, pitch, roll
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """The command's arguments."""
+
+    out: Path = option("the image to write (.png, .jpg)", flag="out", metavar="OUT", required=True)
+    size: int = option("side of one face in pixels", default=128)
+    people: int = option("number of people", default=5)
+    seed: int = option("changes the people", default=0)
+    wild: bool = option("strangers, each with its own light and background", default=False)
+    landmarks: bool = option("draw the landmarks", default=False)
+    overwrite: bool = option(cli.OVERWRITE, default=False)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Reads the flags, writes the sheet, returns the exit status."""
-    parser = cli.Parser("lgan_jax.data.synthetic", _DESCRIPTION)
-    parser.add_argument("out", metavar="OUT", type=Path, help="the image to write (.png, .jpg)")
-    parser.add_argument("--size", type=int, default=128, help="side of one face in pixels (default: %(default)s)")
-    parser.add_argument("--people", type=int, default=5, help="number of people (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="changes the people (default: %(default)s)")
-    parser.add_argument("--wild", action="store_true", help="strangers, each with its own light and background")
-    parser.add_argument("--landmarks", action="store_true", help="draw the landmarks")
-    parser.add_argument("--overwrite", action="store_true", help=cli.OVERWRITE)
-    given = parser.parse_args(arguments)
+    """Reads the arguments, writes the image grid, returns the exit status."""
+    given = cli.read(Options, "lgan_jax.data.synthetic", _DESCRIPTION, arguments)
     settings = Settings(given.people, seed=given.seed, variation="wild" if given.wild else "video")
     suffix = given.out.suffix or ".png"
     if suffix.lower() not in _KINDS:
         raise ValueError(f"{given.out}: images are written as {' or '.join(_KINDS)}")
-    _, data = cv2.imencode(suffix, _sheet(settings, given.size, given.landmarks)[..., ::-1])
+    _, data = cv2.imencode(suffix, _image_grid(settings, given.size, given.landmarks)[..., ::-1])
     if line := cli.keep_earlier(given.out, given.overwrite):
         print(line)
     files.write_bytes(given.out, data.tobytes())
     return 0
 
 
-def _sheet(settings: Settings, size: int, landmarks: bool) -> np.ndarray:
+def _image_grid(settings: Settings, size: int, landmarks: bool) -> np.ndarray:
     rows = []
     for index in range(settings.identities):
         drawn = sample(settings, "test", index)
@@ -68,4 +73,4 @@ def _image(face: Sample, size: int, landmarks: bool) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main, _PROGRAM))
+    sys.exit(cli.run(main, "synthetic"))

@@ -95,7 +95,7 @@ class Person:
 _FEMININE = {"jaw_width": 0.95, "chin_width": 0.9, "brow_thickness": 0.72, "lashes": 0.9, "lip_thickness": 1.12}
 _MASCULINE = {"jaw_width": 1.05, "chin_width": 1.1, "brow_thickness": 1.25, "lashes": 0.25, "nose_width": 1.05}
 
-# The first five people of any seed, made to be told apart: sex, age, skin, hair.
+# The first five people of any seed, easy to tell apart: sex, age, skin, hair.
 _CAST: tuple[dict, ...] = (
     _FEMININE
     | {"skin": _SKINS["pale"], "hair": _HAIRS["red"], "brow": (0.36, 0.17, 0.09), "iris": _EYES["green"]}

@@ -103,8 +103,8 @@ def _box(points: np.ndarray) -> Box:
 
 def distinct(found: Sequence[Detection]) -> list[Detection]:
     """Detections without those that overlap a better one, best first."""
-    kept: list[Detection] = []
+    separate: list[Detection] = []
     for each in sorted(found, key=lambda detection: -detection.box.score):
-        if all(each.box.overlap(other.box) <= _OVERLAP for other in kept):
-            kept.append(each)
-    return kept
+        if all(each.box.overlap(other.box) <= _OVERLAP for other in separate):
+            separate.append(each)
+    return separate

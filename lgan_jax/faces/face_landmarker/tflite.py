@@ -64,13 +64,13 @@ class Network:
         values: dict[int, Any] = {int(name): jnp.asarray(value) for name, value in weights.items()}
         values |= self._integers | dict(zip(first, inputs, strict=True))
         for place, operation in enumerate(self._operations):
-            made = _run(operation, values, f"its operator {place} ({operation.kind.name})")
-            if made.shape != self._shapes[operation.output]:
+            result = _run(operation, values, f"its operator {place} ({operation.kind.name})")
+            if result.shape != self._shapes[operation.output]:
                 declared = self._shapes[operation.output]
-                raise ValueError(f"its operator {place} makes an array {made.shape}, where {declared} is declared")
-            values[operation.output] = made
+                raise ValueError(f"its operator {place} computes an array {result.shape}, where {declared} is declared")
+            values[operation.output] = result
         if missing := [i for i in last if not isinstance(values.get(i), jax.Array)]:
-            raise ValueError(f"its output {missing[0]} is made by no operator")
+            raise ValueError(f"its output {missing[0]} is computed by no operator")
         return tuple(values[i] for i in last)
 
 

@@ -82,7 +82,7 @@ class InversePhase(Phase):
     def init(self, key: jax.Array, batch: Batch) -> TrainState:
         """See `Phase`."""
         del key, batch
-        count = self.faces.pictures
+        count = self.faces.images
         found = {"z": jnp.zeros((count, LATENT)), "error": jnp.full(count, -1.0)}
         return TrainState.create({}, {}, variables=found, frozen={"networks": self._networks})
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float32, Int
 
-_NEIGHBOURS = 16  # number of z for the local mean and covariance
+_NEIGHBORS = 16  # number of z for the local mean and covariance
 _MAX_IMAGES = 20_000  # largest number of training images, evenly spaced
 
 
@@ -35,7 +35,7 @@ class LatentBootstrap:
 
     def _sample(self, rng: np.random.Generator) -> Float32[np.ndarray, " latent"]:
         apart = ((self._z - self._z[rng.integers(len(self._z))]) ** 2).sum(1)
-        near = self._z[np.argsort(apart, kind="stable")[:_NEIGHBOURS]]
-        centre = near.mean(0)
+        near = self._z[np.argsort(apart, kind="stable")[:_NEIGHBORS]]
+        center = near.mean(0)
         shares = rng.normal(size=len(near)) / math.sqrt(len(near))
-        return np.clip(centre + shares @ (near - centre), -1, 1).astype(np.float32)
+        return np.clip(center + shares @ (near - center), -1, 1).astype(np.float32)

@@ -11,9 +11,8 @@ import numpy as np
 from jaxtyping import ArrayLike, Float32, Int
 
 from lgan_jax import checks
-from lgan_jax.core import FaceInfo, Finished
+from lgan_jax.core import FaceInfo, Finished, TrainedModel
 from lgan_jax.inversion import Progress
-from lgan_jax.landmarks import Scheme
 from lgan_jax.methods.began.began import uniform
 from lgan_jax.methods.began.inverse import Search
 from lgan_jax.methods.began.landmark_generator import LandmarkGeneratorPhase
@@ -44,11 +43,11 @@ class Inverted(NamedTuple):
 class Searched(NamedTuple):
     """Inversions of the training images; `error` is -1 for an image without an inversion."""
 
-    z: Float32[np.ndarray, "pictures latent"]
-    error: Float32[np.ndarray, " pictures"]
+    z: Float32[np.ndarray, "images latent"]
+    error: Float32[np.ndarray, " images"]
 
 
-class BEGAN:
+class BEGAN(TrainedModel):
     """Generates faces with their landmarks from latents, and finds the latent of an image.
 
     Attributes:
@@ -68,16 +67,6 @@ class BEGAN:
         self._generate = jax.jit(lambda networks, z: jnp.clip(began.phase.generate(networks, z), -1, 1))
         self._landmarks = jax.jit(phase.landmarks)
         self._search = Search(began.phase, self._networks, inverse.phase.settings.search)
-
-    @property
-    def size(self) -> int:
-        """Size in pixels of input and generated images."""
-        return self.info.size
-
-    @property
-    def scheme(self) -> Scheme:
-        """Landmark scheme of the generated landmarks."""
-        return self.info.scheme
 
     def draw(self, seed: int, numbers: ArrayLike, near: bool = False) -> Float32[np.ndarray, "batch latent"]:
         """Samples the z of faces by their numbers `(B,)`, from 0; each depends on the seed and its number alone.

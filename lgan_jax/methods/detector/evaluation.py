@@ -12,13 +12,13 @@ import numpy as np
 from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.config import within
 from lgan_jax.data.builders.wflw import ATTRIBUTES
-from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation.harness import Evaluation, Setup
 from lgan_jax.evaluation.report import ReportImage, grid
 from lgan_jax.evaluation.tables import Column, Table, Values, measured_rows, scalar
 from lgan_jax.media.image_grid import LINE, POINT, TARGET, GridRow, cell_side, trace
 from lgan_jax.media.images import resized, to_floats
 from lgan_jax.metrics.alignment import THRESHOLD, Alignment, by_attribute, nme
+from lgan_jax.ops.spacing import evenly_spaced
 
 _CHUNK = 32
 _SHOWN = 6  # number of best and of worst images in the grid
@@ -58,7 +58,7 @@ class Measured(NamedTuple):
 def measure(setup: Setup) -> Measured:
     """Measures the detector on the test split; there is no baseline."""
     data = setup.data
-    indices = evenly(np.arange(len(data.test)), setup.settings.frames)
+    indices = evenly_spaced(np.arange(len(data.test)), setup.settings.frames)
     errors, flags = [], []
     for start in range(0, len(indices), _CHUNK):
         records = [data.test[int(index)] for index in indices[start : start + _CHUNK]]

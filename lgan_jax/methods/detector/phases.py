@@ -72,6 +72,7 @@ class DetectorPhase(Phase):
     Settings = Settings
     grouping = "single"
     keys = ("image", "landmarks")
+    network_variables = ("batch_stats",)
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
         """Needs no `earlier` phases; `dtype` is the dtype of computations."""

@@ -85,7 +85,7 @@ class EditorPhase(EditingPhase):
         return state, {**metrics, **of_generator}
 
     def _dealt(self, image: Image, units: Units, key: jax.Array) -> list[tuple[Array, Array, Keys]]:
-        """This device's share of the batch in parts, one an update of the discriminator: pictures, units, keys.
+        """This device's share of the batch in parts, one an update of the discriminator: images, units, keys.
 
         They are dealt out like cards: which part an example is in depends on its place in the whole batch alone.
         """

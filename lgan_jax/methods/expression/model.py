@@ -8,14 +8,13 @@ from jaxtyping import ArrayLike, Float32
 
 from lgan_jax import checks
 from lgan_jax.action_units import EXPRESSIONS
-from lgan_jax.core import FaceInfo
-from lgan_jax.landmarks import Scheme
+from lgan_jax.core import FaceInfo, TrainedModel
 from lgan_jax.methods.expression.phases import SynthesizerPhase
 from lgan_jax.nn.chunks import in_chunks
 from lgan_jax.training.train_state import TrainState
 
 
-class ExpressionSynthesizer:
+class ExpressionSynthesizer(TrainedModel):
     """Generates faces of a source's identity with target landmarks and expressions.
 
     It processes its inputs in chunks of a fixed size (only two shapes are compiled), and returns a numpy array.
@@ -31,16 +30,6 @@ class ExpressionSynthesizer:
         self.left_out: tuple[str, ...] = phase.left_out(phase.settings)
         self._state = state.for_use().replace(variables={})
         self._synthesize = jax.jit(phase.synthesize)
-
-    @property
-    def size(self) -> int:
-        """Size in pixels of input and generated images."""
-        return self.info.size
-
-    @property
-    def scheme(self) -> Scheme:
-        """Landmark scheme of the inputs."""
-        return self.info.scheme
 
     def synthesize(
         self, image: ArrayLike, landmarks: ArrayLike, expression: ArrayLike

@@ -115,6 +115,7 @@ class SynthesizerPhase(Phase):
     Settings = Settings
     grouping = "expressions"
     keys = ("image", "landmarks", "expression")
+    network_variables = ("batch_stats",)
     pretrained = ("vgg19",)
 
     def __init__(

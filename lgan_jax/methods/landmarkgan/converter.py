@@ -85,6 +85,7 @@ class ConverterPhase(Phase):
     grouping = "one_of_each"
     keys = ("image", "landmarks")
     worst: ClassVar = {"reconstruction": max, "cycle": max}
+    per_identity = ("converter.decoders",)
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
         """Needs no `earlier` phases and ignores `dtype`: networks this small compute in float32."""

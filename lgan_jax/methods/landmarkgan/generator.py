@@ -56,6 +56,7 @@ class LandmarksPhase(Watched):
     Settings = Settings
     grouping = "one_of_each"
     keys = ("image", "landmarks")
+    per_identity = (*OWN, *ConverterPhase.per_identity)
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
         """Needs the phases "detector" and "converter" in `earlier`; `dtype` is the dtype of computations.

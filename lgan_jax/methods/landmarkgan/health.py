@@ -120,15 +120,11 @@ def finite_gradient(x: Float[Array, "batch identities n 2"]) -> Float[Array, "ba
     return x
 
 
-def _forward(x: Array) -> tuple[Array, None]:
-    return x, None
-
-
 def _backward(_: None, gradient: Array) -> tuple[Array]:
     return (jnp.where(jnp.isfinite(gradient).all((0, 2, 3), keepdims=True), gradient, 0),)
 
 
-finite_gradient.defvjp(_forward, _backward)
+finite_gradient.defvjp(lambda x: (x, None), _backward)
 
 
 def allowed(updates: Any, watched: Watch, finite: Bool[Array, " networks"]) -> Any:
@@ -144,7 +140,7 @@ class Verdict(NamedTuple):
     why: str = ""
 
 
-def judged(metrics: Mapping[str, np.ndarray], watched: Watch, step: int, finite: np.ndarray) -> list[Verdict]:
+def assess(metrics: Mapping[str, np.ndarray], watched: Watch, step: int, finite: np.ndarray) -> list[Verdict]:
     """The verdict on each identity's networks, without the grace period of new networks.
 
     Args:
@@ -189,7 +185,7 @@ def recover(
     """
     step, watched = int(state.step), state.variables["watch"]
     owned = [(state.params[name], state.optimizers[name]) for name in optimizers]
-    verdicts = judged(metrics, watched, step, _finite((owned, state.ema["generators"]), len(identities)))
+    verdicts = assess(metrics, watched, step, _finite((owned, state.ema["generators"]), len(identities)))
     due = watched.learned | (watched.evaluations + 1 >= _GRACE)
     lost = [each.verb == "diverged" or each.why == "saturated" for each in verdicts]
     well = np.array([not each.verb for each in verdicts])
@@ -216,7 +212,7 @@ def _restarted(
     dead: np.ndarray,
     learned: np.ndarray,
 ) -> TrainState:
-    """The state with what is `well` kept as good, and what is `dead` taken from the last good; see `recover`."""
+    """The state with what is `well` stored as good, and what is `dead` taken from the last good; see `recover`."""
     watched, params, moments = state.variables["watch"], dict(state.params), dict(state.optimizers)
     ema = state.ema["generators"]
     live = {"generators": ema, "discriminators": state.params["discriminators"]}

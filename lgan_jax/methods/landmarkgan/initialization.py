@@ -92,7 +92,7 @@ def _linear(network: Any, into: Array, out_of: Array, mean_in: Array, mean_out: 
     room = min(half, into.shape[1])
     z = jnp.zeros((into.shape[0], half)).at[:, :room].set(into[:, :room])
     back = jnp.zeros((half, out_of.shape[1])).at[:room].set(out_of[:room])
-    layers = {"layer_0": {"kernel": jnp.concatenate([z, -z], 1), "bias": _both(-mean_in @ z)}}
+    layers = {"layer_0": {"kernel": jnp.concatenate([z, -z], 1), "bias": jnp.concatenate([-mean_in @ z, mean_in @ z])}}
     for i in range(1, last):
         rotation = jnp.sign(network[f"layer_{i}"]["kernel"][:half, :1]) * _cosines(half)
         back = rotation.T @ back
@@ -111,7 +111,3 @@ def _cosines(count: int) -> Float[Array, "{count} {count}"]:
     frequency, position = jnp.arange(count)[:, None], jnp.arange(count)[None] + 0.5
     scale = jnp.where(frequency == 0, 1 / count, 2 / count) ** 0.5
     return scale * jnp.cos(jnp.pi / count * frequency * position)
-
-
-def _both(x: Array) -> Array:
-    return jnp.concatenate([x, -x])

@@ -44,6 +44,9 @@ class ReferencePhase(LandmarksPhase):
     and frames have the same random mirroring and color augmentation.
     """
 
+    holds_frames = True
+    per_identity = ()
+
     def _build(self, settings: Settings, faces: FaceInfo, dtype: Any) -> None:
         self._generator = ReferenceRefiner(faces.scheme, max(8, round(_WIDTH * settings.width)), dtype)
         self._discriminator = PatchDiscriminator(settings.discriminator_width, dtype)
@@ -70,6 +73,11 @@ class ReferencePhase(LandmarksPhase):
             image, landmarks, settings.references, self.faces.scheme, detect, settings.detector_share
         )
         return _with_frozen(state, references=known)
+
+    @classmethod
+    def examples(cls, settings: Settings) -> int:
+        """See `Phase`. At least the number of reference frames per identity."""
+        return max(super().examples(settings), settings.references)
 
     @property
     def _owners(self) -> Sequence[str]:

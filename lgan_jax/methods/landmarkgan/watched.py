@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -28,6 +29,12 @@ class Watched(Phase):
     section = "generator"  # the phase's section in the config
     worst: ClassVar = health.WORST
     recoverable = frozenset(("l2i", "i2l", "adversarial", "feature_matching", "total", "discriminator"))
+
+    def start_from(self, state: TrainState, weights: Mapping[str, np.ndarray]) -> TrainState:
+        """See `Phase`. A network that dies before the first evaluation is restarted from these weights, too."""
+        state = super().start_from(state, weights)
+        good = {name: jax.tree.map(jnp.copy, self._stack(state.params[name])) for name in OWN}
+        return state.with_variables(watch=state.variables["watch"].replace(good=good))
 
     def recover(self, state: TrainState, metrics: Mapping[str, np.ndarray]) -> tuple[TrainState, list[str]]:
         """See `Phase` and `health.recover`."""

@@ -39,10 +39,10 @@ class Discriminator(nn.Module):
 
     Attributes:
       channels: of the maps at 4, 8, … pixels; see `networks.channels`.
-      labels: how many classes; 0 for a network without.
+      labels: number of classes; 0 for an unconditional network.
       layers: of the network that maps labels.
-      reduced: how many blocks of the highest sizes compute in bfloat16.
-      clamp: limit of what layers put out, where the network was trained with one.
+      reduced: number of blocks of the highest resolutions that compute in bfloat16.
+      clamp: limit of the layers' outputs, if the network was trained with one.
       group: over how many images statistics are taken; the batch must be a multiple of it, or smaller.
       axis: the mapped axis of devices over which a batch is spread: its groups are those of the whole batch. None:
         what is given is the whole batch.
@@ -60,7 +60,7 @@ class Discriminator(nn.Module):
     def __call__(
         self, image: Float[Array, "batch side side 3"], labels: Float[Array, "batch classes"] | None = None
     ) -> Float[Array, " batch"]:
-        """`labels` are one-hot. Raises `ValueError` for pictures of another size, and for labels as `Mapping` does."""
+        """`labels` are one-hot. Raises `ValueError` for images of another size, and for labels as `Mapping` does."""
         side, levels = SMALLEST << (len(self.channels) - 1), len(self.channels)
         if image.shape[1] != side:
             raise ValueError(f"images are {image.shape[1]} pixels wide; this discriminator takes {side}")

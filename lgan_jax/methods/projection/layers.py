@@ -46,7 +46,7 @@ class EqualDense(nn.Module):
 
     Attributes:
       features: of the output.
-      multiplier: m, of the learning rate; parameters are kept 1/m times as large.
+      multiplier: m, of the learning rate; parameters are stored 1/m times as large.
       bias: what b starts as.
     """
 

@@ -1,7 +1,7 @@
 """Losses of landmark-guided projection: appearance, landmark heatmaps, and noise regularisation.
 
 Every term has a value for each example of a batch. Source: the published tool, after Karras et al. (CVPR 2020, appendix
-D) and Bulat & Tzimiropoulos (ICCV 2017). Pictures are in [-1, 1]. And the path lengths of the generator's training.
+D) and Bulat & Tzimiropoulos (ICCV 2017). Images are in [-1, 1]. And the path lengths of the generator's training.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def landmark_weights(scheme: Scheme, changes: Mapping[str, float] | None = None)
 
 
 def reduced(image: Image) -> Image:
-    """Pictures of more than 256 pixels a side (a power of two) brought to that by averaging areas."""
+    """Downsamples images of more than 256 pixels a side (a power of two) to that by averaging areas."""
     side = image.shape[1]
     if side <= SIDE:
         return image
@@ -63,7 +63,7 @@ def reduced(image: Image) -> Image:
 def for_landmarks(image: Image) -> Float[Array, "batch 256 256 3"]:
     """Preprocesses images for the landmark network.
 
-    256 pixels a side, by repeating pixels, and from 0 to 1 by each picture's own least and greatest value.
+    256 pixels a side, by repeating pixels, and scaled to [0, 1] by each image's own least and greatest value.
     """
     image = reduced(image)
     lowest, highest = (_at(image, f(image.reshape(len(image), -1), 1)) for f in (jnp.argmin, jnp.argmax))
@@ -73,9 +73,9 @@ def for_landmarks(image: Image) -> Float[Array, "batch 256 256 3"]:
 
 
 def _at(image: Image, index: Int[Array, " batch"]) -> Float[Array, "batch 1 1 1"]:
-    """Each picture's value at an index.
+    """Each image's value at an index.
 
-    The gradient of `jnp.max` divides by how many values equal the maximum, which are none where XLA rounds the picture
+    The gradient of `jnp.max` divides by how many values equal the maximum, which are none where XLA rounds the image
     another way when it computes it anew: NaN.
     """
     return jnp.take_along_axis(image.reshape(len(image), -1), index[:, None], 1).reshape(-1, 1, 1, 1)
@@ -120,11 +120,11 @@ def path_lengths(
     styles: Float[Array, "batch places features"],
     direction: Image,
 ) -> Scalar:
-    """‖Jᵀy‖₂ of each example, J the derivative of `draw`'s pictures by their styles (Karras et al. 2020, Eq. 4).
+    """‖Jᵀy‖₂ of each example, J the derivative of `draw`'s images by their styles (Karras et al. 2020, Eq. 4).
 
     y is `direction`, of normally distributed numbers, divided by the root of the number of pixels. The mean of the
-    squares over places takes the place of one style's.
+    squares over places replaces one style's.
     """
     pixels = direction.shape[1] * direction.shape[2]
-    (slopes,) = jax.vjp(draw, styles)[1](direction / math.sqrt(pixels))
-    return safe_norm(slopes, (1, 2)) / math.sqrt(styles.shape[1])
+    (gradients,) = jax.vjp(draw, styles)[1](direction / math.sqrt(pixels))
+    return safe_norm(gradients, (1, 2)) / math.sqrt(styles.shape[1])

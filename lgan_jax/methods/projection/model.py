@@ -7,15 +7,13 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float32
 
 from lgan_jax import checks
-from lgan_jax.core import FaceInfo, Finished
-from lgan_jax.landmarks import Scheme
+from lgan_jax.core import FaceInfo, Finished, TrainedModel
 from lgan_jax.methods.projection.discriminator import ResidualBlock
 from lgan_jax.methods.projection.losses import landmark_weights
 from lgan_jax.methods.projection.networks import Image
@@ -26,8 +24,8 @@ from lgan_jax.nn.chunks import detect_in_chunks, in_chunks
 from lgan_jax.ops import dsnt
 from lgan_jax.training.train_state import TrainState
 
-# Where a run's networks see. At a landmark weight of 0.1 the look is lost on drawn faces. A network trained for
-# minutes makes faces of styles that it knows alone; from their mean, or in large steps, a search often ends at another
+# For the networks of a run. At a landmark weight of 0.1 the appearance is lost on built-in faces. A network trained for
+# minutes generates faces of training styles alone; from their mean, or in large steps, a search often ends at another
 # person.
 SETTINGS = Settings(landmarks=0.03, prior=0.01, candidates=1000, learning_rate=0.03)
 
@@ -39,7 +37,7 @@ class Sampled(NamedTuple):
     image: Float32[np.ndarray, "batch size size 3"]
 
 
-class StyleGAN2:
+class StyleGAN2(TrainedModel):
     """Generates faces, detects landmarks, and projects image pairs: one face's appearance, another's landmarks.
 
     Attributes:
@@ -49,7 +47,7 @@ class StyleGAN2:
     def __init__(
         self, info: FaceInfo, phase: StyleGAN2Phase, state: TrainState, detector: Finished | None = None
     ) -> None:
-        """From the phase that trained the networks and its last state, and the detector's.
+        """Builds the model from the phase that trained the networks, its final state, and the detector phase.
 
         Raises `ValueError` without a detector.
         """
@@ -65,27 +63,17 @@ class StyleGAN2:
         self._detect = jax.jit(lambda weights, image: _located(self._heatmaps(weights, image)))
 
     @property
-    def size(self) -> int:
-        """Size in pixels of input and generated images."""
-        return self.info.size
-
-    @property
-    def scheme(self) -> Scheme:
-        """Landmark scheme of the detector."""
-        return self.info.scheme
-
-    @property
     def mean_style(self) -> Float32[np.ndarray, " style"]:
         """`w_avg`, the running mean of w in training, the center of truncation."""
         return np.asarray(self._variables["buffers"]["mapping"]["w_avg"])
 
     @property
     def places(self) -> int:
-        """How many places of the generator take a style."""
+        """Number of the generator's layers that take a style of their own."""
         return self._phase.generator.places
 
     def sample(self, seed: int, count: int, truncation: float = 1.0, truncation_cutoff: int | None = None) -> Sampled:
-        """The first `count` faces of a seed; each depends on the seed and its own number alone. See `generate`."""
+        """Samples the first `count` faces of a seed; each depends on the seed and its number alone. See `generate`."""
         key, latent = jax.random.key(seed), self._phase.settings.z_dim
         keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(count, dtype=jnp.uint32))
         z = np.asarray(jax.vmap(lambda key: jax.random.normal(key, (latent,)))(keys))
@@ -97,8 +85,8 @@ class StyleGAN2:
         """Generates faces in [-1, 1] from z `(B, latent)`, with the generator's own noise maps.
 
         Args:
-          z: normally distributed.
-          truncation: truncation ψ: weight of the own style; `w_avg` has the weight 1 − ψ.
+          z: latents, normally distributed.
+          truncation: truncation ψ, the weight of the latent's own style; `w_avg` has the weight 1 − ψ.
           truncation_cutoff: how many of the `places`, from the lowest resolution on, are truncated; all where it is
             None.
 
@@ -113,7 +101,7 @@ class StyleGAN2:
         return np.clip(generated, -1, 1)
 
     def detect(self, images: ArrayLike) -> Float32[np.ndarray, "*batch n 2"]:
-        """Landmarks in [0, 1] of faces `(..., size, size, 3)` in [-1, 1]; else a `ValueError`."""
+        """Detects landmarks in [0, 1] of faces `(..., size, size, 3)` in [-1, 1]; raises `ValueError` for others."""
         return detect_in_chunks(lambda chunk: self._detect(self._detector, chunk), images, self.info)
 
     def look_distance(self, images: ArrayLike, others: ArrayLike) -> Float32[np.ndarray, " batch"]:
@@ -132,12 +120,12 @@ class StyleGAN2:
         weights: Mapping[str, float] | None = None,
         say: Callable[[str], None] = print,
     ) -> Projector:
-        """What projects onto this generator.
+        """Builds a `Projector` onto this generator.
 
         Args:
-          settings: see `Settings`; those that suit a run where none are given.
-          weights: of groups of landmarks, where they are not the usual ones.
-          say: is told what a user should know.
+          settings: see `Settings`; by default those chosen for trained runs.
+          weights: of groups of landmarks, instead of the default ones.
+          say: called with lines for the user.
         """
         return Projector(
             (self._phase.generator, self._variables),
@@ -152,20 +140,17 @@ class StyleGAN2:
         )
 
     def _features(self, variables: Any, image: Image) -> lpips.Features:
-        """What the discriminator's blocks make of pictures, prepared as LPIPS's features are, all blocks alike.
+        """Features of the discriminator's blocks, prepared as LPIPS's features are, all blocks alike.
 
         Features of every place divided by their norm, and by the root of the number of places and of blocks: the
-        distance of two pictures is the mean squared distance of such directions, from 0 to 4.
+        distance of two images is the mean squared distance of such directions, from 0 to 4.
         """
-        network = self._phase.discriminator.clone(group=1)  # any number of pictures; the blocks know of no group
-        _, seen = network.apply(variables, image, capture_intermediates=_is_block, mutable=["intermediates"])
+        network = self._phase.discriminator.clone(group=1)  # any number of images; the blocks know of no group
+        blocks = {"capture_intermediates": lambda module, _: isinstance(module, ResidualBlock)}
+        _, seen = network.apply(variables, image, mutable=["intermediates"], **blocks)
         maps = [each["__call__"][0].astype(jnp.float32) for each in seen["intermediates"].values()]
         return [lpips.directions(x) / math.sqrt(len(maps)) for x in maps]
 
 
 def _located(heatmaps: Array) -> Array:
     return dsnt.to_landmarks(dsnt.dsnt(heatmaps))
-
-
-def _is_block(module: nn.Module, _: str) -> bool:
-    return isinstance(module, ResidualBlock)

@@ -50,10 +50,10 @@ class Mapping(nn.Module):
 
     Attributes:
       features: of a style.
-      layers: how many dense layers.
-      labels: how many classes; 0 for a network without.
+      layers: number of dense layers.
+      labels: number of classes; 0 for an unconditional network.
       multiplier: of the learning rate.
-      averaged: whether there is a mean style.
+      averaged: whether the network has a mean style.
     """
 
     features: int = 512
@@ -92,7 +92,7 @@ class Mapping(nn.Module):
 
 
 class StyledConv(nn.Module):
-    """A modulated 3×3 convolution, noise, bias, activation; with `up` maps are doubled.
+    """A modulated 3×3 convolution, noise, bias, activation; with `up`, 2x upsampling.
 
     Its own noise map `noise_const` is in `buffers`; it is used where none is given.
     """
@@ -119,7 +119,7 @@ class StyledConv(nn.Module):
 
 
 class ToRGB(nn.Module):
-    """A modulated 1×1 convolution to colours, not demodulated; float32."""
+    """A modulated 1×1 convolution to colors, not demodulated; float32."""
 
     clamp: float | None = None
 
@@ -134,9 +134,9 @@ class ToRGB(nn.Module):
 
 
 class Block(nn.Module):
-    """One size: two convolutions, the first of which doubles the maps, and colours added to the doubled picture.
+    """One resolution: two convolutions, the first with 2x upsampling, and colors added to the upsampled image.
 
-    The first block has a learned map `const` `(features, 4, 4)` in place of what the first convolution makes.
+    The first block has a learned map `const` `(features, 4, 4)` in place of the first convolution's output.
     """
 
     features: int
@@ -157,17 +157,17 @@ class Block(nn.Module):
         for i in first:
             x = StyledConv(self.features, True, self.clamp, name="conv0")(x, styles[:, i], noise[i])
         x = StyledConv(self.features, False, self.clamp, name="conv1")(x, styles[:, last], noise[last])
-        colours = ToRGB(self.clamp, name="torgb")(x, styles[:, last + 1])
-        return x, colours if image is None else doubled(image) + colours
+        colors = ToRGB(self.clamp, name="torgb")(x, styles[:, last + 1])
+        return x, colors if image is None else doubled(image) + colors
 
 
 class Synthesis(nn.Module):
-    """Synthesis network: images of styles, float32, roughly in [-1, 1]: blocks `b4`, `b8` …
+    """Synthesis network: generates images from styles, float32, roughly in [-1, 1]: blocks `b4`, `b8` …
 
     Attributes:
       channels: of the maps at 4, 8, … pixels.
-      reduced: how many blocks of the highest sizes compute in bfloat16.
-      clamp: limit of what layers put out, where the network was trained with one.
+      reduced: number of blocks of the highest resolutions that compute in bfloat16.
+      clamp: limit of the layers' outputs, if the network was trained with one.
     """
 
     channels: tuple[int, ...]
@@ -196,16 +196,16 @@ class Synthesis(nn.Module):
 
 
 class Generator(nn.Module):
-    """Pictures of latents: `Mapping`, the same style at every place, `Synthesis`.
+    """StyleGAN2's generator: `Mapping`, the same style at every place, `Synthesis`.
 
     Attributes:
       channels: of the maps at 4, 8, … pixels; see `channels`.
       latent: length of z.
       style: features of a style.
-      labels: how many classes; 0 for a network without.
+      labels: number of classes; 0 for an unconditional network.
       layers: of the mapping network.
-      reduced: how many blocks of the highest sizes compute in bfloat16.
-      clamp: limit of what layers put out, where the network was trained with one.
+      reduced: number of blocks of the highest resolutions that compute in bfloat16.
+      clamp: limit of the layers' outputs, if the network was trained with one.
     """
 
     channels: tuple[int, ...]
@@ -248,19 +248,19 @@ class Generator(nn.Module):
         return self.mapping(z, labels, jnp.where(jnp.arange(self.places) < truncation_cutoff, truncation, 1.0))
 
     def draw(self, styles: Style | Styles, noise: Noise | None = None) -> Image:
-        """Pictures of styles, one for all places or one for each."""
+        """Generates the images of styles, one for all places or one for each."""
         if styles.ndim == 2:
             styles = jnp.repeat(styles[:, None], self.places, 1)
         return self.synthesis(styles, noise)
 
     @property
     def size(self) -> int:
-        """The pictures' side in pixels."""
+        """The images' side in pixels."""
         return SMALLEST << (len(self.channels) - 1)
 
     @property
     def places(self) -> int:
-        """How many places take a style."""
+        """Number of places that take a style."""
         return len(noise_sides(self.channels)) + 1
 
 

@@ -1,9 +1,9 @@
-"""Landmark-guided projection: optimises style and noise maps for one image's appearance and another's landmarks.
+"""Landmark-guided projection: optimizes style and noise maps for one image's appearance and another's landmarks.
 
 The objective and its schedules are the published tool's: λ_look·LPIPS + λ_landmarks·‖w·ΔFAN‖ + λ_noise·regularity,
 1,000 steps of Adam on one style for all places and on the noise maps, from the mean style. Beyond it, a search may
-start at the best of many sampled styles, be held to styles that the mapping network makes, and have a style for each
-place.
+start at the best of many sampled styles, be regularized towards styles of the mapping network, and have a style for
+each place.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _AT_ONCE = 500  # styles that are sampled at a time
 _NEAR = 0.02  # share of the candidates that are near a look; of 5 % some are other people
 _FLAT = 0.2  # height of a landmark's map, of about 1 where it is sure, below which it says nothing
 
-Pictures = Float32[np.ndarray, "_ _ _ 3"]
+Images = Float32[np.ndarray, "_ _ _ 3"]
 Points = Float32[np.ndarray, "_ points 2"]
 Locate = Callable[[Float[Array, "batch height width points"]], Float[Array, "batch points 2"]]
 
@@ -45,7 +45,7 @@ def highest(heatmaps: Float[Array, "batch height width points"]) -> Float[Array,
 
 
 class Seer(NamedTuple):
-    """A network that looks at pictures in [-1, 1] of the generator's size: `see(variables, pictures)`."""
+    """A network applied to images in [-1, 1] of the generator's size: `see(variables, images)`."""
 
     see: Callable[[Any, Array], Any]
     variables: Any
@@ -56,30 +56,30 @@ class Settings:
     """The published tool's, where `landmarks` is 0.05 to 0.1; `prior`, `candidates` and `space` are ours.
 
     Attributes:
-      steps: how many.
-      learning_rate: of Adam, at its highest.
-      rise: share of the steps in which it rises linearly from 0.
-      fall: share of the steps at the end in which it falls to 0, by a cosine.
-      noise: on the style, times the deviation of styles, at the start.
-      quiet: share of the steps at which that noise, falling quadratically, has come to 0; 0 for none.
+      steps: optimizer steps.
+      learning_rate: peak learning rate of Adam.
+      warmup_fraction: share of the steps with linear warm-up from 0.
+      decay_fraction: share of the steps, at the end, with cosine decay to 0.
+      noise: initial noise on the style, in standard deviations of styles.
+      noise_fraction: share of the steps in which that noise decays quadratically to 0; 0 for no noise.
       look: weight of LPIPS.
       landmarks: weight of the heatmaps' distance.
-      regularity: weight of the noise maps' regularity, where the generator makes anything of noise.
+      regularity: weight of the noise maps' regularity, if noise has an effect in the generator.
       prior: weight of how unusual the style is, see `styles.unusual`.
-      candidates: sampled styles; of the 2 % whose pictures are nearest to the look (of all, where it does not
-        count) the search starts at the one with the least loss, restarts at the next ones; 0: all at the mean style.
+      candidates: sampled styles; of the 2 % whose images are nearest in appearance (of all, if its weight is 0) the
+        search starts at the one of least loss, restarts at the next ones; 0: all start at the mean style.
       space: of the styles: "w", one for all of the generator's places, or "w+", one for each (Abdal et al., ICCV 2019).
-      samples: styles of which mean and deviation are taken.
-      slots: pictures, times restarts, that are worked on at a time.
+      samples: sampled styles for mean and standard deviation.
+      slots: images, times restarts, projected at a time.
       every: steps between two reports.
     """
 
     steps: int = 1000
     learning_rate: float = 0.1
-    rise: float = 0.05
-    fall: float = 0.25
+    warmup_fraction: float = 0.05
+    decay_fraction: float = 0.25
     noise: float = 0.05
-    quiet: float = 0.75
+    noise_fraction: float = 0.75
     look: float = 1.0
     landmarks: float = 0.1
     regularity: float = 1e5
@@ -93,15 +93,15 @@ class Settings:
     def __post_init__(self) -> None:
         config.within(self, 1, math.inf, "steps", "samples", "slots", "every")
         config.within(self, 0, math.inf, "look", "landmarks", "regularity", "noise", "prior", "candidates")
-        config.within(self, 0, 1, "rise", "fall", "quiet")  # shares of the steps
+        config.within(self, 0, 1, "warmup_fraction", "decay_fraction", "noise_fraction")  # shares of the steps
         optimizers.Adam(learning_rate=self.learning_rate)  # which refuses what is none
 
     def rate(self, step: Any) -> Any:
         """The learning rate of the step after `step` others, by the tool's formula: ramps are shares of the steps."""
         done = step / self.steps
-        risen = jnp.minimum(done / self.rise, 1) if self.rise else 1.0
-        left = jnp.minimum((1 - done) / self.fall, 1) if self.fall else 1.0
-        return self.learning_rate * risen * (0.5 - 0.5 * jnp.cos(math.pi * left))
+        warmup = jnp.minimum(done / self.warmup_fraction, 1) if self.warmup_fraction else 1.0
+        left = jnp.minimum((1 - done) / self.decay_fraction, 1) if self.decay_fraction else 1.0
+        return self.learning_rate * warmup * (0.5 - 0.5 * jnp.cos(math.pi * left))
 
     @property
     def search(self) -> inversion.Settings:
@@ -113,33 +113,33 @@ class Settings:
 
 
 class Projection(NamedTuple):
-    """What was found for n pairs of pictures.
+    """Projections of n image pairs.
 
     Attributes:
       style: w, or w+: one for each of the generator's places.
       noise: the maps, in the generator's order.
-      image: what the generator makes of them, in [-1, 1].
-      loss, terms: at the end.
-      restart: which of the restarts it was.
+      image: the generated images, in [-1, 1].
+      loss, terms: after the last step.
+      restart: index of the best restart.
     """
 
     style: Float32[np.ndarray, "n *places features"]
     noise: list[Float32[np.ndarray, "n _ _"]]
-    image: Pictures
+    image: Images
     loss: Float32[np.ndarray, " n"]
     terms: dict[str, Float32[np.ndarray, " n"]]
     restart: np.ndarray
 
 
 class Projector:
-    """Compiled once for each number of pictures that are worked on at a time.
+    """Projects image pairs; compiled once for each number of slots.
 
     Attributes:
       generator: the module.
       settings: see `Settings`.
       scheme: of the landmarks.
       mean: the mean style.
-      deviation: root of the mean squared distance of styles from it, over all features.
+      std: root of the mean squared distance of styles from it, over all features.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class Projector:
         locate: Locate = highest,
         sigma: float = 1.0,
     ) -> None:
-        """From a generator with its variables, and two networks.
+        """Builds the projector of a generator with its variables, and two networks.
 
         Args:
           generator: module and variables.
@@ -162,16 +162,18 @@ class Projector:
           landmarks: gives heatmaps `(batch, h, w, points)`, about 1 where a landmark surely is.
           weights: of each landmark; see `losses.landmark_weights`.
           settings: see `Settings`.
-          say: is told when memory was too small.
+          say: called with a line when memory was too small.
           scheme: of the landmarks.
           locate: finds them in heatmaps.
-          sigma: of the bell, in pixels of a heatmap, that the network was trained to show for a landmark; FAN's is 1.
+          sigma: of the Gaussian, in heatmap pixels, that the network was trained to predict for a landmark; FAN's is 1.
 
-        Raises `ValueError` for a generator of classes, and for a prior of too few samples.
+        Raises `ValueError` for a class-conditional generator, and for a prior of too few samples.
         """
         self.generator, variables = generator
         if self.generator.labels:
-            raise ValueError(f"this network makes {self.generator.labels} classes of pictures; one without is needed")
+            raise ValueError(
+                f"this generator is conditional on {self.generator.labels} classes; give an unconditional one"
+            )
         if settings.prior and settings.samples <= self.generator.style:
             few, features = settings.samples, self.generator.style
             raise ValueError(f"samples is {few}; a prior needs more than the {features} features of a style")
@@ -188,30 +190,30 @@ class Projector:
         self._map = jax.jit(lambda v, z: self.generator.apply(v, z, method="map"))
         self._inverters: dict[int, inversion.Inverter] = {}  # by the number of slots
         self._compare = jax.jit(self._compared)
-        self.mean, self.deviation, measure = styles.spread(self._sampled(settings.samples, _SEED))
-        self._shared |= jax.device_put({"deviation": self.deviation, "weights": weights, "measure": measure})
+        self.mean, self.std, measure = styles.spread(self._sampled(settings.samples, _SEED))
+        self._shared |= jax.device_put({"std": self.std, "weights": weights, "measure": measure})
 
     def __call__(
         self,
-        look: Pictures,
-        landmarks: Pictures | Points,
+        look: Images,
+        landmarks: Images | Points,
         restarts: int = 1,
         key: Array | None = None,
         progress: Callable[[inversion.Progress], None] | None = None,
         start: Projection | None = None,
         shares: Float32[np.ndarray, "n 2"] | None = None,
     ) -> Projection:
-        """Projects pairs of pictures in [-1, 1], each of which must have the generator's size.
+        """Projects pairs of images in [-1, 1], each of which must have the generator's size.
 
         Args:
-          look: what the results shall look like.
-          landmarks: whose landmarks they shall have, as the network sees them; or the landmarks `(n, points, 2)`
-            themselves, in [0, 1].
-          restarts: from other noise, and another candidate; the best is kept.
+          look: images whose appearance the results take.
+          landmarks: images whose landmarks the results take, as the network detects them; or the landmarks
+            `(n, points, 2)` themselves, in [0, 1].
+          restarts: from other noise, and another candidate; the best is returned.
           key: for the noise.
-          progress: is told how far it is; see `inversion`.
-          start: where to start from, instead of the mean style and new noise maps; its style is w or w+, and stays it.
-          shares: weights of look and landmarks for each pair, where they are not the settings'.
+          progress: called with the progress; see `inversion`.
+          start: initial styles (w or w+, which they stay) and noise maps, instead of the mean style and new noise maps.
+          shares: weights of look and landmarks for each pair, instead of the settings'.
 
         Raises:
           ValueError: images of another size or outside [-1, 1], another number of landmarks or landmarks in pixels,
@@ -233,34 +235,34 @@ class Projector:
             raise inversion.Diverged(error.rows, self._drawn(error.found)) from None
 
     def following(self, steps: int) -> Projector:
-        """With the same networks, but for going on from what was found for a picture that differs a little.
+        """A projector with the same networks that continues from the projection of the previous video frame.
 
         A fifth of the published learning rate, no noise on the style.
         """
-        other = copy.copy(self)
-        calm = {"learning_rate": min(0.2 * Settings.learning_rate, self.settings.learning_rate), "noise": 0.0}
-        other.settings, other._inverters = dataclasses.replace(self.settings, steps=steps, **calm), {}
+        other, rate = copy.copy(self), min(0.2 * Settings.learning_rate, self.settings.learning_rate)
+        other.settings = dataclasses.replace(self.settings, steps=steps, learning_rate=rate, noise=0.0)
+        other._inverters = {}
         return other
 
-    def look(self, images: Pictures) -> list[np.ndarray]:
-        """The features that are compared, of pictures of any size from 32 pixels on."""
+    def look(self, images: Images) -> list[np.ndarray]:
+        """Appearance features of images of any size from 32 pixels on."""
         return in_chunks(lambda chunk: self._look(self._shared["look"], chunk), images)
 
-    def heatmaps(self, images: Pictures) -> np.ndarray:
-        """The landmarks' maps."""
+    def heatmaps(self, images: Images) -> np.ndarray:
+        """Heatmaps of the landmarks."""
         return in_chunks(lambda chunk: self._heatmaps(self._shared["landmarks"], chunk), images)
 
-    def locate(self, images: Pictures) -> Float32[np.ndarray, "n points 2"]:
-        """The landmarks, in [0, 1]."""
+    def locate(self, images: Images) -> Float32[np.ndarray, "n points 2"]:
+        """Detects landmarks, in [0, 1]."""
         return in_chunks(lambda chunk: self._locate(self._shared["landmarks"], chunk), images)
 
-    def heatmap_distance(self, images: Pictures, others: Pictures) -> Float32[np.ndarray, " n"]:
-        """How far apart the landmarks' maps of each pair are, weighted, as the loss has it."""
+    def heatmap_distance(self, images: Images, others: Images) -> Float32[np.ndarray, " n"]:
+        """Weighted distance of the heatmaps of each pair, as in the loss."""
         maps = (jnp.asarray(self.heatmaps(x)) for x in (images, others))
         return np.asarray(losses.heatmap_distance(*maps, self._shared["weights"]))
 
-    def draw(self, style: ArrayLike, noise: Sequence[ArrayLike]) -> Pictures:
-        """Pictures of styles and noise maps."""
+    def draw(self, style: ArrayLike, noise: Sequence[ArrayLike]) -> Images:
+        """Generates the images of styles and noise maps."""
         drawn = in_chunks(lambda *chunk: self._draw(self._shared["generator"], chunk[0], chunk[1:]), style, *noise)
         return np.asarray(drawn, np.float32)
 
@@ -269,8 +271,9 @@ class Projector:
     ) -> tuple[Float[Array, " rows"], dict[str, Float[Array, " rows"]]]:
         """The loss of each row, and its terms, weighted; see `inversion`."""
         settings, style = self.settings, parameters["style"]
-        loud = jax.nn.relu(1 - moment.share / settings.quiet) if settings.quiet else jnp.zeros_like(moment.share)
-        scale = shared["deviation"] * settings.noise * loud**2
+        share, until = moment.share, settings.noise_fraction
+        remaining = jax.nn.relu(1 - share / until) if until else jnp.zeros_like(share)
+        scale = shared["std"] * settings.noise * remaining**2
         drawn = jax.vmap(lambda key: jax.random.normal(key, style.shape[1:]))(moment.keys)
         moved = style + jnp.expand_dims(scale, range(1, style.ndim)) * drawn
         image = self._draw(shared["generator"], moved, parameters["noise"])
@@ -282,7 +285,7 @@ class Projector:
         return sum(terms.values()), terms
 
     def _distances(self, shared: Any, image: Array, target: Any) -> dict[str, Float[Array, " rows"]]:
-        """From pictures to their targets, weighted."""
+        """From images to their targets, weighted."""
         seen, maps = self._look(shared["look"], image), self._heatmaps(shared["landmarks"], image)
         apart = losses.heatmap_distance(maps, target["heatmaps"], shared["weights"])
         return {
@@ -291,7 +294,7 @@ class Projector:
         }
 
     def _search(self, begin: Any, targets: Any, key: Array, progress: Any) -> inversion.Found:
-        """With half of the slots where memory does not suffice."""
+        """Searches; halves the slots where memory does not suffice."""
         slots = self.settings.slots
         while slots:
             try:
@@ -301,8 +304,8 @@ class Projector:
                     raise
             slots = min(slots, len(begin["style"])) // 2
             if slots:
-                self._say(f"memory is too small for that many pictures at a time: going on with {slots}")
-        raise ValueError(f"memory is too small to project onto {self.generator.size} pixels, even one picture")
+                self._say(f"memory is too small for that many images at a time: going on with {slots}")
+        raise ValueError(f"memory is too small to project onto {self.generator.size} pixels, even one image")
 
     def _drawn(self, found: inversion.Found) -> Projection:
         style, noise = found.parameters["style"], found.parameters["noise"]
@@ -321,10 +324,9 @@ class Projector:
         sides, rows = noise_sides(self.generator.channels), len(targets["shares"]) * restarts
         keys = jax.random.split(key, len(sides))
         noise = [np.asarray(jax.random.normal(k, (rows, side, side))) for k, side in zip(keys, sides)]
+        style = np.tile(self.mean, (rows, 1))
         if self.settings.candidates:
             style = self._nearest(targets, [x[0] for x in noise], restarts)
-        else:
-            style = np.tile(self.mean, (rows, 1))
         if self.settings.space == "w+":
             style = np.repeat(style[:, None], self.generator.places, 1)
         return {"style": style, "noise": noise}
@@ -332,7 +334,7 @@ class Projector:
     def _nearest(self, targets: Any, noise: Sequence[np.ndarray], count: int) -> Float32[np.ndarray, "rows features"]:
         """For each target the `count` candidates to start at, in their order: of those near the look, the best.
 
-        A search that starts at somebody else, who has the landmarks, stays there. Pictures have this noise.
+        A search that starts at another person, who has the landmarks, stays there. Images have this noise.
         """
         candidates = self._sampled(self.settings.candidates, _SEED + 1)
         nearest = np.empty((len(targets["shares"]), count), int)
@@ -342,9 +344,7 @@ class Projector:
             nearest[rows] = np.stack([_chosen(*terms, count) for terms in found.transpose(2, 1, 0)])
         return candidates[nearest.reshape(-1)]
 
-    def _compared(
-        self, shared: Any, noise: Any, targets: Any, style: Array
-    ) -> Float[Array, "candidates terms targets"]:
+    def _compared(self, shared: Any, noise: Any, targets: Any, style: Array) -> Float[Array, "candidates terms n"]:
         """The terms of the loss: look, landmarks."""
 
         def repeated(one: Any) -> Any:
@@ -365,10 +365,10 @@ class Projector:
 
     @property
     def _shape(self) -> tuple[int, int, int]:
-        """Of a picture."""
+        """Of an image."""
         return self.generator.size, self.generator.size, 3
 
-    def _checked(self, look: Pictures, landmarks: Pictures | Points) -> tuple[Pictures, Pictures | Points]:
+    def _checked(self, look: Images, landmarks: Images | Points) -> tuple[Images, Images | Points]:
         """Both in range, images clipped to it where they are outside by a rounding error."""
         look = checks.images(look, None, *self._shape, what="images of the look")
         if landmarks.ndim == 4:
@@ -377,7 +377,7 @@ class Projector:
 
 
 def flat(heatmaps: Float[np.ndarray, "n height width points"], inner: np.ndarray) -> np.ndarray:
-    """Of n pictures, whether a face alignment network saw no face in them, or one in profile.
+    """Of n images, whether a face alignment network saw no face in them, or one in profile.
 
     That is where half of its maps of the points `inner`, inside the outline, are flat.
     """

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Float
 
@@ -107,11 +108,12 @@ class StyleGAN2Phase(Phase):
     Settings = Settings
     grouping = "single"
     keys = ("image",)
+    network_variables = ("buffers",)
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
         """`dtype` is what to compute in; of `earlier` phases none is needed.
 
-        Raises `ValueError` for pictures of a size that the networks cannot take.
+        Raises `ValueError` for images of a size that the networks cannot take.
         """
         super().__init__(settings, faces, dtype, earlier)
         reduced = settings.num_fp16_res if dtype == REDUCED else 0
@@ -235,12 +237,12 @@ class StyleGAN2Phase(Phase):
 
     def _regularised_r1(self, state: TrainState, image: Image, keys: jax.Array) -> TrainState:
         """A discriminator step down γ/2·E[‖∇D(x)‖²], at real and, for the relativistic loss, generated images."""
-        pictures = [image]
+        images = [image]
         if self.settings.loss == "relativistic":
-            pictures.append(self._generated(self._generator_variables(state.params, state), keys)[0])
+            images.append(self._generated(self._generator_variables(state.params, state), keys)[0])
 
         def loss(params: Any):
-            penalty = sum(adversarial.r1_penalty(lambda x: self._logits(params, x), x) for x in pictures)
+            penalty = sum(adversarial.r1_penalty(lambda x: self._logits(params, x), x) for x in images)
             return 0.5 * self.settings.r1_gamma * self.settings.d_reg_interval * penalty, ({R1: penalty}, None)
 
         state, penalty, _ = state.descend(self._optimizers, loss, "discriminator")
@@ -264,7 +266,7 @@ class StyleGAN2Phase(Phase):
         noise = [side**2 * settings.use_noise for side in sides]
         counts = [settings.z_dim, settings.z_dim * (settings.style_mixing_prob > 0), *noise, more]
         numbers = jax.vmap(lambda key: jax.random.normal(key, (sum(counts),)))(folded(keys, 0))
-        one, other, *noise, rest = jnp.split(numbers, list(_sums(counts))[:-1], 1)
+        one, other, *noise, rest = jnp.split(numbers, np.cumsum(counts)[:-1].tolist(), 1)
         maps = [
             x.reshape(-1, side, side) if settings.use_noise else jnp.zeros((1, side, side))
             for x, side in zip(noise, sides)
@@ -312,7 +314,3 @@ def _lazy(settings: Settings, every: int) -> optax.GradientTransformation:
     given, share = settings.optimizer, every / (every + 1) if every else 1.0
     lazy = optimizers.scaled(given, share, b1=given.b1**share, b2=given.b2**share)
     return optimizers.make(lazy, math.ceil(settings.steps / share))
-
-
-def _sums(counts: list[int]) -> list[int]:
-    return [sum(counts[: i + 1]) for i in range(len(counts))]

@@ -20,7 +20,6 @@ import rich.console
 from lgan_jax import optimizers
 from lgan_jax.config import within
 from lgan_jax.data import FaceData
-from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation import plots, study
 from lgan_jax.evaluation.harness import Setup
 from lgan_jax.evaluation.report import ReportImage
@@ -30,6 +29,7 @@ from lgan_jax.methods.began.evaluation.metrics import Measured
 from lgan_jax.methods.detector.phases import DetectorPhase
 from lgan_jax.metrics.lmk import error_per_landmark
 from lgan_jax.nn.chunks import in_chunks
+from lgan_jax.ops.spacing import evenly_spaced
 from lgan_jax.training import parallel
 from lgan_jax.training.logs.progress import Progress
 
@@ -117,7 +117,7 @@ def run(setup: Setup, console: rich.console.Console | None = None) -> Result:
     """
     data, settings, sample = setup.data, setup.settings.study, setup.model.sample
     pools = {BOTH: _pool(sample(_SEED, settings.generated)), NEAR: _pool(sample(_SEED, settings.generated, near=True))}
-    tested = evenly(np.arange(len(data.test)), _MAX_TEST)
+    tested = evenly_spaced(np.arange(len(data.test)), _MAX_TEST)
     training = _Training(data, settings, [data.test[int(i)] for i in tested])
     total = (1 + len(pools)) * len(settings.shares) * settings.seeds * settings.steps
     progress = Progress("augmentation", 0, total, console or rich.console.Console())
@@ -125,7 +125,7 @@ def run(setup: Setup, console: rich.console.Console | None = None) -> Result:
     done = 0
     for share in settings.shares:
         count = max(1, round(share * len(data.train)))
-        some = Pool(data.train, evenly(np.arange(len(data.train)), count))
+        some = Pool(data.train, evenly_spaced(np.arange(len(data.train)), count))
         for name, other in {REAL: some, **pools}.items():
             for seed in range(settings.seeds):
                 found = training.error((some, other), seed, progress, done)

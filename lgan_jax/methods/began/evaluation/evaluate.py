@@ -8,7 +8,6 @@ import math
 import numpy as np
 
 from lgan_jax.config import within
-from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation import comparison, frechet, study
 from lgan_jax.evaluation.comparison import Compared, compared
 from lgan_jax.evaluation.harness import Evaluation, Setup
@@ -18,6 +17,7 @@ from lgan_jax.media.images import to_floats
 from lgan_jax.methods.began.evaluation import augmentation_study, image_grids, metrics, tables
 from lgan_jax.methods.began.evaluation.metrics import LINEAR, MEAN, OURS, Generated, InvertedImages, Measured
 from lgan_jax.metrics.lmk import error_where_known
+from lgan_jax.ops.spacing import evenly_spaced
 
 WATCHED = ("began", "convergence")  # the phase and the metric of `Setup.history`
 
@@ -84,7 +84,7 @@ def _interpolations(
     setup: Setup, test: InvertedImages
 ) -> tuple[dict[str, Values], tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]]:
     """Unevenness of interpolations, and one interpolation with the images at its ends."""
-    chosen = evenly(np.arange(len(test.images)), setup.settings.interpolations)
+    chosen = evenly_spaced(np.arange(len(test.images)), setup.settings.interpolations)
     mirrored = setup.model.invert(to_floats(test.images[chosen][:, :, ::-1])).z
     kinds = {
         "to the mirror image": [metrics.interpolated(test.z[i], other) for i, other in zip(chosen, mirrored)],

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation import plots
 from lgan_jax.evaluation.harness import Setup
 from lgan_jax.evaluation.report import ReportImage, grid
 from lgan_jax.media.image_grid import GridRow, Image, draw_landmarks, image_grid
 from lgan_jax.media.images import to_bytes
 from lgan_jax.methods.began.evaluation.metrics import Generated, Measured
+from lgan_jax.ops.spacing import evenly_spaced
 from lgan_jax.protocols import LandmarkedGenerator
 
 _ROWS, _COLUMNS = 3, 8  # grid of the generated faces
@@ -36,7 +36,7 @@ def generated_near(setup: Setup, measured: Measured) -> ReportImage:
 
 def _with_landmarks(name: str, title: str, caption: str, setup: Setup, faces: Generated) -> ReportImage:
     size, scheme = setup.data.info.size, setup.data.info.scheme
-    indices = evenly(np.arange(len(faces.images)), _ROWS * _COLUMNS)
+    indices = evenly_spaced(np.arange(len(faces.images)), _ROWS * _COLUMNS)
     rows = []
     for start in range(0, len(indices) - len(indices) % _COLUMNS or len(indices), _COLUMNS):
         some = indices[start : start + _COLUMNS]
@@ -49,7 +49,7 @@ def _with_landmarks(name: str, title: str, caption: str, setup: Setup, faces: Ge
 def inverted(setup: Setup, measured: Measured) -> ReportImage:
     """Fig. 4: test images and their inversions."""
     test, info = measured.test, setup.data.info
-    chosen = evenly(np.arange(len(test.images)), _COLUMNS)
+    chosen = evenly_spaced(np.arange(len(test.images)), _COLUMNS)
     drawn = [draw_landmarks(test.found[i], info.scheme, info.size, on=test.generated[i]) for i in chosen]
     return grid(
         "inverted",
@@ -91,7 +91,7 @@ def convergence(setup: Setup, measured: Measured) -> ReportImage | None:
     """Plot of the convergence measure over the training steps; None with fewer than two values."""
     if len(setup.history) < 2:
         return None
-    chosen = [setup.history[i] for i in evenly(np.arange(len(setup.history)), _LABELS)]
+    chosen = [setup.history[i] for i in evenly_spaced(np.arange(len(setup.history)), _LABELS)]
     return plots.plot(
         "convergence",
         "Convergence measure",

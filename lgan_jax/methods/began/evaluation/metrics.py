@@ -13,12 +13,12 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from lgan_jax.data import FaceData
-from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation.dlib_evaluator import DlibEvaluator
 from lgan_jax.evaluation.frechet import inner_landmarks
 from lgan_jax.evaluation.study import Result
 from lgan_jax.evaluation.tables import Values
 from lgan_jax.media.images import resized, to_bytes, to_floats
+from lgan_jax.ops.spacing import evenly_spaced
 from lgan_jax.protocols import InvertibleGenerator, LandmarkedGenerator
 
 Images = UInt8[np.ndarray, "n H W 3"]
@@ -146,11 +146,11 @@ def _ridge(z: np.ndarray, rows: np.ndarray, penalty: float) -> tuple[np.ndarray,
 
 def inverted_images(model: InvertibleGenerator, data: FaceData, count: int) -> InvertedImages:
     """At most `count` test images, evenly spaced, inverted in one call."""
-    records = [data.test[int(i)] for i in evenly(np.arange(len(data.test)), count)]
+    records = [data.test[int(i)] for i in evenly_spaced(np.arange(len(data.test)), count)]
     images = np.stack([record["image"] for record in records])
     inverted = model.invert(to_floats(images))
     nearest, mean = _nearest(data, images)
-    training = [data.train[int(i)]["image"] for i in evenly(np.arange(len(data.train)), len(images))]
+    training = [data.train[int(i)]["image"] for i in evenly_spaced(np.arange(len(data.train)), len(images))]
     return InvertedImages(
         images=images,
         landmarks=np.stack([record["landmarks"] for record in records]),
@@ -172,7 +172,7 @@ def generated(model: InvertibleGenerator, dlib: DlibEvaluator, count: int, near:
 
 def training_pairs(model: InvertibleGenerator, data: FaceData) -> tuple[Latents, Landmarks]:
     """The z and the landmarks of inverted training images; at most 20,000, evenly spaced."""
-    there = evenly(np.flatnonzero(model.searched.error >= 0), _MAX_TRAINING)
+    there = evenly_spaced(np.flatnonzero(model.searched.error >= 0), _MAX_TRAINING)
     return model.searched.z[there], np.stack([data.train[int(i)]["landmarks"] for i in there])
 
 

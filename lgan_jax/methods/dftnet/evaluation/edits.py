@@ -14,8 +14,8 @@ from jaxtyping import Float32, Int, UInt8
 
 from lgan_jax import action_units
 from lgan_jax.data import FaceData, synthetic
-from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation import ground_truth
+from lgan_jax.ops.spacing import evenly_spaced
 
 Images = UInt8[np.ndarray, "n H W 3"]
 Units = Float32[np.ndarray, "n 17"]
@@ -62,7 +62,9 @@ def choose(data: FaceData, count: int) -> Edits:
     data.require(["action_units"])
     in_pairs = data.drawn is None and len(data.test.pairs) > 0
     indices = (
-        evenly(data.test.pairs, max(count // 2, 1)).ravel() if in_pairs else evenly(np.arange(len(data.test)), count)
+        evenly_spaced(data.test.pairs, max(count // 2, 1)).ravel()
+        if in_pairs
+        else evenly_spaced(np.arange(len(data.test)), count)
     )
     if len(indices) < 2:
         raise ValueError(f"{data.name} has fewer than two test images; exchanging expressions needs two")

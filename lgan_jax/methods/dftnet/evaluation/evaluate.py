@@ -13,7 +13,6 @@ from lgan_jax.config import within
 from lgan_jax.data import FaceData
 from lgan_jax.data import training_landmarks as landmark_store
 from lgan_jax.data.builders.emotionet import EVERYBODY
-from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation import comparison
 from lgan_jax.evaluation.comparison import Compared, compared, compared_by
 from lgan_jax.evaluation.dlib_evaluator import DlibEvaluator
@@ -39,6 +38,7 @@ from lgan_jax.methods.dftnet.evaluation.metrics import (
     saturated,
     use_of_parts,
 )
+from lgan_jax.ops.spacing import evenly_spaced
 from lgan_jax.protocols import ActionUnitEditor, ComparedEditor
 
 
@@ -69,7 +69,7 @@ def measure(setup: Setup) -> Measured:
     edits = choose(setup.data, settings.frames)
     seen = dlib.landmarks(edits.images)
     estimator = _estimator(setup.data, edits, dlib) if dlib.installed else None
-    asked = evenly(np.arange(len(edits.images)), settings.identity_frames)
+    asked = evenly_spaced(np.arange(len(edits.images)), settings.identity_frames)
     images = {name: edited(each, edits.images, edits.target) for name, each in models.items()}
     images[UNCHANGED] = edits.images
     cycles = {name: cycle(models.get(name), each, edits) for name, each in images.items()}
@@ -89,7 +89,7 @@ def _estimator(data: FaceData, edits: Edits, dlib: DlibEvaluator) -> Estimator |
     neutral = rendered(data, edits.indices, np.zeros_like(edits.units))
     if neutral is not None:
         return Estimator(heads_of(dlib.landmarks(neutral)), "the same person with a neutral face, rendered")
-    if not _knows_people(data):
+    if not _knows_people(data) or set(edits.identity.tolist()) - set(data.train.identity.tolist()):
         return None
     heads = {
         identity: neutral_head(landmark_store.landmarks(data, int(identity)), data.info.scheme)
@@ -176,9 +176,11 @@ def warnings(setup: Setup, measured: Measured) -> list[str]:
 
 def _knows_people(data: FaceData) -> bool:
     """Whether an identity of the data is one person."""
-    if data.drawn is not None:
-        return data.drawn.variation == "video"
-    return data.info.identities != (EVERYBODY,)
+    parts = data.parts or (data,)
+    return all(
+        part.drawn.variation == "video" if part.drawn is not None else part.info.identities != (EVERYBODY,)
+        for part in parts
+    )
 
 
 EVALUATION = Evaluation(

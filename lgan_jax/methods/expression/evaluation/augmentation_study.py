@@ -23,7 +23,7 @@ from lgan_jax.evaluation.tables import Column, Table, Values, measured_rows, sca
 from lgan_jax.media.images import to_bytes, to_floats
 from lgan_jax.methods.expression.evaluation.metrics import Measured
 from lgan_jax.metrics import expression_classifier as classifiers
-from lgan_jax.metrics.expression_classifier import Grey, prepared
+from lgan_jax.metrics.expression_classifier import Gray, prepared
 from lgan_jax.protocols import GuidedSynthesizer
 from lgan_jax.training.logs.progress import Progress
 
@@ -79,7 +79,7 @@ class Pool:
         self._faces = dict(enumerate(faces_of(split)))
         self._labels = dict(enumerate(split.expression.tolist()))
 
-    def __call__(self, chosen: Int[np.ndarray, " k"]) -> tuple[Grey, Int[np.ndarray, " k"]]:
+    def __call__(self, chosen: Int[np.ndarray, " k"]) -> tuple[Gray, Int[np.ndarray, " k"]]:
         """The faces of these numbers, prepared, and their expressions."""
         if new := sorted(set(chosen.tolist()) - self._faces.keys()):
             self._synthesize(new)
@@ -104,7 +104,7 @@ class Pool:
         return index
 
 
-def faces_of(split: Split) -> Grey:
+def faces_of(split: Split) -> Gray:
     """All faces of a split as the classifier takes them."""
     return np.concatenate([prepared(split[i]["image"][None]) for i in range(len(split))])
 

@@ -61,7 +61,7 @@ class Settings:
 def measure(setup: Setup) -> Measured:
     """This run, the runs that it is compared with, a copy of the source, and the ground truth, on test pairs.
 
-    Raises `ValueError` where somebody trains and is held out too, or nobody in a split has two expressions.
+    Raises `ValueError` where a person is in training and in another split, or no person of a split has two expressions.
     """
     data, settings = setup.data, setup.settings
     data.require_subjects()

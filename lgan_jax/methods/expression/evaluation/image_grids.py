@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from lgan_jax.action_units import EXPRESSIONS
-from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation.harness import Setup
 from lgan_jax.evaluation.report import ReportImage, grid
 from lgan_jax.media.image_grid import GridRow, draw_landmarks
 from lgan_jax.methods.expression.evaluation.metrics import GROUND_TRUTH, OURS, Measured, synthesized
 from lgan_jax.methods.expression.evaluation.pairs import Pairs, across_people, names, of_each_expression
+from lgan_jax.ops.spacing import evenly_spaced
 
 _PEOPLE, _COLUMNS, _OTHERS, _BLOCKS = 3, 8, 12, 2  # of Fig. 7, 9, 8; columns of threes in Fig. 8
 
@@ -80,4 +80,4 @@ def landmarks_of_others(setup: Setup, measured: Measured) -> ReportImage | None:
 
 def _by_expression(pairs: Pairs, count: int) -> np.ndarray:
     """Some of the pairs, evenly from those sorted by expression."""
-    return evenly(np.argsort(pairs.expression, kind="stable"), count)
+    return evenly_spaced(np.argsort(pairs.expression, kind="stable"), count)

@@ -15,9 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.media.images import to_bytes, to_floats
 from lgan_jax.nn.chunks import in_chunks
+from lgan_jax.ops.spacing import evenly_spaced
 from lgan_jax.ops.thin_plate import thin_plate_flow, warp_to_landmarks
 from lgan_jax.protocols import Reenactor
 
@@ -58,7 +58,7 @@ class Gallery:
     def __init__(self, split: Any, identities: Sequence[str], maximum: int) -> None:
         self.split = split
         self.indices = [
-            evenly(np.flatnonzero(np.asarray(split.identity) == i), maximum) for i in range(len(identities))
+            evenly_spaced(np.flatnonzero(np.asarray(split.identity) == i), maximum) for i in range(len(identities))
         ]
         self.landmarks: list[np.ndarray] = []
         self.means: list[np.ndarray] = []

@@ -10,7 +10,6 @@ import numpy as np
 
 from lgan_jax.config import within
 from lgan_jax.data import FaceData, Split
-from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation import comparison
 from lgan_jax.evaluation.comparison import compared, compared_by
 from lgan_jax.evaluation.dlib_evaluator import DlibEvaluator
@@ -38,6 +37,7 @@ from lgan_jax.methods.landmarkgan.evaluation.reenactment import (
     reconstruct,
     reenact,
 )
+from lgan_jax.ops.spacing import evenly_spaced
 
 _FRONTAL_TRIES = 10
 
@@ -110,10 +110,10 @@ def driving_frames(data: FaceData, settings: Settings, dlib: DlibEvaluator) -> l
         indices = np.flatnonzero(np.asarray(split.identity) == i)
         if len(indices) == 0:
             continue
-        records = [split[int(index)] for index in evenly(indices, settings.frames)]
+        records = [split[int(index)] for index in evenly_spaced(indices, settings.frames)]
         images = np.stack([record["image"] for record in records])
         landmarks = np.stack([record["landmarks"] for record in records]).astype(np.float32)
-        reference = _reference(split, evenly(indices, settings.gallery_frames), data.info.scheme, dlib)
+        reference = _reference(split, evenly_spaced(indices, settings.gallery_frames), data.info.scheme, dlib)
         people.append(Frames(i, images, landmarks, dlib.landmarks(images), reference))
     return people
 

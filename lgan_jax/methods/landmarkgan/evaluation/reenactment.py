@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32, Int, UInt8
 
-from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation.dlib_evaluator import DlibEvaluator, distinct, found_in
 from lgan_jax.landmarks import IBUG68, Scheme
 from lgan_jax.media.images import to_floats
@@ -21,6 +20,7 @@ from lgan_jax.methods.landmarkgan.evaluation.baselines import Generator
 from lgan_jax.metrics.identity import distance_where_known
 from lgan_jax.metrics.image_quality import compare, l1, psnr, ssim
 from lgan_jax.metrics.lmk import error_per_landmark, lmk
+from lgan_jax.ops.spacing import evenly_spaced
 from lgan_jax.protocols import LandmarkDetector
 
 _BLOCK = 256  # pairs in memory at once
@@ -135,7 +135,7 @@ def _block(
     landmarks = np.stack([person.landmarks[frame] for person, frame, _ in pairs])
     source = np.array([person.identity for person, _, _ in pairs])
     target = np.array([target for _, _, target in pairs])
-    asked = np.array([frame in evenly(range(len(person.images)), identity_frames) for person, frame, _ in pairs])
+    asked = np.array([frame in evenly_spaced(range(len(person.images)), identity_frames) for person, frame, _ in pairs])
     generated = generator(landmarks, target)
     returned = generator(detect(detector, generated), source)
     after = dlib.landmarks(returned)

@@ -10,7 +10,6 @@ from jaxtyping import UInt8
 
 from lgan_jax.config import within
 from lgan_jax.data import Split
-from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation import comparison, frechet
 from lgan_jax.evaluation.comparison import Compared, compared_by
 from lgan_jax.evaluation.harness import Evaluation, Setup
@@ -32,6 +31,7 @@ from lgan_jax.methods.projection.evaluation.metrics import (
     measure_images,
 )
 from lgan_jax.methods.projection.model import SETTINGS
+from lgan_jax.ops.spacing import evenly_spaced
 
 _SEED = 6  # of the generated faces that are measured
 
@@ -80,7 +80,7 @@ def measure(setup: Setup) -> Measured:
 
 def _images(split: Split, count: int) -> UInt8[np.ndarray, "n H W 3"]:
     """At most `count` of a split, evenly spaced."""
-    return np.stack([split[int(i)]["image"] for i in evenly(np.arange(len(split)), count)])
+    return np.stack([split[int(i)]["image"] for i in evenly_spaced(np.arange(len(split)), count)])
 
 
 def verdict(setup: Setup, measured: Measured) -> tuple[str, bool | None]:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation import plots
 from lgan_jax.evaluation.harness import Setup
 from lgan_jax.evaluation.report import ReportImage, grid
@@ -24,6 +23,7 @@ from lgan_jax.methods.projection.evaluation.metrics import (
     TRUE_MOUTH,
     Measured,
 )
+from lgan_jax.ops.spacing import evenly_spaced
 
 _ROWS, _COLUMNS = 3, 8  # of the generated faces
 _PAIRS = 6  # of the projections
@@ -32,7 +32,7 @@ _PAIRS = 6  # of the projections
 def generated(setup: Setup, measured: Measured) -> ReportImage:
     """Generated faces."""
     images = measured.generated
-    indices = evenly(np.arange(len(images)), _ROWS * _COLUMNS)
+    indices = evenly_spaced(np.arange(len(images)), _ROWS * _COLUMNS)
     columns = min(_COLUMNS, len(indices))
     starts = range(0, len(indices) - columns + 1, columns)
     rows = [GridRow("", [images[i] for i in indices[start : start + columns]]) for start in starts]
@@ -50,7 +50,7 @@ def projections(setup: Setup, measured: Measured) -> ReportImage:
             " Last, the ground truth: the person of the first image, rendered with the other's expression and pose."
         )
     rows = []
-    for i in evenly(np.arange(len(pairs.appearance)), _PAIRS):
+    for i in evenly_spaced(np.arange(len(pairs.appearance)), _PAIRS):
         drawn = draw_landmarks(pairs.landmarks[i], info.scheme, info.size, on=pairs.others[i])
         rows.append(GridRow("", [pairs.appearance[i], drawn, *(images[i] for images in columns.values())]))
     return grid(
@@ -65,7 +65,7 @@ def projections(setup: Setup, measured: Measured) -> ReportImage:
 
 
 def curve(
-    setup: Setup, measured: Measured, *, name: str, what: str, origin: str, expected: str, lines: Mapping[str, str]
+    setup: Setup, measured: Measured, *, what: str, origin: str, expected: str, lines: Mapping[str, str]
 ) -> ReportImage | None:
     """Metrics over the weight, from one end to the other; None where none of them was measured."""
     rows = {name: measured.rows[name] for name in measured.projected}
@@ -78,7 +78,7 @@ def curve(
     if not series:
         return None
     return plots.plot(
-        f"curve-{name}",
+        f"curve-{what}",
         f"Distance of the {what} over the weight of the landmarks",
         f"From {origin}, as in the table. {expected}",
         ordered,
@@ -88,32 +88,19 @@ def curve(
     )
 
 
-CURVES = (
-    functools.partial(
-        curve,
-        name="landmarks",
-        what="landmarks",
-        origin="those of the landmark image",
-        expected="It should fall with the weight of the landmarks.",
-        lines={DETECTOR: "detector", DLIB: "dlib"},
-    ),
-    functools.partial(
-        curve,
-        name="appearance",
-        what="appearance",
-        origin="that of the appearance image",
-        expected="It rises with the weight of the landmarks; it should stay low for long.",
-        lines={FEATURES: "features", IDENTITY: "identity (dlib)"},
-    ),
-    functools.partial(
-        curve,
-        name="expression",
-        what="expression",
-        origin="the ground truth",
-        expected="It should fall with the weight of the landmarks, until the appearance is lost.",
-        lines={TRUE_LANDMARKS: "landmarks (dlib)", TRUE_MOUTH: "mouth (difference)"},
-    ),
-)
+CURVES = tuple(
+    functools.partial(curve, what=what, origin=origin, expected=expected, lines=lines)
+    for what, origin, expected, lines in (
+        ("landmarks", "those of the landmark image", "It should fall with the weight of the landmarks.",
+         {DETECTOR: "detector", DLIB: "dlib"}),
+        ("appearance", "that of the appearance image",
+         "It rises with the weight of the landmarks; it should stay low for long.",
+         {FEATURES: "features", IDENTITY: "identity (dlib)"}),
+        ("expression", "the ground truth",
+         "It should fall with the weight of the landmarks, until the appearance is lost.",
+         {TRUE_LANDMARKS: "landmarks (dlib)", TRUE_MOUTH: "mouth (difference)"}),
+    )
+)  # fmt: skip
 
 
 def _mean(values: np.ndarray) -> float:

@@ -13,7 +13,6 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from lgan_jax.data import FaceData
-from lgan_jax.data.training_landmarks import evenly
 from lgan_jax.evaluation import ground_truth
 from lgan_jax.evaluation.dlib_evaluator import DlibEvaluator
 from lgan_jax.evaluation.tables import Values
@@ -21,6 +20,7 @@ from lgan_jax.landmarks import IBUG68
 from lgan_jax.media.images import to_bytes, to_floats
 from lgan_jax.metrics.identity import distance_where_known
 from lgan_jax.metrics.lmk import error_where_known
+from lgan_jax.ops.spacing import evenly_spaced
 from lgan_jax.protocols import LandmarkProjector, ProjectingGenerator
 
 # Rows: both ends, each weight between them, and the images themselves.
@@ -65,7 +65,7 @@ class Measured(NamedTuple):
 
 def pairs(data: FaceData, count: int) -> Pairs:
     """At most `count`: test images, evenly spaced, each with the next one's landmarks."""
-    indices = evenly(np.arange(len(data.test)), count)
+    indices = evenly_spaced(np.arange(len(data.test)), count)
     records = [data.test[int(i)] for i in indices]
     images, landmarks = (np.stack([record[name] for record in records]) for name in ("image", "landmarks"))
     fields = (*ground_truth.EXPRESSION, *ground_truth.POSE)

@@ -6,10 +6,9 @@ from oracle import Memory
 from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.core import FaceInfo
 from lgan_jax.data import FaceData, synthetic
-from lgan_jax.evaluation import expression_estimates
-from lgan_jax.evaluation.unit_estimates import against_truth
 from lgan_jax.faces.unit_estimate import ESTIMATED
 from lgan_jax.landmarks import WFLW98
+from studies.estimate_agreement import compare_expressions, compare_units
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +26,8 @@ def faces():
     )
 
 
-def test_the_estimate_agrees_with_the_truth_on_people_it_was_not_made_with(faces):
-    exact, noisy = against_truth(faces), against_truth(faces, noise=0.02)
+def test_the_estimate_agrees_with_the_truth_on_people_it_was_not_tuned_on(faces):
+    exact, noisy = compare_units(faces), compare_units(faces, noise=0.02)
     assert exact.count == 50
     assert np.nanmean(exact.correlation) > 0.85
     assert exact.error.mean() < 0.1
@@ -38,11 +37,11 @@ def test_the_estimate_agrees_with_the_truth_on_people_it_was_not_made_with(faces
 
 
 def test_expressions_estimated_from_true_units_and_from_landmarks(faces):
-    true, found = (expression_estimates.against_truth(faces, from_landmarks=way) for way in (False, True))
+    true, found = (compare_expressions(faces, from_landmarks=way) for way in (False, True))
     shown = np.bincount(faces.train.expression, minlength=8)
     np.testing.assert_array_equal(true.sum(1), shown)
     np.testing.assert_array_equal(found.sum(1), shown)
     assert np.trace(true) > 0.9 * 50
-    told = [i for i, name in enumerate(EXPRESSIONS) if name not in ("contempt", "disgust")]
-    assert np.trace(found[np.ix_(told, told)]) > 0.75 * found[np.ix_(told, range(8))].sum()
+    determined = [i for i, name in enumerate(EXPRESSIONS) if name not in ("contempt", "disgust")]
+    assert np.trace(found[np.ix_(determined, determined)]) > 0.75 * found[np.ix_(determined, range(8))].sum()
     assert found[:, [EXPRESSIONS.index("contempt"), EXPRESSIONS.index("disgust")]].sum() == 0
