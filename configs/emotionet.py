@@ -45,6 +45,16 @@ def paper() -> dict:
             "width": 64,
             "blocks": 6,
             "discriminator_width": 64,
+            "form": {
+                "conditioning": "planes",
+                "texture": "plain",
+                "attention_bias": 0.0,
+                "head_scale": 1.0,
+                "upsampling": "transposed",
+                "initial_std": 0.02,
+            },
+            "target_noise": 0.1,
+            "ema_decay": 0.0,
             "optimizer": adam(1e-4),
             "discriminator_optimizer": adam(1e-4),
             "weights": {
@@ -71,6 +81,18 @@ def adam(learning_rate: float) -> dict:
             "name": "linear",
             "constant_fraction": 2 / 3,
         },
+    }
+
+
+def own_form() -> dict:
+    """Of the generator, where it must learn in minutes."""
+    return {
+        "conditioning": "modulation",
+        "texture": "residual",
+        "attention_bias": 4.0,
+        "head_scale": 0.1,
+        "upsampling": "even",
+        "initial_std": 0.0,
     }
 
 
@@ -134,6 +156,7 @@ def from_pairs(config: ConfigDict) -> None:
     config.pairs = {
         "batch_size": 8,
         "discriminator_width": 16,
+        "form": own_form(),
         "augmentation": {"mirror": True},
         "emphasis": 20.0,
         "weights": {"attention": 0.0},
@@ -180,6 +203,7 @@ def generator() -> dict:
         "width": 16,
         "blocks": 3,
         "discriminator_width": 16,
+        "form": own_form(),
         "ema_decay": 0.98,
         "augmentation": augmentation(),
         "weights": {
@@ -190,7 +214,11 @@ def generator() -> dict:
 
 
 def baseline(config: ConfigDict) -> None:
-    """GANimation after DFT-Net, with the same settings; it has no flow, so it takes that phase's steps as well."""
+    """GANimation after DFT-Net: as published in the paper's form, else with DFT-Net's settings.
+
+    It has no flow, so it takes that phase's steps as well.
+    """
+    published = config.phases == ("editor",)
     if "pairs" in config.phases:
         config.baseline_pairs = config.pairs.copy_and_resolve_references()
         config.phases = (*config.phases, "baseline_pairs")
@@ -198,3 +226,7 @@ def baseline(config: ConfigDict) -> None:
         config.baseline = config.editor.copy_and_resolve_references()
         config.baseline.steps = sum(config[name].steps for name in config.phases if name in ("flow", "editor"))
         config.phases = (*config.phases, "baseline")
+    if published:
+        config.baseline.losses = "ganimation"
+        config.baseline.weights.attention = 0.1
+        config.baseline.weights.smoothness = 25 * 1e-5

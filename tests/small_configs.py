@@ -4,6 +4,10 @@ import importlib.util
 import pathlib
 
 ROOT = pathlib.Path(__file__).parents[1]
+PHASES = (  # of DFT-Net
+    *("regressor", "flow", "pairs", "registered_pairs", "editor"),
+    *("baseline", "baseline_pairs", "baseline_registered_pairs"),
+)
 SMALL = {
     "data.size": 32,
     "data.built_in.identities": 2,
@@ -26,7 +30,7 @@ SMALL = {
     "joint.converter_width": 16,
     **{
         f"{phase}.{field}": value
-        for phase in ("regressor", "flow", "pairs", "editor", "baseline", "baseline_pairs")
+        for phase in PHASES
         for field, value in {
             "steps": 2,
             "batch_size": 4,

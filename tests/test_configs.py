@@ -31,6 +31,7 @@ VARIANTS = {
     "emotionet": ["", "cpu", "cpu,unpaired", "quick", "baseline", "quick,baseline"],
     "ck_plus": ["", "cpu", "quick", "without_initialise", "quick,without_labels"],
     "oulu_casia": ["", "quick"],
+    "photos": ["", "cpu", "cpu,baseline"],
     "celeba": ["", "cpu", "quick"],
     "ffhq": ["", "cpu", "quick"],
 }
@@ -76,7 +77,10 @@ def test_a_learning_rate_without_a_step_to_fall_in_is_refused_with_its_place():
 
 
 # The figures of one network are those of another config's; of each class of settings one at least is here.
-TRACED = ["celebv", "wflw", "emotionet", "emotionet:cpu,unpaired", "emotionet:quick", "ck_plus", "celeba:quick"]
+TRACED = [
+    *("celebv", "wflw", "emotionet:baseline", "emotionet:cpu,unpaired", "emotionet:quick", "photos:cpu", "ck_plus"),
+    "celeba:quick",
+]
 SHRUNK = ["celebv:quick", "celebv:joint", "ffhq"]  # for these the size of their networks costs too long
 READS = set()  # (class, field) of the settings that the steps traced so far have read
 

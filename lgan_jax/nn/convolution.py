@@ -65,10 +65,10 @@ class TransposedConv(nn.Module):
     """A 2x transposed convolution: stride 2, without bias.
 
     Its 3×3 kernel is spread to 4×4 by summing over 2×2 (with PyTorch's padding 1). So its even and odd positions have
-    equal sums, and a constant map stays constant. An unconstrained kernel causes checkerboard artifacts. With
-    `even=False` the kernel is unconstrained, as PyTorch's 3×3 convolution with padding and output padding 1.
+    equal sums, and a constant map stays constant. With `even=False` the 4×4 kernel is unconstrained, as published
+    networks have it; it causes checkerboard artifacts.
 
-    Parameters, always float32: `kernel` `(3, 3, channels, features)`.
+    Parameters, always float32: `kernel` `(3, 3, channels, features)`, unconstrained `(4, 4, channels, features)`.
 
     Attributes:
       features: channels of the output.
@@ -82,8 +82,9 @@ class TransposedConv(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch height width channels"]) -> Float[Array, "batch rows columns features"]:
-        kernel = self.param("kernel", kaiming_normal, (3, 3, x.shape[-1], self.features), jnp.float32)
-        kernel = spread(kernel) if self.even else jnp.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0)))
+        side = 3 if self.even else 4
+        kernel = self.param("kernel", kaiming_normal, (side, side, x.shape[-1], self.features), jnp.float32)
+        kernel = spread(kernel) if self.even else kernel
         x, kernel = nn.dtypes.promote_dtype(x, kernel, dtype=self.dtype)
         return convolve_transposed(x, kernel)
 

@@ -52,6 +52,8 @@ MEAN_HEAD = np.array(
 
 # Points that keep their place on the head whatever the face does: the nose and the corners of the eyes.
 RIGID = np.array([*IBUG68.groups["nose_bridge"], *IBUG68.groups["lower_nose"], 36, 39, 42, 45])
+# Those of them that not even a broad smile moves, which widens the nose.
+STABLE = np.array([*IBUG68.groups["nose_bridge"], 36, 39, 42, 45])
 
 
 def frontal(

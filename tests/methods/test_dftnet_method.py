@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,7 @@ from lgan_jax.landmarks import IBUG68
 from lgan_jax.losses import adversarial
 from lgan_jax.methods.dftnet.editing import targets
 from lgan_jax.methods.dftnet.editor import BaselinePhase, EditorPhase
+from lgan_jax.methods.dftnet.networks import PAPER
 from lgan_jax.ops import augment
 
 LOSSES = {"adversarial", "condition", "cycle", "total_variation", "attention"}
@@ -168,7 +170,7 @@ def test_eight_devices_do_what_one_does(editor):
 def test_targets_are_other_examples_on_any_number_of_devices():
     units = jnp.tile(jnp.linspace(0.2, 0.8, 12)[:, None], (1, 17))
     keys = jax.random.split(jax.random.key(0), 12)
-    mapped = jax.jit(jax.vmap(targets, axis_name="data"))
+    mapped = jax.jit(jax.vmap(functools.partial(targets, amount=0.1), axis_name="data"))
     one = mapped(keys[None], units[None])[0]
     four = mapped(keys.reshape(4, 3), units.reshape(4, 3, 17)).reshape(12, 17)
     np.testing.assert_array_equal(one, four)
@@ -178,6 +180,8 @@ def test_targets_are_other_examples_on_any_number_of_devices():
     assert np.abs(one - one.mean(1, keepdims=True)).max() > 0.05
     assert (nearest != np.arange(12)).sum() >= 10
     assert len(set(nearest)) > 4
+    exact = jax.vmap(functools.partial(targets, amount=0.0), axis_name="data")(keys[None], units[None])[0]
+    np.testing.assert_array_equal(exact, units[nearest])
     alone = mapped(keys[None, :1], jnp.ones((1, 1, 17)))
     assert 0.9 <= float(alone.min()) <= float(alone.max()) == 1
 
@@ -205,3 +209,24 @@ def test_only_ganimations_gradient_penalty_sums_the_critics_map(phase, expected,
     monkeypatch.setattr(adversarial, "gradient_penalty", lambda *args: seen.append(args[-1]) or jnp.zeros(()))
     abstract_step(small_editor(phase), faces(5))
     assert seen == [expected] * SMALL.get("discriminator_updates", 5)
+
+
+def test_the_papers_form_is_trained_with_its_own_initial_weights():
+    """Normal, with a standard deviation of 0.02; and GANimation's own losses of the attention."""
+    method = small_editor(BaselinePhase, form=PAPER, losses="ganimation", **TWO)
+    state = started(method, faces(16))
+    for network, kernel in (("generator", "encoder"), ("discriminator", "conv_4")):
+        weights = np.concatenate([np.ravel(x) for x in jax.tree.leaves(state.params[network][kernel]) if x.ndim == 4])
+        assert weights.std() == pytest.approx(0.02, rel=0.1)
+    after, metrics = compiled(method)(state, faces(16), jax.random.key(0))
+    assert min(largest_change(state.params["generator"], after.params["generator"])) > 0
+    assert {"attention", "smoothness"} < set(metrics)
+    assert "total_variation" not in metrics
+    assert 0.5 < float(metrics["attention"]) < 1.5  # of two edits, whose attention is about a half at first
+
+
+def test_an_earlier_phase_of_another_form_is_no_start():
+    flow = small_flow({"regressor": Finished(small_regressor(), started(small_regressor(), faces(3)))})
+    earlier = {"flow": Finished(flow, started(flow, faces(3)))}
+    with pytest.raises(ValueError, match=r"form is Form.*it must equal the earlier phase's"):
+        small_editor(earlier=earlier, form=PAPER)

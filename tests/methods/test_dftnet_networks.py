@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,7 +7,15 @@ import pytest
 from small_editors import faces
 
 from lgan_jax.losses.adversarial import gradient_penalty
-from lgan_jax.methods.dftnet.networks import DFTNetGenerator, Discriminator, GANimation, _coloured
+from lgan_jax.methods.dftnet.networks import (
+    PAPER,
+    DFTNetGenerator,
+    Discriminator,
+    Form,
+    GANimation,
+    _coloured,
+    with_initial_heads,
+)
 
 
 def random_weights(module, *inputs):
@@ -24,9 +34,10 @@ def batch():
     return {name: jnp.asarray(x) for name, x in faces(4).items()}
 
 
-@pytest.fixture(scope="module", params=[DFTNetGenerator, GANimation])
+@pytest.fixture(scope="module", params=[(DFTNetGenerator, Form()), (GANimation, Form()), (DFTNetGenerator, PAPER)])
 def made(request, batch):
-    module = request.param(3, 1)
+    network, form = request.param
+    module = network(3, 1, form)
     variables = random_weights(module, batch["image"], batch["action_units"])
     return module, variables, jax.jit(module.apply)(variables, batch["image"], batch["action_units"])
 
@@ -105,3 +116,125 @@ def test_colors_outside_the_range_make_no_nan():
     image = jnp.array([[[[1.05, -1.05, 0.5]]]])
     made = _coloured(image, jnp.zeros_like(image))
     np.testing.assert_allclose(made, [[[[0.98, -0.98, 0.49]]]], rtol=1e-5)
+
+
+def layer(image, kernel):
+    """A convolution without bias, instance norm and ReLU, in numpy; `image` (H, W, C), padding as the papers'."""
+    size = len(kernel)
+    pad = (size - 1) // 2
+    padded = np.pad(image, ((pad, pad), (pad, pad), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), (0, 1))
+    return np.einsum("yxcij,ijcf->yxf", windows, kernel)
+
+
+def normalised(x):
+    return (x - x.mean((0, 1))) / np.sqrt(x.var((0, 1)) + 1e-5)
+
+
+def halved(image, kernel):
+    padded = np.pad(image, ((1, 1), (1, 1), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (4, 4), (0, 1))[::2, ::2]
+    return np.einsum("yxcij,ijcf->yxf", windows, kernel)
+
+
+def doubled(image, kernel):
+    """Pixel o of the output is the sum over pixels i of the input of kernel[o + 1 - 2i]."""
+    height, width = image.shape[:2]
+    large = np.zeros((2 * height + 2, 2 * width + 2, kernel.shape[-1]))
+    for row, column in np.ndindex(height, width):
+        large[2 * row : 2 * row + 4, 2 * column : 2 * column + 4] += np.einsum(
+            "c,ijcf->ijf", image[row, column], kernel
+        )
+    return large[1:-1, 1:-1]
+
+
+def test_ganimation_is_what_was_published():
+    """C = tanh(conv), A = σ(conv), (1 − A)·C + A·source; planes beside the source, 4×4 transposed convolutions."""
+    image, units = (
+        np.random.default_rng(1).uniform(-1, 1, (1, 8, 12, 3)),
+        np.random.default_rng(2).uniform(0, 1, (1, 5)),
+    )
+    module = GANimation(2, 0, PAPER)
+    image, units = jnp.asarray(image, jnp.float32), jnp.asarray(units, jnp.float32)
+    variables = random_weights(module, image, units)
+    kernels = jax.tree.map(np.asarray, variables["params"])
+    norms = {"scale": jnp.ones, "bias": jnp.zeros}  # of which the papers' networks have one each
+    variables = jax.tree_util.tree_map_with_path(
+        lambda path, x: norms[path[-1].key](x.shape) if path[-1].key in norms else x, variables
+    )
+    x = np.concatenate([image[0], np.broadcast_to(units[0], (8, 12, 5))], -1)
+    encoder = kernels["encoder"]
+    x = np.maximum(normalised(layer(x, encoder["stem"]["kernel"])), 0)
+    for name in ("down_0", "down_1"):
+        x = np.maximum(normalised(halved(x, encoder[name]["kernel"])), 0)
+    for name in ("up_1", "up_0"):
+        x = np.maximum(normalised(doubled(x, kernels["decoder"][name]["kernel"])), 0)
+    attention = 1 / (1 + np.exp(-layer(x, kernels["attention"]["kernel"])))
+    texture = np.tanh(layer(x, kernels["texture"]["kernel"]))
+    edited = module.apply(variables, image, units)
+    np.testing.assert_allclose(edited.attention[0], attention, atol=2e-4)
+    np.testing.assert_allclose(edited.texture[0], texture, atol=2e-4)
+    np.testing.assert_allclose(edited.image[0], (1 - attention) * texture + attention * image[0], atol=3e-4)
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"texture": "plain"}, {"texture": np.tanh(0.06)}),
+        ({"texture": "residual"}, {"texture": np.tanh(0.06 + np.arctanh(0.98 * 0.5))}),
+        ({"attention_bias": 4.0}, {"attention": 1 / (1 + np.exp(-4.06))}),
+        ({"head_scale": 0.1}, {"texture": np.tanh(0.006), "attention": 1 / (1 + np.exp(-0.006)), "flow": 0.5 * 0.006}),
+        ({}, {"attention": 1 / (1 + np.exp(-0.06)), "flow": 0.5 * 0.06}),
+    ],
+)
+def test_forms_of_the_heads_worked_by_hand(changed, expected):
+    """Norms of zeros with a bias of 0.06 and heads that pass on the middle of one channel: their output is 0.06."""
+    form = dataclasses.replace(PAPER, **changed)
+    image, units = jnp.full((1, 8, 8, 3), 0.5), jnp.zeros((1, 17))
+    module = DFTNetGenerator(1, 0, form)
+    shapes = jax.eval_shape(module.init, jax.random.key(0), image, units)
+    head = {name: jnp.zeros((7, 7, n, 3)).at[3, 3, 0].set(1) for name, n in (("flow_attention", 1), ("texture", 2))}
+    constant = {"kernel": 0.0, "scale": 1.0, "bias": 0.06}
+
+    def value(path, x):
+        name = path[1].key
+        return head[name] if name in head else jnp.full(x.shape, constant[path[-1].key])
+
+    edited = module.apply(jax.tree_util.tree_map_with_path(value, shapes), image, units)
+    for name, number in expected.items():
+        np.testing.assert_allclose(getattr(edited, name), number, rtol=1e-4)
+
+
+@pytest.mark.parametrize("texture", ["residual", "aligned"])
+def test_the_texture_changes_the_source_or_the_warped_source(texture, batch):
+    module = DFTNetGenerator(3, 0, Form(texture=texture))
+    variables = random_weights(module, batch["image"], batch["action_units"])
+    variables["params"]["texture"] = jax.tree.map(jnp.zeros_like, variables["params"]["texture"])
+    edited = jax.jit(module.apply)(variables, batch["image"], batch["action_units"])
+    start, other = (batch["image"], edited.aligned)[:: 1 if texture == "residual" else -1]
+    np.testing.assert_allclose(edited.texture, 0.98 * start, atol=1e-5)
+    assert float(jnp.abs(edited.texture - 0.98 * other).max()) > 0.1
+
+
+def test_heads_of_zeros():
+    """The flow's always; all of them where the texture is a change of the source."""
+    heads = {
+        name: {"kernel": jnp.ones((7, 7, 2, n))}
+        for name, n in (("flow_attention", 3), ("attention", 1), ("texture", 3), ("encoder", 1))
+    }
+    plain, residual = (
+        jax.tree.map(lambda x: np.asarray(x)[0, 0, 0].tolist(), with_initial_heads(heads, form))
+        for form in (PAPER, Form())
+    )
+    assert {name: head["kernel"] for name, head in plain.items()} == {
+        **{"flow_attention": [0, 0, 1], "attention": [1], "texture": [1, 1, 1], "encoder": [1]}
+    }
+    assert {name: head["kernel"] for name, head in residual.items()} == {
+        **{"flow_attention": [0, 0, 0], "attention": [0], "texture": [0, 0, 0], "encoder": [1]}
+    }
+
+
+@pytest.mark.parametrize(("field", "value"), [("head_scale", 0.0), ("initial_std", -0.02)])
+def test_a_form_that_cannot_be(field, value):
+    with pytest.raises(ValueError, match=f"{field} is {value:g}"):
+        Form(**{field: value})

@@ -84,12 +84,12 @@ def test_doubling_makes_no_checkerboard():
     np.testing.assert_allclose(point[0, 1:5, 1:5, 0], kernel, rtol=1e-5)
 
 
-def test_a_free_doubling_is_the_transposed_convolution_with_padding_and_output_padding_1():
+def test_a_free_doubling_is_the_transposed_convolution_with_padding_1():
     """Pixel o of the output is the sum over pixels i of the input of kernel[o + 1 - 2i]."""
     image = jax.random.normal(jax.random.key(9), (2, 3, 4, 2))
     doubled, params = apply(TransposedConv(5, even=False), image)
     expected = np.zeros((2, 8, 10, 5))
     for row, column in np.ndindex(3, 4):
         spread = np.einsum("bc,rscf->brsf", image[:, row, column], params["kernel"])
-        expected[:, 2 * row : 2 * row + 3, 2 * column : 2 * column + 3] += spread
+        expected[:, 2 * row : 2 * row + 4, 2 * column : 2 * column + 4] += spread
     np.testing.assert_allclose(doubled, expected[:, 1:7, 1:9], atol=1e-5)

@@ -102,16 +102,16 @@ def original(photo: Photo) -> UInt8[np.ndarray, "side side 3"]:
 def enlarged(result: Any, photo: Photo) -> UInt8[np.ndarray, "side side 3"]:
     """An edited face (an `Edited` of one, without the leading axis) at the resolution that the face has in the photo.
 
-    Where the photo shows more than the model's size, Eq. 5 is computed from its own pixels, warped by the enlarged
-    flow: X̂ = (1 − A)·B + A·f(Φ, X), with A, B and Φ enlarged. Only the texture has the model's resolution.
+    Where the photo shows more than the model's size, its own pixels are warped by the enlarged flow, and what the edit
+    changes beyond the warp is enlarged and added: f(Φ, X) + (X̂ − X_a). This is Eq. 5 but for the detail of the texture
+    that the model's size cannot carry, which is the warped photo's.
     """
     crop = original(photo)
     side = crop.shape[0]
     if side == result.image.shape[0]:
         return to_bytes(result.image)
-    texture = cv2.resize(result.texture, (side, side), interpolation=cv2.INTER_CUBIC)
-    attention = cv2.resize(result.attention[..., 0], (side, side), interpolation=cv2.INTER_LINEAR)[..., None]
-    return to_bytes((1 - attention) * np.clip(texture, -1, 1) + attention * to_floats(warped(crop, result.flow)))
+    change = cv2.resize(result.image - result.aligned, (side, side), interpolation=cv2.INTER_CUBIC)
+    return to_bytes(np.clip(to_floats(warped(crop, result.flow, cv2.INTER_CUBIC)) + change, -1, 1))
 
 
 def put_back(photo: Photo, face: UInt8[np.ndarray, "side side 3"], landmarks: np.ndarray | None) -> Image:

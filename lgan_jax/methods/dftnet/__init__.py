@@ -5,6 +5,7 @@ from lgan_jax.methods.dftnet.evaluation import evaluate as evaluation
 from lgan_jax.methods.dftnet.flow import FlowPhase
 from lgan_jax.methods.dftnet.model import DFTNet
 from lgan_jax.methods.dftnet.pairs import BaselinePairsPhase, PairsPhase
+from lgan_jax.methods.dftnet.registered import BaselineRegisteredPairsPhase, RegisteredPairsPhase
 from lgan_jax.methods.dftnet.regressor import RegressorPhase
 from lgan_jax.methods.spec import EvaluationSpec, MethodSpec, ModelSpec
 
@@ -18,10 +19,16 @@ METHOD = MethodSpec(
         "regressor": RegressorPhase,
         "flow": FlowPhase,
         "pairs": PairsPhase,
+        "registered_pairs": RegisteredPairsPhase,
         "editor": EditorPhase,
         "baseline_pairs": BaselinePairsPhase,
+        "baseline_registered_pairs": BaselineRegisteredPairsPhase,
         "baseline": BaselinePhase,
     },
-    model=ModelSpec(DFTNet, ("editor", "pairs"), {"baseline": ("baseline", "baseline_pairs")}),
+    model=ModelSpec(
+        DFTNet,
+        ("editor", "registered_pairs", "pairs"),
+        {"baseline": ("baseline", "baseline_registered_pairs", "baseline_pairs")},
+    ),
     evaluation=EvaluationSpec(evaluation.Settings, evaluation.evaluate),
 )

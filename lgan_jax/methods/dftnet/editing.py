@@ -18,7 +18,7 @@ from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, folded
 from lgan_jax.losses import adversarial
 from lgan_jax.losses.reconstruction import l1
 from lgan_jax.methods.dftnet import losses
-from lgan_jax.methods.dftnet.networks import DFTNetGenerator, Discriminator, Edited
+from lgan_jax.methods.dftnet.networks import DFTNetGenerator, Discriminator, Edited, Form, with_initial_heads
 from lgan_jax.methods.dftnet.regressor import UNITS, augmented, check_size
 from lgan_jax.nn.initialisers import initial_variables
 from lgan_jax.ops import augment
@@ -29,15 +29,16 @@ Image = Float[Array, "batch height width 3"]
 Units = Float[Array, "batch units"]
 Keys = Any  # `(batch,)` typed keys, one per example
 
-_NOISE = 0.1  # largest absolute noise of target action units
 ROWS = 6  # rows of the sample images
 OPTIMIZER = optimizers.Adam(learning_rate=1e-4, b1=0.5, b2=0.999, schedule=optimizers.Linear(constant_fraction=2 / 3))
 
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
-    """Weights λ of the losses; the last two weight `losses.pair` of the generated face and of its texture alone.
+    """Weights λ of the losses. `pair` and `pair_texture` weight `losses.pair` of the generated face and of its texture.
 
+    `smoothness`, `losses.smoothness`, is GANimation's alone. Its code sums over the 25 faces of a batch, so its 1e-5
+    corresponds to 25 times as much of the mean here.
     The paper's λ_cond is 4000. In GANimation's code, the origin of this value, it multiplies a mean that is divided by
     the batch size, 25, once more: this corresponds to 160 here.
     """
@@ -48,8 +49,11 @@ class Weights:
     cycle: float = 10.0
     total_variation: float = 1e-4
     attention: float = 1.0
+    smoothness: float = 25 * 1e-5
     pair: float = 10.0
     pair_texture: float = 3.0
+    landmarks: float = 100.0
+    edges: float = 10.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +69,8 @@ class Settings:
       width: channels of the generator at the image's resolution.
       blocks: residual blocks of the generator's encoder.
       discriminator_width: channels of the discriminator's first convolution.
+      form: how the generator is built.
+      target_noise: largest absolute noise of sampled target action units, as in GANimation's code.
       weights: weights of the losses.
       ema_decay: decay of the exponential moving average (EMA) of the weights, which inference and evaluation use; at
         step n at most (1 + n) / (10 + n).
@@ -77,13 +83,15 @@ class Settings:
     width: int = 64
     blocks: int = 6
     discriminator_width: int = 64
+    form: Form = dataclasses.field(default_factory=Form)
+    target_noise: float = 0.1
     weights: Weights = Weights()
     ema_decay: float = 0.999
 
     def __post_init__(self) -> None:
         config.within(self, 1, math.inf, "steps", "batch_size", "width", "discriminator_width")
         config.within(self, 0, math.inf, "blocks")
-        config.within(self, 0, 1, "ema_decay")
+        config.within(self, 0, 1, "ema_decay", "target_noise")
 
 
 class EditingPhase(Phase):
@@ -95,7 +103,6 @@ class EditingPhase(Phase):
     grouping = "single"
     keys = ("image", "action_units")
     network: type[nn.Module] = DFTNetGenerator
-    terms: tuple[str, ...] = ("adversarial", "condition", "cycle", "total_variation", "attention")  # of the loss
 
     def __init__(
         self,
@@ -113,21 +120,22 @@ class EditingPhase(Phase):
         """
         check_size(faces.size)
         _same(settings, "regressor", regressor, ("discriminator_width",))
-        _same(settings, "earlier", generator, ("width", "blocks"))
+        _same(settings, "earlier", generator, ("width", "blocks", "form"))
         super().__init__(settings, faces, dtype, {})
-        self._generator = self.network(settings.width, settings.blocks, dtype)
+        self._generator = self.network(settings.width, settings.blocks, settings.form, dtype)
         self._discriminator = Discriminator(settings.discriminator_width, UNITS, dtype)
         self._pretrained, self._optimizers = (regressor, generator), trained
 
     def init(self, key: jax.Array, batch: Batch) -> TrainState:
-        """See `Phase`. The generator's heads are initialised with zeros: no flow, unchanged colors."""
+        """See `Phase`. The flow is initially zero; for the other heads see `Form`."""
         del batch
         keys, size = jax.random.split(key), self.faces.size
         image, units = jnp.zeros((1, size, size, 3)), jnp.zeros((1, UNITS))
-        generator = dict(initial_variables(self._generator, keys[0], image, units)["params"])
-        for head in generator.keys() & {"flow_attention", "attention", "texture"}:
-            generator[head] = jax.tree.map(jnp.zeros_like, generator[head])
-        discriminator = initial_variables(self._discriminator, keys[1], image)["params"]
+        form = self.settings.form
+        std = form.initial_std or None
+        generator = initial_variables(self._generator, keys[0], image, units, std=std)["params"]
+        generator = with_initial_heads(generator, form)
+        discriminator = initial_variables(self._discriminator, keys[1], image, std=std)["params"]
         regressor, earlier = self._pretrained
         if earlier:
             generator = jax.tree.map(jnp.copy, earlier.state.ema["generator"])
@@ -186,23 +194,29 @@ class EditingPhase(Phase):
     def _update_generator(
         self, state: TrainState, image: Image, units: Units, keys: Keys
     ) -> tuple[TrainState, Metrics]:
-        target = targets(folded(keys, 5), units)
+        target = targets(folded(keys, 5), units, self.settings.target_noise)
 
         def loss(params: Any):
             edited = self._edited(params["generator"], image, target)
+            returned = self._edited(params["generator"], edited.image, units)
             augmented_edit = augmented(self.settings.augmentation, edited.image, folded(keys, 6))
             critic, estimated = self._discriminator_outputs(state.params["discriminator"], augmented_edit)
-            metrics = {
+            return self._weighted({
                 "adversarial": adversarial.wasserstein_generator(critic),
                 "condition": losses.condition(estimated, target),
-                "cycle": losses.cycle(image, self._edited(params["generator"], edited.image, units).image),
-                "total_variation": losses.total_variation(edited.flow),
-                "attention": losses.attention(edited.attention),
-            }
-            metrics = {name: metrics[name] for name in self.terms}
-            return self._weighted(metrics)
+                "cycle": losses.cycle(image, returned.image),
+                **self._regularisation(edited, returned),
+            })  # fmt: skip
 
         return self._step_of_generator(state, loss)
+
+    def _regularisation(self, edited: Edited, returned: Edited) -> Metrics:
+        """The losses of an edit's components; `returned` is the edit back to the source's action units."""
+        del returned
+        return {
+            "total_variation": losses.total_variation(edited.flow),
+            "attention": losses.attention(edited.attention),
+        }
 
     def _weighted(self, metrics: Metrics) -> tuple[Array, tuple[Metrics, None]]:
         """The weighted sum of the generator's losses, in the form for `TrainState.descend`."""
@@ -229,8 +243,8 @@ def _same(settings: Any, name: str, start: Finished | None, fields: tuple[str, .
             raise ValueError(f"{field} is {ours}; it must equal the {name} phase's, {theirs}")
 
 
-def targets(keys: Keys, units: Units) -> Units:
-    """Samples target action units: those of another example, ± 0.1, clipped to [0, 1]. Runs under `DATA_AXIS`.
+def targets(keys: Keys, units: Units, amount: float) -> Units:
+    """Samples target action units: those of another example, ± `amount`, clipped to [0, 1]. Runs under `DATA_AXIS`.
 
     Each example's own key selects the other example, from the examples of all devices.
     """
@@ -240,6 +254,6 @@ def targets(keys: Keys, units: Units) -> Units:
     def one(key: jax.Array, index: Array) -> Array:
         which, noise = jax.random.split(key)
         other = (index + jax.random.randint(which, (), 1, max(count, 2))) % count
-        return pooled[other] + jax.random.uniform(noise, pooled.shape[1:], minval=-_NOISE, maxval=_NOISE)
+        return pooled[other] + jax.random.uniform(noise, pooled.shape[1:], minval=-amount, maxval=amount)
 
     return jnp.clip(jax.vmap(one)(keys, index), 0, 1)

@@ -18,7 +18,7 @@ from lgan_jax.core import Batch, FaceInfo, Finished, Metrics, example_keys, fold
 from lgan_jax.losses import adversarial
 from lgan_jax.methods.dftnet import editing, losses
 from lgan_jax.methods.dftnet.editing import OPTIMIZER, EditingPhase, Image, Keys, Units, targets
-from lgan_jax.methods.dftnet.networks import GANimation
+from lgan_jax.methods.dftnet.networks import Edited, GANimation
 from lgan_jax.methods.dftnet.regressor import augmented
 from lgan_jax.training.train_state import TrainState
 
@@ -48,7 +48,11 @@ class EditorPhase(EditingPhase):
     """The phase that trains G and D of DFT-Net."""
 
     Settings = Settings
-    before: tuple[str, ...] = ("flow", "pairs")  # the last of these phases, if any, initialises the generator
+    before: tuple[str, ...] = (
+        "flow",
+        "pairs",
+        "registered_pairs",
+    )  # the last of these phases, if any, initialises the generator
     over_map: Literal["mean", "sum"] = "mean"  # see `adversarial.gradient_penalty`
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
@@ -99,7 +103,9 @@ class EditorPhase(EditingPhase):
         self, state: TrainState, image: Image, units: Units, keys: Keys
     ) -> tuple[TrainState, Metrics]:
         weights = self.settings.weights
-        generated = self._edited(state.params["generator"], image, targets(folded(keys, 1), units)).image
+        generated = self._edited(
+            state.params["generator"], image, targets(folded(keys, 1), units, self.settings.target_noise)
+        ).image
         image, generated = (
             augmented(self.settings.augmentation, x, folded(keys, i)) for i, x in ((2, image), (3, generated))
         )
@@ -128,12 +134,30 @@ class EditorPhase(EditingPhase):
         return state, metrics
 
 
+@dataclasses.dataclass(frozen=True)
+class BaselineSettings(Settings):
+    """Settings of the baseline phase: see `Settings`.
+
+    Attributes:
+      losses: "ganimation": GANimation's own losses of the attention, both with positive sign. "dftnet": Eq. 10.
+    """
+
+    losses: Literal["ganimation", "dftnet"] = "dftnet"
+
+
 class BaselinePhase(EditorPhase):
-    """The phase that trains GANimation's generator, with its own discriminator, on the same losses.
+    """The phase that trains GANimation's generator, with its own discriminator.
 
     The gradient penalty follows GANimation's code, which sums D_A's map; see `adversarial.gradient_penalty`.
     """
 
+    Settings = BaselineSettings
     network = GANimation
-    before = ("baseline_pairs",)
+    before = ("baseline_pairs", "baseline_registered_pairs")
     over_map = "sum"
+
+    def _regularisation(self, edited: Edited, returned: Edited) -> Metrics:
+        if self.settings.losses == "dftnet":
+            return super()._regularisation(edited, returned)
+        both = edited.attention, returned.attention
+        return {"attention": losses.ganimation_attention(*both), "smoothness": losses.smoothness(*both)}

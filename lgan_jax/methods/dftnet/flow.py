@@ -33,7 +33,7 @@ class FlowPhase(EditingPhase):
     """The phase that trains E and F of DFT-Net for A = 1, with the regressor phase's D_C."""
 
     Settings = Settings
-    terms = ("condition", "cycle", "total_variation")
+    _terms = ("condition", "cycle", "total_variation")
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
         """See `EditingPhase`. Also raises `ValueError` without an earlier regressor phase."""
@@ -49,6 +49,9 @@ class FlowPhase(EditingPhase):
         image, units = (jnp.asarray(batch[name]) for name in self.keys)
         keys = example_keys(key, len(image))
         return self._update_generator(state, self._mirrored(image, keys), units, keys)
+
+    def _weighted(self, metrics: Metrics) -> tuple[jax.Array, tuple[Metrics, None]]:
+        return super()._weighted({name: metrics[name] for name in self._terms})
 
     def _edited(self, params: Any, image: Image, units: Units) -> Edited:
         edited = super()._edited(params, image, units)

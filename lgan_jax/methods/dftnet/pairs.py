@@ -13,14 +13,13 @@ from typing import Any
 import dm_pix
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
 
 from lgan_jax import optimizers
 from lgan_jax.core import Batch, FaceInfo, Finished, Metrics, example_keys, folded
 from lgan_jax.losses.reconstruction import l1
 from lgan_jax.methods.dftnet import editing, losses
-from lgan_jax.methods.dftnet.editing import ROWS, EditingPhase
-from lgan_jax.methods.dftnet.networks import GANimation
+from lgan_jax.methods.dftnet.editing import ROWS, EditingPhase, Keys
+from lgan_jax.methods.dftnet.networks import Edited, GANimation
 from lgan_jax.training.train_state import TrainState
 
 _SAME = 1 / 8  # share of examples with the source as target, with its own action units
@@ -53,27 +52,35 @@ class PairsPhase(EditingPhase):
     def train_step(
         self, state: TrainState, batch: Batch, key: jax.Array, variant: Hashable = None
     ) -> tuple[TrainState, Metrics]:
-        """See `Phase`. Metrics: pair, pair_texture, total_variation, attention and total."""
-        images, units = (jnp.asarray(batch[name]) for name in self.keys)
-        keys = example_keys(key, len(images))
-        images = jax.vmap(self._mirrored, (1, None), 1)(images, keys)
-        rows = jnp.arange(len(images))
+        """See `Phase`. Metrics: the losses of `_losses`, and total."""
+        keys = example_keys(key, len(batch["image"]))
+        source, target = self._dealt(batch, keys)
+
+        def loss(params: Any):
+            edited = self._edited(params["generator"], source["image"], target["action_units"])
+            return self._weighted(self._losses(edited, source, target))
+
+        return self._step_of_generator(state, loss)
+
+    def _dealt(self, batch: Batch, keys: Keys) -> tuple[Batch, Batch]:
+        """Sources and targets: either image of each pair is the source, and the other or itself the target."""
+        arrays = {name: jnp.asarray(batch[name]) for name in self.keys}
+        arrays["image"] = jax.vmap(self._mirrored, (1, None), 1)(arrays["image"], keys)
+        rows = jnp.arange(len(keys))
         first = jax.vmap(jax.random.bernoulli)(folded(keys, 1)).astype(int)
         same = jax.vmap(jax.random.bernoulli, (0, None))(folded(keys, 2), _SAME)
         second = jnp.where(same, first, 1 - first)
-        source, target, target_units = images[rows, first], images[rows, second], units[rows, second]
+        source, target = ({name: each[rows, side] for name, each in arrays.items()} for side in (first, second))
+        return source, target
 
-        def loss(params: Any):
-            edited = self._edited(params["generator"], source, target_units)
-            metrics = {
-                "pair": losses.pair(edited.image, source, target, self.settings.emphasis),
-                "pair_texture": losses.pair(edited.texture, source, target, self.settings.emphasis),
-                "total_variation": losses.total_variation(edited.flow),
-                "attention": losses.attention(edited.attention),
-            }
-            return self._weighted(metrics)
-
-        return self._step_of_generator(state, loss)
+    def _losses(self, edited: Edited, source: Batch, target: Batch) -> Metrics:
+        emphasis = self.settings.emphasis
+        return {
+            "pair": losses.pair(edited.image, source["image"], target["image"], emphasis),
+            "pair_texture": losses.pair(edited.texture, source["image"], target["image"], emphasis),
+            "total_variation": losses.total_variation(edited.flow),
+            "attention": losses.attention(edited.attention),
+        }
 
     def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
         """See `Phase`. Edits the first image of each pair to the second image's action units.
@@ -81,7 +88,7 @@ class PairsPhase(EditingPhase):
         Metrics: l1 (of the generated and the second image, on [0, 1]), l1_source (of the first and the second image),
         ssim (of the generated and the second image), and those of `EditingPhase` for the first images.
         """
-        image, units = (jnp.asarray(batch[name]) for name in self.keys)
+        image, units = jnp.asarray(batch["image"]), jnp.asarray(batch["action_units"])
         generated = self.edit(state, image[:, 0], units[:, 1]).image
         return {
             **super().eval_step(state, {"image": image[:, 0], "action_units": units[:, 0]}),
@@ -90,9 +97,9 @@ class PairsPhase(EditingPhase):
             "ssim": jnp.mean(dm_pix.ssim((generated + 1) / 2, (image[:, 1] + 1) / 2)),
         }
 
-    def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
+    def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, jax.Array]:
         """See `Phase`. Each row: both images of a pair, warped source, texture, attention, generated face."""
-        image, units = (jnp.asarray(batch[name])[:ROWS] for name in self.keys)
+        image, units = (jnp.asarray(batch[name])[:ROWS] for name in ("image", "action_units"))
         return {"edited": self._parts_grid(state, image[:, 0], image[:, 1], units[:, 1])}
 
 

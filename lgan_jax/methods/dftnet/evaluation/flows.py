@@ -60,12 +60,14 @@ def warped_grid(image: Image, flow: Flow, side: int) -> UInt8[np.ndarray, "side 
     return warped(ruled, flow)
 
 
-def warped(image: UInt8[np.ndarray, "side side 3"], flow: Flow) -> UInt8[np.ndarray, "side side 3"]:
-    """Warps an image of any size by a flow: bilinear sampling at the identity grid plus the flow, clamped."""
+def warped(
+    image: UInt8[np.ndarray, "side side 3"], flow: Flow, interpolation: int = cv2.INTER_LINEAR
+) -> UInt8[np.ndarray, "side side 3"]:
+    """Warps an image of any size by a flow: sampling at the identity grid plus the flow, clamped."""
     side = image.shape[1]
     fine = cv2.resize(flow.astype(np.float32), (side, side), interpolation=cv2.INTER_LINEAR) * side
     x, y = np.meshgrid(np.arange(side, dtype=np.float32), np.arange(side, dtype=np.float32))
-    return cv2.remap(image, x + fine[..., 0], y + fine[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.remap(image, x + fine[..., 0], y + fine[..., 1], interpolation, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _wheel() -> np.ndarray:
