@@ -21,8 +21,8 @@ from lgan_jax.media.files import given
 
 MEMORY = 2**30  # bytes of decoded images that a split caches; further records are decoded at every access
 _ADVICE = {  # how to get an array that a data set lacks
-    "action_units": ": repeat the command that prepared the folder (lgan_jax.data.prepare adds them), or give a folder "
-    "with OpenFace's tables and --config.data.name=emotionet",
+    "action_units": ": repeat the command that prepared the folder (lgan_jax.data.prepare adds them; to single photos "
+    "with --action-units blendshapes), or give a folder with OpenFace's tables and --config.data.name=emotionet",
     "landmarks": ": give OpenFace's tables with x_0 to y_67 in pixels of these images, or another folder",
     "expression": ": give CK+ or Oulu-CASIA, or a folder that lgan_jax.data.prepare wrote, with "
     "--config.data.name=ck_plus or oulu_casia",

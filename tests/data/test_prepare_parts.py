@@ -34,6 +34,7 @@ def observation(landmarks, **changed):
         "agreement": np.full(n, 0.9, np.float32),
         "sharpness": np.full(n, 50, np.float32),
         "size": np.full((n, 2), 100, np.int32),
+        "several": np.zeros(n, bool),
     }
     return Observation(**(seen | changed))
 
@@ -124,6 +125,13 @@ def test_each_dropped_frame_has_one_reason():
     assert list(quality.verdicts(seen, np.arange(n) > 0, blur=0.0, jump=8.0)).count("blurred") == 0
 
 
+def test_photos_of_small_faces_are_dropped():
+    seen = observation(0.5 + np.array([0.4, 0.2, 0.1])[:, None, None] * align.MEAN_FACE[None])
+    extent = np.ptp(seen.landmarks[0] * 100, axis=0).max()
+    smallest = np.array([extent * 0.9, extent * 0.9, 0.0])  # a photo, a photo, a video's frame
+    assert list(quality.verdicts(seen, np.zeros(3, bool), 0.0, 0.0, smallest)) == ["kept", "small", "kept"]
+
+
 def test_nobody_found_is_no_error():
     seen = observation(np.full((3, 68, 2), np.nan), found=np.zeros(3, bool))
     assert list(quality.verdicts(seen, np.arange(3) > 0, 0.3, 8.0)) == ["no face"] * 3
@@ -189,6 +197,22 @@ def test_people_of_a_folder(tmp_path):
     assert (video.moving, video.frames, [file.name for file in video.files]) == (True, 3, ["2.mp4"])
     assert (photos.moving, photos.frames, [file.name for file in photos.files]) == (False, 1, ["1.JPG"])
     assert people[1].skipped == ("notes.txt",)
+
+
+def test_loose_photos_are_people_where_there_is_nothing_else(tmp_path):
+    for name in ("ada.jpg", "bo.png"):
+        write_photo(tmp_path / name, face(0)[0])
+    (tmp_path / "notes.txt").write_text("x")
+    people, others = sources.people(tmp_path)
+    assert [(person.name, person.loose, len(person.files)) for person in people] == [("ada", True, 1), ("bo", True, 1)]
+    assert others == ["notes.txt"]
+    write_photo(tmp_path / "cy" / "1.jpg", face(0)[0])
+    people, others = sources.people(tmp_path)
+    assert [(person.name, person.loose) for person in people] == [("cy", False)]
+    assert others == ["ada.jpg", "bo.png", "notes.txt"]
+    (tmp_path / "cy" / "1.jpg").rename(tmp_path / "ada.jpeg")
+    with pytest.raises(ValueError, match="'ada' more than once"):
+        sources.people(tmp_path)
 
 
 def test_what_is_no_person_is_named_with_the_reason(tmp_path):
@@ -313,7 +337,7 @@ def test_photos_that_cannot_be_read_are_none(tmp_path):
 def test_folders_without_people_are_errors(tmp_path):
     with pytest.raises(FileNotFoundError, match="no folder"):
         sources.people(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match="no video and no folder"):
+    with pytest.raises(ValueError, match="no video, no photo, and no folder"):
         sources.people(tmp_path)
     (tmp_path / "file").write_text("x")
     with pytest.raises(NotADirectoryError, match="not a folder"):

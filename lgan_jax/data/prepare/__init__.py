@@ -2,17 +2,19 @@
 
     python -m lgan_jax.data.prepare VIDEOS OUT
 
-The output has CelebV's layout, so that one builder reads both: `OUT/<person>/Image/<frame>.jpg`, and
+VIDEOS holds a video, or a sub-folder of photos or videos, for each person; or photos alone, one of each person. The
+output has CelebV's layout, so that one builder reads both: `OUT/<person>/Image/<frame>.jpg`, and
 `OUT/<person>/all_68pt.txt` with a line for each image: 136 numbers x y x y … in pixels of the crop (0 is the center
 of the first pixel), then the file's name. `OUT/<person>/action_units.csv` has, for each image, action units
 estimated from landmarks (see `faces.unit_estimate`) or from the Face Landmarker's blendshape scores (see
-`faces.face_landmarker.action_units`). `OUT/prepared.json` records options, label sources and dropped frames.
+`faces.face_landmarker.action_units`). `OUT/<person>/expressions.csv` has the expressions after which photos are named
+(see `builders.expressions`). `OUT/prepared.json` records options, label sources and dropped frames.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +44,15 @@ def prepare(
     faces: Faces | None = None,
     landmarker: FaceLandmarker | None = None,
 ) -> dict[str, Any]:
-    """Prepares the people in `videos` (one video file, or one sub-folder of photos or videos, each) into `out`.
+    """Prepares the people in `videos` (see `sources.people`) into `out`.
 
     Another call resumes an interrupted run; people may be added between two runs. `faces` shares
     loaded models; `landmarker` is needed where the options use the Face Landmarker.
 
     Returns what `out/prepared.json` holds: `version`, `scheme`, `size`, `options`, `labels` (sources of landmarks and
     action units), `people` (name → sources, counts of frames read, retained and dropped by reason, and the `coverage`
-    and `warnings` of `prepare.person_report`), `left_out` (name → why no frame of a person is usable) and
-    `not_people`.
+    and `warnings` of `prepare.person_report`), `left_out` (name → why no frame of a person is usable), `loose`
+    (whether each person is one photo) and `not_people`.
 
     Raises:
       FileNotFoundError, NotADirectoryError: `videos` does not exist or is not a folder.
@@ -76,16 +78,22 @@ def _prepare(
     output: OutputFolder, found: Sequence[Person], others: list[str], faces: Faces, landmarker: FaceLandmarker | None
 ) -> dict[str, Any]:
     out, options = output.out, output.options
-    prepared, left_out = {}, {}
+    summaries = {}
     with Progress(sum(source.frames for person in found for source in person.sources)) as progress:
         for person in found:
             progress.name(person.name)
-            summary = prepare_person(person, output, options, faces, progress)
-            if summary["kept"]:
+            summaries[person.name] = prepare_person(person, output, options, faces, progress)
+            if summaries[person.name]["kept"] and not (person.loose and options.action_units == "landmarks"):
                 add_units(out / person.name, landmarker if options.action_units == "blendshapes" else None)
-                prepared[person.name] = summary | person_report.describe(person, out / person.name, summary, faces)
-            else:
-                left_out[person.name] = summary | {"reason": _why(summary)}
+    few = split.splits_by_subject("auto", [summary["kept"] for summary in summaries.values() if summary["kept"]])
+    prepared, left_out = {}, {}
+    for person in found:
+        summary = summaries[person.name]
+        if summary["kept"]:
+            about = person_report.describe(person, out / person.name, summary, faces, alone=not few)
+            prepared[person.name] = summary | about
+        else:
+            left_out[person.name] = summary | {"reason": _why(summary)}
     result = {
         "version": VERSION,
         "scheme": IBUG68.name,
@@ -94,14 +102,25 @@ def _prepare(
         "labels": options.labels,
         "people": prepared,
         "left_out": left_out,
+        "loose": all(person.loose for person in found),
         "not_people": others,
     }
     write_json(out / SUMMARY, result)
     return result
 
 
-def splits(out: Path, person: str) -> dict[str, int]:
-    """The number of a prepared person's frames in each split; zeros where there are too few to split."""
+def splits(out: Path, people: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """The number of each prepared person's frames in each split; zeros where there are too few to split."""
+    if split.splits_by_subject("auto", [summary["kept"] for summary in people.values()]):
+        chosen = split.HeldOut().of(people)
+        return {
+            person: {name: people[person]["kept"] * (name in chosen[person]) for name in split.SPLITS}
+            for person in people
+        }
+    return {person: _in_time(out, person) for person in people}
+
+
+def _in_time(out: Path, person: str) -> dict[str, int]:
     numbers = np.array([int(name.removesuffix(".jpg")) for name in annotated(out / person)[1]])
     if len(numbers) < split.FEWEST:
         return dict.fromkeys(split.SPLITS, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from lgan_jax.cli import option
 from lgan_jax.data import prepare
 from lgan_jax.data.coverage import ALONE
 from lgan_jax.data.prepare import console
+from lgan_jax.data.split import SPLITS, splits_by_subject
 from lgan_jax.faces import face_landmarker
 from lgan_jax.faces.face_landmarker.bundle import SOURCE, VARIABLE
 from lgan_jax.media.files import summary as listing
@@ -23,7 +25,9 @@ _DESCRIPTION = """\
 Prepares a data set of aligned faces with 68 landmarks from your videos and photos.
 
 VIDEOS is a folder. Each person in it is one video file (its name is the person's), or a sub-folder of photos or of
-videos. Where an image shows several faces, the largest is tracked. OUT gets, for each person,
+videos; in a folder of photos alone, each photo is a person. Where an image shows several faces, the largest is used.
+Photos whose face would have to be enlarged more than twofold are dropped. A photo that is named after an expression
+(neutral.jpg, smiling_2.jpg, …) gets its label, in expressions.csv. OUT gets, for each person,
 Image/<frame>.jpg and all_68pt.txt in CelebV's layout, action_units.csv, and prepared.json with all counts. Train on it
 with
   python train.py --config configs/celebv.py --config.data.dir=OUT
@@ -45,7 +49,7 @@ class Arguments(prepare.Options):
     """The command's arguments."""
 
     videos: Path = option(
-        "folder with a video or a sub-folder for each person", flag="videos", metavar="VIDEOS", required=True
+        "folder with a video, a sub-folder or a photo for each person", flag="videos", metavar="VIDEOS", required=True
     )
     out: Path = option(
         "folder to write: new, empty, or from an interrupted run", flag="out", metavar="OUT", required=True
@@ -84,16 +88,11 @@ def _report(out: Path, result: dict[str, Any]) -> int:
     """Prints the counts of retained and dropped frames; returns 2 if no person is usable."""
     terminal = rich.console.Console(highlight=False)
     people, left_out = result["people"], result["left_out"]
-    terminal.print(console.table({**people, **left_out}, {name: prepare.splits(out, name) for name in people}))
-    if people:
-        terminal.print(console.coverage({name: summary["coverage"] for name, summary in people.items()}))
-    for name, summary in {**people, **left_out}.items():
-        for line in _remarks(summary):
-            terminal.print(f"{name}: {line}", markup=False)
-    if result["not_people"]:
-        terminal.print(f"Not taken for people: {listing(result['not_people'])}", markup=False)
-    for name, summary in left_out.items():
-        terminal.print(f"Left out: {name} ({summary['reason']})", markup=False)
+    taken = "each photo" if result["loose"] else "each sub-folder and each video"
+    terminal.print(f"VIDEOS has {len(people) + len(left_out)} people: {taken} is one", markup=False)
+    _tables(terminal, out, people, left_out)
+    for line in _lines(result):
+        terminal.print(line, markup=False, soft_wrap=True)
     for warning in _warnings(people):
         terminal.print(f"WARNING: {warning}", markup=False, soft_wrap=True)
     if not people:
@@ -101,6 +100,40 @@ def _report(out: Path, result: dict[str, Any]) -> int:
     terminal.print(f"{out} holds {len(people)} of {len(people) + len(left_out)} people", markup=False)
     terminal.print(f"Labels: {result['labels']}", markup=False, soft_wrap=True)
     return 0
+
+
+def _tables(terminal: rich.console.Console, out: Path, people: dict[str, Any], left_out: dict[str, Any]) -> None:
+    """Prints a row for each person, or, where a run splits them by subject, one row for all."""
+    everybody, splits = {**people, **left_out}, prepare.splits(out, people)
+    if splits_by_subject("auto", [summary["kept"] for summary in people.values()]):
+        in_splits = {split: sum(counts[split] for counts in splits.values()) for split in SPLITS}
+        terminal.print(console.table({"all": console.totals(everybody)}, {"all": in_splits}))
+        terminal.print("Few frames each: a run splits them by subject, each person into one split", markup=False)
+        return
+    terminal.print(console.table(everybody, splits))
+    if people:
+        terminal.print(console.coverage({name: summary["coverage"] for name, summary in people.items()}))
+
+
+def _lines(result: dict[str, Any]) -> Iterator[str]:
+    """Notes on files and people, one line each."""
+    everybody = {**result["people"], **result["left_out"]}
+    for name, summary in everybody.items():
+        yield from (f"{name}: {line}" for line in _remarks(summary))
+    if several := [each for summary in everybody.values() for each in summary.get("several_faces", ())]:
+        yield f"Photos with several faces, of which the largest is used: {len(several)} ({listing(several)})"
+    if result["not_people"]:
+        yield f"Not taken for people: {listing(result['not_people'])}"
+    reasons = collections.defaultdict(list)
+    for name, summary in result["left_out"].items():
+        reasons[summary["reason"]].append(name)
+    for reason, names in reasons.items():
+        yield f"Left out: {listing(names)} ({reason})"
+    if result["loose"] and result["options"]["action_units"] == "landmarks":
+        yield (
+            "No action units: a single photo of a person has no neutral face to compare with; --action-units "
+            "blendshapes needs none"
+        )
 
 
 def _remarks(summary: dict[str, Any]) -> Iterator[str]:

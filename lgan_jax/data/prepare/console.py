@@ -19,13 +19,26 @@ _RANGES = {  # heading → field of `data.coverage.Coverage` and format
 }
 
 
+def totals(people: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """One summary for all people, with the sums of their counts."""
+    summaries = people.values()
+    return {
+        "frames": sum(summary["frames"] for summary in summaries),
+        "kept": sum(summary["kept"] for summary in summaries),
+        "dropped": {
+            reason: sum(summary["dropped"].get(reason, 0) for summary in summaries) for reason in quality.DROPPED
+        },
+    }
+
+
 def table(people: Mapping[str, Mapping[str, Any]], splits: Mapping[str, Mapping[str, int]]) -> rich.table.Table:
-    """One row per person: frames read, retained, dropped for each reason, and retained frames in each split."""
+    """One row per person: frames read, retained, dropped for each reason that occurs, and retained in each split."""
+    reasons = [reason for reason in quality.DROPPED if any(each["dropped"].get(reason) for each in people.values())]
     result = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for name in ("person", "frames", "kept", *quality.DROPPED, *SPLITS):
+    for name in ("person", "frames", "kept", *reasons, *SPLITS):
         result.add_column(name, justify="left" if name == "person" else "right", no_wrap=name != "person")
     for name, summary in people.items():
-        counts = [summary["frames"], summary["kept"], *(summary["dropped"][reason] for reason in quality.DROPPED)]
+        counts = [summary["frames"], summary["kept"], *(summary["dropped"].get(reason, 0) for reason in reasons)]
         result.add_row(
             name, *map(str, counts), *(str(splits[name][split]) if name in splits else "–" for split in SPLITS)
         )

@@ -36,6 +36,11 @@ _FIELDS = {"version": int, "options": dict, "inputs": dict}
 ANNOTATIONS = "all_68pt.txt"
 
 
+def crop_name(number: int) -> str:
+    """Name of the crop of a frame."""
+    return f"{number:06d}.jpg"
+
+
 def write_json(path: Path, value: Any) -> None:
     """Writes indented JSON atomically."""
     files.write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")

@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lgan_jax import files
+from lgan_jax.data.builders import expressions
+from lgan_jax.data.builders.celebv import EXPRESSIONS as EXPRESSION_TABLE
 from lgan_jax.data.prepare import quality, sources, tracking
 from lgan_jax.data.prepare.options import Options
-from lgan_jax.data.prepare.output_folder import ANNOTATIONS, PIECE, Crops, OutputFolder
+from lgan_jax.data.prepare.output_folder import ANNOTATIONS, PIECE, Crops, OutputFolder, crop_name
 from lgan_jax.data.prepare.sources import Person, Source
 from lgan_jax.data.prepare.tracking import Observation, Tracker
 from lgan_jax.faces import Faces, align
@@ -23,6 +26,7 @@ from lgan_jax.progress import Progress
 
 _DETECTION = 0.85  # share of the work on a frame for detecting the face; the rest is for writing the crop
 _APART = 100  # frame numbers between photos, and at least between videos: more than any guard between splits
+_SMALLEST = 0.43  # smallest face in a photo, in sides of the crop, which it spans to 0.86: enlarged twofold
 _WHOLE = 0.98  # of the frames in a file's header; a file with fewer is damaged
 
 
@@ -57,6 +61,8 @@ def prepare_person(
     summary = _summary(person, parts)
     if lines:
         files.write_text(output.place(person.name) / ANNOTATIONS, "".join(line + "\n" for line in lines))
+        if labels := _expressions(parts):
+            files.write_text(output.place(person.name) / EXPRESSION_TABLE, expressions.table_text(labels))
     output.finish(person.name, summary)
     return summary
 
@@ -103,15 +109,18 @@ def _verdicts(person: Person, observed: list[Observation | None], options: Optio
     present = [(source, seen) for source, seen in zip(person.sources, observed) if seen is not None]
     if not present:
         return []
-    numbers, moving, first = [], [], 0
+    numbers, moving, smallest, first = [], [], [], 0
     for source, seen in present:
         count = len(seen.found)
         step = 1 if source.moving else _APART
         numbers.append(first + step * np.arange(count))
         moving.append(source.moving & (np.arange(count) > 0))
+        smallest.append(np.full(count, 0.0 if source.moving else _SMALLEST * options.size))
         first = -(-(int(numbers[-1][-1]) + _APART) // 1000) * 1000
     everything = Observation(*(np.concatenate(field) for field in zip(*(seen for _, seen in present))))
-    verdicts = quality.verdicts(everything, np.concatenate(moving), options.blur, options.jump)
+    verdicts = quality.verdicts(
+        everything, np.concatenate(moving), options.blur, options.jump, np.concatenate(smallest)
+    )
     ends = np.cumsum([len(n) for n in numbers])[:-1]
     return [_Source(source, n, seen, v) for (source, seen), n, v in zip(present, numbers, np.split(verdicts, ends))]
 
@@ -125,7 +134,7 @@ def _write(part: _Source, crops: Crops, options: Options, progress: Progress) ->
     transforms = align.alignment(steady, options.size)
     lines = {}
     for index in np.flatnonzero(keep):
-        name = f"{part.numbers[index]:06d}.jpg"
+        name = crop_name(int(part.numbers[index]))
         in_crop = procrustes.apply(transforms[index], points[index]) - 0.5
         lines[int(index)] = " ".join([*(f"{value:.3f}" for value in in_crop.ravel()), name])
     missing = [i for i, line in lines.items() if line.rsplit(" ", 1)[1] not in crops]
@@ -141,6 +150,21 @@ def _write(part: _Source, crops: Crops, options: Options, progress: Progress) ->
     return list(lines.values())
 
 
+def _photos(parts: list[_Source]) -> Iterator[tuple[Path, int, bool]]:
+    """Each retained photo, its frame number, and whether it shows several faces."""
+    for part in parts:
+        if not part.source.moving:
+            for index in np.flatnonzero(part.verdicts == quality.KEPT):
+                several = bool(part.observations.several[index])
+                yield part.source.files[index], int(part.numbers[index]), several
+
+
+def _expressions(parts: list[_Source]) -> dict[str, str]:
+    """The expression that a photo's file is named after, by the name of its crop."""
+    named = {crop_name(number): expressions.named(file.stem) for file, number, _ in _photos(parts)}
+    return {crop: expression for crop, expression in named.items() if expression}
+
+
 def _summary(person: Person, parts: list[_Source]) -> dict[str, Any]:
     counts = Counter(str(verdict) for part in parts for verdict in part.verdicts)
     by_file = {part.source.files: part for part in parts}
@@ -149,6 +173,7 @@ def _summary(person: Person, parts: list[_Source]) -> dict[str, Any]:
         "frames": sum(counts.values()),
         "kept": counts[quality.KEPT],
         "dropped": {reason: counts[reason] for reason in quality.DROPPED},
+        "several_faces": [shown(file.name) for file, _, several in _photos(parts) if several],
         "skipped_files": list(person.skipped),
     }
 

@@ -25,10 +25,13 @@ _ANOTHER = 0.6  # distance of two descriptors that separates people
 _AGAIN = 2  # least number of frames of a second person, so that a single odd view does not count
 
 
-def describe(person: Person, folder: Path, summary: dict[str, Any], faces: Faces) -> dict[str, Any]:
-    """`coverage` (see `data.coverage.Coverage`) and `warnings`, one line each that names the person."""
+def describe(person: Person, folder: Path, summary: dict[str, Any], faces: Faces, alone: bool = True) -> dict[str, Any]:
+    """`coverage` (see `data.coverage.Coverage`) and `warnings`, one line each that names the person.
+
+    Unless the person is to be learned `alone`, a small coverage is no reason for a warning.
+    """
     found = coverage(annotated(folder)[0], IBUG68)
-    warnings = [*found.warnings, *_blurred(summary), *_two_people(person, folder, summary, faces)]
+    warnings = [*(found.warnings if alone else ()), *_blurred(summary), *_two_people(person, folder, summary, faces)]
     return {"coverage": dataclasses.asdict(found), "warnings": [f"{person.name} {each}" for each in warnings]}
 
 
@@ -56,6 +59,8 @@ def _blurred(summary: dict[str, Any]) -> list[str]:
 
 def _two_people(person: Person, folder: Path, summary: dict[str, Any], faces: Faces) -> list[str]:
     points, names = annotated(folder)
+    if len(names) < 2 * _AGAIN:
+        return []
     chosen = evenly_spaced(np.arange(len(names)), _COMPARED)
     crops = [images.decode((folder / "Image" / names[i]).read_bytes()) for i in chosen]
     inside = [((points[i] + 0.5) / image.shape[1::-1]).astype(np.float32) for i, image in zip(chosen, crops)]

@@ -8,24 +8,39 @@ from jaxtyping import Bool, Float
 from lgan_jax.data.prepare.tracking import Observation
 from lgan_jax.landmarks import IBUG68
 
-KEPT, UNREADABLE, NO_FACE, BLURRED, JUMP = "kept", "unreadable", "no face", "blurred", "jump"
-DROPPED = (UNREADABLE, NO_FACE, BLURRED, JUMP)  # in the order in which they are tested: each frame has one reason
+KEPT, UNREADABLE, NO_FACE, SMALL, BLURRED, JUMP = "kept", "unreadable", "no face", "small", "blurred", "jump"
+DROPPED = (
+    UNREADABLE,
+    NO_FACE,
+    SMALL,
+    BLURRED,
+    JUMP,
+)  # in the order in which they are tested: each frame has one reason
 
 _STILL = 0.002  # of the face's size: the least median motion, so that a still face can blink
 _REVERTS = 0.5  # the frames around a jump differ by less than this share of the jump
 _AGREES = 0.4  # least overlap of the detector's box with that of the landmarks
 
 
-def verdicts(frames: Observation, moving: Bool[np.ndarray, " n"], blur: float, jump: float) -> np.ndarray:
+def verdicts(
+    frames: Observation,
+    moving: Bool[np.ndarray, " n"],
+    blur: float,
+    jump: float,
+    smallest: Float[np.ndarray, " n"] | float = 0.0,
+) -> np.ndarray:
     """The verdict on each of a person's n frames: `KEPT`, or the reason to drop it.
 
-    `moving[i]` is True if frame i follows frame i - 1 in time; `blur` and `jump` are fields of `Options`.
+    `moving[i]` is True if frame i follows frame i - 1 in time; `blur` and `jump` are fields of `Options`; `smallest` is
+    the smallest extent of a face in pixels.
     """
     result = np.full(len(frames.found), KEPT, dtype=object)
     result[jumps(frames, moving, jump)] = JUMP
     result[frames.found & (frames.agreement < _AGREES)] = JUMP
     if frames.found.any():
         result[frames.found & (frames.sharpness < blur * np.median(frames.sharpness[frames.found]))] = BLURRED
+    extent = np.ptp(frames.landmarks * frames.size[:, None], axis=1).max(-1)
+    result[frames.found & (extent < smallest)] = SMALL
     result[~frames.found] = NO_FACE
     result[~frames.readable] = UNREADABLE
     return result

@@ -37,11 +37,19 @@ class Source:
 
 @dataclasses.dataclass(frozen=True)
 class Person:
-    """One identity: its name, its sources, and the names of files that are neither video nor photo."""
+    """One identity.
+
+    Attributes:
+      name: of the file or the sub-folder.
+      sources: videos and photos.
+      skipped: names of files that are neither.
+      loose: whether it is one photo among others of one person each.
+    """
 
     name: str
     sources: tuple[Source, ...]
     skipped: tuple[str, ...] = ()
+    loose: bool = False
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -52,9 +60,11 @@ class Person:
 def people(folder: Path) -> tuple[list[Person], list[str]]:
     """The people in a folder, by name, and the names of its other files.
 
+    Each sub-folder of photos or videos, and each video, is a person; where there is none, each photo is one.
+
     Raises:
       NotADirectoryError, FileNotFoundError: `folder` is not a folder, or does not exist.
-      ValueError: it holds no person, or two have the same name.
+      ValueError: it holds no person, one photo alone, or two people of the same name.
     """
     if not folder.exists():
         raise FileNotFoundError(f"there is no folder {folder}")
@@ -62,7 +72,7 @@ def people(folder: Path) -> tuple[list[Person], list[str]]:
         raise NotADirectoryError(
             f"{folder} is not a folder; it must hold a video or a folder of photos for each person"
         )
-    found, others = [], []
+    found, others, loose = [], [], []
     for path in listed(folder):
         if path.is_dir():
             person = _person(path.name, listed(path))
@@ -71,9 +81,15 @@ def people(folder: Path) -> tuple[list[Person], list[str]]:
         if person.sources:
             found.append(person)
         else:
-            others.append(shown(path.name) + _why_not(path))
+            others.append(path)
     if not found:
-        raise ValueError(f"{folder} holds no video and no folder with photos or videos{_first(others)}")
+        loose = [path for path in others if kind(path) == "photo"]
+        found = [Person(path.stem, (Source((path,), moving=False, frames=1),), loose=True) for path in loose]
+    others = [shown(path.name) + _why_not(path) for path in others if path not in loose]
+    if not found:
+        raise ValueError(f"{folder} holds no video, no photo, and no folder with photos or videos{_first(others)}")
+    if len(loose) == 1:
+        raise ValueError(f"{folder} holds one photo, {shown(loose[0].name)}, and each photo is a person: add others")
     _check_names(folder, [person.name for person in found])
     return found, others
 

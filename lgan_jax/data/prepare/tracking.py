@@ -32,6 +32,7 @@ class Observation(NamedTuple):
       agreement: overlap (0 to 1) of the detector's box with the box of the landmarks.
       sharpness: variance of the Laplacian of the aligned crop's gray levels (0 to 255).
       size: int32 (width, height) of the image in pixels.
+      several: whether a photo shows several faces, of which this is the largest.
     """
 
     readable: np.ndarray
@@ -40,6 +41,7 @@ class Observation(NamedTuple):
     agreement: np.ndarray
     sharpness: np.ndarray
     size: np.ndarray
+    several: np.ndarray
 
 
 def stack(observations: list[Observation]) -> Observation:
@@ -85,6 +87,7 @@ class Tracker:
             agreement=np.float32(box_of(points).overlap(seen)),
             sharpness=np.float32(sharpness(crop)),
             size=np.array(size, np.int32),
+            several=np.bool_(not self._follow and len(self.boxes) > 1),
         )
 
     def look(self, image: np.ndarray) -> tuple[np.ndarray, Box] | None:
@@ -164,4 +167,5 @@ def _nothing(readable: bool, size: tuple[int, int]) -> Observation:
         agreement=np.float32(0),
         sharpness=np.float32(0),
         size=np.array(size, np.int32),
+        several=np.bool_(False),
     )
