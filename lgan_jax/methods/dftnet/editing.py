@@ -70,7 +70,6 @@ class Settings:
       blocks: residual blocks of the generator's encoder.
       discriminator_width: channels of the discriminator's first convolution.
       form: how the generator is built.
-      target_noise: largest absolute noise of sampled target action units, as in GANimation's code.
       weights: weights of the losses.
       ema_decay: decay of the exponential moving average (EMA) of the weights, which inference and evaluation use; at
         step n at most (1 + n) / (10 + n).
@@ -84,14 +83,28 @@ class Settings:
     blocks: int = 6
     discriminator_width: int = 64
     form: Form = dataclasses.field(default_factory=Form)
-    target_noise: float = 0.1
     weights: Weights = Weights()
     ema_decay: float = 0.999
 
     def __post_init__(self) -> None:
         config.within(self, 1, math.inf, "steps", "batch_size", "width", "discriminator_width")
         config.within(self, 0, math.inf, "blocks")
-        config.within(self, 0, 1, "ema_decay", "target_noise")
+        config.within(self, 0, 1, "ema_decay")
+
+
+@dataclasses.dataclass(frozen=True)
+class SampledTargets(Settings):
+    """Settings of the phases without pairs, which sample target action units.
+
+    Attributes:
+      target_noise: largest absolute noise of sampled target action units, as in GANimation's code.
+    """
+
+    target_noise: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        config.within(self, 0, 1, "target_noise")
 
 
 class EditingPhase(Phase):

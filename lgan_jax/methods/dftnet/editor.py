@@ -24,8 +24,8 @@ from lgan_jax.training.train_state import TrainState
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(editing.Settings):
-    """Settings of the editor and the baseline phase: see `editing.Settings`. Discriminator updates split the batch.
+class Settings(editing.SampledTargets):
+    """Settings of the editor and the baseline phase: see `editing.SampledTargets`. Discriminator updates split the batch.
 
     Attributes:
       discriminator_updates: number of discriminator updates per generator update.

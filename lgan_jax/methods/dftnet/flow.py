@@ -22,8 +22,8 @@ from lgan_jax.training.train_state import TrainState
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(editing.Settings):
-    """Settings of the flow phase: see `editing.Settings`. It uses the weights of Eq. 7 to 9."""
+class Settings(editing.SampledTargets):
+    """Settings of the flow phase: see `editing.SampledTargets`. It uses the weights of Eq. 7 to 9."""
 
     steps: int = 20_000
     batch_size: int = 25
