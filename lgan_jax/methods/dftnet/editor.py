@@ -25,7 +25,7 @@ from lgan_jax.training.train_state import TrainState
 
 @dataclasses.dataclass(frozen=True)
 class Settings(editing.SampledTargets):
-    """Settings of the editor and the baseline phase: see `editing.SampledTargets`. Discriminator updates split the batch.
+    """Settings of the editor and the baseline phase, see `editing.SampledTargets`. Updates of D split the batch.
 
     Attributes:
       discriminator_updates: number of discriminator updates per generator update.
