@@ -5,7 +5,7 @@ space mapping", 2018.
 
   python train.py --config configs/celeba.py --config.data.dir=CELEBA       the paper's sizes, 128 pixels, for a GPU
   python train.py --config configs/celeba.py:cpu --config.data.dir=PHOTOS   64 pixels, narrow, own photos, for a CPU
-  python train.py --config configs/celeba.py:quick --workdir runs/made     64 pixels, built-in faces, minutes on a CPU
+  python train.py --config configs/celeba.py:quick --workdir runs/began    64 pixels, built-in faces, minutes on a CPU
 
 CELEBA: the folder with img_align_celeba; PHOTOS: any folder of photos. Faces are cut out by a detector's box, as in the
 paper (OpenCV's own, which is gone from OpenCV 5, with --config.data.crops=cascade; =aligned turns them upright). Then

@@ -56,7 +56,7 @@ def test_the_z_of_every_training_image_was_searched_for(run):
 
 def test_the_readme_example_runs(run):
     size = lgan_jax.load(run).size
-    names = example("made", run, changes={"64, 64": f"{size}, {size}"})
+    names = example("began", run, changes={"64, 64": f"{size}, {size}"})
     assert names["sampled"].landmarks.shape == names["found"].landmarks.shape == (3, 49, 2)
 
 
