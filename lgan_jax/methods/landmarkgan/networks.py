@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 from lgan_jax.landmarks import Scheme
 from lgan_jax.nn.convolution import Conv
 from lgan_jax.nn.upscale import UpscaleBlock
+from lgan_jax.ops.blur import binomial_blur
 from lgan_jax.ops.heatmaps import group_heatmaps
 from lgan_jax.ops.warp import warp
 
@@ -87,7 +88,8 @@ class ReferenceRefiner(nn.Module):
     heatmap per group. The network predicts a mask S that mixes the two blends, a residual flow f that warps the
     mixture, a texture T in tanh space, and a mask A. The image is (1 − A)·M + A·tanh(T + atanh M) with the warped
     mixture M = warp(S·sharp + (1 − S)·smooth, f).
-    The head is initialised with zeros, so training begins with the blends' mean.
+    The head is initialized with zeros, so training begins with the blends' mean. Its full-resolution outputs are
+    filtered, since PixelShuffle can leave a checkerboard, which the detector rewards.
 
     Attributes:
       scheme: landmark scheme.
@@ -132,7 +134,7 @@ class ReferenceRefiner(nn.Module):
         x = up(up(eighth, quarter, 2 * self.width, "quarter_out"), half, self.width, "half_out")
         head = Conv(2 + 4 * 5, dtype=jnp.float32, name="head")(x)
         flow = jax.image.resize(MAX_FLOW * jnp.tanh(head[..., :2]), (*smooth.shape[:3], 2), "linear")
-        full = dm_pix.depth_to_space(head[..., 2:], 2)
+        full = binomial_blur(dm_pix.depth_to_space(head[..., 2:], 2))
         mix = nn.sigmoid(full[..., :1])
         warped = warp(mix * sharp + (1 - mix) * smooth, flow)
         texture = jnp.tanh(full[..., 1:4] + jnp.arctanh(0.98 * warped))
