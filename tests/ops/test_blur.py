@@ -18,7 +18,7 @@ def test_a_pixel_is_spread_over_its_neighbors_and_the_border_is_repeated():
     point = np.zeros((1, 4, 5, 1), np.float32)
     point[0, 1, 2] = 16
     spread = np.asarray(binomial_blur(jnp.asarray(point)))[0, ..., 0]
-    np.testing.assert_allclose(spread, [[0, 2, 4, 2, 0], [0, 4, 8, 4, 0], [0, 2, 4, 2, 0], [0, 0, 0, 0, 0]])
+    np.testing.assert_allclose(spread, [[0, 1, 2, 1, 0], [0, 2, 4, 2, 0], [0, 1, 2, 1, 0], [0, 0, 0, 0, 0]])
     corner = np.zeros((1, 3, 3, 1), np.float32)
     corner[0, 0, 0] = 16
     np.testing.assert_allclose(binomial_blur(jnp.asarray(corner))[0, ..., 0], [[9, 3, 0], [3, 1, 0], [0, 0, 0]])
