@@ -180,7 +180,7 @@ def test_a_folder_that_another_process_writes_is_left_alone(tmp_path, capsys):
     given = ("--workdir", tmp_path / "run", "--count", 5, "--out", tmp_path / "out")
     with locks.held(tmp_path / "out", "out", inside=True):
         said = _command(capsys, *given)
-    assert said.startswith(f"synthesize: --out {tmp_path / 'out'} is in use by process {os.getpid()} on ")
+    assert said.startswith(f"program: --out {tmp_path / 'out'} is in use by process {os.getpid()} on ")
 
 
 def test_a_folder_of_other_faces_is_not_added_to(tmp_path):
