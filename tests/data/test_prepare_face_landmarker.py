@@ -31,7 +31,8 @@ def photos(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photos")
     for person, count in (("Ada", 3), ("Bo", 4)):
         for i in range(count):
-            write_photo(folder / person / f"{i}.jpg", face(yaw=3.0 * i)[0])
+            photo = face(yaw=3.0 * i)[0].repeat(2, 0).repeat(2, 1)  # else the face that is found is too small
+            write_photo(folder / person / f"{i}.jpg", photo)
     return folder
 
 

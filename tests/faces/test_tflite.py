@@ -171,7 +171,7 @@ PAIR = [((1, 4), None), ((1, 4), None)]
         (model(PAIR, [Op(59, (0,), (-1,))], (0,), (1,)), "names a tensor"),
         (model(PAIR, [Op(59, (1,), (1,))], (0,), (1,)), "nothing before it makes"),
         (model(PAIR, [Op(59, (0,), (1,))], (0,), (0, 1), version=3)[:-9], "beyond its end"),
-        (model([((1, 4), None), ((2, 2), None)], [Op(59, (0,), (1,))], (0,), (1,)), r"makes an array \(1, 4\)"),
+        (model([((1, 4), None), ((2, 2), None)], [Op(59, (0,), (1,))], (0,), (1,)), r"computes an array \(1, 4\)"),
         (model(PAIR, [Op(0, (0,), (1,))], (0,), (1,)), "ADD.* cannot run"),
         (model([((1, 4), None), ((1, 4), ints(1, 2, 3))], [Op(0, (0, 1), (0,))], (0,), (0,)), r"\(1, 4\)"),
         (model([((2**13, 2**13), None)], [], (0,), (0,)), "elements"),
@@ -179,10 +179,10 @@ PAIR = [((1, 4), None), ((1, 4), None)]
         (model(PAIR, [Op(22, (0, 0), (1,))], (0,), (1,)), "not a constant"),
         (
             model([((1, 4), None), ((2,), ints(2, 0)), ((1, 4), None)], [Op(34, (0, 1), (2,))], (0,), (2,)),
-            r"makes an array \(3, 6\)",
+            r"computes an array \(3, 6\)",
         ),
         (model([((1, 4), None), ((1, 4), np.zeros((1, 4), np.uint8))], [], (0,), (0,)), "type of code 3"),
-        (model(PAIR, [], (0,), (1,)), "made by no operator"),
+        (model(PAIR, [], (0,), (1,)), "computed by no operator"),
         (constant_network((1, 3, 3, 2), *[np.zeros((1, 2), np.float32)] * 9)[:60], "beyond its end"),
     ],
 )
