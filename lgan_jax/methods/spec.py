@@ -65,7 +65,8 @@ class MethodSpec:
         """Builds the model of a run. Raises `ValueError` if the run has not finished the necessary phase."""
         start = _first(finished, self.model.phases)
         if start is None:
-            phases = " or ".join(self.model.phases)
+            *first, last = self.model.phases
+            phases = " or ".join([*([", ".join(first)] if first else []), last])
             raise ValueError(f"the run has not reached its {phases} phase yet; train on, then load it again")
         beside = {name: _first(finished, choice) for name, choice in self.model.beside.items()}
         return self.model.build(info, *start, **{name: other for name, other in beside.items() if other})
