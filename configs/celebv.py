@@ -131,8 +131,8 @@ def paper_generator(config: ConfigDict) -> None:
     config.phases = ("detector", "converter", "generator")
     config.generator.form = "landmarks"
     config.generator.constraint = 0.0
-    config.generator.weights.i2l = 0.1
     if config.data.size < 256:
+        config.generator.weights.i2l = 0.1
         config.converter.batch_size = 16
         config.converter.width = 256
         config.generator.discriminator_width = 4
