@@ -212,7 +212,7 @@ def test_the_schedule_is_the_published_one(steps):
 def test_without_ramps_the_rate_is_constant():
     calm = Settings(steps=9, warmup_fraction=0.0, decay_fraction=0.0)
     assert [float(calm.rate(step)) for step in (0, 4, 8)] == pytest.approx([0.1] * 3)
-    with pytest.raises(ValueError, match=r"rise is 1\.5; it must be between 0 and 1"):
+    with pytest.raises(ValueError, match=r"warmup_fraction is 1\.5; it must be between 0 and 1"):
         Settings(warmup_fraction=1.5)
 
 
@@ -245,9 +245,9 @@ def test_with_too_little_memory_fewer_are_worked_on(generator, pictures, monkeyp
     limit = 2
     assert projector(pictures[:4], pictures[:4]).style.shape == (4, 6)
     assert tried == [8, 2]
-    assert said == ["memory is too small for that many pictures at a time: going on with 2"]
+    assert said == ["memory is too small for that many images at a time: going on with 2"]
     limit = 0
-    with pytest.raises(ValueError, match="memory is too small to project onto 8 pixels, even one picture"):
+    with pytest.raises(ValueError, match="memory is too small to project onto 8 pixels, even one image"):
         projector(pictures[:1], pictures[:1])
 
 

@@ -31,7 +31,7 @@ def rehearsed(name, identities=2, landmarks=""):
     changes = {"data.size": 64} if name.startswith("emotionet") else {}
     config = small_config(name, init_from="run", **{"evaluation.frames": 2}, **changes)
     marks = scheme(landmarks or config["data"]["scheme"])
-    info = FaceInfo(marks, config["data"]["size"], ("ada", "ben", "cyd")[:identities], pictures=4)
+    info = FaceInfo(marks, config["data"]["size"], ("ada", "ben", "cyd")[:identities], images=4)
     return experiment.Experiment.read(config).rehearse(info, {})
 
 
