@@ -16,6 +16,7 @@ Cost and result: not measured yet.
 
 from ml_collections import ConfigDict
 
+from configs.emotionet import own_form
 from lgan_jax import experiment
 from lgan_jax.optimizers import cosine
 
@@ -58,7 +59,7 @@ def gpu() -> dict:
             "width": 64,
             "blocks": 6,
             "discriminator_width": 32,
-            "form": own_form(),
+            "form": own_form() | {"texture": "aligned"},
             "augmentation": augmentation(blur=0.0),
             "emphasis": 10.0,
             "weights": {
@@ -78,18 +79,6 @@ def gpu() -> dict:
             "images_every": 1000,
             "checkpoint_every": 1000,
         },
-    }
-
-
-def own_form() -> dict:
-    """Of the generator."""
-    return {
-        "conditioning": "modulation",
-        "texture": "aligned",
-        "attention_bias": 4.0,
-        "head_scale": 0.1,
-        "upsampling": "even",
-        "initial_std": 0.0,
     }
 
 

@@ -24,6 +24,7 @@ from lgan_jax.methods.landmarkgan.evaluation import evaluate as evaluation
 from lgan_jax.methods.landmarkgan.evaluation.baselines import WARPED, Gallery, Generator, generated, nearest_frame
 from lgan_jax.methods.landmarkgan.evaluation.reenactment import reenact
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
+from lgan_jax.metrics.summary import interval_over_groups
 from lgan_jax.training import workdir
 
 
@@ -55,7 +56,7 @@ def main() -> None:
         cases = reenact(generator, model, dlib, people, settings.identity_frames, len(info.identities))
         by_person = np.array([np.nanmean(cases.metrics["lmk"][cases.source == each.identity]) for each in people])
         warped = by_person if warped is None else warped
-        low, high = _interval(by_person - warped)
+        low, high = interval_over_groups(by_person - warped, np.arange(len(people)))
         lmk, ssim, identity = (float(np.nanmean(each)) for each in map(cases.metrics.get, ("lmk", "ssim", "identity")))
         print(f"{name:42s} LMK {lmk:.4f}  SSIM {ssim:.4f}  ID {identity:.3f}  {low:+.4f} to {high:+.4f}", flush=True)
 
@@ -74,12 +75,6 @@ def _variants(info, finished) -> Iterator[tuple[str, Generator]]:
 def _without_head(params):
     """Parameters of a refiner that gives the mean of its two blends."""
     return {**params, "head": jax.tree.map(jnp.zeros_like, params["head"])}
-
-
-def _interval(values: np.ndarray) -> tuple[float, float]:
-    resampled = np.random.default_rng(0).integers(0, len(values), (2000, len(values)))
-    low, high = np.quantile(values[resampled].mean(1), [0.025, 0.975])
-    return float(low), float(high)
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def main() -> None:
     model = lgan_jax.load(given.workdir)
     if given.landmarks == "dlib" and model.info.scheme is not IBUG68:
         parser.error(f"the run has the scheme {model.info.scheme.name}, which dlib does not find: --landmarks detector")
-    faces = data.open_faces(data.Settings(name="celebv", size=model.info.size, dir=given.folder))
+    faces = data.open_faces(data.Settings(name="celebv", size=model.info.size, dir=given.folder, split="time"))
     strangers = Strangers(model, faces, frames=500, dlib=DlibEvaluator() if given.landmarks == "dlib" else None)
     settings = evaluation.Settings(split=given.split, frames=given.frames)
     about = {

@@ -1,4 +1,4 @@
-"""LandmarkGAN with one landmark-only generator for all identities: the third form, as a trial. See docs/.
+"""LandmarkGAN with one landmark-only generator for all identities: the third form, as a trial.
 
   python -m studies.shared_trunk --config celebv:quick --steps 2400 --workdir RUN
   python -m studies.shared_trunk --config celebv:cpu --steps 800 --data.dir OUT --workdir RUN

@@ -43,6 +43,7 @@ from lgan_jax.landmarks import IBUG68, inter_ocular
 from lgan_jax.media import images
 from lgan_jax.media.image_grid import GridRow, image_grid
 from lgan_jax.methods.dftnet.model import DFTNet
+from lgan_jax.metrics.summary import interval_over_groups
 from lgan_jax.ops import procrustes
 from lgan_jax.protocols import ActionUnitEditor
 
@@ -56,7 +57,6 @@ _RIDGE = 0.3  # in squared intensities of action units
 _SMOOTHING = 1e-4  # of the spline
 _NODES = 33  # of the grid that the spline is evaluated on, on a side
 _BORDER = np.array([(x, y) for x in np.linspace(0, 1, 5) for y in np.linspace(0, 1, 5) if x in (0, 1) or y in (0, 1)])
-_RESAMPLED = 2000
 _COLUMNS = {  # with whether the rows' intervals are shown
     **{"mouth error": True, "SSIM": True, "l1 mouth": True, "l1 parted": True},
     **{"sharpness": False, "smile rises": False, "found": False, "identity": False},
@@ -130,7 +130,10 @@ def brought_over(image: Image, points: Points, reference: Points) -> tuple[Image
 
 
 def warped(image: Image, source: Points, target: Points) -> Image:
-    """The image after the thin-plate spline that carries its points `source` to `target`; the border stays."""
+    """The image after the thin-plate spline that carries its points `source` to `target`; the border stays.
+
+    The spline of the baseline "mean change" on these photos; that of `ops.thin_plate` holds the border loosely.
+    """
     to, of = np.concatenate([target, _BORDER]), np.concatenate([source, _BORDER])
     affine = np.column_stack([np.ones(len(to)), to])
     system = np.block([[_kernel(to, to) + _SMOOTHING * np.eye(len(to)), affine], [affine.T, np.zeros((3, 3))]])
@@ -241,12 +244,9 @@ def sharpness(image: Image) -> float:
 def interval(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
     """95 % of the mean paired difference, by bootstrap over people that both have."""
     difference = one - other
-    difference = difference[np.isfinite(difference)]
-    if not len(difference):
+    if not np.isfinite(difference).any():
         return np.nan, np.nan
-    drawn = np.random.default_rng(0).integers(0, len(difference), (_RESAMPLED, len(difference)))
-    low, high = np.quantile(difference[drawn].mean(1), (0.025, 0.975))
-    return float(low), float(high)
+    return interval_over_groups(difference, np.arange(len(difference)))
 
 
 def table(rows: Mapping[str, Mapping[str, np.ndarray]]) -> str:
