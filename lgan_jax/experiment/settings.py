@@ -87,6 +87,9 @@ class Experiment:
         if not isinstance(phases, list | tuple) or not all(isinstance(name, str) for name in phases):
             raise ValueError(f"config.phases must be a list of names, not {phases!r}")
         sections = {name: config.pop(name, {}) for name in (*phases, "evaluation")}
+        for name, section in sections.items():
+            if not isinstance(section, Mapping):
+                raise ValueError(f"config.{name} must hold fields of its own, not {section!r}")
         for unlisted in METHODS[config["method"]].phases if config.get("method") in METHODS else ():
             config.pop(unlisted, None)
         settings = configs.read(Settings, config)
