@@ -16,8 +16,9 @@ import jax
 import numpy as np
 from rich.console import Console
 
+from lgan_jax import compilation
 from lgan_jax.core import Batch, Finished, Metrics
-from lgan_jax.training import announce, compilation, parallel
+from lgan_jax.training import announce, parallel
 from lgan_jax.training.checkpoints import Checkpoints
 from lgan_jax.training.interrupts import Interrupts, Stopped
 from lgan_jax.training.logs import Log
