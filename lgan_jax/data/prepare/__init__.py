@@ -25,9 +25,9 @@ from lgan_jax.data import split
 from lgan_jax.data.prepare import person_report
 from lgan_jax.data.prepare.options import Options
 from lgan_jax.data.prepare.output_folder import SUMMARY, VERSION, OutputFolder, annotated, check_places, write_json
-from lgan_jax.data.prepare.person import prepare_person
 from lgan_jax.data.prepare.sources import Person, people
 from lgan_jax.data.prepare.units import add_units
+from lgan_jax.data.prepare.workers import prepare_people
 from lgan_jax.faces import Faces
 from lgan_jax.faces.face_landmarker import FaceLandmarker
 from lgan_jax.faces.landmarker_faces import LandmarkerFaces
@@ -43,11 +43,13 @@ def prepare(
     options: Options,
     faces: Faces | None = None,
     landmarker: FaceLandmarker | None = None,
+    workers: int = 1,
 ) -> dict[str, Any]:
     """Prepares the people in `videos` (see `sources.people`) into `out`.
 
     Another call resumes an interrupted run; people may be added between two runs. `faces` shares
-    loaded models; `landmarker` is needed where the options use the Face Landmarker.
+    loaded models; `landmarker` is needed where the options use the Face Landmarker. Up to `workers` processes prepare a
+    person each, with dlib; the Face Landmarker and given `faces` work in this process. The number changes no file.
 
     Returns what `out/prepared.json` holds: `version`, `scheme`, `size`, `options`, `labels` (sources of landmarks and
     action units), `people` (name → sources, counts of frames read, retained and dropped by reason, and the `coverage`
@@ -58,10 +60,12 @@ def prepare(
       FileNotFoundError, NotADirectoryError: `videos` does not exist or is not a folder.
       FileExistsError: `out` holds other files.
       BlockingIOError: another process is preparing into `out`.
-      ValueError: `videos` holds no person; folders inside each other; `out` was written with other options or other
+      ValueError: `workers` is below 1; `videos` holds no person; folders inside each other; `out` was written with other options or other
         files; no `landmarker` where one is needed.
       ModuleNotFoundError: dlib, its models or PyAV are not installed.
     """
+    if workers < 1:
+        raise ValueError(f"--workers must be at least 1, not {workers}")
     if options.needs_face_landmarker:
         if landmarker is None:
             raise ValueError("these options need the Face Landmarker: give `landmarker`")
@@ -71,26 +75,30 @@ def prepare(
     if options.landmarks == "face_landmarker":
         faces = faces or LandmarkerFaces(landmarker)
     with locks.held(out, f"OUT {out}", inside=True):
-        return _prepare(OutputFolder(videos, out, options, found), found, others, faces or Faces(), landmarker)
+        return _prepare(OutputFolder(videos, out, options, found), found, others, faces, landmarker, workers)
 
 
 def _prepare(
-    output: OutputFolder, found: Sequence[Person], others: list[str], faces: Faces, landmarker: FaceLandmarker | None
+    output: OutputFolder,
+    found: Sequence[Person],
+    others: list[str],
+    faces: Faces | None,
+    landmarker: FaceLandmarker | None,
+    workers: int,
 ) -> dict[str, Any]:
     out, options = output.out, output.options
-    summaries = {}
     with Progress(sum(source.frames for person in found for source in person.sources)) as progress:
-        for person in found:
-            progress.name(person.name)
-            summaries[person.name] = prepare_person(person, output, options, faces, progress)
-            if summaries[person.name]["kept"] and not (person.loose and options.action_units == "landmarks"):
-                add_units(out / person.name, landmarker if options.action_units == "blendshapes" else None)
-    few = split.splits_by_subject("auto", [summary["kept"] for summary in summaries.values() if summary["kept"]])
+        people = prepare_people(found, output, faces, workers, progress)
+        if options.action_units == "blendshapes":
+            for name, (summary, _) in people.items():
+                if summary["kept"]:
+                    add_units(out / name, landmarker)
+    few = split.splits_by_subject("auto", [summary["kept"] for summary, _ in people.values() if summary["kept"]])
     prepared, left_out = {}, {}
     for person in found:
-        summary = summaries[person.name]
+        summary, two_people = people[person.name]
         if summary["kept"]:
-            about = person_report.describe(person, out / person.name, summary, faces, alone=not few)
+            about = person_report.describe(person, out / person.name, summary, two_people, alone=not few)
             prepared[person.name] = summary | about
         else:
             left_out[person.name] = summary | {"reason": _why(summary)}

@@ -16,6 +16,7 @@ from lgan_jax.cli import option
 from lgan_jax.data import prepare
 from lgan_jax.data.coverage import ALONE
 from lgan_jax.data.prepare import console
+from lgan_jax.data.prepare.workers import cores
 from lgan_jax.data.split import SPLITS, splits_by_subject
 from lgan_jax.faces import face_landmarker
 from lgan_jax.faces.face_landmarker.bundle import SOURCE, VARIABLE
@@ -59,6 +60,10 @@ class Arguments(prepare.Options):
         flag="--face-landmarker",
         metavar="FILE",
     )
+    workers: int | None = option(
+        "people prepared at a time, each by a process; with --landmarks face_landmarker one (default: one per core)",
+        metavar="N",
+    )
 
     @property
     def options(self) -> prepare.Options:
@@ -78,7 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     elif given.bundle:
         raise ValueError("--face-landmarker is used by --landmarks face_landmarker and --action-units blendshapes only")
     try:
-        result = prepare.prepare(given.videos, given.out, given.options, landmarker=landmarker)
+        workers = cores() if given.workers is None else given.workers
+        result = prepare.prepare(given.videos, given.out, given.options, landmarker=landmarker, workers=workers)
     except KeyboardInterrupt:
         print("Repeat the same command to resume.", file=sys.stderr)
         raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,32 @@ _ANOTHER = 0.6  # distance of two descriptors that separates people
 _AGAIN = 2  # least number of frames of a second person, so that a single odd view does not count
 
 
-def describe(person: Person, folder: Path, summary: dict[str, Any], faces: Faces, alone: bool = True) -> dict[str, Any]:
+def describe(
+    person: Person, folder: Path, summary: dict[str, Any], two_people: Sequence[str], alone: bool = True
+) -> dict[str, Any]:
     """`coverage` (see `data.coverage.Coverage`) and `warnings`, one line each that names the person.
 
-    Unless the person is to be learned `alone`, a small coverage is no reason for a warning.
+    `two_people` is the result of that function. Unless the person is to be learned `alone`, a small coverage is no
+    reason for a warning.
     """
     found = coverage(annotated(folder)[0], IBUG68)
-    warnings = [*(found.warnings if alone else ()), *_blurred(summary), *_two_people(person, folder, summary, faces)]
+    warnings = [*(found.warnings if alone else ()), *_blurred(summary), *two_people]
     return {"coverage": dataclasses.asdict(found), "warnings": [f"{person.name} {each}" for each in warnings]}
+
+
+def two_people(person: Person, folder: Path, summary: dict[str, Any], faces: Faces) -> list[str]:
+    """A line where a prepared person's frames show two people, by the descriptors of a few."""
+    points, names = annotated(folder)
+    if len(names) < 2 * _AGAIN:
+        return []
+    chosen = evenly_spaced(np.arange(len(names)), _COMPARED)
+    crops = [images.decode((folder / "Image" / names[i]).read_bytes()) for i in chosen]
+    inside = [((points[i] + 0.5) / image.shape[1::-1]).astype(np.float32) for i, image in zip(chosen, crops)]
+    place = strangers(faces.descriptors(crops, inside))
+    if place is None:
+        return []
+    where = _where(person, summary, int(names[chosen[place]].removesuffix(".jpg")))
+    return [f"seems to be two people: another face appears {where}; cut the video there, or remove the photo"]
 
 
 def strangers(descriptors: Float[np.ndarray, "n 128"]) -> int | None:
@@ -55,20 +74,6 @@ def _blurred(summary: dict[str, Any]) -> list[str]:
     if blurred < _BLURRED * faces:
         return []
     return [f"is blurred in {blurred} of {faces} frames, which are dropped: film with more light, or hold still"]
-
-
-def _two_people(person: Person, folder: Path, summary: dict[str, Any], faces: Faces) -> list[str]:
-    points, names = annotated(folder)
-    if len(names) < 2 * _AGAIN:
-        return []
-    chosen = evenly_spaced(np.arange(len(names)), _COMPARED)
-    crops = [images.decode((folder / "Image" / names[i]).read_bytes()) for i in chosen]
-    inside = [((points[i] + 0.5) / image.shape[1::-1]).astype(np.float32) for i, image in zip(chosen, crops)]
-    place = strangers(faces.descriptors(crops, inside))
-    if place is None:
-        return []
-    where = _where(person, summary, int(names[chosen[place]].removesuffix(".jpg")))
-    return [f"seems to be two people: another face appears {where}; cut the video there, or remove the photo"]
 
 
 def _where(person: Person, summary: dict[str, Any], number: int) -> str:
