@@ -110,7 +110,7 @@ def test_the_detector_of_another_run_is_taken_over(run, tmp_path, monkeypatch):
     assert json.loads((tmp_path / "run" / "report" / "metrics.json").read_text())["tables"]
     monkeypatch.setattr("lgan_jax.experiment.training.evaluate", lambda *_, **__: None)
     assert experiment.train(config, tmp_path / "run") == 0  # started again
-    theirs, ours = (lgan_jax.load(folder)._state.frozen["detector"] for folder in (run, tmp_path / "run"))
+    theirs, ours = (lgan_jax.load(folder).state.frozen["detector"] for folder in (run, tmp_path / "run"))
     jax.tree.map(np.testing.assert_array_equal, ours, theirs)
     with pytest.raises(ValueError, match=r"the detector of .* is for scheme wflw98, not ibug68"):
         experiment.train(

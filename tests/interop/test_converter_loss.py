@@ -78,7 +78,7 @@ def test_training_on_minimises_what_was_minimised(shift):
         "decoders": interop.load("landmarkgan/decoder", part("lm_decoder"))["params"],
     }
     info = FaceInfo(WFLW98, 64, ("Ada", "Grace", "Mary"))
-    converter = ConverterPhase(run._converter_settings(WIDTH), info, jnp.float32, {})
+    converter = ConverterPhase(run.converter_settings(WIDTH), info, jnp.float32, {})
     loss = jax.jit(lambda params: converter.loss(params, jnp.float32(landmarks), jnp.int32(shift))[1]["total"])(params)
     assert float(loss) == pytest.approx(expected, rel=1e-5)
     plain = ConverterPhase(ConverterPhase.Settings(width=WIDTH), info, jnp.float32, {})

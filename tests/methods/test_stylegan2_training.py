@@ -130,7 +130,7 @@ def test_styles_are_mixed(trained):
     """Of every example, the first places have one latent's style, and the others the other's."""
     method, states, _ = trained
     keys = jax.vmap(jax.random.key)(jnp.arange(200))
-    styles, noise, rest = method._styles(method.variables(states[-1]), keys, 192)
+    styles, noise, rest = method.mixed_styles(method.variables(states[-1]), keys, 192)
     places = method.generator.places
     assert styles.shape == (200, places, 6)
     changes = np.asarray(jnp.abs(jnp.diff(styles, axis=1)).max(-1) > 0).sum(1)
@@ -146,7 +146,7 @@ def test_without_mixing_and_noise(trained):
     _, states, _ = trained
     method = small_stylegan2(style_mixing_prob=0.0, use_noise=False)
     variables = method.variables(states[-1])
-    styles, noise, rest = method._styles(variables, jax.vmap(jax.random.key)(jnp.arange(5)))
+    styles, noise, rest = method.mixed_styles(variables, jax.vmap(jax.random.key)(jnp.arange(5)))
     assert styles.shape == (5, method.generator.places, 6)
     assert not jnp.diff(styles, axis=1).any()
     assert jnp.abs(jnp.diff(styles, axis=0)).max() > 0
@@ -157,11 +157,11 @@ def test_without_mixing_and_noise(trained):
 
 def test_half_of_the_pictures_are_mirrored():
     image, keys = jnp.asarray(pictures(30)["image"]), jax.vmap(jax.random.key)(jnp.arange(30))
-    made = small_stylegan2()._mirrored(image, keys)
+    made = small_stylegan2().mirrored(image, keys)
     as_they_were = np.asarray((made == image).all((1, 2, 3)))
     assert 5 < as_they_were.sum() < 25
     np.testing.assert_array_equal(made[~as_they_were], image[~as_they_were][:, :, ::-1])
-    np.testing.assert_array_equal(small_stylegan2(mirror=False)._mirrored(image, keys), image)
+    np.testing.assert_array_equal(small_stylegan2(mirror=False).mirrored(image, keys), image)
 
 
 def test_bfloat16_in_the_highest_resolutions():

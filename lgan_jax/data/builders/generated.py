@@ -54,9 +54,10 @@ class Generated(base.FaceBuilder, skip_registration=True):
     def records(self):
         rows = read_table(self.root / TABLE)
         self.total = len(rows)
-        yield from self.usable(self._record, ((row["file"], (i, row)) for i, row in enumerate(rows)))
+        yield from self.usable(self.read, ((row["file"], (i, row)) for i, row in enumerate(rows)))
 
-    def _record(self, numbered: tuple[int, dict[str, str]]) -> tuple[str, base.Record]:
+    def read(self, numbered: tuple[int, dict[str, str]]) -> tuple[str, base.Record]:
+        """The split and the record of one numbered row; raises `base.Unusable` for one that must be skipped."""
         place, row = numbered
         count = scheme_of(self.scheme).count
         try:

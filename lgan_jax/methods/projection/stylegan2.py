@@ -153,7 +153,7 @@ class StyleGAN2Phase(Phase):
         penalties, when last computed).
         """
         keys = example_keys(jax.random.fold_in(key, 0), len(batch["image"]))
-        image = self._mirrored(jnp.asarray(batch["image"]), folded(keys, 0))
+        image = self.mirrored(jnp.asarray(batch["image"]), folded(keys, 0))
         state, metrics = self._adversarial(state, image, folded(keys, 1))
         if PATH in variant:
             half = example_keys(jax.random.fold_in(key, 1), max(1, len(image) // 2))
@@ -213,7 +213,7 @@ class StyleGAN2Phase(Phase):
         def loss(params: Any):
             variables = self._generator_variables(params, state)
             shape = (self.faces.size, self.faces.size, 3)
-            styles, noise, drawn = self._styles(variables, keys, math.prod(shape))
+            styles, noise, drawn = self.mixed_styles(variables, keys, math.prod(shape))
             direction = drawn.reshape(len(keys), *shape)
             lengths = losses.path_lengths(lambda x: self._draw(variables, x, noise), styles, direction)
             mean = jax.lax.pmean(jax.lax.stop_gradient(lengths.mean()), DATA_AXIS)
@@ -253,10 +253,10 @@ class StyleGAN2Phase(Phase):
 
     def _generated(self, variables: Any, keys: jax.Array) -> tuple[Image, Style]:
         """Generates images with new noise; also returns the styles of their first latents."""
-        styles, noise, _ = self._styles(variables, keys)
+        styles, noise, _ = self.mixed_styles(variables, keys)
         return self._draw(variables, styles, noise), styles[:, 0]
 
-    def _styles(self, variables: Any, keys: jax.Array, more: int = 0) -> tuple[Styles, list[Array], Array]:
+    def mixed_styles(self, variables: Any, keys: jax.Array, more: int = 0) -> tuple[Styles, list[Array], Array]:
         """Styles, of which some mix those of two latents; noise maps; and so many `more` numbers for each.
 
         One draw for all of it: each costs the compiler, and the processor, more than the numbers do.
@@ -289,7 +289,8 @@ class StyleGAN2Phase(Phase):
         """Logits while it trains: of this device's images, with statistics of the whole batch."""
         return self.discriminator.clone(axis=DATA_AXIS).apply({"params": params["discriminator"]}, image)
 
-    def _mirrored(self, image: Image, keys: jax.Array) -> Image:
+    def mirrored(self, image: Image, keys: jax.Array) -> Image:
+        """Images, half of them mirrored where the settings say so."""
         if not self.settings.mirror:
             return image
         mirror = jax.vmap(jax.random.bernoulli)(keys)

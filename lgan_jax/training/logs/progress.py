@@ -18,11 +18,11 @@ class Progress:
         self._phase, self._steps, self._console = phase, steps, console
         self._step, self._doing, self._metrics = start, "", ""
         self._seconds: float | None = None  # per step
-        self._bar = None
+        self.bar = None
         if console.is_terminal:
-            self._bar = progress.bar(console)
-            self._task = self._bar.add_task(phase, total=steps, completed=start, text="")
-            self._bar.start()
+            self.bar = progress.bar(console)
+            self._task = self.bar.add_task(phase, total=steps, completed=start, text="")
+            self.bar.start()
 
     def advance(self, step: int) -> None:
         """Advances the bar and the remaining time."""
@@ -42,7 +42,7 @@ class Progress:
         if pace and step < self._steps:
             self._seconds = pace[1] / (self._steps - step)
         self._step, self._metrics = step, "  ".join(filter(None, [*shown[:2], speed, *shown[2:]]))
-        if self._bar:
+        if self.bar:
             self._show()
         else:
             left = f"{progress.duration(pace[1])} left" if pace else ""
@@ -54,17 +54,17 @@ class Progress:
 
     def close(self) -> None:
         """Stops the bar."""
-        if self._bar:
-            self._bar.stop()
+        if self.bar:
+            self.bar.stop()
 
     def _show(self) -> None:
-        if not self._bar:
+        if not self.bar:
             return
         left = f"{progress.duration((self._steps - self._step) * self._seconds)} left" if self._seconds else ""
         now = f"{self._doing} …" if self._doing else left
         parts = [f"{self._step:,}/{self._steps:,}", now, *self._metrics.split("  ")]
         text = progress.fit(parts, progress.room(self._console, self._phase), between="  ")
-        self._bar.update(self._task, completed=self._step, text=text)
+        self.bar.update(self._task, completed=self._step, text=text)
 
 
 def _three_digits(value: float) -> str:
