@@ -41,8 +41,8 @@ def test_both_networks_learn_and_the_average_follows(trained):
         assert max(largest_change(first.params[name], second.params[name])) > 1e-4
         assert max(largest_change(second.params[name], third.params[name])) > 1e-4
     assert int(third.step) == 2
-    assert set(metrics[0]) == {"generator", "discriminator", "real", "generated", "r1", "path"}
-    assert metrics[0]["r1"] > 0
+    assert set(metrics[0]) == {"generator", "discriminator", "real", "generated", "gradient_penalty", "path"}
+    assert metrics[0]["gradient_penalty"] > 0
     assert metrics[0]["path"] > 0
     assert float(third.variables["path_mean"]) == float(second.variables["path_mean"]) > 0
     kept = 0.5 ** (4 / (4 * 0.05))  # half is forgotten after a twentieth of the pictures seen
@@ -59,7 +59,9 @@ def test_both_networks_learn_and_the_average_follows(trained):
 
 def test_penalties_stay_in_the_metrics_between_their_steps(trained):
     _, _, metrics = trained
-    assert {name: metrics[1][name] for name in ("r1", "path")} == {name: metrics[0][name] for name in ("r1", "path")}
+    assert {name: metrics[1][name] for name in ("gradient_penalty", "path")} == {
+        name: metrics[0][name] for name in ("gradient_penalty", "path")
+    }
     assert metrics[1]["generator"] != metrics[0]["generator"]
 
 
@@ -76,7 +78,7 @@ def test_the_relativistic_loss_compares_and_regularises_both_kinds():
     assert one["generator"] - one["discriminator"] == pytest.approx(one["real"] - one["generated"], abs=1e-5)
     assert abs(other["generator"] - other["discriminator"] - (other["real"] - other["generated"])) > 0.1
     assert one["real"] == pytest.approx(other["real"], abs=1e-5)
-    assert one["r1"] > 1.2 * other["r1"]
+    assert one["gradient_penalty"] > 1.2 * other["gradient_penalty"]
 
 
 def test_without_noise_its_strength_stays_0(trained):

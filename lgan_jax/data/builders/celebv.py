@@ -23,12 +23,12 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from lgan_jax import action_units, untrusted
+from lgan_jax.coordinates import from_pixels
 from lgan_jax.data.builders import base, crops, expressions, openface
 from lgan_jax.data.split import FEWEST, By, HeldOut, contiguous_blocks, splits_by_subject
 from lgan_jax.faces import unit_estimate
 from lgan_jax.faces.expression_estimate import UNCLEAR
 from lgan_jax.faces.face_landmarker import action_units as blendshape_units
-from lgan_jax.frames import from_pixels
 from lgan_jax.landmarks import scheme_of_count
 from lgan_jax.media import files
 

@@ -23,9 +23,9 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from lgan_jax import action_units
+from lgan_jax.coordinates import from_pixels
 from lgan_jax.data.builders import base, crops, openface
 from lgan_jax.data.split import FEWEST, TRAIN, by_subject, contiguous_blocks, subjects_note
-from lgan_jax.frames import from_pixels
 from lgan_jax.media import files
 
 EVERYBODY = "everybody"  # the only identity

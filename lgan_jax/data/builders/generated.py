@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from lgan_jax import untrusted
+from lgan_jax.coordinates import from_pixels
 from lgan_jax.data.builders import base
 from lgan_jax.data.split import TEST, TRAIN, VALIDATION
-from lgan_jax.frames import from_pixels
 from lgan_jax.landmarks import scheme as scheme_of
 
 RECORD, TABLE, IMAGES, STORED = "made.json", "landmarks.csv", "images", "tfds"

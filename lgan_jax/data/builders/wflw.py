@@ -16,9 +16,9 @@ import numpy as np
 import tensorflow_datasets as tfds
 from jaxtyping import Float, UInt8
 
+from lgan_jax.coordinates import from_pixels
 from lgan_jax.data.builders import base
 from lgan_jax.data.split import TEST, TRAIN, VALIDATION, by_subject
-from lgan_jax.frames import from_pixels
 from lgan_jax.media import images
 from lgan_jax.media.files import walk
 

@@ -14,13 +14,12 @@ from jaxtyping import Array, Float, Int
 
 from lgan_jax import config, optimizers
 from lgan_jax.core import Batch, FaceInfo, Finished, Metrics
-from lgan_jax.landmarks import inter_ocular
 from lgan_jax.methods.landmarkgan import initialization, losses
 from lgan_jax.methods.landmarkgan.networks import LandmarkMLP
+from lgan_jax.metrics.lmk import nme
 from lgan_jax.nn import stacked
 from lgan_jax.nn.initialisers import initial_variables
 from lgan_jax.ops.heatmaps import with_dots
-from lgan_jax.ops.norms import safe_norm
 from lgan_jax.training.phase import Phase
 from lgan_jax.training.train_state import TrainState
 
@@ -120,9 +119,8 @@ class ConverterPhase(Phase):
         landmarks = jnp.asarray(batch["landmarks"])
         own = self.reconstructed(state.params["converter"], landmarks)
         back, _, _ = self._there_and_back(state.params["converter"], landmarks, jnp.int32(1))
-        unit = inter_ocular(landmarks, self.faces.scheme)
-        distances = {"reconstruction": safe_norm(own - landmarks), "cycle": safe_norm(back - landmarks)}
-        return {name: jnp.mean(distance.mean(-1) / unit, 0) for name, distance in distances.items()}
+        found = {"reconstruction": own, "cycle": back}
+        return {name: nme(points, landmarks, self.faces.scheme).mean(0) for name, points in found.items()}
 
     def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
         """See `Phase`. Each row: a face with its landmarks, then these landmarks converted to every identity."""

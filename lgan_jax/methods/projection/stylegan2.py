@@ -149,8 +149,8 @@ class StyleGAN2Phase(Phase):
     ) -> tuple[TrainState, Metrics]:
         """See `Phase`. Both networks train on the same generated images.
 
-        Metrics: generator and discriminator (losses), real and generated (mean logits), r1 and path (unweighted
-        penalties, when last computed).
+        Metrics: generator and discriminator (losses), real and generated (mean logits), gradient_penalty (R1, with the
+        relativistic loss R1 + R2) and path (unweighted penalties, when last computed).
         """
         keys = example_keys(jax.random.fold_in(key, 0), len(batch["image"]))
         image = self.mirrored(jnp.asarray(batch["image"]), folded(keys, 0))
@@ -160,7 +160,7 @@ class StyleGAN2Phase(Phase):
             state = self._regularised_path(state, half)
         if R1 in variant:
             state = self._regularised_r1(state, image, folded(keys, 2))
-        metrics = {**metrics, **{name: state.variables[name] for name in (R1, PATH)}}
+        metrics = {**metrics, "gradient_penalty": state.variables[R1], "path": state.variables[PATH]}
         return state.finished_step(self._ema_decay(state.step)), metrics
 
     def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
