@@ -15,7 +15,7 @@ from lgan_jax import cache, data
 from lgan_jax.data import dataset
 from lgan_jax.data.builders import base
 from lgan_jax.media import images
-from lgan_jax.training import compilation
+from lgan_jax.training import machine
 
 
 def settings(root, cache, size=48):
@@ -122,7 +122,7 @@ def test_without_a_home_folder(root, monkeypatch):
     monkeypatch.setattr("os.path.expanduser", lambda path: path)
     with pytest.raises(ValueError, match=r"there is no home folder.*set \$LGAN_JAX_CACHE"):
         data.open_faces(settings(root, ""))
-    compilation.use_cache()  # which runs do without
+    machine.use_cache()  # which runs do without
 
 
 def test_several_at_once_build_one_set(root, tmp_path):

@@ -22,7 +22,7 @@ from lgan_jax.apps.shared import references
 from lgan_jax.apps.shared.loading import framing
 from lgan_jax.methods.dftnet.model import DFTNet
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
-from lgan_jax.training.compilation import use_cache
+from lgan_jax.training.machine import use_cache
 
 
 def load_studios(options: Options) -> dict[str, Any]:

@@ -20,9 +20,9 @@ from lgan_jax.losses import adversarial
 from lgan_jax.losses.reconstruction import feature_matching, pixel_weights
 from lgan_jax.methods.landmarkgan import health, initialization, losses, shape_model
 from lgan_jax.methods.landmarkgan.converter import ConverterPhase, driving
+from lgan_jax.methods.landmarkgan.health import OWN, Watched
 from lgan_jax.methods.landmarkgan.networks import SIZES, LandmarkToFace
 from lgan_jax.methods.landmarkgan.settings import Settings
-from lgan_jax.methods.landmarkgan.watched import OWN, Watched
 from lgan_jax.metrics.lmk import nme
 from lgan_jax.nn import stacked
 from lgan_jax.nn.patch_discriminator import PatchDiscriminator

@@ -253,3 +253,15 @@ def _with_frozen(state: TrainState, **changed: Any) -> TrainState:
 def _flat(x: Array) -> Array:
     """Merges the axes of examples and identities."""
     return x.reshape(-1, *x.shape[2:])
+
+
+FORMS = {"landmarks": LandmarksPhase, "reference": ReferencePhase}
+
+
+class GeneratorPhase(LandmarksPhase):
+    """The generator phase of a config, of any form."""
+
+    @classmethod
+    def variant(cls, settings: Settings) -> type[LandmarksPhase]:
+        """See `Phase`: the class of the form in `settings`."""
+        return FORMS[settings.form]
