@@ -66,7 +66,13 @@ def test_new_entries_that_are_incomplete_are_removed(folder):
     folder.mkdir(parents=True)
     whole, damaged = zlib.compress(bytes(range(250)) * 20), bytearray(zlib.compress(bytes(range(250)) * 20))
     damaged[60] ^= 1
-    entries = {"whole": whole, "cut": whole[:-1], "empty": b"", "damaged": bytes(damaged), "other": b"\x28\xb5\x2f\xfd0"}
+    entries = {
+        "whole": whole,
+        "cut": whole[:-1],
+        "empty": b"",
+        "damaged": bytes(damaged),
+        "other": b"\x28\xb5\x2f\xfd0",
+    }
     for name, content in entries.items():
         (folder / f"{name}-cache").write_bytes(content)
     (folder / "cut-atime").write_bytes(b"")

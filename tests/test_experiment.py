@@ -88,7 +88,9 @@ def test_a_run_that_began_before_a_field_existed_is_resumed_with_its_default(run
             section = section[part]
         del section[name]
     manifest.write_text(json.dumps(older))
-    with pytest.raises(ValueError, match=r"another config: config\.data\.built_in\.aligned was False, is True\. Choose"):
+    with pytest.raises(
+        ValueError, match=r"another config: config\.data\.built_in\.aligned was False, is True\. Choose"
+    ):
         experiment.train(small_config("celebv:quick", **{"data.built_in.aligned": True}), folder)
     assert json.loads(manifest.read_text()) == older
     assert experiment.train(small_config("celebv:quick"), folder) == 0
@@ -145,7 +147,7 @@ def test_the_detector_of_another_run_is_taken_over(run, tmp_path, monkeypatch):
     assert json.loads((tmp_path / "run" / "report" / "metrics.json").read_text())["tables"]
     monkeypatch.setattr("lgan_jax.experiment.training.evaluate", lambda *_, **__: None)
     assert experiment.train(config, tmp_path / "run") == 0  # started again
-    theirs, ours = (lgan_jax.load(folder)._state.frozen["detector"] for folder in (run, tmp_path / "run"))
+    theirs, ours = (lgan_jax.load(folder).state.frozen["detector"] for folder in (run, tmp_path / "run"))
     jax.tree.map(np.testing.assert_array_equal, ours, theirs)
     with pytest.raises(ValueError, match=r"the detector of .* is for scheme wflw98, not ibug68"):
         experiment.train(

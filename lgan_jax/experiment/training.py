@@ -16,7 +16,7 @@ from lgan_jax.experiment import fine_tuning
 from lgan_jax.experiment.evaluating import check_weights, evaluate
 from lgan_jax.experiment.settings import Experiment, upgraded, with_defaults
 from lgan_jax.media.files import given
-from lgan_jax.training import checkpoints, loop, memory, parallel, workdir
+from lgan_jax.training import checkpoints, loop, machine, parallel, workdir
 from lgan_jax.training.interrupts import Stopped
 
 
@@ -26,7 +26,7 @@ def train(config: Mapping[str, Any], folder: pathlib.Path) -> int:
     Another call resumes; a finished run is evaluated again. See `_may_change` for the fields that may differ then.
     Raises `ValueError` or `OSError`, one line, for errors of the user, before the data set is built where possible.
     """
-    memory.retain_freed_memory()
+    machine.retain_freed_memory()
     config, experiment = _read(config)
     fine_tuning.check_folder(experiment, folder)
     with parallel.alone(folder):

@@ -165,18 +165,19 @@ class StyleGAN2Phase(Phase):
     ) -> tuple[TrainState, Metrics]:
         """See `Phase`. Both networks train on the same generated images.
 
-        Metrics: generator and discriminator (losses), real and generated (mean logits), r1 and path (unweighted
-        penalties, when last computed); with `augment` "ada" its probability, and overfitting, r_t.
+        Metrics: generator and discriminator (losses), real and generated (mean logits), gradient_penalty (R1, with the
+        relativistic loss R1 + R2) and path (unweighted penalties, when last computed); with `augment` "ada" its
+        probability, and overfitting, r_t.
         """
         keys = example_keys(jax.random.fold_in(key, 0), len(batch["image"]))
-        image = self._mirrored(jnp.asarray(batch["image"]), folded(keys, 0))
+        image = self.mirrored(jnp.asarray(batch["image"]), folded(keys, 0))
         state, metrics = self._adversarial(state, image, folded(keys, 1))
         if PATH in variant:
             half = example_keys(jax.random.fold_in(key, 1), max(1, len(image) // 2))
             state = self._regularised_path(state, half)
         if R1 in variant:
             state = self._regularised_r1(state, image, folded(keys, 2))
-        metrics = {**metrics, **{name: state.variables[name] for name in (R1, PATH)}}
+        metrics = {**metrics, "gradient_penalty": state.variables[R1], "path": state.variables[PATH]}
         if augmentation := state.variables.get("augmentation"):
             metrics |= {"probability": augmentation.probability, "overfitting": augmentation.overfitting}
         return state.finished_step(self._ema_decay(state.step)), metrics
@@ -239,7 +240,7 @@ class StyleGAN2Phase(Phase):
         def loss(params: Any):
             variables = self._generator_variables(params, state)
             shape = (self.faces.size, self.faces.size, 3)
-            styles, noise, drawn = self._styles(variables, keys, math.prod(shape))
+            styles, noise, drawn = self.mixed_styles(variables, keys, math.prod(shape))
             direction = drawn.reshape(len(keys), *shape)
             lengths = losses.path_lengths(lambda x: self._draw(variables, x, noise), styles, direction)
             mean = jax.lax.pmean(jax.lax.stop_gradient(lengths.mean()), DATA_AXIS)
@@ -282,10 +283,10 @@ class StyleGAN2Phase(Phase):
 
     def _generated(self, variables: Any, keys: jax.Array) -> tuple[Image, Style]:
         """Generates images with new noise; also returns the styles of their first latents."""
-        styles, noise, _ = self._styles(variables, keys)
+        styles, noise, _ = self.mixed_styles(variables, keys)
         return self._draw(variables, styles, noise), styles[:, 0]
 
-    def _styles(self, variables: Any, keys: jax.Array, more: int = 0) -> tuple[Styles, list[Array], Array]:
+    def mixed_styles(self, variables: Any, keys: jax.Array, more: int = 0) -> tuple[Styles, list[Array], Array]:
         """Styles, of which some mix those of two latents; noise maps; and so many `more` numbers for each.
 
         One draw for all of it: each costs the compiler, and the processor, more than the numbers do.
@@ -323,7 +324,8 @@ class StyleGAN2Phase(Phase):
         augmentation = state.variables.get("augmentation")
         return image if augmentation is None else augmentation.seen(image, keys)
 
-    def _mirrored(self, image: Image, keys: jax.Array) -> Image:
+    def mirrored(self, image: Image, keys: jax.Array) -> Image:
+        """Images, half of them mirrored where the settings say so."""
         if not self.settings.mirror:
             return image
         mirror = jax.vmap(jax.random.bernoulli)(keys)
