@@ -196,6 +196,18 @@ def dragged(page, point, way=(40, 12)):
     return settled(page)
 
 
+def slide(page, name, value):
+    """The page once it shows the image of a slider's value."""
+    page.locator(f"#{name}").fill(str(value))
+    return settled(page)
+
+
+def says(page, text):
+    """Waits until a status line has this text; True, for an assert."""
+    page.get_by_role("status").filter(has_text=text).wait_for()
+    return True
+
+
 def drag(page, point, way, steps=8):
     """Drags a landmark by `way` pixels of the screen, along its own; `point` is in [0, 1] of the image."""
     x, y, _ = place(page, point)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import small_editor
 import small_videos
-from small_editor import settled
+from small_editor import says, settled
 
 from lgan_jax import action_units
 from lgan_jax.media.images import decode, encode_png
@@ -56,13 +56,7 @@ def values(page):
 
 
 def slide(page, number, value):
-    page.locator(f"#unit-{number}").fill(str(value))
-    return settled(page)
-
-
-def says(page, text):
-    page.get_by_role("status").filter(has_text=text).wait_for()
-    return True
+    return small_editor.slide(page, f"unit-{number}", value)
 
 
 def test_a_slider_moves_and_comes_back(page):

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import small_editor
-from small_editor import settled
+from small_editor import says, settled, slide
 
 from lgan_jax.apps.edit import shapes
 from lgan_jax.data import synthetic
@@ -42,16 +42,6 @@ def points(page):
 
 def drag(page, known, index=NOSE, way=(40, 12)):
     return small_editor.dragged(page, shapes.resting(known)[index], way)
-
-
-def slide(page, name, value):
-    page.locator(f"#{name}").fill(str(value))
-    return settled(page)
-
-
-def says(page, text):
-    page.get_by_role("status").filter(has_text=text).wait_for()
-    return True
 
 
 def test_drag_undo_redo_reset(page, known):

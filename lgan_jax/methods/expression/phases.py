@@ -37,7 +37,6 @@ _STEP, _SMALLEST = 8, 32  # pixels; supported image sizes
 _INITIAL_STD = 0.02  # standard deviation of initial weights
 _LAYER = "conv1_2"  # of VGG19, in Eq. 6
 _ROWS = 6  # rows of the sample images
-_ADAM = optimizers.Adam(learning_rate=2e-4, b1=0.5, b2=0.999)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +53,9 @@ class Weights:
     perceptual: float = 10.0
     pixel: float = 10.0
     features: float = 0.0
+
+
+_ADAM = optimizers.Adam(learning_rate=2e-4, b1=0.5, b2=0.999)
 
 
 @dataclasses.dataclass(frozen=True)

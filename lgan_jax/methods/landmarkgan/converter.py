@@ -25,8 +25,6 @@ from lgan_jax.training.train_state import TrainState
 
 Landmarks = Float[Array, "batch identities n 2"]
 
-_AS_PUBLISHED = optimizers.RMSProp(learning_rate=1e-5, weight_decay=1e-4)
-
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
@@ -43,6 +41,9 @@ class Weights:
     distance: float = 5.0
     inner: float = 1.5
     norm: float = 3.5
+
+
+_AS_PUBLISHED = optimizers.RMSProp(learning_rate=1e-5, weight_decay=1e-4)
 
 
 @dataclasses.dataclass(frozen=True)

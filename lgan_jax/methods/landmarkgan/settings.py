@@ -9,12 +9,6 @@ from typing import Literal
 from lgan_jax import config, optimizers
 from lgan_jax.losses import adversarial
 
-_AS_PUBLISHED = optimizers.RMSProp(
-    learning_rate=6e-5,
-    weight_decay=1e-4,
-    schedule=optimizers.Step(factor=0.9, every=2500, final_learning_rate=1e-5),
-)
-
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
@@ -33,6 +27,13 @@ class Weights:
     feature_matching: float = 0.03
     inner: float = 2.5
     features: float = 0.0
+
+
+_AS_PUBLISHED = optimizers.RMSProp(
+    learning_rate=6e-5,
+    weight_decay=1e-4,
+    schedule=optimizers.Step(factor=0.9, every=2500, final_learning_rate=1e-5),
+)
 
 
 @dataclasses.dataclass(frozen=True)
