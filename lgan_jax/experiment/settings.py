@@ -19,8 +19,7 @@ from lgan_jax.data import coverage, pipelines, training_landmarks
 from lgan_jax.methods import METHODS, MethodSpec
 from lgan_jax.ops import backend
 from lgan_jax.training import checkpoints, loop, start_weights
-from lgan_jax.training.phase import Phase
-from lgan_jax.training.phase_run import PhaseRun, as_arrays
+from lgan_jax.training.phase import Phase, PhaseRun, as_arrays
 from lgan_jax.training.train_state import TrainState
 
 _EVAL_BATCH = 4

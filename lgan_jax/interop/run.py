@@ -28,8 +28,7 @@ from lgan_jax.methods.detector.phases import DetectorPhase
 from lgan_jax.methods.landmarkgan.converter import ConverterPhase
 from lgan_jax.methods.landmarkgan.generator import LandmarksPhase
 from lgan_jax.training import checkpoints, loop, workdir
-from lgan_jax.training.phase import Phase
-from lgan_jax.training.phase_run import PhaseRun
+from lgan_jax.training.phase import Phase, PhaseRun
 from lgan_jax.training.train_state import TrainState
 
 _BUILT_IN = {"train_per_identity": 100, "validation_per_identity": 8, "test_per_identity": 10}

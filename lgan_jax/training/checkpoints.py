@@ -23,7 +23,7 @@ import orbax.checkpoint as ocp
 from lgan_jax import files
 from lgan_jax.core import Finished
 from lgan_jax.training import parallel
-from lgan_jax.training.phase_run import PhaseRun
+from lgan_jax.training.phase import PhaseRun
 from lgan_jax.training.train_state import TrainState, by_path
 from lgan_jax.training.workdir import about, check_format, read_experiment, read_run
 

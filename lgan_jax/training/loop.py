@@ -23,7 +23,7 @@ from lgan_jax.training.checkpoints import Checkpoints
 from lgan_jax.training.interrupts import Interrupts, Stopped
 from lgan_jax.training.logs import Log, means
 from lgan_jax.training.logs.progress import Pace
-from lgan_jax.training.phase_run import HostBatch, PhaseRun, as_arrays
+from lgan_jax.training.phase import HostBatch, PhaseRun, as_arrays
 from lgan_jax.training.profile import Profile
 from lgan_jax.training.train_state import TrainState, parameter_counts
 from lgan_jax.training.workdir import open_run

@@ -11,8 +11,7 @@ from small_configs import small_config
 
 from lgan_jax import experiment, methods
 from lgan_jax.training import loop
-from lgan_jax.training.phase import Phase
-from lgan_jax.training.phase_run import PhaseRun
+from lgan_jax.training.phase import Phase, PhaseRun
 from lgan_jax.training.train_state import TrainState
 
 

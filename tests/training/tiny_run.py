@@ -15,8 +15,7 @@ import optax
 from lgan_jax.core import FaceInfo, example_keys
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.training import loop
-from lgan_jax.training.phase import Phase
-from lgan_jax.training.phase_run import PhaseRun
+from lgan_jax.training.phase import Phase, PhaseRun
 from lgan_jax.training.train_state import TrainState
 
 EXAMPLES, BATCH, SIZE = 40, 8, 3
