@@ -65,7 +65,7 @@ def test_landmarks_may_lie_an_image_outside(x):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (landmarks(17, 3), r"fractions of the image, in \[0, 1\]; these are from 3 to 17 \(lgan_jax\.frames\.from_pix"),
+        (landmarks(17, 3), r"fractions of the image, in \[0, 1\]; these are from 3 to 17 \(lgan_jax\.coordinates\."),
         (landmarks(17, 3).astype(int), r"fractions of the image, in \[0, 1\]; these are from 3 to 17"),
         (landmarks(-1.1), r"fractions of the image, in \[0, 1\]; these are from -1\.1 to 0\.5"),
         (landmarks(np.nan), "ibug68 landmarks hold values that are not finite"),

@@ -6,6 +6,8 @@ crop), pixels are not: see `checks.landmarks`.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -26,8 +28,8 @@ def lmk(one: Float[np.ndarray, "*batch N 2"], other: Float[np.ndarray, "*batch N
 
 def nme(
     found: Float[Array | np.ndarray, "*batch N 2"], true: Float[Array | np.ndarray, "*batch N 2"], scheme: Scheme
-) -> Float[Array | np.ndarray, "*batch"]:
-    """Normalised mean error: mean distance of a landmark from the true one, over the inter-ocular distance of `true`.
+) -> Any:
+    """Normalised mean error `(*batch)`: mean distance of a landmark from the true one, over that of the eyes of `true`.
 
     The unit is the distance between the outer eye corners, so the figure can be compared across sizes, crops and data.
     For arrays of NumPy or JAX, of which nothing is checked; see `checked_nme`.

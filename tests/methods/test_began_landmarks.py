@@ -80,8 +80,6 @@ def test_the_landmark_generator_learns_from_each_images_own_z(phases):
     for i in range(40):
         state, metrics = step(state, batch, jax.random.key(i))
     assert float(metrics["squares"]) < 0.8 * float(((found - batch["landmarks"]) ** 2).mean())
-    two, _ = on_two_devices(method, first, batch, jax.random.key(0))
-    assert max(largest_change(after.params, jax.tree.map(lambda x: x[1], two.params))) < 1e-4
     figures, sheet = jitted(method, "eval_step")(state, batch), jax.jit(method.sample_images)(state, batch)["landmarks"]
     assert set(figures) == {"nme", "squares"}
     assert sheet.shape == (6, 2, 16, 16, 3)
@@ -122,9 +120,6 @@ def test_noise_is_added_to_z_while_it_trains(phases):
     losses = [float(step(first, batch, jax.random.key(i))[1]["squares"]) for i in (0, 0, 1)]
     assert losses[0] == losses[1]
     assert len({*losses, float(compiled(method)(first, batch, jax.random.key(0))[1]["squares"])}) == 3
-    after = step(first, batch, jax.random.key(0))[0]
-    two, _ = on_two_devices(noisy, first, batch, jax.random.key(0))
-    assert max(largest_change(after.params, jax.tree.map(lambda x: x[1], two.params))) < 1e-4
     measured = [float(jitted(each, "eval_step")(first, batch)["squares"]) for each in (noisy, method)]
     assert measured[0] == measured[1]
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from small_faces import FACES, pictures, small_began
-from small_methods import abstract_step, compiled, largest_change, on_two_devices, started
+from small_methods import abstract_step, compiled, largest_change, started
 
 from lgan_jax.core import example_keys
 from lgan_jax.methods.began import losses
@@ -96,17 +96,6 @@ def test_a_step_reaches_every_parameter_and_the_average(trained):
     expected = jax.tree.map(lambda a, b: 0.1 * a + 0.9 * b, start, now)
     assert max(largest_change(expected, after.ema["generator"])) < 1e-5
     assert int(history[-1][0].step) == 3
-
-
-def test_one_device_does_what_two_do(trained):
-    method, step, first, _ = trained
-    batch, key = pictures(6), jax.random.key(3)
-    one, expected = step(first, batch, key)
-    two, metrics = on_two_devices(method, first, batch, key)
-    for name in ("real", "generated", "k", "convergence"):
-        np.testing.assert_allclose(metrics[name], expected[name], rtol=2e-3, atol=1e-5)
-    for device in range(2):
-        assert max(largest_change(one.params, jax.tree.map(lambda x, i=device: x[i], two.params))) < 2e-3
 
 
 def test_faces_of_the_averaged_generator_are_evaluated_and_shown(trained):

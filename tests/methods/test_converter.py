@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_methods import abstract_step, compiled, largest_change, on_two_devices, one_of_each, small_converter, started
+from small_methods import abstract_step, compiled, largest_change, one_of_each, small_converter, started
 
 from lgan_jax.core import FaceInfo
 from lgan_jax.landmarks import IBUG68, WFLW98, inter_ocular
@@ -55,16 +55,6 @@ def test_a_step_reaches_every_parameter_and_steps_lower_the_loss(converter, four
         if i == 0:
             assert min(largest_change(before.params, state.params)) > 0
     assert totals[-1] < 0.9 * totals[0]
-
-
-def test_two_devices_do_what_one_does(converter, four):
-    state, key = started(converter, four), jax.random.key(5)
-    whole, metrics = compiled(converter)(state, four, key)
-    split, split_metrics = on_two_devices(converter, state, four, key)
-    for name in metrics:
-        np.testing.assert_allclose(split_metrics[name], metrics[name], rtol=1e-5)
-    for a, b in zip(jax.tree.leaves(split.optimizers), jax.tree.leaves(whole.optimizers), strict=True):
-        np.testing.assert_allclose(a[0], b, rtol=1e-3, atol=1e-2)
 
 
 def test_partners_are_drawn_uniformly_and_are_never_oneself():

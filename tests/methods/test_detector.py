@@ -7,8 +7,6 @@ from small_methods import (
     compiled,
     jitted,
     largest_change,
-    metrics_alone,
-    on_two_devices,
     one_of_each,
     single,
     small_detector,
@@ -62,14 +60,6 @@ def test_both_groupings_are_the_same_examples(trained, batch):
     evaluate = jitted(detector, "eval_step")
     grouped, flat = evaluate(state, batch), evaluate(state, single(batch))
     assert float(grouped["nme"]) == pytest.approx(float(flat["nme"]), rel=1e-5)
-
-
-def test_two_devices_do_what_one_does(trained, batch):
-    """Statistics and augmentation of six pictures, or of three on each of two devices."""
-    detector, state, history = trained
-    metrics = on_two_devices(detector, state, single(batch), jax.random.key(3), metrics_alone)
-    for name, value in history[0][1].items():
-        np.testing.assert_allclose(metrics[name], value, rtol=1e-4)
 
 
 @pytest.mark.parametrize("regulariser", ["js", "kl", "variance"])

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 from small_editors import faces, small_flow, small_regressor
-from small_methods import compiled, largest_change, on_two_devices, started
+from small_methods import compiled, largest_change, started
 
 from lgan_jax.core import Finished
 from lgan_jax.ops import augment
@@ -61,15 +61,6 @@ def test_faces_are_the_source_warped(trained):
     assert float(edited.attention.min()) == 1
     assert float(np.abs(edited.flow).max()) > 0
     assert float(np.abs(edited.image - batch["image"]).max()) > 0
-
-
-def test_two_devices_do_what_one_does(trained):
-    method, first, history = trained
-    one, expected = history[0]
-    two, metrics = on_two_devices(method, first, faces(4), jax.random.key(0))
-    for name, value in expected.items():
-        np.testing.assert_allclose(metrics[name], value, rtol=2e-3, atol=1e-5)
-    assert max(largest_change(one.params, jax.tree.map(lambda x: x[0], two.params))) < 2e-3
 
 
 def test_a_missing_regressor_is_said():

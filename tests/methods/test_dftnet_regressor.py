@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from small_editors import FACES, faces, small_regressor
-from small_methods import abstract_step, largest_change, on_two_devices, started, trained_on
+from small_methods import abstract_step, largest_change, started, trained_on
 
 from lgan_jax.methods.dftnet.regressor import augmented
 from lgan_jax.ops import augment
@@ -33,13 +33,6 @@ def test_it_learns_one_batch(trained):
     seen = np.asarray(jax.jit(method.estimate)(state, batch["image"]))
     assert float(metrics["action_units"]) == pytest.approx(np.abs(seen - batch["action_units"]).mean(), rel=1e-4)
     assert float(metrics["condition"]) == pytest.approx(((seen - batch["action_units"]) ** 2).mean(), rel=1e-4)
-
-
-def test_two_devices_do_what_one_does(trained):
-    method, first, history = trained
-    two, metrics = on_two_devices(method, first, faces(6), jax.random.key(0))
-    np.testing.assert_allclose(metrics["condition"], history[0][1]["condition"], rtol=1e-4)
-    assert max(largest_change(history[0][0].params, jax.tree.map(lambda x: x[0], two.params))) < 2e-3
 
 
 def test_faces_are_perturbed_towards_where_it_is_wrong_once_it_has_learned():

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_methods import abstract_step, compiled, figures_of, largest_change, on_two_devices, started
+from small_methods import abstract_step, compiled, figures_of, largest_change, started
 from small_synthesizers import FACES, SMALL, couples, small_synthesizer, small_vgg
 
 from lgan_jax.core import DATA_AXIS, FaceInfo
@@ -81,22 +81,6 @@ def test_the_average_of_weights_and_statistics_warms_up(trained):
     ):
         expected = jax.tree.map(lambda a, b: 0.1 * np.asarray(a) + 0.9 * np.asarray(b), start, now)
         assert max(largest_change(expected, average)) < 1e-5
-
-
-def test_one_device_does_what_two_do(trained):
-    """With dropout, batch norm and its running statistics."""
-    method, step, _, history = trained
-    state, batch, key = history[1][0], couples(6), jax.random.key(3)
-    one, expected = step(state, batch, key)
-    two, metrics = on_two_devices(method, state, batch, key)
-    for name, value in expected.items():
-        np.testing.assert_allclose(metrics[name], value, rtol=2e-3, atol=1e-5)
-    for ours, theirs in (
-        (one.optimizers, two.optimizers),
-        (one.variables["batch_stats"], two.variables["batch_stats"]),
-    ):  # moments: gradients
-        for device in range(2):
-            assert max(largest_change(ours, jax.tree.map(lambda x, i=device: x[i], theirs))) < 2e-4
 
 
 def test_evaluation_and_images_are_of_what_was_asked(trained):

@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_methods import ADAM, INFO, compiled, largest_change, on_two_devices, one_of_each, small_detector, started
+from small_methods import ADAM, INFO, compiled, largest_change, one_of_each, small_detector, started
 
 from lgan_jax.core import Finished
 from lgan_jax.methods.landmarkgan.joint import JointPhase
@@ -58,12 +58,6 @@ def test_a_step_trains_generator_and_discriminator_and_nothing_else(state, stepp
     assert max(largest_change(state.params["discriminators"], after.params["discriminators"])) > 0
     for fixed in ("shape", "references", "detector"):
         assert max(largest_change(state.frozen[fixed], after.frozen[fixed])) == 0
-
-
-def test_two_devices_do_what_one_does(method, state, stepped):
-    after, _ = on_two_devices(method, state, one_of_each(INFO, 2), jax.random.key(1))
-    for one, two in zip(jax.tree.leaves(stepped[0].params), jax.tree.leaves(after.params), strict=True):
-        np.testing.assert_allclose(two[0], one, atol=2e-4)
 
 
 def test_a_frame_is_not_its_own_reference(method, state):

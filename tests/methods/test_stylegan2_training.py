@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_methods import abstract_step, figures_of, largest_change, on_two_devices, started
+from small_methods import abstract_step, figures_of, largest_change, started
 from small_stylegan2 import small_stylegan2
 
 from lgan_jax import optimizers
@@ -93,22 +93,6 @@ def test_without_noise_its_strength_stays_0(trained):
     after = jax.tree.map(lambda x: x[0], after)
     assert [float(x) for x in strengths(after)] == [0.0] * 3
     assert max(largest_change(states[0].params["generator"], after)) > 1e-4
-
-
-def test_a_step_of_two_devices_is_that_of_one(trained):
-    """With R1 and path lengths: every figure, and the running ones that it leaves in the state."""
-
-    def compared(state, metrics):
-        return metrics, state.variables["path_mean"], state.variables["buffers"]["mapping"]["w_avg"]
-
-    method, states, metrics = trained
-    figures, paths, average = on_two_devices(
-        method, states[0], pictures(4), jax.random.key(1), compared, variant=(R1, PATH)
-    )
-    for name, value in metrics[0].items():
-        np.testing.assert_allclose(figures[name], np.repeat(value, 2), rtol=1e-3, atol=1e-5)
-    np.testing.assert_allclose(paths, np.repeat(states[1].variables["path_mean"], 2), rtol=1e-4)
-    np.testing.assert_allclose(average, np.stack(2 * [states[1].variables["buffers"]["mapping"]["w_avg"]]), atol=1e-6)
 
 
 def test_when_regularisations_are_due():
