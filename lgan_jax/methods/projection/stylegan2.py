@@ -62,7 +62,8 @@ class Settings:
       loss: "non_saturating", or "relativistic", which also has R2 whenever R1 is due: for short trainings, since it
         takes less γ, and covers more of each identity's expressions.
       r1_gamma: γ of R1 (and R2), computed every `d_reg_interval` steps, 0 for never.
-      pl_weight: weight of path-length regularisation, computed every `g_reg_interval` steps, 0 for never.
+      pl_weight: weight of path-length regularisation, computed every `g_reg_interval` steps, 0 for never, for half as
+        many images as the batch has (of one image on a device, for one).
       ema_nimg: half-life, in images, of the generator's exponential moving average (EMA), which is what is used; early
         on it is `ema_rampup` times the images seen.
       ema_rampup: see `ema_nimg`; None: no ramp-up.
