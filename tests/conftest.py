@@ -20,15 +20,19 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["LGAN_JAX_CACHE"] = tempfile.mkdtemp(prefix="lgan_jax_tests_")
     atexit.register(shutil.rmtree, os.environ["LGAN_JAX_CACHE"], ignore_errors=True)
 
+# JAX takes the folder that is named when the first program is compiled; the many small ones are not worth a file. The
+# folder's name would be a part of each program's key, so that a file with a cache of its own would share none: not
+# without the caches of XLA itself, which GPUs alone have.
+os.environ["JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES"] = "none"
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.3"
+
 import jax
 from jaxtyping import install_import_hook
 
 install_import_hook("lgan_jax", "beartype.beartype")
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_rank_promotion", "raise")
-# JAX takes the folder that is named when the first program is compiled; the many small ones are not worth a file.
 jax.config.update("jax_compilation_cache_dir", os.path.join(os.environ["LGAN_JAX_CACHE"], "xla"))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 # A command in the background starts with Ctrl-C ignored, under nohup with SIGHUP ignored too; some tests send both.
 signal.signal(signal.SIGINT, signal.default_int_handler)
