@@ -106,6 +106,11 @@ def test_a_program_whose_entry_was_cut_is_compiled_and_stored_without_a_warning(
 def test_a_command_uses_it_before_it_starts(folder, monkeypatch):
     seen = []
     monkeypatch.setattr(cli, "read", lambda *_: None)
-    monkeypatch.setattr(compilation, "job", lambda _: seen.append(jax.config.jax_compilation_cache_dir), raising=False)
-    cli.command(object, "lgan_jax", "", "compilation:job")()
+
+    def job(_):
+        seen.append(jax.config.jax_compilation_cache_dir)
+        return 0
+
+    monkeypatch.setattr(compilation, "job", job, raising=False)
+    assert cli.command(object, "lgan_jax", "", "compilation:job")() == 0
     assert seen == [str(folder)]
