@@ -55,7 +55,9 @@ def table(found: Sequence[dict[str, Any]]) -> str:
     for each in sorted(found, key=_place):
         if each["batch"] * each["devices"] > max(each["batch_size"], each["devices"]):
             continue  # for the largest batch only
-        start = f"| `{each['step']}` | {each['devices']} | {each['batch'] * each['devices']} | {each['state'] / 1e9:.2f} |"
+        start = (
+            f"| `{each['step']}` | {each['devices']} | {each['batch'] * each['devices']} | {each['state'] / 1e9:.2f} |"
+        )
         if "error" in each:
             lines.append(f"{start} does not compile: {each['error']} | | | | | |")
             continue

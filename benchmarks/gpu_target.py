@@ -107,7 +107,18 @@ def constants(lowered: str) -> int:
     return sum(len(digits) // 2 for digits in re.findall(r'dense<"0x([0-9A-F]+)">', lowered))
 
 
-_BYTES = {"pred": 1, "s8": 0, "u8": 1, "bf16": 2, "f16": 2, "s16": 2, "u16": 2, "s64": 8, "u64": 8, "f64": 8}  # s8: work space of cuBLAS
+_BYTES = {
+    "pred": 1,
+    "s8": 0,
+    "u8": 1,
+    "bf16": 2,
+    "f16": 2,
+    "s16": 2,
+    "u16": 2,
+    "s64": 8,
+    "u64": 8,
+    "f64": 8,
+}  # s8: work space of cuBLAS
 _ARRAY = re.compile(r"\b([a-z]+\d*)\[([\d,]*)\]")
 _COMPUTATION = re.compile(r"^(ENTRY )?%([\w.\-]+) \(.*\{$")
 _INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%([\w.\-]+) = (\(.*?\)|\S+) ([a-z][\w\-]*)\((.*)$")

@@ -3,7 +3,7 @@
 from lgan_jax.experiment.evaluating import evaluate
 from lgan_jax.experiment.loading import information, load, training_landmarks
 from lgan_jax.experiment.sections import every, strangers
-from lgan_jax.experiment.settings import Experiment, chosen, kinds_at
+from lgan_jax.experiment.settings import Experiment, chosen, kinds_at, scaled
 from lgan_jax.experiment.training import described, train
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "information",
     "kinds_at",
     "load",
+    "scaled",
     "strangers",
     "train",
     "training_landmarks",
