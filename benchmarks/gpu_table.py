@@ -24,7 +24,8 @@ python -m benchmarks.gpu_plan --devices 1 8 --batches
 python -m benchmarks.gpu_plan --table docs/gpu_plan.md
 ```
 
-The first command compiles, keeps each result in `gpu_plan/`, and can be stopped and repeated; the last writes this page.
+The first command compiles, keeps each result in `gpu_plan/`, and can be stopped and repeated; the last writes this
+page.
 All figures are estimates until `python -m benchmarks.on_gpu` has measured them; see [Speed](speed.md).
 
 - Batch: examples of a step on all devices. Memory is that of one device: state (parameters, optimizers, averages) and
@@ -48,7 +49,7 @@ def write(results: pathlib.Path, page: pathlib.Path) -> None:
 def table(found: Sequence[dict[str, Any]]) -> str:
     """Results as a table: a row for each step and number of devices, in the order of the configs."""
     lines = [
-        "| step | devices | batch | state, GB | peak, GB | TFLOP | GB moved | ms | hours | largest batch, 80 / 141 GB |",
+        "| step | GPUs | batch | state, GB | peak, GB | TFLOP | GB moved | ms | hours | largest batch, 80 / 141 GB |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     hours = _hours(found)
@@ -71,8 +72,7 @@ def table(found: Sequence[dict[str, Any]]) -> str:
 
 
 def _all_steps() -> list[str]:
-    names = [variant for name in steps.CONFIGS for variant in steps.variants_of(name)]
-    return [step.name for name in names for step in steps.steps_of(name)]
+    return [step.name for name in steps.all_configs() for step in steps.steps_of(name)]
 
 
 def _place(found: dict[str, Any]) -> tuple:

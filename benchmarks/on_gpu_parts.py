@@ -1,13 +1,11 @@
-"""The parts of `benchmarks.on_gpu`, each run by it in a process of its own: `python -m benchmarks.on_gpu_parts PART`."""
+"""The parts of `benchmarks.on_gpu`, each in a process of its own: `python -m benchmarks.on_gpu_parts PART`."""
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
 import json
-import os
 import pathlib
-import re
 import shutil
 import statistics
 import subprocess
@@ -24,7 +22,7 @@ import numpy as np
 from benchmarks import gpu_plan, on_gpu, projection, steps
 from lgan_jax import data, files
 from lgan_jax.apps.project.networks import assembled
-from lgan_jax.core import Batch
+from lgan_jax.core import blank_batch
 from lgan_jax.experiment import Experiment
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.methods.projection.losses import landmark_weights
@@ -92,7 +90,7 @@ def _batch(method: Phase, count: int) -> dict[str, np.ndarray]:
     random = np.random.default_rng(0)
     people = np.arange(len(method.faces.identities), dtype=np.int32)
     batch = {}
-    for key, x in steps.blank_batch(method, method.faces).items():
+    for key, x in blank_batch(method, method.faces).items():
         shape = (count, *x.shape[1:])
         if key == "identity":
             batch[key] = np.broadcast_to(people, shape).copy() if len(shape) > 1 else np.zeros(shape, x.dtype)
@@ -133,8 +131,9 @@ def training_loop(given: argparse.Namespace) -> dict[str, Any]:
         loop.run(read.training_phases(faces, {}, folder), folder, read.settings.loop, {"data": faces.name})
         lines = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
         whole = [line["images_per_second"] for line in lines if "images_per_second" in line][-1]
-    call, _ = _started(_step("celebv:gpu/detector", given.tiny))
-    alone = _images(_step("celebv:gpu/detector", given.tiny)) / _timed(call)
+    step = _step("celebv:gpu/detector", given.tiny)
+    call, _ = _started(step)
+    alone = _images(step) / _timed(call)
     return {"loop_images_per_second": whole, "step_images_per_second": alone, "share": whole / alone}
 
 

@@ -106,14 +106,13 @@ def _shrunk(config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def variants_of(name: str) -> list[str]:
-    """The config's form for a GPU as published, and `gpu` where it has that variant."""
-    module = importlib.import_module(f"configs.{name}")
-    return [name, *([f"{name}:gpu"] if "gpu" in vars(module) and name != "photos" else [])]
+def all_configs() -> list[str]:
+    """Every config as published and, but for `photos`, which is for a GPU as it is, its variant `gpu`."""
+    return [each for name in CONFIGS for each in (name, *([f"{name}:gpu"] if name != "photos" else []))]
 
 
 def steps_of(name: str, tiny: bool = False) -> Iterator[Step]:
-    """The steps of every phase of a config (see `config_of`), without those of a phase that compiles its own (`Phase.host_step`).
+    """The steps of every phase of a config (see `config_of`), but of phases that compile their own (`host_step`).
 
     Phases take blank states of the phases before: a step that closes over them has them as constants.
     """

@@ -4,7 +4,7 @@ Paper: Karras et al., "Analyzing and improving the image quality of StyleGAN", C
 published tool "Facial landmark projection without training".
 
   python train.py --config configs/ffhq.py --config.data.dir=FACES         256 pixels, for a GPU (StyleGAN2: days)
-  python train.py --config configs/ffhq.py:gpu --config.data.dir=FACES     the same, detector in larger batches, one H200
+  python train.py --config configs/ffhq.py:gpu --config.data.dir=FACES     the same, for one H200
   python train.py --config configs/ffhq.py:cpu --config.data.dir=FACES     64 pixels, narrow, for a CPU (hours)
   python train.py --config configs/ffhq.py:quick --workdir runs/project    64 pixels, built-in faces, minutes on a CPU
 

@@ -60,8 +60,8 @@ def prepare(
       FileNotFoundError, NotADirectoryError: `videos` does not exist or is not a folder.
       FileExistsError: `out` holds other files.
       BlockingIOError: another process is preparing into `out`.
-      ValueError: `workers` is below 1; `videos` holds no person; folders inside each other; `out` was written with other options or other
-        files; no `landmarker` where one is needed.
+      ValueError: `workers` is below 1; `videos` holds no person; folders inside each other; `out` was written with
+        other options or other files; no `landmarker` where one is needed.
       ModuleNotFoundError: dlib, its models or PyAV are not installed.
     """
     if workers < 1:
