@@ -35,7 +35,7 @@ SMOKE = (
     "celebv:gpu/detector",
     "photos/registered_pairs",
 )
-PARTS = {  # in the order of their worth, with the seconds that each may take at most
+PARTS = {  # in the order of their worth, with the seconds of ten minutes that each may take at most
     **{f"smoke/{step}": 100 for step in SMOKE},
     "loop": 120,
     "torch/landmarkgan": 120,
@@ -148,7 +148,11 @@ def main(given: Sequence[str] | None = None) -> int:
     for part in parts:
         left, start = end - time.monotonic(), time.monotonic()
         result_file(options.out, part).unlink(missing_ok=True)
-        became = run_part(part, options, min(left, PARTS[part])) if left > _LEAST else "not begun: no time was left"
+        became = (
+            run_part(part, options, min(left, PARTS[part] * max(1.0, options.minutes / 10)))
+            if left > _LEAST
+            else "not begun: no time was left"
+        )
         summary[part] = {"became": became, "seconds": round(time.monotonic() - start, 1)}
         files.write_text(options.out / "summary.json", json.dumps(summary, indent=2) + "\n")
         print(f"{part}: {became}{_figures(result_file(options.out, part))}", flush=True)

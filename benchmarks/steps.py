@@ -69,7 +69,7 @@ class Step:
 _TINY = {  # fields of every phase, for a trial without a GPU
     "steps": 2,
     "batch_size": 4,
-    "width": 4,
+    "width": 8,
     "depth": 1,
     "blocks": 1,
     "units": 1,
@@ -95,7 +95,7 @@ def config_of(name: str, tiny: bool = False) -> dict[str, Any]:
 
 def _shrunk(config: dict[str, Any]) -> dict[str, Any]:
     per_identity = {f"{split}_per_identity": 4 for split in ("train", "validation", "test")}
-    config["data"]["size"] = 32
+    config["data"]["size"] = 64
     config["data"]["built_in"] |= {"identities": 2, **per_identity}
     config["eval_images"] = 2
     for phase in config["phases"]:
