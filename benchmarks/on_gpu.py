@@ -24,7 +24,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from lgan_jax import files
+from lgan_jax import files, signals
 
 SMOKE = (
     "celebv:gpu/generator",
@@ -168,4 +168,5 @@ def _figures(file: pathlib.Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with signals.ending():  # so that no part outlives this process
+        sys.exit(main())
