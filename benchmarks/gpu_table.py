@@ -101,15 +101,23 @@ def _hours(found: Sequence[dict[str, Any]]) -> Any:
 
 
 def _largest(one: dict[str, Any], found: Sequence[dict[str, Any]]) -> str:
-    """The largest batches of one device by two results of a step; a dash where there are not two."""
+    """The largest batches of one device by two results of the same networks; a dash where there are not two."""
     own = sorted(
         (each["batch"], each["peak"])
         for each in found
-        if each["step"] == one["step"] and each["gpu"] == one["gpu"] and each["devices"] == 1 and "error" not in each
+        if _networks(each) == _networks(one)
+        and each["gpu"] == one["gpu"]
+        and each["devices"] == 1
+        and "error" not in each
     )
     if one["devices"] != 1 or len(own) < 2:
         return "–"
     return " / ".join(f"{largest(own[0], own[-1], _FREE * capacity):,}" for capacity in _CAPACITIES)
+
+
+def _networks(found: dict[str, Any]) -> str:
+    """The step's name without the variant `gpu`, which changes the batch alone."""
+    return found["step"].replace(":gpu", "", 1)
 
 
 def largest(small: tuple[int, int], large: tuple[int, int], memory: float) -> int:

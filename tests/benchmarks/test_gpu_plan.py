@@ -70,16 +70,17 @@ def test_the_table_has_hours_of_all_variants_and_what_fits(monkeypatch):
         result("ffhq/stylegan2/plain", share=0.75),
         result("ffhq/stylegan2/r1", share=0.25, flops=4 * 395.6e12),
         result("wflw/detector"),
-        result("wflw/detector", batch=64),
+        result("wflw:gpu/detector", batch=64, batch_size=64),
         result("celeba/began", share=0.5, error="no such kernel"),
     ]
     table = gpu_table.table(found).splitlines()
     assert [line.split("`")[1] for line in table if line.startswith("| `")] == [
-        *("wflw/detector", "celeba/began", "ffhq/stylegan2/plain", "ffhq/stylegan2/r1")
+        *("wflw/detector", "wflw:gpu/detector", "celeba/began", "ffhq/stylegan2/plain", "ffhq/stylegan2/r1")
     ]
     assert table[2] == "| `wflw/detector` | 1 | 16 | 1.00 | 18.00 | 396 | 1.0 | 1000.0 | 1 | 70 / 124 |"
-    assert "does not compile: no such kernel" in table[3]
-    assert table[4].endswith("| 396 | 1.0 | 1000.0 | 1.8 | – |")
+    assert table[3].startswith("| `wflw:gpu/detector` | 1 | 64 | 1.00 | 66.00 |")
+    assert "does not compile: no such kernel" in table[4]
+    assert table[5].endswith("| 396 | 1.0 | 1000.0 | 1.8 | – |")
     assert table[-1] == "Not compiled for this page: `ffhq/detector`."
 
 
