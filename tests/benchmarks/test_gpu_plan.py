@@ -65,7 +65,7 @@ def result(step, batch=16, share=1.0, **fields):
 
 
 def test_the_table_has_hours_of_all_variants_and_what_fits(monkeypatch):
-    monkeypatch.setattr(gpu_table, "_all_steps", lambda: ["wflw/detector", "ffhq/detector"])
+    monkeypatch.setattr(gpu_table, "_all_phases", lambda: ["wflw/detector", "ffhq/detector"])
     found = [
         result("ffhq/stylegan2/plain", share=0.75),
         result("ffhq/stylegan2/r1", share=0.25, flops=4 * 395.6e12),
