@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import gpu_plan, on_gpu, projection, steps
-from lgan_jax import data, files
+from lgan_jax import compilation, data, files
 from lgan_jax.apps.project.networks import assembled
 from lgan_jax.core import blank_batch
 from lgan_jax.experiment import Experiment
@@ -28,7 +28,7 @@ from lgan_jax.landmarks import IBUG68
 from lgan_jax.methods.projection.losses import landmark_weights
 from lgan_jax.methods.projection.projector import Settings as ProjectorSettings
 from lgan_jax.ops import backend
-from lgan_jax.training import compilation, loop, parallel
+from lgan_jax.training import loop, parallel
 from lgan_jax.training.phase import Phase
 
 _TIMED = 3.0  # seconds for which a step is repeated

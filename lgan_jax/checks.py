@@ -74,7 +74,7 @@ def landmarks(
     if lowest < -reach or highest > 1 + reach:
         raise ValueError(
             f"landmarks must be fractions of the image, in [0, 1]; these are from {lowest:.4g} to {highest:.4g} "
-            "(lgan_jax.frames.from_pixels converts pixels)"
+            "(lgan_jax.coordinates.from_pixels converts pixels)"
         )
     return values
 

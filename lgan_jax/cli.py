@@ -196,11 +196,14 @@ def command(options: type, module: str, description: str, run: str) -> Callable[
     """The `main` of a command: reads `options` from the arguments, and calls the function `run` with them.
 
     `run` is "MODULE:FUNCTION" in the command's package `module`. It is imported when it is called: --help and mistakes
-    need not wait for JAX.
+    need not wait for JAX. Its compiled programs are cached.
     """
 
     def main(arguments: Sequence[str] | None = None) -> int:
         given, (name, function) = read(options, module, description, arguments), run.split(":")
+        from lgan_jax import compilation  # of JAX
+
+        compilation.use_cache()
         return getattr(importlib.import_module(f"{module}.{name}"), function)(given)
 
     return main

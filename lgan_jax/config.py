@@ -23,6 +23,8 @@ def read(settings: type[T], values: Mapping[str, Any], where: str = "config") ->
     `where` is the dotted place of `values` in the config, for messages.
     Raises `ValueError` for an unknown field (with the nearest known one), a missing field, or a wrong type.
     """
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{where} must hold fields of its own, not {values!r}")
     fields = {field.name: field for field in dataclasses.fields(settings)}
     hints = typing.get_type_hints(settings)
     for name in values:

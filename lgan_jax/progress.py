@@ -70,28 +70,28 @@ class Progress:
         self._done = self._skipped = 0.0
         self._start = self._said = time.monotonic()
         self._console = rich.console.Console(stderr=True)
-        self._bar = bar(self._console) if sys.stderr.isatty() else None
-        if self._bar:
-            self._task = self._bar.add_task(shortened(name), total=None, text="")
+        self.bar = bar(self._console) if sys.stderr.isatty() else None
+        if self.bar:
+            self._task = self.bar.add_task(shortened(name), total=None, text="")
 
     def __enter__(self) -> Progress:
-        if self._bar:
-            self._bar.start()
+        if self.bar:
+            self.bar.start()
         return self
 
     def __exit__(self, *_) -> None:
-        if self._bar:
-            self._bar.stop()
+        if self.bar:
+            self.bar.stop()
 
     def name(self, name: str) -> None:
         """Says what is being worked on."""
         self._name = name
-        self._show(self._bar is None)
+        self._show(self.bar is None)
 
     def advance(self, count: int | float) -> None:
         """Counts so much work, done just now."""
         self._done += count
-        self._show(self._bar is None and time.monotonic() - self._said > _EVERY)
+        self._show(self.bar is None and time.monotonic() - self._said > _EVERY)
 
     def skip(self, count: int | float) -> None:
         """Counts work that an earlier run has done or that is not needed, which is no speed."""
@@ -114,9 +114,9 @@ class Progress:
         )
 
     def _show(self, line: bool) -> None:
-        if self._bar:
+        if self.bar:
             text = self.text(room(self._console, self._name))
-            self._bar.update(
+            self.bar.update(
                 self._task, description=shortened(self._name), completed=self._done, total=self.total or None, text=text
             )
         elif line:

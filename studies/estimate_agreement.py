@@ -5,17 +5,44 @@ docs/data.md has the calls and their results.
 
 from __future__ import annotations
 
-import numpy as np
-from jaxtyping import Float, Int
+from typing import NamedTuple
 
+import numpy as np
+from jaxtyping import Float, Float64, Int
+
+from lgan_jax import checks
 from lgan_jax.action_units import EXPRESSIONS, NUMBERS
 from lgan_jax.data import FaceData
 from lgan_jax.faces import expression_estimate, unit_estimate
 from lgan_jax.faces.unit_estimate import ESTIMATED, neutral_head
 from lgan_jax.landmarks import Scheme, inter_ocular
-from lgan_jax.metrics.units import Agreement, agreement
 
 _COLUMNS = tuple(NUMBERS.index(number) for number in ESTIMATED)  # of the estimated units among all
+
+
+class Agreement(NamedTuple):
+    """Of each unit, over `count` faces.
+
+    Attributes:
+      correlation: Pearson's, in [-1, 1]; NaN for a unit that is the same in all faces of a reading.
+      error: mean absolute difference of the intensities, in [0, 1].
+      count: number of faces.
+    """
+
+    correlation: Float64[np.ndarray, " units"]
+    error: Float64[np.ndarray, " units"]
+    count: int
+
+
+def agreement(found: Float[np.ndarray, "n units"], true: Float[np.ndarray, "n units"]) -> Agreement:
+    """Agreement of intensities in [0, 1]. Raises `ValueError` for fewer than two faces, and for what is outside."""
+    found, true = (checks.ranged("action units", x, np.shape(x), 0.0, 1.0) for x in (found, true))
+    if len(found) < 2:
+        raise ValueError(f"a correlation needs at least 2 faces, not {len(found)}")
+    x, y = (np.asarray(values, np.float64) - np.mean(values, 0, np.float64) for values in (found, true))
+    spread = np.sqrt((x**2).sum(0) * (y**2).sum(0))
+    correlation = np.divide((x * y).sum(0), spread, out=np.full(len(spread), np.nan), where=spread > 0)
+    return Agreement(correlation, np.abs(found - true).mean(0, dtype=np.float64), len(found))
 
 
 def compare_units(faces: FaceData, noise: float = 0.0, seed: int = 0) -> Agreement:

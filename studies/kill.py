@@ -70,17 +70,13 @@ _WEIGHTS = """
 import hashlib, pathlib, sys
 import jax
 import numpy as np
-from lgan_jax import landmarks
-from lgan_jax.core import FaceInfo
+from lgan_jax.experiment import loading
 from lgan_jax.experiment.settings import Experiment
 from lgan_jax.training import workdir
 folder = pathlib.Path(sys.argv[1])
-stored = workdir.read_run(folder)
-about = stored["data"]
-scheme, people = landmarks.scheme(about["scheme"]), tuple(about["identities"])
-info = FaceInfo(scheme, about["size"], people, about.get("images", 0))
+stored = workdir.read_experiment(folder)
 digest = hashlib.sha256()
-for name, finished in Experiment.read(stored["config"]).restored(info, folder).items():
+for name, finished in loading.restored(Experiment.read(stored["config"]), folder, stored)[1].items():
     for leaf in jax.tree.leaves(finished.state):
         digest.update(np.asarray(leaf).tobytes())
 print(digest.hexdigest())
@@ -114,8 +110,8 @@ def main() -> int:
         kills = given.kills // len(chosen) + (number < given.kills % len(chosen))
         rows.append(study(scenario, given.folder.resolve(), kills, given.chain, random.Random(given.seed + number)))
         print("  ".join(f"{name} {value}" for name, value in rows[-1].items()), flush=True)
-    if given.json:
-        given.json.write_text(json.dumps(rows, indent=2) + "\n")
+        if given.json:
+            given.json.write_text(json.dumps(rows, indent=2) + "\n")
     return int(any(row["lost"] for row in rows))
 
 

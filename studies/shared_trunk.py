@@ -23,14 +23,12 @@ from jaxtyping import Array, Float, Int
 from lgan_jax import experiment
 from lgan_jax.commands import configs
 from lgan_jax.core import Batch
-from lgan_jax.methods.landmarkgan.forms import FORMS
 from lgan_jax.methods.landmarkgan.generator import Images, Landmarks, LandmarksPhase
-from lgan_jax.methods.landmarkgan.networks import SIZES, SLOPE
-from lgan_jax.methods.landmarkgan.reference import ReferencePhase
+from lgan_jax.methods.landmarkgan.networks import SIZES, SLOPE, UpscaleBlock
+from lgan_jax.methods.landmarkgan.reference import FORMS, ReferencePhase
 from lgan_jax.nn.convolution import Conv
 from lgan_jax.nn.initialisers import initial_variables
 from lgan_jax.nn.patch_discriminator import PatchDiscriminator
-from lgan_jax.nn.upscale import UpscaleBlock
 from lgan_jax.optimizers import cosine
 from lgan_jax.training.train_state import TrainState
 

@@ -72,6 +72,43 @@ def test_a_finished_run_is_given_more_steps(run, tmp_path, capsys):
             experiment.train(small_config("celebv:quick", **(longer | refused)), folder)
 
 
+def test_a_run_that_began_before_a_field_existed_is_resumed_with_its_default(run, tmp_path, monkeypatch):
+    """At the top level, in a section, in a nested section and in an optimizer."""
+    monkeypatch.setattr("lgan_jax.experiment.training.evaluate", lambda *_, **__: None)
+    folder = shutil.copytree(run, tmp_path / "run")
+    manifest = folder / "run.json"
+    whole, older = (json.loads(manifest.read_text()) for _ in range(2))
+    for place in (
+        *("init_from", "detector.regulariser", "data.crops", "data.built_in.aligned", "generator.optimizer.clip"),
+        "detector.optimizer.schedule.constant_fraction",
+    ):
+        *path, name = place.split(".")
+        section = older["config"]
+        for part in path:
+            section = section[part]
+        del section[name]
+    manifest.write_text(json.dumps(older))
+    with pytest.raises(
+        ValueError, match=r"another config: config\.data\.built_in\.aligned was False, is True\. Choose"
+    ):
+        experiment.train(small_config("celebv:quick", **{"data.built_in.aligned": True}), folder)
+    assert json.loads(manifest.read_text()) == older
+    assert experiment.train(small_config("celebv:quick"), folder) == 0
+    assert json.loads(manifest.read_text()) == whole
+
+
+def test_a_manifest_whose_config_is_damaged_is_one_line(run, tmp_path):
+    folder = shutil.copytree(run, tmp_path / "run")
+    stored = json.loads((folder / "run.json").read_text())
+    for field, value in (("phases", [["generator"]]), ("phases", ["nothing"]), ("generator", 5), ("data", [])):
+        damaged = {**stored, "config": {**stored["config"], field: value}}
+        (folder / "run.json").write_text(json.dumps(damaged))
+        with pytest.raises(ValueError, match=field):
+            lgan_jax.load(folder)
+        with pytest.raises(ValueError, match=rf"another config: config\.{field}"):
+            experiment.train(small_config("celebv:quick"), folder)
+
+
 def test_a_run_goes_on_where_its_data_were_moved_but_not_with_others(tmp_path, capsys):
     def config(root, **changes):
         return small_config("wflw", **{"data.dir": str(root), "data.size": 32, "detector.steps": 2} | changes)
@@ -110,7 +147,7 @@ def test_the_detector_of_another_run_is_taken_over(run, tmp_path, monkeypatch):
     assert json.loads((tmp_path / "run" / "report" / "metrics.json").read_text())["tables"]
     monkeypatch.setattr("lgan_jax.experiment.training.evaluate", lambda *_, **__: None)
     assert experiment.train(config, tmp_path / "run") == 0  # started again
-    theirs, ours = (lgan_jax.load(folder)._state.frozen["detector"] for folder in (run, tmp_path / "run"))
+    theirs, ours = (lgan_jax.load(folder).state.frozen["detector"] for folder in (run, tmp_path / "run"))
     jax.tree.map(np.testing.assert_array_equal, ours, theirs)
     with pytest.raises(ValueError, match=r"the detector of .* is for scheme wflw98, not ibug68"):
         experiment.train(

@@ -112,9 +112,9 @@ class Places:
 
 def of_wflw(at, data):
     at(wflw.LISTS.format(split="train"), data)
-    for face in at.builder(wflw.WFLW, at.folder)._faces("train"):
+    for face in at.builder(wflw.WFLW, at.folder).faces("train"):
         try:
-            wflw._record(face)
+            wflw.read(face)
             wflw.crop(np.zeros((40, 30, 3), np.uint8), face.points)
         except wflw.base.Unusable:
             continue
@@ -124,7 +124,7 @@ def of_celebv(at, data):
     at("ann/all_68pt.txt", data)
     for frame in at.builder(celebv.CelebV, at.folder).frames("ann"):
         try:
-            celebv._record(frame)
+            celebv.read(frame)
         except celebv.base.Unusable:
             continue
 
@@ -134,7 +134,7 @@ def of_made(at, data):
         builder = generated.Generated.__new__(generated.Generated)
         builder.root, builder.scheme, builder.size = at.folder, "inner49", 64
         try:
-            builder._record(numbered)
+            builder.read(numbered)
         except generated.base.Unusable:
             continue
 
@@ -155,7 +155,7 @@ READERS = {
     "CelebA": (lambda at, data: celeba.partition(at("list.txt", data)), [b"1.jpg 0\n2.jpg 1\n3.jpg,2\nimage_id,p\n"]),
     "WFLW": (of_wflw, [FACE.encode() * 3, FACE.replace("a.jpg", "../b.jpg").encode(), b"1 2 3 x.jpg\n"]),
     "CelebV": (of_celebv, [(" ".join(["3.5"] * 136) + " 1.png\n").encode() * 2, b"1 2 3\n"]),
-    "CK+ labels": (lambda at, data: ck_plus._label([at("S1_1_emotion.txt", data)], "S1_1"), [b"  3.0000000e+00\n"]),
+    "CK+ labels": (lambda at, data: ck_plus.read_label([at("S1_1_emotion.txt", data)], "S1_1"), [b"  3.0000000e+00\n"]),
     "generated faces": (
         of_made,
         [

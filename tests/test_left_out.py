@@ -32,7 +32,7 @@ def test_published_weights_reach_the_phase(tmp_path):
     method = read.build("synthesizer", FaceInfo(IBUG68, 32, ("Ada",)), {}, published["synthesizer"])
     image = jnp.zeros((1, 32, 32, 3))
     state = jax.eval_shape(method.init, jax.random.key(0), blank_batch(method, method.faces))
-    features = jax.eval_shape(method._vgg.apply, {"params": state.frozen["vgg19"]}, image)
+    features = jax.eval_shape(method.vgg.apply, {"params": state.frozen["vgg19"]}, image)
     assert features.shape == (1, 32, 32, 2)
 
 

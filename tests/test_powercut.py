@@ -90,10 +90,10 @@ def test_crops_that_are_said_to_be_written_are(root, tmp_path, monkeypatch):
 def test_a_person_who_is_done_is_whole(root, tmp_path):
     """With the summary on the disk, the next run only moves the folder: it must be whole by then."""
     job = OutputFolder.__new__(OutputFolder)
-    job.out, job._begun, job._done = root, root / ".prepare" / "begun", root / ".prepare" / "done"
+    job.out, job.begun, job.done = root, root / ".prepare" / "begun", root / ".prepare" / "done"
     summary = {"kept": 3, "frames": 3, "sources": [], "dropped": {}}
     with Disk(root) as disk:
-        for folder in (job._begun, job._done):
+        for folder in (job.begun, job.done):
             files.make_folder(folder)
         with job.crops("Ada") as crops:
             for i in range(3):
@@ -103,7 +103,7 @@ def test_a_person_who_is_done_is_whole(root, tmp_path):
     done = 0
     for place in disk.left(tmp_path / "cuts"):
         again = OutputFolder.__new__(OutputFolder)
-        again.out, again._begun, again._done = place, place / ".prepare" / "begun", place / ".prepare" / "done"
+        again.out, again.begun, again.done = place, place / ".prepare" / "begun", place / ".prepare" / "done"
         if again.summary("Ada") is not None:
             done += 1
             assert again.summary("Ada") == summary

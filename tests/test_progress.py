@@ -65,7 +65,7 @@ def test_a_bar_keeps_to_80_columns(clock, monkeypatch):
     with progress.Progress(1_234_567, name="a person whose name is longer than the bar") as bar:
         clock[0] += 1000
         bar.advance(1234)
-        (task,) = bar._bar.tasks
+        (task,) = bar.bar.tasks
         assert task.total == 1_234_567
         assert task.fields["text"].startswith("1,234/1,234,567 frames · 11 d 13 h left")
         assert len(task.description) + 14 + len(task.fields["text"]) <= 80

@@ -66,8 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = vars(flags)
     workdir, config, data_dir = given.pop("workdir"), given.pop("config", None), given.pop("data_dir", None)
     overrides = _evaluation(config, fields, parser.flags) | given
-    from lgan_jax import experiment  # after the flags: --help need not wait for JAX
+    from lgan_jax import compilation, experiment  # after the flags: --help need not wait for JAX
 
+    compilation.use_cache()
     experiment.evaluate(workdir, overrides, data_dir)
     return 0
 

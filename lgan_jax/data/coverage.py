@@ -84,7 +84,7 @@ def coverage(landmarks: Float[np.ndarray, "n N 2"], scheme: Scheme) -> Coverage:
     if not len(landmarks):
         raise ValueError("coverage needs at least one frame")
     points = to_inner49(landmarks, scheme).astype(np.float64)
-    yaw, pitch, scale = _pose(points)
+    yaw, pitch, scale = head_pose(points)
     ranges = {
         "yaw": yaw,
         "pitch": pitch,
@@ -117,7 +117,7 @@ def warnings(faces: FaceData) -> list[str]:
     return found + [f"{name} {ALONE}" for name in faces.info.identities if len(faces.info.identities) == 1]
 
 
-def _pose(points: Float[np.ndarray, "n 49 2"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def head_pose(points: Float[np.ndarray, "n 49 2"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Yaw and pitch in degrees, `(n,)` each, and the mean head's unit in units of the landmarks."""
     corners = np.concatenate([_HEAD, np.ones((len(_HEAD), 1))], 1)
     camera = (np.linalg.pinv(corners) @ points[:, _RIGID])[:, :3].swapaxes(1, 2)  # (n, 2, 3): affine

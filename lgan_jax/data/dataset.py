@@ -157,7 +157,7 @@ class Split:
         self.expression = None if expression is None else expression.astype(np.int32)
         self.shares: tuple[tuple[float, np.ndarray], ...] = ()
         self._pairs = pairs
-        self._source = source
+        self.source = source
         self._size = size
         self._points = points
         self._landmarks = landmarks
@@ -176,7 +176,7 @@ class Split:
 
     def without_image(self, index: SupportsIndex) -> dict[str, np.ndarray]:
         """Record `index` without its image, which is not decoded."""
-        return self._arrays({k: v for k, v in self._source[range(len(self))[index]].items() if k != "image"})
+        return self._arrays({k: v for k, v in self.source[range(len(self))[index]].items() if k != "image"})
 
     def __getitem__(self, index: SupportsIndex) -> dict[str, np.ndarray]:
         index = range(len(self))[index]  # IndexError beyond the end; counts from the end for negative ones
@@ -191,7 +191,7 @@ class Split:
         return self.__dict__ | {"_cache": {}}
 
     def _read(self, index: int) -> dict[str, np.ndarray]:
-        record = dict(self._source[index])
+        record = dict(self.source[index])
         record["image"] = images.resized(images.decode(record["image"]), self._size)
         return self._arrays(record)
 

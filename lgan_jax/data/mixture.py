@@ -53,7 +53,7 @@ class MixedSplit(Split):
     @property
     def parts(self) -> Sequence[Split]:
         """The splits of which this one consists."""
-        return self._source
+        return self.source
 
     def __getitem__(self, index: SupportsIndex) -> dict[str, np.ndarray]:
         part, place = self._place(index)

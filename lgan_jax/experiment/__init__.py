@@ -2,8 +2,7 @@
 
 from lgan_jax.experiment.evaluating import evaluate
 from lgan_jax.experiment.loading import information, load, training_landmarks
-from lgan_jax.experiment.sections import every, strangers
-from lgan_jax.experiment.settings import Experiment, chosen, kinds_at, scaled
+from lgan_jax.experiment.settings import Experiment, chosen, every, kinds_at, scaled, strangers
 from lgan_jax.experiment.training import described, train
 
 __all__ = [

@@ -16,7 +16,7 @@ from lgan_jax import data, interop, locks
 from lgan_jax.evaluation import report
 from lgan_jax.evaluation.harness import OtherRun
 from lgan_jax.experiment.loading import load
-from lgan_jax.experiment.settings import Experiment
+from lgan_jax.experiment.settings import Experiment, upgraded
 from lgan_jax.media.files import given
 from lgan_jax.media.images import to_floats
 from lgan_jax.nn.chunks import in_chunks
@@ -103,7 +103,8 @@ def _others(folders: Sequence[str], stored: Mapping[str, Any], faces: data.FaceD
         other = workdir.read_experiment(path)
         if other["data"]["fingerprint"] != faces.fingerprint or other["config"]["method"] != stored["config"]["method"]:
             raise ValueError(f"--compare {path}: this run has another method or other data, and cannot be compared")
-        configs_of_both = ({k: v for k, v in each["config"].items() if k != "evaluation"} for each in (stored, other))
+        both = (upgraded(each["config"]) for each in (stored, other))
+        configs_of_both = ({k: v for k, v in each.items() if k != "evaluation"} for each in both)
         difference = "; ".join(map(str, workdir.differences(*configs_of_both))) or "by nothing"
         others[path.resolve().name] = OtherRun(load(path), difference)
     return others

@@ -84,7 +84,13 @@ class Experiment:
         Sections of phases that it does not list are ignored.
         """
         config = dict(config)
-        sections = {name: config.pop(name, {}) for name in (*config.get("phases", ()), "evaluation")}
+        phases = config.get("phases", ())
+        if not isinstance(phases, list | tuple) or not all(isinstance(name, str) for name in phases):
+            raise ValueError(f"config.phases must be a list of names, not {phases!r}")
+        sections = {name: config.pop(name, {}) for name in (*phases, "evaluation")}
+        for name, section in sections.items():
+            if not isinstance(section, Mapping):
+                raise ValueError(f"config.{name} must hold fields of its own, not {section!r}")
         for unlisted in METHODS[config["method"]].phases if config.get("method") in METHODS else ():
             config.pop(unlisted, None)
         settings = configs.read(Settings, config)
@@ -265,10 +271,27 @@ def chosen(config: Mapping[str, Any], variants: str, known: Sequence[Callable[[C
 
 def completed(config: Mapping[str, Any]) -> ConfigDict:
     """A config with all default fields added, so that the command line can set each field."""
+    return ConfigDict(with_defaults(config))
+
+
+def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
+    """As `completed`, in nested dicts."""
     whole = configs.completed(Settings, config)
     for name, settings in _sections(config).items():
         whole[name] = configs.completed(settings, config.get(name, {}))
-    return ConfigDict(whole)
+    return whole
+
+
+def upgraded(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored config with the present defaults of fields that did not exist when its run began.
+
+    A config that cannot be read is returned as it is: a comparison then names its differences.
+    """
+    try:
+        Experiment.read(config)
+    except ValueError:
+        return dict(config)
+    return with_defaults(config)
 
 
 def scaled(config: ConfigDict, phase: str, batch_size: int) -> None:
@@ -309,3 +332,24 @@ def _sections(config: Mapping[str, Any]) -> dict[str, type]:
     there = [*config["phases"], *(name for name in method.phases if name in config)]
     phases = {name: method.phases[name].Settings for name in there}
     return {"data": data.Settings, "loop": loop.Settings, **phases, "evaluation": method.evaluation.Settings}
+
+
+def every(steps: int, *, log: int = 100, images: int | None = None, checkpoint: int | None = None) -> dict[str, int]:
+    """A config's `loop`: `steps` between evaluations, sample images and checkpoints, `log` steps between log lines."""
+    return {
+        "log_every": log,
+        "eval_every": steps,
+        "images_every": images or steps,
+        "checkpoint_every": checkpoint or steps,
+    }
+
+
+def strangers(train: int, *, validation: int = 8, test: int = 500) -> dict[str, Any]:
+    """Built-in faces of a config's `data`, every image of another person in other light."""
+    return {
+        "identities": 1,
+        "variation": "wild",
+        "train_per_identity": train,
+        "validation_per_identity": validation,
+        "test_per_identity": test,
+    }

@@ -14,9 +14,9 @@ from lgan_jax.core import FaceInfo
 from lgan_jax.data import training_landmarks as landmark_store
 from lgan_jax.experiment import fine_tuning
 from lgan_jax.experiment.evaluating import check_weights, evaluate
-from lgan_jax.experiment.settings import Experiment
+from lgan_jax.experiment.settings import Experiment, upgraded, with_defaults
 from lgan_jax.media.files import given
-from lgan_jax.training import checkpoints, loop, memory, parallel, workdir
+from lgan_jax.training import checkpoints, loop, machine, parallel, workdir
 from lgan_jax.training.interrupts import Stopped
 
 
@@ -26,11 +26,11 @@ def train(config: Mapping[str, Any], folder: pathlib.Path) -> int:
     Another call resumes; a finished run is evaluated again. See `_may_change` for the fields that may differ then.
     Raises `ValueError` or `OSError`, one line, for errors of the user, before the data set is built where possible.
     """
-    memory.retain_freed_memory()
+    machine.retain_freed_memory()
     config, experiment = _read(config)
     fine_tuning.check_folder(experiment, folder)
     with parallel.alone(folder):
-        workdir.check_run(folder, _plain(config), _may_change(folder, experiment.settings.phases))
+        workdir.check_run(folder, _plain(config), _may_change(folder, experiment.settings.phases), _upgraded)
         return _train(config, experiment, folder)
 
 
@@ -42,11 +42,11 @@ def described(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read(config: Mapping[str, Any]) -> tuple[Mapping[str, Any], Experiment]:
-    """The config, with the detector section of `detector_run`, and the parsed experiment."""
+    """The config, completed and with the detector section of `detector_run`, and the parsed experiment."""
     experiment = Experiment.read(config)
     if not (other := experiment.settings.detector_run):
-        return config, experiment
-    config = {**config, "detector": _detector_section(given(other), config)}
+        return with_defaults(config), experiment
+    config = with_defaults({**config, "detector": _detector_section(given(other), config)})
     return config, Experiment.read(config)
 
 
@@ -91,7 +91,7 @@ def _opened(
         record[workdir.STARTED] = source.described(faces)
     elif experiment.settings.init_from:
         record[workdir.STARTED] = workdir.read_run(folder)[workdir.STARTED]
-    run = workdir.open_run(folder, record, _may_change(folder, experiment.settings.phases))
+    run = workdir.open_run(folder, record, _may_change(folder, experiment.settings.phases), _upgraded)
     if other:
         _copy_detector(given(other), run)
     if source:
@@ -176,6 +176,11 @@ def _notes(faces: data.FaceData, experiment: Experiment, folder: pathlib.Path) -
         )
     lines += [f"WARNING: {each}" for each in experiment.warnings(faces)]
     return lines + [f"NOTE: since the start {each}." for each in stored.get(workdir.CHANGES, ())]
+
+
+def _upgraded(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored record with `upgraded` config."""
+    return {**record, "config": _plain(upgraded(record["config"]))}
 
 
 def _plain(config: Any) -> Any:

@@ -23,7 +23,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from lgan_jax import frames
+from lgan_jax import coordinates
 from lgan_jax.interop import hourglass, names
 from lgan_jax.interop.names import Network, Path, Tensors
 from lgan_jax.landmarks import WFLW98
@@ -31,8 +31,8 @@ from lgan_jax.methods.detector.networks import HeatmapDetector
 from lgan_jax.methods.landmarkgan.networks import SIZES, LandmarkMLP, LandmarkToFace
 from lgan_jax.nn.patch_discriminator import PatchDiscriminator
 
-_SHIFT, _END = frames.to_released(np.array([0.0, 1.0])).tolist()  # of their frame: where ours begins and ends
-PUBLISHED_ORIGIN = float(frames.from_released(np.zeros(1))[0])  # where their frame has its 0, in ours
+_SHIFT, _END = coordinates.to_released(np.array([0.0, 1.0])).tolist()  # of their frame: where ours begins and ends
+PUBLISHED_ORIGIN = float(coordinates.from_released(np.zeros(1))[0])  # where their frame has its 0, in ours
 PUBLISHED_SCALE = _END - _SHIFT  # their units of distance in a unit of ours
 _CODE = 4  # pixels a side of the map that the generator starts from
 _FULL = 1024  # its channels, at width 1
@@ -170,7 +170,7 @@ def _take_ours(layer: dict[str, np.ndarray], points: int) -> None:
 def _give_ours(layer: dict[str, np.ndarray], points: int) -> None:
     """Adapts a last layer to our landmarks."""
     layer["kernel"] = (layer["kernel"].astype(np.float64) / PUBLISHED_SCALE).astype(np.float32)
-    layer["bias"] = frames.from_released(layer["bias"].astype(np.float64)).astype(np.float32)
+    layer["bias"] = coordinates.from_released(layer["bias"].astype(np.float64)).astype(np.float32)
     _order_outputs(layer, points)
 
 

@@ -119,8 +119,11 @@ def _finished(release: Release, info: FaceInfo, detector_run: Path | None) -> di
     """Each phase and its last state, host arrays."""
     widths = release.widths
     detector = _detector(release, info, detector_run)
-    converter = ConverterPhase(_converter_settings(widths["converter"]), info, jnp.float32, {})
-    finished = {"detector": detector, "converter": _last(converter, info, params={"converter": release.converter})}
+    converter = ConverterPhase(converter_settings(widths["converter"]), info, jnp.float32, {})
+    finished = {
+        "detector": detector,
+        "converter": after_last_step(converter, info, params={"converter": release.converter}),
+    }
     settings = LandmarksPhase.Settings(
         width=widths["generator"],
         discriminator_width=widths.get("discriminator", LandmarksPhase.Settings.discriminator_width),
@@ -130,7 +133,7 @@ def _finished(release: Release, info: FaceInfo, detector_run: Path | None) -> di
     if release.discriminators is not None:
         params["discriminators"] = release.discriminators
     frozen = {"detector": detector.phase.weights(detector.state)}
-    _, last = _last(generator, info, params=params, ema={"generators": release.generators}, frozen=frozen)
+    _, last = after_last_step(generator, info, params=params, ema={"generators": release.generators}, frozen=frozen)
     watch = last.variables["watch"]
     good = {"generators": release.generators, "discriminators": last.params["discriminators"]}
     watch = watch.replace(good=good, good_step=watch.good_step + last.step)
@@ -138,7 +141,7 @@ def _finished(release: Release, info: FaceInfo, detector_run: Path | None) -> di
     return finished
 
 
-def _converter_settings(width: int) -> ConverterPhase.Settings:
+def converter_settings(width: int) -> ConverterPhase.Settings:
     """Settings whose loss is the published one in the published frame, so that training on starts where it stopped."""
     weights = ConverterPhase.Settings.weights
     weights = dataclasses.replace(weights, distance=weights.distance * landmarkgan.PUBLISHED_SCALE)
@@ -149,13 +152,13 @@ def _detector(release: Release, info: FaceInfo, run: Path | None) -> Finished:
     if release.detector is not None:
         settings = DetectorPhase.Settings(width=release.widths["detector"], depth=release.widths["depth"])
         phase = DetectorPhase(settings, info, jnp.float32, {})
-        return _last(phase, info, **_detector_weights(release.detector))
+        return after_last_step(phase, info, **_detector_weights(release.detector))
     if run is not None:
         return _taken_over(run, info)
     method = DetectorPhase(DetectorPhase.Settings(), info, jnp.float32, {})
     weights = method.weights(_abstract(method, info))
     unknown = jax.tree.map(lambda x: np.full(x.shape, np.nan, x.dtype), weights)
-    return _last(method, info, **_detector_weights(unknown))
+    return after_last_step(method, info, **_detector_weights(unknown))
 
 
 def _detector_weights(weights: Mapping[str, Any]) -> dict[str, Any]:
@@ -175,7 +178,7 @@ def _taken_over(run: Path, info: FaceInfo) -> Finished:
     return Finished(method, jax.device_get(found.state))
 
 
-def _last(phase: Phase, info: FaceInfo, **known: Mapping[str, Any]) -> Finished:
+def after_last_step(phase: Phase, info: FaceInfo, **known: Mapping[str, Any]) -> Finished:
     """A phase with its state after its last step: entries of its fields that are known, and zeros."""
     state = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), _abstract(phase, info))
     known = {name: {**getattr(state, name), **entries} for name, entries in known.items()}

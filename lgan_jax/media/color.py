@@ -23,7 +23,7 @@ _WHITE, _PEAK = 203.0, 1000.0  # cd/m²
 _KNEE = 0.75  # of the reference white
 _STEPS = 4096  # of the tables
 _BAND = 65536  # pixels worked on at once: they fit into a core's cache
-_TO_BT709 = np.array(  # of linear light in BT.2020's primaries (BT.2087)
+TO_BT709 = np.array(  # of linear light in BT.2020's primaries (BT.2087)
     [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32
 )
 _LUMA_2020 = np.array([0.2627, 0.6780, 0.0593], np.float32)
@@ -73,7 +73,7 @@ def _band(image: UInt16[np.ndarray, "H W 3"], transfer: int) -> UInt8[np.ndarray
     light = _light(transfer)[image >> 4]
     if transfer == HLG:
         light *= _at(_system_gamma(), light @ _LUMA_2020)[..., None]
-    light = np.maximum(cv2.transform(light * np.float32(_PEAK / _WHITE), _TO_BT709), 0)
+    light = np.maximum(cv2.transform(light * np.float32(_PEAK / _WHITE), TO_BT709), 0)
     light *= _at(_tone_gain(), light.max(-1) * np.float32(_WHITE / _PEAK))[..., None]
     return _at(_encoded(), light)
 

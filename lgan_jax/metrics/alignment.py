@@ -12,9 +12,6 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Bool, Float
 
-from lgan_jax.landmarks import Scheme
-from lgan_jax.metrics.lmk import error_per_landmark
-
 THRESHOLD = 0.10
 
 
@@ -33,16 +30,6 @@ class Alignment:
     failure_rate: float | None
     auc: float | None
     count: int
-
-
-def nme(
-    predicted: Float[np.ndarray, "n N 2"], true: Float[np.ndarray, "n N 2"], scheme: Scheme
-) -> Float[np.ndarray, " n"]:
-    """Normalised mean error of each image: mean distance of a landmark over the true inter-ocular distance.
-
-    Raises what `metrics.lmk.error_per_landmark` raises.
-    """
-    return error_per_landmark(predicted, true, scheme)
 
 
 def failure_rate(errors: Float[np.ndarray, " n"], threshold: float = THRESHOLD) -> float:

@@ -86,7 +86,7 @@ class Classifier:
 
     def __init__(self, settings: Settings, params: Any) -> None:
         """`params` are those of `Network`."""
-        self._params, self._logits = params, _compiled(settings)[1]
+        self.params, self._logits = params, _compiled(settings)[1]
 
     def __call__(self, faces: Gray) -> Int[np.ndarray, " n"]:
         """The expressions of `prepared` faces. Raises `ValueError` for what are no bytes."""
@@ -94,7 +94,7 @@ class Classifier:
             raise ValueError(
                 f"faces are {faces.dtype} {faces.shape}; expected bytes, (B, {SIDE}, {SIDE}), as `prepared` makes them"
             )
-        return in_chunks(lambda chunk: self._logits(self._params, chunk), faces).argmax(-1)
+        return in_chunks(lambda chunk: self._logits(self.params, chunk), faces).argmax(-1)
 
 
 def prepared(images: UInt8[np.ndarray, "n H W 3"]) -> Gray:
@@ -152,7 +152,7 @@ def _compiled(settings: Settings) -> tuple[Callable, Callable]:
     @jax.jit
     def step(params: Any, moments: Any, faces: Array, labels: Array, key: jax.Array) -> tuple[Any, Any]:
         movement, dropout = jax.random.split(key)
-        moved = _moved(_in_range(faces), movement)
+        moved = moved_and_mirrored(_in_range(faces), movement)
 
         def loss(params: Any) -> Array:
             logits = network.apply({"params": params}, moved, train=True, rngs={"dropout": dropout})
@@ -168,7 +168,7 @@ def _in_range(faces: Array) -> Float[Array, "n side side 1"]:
     return faces[..., None].astype(jnp.float32) / 255
 
 
-def _moved(faces: Float[Array, "n side side 1"], key: jax.Array) -> Float[Array, "n side side 1"]:
+def moved_and_mirrored(faces: Float[Array, "n side side 1"], key: jax.Array) -> Float[Array, "n side side 1"]:
     """Faces, each mirrored or not and moved by up to `_REACH` pixels, the border repeated."""
     mirror, shift = jax.random.split(key)
     faces = jnp.where(jax.random.bernoulli(mirror, shape=(len(faces), 1, 1, 1)), faces[:, :, ::-1], faces)

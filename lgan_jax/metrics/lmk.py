@@ -7,7 +7,7 @@ crop), pixels are not: see `checks.landmarks`.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from lgan_jax import checks
 from lgan_jax.landmarks import Scheme, inter_ocular
@@ -24,32 +24,41 @@ def lmk(one: Float[np.ndarray, "*batch N 2"], other: Float[np.ndarray, "*batch N
     return np.asarray(np.sqrt(((one - other) ** 2).sum((-2, -1))))
 
 
-def error_per_landmark(
-    found: Float[np.ndarray, "*batch N 2"], true: Float[np.ndarray, "*batch N 2"], scheme: Scheme
-) -> Float[np.ndarray, "*batch"]:
-    """Mean distance of a landmark from where it should be, divided by the inter-ocular distance of `true`.
+def nme(
+    found: Float[Array | np.ndarray, "*batch N 2"], true: Float[Array | np.ndarray, "*batch N 2"], scheme: Scheme
+) -> Float[Array | np.ndarray, "*batch"]:
+    """Normalised mean error: mean distance of a landmark from the true one, over the inter-ocular distance of `true`.
 
     The unit is the distance between the outer eye corners, so the figure can be compared across sizes, crops and data.
-    Raises `ValueError` for landmarks that are not finite, not fractions of the image, of another count than the
-    scheme's, or with both eye corners of `true` in one place.
+    For arrays of NumPy or JAX, of which nothing is checked; see `checked_nme`.
+    """
+    distance = found.__array_namespace__().sqrt(((found - true) ** 2).sum(-1))
+    return distance.mean(-1) / inter_ocular(true, scheme)
+
+
+def checked_nme(
+    found: Float[np.ndarray, "*batch N 2"], true: Float[np.ndarray, "*batch N 2"], scheme: Scheme
+) -> Float[np.ndarray, "*batch"]:
+    """`nme`; raises `ValueError` for landmarks without one.
+
+    They are not finite, not fractions of the image, of another count than the scheme's, or with both eye corners of
+    `true` in one place.
     """
     check_landmarks(found, scheme)
     check_landmarks(true, scheme)
-    unit = inter_ocular(true, scheme)
-    if np.any(unit <= 0):
+    if np.any(inter_ocular(true, scheme) <= 0):
         raise ValueError("the outer eye corners of a face lie in one place; its error has no unit")
-    distance = np.sqrt(((found - true) ** 2).sum(-1))
-    return np.asarray(distance.mean(-1) / unit)
+    return np.asarray(nme(found, true, scheme))
 
 
-def error_where_known(
+def nme_where_known(
     found: Float[np.ndarray, "n N 2"], true: Float[np.ndarray, "n N 2"], scheme: Scheme
 ) -> Float[np.ndarray, " n"]:
-    """`error_per_landmark`; NaN where landmarks of either are not finite."""
+    """`checked_nme`; NaN where landmarks of either are not finite."""
     there = np.isfinite(found).all((1, 2)) & np.isfinite(true).all((1, 2))
     errors = np.full(len(found), np.nan)
     if there.any():
-        errors[there] = error_per_landmark(np.asarray(found[there], np.float64), np.float64(true[there]), scheme)
+        errors[there] = checked_nme(np.asarray(found[there], np.float64), np.float64(true[there]), scheme)
     return errors
 
 

@@ -1,6 +1,6 @@
 """The differentiable spatial-to-numerical transform (Nibali et al. 2018, arXiv 1801.07372) and its losses.
 
-A heatmap set is float32 `(*batch, height, width, n)`, each of the n maps summing to 1. Two frames (see `frames`):
+A heatmap set is float32 `(*batch, height, width, n)`, each of the n maps summing to 1. Two frames (see `coordinates`):
   Nibali's: (x, y) with the center of column j = 1 … w at (2j − (w + 1)) / w, so −1 and 1 are the map's edges;
   the library's landmarks u in [0, 1] from edge to edge: u = (c + 1) / 2 of that.
 Losses are for each landmark, `(*batch, n)`, in Nibali's frame, and `average` is their mean; σ is in pixels of the
@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from lgan_jax import frames
+from lgan_jax.coordinates import from_dsnt, to_dsnt
 from lgan_jax.ops.heatmaps import gaussians
 from lgan_jax.ops.norms import safe_norm
 
@@ -45,7 +45,8 @@ def dsnt(heatmaps: Heatmaps) -> Points:
     return jnp.stack([x, y], -1)
 
 
-to_landmarks, from_landmarks = frames.from_dsnt, frames.to_dsnt  # between Nibali's frame and landmarks in [0, 1]
+# Between Nibali's frame and landmarks in [0, 1].
+to_landmarks, from_landmarks = from_dsnt, to_dsnt
 
 
 def euclidean_loss(coordinates: Points, target: Points) -> PerPoint:

@@ -28,13 +28,17 @@ def sample(
 def _bilinear(image: Array, x: Array, y: Array) -> Array:
     """`image` at columns `x` and rows `y`, whole numbers at the pixels' centers."""
     height, width = image.shape[:2]
+
+    def at(row: Array, column: Array) -> Array:
+        return image.at[row, column].get(mode="promise_in_bounds")  # without it, every pixel is tested for an overrun
+
     x, y = _within(x, width), _within(y, height)
     left = jnp.clip(jnp.floor(x), 0, max(width - 2, 0)).astype(jnp.int32)
     top = jnp.clip(jnp.floor(y), 0, max(height - 2, 0)).astype(jnp.int32)
     right, bottom = jnp.minimum(left + 1, width - 1), jnp.minimum(top + 1, height - 1)
     a, b = (x - left)[..., None], (y - top)[..., None]
-    upper = image[top, left] * (1 - a) + image[top, right] * a
-    lower = image[bottom, left] * (1 - a) + image[bottom, right] * a
+    upper = at(top, left) * (1 - a) + at(top, right) * a
+    lower = at(bottom, left) * (1 - a) + at(bottom, right) * a
     return upper * (1 - b) + lower * b
 
 
@@ -67,10 +71,17 @@ def affine_points(
 
 
 def affine_image(
-    image: Float[Array, "height width channels"], matrix: Float[Array, "2 2"], shift: Float[Array, " 2"]
+    image: Float[Array, "height width channels"],
+    matrix: Float[Array, "2 2"],
+    shift: Float[Array, " 2"],
+    mirror_borders: bool = False,
 ) -> Float[Array, "height width channels"]:
-    """The image in which what was at p is at `affine_points(p, matrix, shift)`; `matrix` must be invertible."""
+    """The image in which what was at p is at `affine_points(p, matrix, shift)`; `matrix` must be invertible.
+
+    Beyond its borders the image has their color, or with `mirror_borders` its mirror image.
+    """
     (a, b), (c, d) = matrix
     inverse = jnp.array([[d, -b], [-c, a]]) / (a * d - b * c)
     grid = pixel_centers(*image.shape[:2]) - shift.reshape(1, 1, 2)
-    return sample(image, affine_points(grid, inverse, jnp.zeros(2)))
+    positions = affine_points(grid, inverse, jnp.zeros(2))
+    return sample(image, 1 - jnp.abs(1 - jnp.mod(positions, 2)) if mirror_borders else positions)

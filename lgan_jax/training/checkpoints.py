@@ -54,7 +54,7 @@ class Checkpoints:
         if not read_only and parallel.is_first():
             files.make_folder(self.folder)
         self._saving = self._unsettled = None  # the step being saved, and the step not confirmed on disk yet
-        self._newest, damaged = _newest_whole(self.folder)
+        self._newest, damaged = newest_whole(self.folder)
         if damaged and self._newest is None:
             faults = "; ".join(f"step {step:,}: {fault}" for step, fault in damaged.items())
             raise ValueError(f"no checkpoint in {self.folder} is intact ({faults}); delete it to start {phase} over")
@@ -225,7 +225,7 @@ def _steps(folder: Path) -> list[int]:
     return sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdigit()) if folder.is_dir() else []
 
 
-def _newest_whole(folder: Path) -> tuple[int | None, dict[int, str]]:
+def newest_whole(folder: Path) -> tuple[int | None, dict[int, str]]:
     """The newest intact step, and the faults of later steps."""
     damaged: dict[int, str] = {}
     for step in reversed(_steps(folder)):

@@ -16,16 +16,16 @@ import jax
 import numpy as np
 from rich.console import Console
 
+from lgan_jax import compilation
 from lgan_jax.core import Batch, Finished, Metrics
-from lgan_jax.training import announce, compilation, parallel
+from lgan_jax.training import machine, parallel
 from lgan_jax.training.checkpoints import Checkpoints
 from lgan_jax.training.interrupts import Interrupts, Stopped
-from lgan_jax.training.logs import Log
-from lgan_jax.training.logs.identities import means
+from lgan_jax.training.logs import Log, means
+from lgan_jax.training.logs.progress import Pace
 from lgan_jax.training.phase_run import HostBatch, PhaseRun, as_arrays
 from lgan_jax.training.profile import Profile
-from lgan_jax.training.throughput import Pace
-from lgan_jax.training.train_state import TrainState
+from lgan_jax.training.train_state import TrainState, parameter_counts
 from lgan_jax.training.workdir import open_run
 
 _AHEAD = 2  # steps that the host may run ahead of the devices
@@ -77,7 +77,7 @@ def run(
     compilation.use_cache()
     workdir = open_run(workdir, record)
     console = Console(quiet=not parallel.is_first())
-    for line in [*announce.devices(), *notes]:
+    for line in [*machine.devices(), *notes]:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     finished: dict[str, Finished] = {}
     with Interrupts() as interrupts:
@@ -128,7 +128,7 @@ class _Training:
         if self.interrupts.signal_number is not None:
             line = f"stopped before {phase.name}; run the same command to resume"
             raise Stopped(line, self.interrupts.signal_number)
-        for line in announce.networks(abstract):
+        for line in parameter_counts(abstract):
             console.print(f"{phase.name}: {line}", highlight=False)
         data = phase.batches()
         if start:

@@ -32,7 +32,7 @@ class Peers:
     """The connections of one process. `lost(index)` is called, in a thread, when a process ends without a goodbye."""
 
     def __init__(self, lost: Callable[[int], None] = end):
-        self._lost, self._sockets = lost, {}
+        self._lost, self.connections = lost, {}
         self._server: socket.socket | None = None
         self._left = threading.Event()
 
@@ -47,14 +47,14 @@ class Peers:
     def accept(self, count: int) -> None:
         """In process 0: waits for the other `count` - 1 processes. Raises `TimeoutError`."""
         self._server.settimeout(_PATIENCE)
-        while len(self._sockets) < count - 1:
+        while len(self.connections) < count - 1:
             connection, _ = self._server.accept()
             connection.settimeout(_PATIENCE)
             with contextlib.suppress(OSError):
                 hello = connection.recv(TOKEN + 4, socket.MSG_WAITALL)
                 index = int.from_bytes(hello[TOKEN:])
                 if hello[:TOKEN] == self._token and 0 < index < count:
-                    self._sockets[index] = connection
+                    self.connections[index] = connection
                     continue
             connection.close()
         self._server.close()
@@ -64,20 +64,20 @@ class Peers:
         """In process `index`: connects to process 0. Raises `OSError`."""
         connection = socket.create_connection((host, port), _PATIENCE)
         connection.sendall(token + index.to_bytes(4))
-        self._sockets[0] = connection
+        self.connections[0] = connection
         self._watch()
 
     def leave(self, well: bool) -> None:
         """Closes the connections, with a goodbye if `well`; without a goodbye the other processes end too."""
         self._left.set()
-        for connection in self._sockets.values():
+        for connection in self.connections.values():
             with contextlib.suppress(OSError):  # already closed
                 if well:
                     connection.sendall(_BYE)
                 connection.shutdown(socket.SHUT_WR)
 
     def _watch(self) -> None:
-        for connection in self._sockets.values():
+        for connection in self.connections.values():
             connection.settimeout(None)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             for name, value in _KEEP_ALIVE.items():
@@ -88,7 +88,7 @@ class Peers:
     def _wait(self) -> None:
         """Waits until every other process has said goodbye, or one is lost."""
         with selectors.DefaultSelector() as selector:
-            for index, connection in self._sockets.items():
+            for index, connection in self.connections.items():
                 selector.register(connection, selectors.EVENT_READ, index)
             while selector.get_map():
                 for key, _ in selector.select():

@@ -13,7 +13,7 @@ class Profile:
 
     def __init__(self, folder: Path, steps: tuple[int, ...], wait: Callable[[], None]) -> None:
         """`steps` are the first and the last step, or empty; `wait` returns when all steps are computed."""
-        self._folder, self._steps, self._wait, self._running = folder, steps, wait, False
+        self._folder, self._steps, self._wait, self.recording = folder, steps, wait, False
 
     def __enter__(self) -> Profile:
         return self
@@ -24,9 +24,9 @@ class Profile:
 
     def before(self, step: int) -> None:
         """Call before each step: starts the recording when due."""
-        if self._steps and self._steps[0] <= step <= self._steps[1] and not self._running:
+        if self._steps and self._steps[0] <= step <= self._steps[1] and not self.recording:
             jax.profiler.start_trace(str(self._folder))
-            self._running = True
+            self.recording = True
 
     def after(self, step: int) -> None:
         """Call after each step: ends the recording after the last step."""
@@ -34,7 +34,7 @@ class Profile:
             self._stop()
 
     def _stop(self) -> None:
-        if self._running:
-            self._running = False
+        if self.recording:
+            self.recording = False
             self._wait()
             jax.profiler.stop_trace()

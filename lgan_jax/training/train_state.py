@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
+from clu import parameter_overview
 from jax.typing import ArrayLike
 
 from lgan_jax.core import DATA_AXIS, Metrics
@@ -115,6 +117,19 @@ class TrainState:
         values = {**self.variables, **self.params}
         ema = ema_update(ema_decay, self.ema, {name: values[name] for name in self.ema}) if self.ema else self.ema
         return self.replace(step=self.step + 1, ema=ema)
+
+
+def parameter_counts(state: TrainState) -> list[str]:
+    """A line for each network of a state: its name and its number of parameters.
+
+    Networks that the phase trains, and networks of earlier phases (`detector` of `frozen.detector.params…`).
+    """
+    groups: dict[str, dict[str, jax.Array]] = defaultdict(dict)
+    for path, leaf in jax.tree_util.tree_flatten_with_path(state)[0]:
+        names = [jax.tree_util.keystr((key,), simple=True) for key in path]
+        if "params" in names and names[0] in ("params", "frozen"):
+            groups[names[1]][".".join(names)] = leaf
+    return [f"{name}: {int(parameter_overview.count_parameters(group)):,} parameters" for name, group in groups.items()]
 
 
 def by_path(tree: Any) -> dict[str, Any]:

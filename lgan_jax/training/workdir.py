@@ -43,13 +43,16 @@ class Difference(NamedTuple):
 
 
 def open_run(
-    workdir: str | os.PathLike, record: Mapping[str, Any], may_change: Callable[[Difference], bool] = lambda _: False
+    workdir: str | os.PathLike,
+    record: Mapping[str, Any],
+    may_change: Callable[[Difference], bool] = lambda _: False,
+    upgraded: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda stored: stored,
 ) -> Path:
     """Opens or creates a run's folder for training with this record. All processes call it.
 
-    `record` (config and data) must be equal when a run is resumed, except for differences that `may_change` admits. It
-    is written to `run.json` with the versions of the folder's format, the library and JAX, the devices, and the changes
-    since the start.
+    `record` (config and data) must be equal when a run is resumed, except for differences that `may_change` admits;
+    `upgraded` first gives the stored one fields that did not exist when it was written. It is written to `run.json`
+    with the versions of the folder's format, the library and JAX, the devices, and the changes since the start.
 
     Raises `ValueError` if the folder belongs to another record or another format, `FileExistsError` if it holds
     files but no run, and `OSError` where it cannot be written.
@@ -62,21 +65,30 @@ def open_run(
             _start(workdir, record)
     parallel.barrier("run folder opened")
     stored = read_run(workdir)
-    if changes := _changes(workdir, {k: v for k, v in stored.items() if k not in _ABOUT}, record, may_change):
+    theirs = {k: v for k, v in stored.items() if k not in _ABOUT}
+    changes = _changes(workdir, upgraded(theirs), record, may_change)
+    if theirs != record:
         parallel.barrier("run folder read")
         if parallel.is_first():
-            since = [*stored.get(CHANGES, []), *map(str, changes)]
-            _write(workdir, {**{k: stored[k] for k in _ABOUT if k in stored}, CHANGES: since, **record})
+            about = {k: stored[k] for k in _ABOUT if k in stored}
+            if changes:
+                about[CHANGES] = [*stored.get(CHANGES, []), *map(str, changes)]
+            _write(workdir, {**about, **record})
         parallel.barrier("run folder changed")
     return workdir.resolve()
 
 
-def check_run(workdir: str | os.PathLike, config: Mapping[str, Any], may_change: Callable[[Difference], bool]) -> None:
+def check_run(
+    workdir: str | os.PathLike,
+    config: Mapping[str, Any],
+    may_change: Callable[[Difference], bool],
+    upgraded: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+) -> None:
     """Raises the errors of `open_run` for this config before the data are known. Writes nothing."""
     workdir = Path(workdir)
     if (workdir / _NAME).exists():
-        stored = {"config": read_run(workdir)["config"]}
-        _changes(workdir, stored, json.loads(json.dumps({"config": config})), may_change)
+        stored = {"config": read_experiment(workdir)["config"]}
+        _changes(workdir, upgraded(stored), json.loads(json.dumps({"config": config})), may_change)
     elif workdir.exists():
         _check_empty(workdir)
 

@@ -37,7 +37,7 @@ class Plain(Generator):
         return image if noise is None else image + 0.01 * noise[-1][..., None]
 
 
-def built():
+def built(height=1.0):
     """The projector: the look is a sixteenth of the image, landmarks are sure of one place where it is bright."""
     module = Plain((1, 1, 1, 1, 1), latent=5, style=5)
     variables = jax.jit(module.init)(jax.random.key(0), jnp.zeros((1, 5)))
@@ -49,7 +49,7 @@ def built():
         bright = image.mean((1, 2, 3)).reshape(-1, 1, 1, 1)
         return strength * (0.9 + 0.1 * bright) * gaussians(jnp.asarray(small_videos.face(1)[1]), 16, 16, 2.0)[None]
 
-    seers = Seer(look, jnp.float32(0)), Seer(maps, jnp.float32(1))
+    seers = Seer(look, jnp.float32(0)), Seer(maps, jnp.float32(height))
     settings = Settings(steps=3, samples=20, every=1, slots=2)
     return Projector((module, variables), *seers, np.ones(68, np.float32), settings)
 

@@ -112,7 +112,7 @@ def test_uploads_are_held_a_few_at_a_time():
 
     tab = Tab()
     asyncio.run(many(tab))
-    assert (tab.most, tab.now) == (clients._UPLOADS, 0)
+    assert (tab.most, tab.now) == (clients.UPLOADS, 0)
 
 
 def test_pages_have_a_limit(address, monkeypatch):

@@ -80,13 +80,14 @@ def test_the_larger_face_is_taken_and_kept_until_reset():
 
 
 def test_the_runs_detector_gets_aligned_crops_in_its_range():
-    reader = FaceReader(_Model(WFLW98), _known98(), faces=FACES)
+    model = _Model(WFLW98)
+    reader = FaceReader(model, _known98(), faces=FACES)
     located = [reader.locate(frame) for frame in small_videos.moving(1, 3)]
     points = reader.points(located)
     assert points.shape == (3, 98, 2)
-    assert reader._model.shapes == [(3, SIZE, SIZE, 3)]
-    assert -1 <= reader._model.range[0] < -0.5
-    assert reader._model.range[1] <= 1
+    assert model.shapes == [(3, SIZE, SIZE, 3)]
+    assert -1 <= model.range[0] < -0.5
+    assert model.range[1] <= 1
     np.testing.assert_allclose(points[1, 0, 0], located[1].crop.mean() / 127.5 - 1, atol=1e-5)
 
 

@@ -49,7 +49,6 @@ def test_faces_are_made_and_seen(model):
     np.testing.assert_allclose(model.sample(3, 2).image, made.image[:2], atol=1e-5)
     mean = model.sample(3, 2, truncation=0.0).image
     np.testing.assert_allclose(mean[0], mean[1], atol=1e-5)
-    assert model.mean_style.shape == (6,)
     whole, part, none = (model.sample(3, 2, 0.0, cutoff).image for cutoff in (model.places, 1, 0))
     np.testing.assert_allclose(whole, mean, atol=1e-6)
     np.testing.assert_allclose(none, made.image[:2], atol=1e-6)

@@ -32,7 +32,7 @@ def _written(folder, **changes):
     workdir.open_run(folder, json.loads(json.dumps(record)))
     finished = {}
     for name in described.settings.phases:
-        finished[name] = runs._last(described.build(name, info, finished), info)
+        finished[name] = runs.after_last_step(described.build(name, info, finished), info)
     state = finished["generator"].state
     if described.holds_frames:
         frames = state.frozen["references"].replace(images=np.full_like(state.frozen["references"].images, SECRET))
@@ -75,7 +75,7 @@ def test_a_stripped_run_knows_nobody_until_somebody_is_given(stripped):
     _, folder, points = stripped
     model = lgan_jax.load(folder / "bare")
     assert model.info.identities == ()
-    assert model._state.frozen["references"].images.shape[0] == 0
+    assert model.state.frozen["references"].images.shape[0] == 0
     record = json.loads((folder / "bare" / "run.json").read_text())
     blank = FaceInfo(WFLW98, 32, ("nobody",))
     restored = experiment.Experiment.read(record["config"]).restored(blank, folder / "bare")

@@ -70,7 +70,7 @@ def test_a_macs_hidden_files_are_no_labels_and_no_frames(tmp_path):
     (tmp_path / "__MACOSX" / "Emotion" / "S005").mkdir(parents=True)
     left_out = []
     folders = (posed.folder(tmp_path, name, "CK+") for name in (ck_plus.IMAGES, ck_plus.EMOTIONS))
-    found = list(ck_plus._recordings(*folders, left_out))
+    found = list(ck_plus.read_recordings(*folders, left_out))
     assert ([recording.name for recording in found], left_out) == (["S005/001", "S010/002"], [])
     assert [len(recording.frames) for recording in found] == [3, 3]
     assert {recording.expression for recording in found} == {3}
@@ -81,7 +81,7 @@ def test_empty_lines_are_no_faces(tmp_path):
     table = wflw.lists(root)["train"]
     table.write_text("\n" + table.read_text().replace("\n", "\r\n\r\n") + "  \n")
     builder = wflw.WFLW(root, tmp_path / "cache")
-    assert len(builder._faces("train")) == 2
+    assert len(builder.faces("train")) == 2
     assert builder.skipped == {}
 
 
@@ -96,7 +96,7 @@ def test_an_image_is_found_whichever_way_its_accent_is_written(tmp_path):
     assert len(builder.frames("ada")) == 3
     assert builder.skipped == {}
     row = openface.Row("t:1", f"{one}.png", 0, 0, np.zeros(17, np.float32), None, "")
-    rows = emotionet._Rows([openface.Table(tmp_path / "t.csv", "merged", [row])])
+    rows = emotionet.Rows([openface.Table(tmp_path / "t.csv", "merged", [row])])
     assert rows.of((tmp_path / f"{two}.png").relative_to(tmp_path)) == [row]
 
 
@@ -125,7 +125,7 @@ def test_images_of_any_format_are_stored_as_what_decodes_fast(tmp_path):
     (frame, _) = celebv.CelebV(root, tmp_path / "cache").frames("ada")
     data = cv2.imencode(".webp", cv2.imread(str(frame.path)))[1].tobytes()
     frame.path.write_bytes(data)  # a photo is what its contents are, whatever it is called
-    _, record = celebv._record(frame)
+    _, record = celebv.read(frame)
     assert record["image"].startswith(b"\x89PNG")
 
 

@@ -28,7 +28,7 @@ def landmarks(samples):
 
 
 def test_pose_and_openings_are_those_that_were_drawn(samples, landmarks):
-    yaw, pitch, scale = coverage._pose(to_inner49(landmarks, WFLW98).astype(np.float64))
+    yaw, pitch, scale = coverage.head_pose(to_inner49(landmarks, WFLW98).astype(np.float64))
     for found, true in ((yaw, [s.yaw for s in samples]), (pitch, [s.pitch for s in samples])):
         assert np.corrcoef(found, true)[0, 1] > 0.99
         slope, offset = np.polyfit(true, found, 1)

@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 import tiny_sets
 
-from lgan_jax import cache, data
+from lgan_jax import cache, compilation, data
 from lgan_jax.data import dataset
 from lgan_jax.data.builders import base
 from lgan_jax.media import images
-from lgan_jax.training import compilation
 
 
 def settings(root, cache, size=48):

@@ -150,7 +150,7 @@ def test_a_batch_that_cannot_be_shared(split):
 
 
 def test_an_identity_without_images(split):
-    lonely = data.Split([split._source[0], split._source[15]], np.array([0, 2]), 16)
+    lonely = data.Split([split.source[0], split.source[15]], np.array([0, 2]), 16)
     with pytest.raises(ValueError, match="an identity has no images"):
         pipelines.training_batches(lonely, 2, 0, "one_of_each")
 
@@ -173,7 +173,7 @@ def test_held_out_single_images_take_turns(split):
 def pairs(split):
     """Twelve of the images, four of each identity, as pairs."""
     kept = [0, 1, 2, 3, 7, 8, 9, 10, 11, 12, 13, 14]
-    return data.Split([split._source[i] for i in kept], split.identity[kept], 16, pairs=partners.in_turns)
+    return data.Split([split.source[i] for i in kept], split.identity[kept], 16, pairs=partners.in_turns)
 
 
 def test_pairs_stay_together(pairs):
@@ -216,7 +216,7 @@ PARTNERED = 11
 @pytest.fixture(scope="module")
 def labelled(split):
     """Thirteen of the images, with expressions, of people of whom one is missing."""
-    return data.Split(split._source, WHO, 16, expression=SHOWN)
+    return data.Split(split.source, WHO, 16, expression=SHOWN)
 
 
 def test_sources_and_targets_are_of_one_person_with_other_expressions(labelled):
@@ -258,7 +258,7 @@ def test_held_out_couples_are_spaced_over_the_expressions(labelled):
 def test_faces_without_expressions_or_with_one_each(split, labelled):
     with pytest.raises(ValueError, match="these faces have no expressions"):
         pipelines.training_batches(split, 1, 1, "expressions")
-    one = data.Split(split._source[:5], labelled.identity[:5], 16, expression=np.zeros(5, np.int32))
+    one = data.Split(split.source[:5], labelled.identity[:5], 16, expression=np.zeros(5, np.int32))
     with pytest.raises(ValueError, match="no person in this split has images with two different expressions"):
         pipelines.spaced_batches(one, "expressions", 1, 1)
 

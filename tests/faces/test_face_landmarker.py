@@ -10,8 +10,8 @@ from lgan_jax.action_units import NUMBERS
 from lgan_jax.faces import Box, align, face_landmarker
 from lgan_jax.faces.face_landmarker import bundle, detector
 from lgan_jax.faces.face_landmarker.action_units import ESTIMATED, action_units
-from lgan_jax.faces.face_landmarker.landmarker import _tiles
-from lgan_jax.faces.face_landmarker.networks import _CENTER, _SIDE
+from lgan_jax.faces.face_landmarker.landmarker import tiles
+from lgan_jax.faces.face_landmarker.networks import CENTER, SIDE
 from lgan_jax.faces.face_landmarker.tables import BLENDSHAPE_POINTS, BLENDSHAPES, POINTS, TO_IBUG68
 from lgan_jax.faces.landmarker_faces import LandmarkerFaces
 
@@ -67,11 +67,11 @@ def test_finds_faces_in_images_of_any_shape(landmarker):
 def test_tiles_cover_an_image_with_overlap():
     for width, height in ((90, 90), (91, 40), (30, 201), (640, 480)):
         covered = np.zeros((height, width), int)
-        for left, top, right, bottom in _tiles(width, height):
+        for left, top, right, bottom in tiles(width, height):
             assert max(right - left, bottom - top) <= -(-max(width, height) // 2)
             covered[top:bottom, left:right] += 1
         assert covered.min() >= 1
-    assert len(_tiles(90, 90)) == 9
+    assert len(tiles(90, 90)) == 9
 
 
 def test_points_come_back_from_the_turned_square(landmarker):
@@ -111,7 +111,7 @@ def test_without_a_face_the_answer_is_nan():
 def test_aligned_crops_are_seen_in_a_fixed_square(landmarker):
     crops = np.stack([WIDE[:, :64]] * 3)
     points = landmarker.mesh(crops, aligned=True).points
-    expected = (mesh_points()[:, :2] / 256 - 0.5) * _SIDE + _CENTER
+    expected = (mesh_points()[:, :2] / 256 - 0.5) * SIDE + CENTER
     np.testing.assert_allclose(points[..., :2], np.broadcast_to(expected, (3, 478, 2)), atol=1e-5)
     with pytest.raises(ValueError, match="square"):
         landmarker.landmarks([WIDE], aligned=True)

@@ -204,9 +204,9 @@ def test_constants_that_share_a_buffer_cannot_fill_the_memory():
     array = np.zeros((40, 40), np.float32)
     root = flatbuffers.root(model([(array.shape, array)] * 9, [], (), ()), b"TFL3")
     tensors, buffers = root.tables(2)[0].tables(0), root.tables(4)
-    assert len(tflite._constants(tensors, [array.shape] * 9, buffers, most=9 * array.nbytes)) == 9
+    assert len(tflite.read_constants(tensors, [array.shape] * 9, buffers, most=9 * array.nbytes)) == 9
     with pytest.raises(ValueError, match="bytes of values"):
-        tflite._constants(tensors[:1] * 9, [array.shape] * 9, buffers, most=8 * array.nbytes)
+        tflite.read_constants(tensors[:1] * 9, [array.shape] * 9, buffers, most=8 * array.nbytes)
 
 
 def test_damaged_files_give_one_line():

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lgan_jax import frames, interop
+from lgan_jax import coordinates, interop
 from lgan_jax.core import FaceInfo
 from lgan_jax.interop import run
 from lgan_jax.landmarks import WFLW98
@@ -67,7 +67,7 @@ def test_training_on_minimises_what_was_minimised(shift):
     for person in range(PEOPLE):
         weights |= released(f"lm_decoder_list.{person}", rng)
     landmarks = rng.uniform(0.1, 0.9, (4, PEOPLE, POINTS, 2))
-    theirs = frames.to_released(np.concatenate([landmarks[..., 33:, :], landmarks[..., :33, :]], -2))
+    theirs = coordinates.to_released(np.concatenate([landmarks[..., 33:, :], landmarks[..., :33, :]], -2))
     expected = published_loss(weights, theirs.reshape(4, PEOPLE, -1), shift)
 
     def part(begin):
@@ -78,7 +78,7 @@ def test_training_on_minimises_what_was_minimised(shift):
         "decoders": interop.load("landmarkgan/decoder", part("lm_decoder"))["params"],
     }
     info = FaceInfo(WFLW98, 64, ("Ada", "Grace", "Mary"))
-    converter = ConverterPhase(run._converter_settings(WIDTH), info, jnp.float32, {})
+    converter = ConverterPhase(run.converter_settings(WIDTH), info, jnp.float32, {})
     loss = jax.jit(lambda params: converter.loss(params, jnp.float32(landmarks), jnp.int32(shift))[1]["total"])(params)
     assert float(loss) == pytest.approx(expected, rel=1e-5)
     plain = ConverterPhase(ConverterPhase.Settings(width=WIDTH), info, jnp.float32, {})

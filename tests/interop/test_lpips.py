@@ -104,7 +104,7 @@ def test_nvidias_one_file(weights, tmp_path):
     expected = (outputs[0] - outputs[1]).square().sum(1).detach().numpy()
     assert expected.min() > 0.01
     np.testing.assert_allclose(made, expected, rtol=1e-3)
-    given = networks._look(tmp_path / "vgg16.pt", None)
+    given = networks.look_weights(tmp_path / "vgg16.pt", None)
     jax.tree.map(np.testing.assert_array_equal, interop.load("lpips-vgg16", given), variables)
     with pytest.raises(ValueError, match=r"missing: features\.28\.bias"):
         interop.load("lpips-vgg16", {name: x for name, x in twins.arrays(twin).items() if name != "layers.conv13.bias"})

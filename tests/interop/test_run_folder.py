@@ -117,7 +117,7 @@ def test_without_a_detector_nothing_is_found_unless_a_run_lends_its_own(made, fo
     with pytest.raises(ValueError, match="no landmark detector"):
         blind.detect(image)
     assert converted(tmp_path / "seeing", *needed, "--detector", made) == 0
-    lent, own = (lgan_jax.load(path)._state.frozen["detector"] for path in (tmp_path / "seeing", made))
+    lent, own = (lgan_jax.load(path).state.frozen["detector"] for path in (tmp_path / "seeing", made))
     jax.tree.map(np.testing.assert_array_equal, lent, own)
 
 

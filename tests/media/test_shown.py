@@ -154,7 +154,7 @@ def test_alpha_of_a_video(alpha, wanted):
 def bt2100(image, curve):
     """sRGB bytes as HDR: SDR's white at 203 cd/m², coded 16-bit RGB in BT.2020."""
     linear = np.where(image <= 10, image / 255 / 12.92, ((image / 255 + 0.055) / 1.055) ** 2.4)
-    wide = linear @ np.linalg.inv(color._TO_BT709.astype(float)).T * 203
+    wide = linear @ np.linalg.inv(color.TO_BT709.astype(float)).T * 203
     if curve == color.PQ:
         m1, m2, c1, c2, c3 = 0.1593017578125, 78.84375, 0.8359375, 18.8515625, 18.6875
         power = (wide / 10000) ** m1

@@ -30,7 +30,7 @@ def trained():
 def test_a_step_reaches_every_parameter_and_sees_the_features(trained):
     method, first, after, metrics = trained
     image, landmarks = (pictures(5)[name] for name in ("image", "landmarks"))
-    both = jax.jit(lambda params: method._network.apply({"params": params}, jnp.asarray(image), method="both"))
+    both = jax.jit(lambda params: method.network.apply({"params": params}, jnp.asarray(image), method="both"))
     decoded, features = map(np.asarray, both(first.params["autoencoder"]))
     assert set(metrics) == {"real"}
     weights = np.asarray(pixel_weights(jnp.asarray(landmarks), INNER49, 16, 4.0))

@@ -50,10 +50,10 @@ def test_one_backward_pass_gives_both_gradients_of_equation_2(trained):
         z = uniform(example_keys(key, len(image)))
 
         def error(d, v):
-            return losses.reconstruction("squared", v, method._autoencoder.apply({"params": d}, v))
+            return losses.reconstruction("squared", v, method.autoencoder.apply({"params": d}, v))
 
         def made(g):
-            return method._generator.apply({"params": g}, z)
+            return method.generator.apply({"params": g}, z)
 
         d, g = first.params["autoencoder"], first.params["generator"]
         fake = made(g)

@@ -34,7 +34,7 @@ def test_the_loss_is_that_of_the_published_code(converter, four):
         ):
             distances.append((np.linalg.norm(own - found, axis=-1) * weights).sum(-1))
         for distances, given in ((norm, own), (norm_cycle, converted)):
-            latent = converter._network.apply({"params": params["encoder"]}, given)
+            latent = converter.network.apply({"params": params["encoder"]}, given)
             unit = given / np.linalg.norm(given.reshape(4, -1), axis=-1)[:, None, None]
             distances.append(3.5 * np.linalg.norm(unit - latent, axis=-1).sum(-1))
     rec, norm, cycle, norm_cycle = (np.mean(x) for x in (rec, norm, cycle, norm_cycle))

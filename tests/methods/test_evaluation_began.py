@@ -15,7 +15,7 @@ from lgan_jax.media.images import to_bytes
 from lgan_jax.methods.began.evaluation import augmentation_study, metrics
 from lgan_jax.methods.began.evaluation import evaluate as evaluation
 from lgan_jax.methods.began.model import Inverted, Sampled, Searched
-from lgan_jax.metrics.lmk import error_where_known
+from lgan_jax.metrics.lmk import nme_where_known
 
 SIZE, TRAIN, TEST = 24, 30, 6
 INFO = FaceInfo(INNER49, SIZE, ("made",), TRAIN)
@@ -234,7 +234,7 @@ def test_interpolations_and_errors_by_hand():
     assert metrics.unevenness(np.array([1.0, 1.0, 4.0])) == 2
     points = bent(np.zeros((3, 64)))
     points[1] = np.nan
-    errors = error_where_known(points, bent(np.zeros((3, 64))), INNER49)
+    errors = nme_where_known(points, bent(np.zeros((3, 64))), INNER49)
     assert np.isnan(errors[1])
     assert errors[[0, 2]].tolist() == [0, 0]
     assert np.isnan(frechet.landmark_distance(points[:2], points))

@@ -64,7 +64,7 @@ def test_real_and_generated_share_one_batch(trained):
     method, _, first, _ = trained
     batch = jax.tree.map(lambda x: jnp.asarray(x)[None], couples(6))
     made = jnp.full_like(batch["image"][:, :, 1], 0.9)
-    judge = jax.jit(jax.vmap(method._discriminator_outputs, (None, 0, 0), axis_name="data"))
+    judge = jax.jit(jax.vmap(method.discriminator_outputs, (None, 0, 0), axis_name="data"))
     for real, fake in judge(first.params, batch, made):
         assert real.shape == fake.shape == (1, 6, 2, 2, 1)
         assert float(real.mean() + fake.mean()) == pytest.approx(0, abs=1e-4)
@@ -160,7 +160,7 @@ def test_both_images_of_an_example_are_changed_alike():
     batch["image"][:, 1], batch["landmarks"][:, 1] = batch["image"][:, 0] * 0.5, batch["landmarks"][:, 0]
     before, landmarks = (batch["image"] + 1) / 2, batch["landmarks"]
     split = {name: values[None] for name, values in batch.items()}
-    changed = jax.vmap(method._augmented, (0, None), axis_name=DATA_AXIS)(split, jax.random.key(0))
+    changed = jax.vmap(method.augmented, (0, None), axis_name=DATA_AXIS)(split, jax.random.key(0))
     after = (np.asarray(changed["image"][0]) + 1) / 2
     np.testing.assert_array_equal(changed["landmarks"][0, :, 0], changed["landmarks"][0, :, 1])
     turned = [not np.allclose(new, old) for new, old in zip(changed["landmarks"][0, :, 0], landmarks[:, 0])]

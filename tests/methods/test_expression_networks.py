@@ -13,7 +13,7 @@ from lgan_jax.methods.expression.networks import (
     HeatmapConv,
     Initialise,
     MigrationUnit,
-    _dropped,
+    dropout,
     label_maps,
 )
 
@@ -152,7 +152,7 @@ def test_dropout_is_each_examples_own_and_keeps_the_mean():
     first, again = run(keys), run(keys.at[2].set(jax.random.key(9)))
     assert float(jnp.abs(first[0] - first[1]).max()) > 0.01
     assert float(jnp.abs(first[2] - again[2]).max()) > 0.01
-    kept = _dropped(jnp.ones((1, 40, 60, 5)), 0.25, keys[:1])
+    kept = dropout(jnp.ones((1, 40, 60, 5)), 0.25, keys[:1])
     assert set(np.unique(kept).round(5)) == {0, np.float32(4 / 3).round(5)}
     assert float(kept.mean()) == pytest.approx(1, abs=0.03)
 

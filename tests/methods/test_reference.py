@@ -77,7 +77,7 @@ def test_a_frame_is_not_its_own_reference(method, state):
     @jax.jit
     def generated(state, key):
         def on_a_device(own):  # the keys of examples are drawn under the axis of devices
-            return method._generated(state.params["generators"], state, own, own, key)[0]
+            return method.generated(state.params["generators"], state, own, own, key)[0]
 
         return jax.vmap(on_a_device, axis_name="data")(own[None])[0]
 

@@ -41,8 +41,8 @@ def test_both_networks_learn_and_the_average_follows(trained):
         assert max(largest_change(first.params[name], second.params[name])) > 1e-4
         assert max(largest_change(second.params[name], third.params[name])) > 1e-4
     assert int(third.step) == 2
-    assert set(metrics[0]) == {"generator", "discriminator", "real", "generated", "r1", "path"}
-    assert metrics[0]["r1"] > 0
+    assert set(metrics[0]) == {"generator", "discriminator", "real", "generated", "gradient_penalty", "path"}
+    assert metrics[0]["gradient_penalty"] > 0
     assert metrics[0]["path"] > 0
     assert float(third.variables["path_mean"]) == float(second.variables["path_mean"]) > 0
     kept = 0.5 ** (4 / (4 * 0.05))  # half is forgotten after a twentieth of the pictures seen
@@ -59,7 +59,9 @@ def test_both_networks_learn_and_the_average_follows(trained):
 
 def test_penalties_stay_in_the_metrics_between_their_steps(trained):
     _, _, metrics = trained
-    assert {name: metrics[1][name] for name in ("r1", "path")} == {name: metrics[0][name] for name in ("r1", "path")}
+    assert {name: metrics[1][name] for name in ("gradient_penalty", "path")} == {
+        name: metrics[0][name] for name in ("gradient_penalty", "path")
+    }
     assert metrics[1]["generator"] != metrics[0]["generator"]
 
 
@@ -76,7 +78,7 @@ def test_the_relativistic_loss_compares_and_regularises_both_kinds():
     assert one["generator"] - one["discriminator"] == pytest.approx(one["real"] - one["generated"], abs=1e-5)
     assert abs(other["generator"] - other["discriminator"] - (other["real"] - other["generated"])) > 0.1
     assert one["real"] == pytest.approx(other["real"], abs=1e-5)
-    assert one["r1"] > 1.2 * other["r1"]
+    assert one["gradient_penalty"] > 1.2 * other["gradient_penalty"]
 
 
 def test_without_noise_its_strength_stays_0(trained):
@@ -130,7 +132,7 @@ def test_styles_are_mixed(trained):
     """Of every example, the first places have one latent's style, and the others the other's."""
     method, states, _ = trained
     keys = jax.vmap(jax.random.key)(jnp.arange(200))
-    styles, noise, rest = method._styles(method.variables(states[-1]), keys, 192)
+    styles, noise, rest = method.mixed_styles(method.variables(states[-1]), keys, 192)
     places = method.generator.places
     assert styles.shape == (200, places, 6)
     changes = np.asarray(jnp.abs(jnp.diff(styles, axis=1)).max(-1) > 0).sum(1)
@@ -146,7 +148,7 @@ def test_without_mixing_and_noise(trained):
     _, states, _ = trained
     method = small_stylegan2(style_mixing_prob=0.0, use_noise=False)
     variables = method.variables(states[-1])
-    styles, noise, rest = method._styles(variables, jax.vmap(jax.random.key)(jnp.arange(5)))
+    styles, noise, rest = method.mixed_styles(variables, jax.vmap(jax.random.key)(jnp.arange(5)))
     assert styles.shape == (5, method.generator.places, 6)
     assert not jnp.diff(styles, axis=1).any()
     assert jnp.abs(jnp.diff(styles, axis=0)).max() > 0
@@ -157,11 +159,11 @@ def test_without_mixing_and_noise(trained):
 
 def test_half_of_the_pictures_are_mirrored():
     image, keys = jnp.asarray(pictures(30)["image"]), jax.vmap(jax.random.key)(jnp.arange(30))
-    made = small_stylegan2()._mirrored(image, keys)
+    made = small_stylegan2().mirrored(image, keys)
     as_they_were = np.asarray((made == image).all((1, 2, 3)))
     assert 5 < as_they_were.sum() < 25
     np.testing.assert_array_equal(made[~as_they_were], image[~as_they_were][:, :, ::-1])
-    np.testing.assert_array_equal(small_stylegan2(mirror=False)._mirrored(image, keys), image)
+    np.testing.assert_array_equal(small_stylegan2(mirror=False).mirrored(image, keys), image)
 
 
 def test_bfloat16_in_the_highest_resolutions():

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from lgan_jax.landmarks import WFLW98
-from lgan_jax.metrics.alignment import align, auc, by_attribute, failure_rate, nme
+from lgan_jax.metrics.alignment import align, auc, by_attribute, failure_rate
 
 ERRORS = np.array([0.0, 0.02, 0.06, 0.10, 0.30])
 
@@ -18,13 +17,6 @@ def test_area_is_that_of_the_integrated_curve():
     grid = np.linspace(0, 0.1, 100_001)
     curve = np.searchsorted(np.sort(errors), grid, side="right") / len(errors)
     assert auc(errors) == pytest.approx(np.trapezoid(curve, grid) / 0.1, abs=1e-4)
-
-
-def test_nme_is_one_value_for_each_image():
-    true = np.full((3, 98, 2), 0.5, np.float32)
-    true[:, 60, 0], true[:, 72, 0] = 0.4, 0.6
-    found = true + np.float32([0.0, 0.02])
-    np.testing.assert_allclose(nme(found, true, WFLW98), 0.1, rtol=1e-5)
 
 
 def test_attributes_have_their_own_figures_and_counts():

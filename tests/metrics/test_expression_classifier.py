@@ -37,9 +37,9 @@ def test_seeds_decide(trained):
 
     def weights(seed):
         made = train(len(faces), lambda chosen: (faces[chosen], labels[chosen]), SMALL, seed)
-        return np.asarray(made._params["Dense_0"]["kernel"])
+        return np.asarray(made.params["Dense_0"]["kernel"])
 
-    np.testing.assert_array_equal(weights(3), np.asarray(trained[0]._params["Dense_0"]["kernel"]))
+    np.testing.assert_array_equal(weights(3), np.asarray(trained[0].params["Dense_0"]["kernel"]))
     assert np.abs(weights(4) - weights(3)).max() > 0.01
 
 
@@ -69,7 +69,7 @@ def test_images_become_grey_and_small():
 def test_faces_are_moved_and_mirrored_while_it_learns():
     face = np.zeros((1, SIDE, SIDE, 1), np.float32)
     face[0, 20, 10] = 1
-    many = np.asarray(classifiers._moved(jnp.asarray(face.repeat(64, 0)), jax.random.key(0)))
+    many = np.asarray(classifiers.moved_and_mirrored(jnp.asarray(face.repeat(64, 0)), jax.random.key(0)))
     rows, columns = zip(*[np.unravel_index(each.argmax(), (SIDE, SIDE)) for each in many])
     assert set(rows) == {19, 20, 21}
     left, right = {9, 10, 11}, {SIDE - 12, SIDE - 11, SIDE - 10}

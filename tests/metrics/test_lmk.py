@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lgan_jax.landmarks import IBUG68, WFLW98
-from lgan_jax.metrics.lmk import error_per_landmark, lmk
+from lgan_jax.metrics.lmk import checked_nme, lmk
 
 
 def test_lmk_is_one_root_over_the_whole_vector():
@@ -17,10 +17,10 @@ def test_error_is_a_mean_distance_over_the_distance_of_the_eyes():
     true = np.full((68, 2), 0.5, np.float32)
     true[36], true[45] = (0.3, 0.4), (0.7, 0.4)  # 0.4 apart
     found = true + np.float32([0.03, 0.04])  # every point 0.05 off
-    np.testing.assert_allclose(error_per_landmark(found, true, IBUG68), 0.05 / 0.4, rtol=1e-5)
+    np.testing.assert_allclose(checked_nme(found, true, IBUG68), 0.05 / 0.4, rtol=1e-5)
     found = true.copy()
     found[10, 1] += 0.2  # one of 68 points
-    np.testing.assert_allclose(error_per_landmark(found, true, IBUG68), 0.2 / 68 / 0.4, rtol=1e-5)
+    np.testing.assert_allclose(checked_nme(found, true, IBUG68), 0.2 / 68 / 0.4, rtol=1e-5)
 
 
 def test_the_unit_is_that_of_the_true_face_and_of_its_scheme():
@@ -28,7 +28,7 @@ def test_the_unit_is_that_of_the_true_face_and_of_its_scheme():
     true[60], true[72] = (0.25, 0.5), (0.75, 0.5)
     found = true * 0.5
     expected = np.linalg.norm(found - true, axis=-1).mean() / 0.5
-    np.testing.assert_allclose(error_per_landmark(found, true, WFLW98), expected, rtol=1e-6)
+    np.testing.assert_allclose(checked_nme(found, true, WFLW98), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -42,4 +42,4 @@ def test_the_unit_is_that_of_the_true_face_and_of_its_scheme():
 )
 def test_bad_landmarks_are_refused(landmarks, message):
     with pytest.raises(ValueError, match=message):
-        error_per_landmark(landmarks, landmarks, IBUG68)
+        checked_nme(landmarks, landmarks, IBUG68)

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lgan_jax.ops.thin_plate import thin_plate_flow, warp_to_landmarks
+from lgan_jax.ops.thin_plate import blended_warps, thin_plate_flow, warp_to_landmarks
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +67,14 @@ def test_differentiable_in_both_landmark_sets(landmarks):
         assert gradient.shape == landmarks.shape
         assert np.isfinite(gradient).all()
         assert np.abs(gradient).max() > 0
+
+
+def test_blended_warps_are_weighted_sums_of_warps():
+    rng = np.random.default_rng(5)
+    images = jnp.asarray(rng.uniform(-1, 1, (2, 4, 12, 10, 3)), jnp.float32)
+    flow = jnp.asarray(rng.uniform(-0.2, 0.2, (2, 4, 12, 10, 2)), jnp.float32)
+    weights = [jnp.asarray(rng.uniform(0, 1, (2, 4)), jnp.float32) for _ in range(2)]
+    warped = np.asarray(warp_to_landmarks(images, flow))
+    for found, each in zip(blended_warps(images, flow, *weights), weights):
+        expected = (np.asarray(each)[:, :, None, None, None] * warped).sum(1)
+        np.testing.assert_allclose(found, expected, atol=2e-5)

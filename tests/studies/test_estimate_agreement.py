@@ -8,7 +8,7 @@ from lgan_jax.core import FaceInfo
 from lgan_jax.data import FaceData, synthetic
 from lgan_jax.faces.unit_estimate import ESTIMATED
 from lgan_jax.landmarks import WFLW98
-from studies.estimate_agreement import compare_expressions, compare_units
+from studies.estimate_agreement import agreement, compare_expressions, compare_units
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +45,18 @@ def test_expressions_estimated_from_true_units_and_from_landmarks(faces):
     determined = [i for i, name in enumerate(EXPRESSIONS) if name not in ("contempt", "disgust")]
     assert np.trace(found[np.ix_(determined, determined)]) > 0.75 * found[np.ix_(determined, range(8))].sum()
     assert found[:, [EXPRESSIONS.index("contempt"), EXPRESSIONS.index("disgust")]].sum() == 0
+
+
+def test_agreement_worked_by_hand():
+    true = np.array([[0.0, 0.5], [0.2, 0.5], [0.4, 0.5]], np.float32)
+    found = np.array([[0.1, 0.5], [0.2, 0.6], [0.6, 0.7]], np.float32)
+    result = agreement(found, true)
+    # deviations (-.2, -.1, .3) and (-.2, 0, .2): .1 / sqrt(.14 · .08)
+    np.testing.assert_allclose(result.correlation[0], 0.1 / np.sqrt(0.14 * 0.08), rtol=1e-5)
+    assert np.isnan(result.correlation[1])
+    np.testing.assert_allclose(result.error, [0.1, 0.1], rtol=1e-5)
+    assert result.count == 3
+    with pytest.raises(ValueError, match="at least 2 faces, not 1"):
+        agreement(found[:1], true[:1])
+    with pytest.raises(ValueError, match=r"action units must be in \[0, 1\]; these are from 0 to 2\.5"):
+        agreement(found, true * 5)

@@ -109,7 +109,7 @@ def test_a_power_cut_at_any_moment_leaves_a_whole_checkpoint(whole, tmp_path):
         save(root, 4, keep=1)
     found = []
     for place in disk.left(tmp_path / "cuts"):
-        step, _ = checkpoints._newest_whole(folder_of(place, "first"))
+        step, _ = checkpoints.newest_whole(folder_of(place, "first"))
         found.append(step)
     assert set(found) == {2, 4}
     assert found[-2:] == [4, 4] or found[-1] == 4

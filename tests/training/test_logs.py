@@ -152,7 +152,7 @@ def test_bar_is_legible_and_never_frozen(width, tmp_path):
     texts = []
 
     def shown():
-        texts.append(log._bar.tasks[0].fields["text"])
+        texts.append(log.bar.tasks[0].fields["text"])
         return texts[-1]
 
     log.doing("compiling")
@@ -248,7 +248,7 @@ def test_preview_escapes_and_needs_nothing_from_elsewhere(page):
 
 def test_long_curves_are_thinned_to_means_and_the_newest():
     points = [(step, float(step)) for step in range(1, 1001)]
-    thinned = preview._thinned(points)
+    thinned = preview.thinned(points)
     assert len(thinned) <= 241
     assert thinned[0] == (3, 3.0)  # of the first five: 1 … 5
     assert thinned[-1] == (1000, 1000.0)

@@ -39,7 +39,7 @@ def three():
     for index, other in enumerate(others, 1):
         other.connect("localhost", port, token, index)
     waiting.join(20)
-    assert sorted(first._sockets) == [1, 2]
+    assert sorted(first.connections) == [1, 2]
     everybody = [first, *others]
     yield everybody
     for each in everybody:
@@ -48,7 +48,7 @@ def three():
 
 def dies(companion):
     """What the operating system does to the connections of a process that is killed."""
-    for connection in companion._sockets.values():
+    for connection in companion.connections.values():
         connection.shutdown(socket.SHUT_RDWR)
         connection.close()
 

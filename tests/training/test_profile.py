@@ -31,7 +31,7 @@ def phase(folder, steps, first, last, fails_at=None):
     with Profile(folder, steps, lambda: waits.append(1)) as profile:
         for step in range(first, last + 1):
             profile.before(step)
-            if profile._running:
+            if profile.recording:
                 recorded.append(step)
             if step == fails_at:
                 raise FloatingPointError

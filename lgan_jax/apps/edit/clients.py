@@ -15,7 +15,7 @@ from lgan_jax.faces import Faces
 
 Send = Callable[[bytes], Awaitable[None]]
 Answer = Callable[[Callable[[], Any]], Awaitable[bytes]]
-_UPLOADS = 4  # at a time
+UPLOADS = 4  # at a time
 _LOG = logging.getLogger(__name__)
 
 
@@ -29,7 +29,7 @@ class Workers:
     network: ThreadPoolExecutor = dataclasses.field(default_factory=lambda: ThreadPoolExecutor(1, "network"))
     faces: ThreadPoolExecutor = dataclasses.field(default_factory=lambda: ThreadPoolExecutor(1, "faces"))
     seeing: Faces = dataclasses.field(default_factory=Faces)
-    uploads: asyncio.Semaphore = dataclasses.field(default_factory=lambda: asyncio.Semaphore(_UPLOADS))
+    uploads: asyncio.Semaphore = dataclasses.field(default_factory=lambda: asyncio.Semaphore(UPLOADS))
 
 
 async def in_thread(executor: ThreadPoolExecutor, work: Callable, *arguments: Any) -> Any:

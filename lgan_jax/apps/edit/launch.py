@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import lgan_jax
-from lgan_jax import experiment
+from lgan_jax import compilation, experiment
 from lgan_jax.apps.edit import protocol, shapes
 from lgan_jax.apps.edit.command import Options
 from lgan_jax.apps.edit.expression_studio import ExpressionStudio
@@ -22,7 +22,6 @@ from lgan_jax.apps.shared import references
 from lgan_jax.apps.shared.loading import framing
 from lgan_jax.methods.dftnet.model import DFTNet
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
-from lgan_jax.training.compilation import use_cache
 
 
 def load_studios(options: Options) -> dict[str, Any]:
@@ -30,7 +29,7 @@ def load_studios(options: Options) -> dict[str, Any]:
 
     Raises `ValueError` for a run that no tab takes, two for one tab, or a reference without a LandmarkGAN run.
     """
-    use_cache()
+    compilation.use_cache()
     found: dict[str, Any] = {}
     for workdir in options.workdir:
         print(f"Loading {workdir} …", flush=True)

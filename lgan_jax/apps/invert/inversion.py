@@ -15,8 +15,8 @@ from lgan_jax import files, locks
 from lgan_jax.apps.invert.command import OWN, Options
 from lgan_jax.apps.shared import device, loading, photo_face
 from lgan_jax.apps.shared.face_reader import Locator
+from lgan_jax.coordinates import to_pixels
 from lgan_jax.core import FaceInfo
-from lgan_jax.frames import to_pixels
 from lgan_jax.media import output, provenance, pts
 from lgan_jax.media.image_grid import GridRow, draw_landmarks, image_grid
 from lgan_jax.media.images import to_bytes, to_floats

@@ -46,7 +46,7 @@ def projector(
     landmarks = interop.required("fan", str(fan), "--fan")
     if landmarks.module.points != IBUG68.count:
         raise ValueError(f"{fan} detects {landmarks.module.points} landmarks; a network for iBUG's 68 is needed")
-    look = interop.network("lpips-vgg16", _look(vgg, lpips))
+    look = interop.network("lpips-vgg16", look_weights(vgg, lpips))
     return assembled(generator, landmarks, look, of_landmarks, settings, say)
 
 
@@ -80,7 +80,7 @@ def of_run(
     return model.projector(settings, weights, say), loading.training_landmarks(workdir)
 
 
-def _look(vgg: Path, lpips: Path | None) -> dict[str, np.ndarray]:
+def look_weights(vgg: Path, lpips: Path | None) -> dict[str, np.ndarray]:
     """VGG16's weights and the linear ones."""
     tensors = dict(classifiers.usual_names(unwrapped(files.read(kinds.required_file("vgg16", str(vgg), "--vgg")))))
     if lpips is None and not any(name.startswith("lin") for name in tensors):

@@ -6,7 +6,7 @@ import os
 
 import jax
 
-from lgan_jax.training.announce import has_gpu
+from lgan_jax.training.machine import has_gpu
 
 
 def line() -> str:

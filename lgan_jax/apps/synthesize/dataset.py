@@ -19,11 +19,11 @@ import numpy as np
 from lgan_jax import files, locks
 from lgan_jax.apps.shared import device, loading
 from lgan_jax.apps.synthesize.command import Options
+from lgan_jax.coordinates import to_pixels
 from lgan_jax.core import FaceInfo
 from lgan_jax.data.builders import generated
 from lgan_jax.data.builders.base import read_lines, skipped_lines
 from lgan_jax.data.split import FEWEST
-from lgan_jax.frames import to_pixels
 from lgan_jax.media import provenance, pts
 from lgan_jax.media.images import to_bytes
 from lgan_jax.methods.began.model import BEGAN

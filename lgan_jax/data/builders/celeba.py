@@ -77,7 +77,7 @@ class CelebA(base.FaceBuilder, skip_registration=True):
     def records(self):
         splits = self._splits()
         self.total = len(splits)
-        yield from self.usable(self._record, ((self._name(path), (path, split)) for path, split in splits.items()))
+        yield from self.usable(self.read, ((self._name(path), (path, split)) for path, split in splits.items()))
 
     def _splits(self) -> Mapping[Path, str]:
         if self.parts is None:
@@ -91,7 +91,8 @@ class CelebA(base.FaceBuilder, skip_registration=True):
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
 
-    def _record(self, item: tuple[Path, str]) -> tuple[str, base.Record]:
+    def read(self, item: tuple[Path, str]) -> tuple[str, base.Record]:
+        """The split and the record of one image; raises `base.Unusable` for one that must be skipped."""
         path, split = item
         image = base.decoded(base.read_bytes(path))
         if min(image.shape[:2]) < _SMALLEST:

@@ -23,12 +23,12 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from lgan_jax import action_units, untrusted
+from lgan_jax.coordinates import from_pixels
 from lgan_jax.data.builders import base, crops, expressions, openface
 from lgan_jax.data.split import FEWEST, By, HeldOut, contiguous_blocks, splits_by_subject
 from lgan_jax.faces import unit_estimate
 from lgan_jax.faces.expression_estimate import UNCLEAR
 from lgan_jax.faces.face_landmarker import action_units as blendshape_units
-from lgan_jax.frames import from_pixels
 from lgan_jax.landmarks import scheme_of_count
 from lgan_jax.media import files
 
@@ -101,7 +101,7 @@ class CelebV(base.FaceBuilder, skip_registration=True):
         self.disjoint = splits_by_subject(self.by, [len(frames) for frames in people.values()])
         frames = list(self._by_subject(people) if self.disjoint else self._in_time(people))
         self.total = len(frames)
-        yield from self.usable(_record, ((_name(frame.path), frame) for frame in frames))
+        yield from self.usable(read, ((_name(frame.path), frame) for frame in frames))
 
     def _by_subject(self, people: Mapping[str, list[Frame]]) -> Iterator[Frame]:
         """All frames, those of a person in one split (of two people, one is in validation and test)."""
@@ -213,7 +213,8 @@ def points_of(annotated: Mapping[str, Path]) -> int:
     return next(iter(counts.values()))
 
 
-def _record(frame: Frame) -> tuple[str, base.Record]:
+def read(frame: Frame) -> tuple[str, base.Record]:
+    """The split and the record of one frame; raises `base.Unusable` for one that must be skipped."""
     data, image = crops.read(frame.path)
     landmarks = from_pixels(frame.points, image.shape[1], image.shape[0]).astype(np.float32)
     base.check_landmarks(landmarks)

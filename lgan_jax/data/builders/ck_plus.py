@@ -43,7 +43,7 @@ class CKPlus(posed.Posed, skip_registration=True):
         images, emotions = (posed.folder(root, path, "CK+") for path in (IMAGES, EMOTIONS))
         self.points = _landmark_folder(root)
         left_out: list[tuple[str, str]] = []
-        recordings = list(_recordings(images, emotions, left_out))
+        recordings = list(read_recordings(images, emotions, left_out))
         others = [
             *files.listed(emotions, "*/*/*.txt"),
             *(files.listed(self.points, "*/*/*.txt") if self.points else ()),
@@ -68,7 +68,7 @@ class CKPlus(posed.Posed, skip_registration=True):
             raise base.Unusable("landmark file that does not fit its image")
 
 
-def _recordings(images: Path, emotions: Path, left_out: list[tuple[str, str]]) -> Iterator[posed.Recording]:
+def read_recordings(images: Path, emotions: Path, left_out: list[tuple[str, str]]) -> Iterator[posed.Recording]:
     """The sequences with a valid label; (reason, name) of the others is appended to `left_out`."""
     labels = {f"{path.parent.name}/{path.name}": path for who in posed.folders(emotions) for path in posed.folders(who)}
     for subject in posed.folders(images):
@@ -76,7 +76,7 @@ def _recordings(images: Path, emotions: Path, left_out: list[tuple[str, str]]) -
             name = f"{subject.name}/{path.name}"
             found = files.listed(labels.pop(name), _LABELS) if name in labels else []
             try:
-                expression = _label(found, f"{subject.name}_{path.name}")
+                expression = read_label(found, f"{subject.name}_{path.name}")
             except base.Unusable as error:
                 left_out.append((str(error), name))
             else:
@@ -85,7 +85,7 @@ def _recordings(images: Path, emotions: Path, left_out: list[tuple[str, str]]) -
     left_out += [("label without its sequence", name) for name in lonely]
 
 
-def _label(found: list[Path], name: str) -> int:
+def read_label(found: list[Path], name: str) -> int:
     """The expression in the label files of a sequence. Raises `Unusable` unless there is exactly one valid label."""
     if len(found) != 1:
         raise base.Unusable("sequence with several labels" if found else "sequence without a label")

@@ -23,9 +23,9 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from lgan_jax import action_units
+from lgan_jax.coordinates import from_pixels
 from lgan_jax.data.builders import base, crops, openface
 from lgan_jax.data.split import FEWEST, TRAIN, by_subject, contiguous_blocks, subjects_note
-from lgan_jax.frames import from_pixels
 from lgan_jax.media import files
 
 EVERYBODY = "everybody"  # the only identity
@@ -86,9 +86,10 @@ class EmotioNet(base.FaceBuilder, skip_registration=True):
         faces = self._faces()
         self.total = len(faces)
         self.landmarks = _landmarks_fit(faces)
-        yield from self.usable(self._record, ((self._name(face.path), face) for face in self._split(faces)))
+        yield from self.usable(self.read, ((self._name(face.path), face) for face in self._split(faces)))
 
-    def _record(self, face: Face) -> tuple[str, base.Record]:
+    def read(self, face: Face) -> tuple[str, base.Record]:
+        """The split and the record of one face; raises `base.Unusable` for one that must be skipped."""
         data, image = crops.read(face.path)
         landmarks = _NONE
         if self.landmarks:
@@ -103,7 +104,7 @@ class EmotioNet(base.FaceBuilder, skip_registration=True):
 
     def _faces(self) -> list[Face]:
         """The images with one valid row; all others, and unused rows, are skipped and recorded."""
-        rows = _Rows(self._read_tables())
+        rows = Rows(self._read_tables())
         cropped = {path.parent.name for path in self.photos if _crop(path)}
         faces = []
         for path in self.photos:
@@ -159,7 +160,7 @@ class EmotioNet(base.FaceBuilder, skip_registration=True):
         return path.relative_to(self.root).as_posix()
 
 
-class _Rows:
+class Rows:
     """The rows of all tables, indexed for lookup by image."""
 
     def __init__(self, tables: Iterable[openface.Table]):

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from lgan_jax import untrusted
+from lgan_jax.coordinates import from_pixels
 from lgan_jax.data.builders import base
 from lgan_jax.data.split import TEST, TRAIN, VALIDATION
-from lgan_jax.frames import from_pixels
 from lgan_jax.landmarks import scheme as scheme_of
 
 RECORD, TABLE, IMAGES, STORED = "made.json", "landmarks.csv", "images", "tfds"
@@ -54,9 +54,10 @@ class Generated(base.FaceBuilder, skip_registration=True):
     def records(self):
         rows = read_table(self.root / TABLE)
         self.total = len(rows)
-        yield from self.usable(self._record, ((row["file"], (i, row)) for i, row in enumerate(rows)))
+        yield from self.usable(self.read, ((row["file"], (i, row)) for i, row in enumerate(rows)))
 
-    def _record(self, numbered: tuple[int, dict[str, str]]) -> tuple[str, base.Record]:
+    def read(self, numbered: tuple[int, dict[str, str]]) -> tuple[str, base.Record]:
+        """The split and the record of one numbered row; raises `base.Unusable` for one that must be skipped."""
         place, row = numbered
         count = scheme_of(self.scheme).count
         try:

@@ -30,13 +30,13 @@ class OuluCASIA(posed.Posed, skip_registration=True):
 
     def __init__(self, root: Path, cache: Path, held_out: HeldOut):
         left_out: list[tuple[str, str]] = []
-        recordings = list(_recordings(posed.folder(root, STRONG, "Oulu-CASIA"), left_out))
+        recordings = list(read_recordings(posed.folder(root, STRONG, "Oulu-CASIA"), left_out))
         super().__init__(root, cache, "oulu-casia", recordings, (), held_out)
         for reason, name in left_out:
             self.skip(reason, name)
 
 
-def _recordings(strong: Path, left_out: list[tuple[str, str]]) -> Iterator[posed.Recording]:
+def read_recordings(strong: Path, left_out: list[tuple[str, str]]) -> Iterator[posed.Recording]:
     """The sequences of an expression; (reason, name) of other folders is appended to `left_out`."""
     for subject in posed.folders(strong):
         for path in posed.folders(subject):

@@ -94,7 +94,7 @@ class Posed(base.FaceBuilder, skip_registration=True):
     def records(self):
         frames = list(self._frames())
         self.total = len(frames)
-        yield from self.usable(self._record, ((self.called(frame.path), frame) for frame in frames))
+        yield from self.usable(self.read, ((self.called(frame.path), frame) for frame in frames))
 
     def called(self, path: Path) -> str:
         """The name of a file in messages."""
@@ -116,7 +116,8 @@ class Posed(base.FaceBuilder, skip_registration=True):
             for split, (paths, expression) in itertools.product(splits[recording.subject], ends):
                 yield from (Frame(path, identity, expression, split) for path in paths)
 
-    def _record(self, frame: Frame) -> tuple[str, base.Record]:
+    def read(self, frame: Frame) -> tuple[str, base.Record]:
+        """The split and the record of one frame; raises `base.Unusable` for one that must be skipped."""
         image = base.decoded(base.read_bytes(frame.path))
         height, width = image.shape[:2]
         if min(height, width) < _SMALLEST:

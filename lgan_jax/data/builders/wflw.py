@@ -16,9 +16,9 @@ import numpy as np
 import tensorflow_datasets as tfds
 from jaxtyping import Float, UInt8
 
+from lgan_jax.coordinates import from_pixels
 from lgan_jax.data.builders import base
 from lgan_jax.data.split import TEST, TRAIN, VALIDATION, by_subject
-from lgan_jax.frames import from_pixels
 from lgan_jax.media import images
 from lgan_jax.media.files import walk
 
@@ -64,11 +64,12 @@ class WFLW(base.FaceBuilder, skip_registration=True):
         return {"attributes": tfds.features.Tensor(shape=(len(ATTRIBUTES),), dtype=np.bool_)}
 
     def records(self):
-        faces = self._validated(self._faces(TRAIN)) + self._faces(TEST)
+        faces = self._validated(self.faces(TRAIN)) + self.faces(TEST)
         self.total = len(faces)
-        yield from self.usable(_record, ((face.path.relative_to(self.root).as_posix(), face) for face in faces))
+        yield from self.usable(read, ((face.path.relative_to(self.root).as_posix(), face) for face in faces))
 
-    def _faces(self, split: str) -> list[Face]:
+    def faces(self, split: str) -> list[Face]:
+        """The faces in the list of `TRAIN` or `TEST`."""
         faces = []
         for number, line in enumerate(base.read_lines(self.lists[split]), 1):
             fields = line.split()
@@ -138,7 +139,8 @@ def crop(
     return images.resized(square, min(side, STORED)), (points + 0.5 - (left, top)) / side
 
 
-def _record(face: Face) -> tuple[str, base.Record]:
+def read(face: Face) -> tuple[str, base.Record]:
+    """The split and the record of one face; raises `base.Unusable` for one that must be skipped."""
     image = base.decoded(base.read_bytes(face.path))
     scaled = from_pixels(face.points, *image.shape[1::-1])
     if np.isfinite(scaled).all() and (scaled.min() < -0.5 or scaled.max() > 1.5):

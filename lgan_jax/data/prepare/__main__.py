@@ -11,7 +11,7 @@ from typing import Any
 
 import rich.console
 
-from lgan_jax import cli
+from lgan_jax import cli, compilation
 from lgan_jax.cli import option
 from lgan_jax.data import prepare
 from lgan_jax.data.coverage import ALONE
@@ -77,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Prepares, prints the table, and returns the exit status."""
     given, landmarker = cli.read(Arguments, "lgan_jax.data.prepare", _DESCRIPTION, arguments), None
     if given.needs_face_landmarker:
+        compilation.use_cache()
         landmarker = face_landmarker.load(given.bundle, "--face-landmarker")
         print(f"Google's Face Landmarker, SHA-256 {landmarker.bundle.checksum}")
     elif given.bundle:

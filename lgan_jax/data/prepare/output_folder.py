@@ -81,20 +81,20 @@ class OutputFolder:
             _check_same(out, untrusted.read_record(file, _FIELDS), expected)
         elif out.exists() and any(path.name not in (WORK, locks.NAME) for path in out.iterdir()):
             raise FileExistsError(f"{out} holds other files: choose a new or an empty folder")
-        self._begun, self._done = self._work / "begun", self._work / "done"
-        files.make_folder(self._begun)
-        files.make_folder(self._done)
+        self.begun, self.done = self._work / "begun", self._work / "done"
+        files.make_folder(self.begun)
+        files.make_folder(self.done)
         write_json(file, expected)
 
     def place(self, person: str) -> Path:
         """The folder in which a person's data set is written; `finish` moves it to the output."""
-        folder = self._begun / person / "set"
+        folder = self.begun / person / "set"
         files.make_folder(folder)
         return folder
 
     def summary(self, person: str) -> dict[str, Any] | None:
         """The summary of a finished person, or None for an unfinished person."""
-        file = self._done / f"{person}.json"
+        file = self.done / f"{person}.json"
         if not file.exists():
             return None
         self._publish(person)
@@ -102,7 +102,7 @@ class OutputFolder:
 
     def finish(self, person: str, summary: Mapping[str, Any]) -> None:
         """Records a person's summary and moves the crops to the output."""
-        write_json(self._done / f"{person}.json", summary)
+        write_json(self.done / f"{person}.json", summary)
         self._publish(person)
 
     def observed(self, person: str, source: int) -> tuple[list[Observation], bool]:
@@ -127,14 +127,14 @@ class OutputFolder:
 
     def crops(self, person: str) -> Crops:
         """The crops of a person written so far, to append to."""
-        return Crops(self.place(person) / "Image", self._begun / person / "crops.txt")
+        return Crops(self.place(person) / "Image", self.begun / person / "crops.txt")
 
     def _piece(self, person: str, source: int, piece: int) -> Path:
-        return self._begun / person / f"seen-{source}-{piece}.npz"
+        return self.begun / person / f"seen-{source}-{piece}.npz"
 
     def _publish(self, person: str) -> None:
         """Moves a finished person's data set to the output, if not yet moved, and removes temporary files."""
-        folder = self._begun / person
+        folder = self.begun / person
         if (folder / "set" / ANNOTATIONS).exists() and not (self.out / person).exists():
             files.move(folder / "set", self.out / person)
         if folder.exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import cv2
@@ -63,6 +64,7 @@ class Tracker:
         """`size` is the crop's side, for sharpness; `follow` is False for photos, which are no sequence."""
         self._faces, self._size, self._follow = faces, size, follow
         self._last: np.ndarray | None = None
+        self._thread = ThreadPoolExecutor(1, "detector")
         self.boxes: list[Box] = []
 
     def resume(self, landmarks: np.ndarray) -> None:
@@ -94,17 +96,22 @@ class Tracker:
         """The 68 landmarks `(68, 2)` of the face in the next image, in [0, 1] of it, and the detector's box."""
         size = (image.shape[1], image.shape[0])
         known = None if self._last is None else box_of(self._last * size)
-        seen = self._confirm(image, known) if known else None
+        seen, landmarks = self._at(image, known) if known else (None, None)
         seen = seen or self._search(image, known)
         if seen is None:
             return None
-        near = known if known and known.overlap(seen) > 0.5 else None
-        landmarks = self._faces.landmarks(image, near or seen)
-        if near is None:  # the detector's boxes come in coarse steps
+        if landmarks is None or known.overlap(seen) <= 0.5:
+            landmarks = self._faces.landmarks(image, seen)  # the detector's boxes come in coarse steps
             landmarks = self._faces.landmarks(image, box_of(landmarks * size))
         if self._follow:
             self._last = landmarks
         return landmarks, seen
+
+    def _at(self, image: np.ndarray, known: Box) -> tuple[Box | None, np.ndarray]:
+        """The face near a known one, and the landmarks in the known one's box, computed meanwhile in another thread."""
+        confirmed = self._thread.submit(self._confirm, image, known)
+        landmarks = self._faces.landmarks(image, known)
+        return confirmed.result(), landmarks
 
     def _confirm(self, image: np.ndarray, known: Box) -> Box | None:
         """The face near a known one, found in a small image of its surroundings."""

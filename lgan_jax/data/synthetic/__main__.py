@@ -13,9 +13,9 @@ import numpy as np
 from lgan_jax import cli, files
 from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.cli import option
+from lgan_jax.coordinates import to_pixels
 from lgan_jax.data.synthetic import Sample, Settings, draw, sample
 from lgan_jax.data.synthetic.canvas import fixed
-from lgan_jax.frames import to_pixels
 
 _DESCRIPTION = """\
 Draws an image grid of built-in faces. One row a person: the eight expressions, then turned heads. --wild draws

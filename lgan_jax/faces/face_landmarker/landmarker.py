@@ -98,7 +98,7 @@ class FaceLandmarker:
         check_image(image)
         found = self._detected(image, [(0, 0, *image.shape[1::-1])], threshold)
         if not found and max(image.shape[:2]) > detector.SIDE:
-            found = self._detected(image, _tiles(*image.shape[1::-1]), threshold)
+            found = self._detected(image, tiles(*image.shape[1::-1]), threshold)
         return found
 
     def mesh_in(self, image: np.ndarray, center: np.ndarray, direction: np.ndarray, side: float) -> Mesh:
@@ -189,7 +189,7 @@ def _listed(images: Images) -> tuple[list[np.ndarray], bool]:
     return several, single
 
 
-def _tiles(width: int, height: int) -> list[tuple[int, int, int, int]]:
+def tiles(width: int, height: int) -> list[tuple[int, int, int, int]]:
     """Overlapping squares (left, top, right, bottom) that cover an image."""
     side = -(-max(width, height) // _TILES)
     starts = [

@@ -18,7 +18,7 @@ from lgan_jax.faces.face_landmarker.tables import BLENDSHAPE_POINTS, POINTS
 from lgan_jax.ops.warp import pixel_centers, sample
 
 CROP = 256  # pixels of the mesh network's input
-_CENTER, _SIDE = (0.5, 0.433), 1.58  # of the square that the network sees, in sides of an aligned crop: London's median
+CENTER, SIDE = (0.5, 0.433), 1.58  # of the square that the network sees, in sides of an aligned crop: London's median
 
 Weights = Mapping[str, Mapping[str, Any]]
 
@@ -55,10 +55,10 @@ def aligned_mesh(bundle: Bundle, weights: Weights, images: Float[Array, "batch s
 
     The network sees a square 1.58 times as large, whose margin repeats the crop's border.
     """
-    corner = jnp.array(_CENTER) - _SIDE / 2
-    positions = pixel_centers(CROP, CROP) * _SIDE + corner.reshape(1, 1, 2)
+    corner = jnp.array(CENTER) - SIDE / 2
+    positions = pixel_centers(CROP, CROP) * SIDE + corner.reshape(1, 1, 2)
     points, presence = mesh(bundle, weights, jax.vmap(lambda image: sample(image, positions))(images))
-    return Mesh(points * _SIDE + jnp.array([*corner, 0.0]).reshape(1, 1, 3), presence)
+    return Mesh(points * SIDE + jnp.array([*corner, 0.0]).reshape(1, 1, 3), presence)
 
 
 def blendshapes(

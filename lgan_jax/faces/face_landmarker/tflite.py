@@ -93,7 +93,7 @@ def read(data: bytes) -> Network:
         raise ValueError(f"it has {len(graphs)} graphs, not one")
     tensors = _limited(graphs[0].tables(0), "tensors")
     shapes = [_shape(tensor) for tensor in tensors]
-    constants = _constants(tensors, shapes, buffers, _SHARED * len(data))
+    constants = read_constants(tensors, shapes, buffers, _SHARED * len(data))
     kinds = [_kind(code) for code in _limited(model.tables(1), "kinds of operators")]
     operations = []
     for table in _limited(graphs[0].tables(3), "operators"):
@@ -122,7 +122,7 @@ def _network(operations: Sequence[Operation], constants: Mapping[int, np.ndarray
     return network
 
 
-def _constants(
+def read_constants(
     tensors: Sequence[Table], shapes: Sequence[tuple[int, ...]], buffers: Sequence[Table], most: int
 ) -> dict[int, np.ndarray]:
     """The tensors that have values in the file, by their number."""

@@ -74,14 +74,14 @@ class AutoencoderPhase(Phase):
         """
         check_size(faces.size)
         super().__init__(settings, faces, dtype, earlier)
-        self._network = AutoEncoder(LATENT, faces.size, settings.width, settings.skips, dtype)
+        self.network = AutoEncoder(LATENT, faces.size, settings.width, settings.skips, dtype)
         self._optimizers = {"autoencoder": optimizers.make(settings.optimizer, settings.steps)}
 
     def init(self, key: jax.Array, batch: Batch) -> TrainState:
         """See `Phase`."""
         del batch
         image = jnp.zeros((1, self.faces.size, self.faces.size, 3))
-        params = initial_variables(self._network, key, image)["params"]
+        params = initial_variables(self.network, key, image)["params"]
         features = {"mean": jnp.zeros(LATENT), "products": jnp.zeros((LATENT, LATENT))}
         return TrainState.create({"autoencoder": params}, self._optimizers, variables=features)
 
@@ -96,7 +96,7 @@ class AutoencoderPhase(Phase):
             weights = pixel_weights(landmarks, self.faces.scheme, self.faces.size, self.settings.features)
 
         def loss(params: Any):
-            decoded, features = self._network.apply({"params": params["autoencoder"]}, image, method="both")
+            decoded, features = self.network.apply({"params": params["autoencoder"]}, image, method="both")
             products = features.T @ features / len(features)
             error = losses.reconstruction(self.settings.norm, image, decoded, weights)
             return error, ({"real": error, "mean": features.mean(0), "products": products}, None)
@@ -117,7 +117,7 @@ class AutoencoderPhase(Phase):
         return {"decoded": jnp.stack([image, self._decoded(state, image)], 1)}
 
     def _decoded(self, state: TrainState, image: Image) -> Image:
-        return self._network.apply({"params": state.params["autoencoder"]}, image)
+        return self.network.apply({"params": state.params["autoencoder"]}, image)
 
 
 def check_size(size: int) -> None:

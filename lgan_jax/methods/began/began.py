@@ -83,8 +83,8 @@ class BEGANPhase(Phase):
         """
         check_size(faces.size)
         super().__init__(settings, faces, dtype, earlier)
-        self._generator = Decoder(faces.size, settings.width, settings.skips, dtype)
-        self._autoencoder = AutoEncoder(LATENT, faces.size, settings.width, settings.skips, dtype)
+        self.generator = Decoder(faces.size, settings.width, settings.skips, dtype)
+        self.autoencoder = AutoEncoder(LATENT, faces.size, settings.width, settings.skips, dtype)
         self._trained = earlier.get("autoencoder")
         if self._trained:
             other = self._trained.phase.settings
@@ -114,7 +114,7 @@ class BEGANPhase(Phase):
         norm, gamma, variables = self.settings.norm, self.settings.gamma, state.variables
 
         def loss(params: Mapping[str, Any]):
-            generated = self._generator.apply({"params": params["generator"]}, z)
+            generated = self.generator.apply({"params": params["generator"]}, z)
             real_error = losses.reconstruction(norm, image, self._decoded(params["autoencoder"], image))
             against = _with_gradient(params["autoencoder"], -variables["k"])
             generated_error = losses.reconstruction(norm, generated, self._decoded(against, generated))
@@ -182,23 +182,23 @@ class BEGANPhase(Phase):
 
     def generate(self, networks: Mapping[str, Any], z: Latent) -> Image:
         """Generates faces, approximately in [-1, 1], by the EMA generator."""
-        return self._generator.apply({"params": networks["generator"]}, z)
+        return self.generator.apply({"params": networks["generator"]}, z)
 
     def features(self, networks: Mapping[str, Any], image: Image) -> Latent:
         """Features of images by D's encoder."""
         variables = {"params": {"encoder": networks["encoder"]}}
-        return self._autoencoder.apply(variables, image, method=lambda network, image: network.encoder(image))
+        return self.autoencoder.apply(variables, image, method=lambda network, image: network.encoder(image))
 
     def _initial_params(self, key: jax.Array) -> dict[str, Any]:
         one, other = jax.random.split(key)
         image = jnp.zeros((1, self.faces.size, self.faces.size, 3))
         return {
-            "autoencoder": initial_variables(self._autoencoder, one, image)["params"],
-            "generator": initial_variables(self._generator, other, jnp.zeros((1, LATENT)))["params"],
+            "autoencoder": initial_variables(self.autoencoder, one, image)["params"],
+            "generator": initial_variables(self.generator, other, jnp.zeros((1, LATENT)))["params"],
         }
 
     def _decoded(self, params: Any, image: Image) -> Image:
-        return self._autoencoder.apply({"params": params}, image)
+        return self.autoencoder.apply({"params": params}, image)
 
     def _shown(self, count: int) -> Latent:
         return uniform(jax.vmap(jax.random.key)(jnp.arange(count)))

@@ -17,13 +17,12 @@ from jaxtyping import Array, Bool, Float
 
 from lgan_jax import config, optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys
-from lgan_jax.landmarks import inter_ocular
 from lgan_jax.methods.began import losses
 from lgan_jax.methods.began.networks import LATENT, LandmarkGenerator, Latent
+from lgan_jax.metrics.lmk import nme
 from lgan_jax.nn.initialisers import initial_variables
 from lgan_jax.ops import dsnt
 from lgan_jax.ops.heatmaps import with_dots
-from lgan_jax.ops.norms import safe_norm
 from lgan_jax.training.phase import Phase
 from lgan_jax.training.train_state import TrainState
 
@@ -109,8 +108,7 @@ class LandmarkGeneratorPhase(Phase):
         """
         z, known = self._of(state, batch)
         found, target = self.landmarks(state, z), jnp.asarray(batch["landmarks"])
-        error = safe_norm(found - target).mean(-1) / inter_ocular(target, self.faces.scheme)
-        metrics = {"nme": error, "squares": losses.landmarks(found, target)}
+        metrics = {"nme": nme(found, target, self.faces.scheme), "squares": losses.landmarks(found, target)}
         return {name: dsnt.average(values, known) for name, values in metrics.items()}
 
     def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:

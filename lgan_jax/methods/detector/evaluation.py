@@ -17,7 +17,8 @@ from lgan_jax.evaluation.report import ReportImage, grid
 from lgan_jax.evaluation.tables import Column, Table, Values, measured_rows, scalar
 from lgan_jax.media.image_grid import LINE, POINT, TARGET, GridRow, cell_side, trace
 from lgan_jax.media.images import resized, to_floats
-from lgan_jax.metrics.alignment import THRESHOLD, Alignment, by_attribute, nme
+from lgan_jax.metrics.alignment import THRESHOLD, Alignment, by_attribute
+from lgan_jax.metrics.lmk import checked_nme
 from lgan_jax.ops.spacing import evenly_spaced
 
 _CHUNK = 32
@@ -63,7 +64,7 @@ def measure(setup: Setup) -> Measured:
     for start in range(0, len(indices), _CHUNK):
         records = [data.test[int(index)] for index in indices[start : start + _CHUNK]]
         errors.append(
-            nme(_detected(setup, records), np.stack([each["landmarks"] for each in records]), data.info.scheme)
+            checked_nme(_detected(setup, records), np.stack([each["landmarks"] for each in records]), data.info.scheme)
         )
         flags += [dict(_attributes(record)) for record in records]
     found = np.concatenate(errors)

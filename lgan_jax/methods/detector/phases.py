@@ -16,12 +16,11 @@ from jaxtyping import Array, Float
 
 from lgan_jax import config, optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys
-from lgan_jax.landmarks import inter_ocular
 from lgan_jax.methods.detector.networks import HeatmapDetector
+from lgan_jax.metrics.lmk import nme
 from lgan_jax.nn.initialisers import initial_variables
 from lgan_jax.ops import augment, dsnt
 from lgan_jax.ops.heatmaps import with_dots
-from lgan_jax.ops.norms import safe_norm
 from lgan_jax.training.phase import Phase
 from lgan_jax.training.train_state import TrainState
 
@@ -107,8 +106,8 @@ class DetectorPhase(Phase):
         image, landmarks = _flat(batch)
         heatmaps = self._network.apply(self.weights(state), image)
         found = dsnt.to_landmarks(dsnt.dsnt(heatmaps))
-        error = safe_norm(found - landmarks).mean(-1) / inter_ocular(landmarks, self.faces.scheme)
-        return {"nme": error.mean(), "total": self._losses(heatmaps, landmarks)["total"]}
+        error = nme(found, landmarks, self.faces.scheme).mean()
+        return {"nme": error, "total": self._losses(heatmaps, landmarks)["total"]}
 
     def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
         """See `Phase`. Each row: an image with its target landmarks (green) and the detected landmarks (yellow)."""

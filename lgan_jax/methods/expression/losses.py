@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from lgan_jax.losses.adversarial import ADVERSARIAL, Logits, Scalar
-from lgan_jax.losses.perceptual import perceptual as feature_distance
 from lgan_jax.losses.reconstruction import l1
 
 Image = Float[Array, "batch height width 3"]
@@ -44,8 +44,11 @@ def pixel(target: Image, generated: Image, weights: Float[Array, "batch height w
 def perceptual(
     features: Callable[[Image], Float[Array, "batch rows columns channels"]], target: Image, generated: Image
 ) -> Scalar:
-    """Eq. 6: |φ_l(P̂_t) − φ_l(P_t)| summed over positions and channels / (W_l·H_l·C_l); `features` is φ_l."""
-    return feature_distance(features, target, generated)
+    """Eq. 6: |φ_l(P̂_t) − φ_l(P_t)| summed over positions and channels / (W_l·H_l·C_l); `features` is φ_l.
+
+    The ground truth has no gradient (Johnson et al., ECCV 2016).
+    """
+    return l1(jax.lax.stop_gradient(features(target)), features(generated))
 
 
 def total(weights: object, terms: Mapping[str, Scalar]) -> Scalar:

@@ -124,7 +124,7 @@ class MigrationUnit(nn.Module):
         """Layers 1 to 7 of one column of Table 1."""
         x = _conv(features, 3, f"{name}_conv_0", self.dtype, padding="reflect")(x)
         x = nn.relu(batch_norm(keys is not None, self.dtype, f"{name}_norm_0")(x))
-        x = _dropped(x, self.dropout, keys)
+        x = dropout(x, self.dropout, keys)
         return _conv(features, 3, f"{name}_conv_1", self.dtype, padding="reflect", use_bias=use_bias)(x)
 
 
@@ -244,7 +244,7 @@ def _of(keys: Keys, number: int) -> Keys:
     return None if keys is None else folded(keys, number)
 
 
-def _dropped(x: Maps, share: float, keys: Keys) -> Maps:
+def dropout(x: Maps, share: float, keys: Keys) -> Maps:
     """Dropout with one key per example, so results do not depend on the number of devices."""
     if keys is None or not share:
         return x

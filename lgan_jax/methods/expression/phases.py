@@ -154,7 +154,7 @@ class SynthesizerPhase(Phase):
             ),
         }
         self._vgg19 = (pretrained or {}).get("vgg19")
-        self._vgg = (self._vgg19.module if self._vgg19 else vgg.VGG()).clone(last=_LAYER)
+        self.vgg = (self._vgg19.module if self._vgg19 else vgg.VGG()).clone(last=_LAYER)
 
     @classmethod
     def left_out(cls, settings: Settings) -> tuple[str, ...]:
@@ -204,13 +204,13 @@ class SynthesizerPhase(Phase):
         if self.settings.vgg19 and self._vgg19 is None:
             raise ValueError("this phase was loaded for inference, without the VGG19 weights that training needs")
         if self.settings.augmentation != augment.NONE:
-            batch = self._augmented(batch, key)
+            batch = self.augmented(batch, key)
 
         def generator_loss(params: Any):
             return self._generator_loss(params["generator"], state, batch, key, adversarial=bool(variant))
 
         def discriminator_loss(params: Any):
-            outputs = self._discriminator_outputs(params, batch, jax.lax.stop_gradient(generated))
+            outputs = self.discriminator_outputs(params, batch, jax.lax.stop_gradient(generated))
             loss = losses.gan_discriminator(self.settings.adversarial, outputs)
             return loss * len(outputs), ({"discriminator": loss}, None)
 
@@ -265,22 +265,22 @@ class SynthesizerPhase(Phase):
             pixels = pixel_weights(landmarks, self.faces.scheme, self.faces.size, weights.features)
         terms = {"adversarial": jnp.zeros(()), "pixel": losses.pixel(target, generated, pixels)}
         if adversarial:
-            outputs = self._discriminator_outputs(state.params, batch, generated)
+            outputs = self.discriminator_outputs(state.params, batch, generated)
             terms["adversarial"] = losses.gan_generator(self.settings.adversarial, outputs)
         if "vgg19" in state.frozen and weights.perceptual:
-            features = functools.partial(self._vgg.apply, {"params": state.frozen["vgg19"]})
+            features = functools.partial(self.vgg.apply, {"params": state.frozen["vgg19"]})
             terms["perceptual"] = losses.perceptual(features, target, generated)
         total = losses.total(weights, terms)
         return total, ({**terms, "total": total}, (generated, changed["batch_stats"]))
 
     def _vgg19_params(self, image: Image) -> Any:
         """VGG19's parameters up to the layer of Eq. 6; zeros without its file, as a checkpoint has them."""
-        shapes = jax.eval_shape(self._vgg.init, jax.random.key(0), image)["params"]
+        shapes = jax.eval_shape(self.vgg.init, jax.random.key(0), image)["params"]
         if self._vgg19 is None:
             return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
         return {name: self._vgg19.variables["params"][name] for name in shapes}
 
-    def _augmented(self, batch: Batch, key: jax.Array) -> Batch:
+    def augmented(self, batch: Batch, key: jax.Array) -> Batch:
         """Augments both images of an example and their landmarks alike."""
         images, landmarks = (jnp.asarray(batch[name]) for name in ("image", "landmarks"))
         changed = functools.partial(augment.augmented, self.settings.augmentation, self.faces.scheme)
@@ -297,7 +297,7 @@ class SynthesizerPhase(Phase):
         source, _, landmarks, expression = self._example(batch)
         return self.synthesize(state, source, landmarks, expression)
 
-    def _discriminator_outputs(
+    def discriminator_outputs(
         self, params: Mapping[str, Any], batch: Batch, generated: Image
     ) -> list[tuple[Array, Array]]:
         """Both discriminators' logits of real and of generated images."""

@@ -3,9 +3,9 @@
 from lgan_jax.methods.detector.phases import DetectorPhase
 from lgan_jax.methods.landmarkgan.converter import ConverterPhase
 from lgan_jax.methods.landmarkgan.evaluation import evaluate as evaluation
-from lgan_jax.methods.landmarkgan.forms import GeneratorPhase
 from lgan_jax.methods.landmarkgan.joint import JointPhase
 from lgan_jax.methods.landmarkgan.model import LandmarkGAN
+from lgan_jax.methods.landmarkgan.reference import GeneratorPhase
 from lgan_jax.methods.spec import EvaluationSpec, MethodSpec, ModelSpec
 
 METHOD = MethodSpec(

@@ -14,13 +14,12 @@ from jaxtyping import Array, Float, Int
 
 from lgan_jax import config, optimizers
 from lgan_jax.core import Batch, FaceInfo, Finished, Metrics
-from lgan_jax.landmarks import inter_ocular
 from lgan_jax.methods.landmarkgan import initialization, losses
 from lgan_jax.methods.landmarkgan.networks import LandmarkMLP
+from lgan_jax.metrics.lmk import nme
 from lgan_jax.nn import stacked
 from lgan_jax.nn.initialisers import initial_variables
 from lgan_jax.ops.heatmaps import with_dots
-from lgan_jax.ops.norms import safe_norm
 from lgan_jax.training.phase import Phase
 from lgan_jax.training.train_state import TrainState
 
@@ -90,7 +89,7 @@ class ConverterPhase(Phase):
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
         """Needs no `earlier` phases and ignores `dtype`: networks this small compute in float32."""
         super().__init__(settings, faces, dtype, earlier)
-        self._network = LandmarkMLP(settings.width)
+        self.network = LandmarkMLP(settings.width)
         self._optimizers = {"converter": make_optimizer(settings.optimizer, settings.steps)}
 
     def init(self, key: jax.Array, batch: Batch) -> TrainState:
@@ -120,9 +119,8 @@ class ConverterPhase(Phase):
         landmarks = jnp.asarray(batch["landmarks"])
         own = self.reconstructed(state.params["converter"], landmarks)
         back, _, _ = self._there_and_back(state.params["converter"], landmarks, jnp.int32(1))
-        unit = inter_ocular(landmarks, self.faces.scheme)
-        distances = {"reconstruction": safe_norm(own - landmarks), "cycle": safe_norm(back - landmarks)}
-        return {name: jnp.mean(distance.mean(-1) / unit, 0) for name, distance in distances.items()}
+        found = {"reconstruction": own, "cycle": back}
+        return {name: nme(points, landmarks, self.faces.scheme).mean(0) for name, points in found.items()}
 
     def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
         """See `Phase`. Each row: a face with its landmarks, then these landmarks converted to every identity."""
@@ -136,19 +134,19 @@ class ConverterPhase(Phase):
         """Initial parameters of Φ and every Ψ_t; `landmarks` are training examples."""
         keys = jax.random.split(key)
         example = jnp.zeros((1, self.faces.scheme.count, 2))
-        decoders = stacked.initialise(self._network, keys[1], len(self.faces.identities), example)
-        encoder = initial_variables(self._network, keys[0], example)["params"]
+        decoders = stacked.initialise(self.network, keys[1], len(self.faces.identities), example)
+        encoder = initial_variables(self.network, keys[0], example)["params"]
         params = {"encoder": encoder, "decoders": decoders}
         return initialization.shifting(params, landmarks) if self.settings.start == "shift" else params
 
     def convert(self, params: Any, landmarks: Float[Array, "batch n 2"], target: Any) -> Float[Array, "batch n 2"]:
         """Ψ_t(Φ(L)): converts any person's landmarks to the identity of index `target`."""
-        latent = self._network.apply({"params": params["encoder"]}, landmarks)
-        return self._network.apply({"params": stacked.pick(params["decoders"], target)}, latent)
+        latent = self.network.apply({"params": params["encoder"]}, landmarks)
+        return self.network.apply({"params": stacked.pick(params["decoders"], target)}, latent)
 
     def to_all(self, params: Any, landmarks: Float[Array, "batch n 2"]) -> Landmarks:
         """Converts landmarks to every identity."""
-        latent = self._network.apply({"params": params["encoder"]}, landmarks)
+        latent = self.network.apply({"params": params["encoder"]}, landmarks)
         return self._decoded(params, jnp.stack([latent] * len(self.faces.identities), 1))
 
     def reconstructed(self, params: Any, landmarks: Landmarks) -> Landmarks:
@@ -191,11 +189,11 @@ class ConverterPhase(Phase):
 
     def _encoded(self, params: Any, landmarks: Landmarks) -> Landmarks:
         flat = landmarks.reshape(-1, *landmarks.shape[2:])
-        return self._network.apply({"params": params["encoder"]}, flat).reshape(landmarks.shape)
+        return self.network.apply({"params": params["encoder"]}, flat).reshape(landmarks.shape)
 
     def _decoded(self, params: Any, latent: Landmarks) -> Landmarks:
         def decode(params: Any, latent: Array) -> Array:
-            return self._network.apply({"params": params}, latent)
+            return self.network.apply({"params": params}, latent)
 
         return stacked.apply_each(decode, params["decoders"], latent, dense=True)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import dm_pix
 import jax
@@ -16,32 +16,22 @@ from jaxtyping import Array, Float
 
 from lgan_jax import optimizers
 from lgan_jax.core import Batch, FaceInfo, Finished, Metrics
-from lgan_jax.landmarks import inter_ocular
 from lgan_jax.losses import adversarial
 from lgan_jax.losses.reconstruction import feature_matching, pixel_weights
 from lgan_jax.methods.landmarkgan import health, initialization, losses, shape_model
 from lgan_jax.methods.landmarkgan.converter import ConverterPhase, driving
+from lgan_jax.methods.landmarkgan.health import OWN, Watched
 from lgan_jax.methods.landmarkgan.networks import SIZES, LandmarkToFace
 from lgan_jax.methods.landmarkgan.settings import Settings
-from lgan_jax.methods.landmarkgan.watched import OWN, Watched
+from lgan_jax.metrics.lmk import nme
 from lgan_jax.nn import stacked
 from lgan_jax.nn.patch_discriminator import PatchDiscriminator
 from lgan_jax.ops import dsnt
-from lgan_jax.ops.norms import safe_norm
+from lgan_jax.protocols import HeatmapDetector
 from lgan_jax.training.train_state import TrainState, mean_gradients
 
 Images = Float[Array, "batch identities height width 3"]
 Landmarks = Float[Array, "batch identities n 2"]
-
-
-class LandmarkDetector(Protocol):
-    """The interface of a detector phase that the generator phase uses."""
-
-    def weights(self, state: Any) -> Any:
-        """The weights in a state that `heatmaps` takes."""
-
-    def heatmaps(self, weights: Any, image: Array) -> Array:
-        """One heatmap per landmark `(batch, rows, columns, N)`, each with sum 1, of images in [-1, 1]."""
 
 
 class LandmarksPhase(Watched):
@@ -69,7 +59,7 @@ class LandmarksPhase(Watched):
             raise ValueError(f"images are {faces.size} pixels wide; LandmarkGAN generates images of {sizes} pixels")
         super().__init__(settings, faces, dtype, earlier)
         finished = required(earlier, "detector")
-        self.detector: LandmarkDetector = finished.phase
+        self.detector: HeatmapDetector = finished.phase
         self._detector_weights = self.detector.weights(finished.state)
         self.converter, self._converter_params = self._make_converter(earlier)
         self._build(settings, faces, dtype)
@@ -131,17 +121,16 @@ class LandmarksPhase(Watched):
         """
         image, landmarks = jnp.asarray(batch["image"]), jnp.asarray(batch["landmarks"])
         generated = self._rendered(state, state.ema["generators"], landmarks)
-        unit = inter_ocular(landmarks, self.faces.scheme)
 
-        def nme(image: Images) -> health.PerIdentity:
+        def error(image: Images) -> health.PerIdentity:
             found = dsnt.to_landmarks(dsnt.dsnt(self._heatmaps(state, image)))
-            return jnp.mean(safe_norm(found - landmarks).mean(-1) / unit, 0)
+            return nme(found, landmarks, self.faces.scheme).mean(0)
 
         flat = (-1, *image.shape[2:])
         ssim = dm_pix.ssim((image.reshape(flat) + 1) / 2, (generated.reshape(flat) + 1) / 2)
         measured = health.measure(image, generated, state.variables["watch"].mean_face)
         ssim = ssim.reshape(image.shape[:2]).mean(0)
-        return {"l1": measured["l1"], "ssim": ssim, "nme": nme(generated), "detector_nme": nme(image), **measured}
+        return {"l1": measured["l1"], "ssim": ssim, "nme": error(generated), "detector_nme": error(image), **measured}
 
     def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
         """See `Phase`. Each row: the driving face, then every identity's generated face from its landmarks."""

@@ -34,12 +34,13 @@ class LandmarkGAN:
       info: landmark scheme, image size and identities of the model.
       constraint: converted landmarks are clamped to this many standard deviations of the target's training frames; 0
         disables the constraint.
+      state: the final state of the phase that trained the generators, for inference.
     """
 
     def __init__(self, info: FaceInfo, phase: LandmarksPhase, state: TrainState) -> None:
         """Builds the model from the phase that trained the generators ("generator" or "joint") and its final state."""
         self.info, self._phase = info, phase
-        self._state = state.for_use("converter").replace(variables={})
+        self.state = state.for_use("converter").replace(variables={})
         self.constraint = phase.settings.constraint
         self._synthesize, self._detect = jax.jit(phase.synthesize), jax.jit(phase.detect)
         self._conversions = {True: jax.jit(phase.convert), False: jax.jit(phase.unconstrained)}
@@ -109,7 +110,7 @@ class LandmarkGAN:
             )
         other = copy.copy(self)
         other.info = dataclasses.replace(self.info, identities=(*self.info.identities, name))
-        other._state = jax.jit(self._phase.with_person)(self._state, jnp.asarray(images), jnp.asarray(landmarks))
+        other.state = jax.jit(self._phase.with_person)(self.state, jnp.asarray(images), jnp.asarray(landmarks))
         return other
 
     def without_people(self) -> LandmarkGAN:
@@ -117,7 +118,7 @@ class LandmarkGAN:
         self.check_takes_people()
         other = copy.copy(self)
         other.info = dataclasses.replace(self.info, identities=())
-        other._state = self._phase.without_people(self._state)
+        other.state = self._phase.without_people(self.state)
         return other
 
     def check_takes_people(self) -> None:
@@ -149,9 +150,9 @@ class LandmarkGAN:
         if landmarks.ndim != 3 or not len(landmarks):
             raise ValueError(f"a driver's landmarks have the shape {landmarks.shape}; expected (k, N, 2), k at least 1")
         other = copy.copy(self)
-        frozen = self._state.frozen
+        frozen = self.state.frozen
         shape = shape_model.with_driver(frozen["shape"], jnp.asarray(landmarks))
-        other._state = self._state.replace(frozen={**frozen, "shape": shape})
+        other.state = self.state.replace(frozen={**frozen, "shape": shape})
         return other
 
     def detect(self, images: ArrayLike) -> Float32[np.ndarray, "*batch n 2"]:
@@ -160,18 +161,18 @@ class LandmarkGAN:
         Raises:
           ValueError: images have another size, or values outside [-1, 1].
         """
-        return detect_in_chunks(lambda chunk: self._detect(self._state, chunk), images, self.info)
+        return detect_in_chunks(lambda chunk: self._detect(self.state, chunk), images, self.info)
 
     def _for_targets(self, apply: Callable, landmarks: np.ndarray, target: Target) -> np.ndarray:
         """Applies `apply(state, landmarks, target)` to each landmark set, batched by target."""
         leading, count = landmarks.shape[:-2], self.info.scheme.count
         flat = landmarks.reshape(-1, count, 2)
         targets = self._indices(target, len(flat))
-        shape = jax.eval_shape(apply, self._state, jax.ShapeDtypeStruct((1, count, 2), jnp.float32), jnp.int32(0)).shape
+        shape = jax.eval_shape(apply, self.state, jax.ShapeDtypeStruct((1, count, 2), jnp.float32), jnp.int32(0)).shape
         outputs = np.empty((len(flat), *shape[1:]), np.float32)
         for index in np.unique(targets):
             mask = targets == index
-            outputs[mask] = in_chunks(lambda chunk, i=index: apply(self._state, chunk, jnp.int32(i)), flat[mask])
+            outputs[mask] = in_chunks(lambda chunk, i=index: apply(self.state, chunk, jnp.int32(i)), flat[mask])
         return outputs.reshape(*leading, *shape[1:])
 
     def _checked_landmarks(self, landmarks: ArrayLike, reach: float = checks.REACH) -> np.ndarray:

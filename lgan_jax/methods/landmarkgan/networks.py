@@ -15,7 +15,6 @@ from jaxtyping import Array, Float
 
 from lgan_jax.landmarks import Scheme
 from lgan_jax.nn.convolution import Conv
-from lgan_jax.nn.upscale import UpscaleBlock
 from lgan_jax.ops.blur import binomial_blur
 from lgan_jax.ops.heatmaps import group_heatmaps
 from lgan_jax.ops.warp import warp
@@ -24,6 +23,26 @@ SLOPE = 0.1  # negative slope of LeakyReLU
 MAX_FLOW = 0.05  # largest component of a residual flow, in image widths
 SIZES = (32, 64, 128, 256)  # supported image sizes, in pixels
 _CHANNELS = (512, 256, 128, 128, 128, 64)  # after each upscale block, at 8, 16 … 256 pixels
+
+
+class UpscaleBlock(nn.Module):
+    """2x upsampling by sub-pixel convolution (Shi et al., CVPR 2016): 3×3 Conv, LeakyReLU(0.1), PixelShuffle(2).
+
+    Channel (2·i + j)·features + c of the convolution becomes channel c of the pixel in row i and column j of its 2×2
+    square. PyTorch's PixelShuffle takes channel 4·c + 2·i + j instead: published weights need that permutation.
+
+    Attributes:
+      features: channels of the output.
+      dtype: dtype of computations.
+    """
+
+    features: int
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "batch height width channels"]) -> Float[Array, "batch rows columns features"]:
+        x = Conv(4 * self.features, dtype=self.dtype, name="conv")(x)
+        return dm_pix.depth_to_space(nn.leaky_relu(x, 0.1), 2)
 
 
 class LandmarkMLP(nn.Module):

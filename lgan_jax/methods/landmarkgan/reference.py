@@ -157,13 +157,13 @@ class ReferencePhase(LandmarksPhase):
         shift_key, *keys = jax.random.split(key, 4)
         shift = partner_shift(shift_key, len(self.faces.identities))
         driving = self._each(state, jnp.roll(own, shift, 1))
-        driven = self._generated(params, state, driving, own, keys[0])[0]
+        driven = self.generated(params, state, driving, own, keys[0])[0]
         maps = self._heatmaps(state, driven)
         found = jax.lax.stop_gradient(dsnt.to_landmarks(dsnt.dsnt(maps)))
         returned = self._each(state, jnp.roll(found, -shift, 1))
         detour = jax.vmap(jax.random.bernoulli)(self._keys(keys[1], own))
         given = jnp.where(detour.reshape(*own.shape[:2], 1, 1), returned, own)
-        generated, image, own = self._generated(params, state, given, own, keys[2], image)
+        generated, image, own = self.generated(params, state, given, own, keys[2], image)
         metrics = self._reconstruction(state, image, own, generated)
         metrics["i2l"] = (metrics["i2l"] + self._i2l(maps, driving)) / 2
         if adversarial:
@@ -171,7 +171,7 @@ class ReferencePhase(LandmarksPhase):
         total = self._weighted(metrics)
         return total.sum(), ({**metrics, "total": total}, driven)
 
-    def _generated(
+    def generated(
         self,
         params: Any,
         state: TrainState,
@@ -253,3 +253,15 @@ def _with_frozen(state: TrainState, **changed: Any) -> TrainState:
 def _flat(x: Array) -> Array:
     """Merges the axes of examples and identities."""
     return x.reshape(-1, *x.shape[2:])
+
+
+FORMS = {"landmarks": LandmarksPhase, "reference": ReferencePhase}
+
+
+class GeneratorPhase(LandmarksPhase):
+    """The generator phase of a config, of any form."""
+
+    @classmethod
+    def variant(cls, settings: Settings) -> type[LandmarksPhase]:
+        """See `Phase`: the class of the form in `settings`."""
+        return FORMS[settings.form]

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from lgan_jax.landmarks import Scheme
-from lgan_jax.ops.thin_plate import thin_plate_flow, warp_to_landmarks
+from lgan_jax.ops.thin_plate import blended_warps, thin_plate_flow
 
 NEAREST = 8  # number of blended reference frames
 _SHARP = 4  # exponent of the sharp blend's weights: emphasizes the nearest frames
@@ -153,10 +153,9 @@ def blend(
     indices, weights = jax.vmap(lambda *each: shepard_weights(*each, scheme, nearest))(landmarks, known, allowed)
     images = references.images[person[:, None], indices].astype(jnp.float32) / 127.5 - 1
     sources = references.anchors[person[:, None], indices]
-    warped = warp_to_landmarks(images, thin_plate_flow(landmarks, sources, *images.shape[2:4]))
+    flow = thin_plate_flow(landmarks, sources, *images.shape[2:4])
     sharp = weights**_SHARP
-    sharp = sharp / sharp.sum(-1, keepdims=True)
-    return Blended(*(jnp.einsum("bk,bkhwc->bhwc", each, warped) for each in (weights, sharp)))
+    return Blended(*blended_warps(images, flow, weights, sharp / sharp.sum(-1, keepdims=True)))
 
 
 def _point_weights(scheme: Scheme) -> Float[Array, " n"]:

@@ -63,11 +63,6 @@ class StyleGAN2(TrainedModel):
         self._detect = jax.jit(lambda weights, image: _located(self._heatmaps(weights, image)))
 
     @property
-    def mean_style(self) -> Float32[np.ndarray, " style"]:
-        """`w_avg`, the running mean of w in training, the center of truncation."""
-        return np.asarray(self._variables["buffers"]["mapping"]["w_avg"])
-
-    @property
     def places(self) -> int:
         """Number of the generator's layers that take a style of their own."""
         return self._phase.generator.places

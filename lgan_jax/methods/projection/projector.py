@@ -190,7 +190,7 @@ class Projector:
         self._map = jax.jit(lambda v, z: self.generator.apply(v, z, method="map"))
         self._inverters: dict[int, inversion.Inverter] = {}  # by the number of slots
         self._compare = jax.jit(self._compared)
-        self.mean, self.std, measure = styles.spread(self._sampled(settings.samples, _SEED))
+        self.mean, self.std, measure = styles.spread(self.sample_styles(settings.samples, _SEED))
         self._shared |= jax.device_put({"std": self.std, "weights": weights, "measure": measure})
 
     def __call__(
@@ -336,7 +336,7 @@ class Projector:
 
         A search that starts at another person, who has the landmarks, stays there. Images have this noise.
         """
-        candidates = self._sampled(self.settings.candidates, _SEED + 1)
+        candidates = self.sample_styles(self.settings.candidates, _SEED + 1)
         nearest = np.empty((len(targets["shares"]), count), int)
         for rows in _parts(np.arange(len(nearest)), self.settings.slots):
             some = jax.device_put(jax.tree.map(lambda x, rows=rows: x[rows], targets))
@@ -357,7 +357,7 @@ class Projector:
         image = self._draw(shared["generator"], style, repeated(noise))
         return jax.vmap(terms, out_axes=2)(targets)
 
-    def _sampled(self, count: int, seed: int) -> Float32[np.ndarray, "count features"]:
+    def sample_styles(self, count: int, seed: int) -> Float32[np.ndarray, "count features"]:
         """Styles of normally distributed numbers, drawn as the published tool draws them."""
         draw = np.random.RandomState(seed)
         parts = _parts(draw.randn(count, self.generator.latent).astype(np.float32), _AT_ONCE)

@@ -22,6 +22,7 @@ from lgan_jax import config, optimizers
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys, folded
 from lgan_jax.losses import adversarial
 from lgan_jax.methods.projection import losses
+from lgan_jax.methods.projection.augmentation import Augmentation
 from lgan_jax.methods.projection.discriminator import Discriminator, group_for
 from lgan_jax.methods.projection.networks import REDUCED, Generator, Image, Style, Styles, channels, noise_sides
 from lgan_jax.training.phase import Phase
@@ -53,6 +54,11 @@ class Settings:
       style_mixing_prob: probability that a generated image takes the styles of two latents.
       use_noise: whether maps are given noise. Without, its strength stays 0: ours, for short trainings, which end while
         it still shows as grain.
+      augment: "none", or "ada", adaptive discriminator augmentation, for few images.
+      ada_target: r_t, the mean sign of the discriminator's logits of real images, that the augmentation's probability
+        is adapted to; for the relativistic loss of their differences from those of generated images.
+      ada_interval: steps between two adaptations.
+      ada_kimg: thousands of images in which the probability can go from 0 to 1.
       loss: "non_saturating", or "relativistic", which also has R2 whenever R1 is due: for short trainings, since it
         takes less γ, and covers more of each identity's expressions.
       r1_gamma: γ of R1 (and R2), computed every `d_reg_interval` steps, 0 for never.
@@ -75,6 +81,10 @@ class Settings:
     mirror: bool = True
     style_mixing_prob: float = 0.9
     use_noise: bool = True
+    augment: Literal["none", "ada"] = "none"
+    ada_target: float = 0.6
+    ada_interval: int = 4
+    ada_kimg: float = 500.0
     loss: Literal["non_saturating", "relativistic"] = "non_saturating"
     r1_gamma: float = 1.0
     d_reg_interval: int = 16
@@ -85,7 +95,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         sizes = ("channel_base", "channel_max", "z_dim", "w_dim", "mapping_layers")
-        config.within(self, 1, math.inf, "steps", "batch_size", "mbstd_group_size", "ema_nimg", *sizes)
+        counts = ("steps", "batch_size", "mbstd_group_size", "ema_nimg", "ada_interval")
+        config.within(self, 1, math.inf, *counts, *sizes)
+        config.within(self, 1e-3, math.inf, "ada_kimg")
+        config.within(self, -1, 1, "ada_target")
         config.within(self, 0, math.inf, "num_fp16_res", "r1_gamma", "d_reg_interval", "pl_weight", "g_reg_interval")
         config.within(self, 0, 1, "style_mixing_prob")
         if self.ema_rampup is not None:
@@ -102,7 +115,7 @@ class StyleGAN2Phase(Phase):
 
     Its state has their `params` and the EMA of `generator`; and the variables `buffers`, the generator's: `w_avg`, and
     the noise maps that are used where none are given; `path_mean`, the mean path length; and `r1` and `path`, the
-    penalties, without their weights, when they were last computed.
+    penalties, without their weights, when they were last computed; with `augment` "ada" also `augmentation`.
     """
 
     Settings = Settings
@@ -142,25 +155,31 @@ class StyleGAN2Phase(Phase):
             "discriminator": self.discriminator.init(other, jnp.zeros((1, size, size, 3)))["params"],
         }
         scalars = {name: jnp.zeros(()) for name in ("path_mean", R1, PATH)}
-        return TrainState.create(params, self._optimizers, ("generator",), {"buffers": variables["buffers"], **scalars})
+        variables = {"buffers": variables["buffers"], **scalars}
+        if self.settings.augment == "ada":
+            variables["augmentation"] = Augmentation.start()
+        return TrainState.create(params, self._optimizers, ("generator",), variables)
 
     def train_step(
         self, state: TrainState, batch: Batch, key: jax.Array, variant: Hashable = ()
     ) -> tuple[TrainState, Metrics]:
         """See `Phase`. Both networks train on the same generated images.
 
-        Metrics: generator and discriminator (losses), real and generated (mean logits), r1 and path (unweighted
-        penalties, when last computed).
+        Metrics: generator and discriminator (losses), real and generated (mean logits), gradient_penalty (R1, with the
+        relativistic loss R1 + R2) and path (unweighted penalties, when last computed); with `augment` "ada" its
+        probability, and overfitting, r_t.
         """
         keys = example_keys(jax.random.fold_in(key, 0), len(batch["image"]))
-        image = self._mirrored(jnp.asarray(batch["image"]), folded(keys, 0))
+        image = self.mirrored(jnp.asarray(batch["image"]), folded(keys, 0))
         state, metrics = self._adversarial(state, image, folded(keys, 1))
         if PATH in variant:
             half = example_keys(jax.random.fold_in(key, 1), max(1, len(image) // 2))
             state = self._regularised_path(state, half)
         if R1 in variant:
             state = self._regularised_r1(state, image, folded(keys, 2))
-        metrics = {**metrics, **{name: state.variables[name] for name in (R1, PATH)}}
+        metrics = {**metrics, "gradient_penalty": state.variables[R1], "path": state.variables[PATH]}
+        if augmentation := state.variables.get("augmentation"):
+            metrics |= {"probability": augmentation.probability, "overfitting": augmentation.overfitting}
         return state.finished_step(self._ema_decay(state.step)), metrics
 
     def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
@@ -189,15 +208,20 @@ class StyleGAN2Phase(Phase):
     def _adversarial(self, state: TrainState, image: Image, keys: jax.Array) -> tuple[TrainState, Metrics]:
         """One step of each network, with the other's parameters from before the step."""
 
+        seen_image = self._seen(state, image, folded(keys, 2))
+
         def generator_loss(params: Any):
             generated, style = self._generated(self._generator_variables(params, state), keys)
-            loss = self._loss_of_generator(state.params, image, generated)
+            loss = self._loss_of_generator(state.params, seen_image, self._seen(state, generated, folded(keys, 3)))
             return loss, ({"generator": loss, "style": style.mean(0)}, generated)
 
         def discriminator_loss(params: Any):
-            real, of_generated = (self._logits(params, x) for x in (image, generated))
+            seen_generated = self._seen(state, generated, folded(keys, 4))
+            real, of_generated = (self._logits(params, x) for x in (seen_image, seen_generated))
             loss = self._loss_of_discriminator(real, of_generated)
-            return loss, ({"real": real.mean(), "generated": of_generated.mean(), "discriminator": loss}, None)
+            sign = jnp.sign(real - of_generated if self.settings.loss == "relativistic" else real).mean()
+            metrics = {"real": real.mean(), "generated": of_generated.mean(), "discriminator": loss, "sign": sign}
+            return loss, (metrics, None)
 
         after, of_generator, generated = state.descend(self._optimizers, generator_loss, "generator")
         generated = jax.lax.stop_gradient(generated)
@@ -205,6 +229,9 @@ class StyleGAN2Phase(Phase):
         buffers = state.variables["buffers"]
         mean = _MEAN_STYLE * buffers["mapping"]["w_avg"] + (1 - _MEAN_STYLE) * of_generator.pop("style")
         after = after.with_variables(buffers={**buffers, "mapping": {"w_avg": mean}})
+        sign = of_discriminator.pop("sign")
+        if augmentation := state.variables.get("augmentation"):
+            after = after.with_variables(augmentation=augmentation.after(sign, state.step, self.settings))
         return after, {**of_discriminator, **of_generator}
 
     def _regularised_path(self, state: TrainState, keys: jax.Array) -> TrainState:
@@ -213,7 +240,7 @@ class StyleGAN2Phase(Phase):
         def loss(params: Any):
             variables = self._generator_variables(params, state)
             shape = (self.faces.size, self.faces.size, 3)
-            styles, noise, drawn = self._styles(variables, keys, math.prod(shape))
+            styles, noise, drawn = self.mixed_styles(variables, keys, math.prod(shape))
             direction = drawn.reshape(len(keys), *shape)
             lengths = losses.path_lengths(lambda x: self._draw(variables, x, noise), styles, direction)
             mean = jax.lax.pmean(jax.lax.stop_gradient(lengths.mean()), DATA_AXIS)
@@ -242,7 +269,10 @@ class StyleGAN2Phase(Phase):
             images.append(self._generated(self._generator_variables(state.params, state), keys)[0])
 
         def loss(params: Any):
-            penalty = sum(adversarial.r1_penalty(lambda x: self._logits(params, x), x) for x in images)
+            def logits(i: int):
+                return lambda x: self._logits(params, self._seen(state, x, folded(keys, 5 + i)))
+
+            penalty = sum(adversarial.r1_penalty(logits(i), x) for i, x in enumerate(images))
             return 0.5 * self.settings.r1_gamma * self.settings.d_reg_interval * penalty, ({R1: penalty}, None)
 
         state, penalty, _ = state.descend(self._optimizers, loss, "discriminator")
@@ -253,10 +283,10 @@ class StyleGAN2Phase(Phase):
 
     def _generated(self, variables: Any, keys: jax.Array) -> tuple[Image, Style]:
         """Generates images with new noise; also returns the styles of their first latents."""
-        styles, noise, _ = self._styles(variables, keys)
+        styles, noise, _ = self.mixed_styles(variables, keys)
         return self._draw(variables, styles, noise), styles[:, 0]
 
-    def _styles(self, variables: Any, keys: jax.Array, more: int = 0) -> tuple[Styles, list[Array], Array]:
+    def mixed_styles(self, variables: Any, keys: jax.Array, more: int = 0) -> tuple[Styles, list[Array], Array]:
         """Styles, of which some mix those of two latents; noise maps; and so many `more` numbers for each.
 
         One draw for all of it: each costs the compiler, and the processor, more than the numbers do.
@@ -289,7 +319,13 @@ class StyleGAN2Phase(Phase):
         """Logits while it trains: of this device's images, with statistics of the whole batch."""
         return self.discriminator.clone(axis=DATA_AXIS).apply({"params": params["discriminator"]}, image)
 
-    def _mirrored(self, image: Image, keys: jax.Array) -> Image:
+    def _seen(self, state: TrainState, image: Image, keys: jax.Array) -> Image:
+        """The images as the discriminator sees them."""
+        augmentation = state.variables.get("augmentation")
+        return image if augmentation is None else augmentation.seen(image, keys)
+
+    def mirrored(self, image: Image, keys: jax.Array) -> Image:
+        """Images, half of them mirrored where the settings say so."""
         if not self.settings.mirror:
             return image
         mirror = jax.vmap(jax.random.bernoulli)(keys)

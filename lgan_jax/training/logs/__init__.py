@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from lgan_jax.training.logs import identities, image_history, metrics_file, preview
+from lgan_jax.training.logs import image_history, metrics_file, preview
 from lgan_jax.training.logs.board import Board
 from lgan_jax.training.logs.progress import Progress
+
+Values = Mapping[str, Any]  # of metrics: scalars, or arrays with one value for each identity
 
 
 class Log:
@@ -57,7 +59,7 @@ class Log:
     def evaluation(
         self,
         step: int,
-        values: identities.Values,
+        values: Values,
         names: Sequence[str] = (),
         which: Mapping[str, Callable] | None = None,
     ) -> None:
@@ -65,13 +67,13 @@ class Log:
 
         `metrics.jsonl` has the values of each identity, and the worst as metrics `<name>_worst`.
         """
-        means, worst = identities.means(values), identities.worst(values, names, which or {})
-        each = identities.of_each(values, names)
+        mean, extreme = means(values), worst(values, names, which or {})
+        each = of_each(values, names)
         more = {"identities": each} if each else {}
-        self._write("eval", step, {**means, **{f"{name}_worst": value for name, (_, value) in worst.items()}}, **more)
-        text = "  ".join(f"{name} {value:.4g}" for name, value in means.items())
-        if worst:
-            text += ";  worst: " + "  ".join(f"{who} {name} {value:.4g}" for name, (who, value) in worst.items())
+        self._write("eval", step, {**mean, **{f"{name}_worst": value for name, (_, value) in extreme.items()}}, **more)
+        text = "  ".join(f"{name} {value:.4g}" for name, value in mean.items())
+        if extreme:
+            text += ";  worst: " + "  ".join(f"{who} {name} {value:.4g}" for name, (who, value) in extreme.items())
         self._progress.say(f"{self._phase} {step:,}/{self._steps:,}  evaluation: {text}")
 
     def say(self, line: str) -> None:
@@ -96,3 +98,29 @@ class Log:
             self._board.scalar(f"{kind}/{name}", value, step)
         self._board.flush()
         self._preview.write_if_due()
+
+
+def means(values: Values) -> dict[str, float]:
+    """Means over the identities; scalars are unchanged."""
+    return {name: float(np.mean(value)) for name, value in values.items()}
+
+
+def of_each(values: Values, identities: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Identity → metric → value, of the metrics with one value per identity."""
+    arrays = {name: value for name, value in values.items() if np.ndim(value)}
+    return {who: {name: float(x[i]) for name, x in arrays.items()} for i, who in enumerate(identities) if arrays}
+
+
+def worst(values: Values, identities: Sequence[str], which: Mapping[str, Callable]) -> dict[str, tuple[str, float]]:
+    """Metric → the worst identity and its value: a non-finite value, or the `max` or `min`.
+
+    Empty for a single identity.
+    """
+    found = {}
+    for name, choose in which.items():
+        value = np.asarray(values[name], np.float64)
+        value = np.where(np.isfinite(value), value, np.inf if choose is max else -np.inf)
+        if value.size > 1:
+            place = int(np.argmax(value) if choose is max else np.argmin(value))
+            found[name] = identities[place], float(values[name][place])
+    return found

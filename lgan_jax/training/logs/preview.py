@@ -80,7 +80,7 @@ def _curve(title: str, kinds: Mapping[str, list[tuple[int, float]]]) -> dict[str
         "name": title,
         "width": _WIDTH,
         "height": _HEIGHT,
-        "drawn": {kind: " ".join(map(place, _thinned(points))) for kind, points in kinds.items() if len(points) > 1},
+        "drawn": {kind: " ".join(map(place, thinned(points))) for kind, points in kinds.items() if len(points) > 1},
         "newest": {kind: f"{points[-1][1]:.4g}" for kind, points in kinds.items()},
         "low": f"{low:.4g}",
         "high": f"{high:.4g}",
@@ -88,7 +88,7 @@ def _curve(title: str, kinds: Mapping[str, list[tuple[int, float]]]) -> dict[str
     }
 
 
-def _thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+def thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
     """At most `_POINTS` points: means over stretches of equal length, and the newest point unchanged."""
     stretch = math.ceil(len(points) / _POINTS)
     if stretch == 1:

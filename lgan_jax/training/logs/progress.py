@@ -1,7 +1,8 @@
-"""Progress of a phase on the console: a bar on a terminal, plain lines elsewhere."""
+"""Progress of a phase on the console, a bar on a terminal, plain lines elsewhere; and the pace of its steps."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 from rich.console import Console
@@ -11,6 +12,44 @@ from lgan_jax import progress
 _SHOWN = 6  # metrics on a line
 
 
+class Pace:
+    """A stopwatch for steps of `images` images each, without compilation, evaluation, sample images and checkpoints."""
+
+    def __init__(self, images: int):
+        self._images = images
+        self._steps = self._lap_steps = 0
+        self._seconds = self._lap_seconds = 0.0
+        self._running_since: float | None = None
+
+    def count(self) -> None:
+        """Counts one more step."""
+        self._lap_steps += 1
+
+    def resume(self) -> None:
+        """Starts the clock; no effect if it is running."""
+        if self._running_since is None:
+            self._running_since = time.perf_counter()
+
+    def pause(self) -> None:
+        """Stops the clock, after all counted steps are finished."""
+        if self._running_since is not None:
+            self._lap_seconds += time.perf_counter() - self._running_since
+            self._running_since = None
+
+    def lap(self, steps_left: int) -> tuple[float, float] | None:
+        """Images per second since the previous lap, and the estimated seconds for `steps_left` at the mean pace.
+
+        None where no step was counted since.
+        """
+        if not self._lap_steps:
+            return None
+        images_per_second = self._lap_steps * self._images / self._lap_seconds
+        self._steps += self._lap_steps
+        self._seconds += self._lap_seconds
+        self._lap_steps, self._lap_seconds = 0, 0.0
+        return images_per_second, steps_left * self._seconds / self._steps
+
+
 class Progress:
     """One phase's progress. `close` it at the end."""
 
@@ -18,11 +57,11 @@ class Progress:
         self._phase, self._steps, self._console = phase, steps, console
         self._step, self._doing, self._metrics = start, "", ""
         self._seconds: float | None = None  # per step
-        self._bar = None
+        self.bar = None
         if console.is_terminal:
-            self._bar = progress.bar(console)
-            self._task = self._bar.add_task(phase, total=steps, completed=start, text="")
-            self._bar.start()
+            self.bar = progress.bar(console)
+            self._task = self.bar.add_task(phase, total=steps, completed=start, text="")
+            self.bar.start()
 
     def advance(self, step: int) -> None:
         """Advances the bar and the remaining time."""
@@ -42,7 +81,7 @@ class Progress:
         if pace and step < self._steps:
             self._seconds = pace[1] / (self._steps - step)
         self._step, self._metrics = step, "  ".join(filter(None, [*shown[:2], speed, *shown[2:]]))
-        if self._bar:
+        if self.bar:
             self._show()
         else:
             left = f"{progress.duration(pace[1])} left" if pace else ""
@@ -54,17 +93,17 @@ class Progress:
 
     def close(self) -> None:
         """Stops the bar."""
-        if self._bar:
-            self._bar.stop()
+        if self.bar:
+            self.bar.stop()
 
     def _show(self) -> None:
-        if not self._bar:
+        if not self.bar:
             return
         left = f"{progress.duration((self._steps - self._step) * self._seconds)} left" if self._seconds else ""
         now = f"{self._doing} …" if self._doing else left
         parts = [f"{self._step:,}/{self._steps:,}", now, *self._metrics.split("  ")]
         text = progress.fit(parts, progress.room(self._console, self._phase), between="  ")
-        self._bar.update(self._task, completed=self._step, text=text)
+        self.bar.update(self._task, completed=self._step, text=text)
 
 
 def _three_digits(value: float) -> str:

@@ -27,7 +27,7 @@ from lgan_jax.evaluation.tables import Column, Table, measured_rows
 from lgan_jax.media.images import to_bytes, to_floats
 from lgan_jax.methods.began.evaluation.metrics import Measured
 from lgan_jax.methods.detector.phases import DetectorPhase
-from lgan_jax.metrics.lmk import error_per_landmark
+from lgan_jax.metrics.lmk import checked_nme
 from lgan_jax.nn.chunks import in_chunks
 from lgan_jax.ops.spacing import evenly_spaced
 from lgan_jax.training import parallel
@@ -171,7 +171,7 @@ class _Training:
         found = in_chunks(lambda chunk: self._detect(weights, chunk), self._tested["image"])
         if not np.isfinite(found).all():
             raise ValueError("a detector of the augmentation study diverged: lower evaluation.study.learning_rate")
-        return float(error_per_landmark(found, self._tested["landmarks"], self._info.scheme).mean())
+        return float(checked_nme(found, self._tested["landmarks"], self._info.scheme).mean())
 
     def _stepped(self, state: Any, batch: Any, seed: jax.Array) -> tuple[Any, Any]:
         return self._method.train_step(state, batch, jax.random.fold_in(jax.random.key(seed), state.step))

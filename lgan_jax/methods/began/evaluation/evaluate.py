@@ -16,7 +16,7 @@ from lgan_jax.landmarks import INNER49, to_inner49
 from lgan_jax.media.images import to_floats
 from lgan_jax.methods.began.evaluation import augmentation_study, image_grids, metrics, tables
 from lgan_jax.methods.began.evaluation.metrics import LINEAR, MEAN, OURS, Generated, InvertedImages, Measured
-from lgan_jax.metrics.lmk import error_where_known
+from lgan_jax.metrics.lmk import nme_where_known
 from lgan_jax.ops.spacing import evenly_spaced
 
 WATCHED = ("began", "convergence")  # the phase and the metric of `Setup.history`
@@ -69,14 +69,14 @@ def _landmark_errors(setup: Setup, test: InvertedImages, kinds: dict[str, Genera
         known |= {kind: (some.z, some.seen) for kind, some in kinds.items()}
     rows: dict[str, Values] = {
         name: {
-            kind: error_where_known(to_inner49(landmarks(z), scheme), points, INNER49)
+            kind: nme_where_known(to_inner49(landmarks(z), scheme), points, INNER49)
             for kind, (z, points) in known.items()
         }
         for name, landmarks in ((OURS, setup.model.landmarks), (MEAN, base.mean), (LINEAR, base.linear))
     }
     if setup.dlib.installed:
         seen = frechet.inner_landmarks(setup.dlib, test.images)
-        rows["dlib, which sees the image"] = {"test": error_where_known(seen, truth, INNER49)}
+        rows["dlib, which sees the image"] = {"test": nme_where_known(seen, truth, INNER49)}
     return rows
 
 

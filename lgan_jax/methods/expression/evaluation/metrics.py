@@ -22,7 +22,7 @@ from lgan_jax.methods.expression.evaluation.pairs import Images, Pairs, own_imag
 from lgan_jax.metrics.expression_classifier import Classifier, prepared
 from lgan_jax.metrics.identity import distance_where_known
 from lgan_jax.metrics.image_quality import compare, psnr, ssim
-from lgan_jax.metrics.lmk import error_where_known
+from lgan_jax.metrics.lmk import nme_where_known
 from lgan_jax.metrics.verification import RATES, Verification, pairwise, people, verify
 from lgan_jax.protocols import GuidedSynthesizer
 
@@ -120,7 +120,7 @@ def measure_images(
     values: dict[str, np.ndarray] = {
         "ssim": compare(ssim, pairs.ground_truth, images),
         "psnr": compare(psnr, pairs.ground_truth, images),
-        "landmarks": error_where_known(seen, to_ibug68(pairs.landmarks, scheme), IBUG68),
+        "landmarks": nme_where_known(seen, to_ibug68(pairs.landmarks, scheme), IBUG68),
         "identity": distance_where_known(descriptors, real.of_source),
         "expression": evaluators.classifier(prepared(images)) == pairs.expression,
     }

@@ -19,7 +19,7 @@ from lgan_jax.media.images import to_floats
 from lgan_jax.methods.landmarkgan.evaluation.baselines import Generator
 from lgan_jax.metrics.identity import distance_where_known
 from lgan_jax.metrics.image_quality import compare, l1, psnr, ssim
-from lgan_jax.metrics.lmk import error_per_landmark, lmk
+from lgan_jax.metrics.lmk import checked_nme, lmk
 from lgan_jax.ops.spacing import evenly_spaced
 from lgan_jax.protocols import LandmarkDetector
 
@@ -173,7 +173,7 @@ def reconstruct(
             "ssim": compare(ssim, frames.images, copy),
             "psnr": compare(psnr, frames.images, copy),
             "l1": compare(l1, frames.images, copy),
-            "own_error": error_per_landmark(detect(detector, copy), frames.landmarks, scheme),
+            "own_error": checked_nme(detect(detector, copy), frames.landmarks, scheme),
             "error": differences(frames.seen, seen, IBUG68)[1],
             "found": found_in(seen),
         }
@@ -194,7 +194,7 @@ def differences(
     both = found_in(before) & found_in(after)
     whole, error = np.full(len(before), np.nan), np.full(len(before), np.nan)
     whole[both] = lmk(before[both], after[both])
-    error[both] = error_per_landmark(after[both], before[both], scheme)
+    error[both] = checked_nme(after[both], before[both], scheme)
     return whole, error
 
 

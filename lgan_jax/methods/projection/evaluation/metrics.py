@@ -19,7 +19,7 @@ from lgan_jax.evaluation.tables import Values
 from lgan_jax.landmarks import IBUG68
 from lgan_jax.media.images import to_bytes, to_floats
 from lgan_jax.metrics.identity import distance_where_known
-from lgan_jax.metrics.lmk import error_where_known
+from lgan_jax.metrics.lmk import nme_where_known
 from lgan_jax.ops.spacing import evenly_spaced
 from lgan_jax.protocols import LandmarkProjector, ProjectingGenerator
 
@@ -89,7 +89,7 @@ def measure_images(
     """Distances of images from the pairs' landmarks and appearance, and from the ground truth where there is one."""
     image, appearance, other = (to_floats(x) for x in (images, some.appearance, some.others))
     truth, values = some.ground_truth, {
-        DETECTOR: error_where_known(np.asarray(model.detect(image)), some.landmarks, model.info.scheme),
+        DETECTOR: nme_where_known(np.asarray(model.detect(image)), some.landmarks, model.info.scheme),
         HEATMAPS: np.asarray(projector.heatmap_distance(image, other)),
         FEATURES: np.asarray(model.look_distance(image, appearance)),
     }  # fmt: skip
@@ -98,10 +98,10 @@ def measure_images(
         values[TRUE_MOUTH] = mouth_difference(images, truth, points[:, list(model.info.scheme.groups["outer_lip"])])
     if dlib.installed:
         seen = dlib.landmarks(images)
-        values[DLIB] = error_where_known(seen, dlib.landmarks(some.others), IBUG68)
+        values[DLIB] = nme_where_known(seen, dlib.landmarks(some.others), IBUG68)
         values[IDENTITY] = distance_where_known(dlib.descriptors(images), dlib.descriptors(some.appearance))
         if truth is not None:
-            values[TRUE_LANDMARKS] = error_where_known(seen, dlib.landmarks(truth), IBUG68)
+            values[TRUE_LANDMARKS] = nme_where_known(seen, dlib.landmarks(truth), IBUG68)
     return values
 
 

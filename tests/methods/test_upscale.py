@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lgan_jax.nn.upscale import UpscaleBlock
+from lgan_jax.methods.landmarkgan.networks import UpscaleBlock
 
 
 def test_against_a_pixel_shuffle_by_hand():
