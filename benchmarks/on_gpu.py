@@ -53,7 +53,7 @@ _GRACE = 10  # seconds between SIGTERM and SIGKILL
 def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     """The command line's."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.on_gpu", description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=pathlib.Path, required=True, help="folder of the results")
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("on_gpu"), help="folder of the results")
     parser.add_argument("--minutes", type=float, default=10.0, help="time for all parts")
     parser.add_argument("--only", nargs="+", default=[], metavar="PART", help=f"of {', '.join(PARTS)}; or their start")
     parser.add_argument("--data", type=pathlib.Path, help="folder that prepare wrote, for `loop` and `train`")
@@ -144,7 +144,8 @@ def main(given: Sequence[str] | None = None) -> int:
     end = time.monotonic() + 60 * options.minutes
     files.make_folder(options.out)
     _restore_compiled(options.out)
-    summary: dict[str, Any] = {}
+    file = options.out / "summary.json"  # of all calls
+    summary: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     for part in parts:
         left, start = end - time.monotonic(), time.monotonic()
         result_file(options.out, part).unlink(missing_ok=True)
@@ -154,10 +155,10 @@ def main(given: Sequence[str] | None = None) -> int:
             else "not begun: no time was left"
         )
         summary[part] = {"became": became, "seconds": round(time.monotonic() - start, 1)}
-        files.write_text(options.out / "summary.json", json.dumps(summary, indent=2) + "\n")
+        files.write_text(file, json.dumps(summary, indent=2) + "\n")
         print(f"{part}: {became}{_figures(result_file(options.out, part))}", flush=True)
     keep_compiled(options.out)
-    return int(any("failed" in each["became"] for each in summary.values()))
+    return int(any("failed" in summary[part]["became"] for part in parts))
 
 
 def _figures(file: pathlib.Path) -> str:
