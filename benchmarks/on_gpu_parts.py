@@ -221,8 +221,8 @@ def train(given: argparse.Namespace) -> dict[str, Any]:
 
 def _lengths(config: dict[str, Any], given: argparse.Namespace) -> dict[str, int]:
     """Steps of the phases: two thirds of the time are for them, the rest for compiling and evaluating."""
-    if given.tiny:  # the generator takes a CPU minutes to compile
-        return {phase: config[phase]["steps"] for phase in ("detector", "converter")}
+    if given.tiny:
+        return {phase: config[phase]["steps"] for phase in config["phases"]}
     shares = {"detector": 0.3, "generator": 0.7}
     found = {"converter": 300}
     for phase, share in shares.items():
@@ -239,7 +239,6 @@ def _train(given: argparse.Namespace, run: pathlib.Path, lengths: dict[str, int]
     config |= {"loop": {**config["loop"], "log_every": max(1, max(lengths.values()) // 20)}}
     every = max(1, max(lengths.values()) // 5)
     config["loop"] |= {"eval_every": every, "images_every": every, "checkpoint_every": 10**6}
-    config["phases"] = tuple(lengths)
     for phase, count in lengths.items():
         config[phase]["steps"] = count
     written = run.with_suffix(".json")
