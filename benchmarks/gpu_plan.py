@@ -37,9 +37,7 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", default=[], metavar="CONFIG[/PHASE[/VARIANT]]", help="steps to compile")
     parser.add_argument("--gpu", choices=tuple(GPUS), default="h200", help="the GPU to compile for")
     parser.add_argument("--devices", type=int, nargs="+", default=[1], choices=(1, 2, 4, 8), help="numbers of GPUs")
-    parser.add_argument(
-        "--batches", action="store_true", help=f"also with {GROWN} times the batch, for the largest one"
-    )
+    parser.add_argument("--batches", action="store_true", help=f"also {GROWN} times the batch, for the largest one")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("gpu_plan"), help="folder of the results")
     parser.add_argument("--table", type=pathlib.Path, help="write the results in --out as a table, and compile nothing")
     return parser.parse_args(given)
@@ -74,9 +72,7 @@ def compile_all(given: argparse.Namespace) -> int:
     """Compiles what is missing in `--out`; returns 1 if a step does not compile."""
     jax.config.update("jax_platforms", "cpu")
     failed = 0
-    names = [each.split("/")[0] for each in given.only] or [
-        v for name in steps.CONFIGS for v in steps.variants_of(name)
-    ]
+    names = [each.split("/")[0] for each in given.only] or steps.all_configs()
     wanted = [each + "/" for each in given.only]
     for name in dict.fromkeys(names):
         for step in steps.steps_of(name):

@@ -107,6 +107,7 @@ def constants(lowered: str) -> int:
     return sum(len(digits) // 2 for digits in re.findall(r'dense<"0x([0-9A-F]+)">', lowered))
 
 
+# s8 is the work space of cuBLAS, of which a kernel may use little.
 _BYTES = {
     "pred": 1,
     "s8": 0,
@@ -118,7 +119,7 @@ _BYTES = {
     "s64": 8,
     "u64": 8,
     "f64": 8,
-}  # s8: work space of cuBLAS
+}
 _ARRAY = re.compile(r"\b([a-z]+\d*)\[([\d,]*)\]")
 _COMPUTATION = re.compile(r"^(ENTRY )?%([\w.\-]+) \(.*\{$")
 _INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%([\w.\-]+) = (\(.*?\)|\S+) ([a-z][\w\-]*)\((.*)$")

@@ -66,26 +66,57 @@ class Step:
             return self.method.train_step(state, batch, jax.random.key(seed), self.variant)
 
 
-def config_of(name: str) -> dict[str, Any]:
-    """The config `name`, such as `celebv:quick`, as nested dictionaries."""
+_TINY = {  # fields of every phase, for a trial without a GPU
+    "steps": 2,
+    "batch_size": 4,
+    "width": 8,
+    "depth": 1,
+    "blocks": 1,
+    "units": 1,
+    "discriminator_width": 4,
+    "discriminator_updates": 1,
+    "mbstd_group_size": 4,
+    "channel_base": 64,
+    "channel_max": 4,
+    "z_dim": 4,
+    "w_dim": 4,
+    "mapping_layers": 1,
+}
+
+
+def config_of(name: str, tiny: bool = False) -> dict[str, Any]:
+    """The config `name`, such as `celebv:quick`, as nested dictionaries; `tiny` shrinks all that costs time."""
     module, _, variants = name.partition(":")
     if module not in CONFIGS:
         raise ValueError(f"there is no config {module!r}; the configs are {', '.join(CONFIGS)}")
-    return importlib.import_module(f"configs.{module}").get_config(variants).to_dict()
+    config = importlib.import_module(f"configs.{module}").get_config(variants).to_dict()
+    return _shrunk(config) if tiny else config
 
 
-def variants_of(name: str) -> list[str]:
-    """The config's form for a GPU as published, and `gpu` where it has that variant."""
-    module = importlib.import_module(f"configs.{name}")
-    return [name, *([f"{name}:gpu"] if "gpu" in vars(module) and name != "photos" else [])]
+def _shrunk(config: dict[str, Any]) -> dict[str, Any]:
+    per_identity = {f"{split}_per_identity": 4 for split in ("train", "validation", "test")}
+    config["data"]["size"] = 64
+    config["data"]["built_in"] |= {"identities": 2, **per_identity}
+    config["eval_images"] = 2
+    for phase in config["phases"]:
+        section = config[phase]
+        section |= {field: value for field, value in _TINY.items() if field in section}
+        if phase in ("converter", "generator", "joint"):
+            section["width"] = 16 if phase == "converter" else 0.02
+    return config
 
 
-def steps_of(name: str) -> Iterator[Step]:
-    """The steps of every phase of a config, without those of a phase that compiles its own (`Phase.host_step`).
+def all_configs() -> list[str]:
+    """Every config as published and, but for `photos`, which is for a GPU as it is, its variant `gpu`."""
+    return [each for name in CONFIGS for each in (name, *([f"{name}:gpu"] if name != "photos" else []))]
+
+
+def steps_of(name: str, tiny: bool = False) -> Iterator[Step]:
+    """The steps of every phase of a config (see `config_of`), but of phases that compile their own (`host_step`).
 
     Phases take blank states of the phases before: a step that closes over them has them as constants.
     """
-    read = Experiment.read(config_of(name))
+    read = Experiment.read(config_of(name, tiny))
     settings = read.settings.data
     people = tuple(f"person {i}" for i in range(settings.built_in.identities))
     scheme = landmarks.scheme(settings.scheme)

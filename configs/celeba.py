@@ -3,7 +3,8 @@
 Paper: Bazrafkan et al., "Face synthesis with landmark points from generative adversarial networks and inverse latent
 space mapping", 2018.
 
-  python train.py --config configs/celeba.py --config.data.dir=CELEBA       the paper's sizes, 128 pixels, for a GPU
+  python train.py --config configs/celeba.py --config.data.dir=CELEBA       the paper's sizes, 128 pixels
+  python train.py --config configs/celeba.py:gpu --config.data.dir=CELEBA   the same in larger batches, for one H200
   python train.py --config configs/celeba.py:cpu --config.data.dir=PHOTOS   64 pixels, narrow, own photos, for a CPU
   python train.py --config configs/celeba.py:quick --workdir runs/began    64 pixels, built-in faces, minutes on a CPU
 
@@ -25,7 +26,7 @@ from lgan_jax.optimizers import Cosine, adam, cosine
 
 def get_config(variants: str = "") -> ConfigDict:
     """The config of the paper, changed by each of the variants, which commas separate, in this order."""
-    return experiment.chosen(paper(), variants, [cpu, quick])
+    return experiment.chosen(paper(), variants, [gpu, cpu, quick])
 
 
 def paper() -> dict:
@@ -70,6 +71,14 @@ def paper() -> dict:
         },
         "loop": experiment.every(2500),
     }
+
+
+def gpu(config: ConfigDict) -> None:
+    """For one H200: see `experiment.scaled`. A step of the landmark generator is all overhead in batches of 16."""
+    experiment.scaled(config, "began", 64)
+    experiment.scaled(config, "landmark_generator", 1024)
+    config.inverse.search.slots = 256
+    config.loop.update(experiment.every(500))
 
 
 def cpu(config: ConfigDict) -> None:

@@ -2,7 +2,8 @@
 
 Paper: Sun et al., "LandmarkGAN: Synthesizing faces from landmarks", Pattern Recognition Letters, 2022.
 
-  python train.py --config configs/celebv.py --config.data.dir=CELEBV      the paper's schedule, 256 pixels, for a GPU
+  python train.py --config configs/celebv.py --config.data.dir=CELEBV      the paper's schedule, 256 pixels
+  python train.py --config configs/celebv.py:gpu --config.data.dir=CELEBV  the same in larger batches, for one H200
   python train.py --config configs/celebv.py:cpu --config.data.dir=OUT     128 pixels, smaller networks, for a CPU
   python train.py --config configs/celebv.py:quick --workdir runs/quick    64 pixels, built-in faces, minutes on a CPU
 
@@ -26,7 +27,7 @@ CLIP = 10.0  # the norm of an identity's gradients is below it in most steps, ab
 
 def get_config(variants: str = "") -> ConfigDict:
     """The config of the paper, changed by each of the variants, which commas separate, in this order."""
-    return experiment.chosen(paper(), variants, [cpu, quick, paper_generator, joint])
+    return experiment.chosen(paper(), variants, [gpu, cpu, quick, paper_generator, joint])
 
 
 def paper() -> dict:
@@ -85,6 +86,14 @@ def step_decay() -> dict:
         "every": 2500,
         "final_learning_rate": 1e-5,
     }
+
+
+def gpu(config: ConfigDict) -> None:
+    """For one H200, which a batch of 1 leaves idle: see `experiment.scaled`."""
+    experiment.scaled(config, "detector", 64)
+    experiment.scaled(config, "converter", 64)
+    experiment.scaled(config, "generator", 16)
+    config.loop.update(experiment.every(500))
 
 
 def cpu(config: ConfigDict) -> None:

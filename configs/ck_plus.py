@@ -3,7 +3,8 @@
 Paper: Li et al., "Facial landmarks and expression label guided photorealistic facial expression synthesis", IEEE
 Access, 2021.
 
-  python train.py --config configs/ck_plus.py --config.data.dir=CKPLUS      the paper's sizes, 128 pixels, for a GPU
+  python train.py --config configs/ck_plus.py --config.data.dir=CKPLUS      the paper's sizes, 128 pixels
+  python train.py --config configs/ck_plus.py:gpu --config.data.dir=CKPLUS  the same in larger batches, for one H200
   python train.py --config configs/ck_plus.py:cpu --config.data.dir=OUT     own people, 128 pixels, narrow, for a CPU
   python train.py --config configs/ck_plus.py:quick --workdir runs/posed    64 pixels, built-in faces, minutes on a CPU
 
@@ -24,7 +25,7 @@ from lgan_jax.optimizers import adam, cosine
 
 def get_config(variants: str = "") -> ConfigDict:
     """The config of the paper, changed by each of the variants, which commas separate, in this order."""
-    return experiment.chosen(paper("ck_plus"), variants, [cpu, quick, without_initialise, without_labels])
+    return experiment.chosen(paper("ck_plus"), variants, [gpu, cpu, quick, without_initialise, without_labels])
 
 
 def paper(name: str) -> dict:
@@ -66,6 +67,12 @@ def paper(name: str) -> dict:
         },
         "loop": experiment.every(1000),
     }
+
+
+def gpu(config: ConfigDict) -> None:
+    """For one H200: see `experiment.scaled`."""
+    experiment.scaled(config, "synthesizer", 64)
+    config.loop.update(experiment.every(500))
 
 
 def cpu(config: ConfigDict) -> None:

@@ -3,7 +3,8 @@
 Paper: Wang et al., "DFT-Net: Disentanglement of face deformation and texture synthesis for expression editing", ICIP
 2019.
 
-  python train.py --config configs/emotionet.py --config.data.dir=FACES    the paper's schedule, 128 pixels, for a GPU
+  python train.py --config configs/emotionet.py --config.data.dir=FACES    the paper's schedule, 128 pixels
+  python train.py --config configs/emotionet.py:gpu --config.data.dir=FACES   the same in larger batches, for one H200
   python train.py --config configs/emotionet.py:cpu --config.data.dir=OUT  own people, 128 pixels, narrow, for a CPU
   python train.py --config configs/emotionet.py:quick --workdir runs/express 64 pixels, built-in faces, minutes on a CPU
 
@@ -24,7 +25,7 @@ from lgan_jax.optimizers import cosine
 
 def get_config(variants: str = "") -> ConfigDict:
     """The config of the paper, changed by each of the variants, which commas separate, in this order."""
-    return experiment.chosen(paper(), variants, [cpu, quick, unpaired, baseline])
+    return experiment.chosen(paper(), variants, [gpu, cpu, quick, unpaired, baseline])
 
 
 def paper() -> dict:
@@ -108,6 +109,12 @@ def augmentation() -> dict:
         "saturation": 0.5,
         "blur": 0.3,
     }
+
+
+def gpu(config: ConfigDict) -> None:
+    """For one H200: 100 images in each of the discriminator's updates; see `experiment.scaled`."""
+    experiment.scaled(config, "editor", 500)
+    config.loop.update(experiment.every(500))
 
 
 def cpu(config: ConfigDict) -> None:

@@ -4,6 +4,7 @@ Paper: Karras et al., "Analyzing and improving the image quality of StyleGAN", C
 published tool "Facial landmark projection without training".
 
   python train.py --config configs/ffhq.py --config.data.dir=FACES         256 pixels, for a GPU (StyleGAN2: days)
+  python train.py --config configs/ffhq.py:gpu --config.data.dir=FACES     the same, for one H200
   python train.py --config configs/ffhq.py:cpu --config.data.dir=FACES     64 pixels, narrow, for a CPU (hours)
   python train.py --config configs/ffhq.py:quick --workdir runs/project    64 pixels, built-in faces, minutes on a CPU
 
@@ -25,7 +26,7 @@ from lgan_jax.optimizers import adam
 
 def get_config(variants: str = "") -> ConfigDict:
     """The config at 256 pixels, changed by each of the variants, which commas separate, in this order."""
-    return experiment.chosen(paper(), variants, [cpu, quick])
+    return experiment.chosen(paper(), variants, [gpu, cpu, quick])
 
 
 def paper() -> dict:
@@ -69,6 +70,11 @@ def paper() -> dict:
         },
         "loop": experiment.every(2500),
     }
+
+
+def gpu(config: ConfigDict) -> None:
+    """For one H200: StyleGAN2's batch of 64, for which its values were found, fits and stays."""
+    experiment.scaled(config, "detector", 64)
 
 
 def cpu(config: ConfigDict) -> None:

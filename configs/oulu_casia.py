@@ -3,7 +3,7 @@
 Paper: Li et al., "Facial landmarks and expression label guided photorealistic facial expression synthesis", IEEE
 Access, 2021.
 
-  python train.py --config configs/oulu_casia.py --config.data.dir=OULU     the paper's sizes, 128 pixels, for a GPU
+  python train.py --config configs/oulu_casia.py --config.data.dir=OULU     the paper's sizes, 128 pixels
   python train.py --config configs/oulu_casia.py:quick                      64 pixels, built-in faces, minutes on a CPU
   python evaluate.py --workdir runs/oulu_casia --augmentation               Table 4
 
@@ -13,7 +13,7 @@ Cost and result of quick: as of ck_plus.py; Oulu-CASIA has not been measured.
 
 from ml_collections import ConfigDict
 
-from configs.ck_plus import cpu, paper, quick, without_initialise, without_labels
+from configs.ck_plus import cpu, gpu, paper, quick, without_initialise, without_labels
 from lgan_jax import experiment
 
 
@@ -22,4 +22,4 @@ def get_config(variants: str = "") -> ConfigDict:
     config = paper("oulu_casia")
     config["data"]["built_in"]["identities"] = 72
     config["data"]["built_in"]["test_identities"] = 8
-    return experiment.chosen(config, variants, [cpu, quick, without_initialise, without_labels])
+    return experiment.chosen(config, variants, [gpu, cpu, quick, without_initialise, without_labels])

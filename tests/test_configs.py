@@ -26,14 +26,14 @@ from lgan_jax.methods.landmarkgan.joint import JointPhase
 from lgan_jax.training import loop
 
 VARIANTS = {
-    "celebv": ["", "cpu", "quick", "joint", "cpu,joint", "quick,joint"],
-    "wflw": ["", "quick"],
-    "emotionet": ["", "cpu", "cpu,unpaired", "quick", "baseline", "quick,baseline"],
-    "ck_plus": ["", "cpu", "quick", "without_initialise", "quick,without_labels"],
-    "oulu_casia": ["", "quick"],
+    "celebv": ["", "gpu", "gpu,joint", "cpu", "quick", "joint", "cpu,joint", "quick,joint"],
+    "wflw": ["", "gpu", "quick"],
+    "emotionet": ["", "gpu", "cpu", "cpu,unpaired", "quick", "baseline", "quick,baseline"],
+    "ck_plus": ["", "gpu", "cpu", "quick", "without_initialise", "quick,without_labels"],
+    "oulu_casia": ["", "gpu", "quick"],
     "photos": ["", "cpu", "cpu,baseline"],
-    "celeba": ["", "cpu", "quick"],
-    "ffhq": ["", "cpu", "quick"],
+    "celeba": ["", "gpu", "cpu", "quick"],
+    "ffhq": ["", "gpu", "cpu", "quick"],
 }
 
 
@@ -51,6 +51,20 @@ def test_gradients_are_clipped_where_rates_are_high_but_not_in_the_schedule_of_t
             config = config_of(f"celebv:{each}")
             phase = config[config.phases[-1]]
             assert phase.optimizer.clip == phase.discriminator_optimizer.clip == limit
+
+
+def test_larger_batches_see_as_many_images_at_rates_that_grow_with_the_root():
+    """Of celebv's generator: 16 times the batch, a sixteenth of the steps, four times the rates."""
+    before, after = config_of("celebv").generator, config_of("celebv:gpu").generator
+    assert (after.batch_size, after.steps) == (16, 25_000)
+    assert after.ema_decay == pytest.approx(0.999**16)
+    for optimizer in (after.optimizer, after.discriminator_optimizer):
+        assert optimizer.learning_rate == pytest.approx(2.4e-4)
+        assert optimizer.schedule.final_learning_rate == pytest.approx(4e-5)
+        assert optimizer.schedule.every == 156
+        assert optimizer.decay == before.optimizer.decay
+    assert after.weights == before.weights
+    assert config_of("ffhq:gpu").stylegan2 == config_of("ffhq").stylegan2
 
 
 def test_short_trainings_end_at_no_rate():

@@ -8,7 +8,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-WITHOUT = {"gpu", "torch", "docs"}  # extras that a run on a CPU and its tests do not need
+WITHOUT = {"gpu", "gpu-plan", "torch", "docs"}  # extras that a run on a CPU and its tests do not need
 
 
 def test_constraints_name_what_is_needed_within_its_bounds():

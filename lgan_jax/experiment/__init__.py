@@ -2,7 +2,7 @@
 
 from lgan_jax.experiment.evaluating import evaluate
 from lgan_jax.experiment.loading import information, load, training_landmarks
-from lgan_jax.experiment.settings import Experiment, chosen, every, kinds_at, strangers
+from lgan_jax.experiment.settings import Experiment, chosen, every, kinds_at, scaled, strangers
 from lgan_jax.experiment.training import described, train
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "information",
     "kinds_at",
     "load",
+    "scaled",
     "strangers",
     "train",
     "training_landmarks",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
@@ -290,6 +291,31 @@ def upgraded(config: Mapping[str, Any]) -> dict[str, Any]:
     except ValueError:
         return dict(config)
     return with_defaults(config)
+
+
+def scaled(config: ConfigDict, phase: str, batch_size: int) -> None:
+    """Gives a phase of a config a batch k times as large, for a GPU that would idle otherwise, on as many images.
+
+    Learning rates grow by √k, the rule for Adam and RMSProp (Malladi et al., "On the SDEs and scaling rules for
+    adaptive gradient algorithms", NeurIPS 2022); the decays of the optimizers' own averages stay. Steps, and what a
+    schedule counts in steps, are divided by k; the EMA of the weights decays by the power of k in a step.
+    """
+    section = configs.completed(METHODS[config.method].phases[phase].Settings, config[phase].to_dict())
+    k = batch_size / section["batch_size"]
+    section["batch_size"], section["steps"] = batch_size, math.ceil(section["steps"] / k)
+    if "ema_decay" in section:
+        section["ema_decay"] **= k
+    for name, optimizer in section.items():
+        if name.endswith("optimizer"):
+            schedule = optimizer["schedule"]
+            for rates in (optimizer, schedule):
+                for rate in ("learning_rate", "final_learning_rate"):
+                    if rate in rates:
+                        rates[rate] *= math.sqrt(k)
+            for steps in ("warmup_steps", "every"):
+                if schedule.get(steps):
+                    schedule[steps] = max(1, round(schedule[steps] / k))
+    config[phase] = ConfigDict(section)
 
 
 def kinds_at(config: Mapping[str, Any], place: str) -> dict[str, type]:
