@@ -14,9 +14,9 @@ context.set_forkserver_preload(["lgan_jax.experiment", "lgan_jax.data.prepare", 
 LIMIT = 120  # seconds that a process may take
 
 
-def ended(process) -> int:
+def ended(process, limit: float = LIMIT) -> int:
     """The exit code of a process that ends; one that was killed has the signal's number, negative."""
-    process.join(LIMIT)
+    process.join(limit)
     assert process.exitcode is not None, "the process hangs"
     return process.exitcode
 
@@ -28,13 +28,13 @@ def write_to(file, *streams: int) -> None:
         os.dup2(number, stream)
 
 
-def run(*arguments, folder: Path | str = ".") -> subprocess.CompletedProcess:
+def run(*arguments, folder: Path | str = ".", limit: float = LIMIT) -> subprocess.CompletedProcess:
     """Runs Python with these arguments, a script's name or `-c` and code first, and captures what it prints."""
     with tempfile.TemporaryDirectory() as written:
         files = [Path(written, name) for name in ("stdout", "stderr")]
         process = context.Process(target=_run, args=(list(map(str, arguments)), folder, files, dict(os.environ)))
         process.start()
-        code = ended(process)
+        code = ended(process, limit)
         return subprocess.CompletedProcess(arguments, code, *(file.read_text() for file in files))
 
 

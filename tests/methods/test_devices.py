@@ -29,7 +29,7 @@ def test_every_method_is_compared():
 def test_devices_agree(method, monkeypatch):
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
     monkeypatch.setenv("XLA_FLAGS", flags)
-    result = forked.run(Path(devices.__file__), method)
+    result = forked.run(Path(devices.__file__), method, limit=5 * forked.LIMIT)
     assert result.returncode == 0, result.stderr
     found = {line["phase"]: line["apart"] for line in map(json.loads, result.stdout.splitlines())}
     assert list(found) == [name for name in COMPARED if name.startswith(f"{method}.")]
