@@ -8,6 +8,8 @@ published tool "Facial landmark projection without training".
   python train.py --config configs/ffhq.py:cpu --config.data.dir=FACES     64 pixels, narrow, for a CPU (hours)
   python train.py --config configs/ffhq.py:quick --workdir runs/project    64 pixels, built-in faces, minutes on a CPU
 
+After a comma `ada` is adaptive augmentation, for few images (ffhq.py:cpu,ada).
+
 FACES: FFHQ, any folder of photos (each face is turned and cropped by eyes and mouth, as FFHQ's were), or what
 lgan_jax.data.prepare made. Then python -m lgan_jax.apps.project --workdir RUN searches the latent space for the
 appearance of one photo with the landmarks of another.
@@ -26,7 +28,7 @@ from lgan_jax.optimizers import adam
 
 def get_config(variants: str = "") -> ConfigDict:
     """The config at 256 pixels, changed by each of the variants, which commas separate, in this order."""
-    return experiment.chosen(paper(), variants, [gpu, cpu, quick])
+    return experiment.chosen(paper(), variants, [gpu, cpu, quick, ada])
 
 
 def paper() -> dict:
@@ -106,6 +108,11 @@ def quick(config: ConfigDict) -> None:
     config.stylegan2.mirror = False
     config.evaluation = {"pairs": 6}
     config.loop.update(experiment.every(2000, log=200, images=1000, checkpoint=1000))
+
+
+def ada(config: ConfigDict) -> None:
+    """Adaptive discriminator augmentation: for less than some tens of thousands of images."""
+    config.stylegan2.augment = "ada"
 
 
 def small(config: ConfigDict) -> None:

@@ -33,7 +33,7 @@ VARIANTS = {
     "oulu_casia": ["", "gpu", "quick"],
     "photos": ["", "cpu", "cpu,baseline"],
     "celeba": ["", "gpu", "cpu", "quick"],
-    "ffhq": ["", "gpu", "cpu", "quick"],
+    "ffhq": ["", "gpu", "cpu", "quick", "ada", "cpu,ada"],
 }
 
 
@@ -95,7 +95,7 @@ TRACED = [
     *("celebv", "wflw", "emotionet:baseline", "emotionet:cpu,unpaired", "emotionet:quick", "photos:cpu", "ck_plus"),
     "celeba:quick",
 ]
-SHRUNK = ["celebv:quick", "celebv:joint", "ffhq"]  # for these the size of their networks costs too long
+SHRUNK = ["celebv:quick", "celebv:joint", "ffhq", "ffhq:ada"]  # for these the size of their networks costs too long
 READS = set()  # (class, field) of the settings that the steps traced so far have read
 
 
