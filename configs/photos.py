@@ -23,7 +23,7 @@ from lgan_jax.optimizers import cosine
 
 def get_config(variants: str = "") -> ConfigDict:
     """The config for a GPU, changed by each of the variants, which commas separate, in this order."""
-    return experiment.chosen(gpu(), variants, [cpu, baseline])
+    return experiment.chosen(gpu(), variants, [cpu, linear, baseline])
 
 
 def gpu() -> dict:
@@ -114,6 +114,23 @@ def cpu(config: ConfigDict) -> None:
     config.loop.eval_every = 500
     config.loop.images_every = 500
     config.loop.checkpoint_every = 250
+
+
+def linear(config: ConfigDict) -> None:
+    """The linear model of landmarks and colors in place of a generator: 256 pixels on two cores."""
+    config.data.size = 256
+    config.phases = ("regressor", "linear")
+    config.regressor.steps = 400
+    config.regressor.batch_size = 16
+    config.regressor.discriminator_width = 8
+    config.linear = {
+        "steps": 400,
+        "batch_size": 8,
+        "ridge": 0.006,
+        "ridge_texture": 0.06,
+    }
+    config.loop.eval_every = 200
+    config.loop.images_every = 200
 
 
 def baseline(config: ConfigDict) -> None:

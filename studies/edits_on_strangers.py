@@ -80,7 +80,8 @@ def main() -> int:
         for model_name, model in models.items():
             title = f"{model_name}, {workdir.resolve().name}"
             results = [
-                edited(model, locator, photo, path.name, _asked(own)) for photo, path, own in zip(photos, paths, before)
+                edited(model, locator, photo, path.name, _asked(own), np.nan_to_num(own))
+                for photo, path, own in zip(photos, paths, before)
             ]
             _show(title, before, [_units(landmarker, column) for column in zip(*results, strict=True)])
             if given.out is not None:

@@ -84,9 +84,14 @@ def in_range(photo: Photo) -> Float32[np.ndarray, "1 size size 3"]:
     return to_floats(photo.face.crop[None])
 
 
-def edited(model: ActionUnitEditor, photo: Photo, units: Float32[np.ndarray, "n 17"]) -> list[Any]:
-    """The face edited by a model, for each of n sets of action units: `Edited`, without the leading axis."""
-    result = model.edit(np.repeat(in_range(photo), len(units), 0), units)
+def edited(
+    model: ActionUnitEditor, photo: Photo, units: Float32[np.ndarray, "n 17"], own: Float32[np.ndarray, " 17"]
+) -> list[Any]:
+    """The face edited by a model, for each of n sets of action units: `Edited`, without the leading axis.
+
+    `own` are the face's action units as they are.
+    """
+    result = model.edit(np.repeat(in_range(photo), len(units), 0), units, np.repeat(own[None], len(units), 0))
     return [type(result)(*(part[i] for part in result)) for i in range(len(units))]
 
 
