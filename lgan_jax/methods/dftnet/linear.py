@@ -10,13 +10,13 @@ Landmarks are iBUG's 68 in [0, 1] of an aligned crop. Images are in [-1, 1]. s a
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from lgan_jax import action_units
 from lgan_jax.faces import align
@@ -26,7 +26,7 @@ from lgan_jax.ops.warp import pixel_centers, sample, warp
 
 FEATURES = 2 * len(action_units.NUMBERS)
 SIDE = 128  # pixels of the reference face
-MOUTH = (0.25, 0.60, 0.75, 0.95)  # left, top, right, bottom of the mouth's window in the reference face
+_WINDOW = np.array((0.25, 0.60), np.float32), np.array((0.50, 0.35), np.float32)  # the mouth's corner and size there
 ROWS, COLUMNS = 90, 128  # pixels of the window
 OPENINGS = (0.05, 0.09, 0.14, 0.20, 0.28, 0.38)  # of the stored mouths, in distances of the outer eye corners
 _ROOT = 0.01  # the square root of an intensity is that of intensity + _ROOT, so that its slope is finite at 0
@@ -49,7 +49,7 @@ class Linear(NamedTuple):
     Attributes:
       displacement: change of each landmark for each feature, in image widths.
       texture: change of the reference face's colors for each feature.
-      mouths: insides of mouths in the reference face's window, over the skin's brightness; see `mouths`.
+      mouths: insides of mouths in the reference face's window, over the root of the skin's brightness; see `mouths`.
       known: which of `OPENINGS` have a mouth.
     """
 
@@ -82,10 +82,10 @@ def _face_mask() -> np.ndarray:
     return _filled(outline, SIDE, SIDE, 3.0)
 
 
-def _in_window(points: np.ndarray) -> np.ndarray:
+def _in_window(points: Any) -> Any:
     """Positions in the mouth's window, in [0, 1] of it, of positions in the reference face."""
-    left, top, right, bottom = MOUTH
-    return (points - np.array((left, top), np.float32)) / np.array((right - left, bottom - top), np.float32)
+    corner, scale = (each.reshape((1,) * (points.ndim - 1) + (2,)) for each in _WINDOW)
+    return (points - corner) / scale
 
 
 REFERENCE = _reference()
@@ -127,9 +127,10 @@ def edited(model: Linear, image: Image, change: Float[Array, "batch features"], 
     aligned = warp(image, flow)
     places = _in_reference(target, *image.shape[1:3])
     colors = jnp.einsum("bf,fhwc->bhwc", change, model.texture)
-    face = sample(jnp.asarray(FACE), places)
-    texture = aligned + jax.vmap(sample)(colors, places)
-    inside, mouth = _mouth(model, aligned, face, landmarks, target, places)
+    face, lips = sample(jnp.asarray(FACE), places), sample(jnp.asarray(INSIDE), _in_window(places))
+    texture = aligned + (1 - lips) * jax.vmap(sample)(colors, places)
+    shown, mouth = _mouth(model, aligned, face, landmarks, target, places)
+    inside = lips * shown
     texture = jnp.clip((1 - inside) * texture + inside * mouth, -1, 1)
     attention = 1 - jnp.maximum(face, inside)
     return Edited((1 - attention) * texture + attention * aligned, flow, attention, aligned, texture)
@@ -146,22 +147,26 @@ def _in_reference(landmarks: Landmarks, height: int, width: int) -> Float[Array,
 
 
 def _mouth(
-    model: Linear, aligned: Image, face: Image, source: Landmarks, target: Landmarks, places: Array
-) -> tuple[Array, Image]:
-    """The weight and the colors of the inside of lips that part further than the source's.
+    model: Linear,
+    aligned: Image,
+    face: Float[Array, "batch height width 1"],
+    source: Landmarks,
+    target: Landmarks,
+    places: Float[Array, "batch height width 2"],
+) -> tuple[Float[Array, "batch 1 1 1"], Image]:
+    """How much of another mouth is shown, where lips part further than the source's, and its colors.
 
     Between two openings both mouths are blended.
     """
     wanted = opening(target)
-    near = jnp.asarray(_hats(wanted) * model.known)
+    near = _hats(wanted) * model.known[None]
     total = jnp.sum(near, -1)
     stored = jnp.einsum("bk,khwc->bhwc", near / jnp.maximum(total, 1e-6)[:, None], model.mouths)
-    places = _in_window(places)
-    mouth = jax.vmap(sample)(stored, places) * _brightness(aligned, face).reshape(-1, 1, 1, 1)
-    own = jnp.maximum(opening(source) - _CLOSED, 0)
-    new = jnp.clip(2 * (1 - own / jnp.maximum(wanted, 1e-6)), 0, 1) * (total > 0)
+    mouth = jax.vmap(sample)(stored, _in_window(places)) * _brightness(aligned, face)
+    own, parted = (jnp.maximum(each - _CLOSED, 1e-6) for each in (opening(source), wanted))
+    new = jnp.clip(2 * (1 - own / parted), 0, 1) * (total > 0)
     new = new * jnp.clip((wanted - _CLOSED) / (_PARTED - _CLOSED), 0, 1)
-    return sample(jnp.asarray(INSIDE), places) * new.reshape(-1, 1, 1, 1), 2 * mouth - 1
+    return new.reshape(-1, 1, 1, 1), 2 * mouth - 1
 
 
 def _hats(wanted: Float[Array, " batch"]) -> Float[Array, "batch openings"]:
@@ -171,41 +176,44 @@ def _hats(wanted: Float[Array, " batch"]) -> Float[Array, "batch openings"]:
     return jnp.maximum(1 - jnp.abs(place[:, None] - jnp.arange(len(OPENINGS))[None]), 0)
 
 
-def _brightness(image: Image, face: Float[Array, "batch height width 1"]) -> Float[Array, " batch"]:
-    """The mean of colors in [0, 1] over faces."""
-    return jnp.sum(face * (image + 1) / 2, (1, 2, 3)) / (3 * jnp.sum(face, (1, 2, 3)))
+def _brightness(image: Image, face: Float[Array, "batch height width 1"]) -> Float[Array, "batch 1 1 1"]:
+    """The root of the mean of colors in [0, 1] over faces: half of what brightens skin is light, which teeth share."""
+    mean = jnp.sum(face * (image + 1) / 2, (1, 2, 3)) / (3 * jnp.sum(face, (1, 2, 3)))
+    return jnp.sqrt(mean).reshape(-1, 1, 1, 1)
 
 
-def colors(source: Image, target: Image, at: Landmarks, to: Landmarks) -> Float[Array, "batch side side 3"]:
-    """What a warp of the source to the landmarks `to` of the target leaves, on the reference face."""
-    left = target - warp(source, _spline(to, at, *source.shape[1:3]))
-    return jax.vmap(sample)(left, pixel_centers(SIDE, SIDE)[None] + _from_reference(to, SIDE, SIDE))
-
-
-def _from_reference(landmarks: Landmarks, height: int, width: int) -> Float[Array, "batch height width 2"]:
-    """The offset of each position of the reference face to the same place of faces with these landmarks."""
+def on_reference(
+    image: Image, landmarks: Landmarks
+) -> tuple[Float[Array, "batch side side 3"], Float[Array, "batch side side 2"]]:
+    """Faces warped to the reference face's landmarks, and the offsets to where each of its positions was."""
     reference = jnp.broadcast_to(jnp.asarray(REFERENCE)[None], landmarks.shape)
-    return _spline(reference, landmarks, height, width)
+    offset = _spline(reference, landmarks, SIDE, SIDE)
+    return jax.vmap(sample)(image, pixel_centers(SIDE, SIDE)[None] + offset), offset
 
 
-def mouths(image: Image, landmarks: Landmarks) -> tuple[Float[Array, "batch rows columns 3"], Array, Array]:
-    """The windows around the mouths of faces, over the skin's brightness; how good each is; its place in `OPENINGS`.
+def mouths(
+    image: Image,
+    landmarks: Landmarks,
+    shown: Float[Array, "batch side side 3"],
+    offset: Float[Array, "batch side side 2"],
+) -> tuple[Float[Array, "batch rows columns 3"], Float[Array, " batch"], Int[Array, " batch"]]:
+    """The windows around the mouths of faces, how good each is, and its place in `OPENINGS`.
 
-    The sharper its inside, the better a mouth is; below 0 where its lips are closed.
+    Windows are divided by the root of the skin's brightness.
+    The sharper and the whiter its inside, the better a mouth is; below 0 where its lips are closed. `shown` and
+    `offset` are those of `on_reference`.
     """
-    offset = _from_reference(landmarks, SIDE, SIDE)
     face = jnp.broadcast_to(jnp.asarray(FACE)[None], (*offset.shape[:3], 1))
-    shown = jax.vmap(sample)(image, pixel_centers(SIDE, SIDE)[None] + offset)
-    left, top, right, bottom = MOUTH
-    scale, corner = np.array((right - left, bottom - top), np.float32), np.array((left, top), np.float32)
-    window = pixel_centers(ROWS, COLUMNS) * scale.reshape(1, 1, 2) + corner.reshape(1, 1, 2)
+    corner, scale = (each.reshape(1, 1, 2) for each in _WINDOW)
+    window = pixel_centers(ROWS, COLUMNS) * scale + corner
     places = window[None] + jax.vmap(sample, (0, None))(offset, window)
     colors = (jax.vmap(sample)(image, places) + 1) / 2
     gray = jnp.mean(colors, -1)
     step = jnp.abs(jnp.diff(gray, axis=2))[:, 1:] + jnp.abs(jnp.diff(gray, axis=1))[:, :, 1:]
     inside = jnp.asarray(INSIDE)[1:, 1:, 0][None]
     quality = jnp.sum(step * inside, (1, 2)) / jnp.sum(inside)
+    mean = jnp.sum(colors * jnp.asarray(INSIDE)[None], (1, 2))
+    quality = quality * jnp.min(mean, -1) / jnp.max(mean, -1)
     wide = opening(landmarks)
-    bins = jnp.argmax(_hats(wide), -1)
     quality = jnp.where(wide > _PARTED - 0.01, quality, -1.0)
-    return colors / _brightness(shown, face).reshape(-1, 1, 1, 1), quality, bins
+    return colors / _brightness(shown, face), quality, jnp.argmax(_hats(wide), -1)

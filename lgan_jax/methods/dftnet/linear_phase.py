@@ -1,7 +1,7 @@
 """Training phase of the linear model of expressions (`linear`): ridge regression on registered pairs.
 
-Each step adds its pairs to the normal equations and solves them, so a few hundred steps on a CPU suffice, and the result
-does not depend on a learning rate. All of it is in the state's variables.
+Each step adds its pairs to the normal equations and solves them. A few hundred steps on a CPU suffice, and there is no
+learning rate. All of it is in the state's variables.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from lgan_jax.training.phase import Phase
 from lgan_jax.training.train_state import TrainState
 
 _POINTS = 68
+_MIRRORED = dataclasses.replace(augment.NONE, mirror=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Settings:
 
     steps: int = 400
     batch_size: int = 8
-    augmentation: augment.Settings = dataclasses.replace(augment.NONE, mirror=True)
+    augmentation: augment.Settings = _MIRRORED
     ridge: float = 0.006
     ridge_texture: float = 0.06
 
@@ -61,7 +62,7 @@ class Settings:
 class LinearPhase(Phase):
     """The phase that fits `linear.Linear`, with the regressor phase's D_C for action units.
 
-    Its state has `discriminator` in `params`, and in `variables` the `moments` of the regression and the `linear` model.
+    Its state has `discriminator` in `params`; `variables` has the `moments` of the regression and the `linear` model.
     """
 
     Settings = Settings
@@ -69,7 +70,7 @@ class LinearPhase(Phase):
     keys = ("image", "action_units", "landmarks")
 
     def __init__(self, settings: Settings, faces: FaceInfo, dtype: Any, earlier: Mapping[str, Finished]) -> None:
-        """See `Phase`. Raises `ValueError` without a regressor phase in `earlier`, and for another scheme than iBUG's."""
+        """See `Phase`. Raises `ValueError` without an earlier regressor phase, and for another scheme than iBUG's."""
         if "regressor" not in earlier:
             raise ValueError("the linear phase needs the regressor phase before it: list both in config.phases")
         if faces.scheme.name != "ibug68":
@@ -102,7 +103,7 @@ class LinearPhase(Phase):
     def train_step(
         self, state: TrainState, batch: Batch, key: jax.Array, variant: Hashable = None
     ) -> tuple[TrainState, Metrics]:
-        """See `Phase`. Metrics of the model before the step: landmarks (mean error, image widths), l1 (on [0, 1])."""
+        """See `Phase`. Metrics of the model before the step: landmarks (mean error, image widths)."""
         keys = example_keys(key, len(batch["image"]))
         source, target = dealt({name: jnp.asarray(batch[name]) for name in self.keys}, keys, 0.0)
         target = _over(target, source, self.faces)
@@ -111,15 +112,15 @@ class LinearPhase(Phase):
         )
         change = linear.features(source["action_units"], target["action_units"])
         model = Linear(**state.variables["linear"])
-        edited = linear.edited(model, source["image"], change, source["landmarks"])
         shown = linear.moved(source["landmarks"], jnp.einsum("bf,fnc->bnc", change, model.displacement))
-        metrics = {
-            "landmarks": jnp.mean(safe_norm(shown - target["landmarks"])),
-            "l1": l1(edited.image, target["image"]) / 2,
-        }
-        moments = _added(state.variables["moments"], change, source, target)
+        metrics = {"landmarks": jnp.mean(safe_norm(shown - target["landmarks"]))}
+        before, _ = linear.on_reference(source["image"], source["landmarks"])
+        after, offset = linear.on_reference(target["image"], target["landmarks"])
+        moves = target["landmarks"] - source["landmarks"]
+        moments = _added(state.variables["moments"], change, moves, after - before)
+        mouths = linear.mouths(target["image"], target["landmarks"], after, offset)
         fitted = self._fitted(moments)
-        fitted["mouths"], moments["quality"] = _best(model.mouths, moments["quality"], target)
+        fitted["mouths"], moments["quality"] = _best(model.mouths, moments["quality"], mouths)
         fitted["known"] = moments["quality"] > 0
         state = state.with_variables(moments=moments, linear=fitted)
         return state.finished_step(), jax.lax.pmean(metrics, DATA_AXIS)
@@ -188,24 +189,25 @@ def _over(target: Batch, source: Batch, faces: FaceInfo) -> Batch:
     return {**target, "image": image, "landmarks": landmarks}
 
 
-def _added(moments: Mapping[str, jax.Array], change: jax.Array, source: Batch, target: Batch) -> dict[str, jax.Array]:
-    """The moments with those of a batch, over all devices."""
-    moves = (target["landmarks"] - source["landmarks"]).reshape(len(change), -1)
-    left = linear.colors(source["image"], target["image"], source["landmarks"], target["landmarks"])
+def _added(
+    moments: Mapping[str, jax.Array], change: jax.Array, moves: jax.Array, colors: jax.Array
+) -> dict[str, jax.Array]:
+    """The moments with those of a batch, over all devices: features, displacements and changes of colors."""
     own = {
         "count": jnp.asarray(len(change), jnp.float32),
         "features": change.T @ change,
-        "displacement": change.T @ moves,
-        "texture": change.T @ left.reshape(len(change), -1),
+        "displacement": change.T @ moves.reshape(len(change), -1),
+        "texture": change.T @ colors.reshape(len(change), -1),
     }
     own = jax.lax.psum(own, DATA_AXIS)
     return {**moments, **{name: moments[name] + value for name, value in own.items()}}
 
 
-def _best(stored: jax.Array, quality: jax.Array, face: Batch) -> tuple[jax.Array, jax.Array]:
-    """For each opening the best mouth so far, and how good it is, over all devices."""
-    shown, good, bins = linear.mouths(face["image"], face["landmarks"])
-    shown, good, bins = jax.lax.all_gather((shown, good, bins), DATA_AXIS, tiled=True)
+def _best(
+    stored: jax.Array, quality: jax.Array, mouths: tuple[jax.Array, jax.Array, jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+    """For each opening the best mouth so far, and how good it is, over all devices; `mouths` as `linear.mouths`."""
+    shown, good, bins = jax.lax.all_gather(mouths, DATA_AXIS, tiled=True)
     slots = jnp.arange(len(quality))
     of_slot = jnp.where(bins[:, None] == slots[None], good[:, None], -1.0)
     first, best = jnp.argmax(of_slot, 0), jnp.max(of_slot, 0)
