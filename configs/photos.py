@@ -5,6 +5,7 @@ Paper: Wang et al., "DFT-Net: Disentanglement of face deformation and texture sy
 
   python train.py --config configs/photos.py --config.data.dir=PHOTOS,VIDEOS,built_in        256 pixels, for a GPU
   python train.py --config configs/photos.py:cpu --config.data.dir=PHOTOS,VIDEOS,built_in    128 pixels, two cores
+  python train.py --config configs/photos.py:linear --config.data.dir=PHOTOS,VIDEOS          no generator, two cores
 
 PHOTOS and VIDEOS: what lgan_jax.data.prepare wrote, with --landmarks face_landmarker --action-units blendshapes, of two
 photos of each person or more (neutral, smiling) and of recordings of people who talk. The built-in faces, drawn in
@@ -17,7 +18,7 @@ Cost and result: not measured yet.
 from ml_collections import ConfigDict
 
 from configs.emotionet import own_form
-from lgan_jax import experiment
+from lgan_jax import action_units, experiment
 from lgan_jax.optimizers import cosine
 
 
@@ -117,20 +118,28 @@ def cpu(config: ConfigDict) -> None:
 
 
 def linear(config: ConfigDict) -> None:
-    """The linear model of landmarks and colors in place of a generator: 256 pixels on two cores."""
+    """The linear model of landmarks and colors in place of a generator: 256 pixels, minutes on two cores."""
     config.data.size = 256
     config.phases = ("regressor", "linear")
-    config.regressor.steps = 400
+    config.regressor.steps = 200
     config.regressor.batch_size = 16
     config.regressor.discriminator_width = 8
     config.linear = {
-        "steps": 400,
+        "steps": 150,
         "batch_size": 8,
         "ridge": 0.006,
         "ridge_texture": 0.06,
+        "strength": strength({1: 3.0, 2: 3.0, 26: 2.0, 45: 2.0}),
     }
+    config.loop.log_every = 20
     config.loop.eval_every = 200
     config.loop.images_every = 200
+    config.loop.checkpoint_every = 50
+
+
+def strength(factors: dict[int, float]) -> tuple[float, ...]:
+    """Of units, by number; 1 for the others. Chosen on validation photos."""
+    return tuple(factors.get(number, 1.0) for number in action_units.NUMBERS)
 
 
 def baseline(config: ConfigDict) -> None:

@@ -10,6 +10,7 @@ Landmarks are iBUG's 68 in [0, 1] of an aligned crop. Images are in [-1, 1]. s a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import cv2
@@ -29,10 +30,15 @@ SIDE = 128  # pixels of the reference face
 _WINDOW = np.array((0.25, 0.60), np.float32), np.array((0.50, 0.35), np.float32)  # the mouth's corner and size there
 ROWS, COLUMNS = 90, 128  # pixels of the window
 OPENINGS = (0.05, 0.09, 0.14, 0.20, 0.28, 0.38)  # of the stored mouths, in distances of the outer eye corners
+# Units of the upper and of the lower face, as the Facial Action Coding System has them; 6 and 12 lift the cheeks too.
+UPPER, LOWER = (1, 2, 4, 5, 6, 7, 12, 45), (6, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26)
+_UPPER_POINTS = (*range(17, 28), *range(36, 48))  # brows, bridge of the nose, eyes
+_BETWEEN = (0.42, 0.54)  # heights in the reference face between which both are blended: the nose
 _ROOT = 0.01  # the square root of an intensity is that of intensity + _ROOT, so that its slope is finite at 0
 _SMOOTHING = 5e-4  # of the splines
 _LEAST = 0.003  # smallest opening of lips and lids, in image widths; a spline through crossed lips folds
 _CLOSED, _PARTED = 0.02, 0.05  # openings of closed lips as landmarks show them, and of lips that show their inside
+_WIDE = 0.17  # opening of a mouth that shows more than teeth
 _EYES = (36, 45)
 _INNER_LIPS = tuple(range(60, 68))
 _LIPS = ((61, 67), (62, 66), (63, 65))  # upper and lower points that meet when closed
@@ -101,6 +107,19 @@ def features(source: Units, target: Units) -> Float[Array, "batch features"]:
     potentials = (jnp.concatenate([units, jnp.sqrt(units + _ROOT)], -1) for units in (source, target))
     first, second = potentials
     return second - first
+
+
+def columns(numbers: Sequence[int]) -> Int[np.ndarray, " k"]:
+    """The places among the features of units that numbers name."""
+    places = np.array([action_units.NUMBERS.index(number) for number in numbers])
+    return np.concatenate([places, len(action_units.NUMBERS) + places])
+
+
+def upper_face() -> tuple[Bool[np.ndarray, " 68"], Float[np.ndarray, " side"]]:
+    """Which landmarks are of the upper face, and how much each row of the reference face is."""
+    points = np.isin(np.arange(len(REFERENCE)), _UPPER_POINTS)
+    high, low = _BETWEEN
+    return points, np.clip((low - (np.arange(SIDE) + 0.5) / SIDE) / (low - high), 0, 1)
 
 
 def moved(landmarks: Landmarks, displacement: Float[Array, "batch 68 2"]) -> Landmarks:
@@ -200,7 +219,8 @@ def mouths(
     """The windows around the mouths of faces, how good each is, and its place in `OPENINGS`.
 
     Windows are divided by the root of the skin's brightness.
-    The sharper and the whiter its inside, the better a mouth is; below 0 where its lips are closed. `shown` and
+    The sharper and the whiter its teeth, the better a smile is; the higher its contrast, the better a mouth that is wide
+    open. Below 0 where lips are closed. `shown` and
     `offset` are those of `on_reference`.
     """
     face = jnp.broadcast_to(jnp.asarray(FACE)[None], (*offset.shape[:3], 1))
@@ -208,12 +228,23 @@ def mouths(
     window = pixel_centers(ROWS, COLUMNS) * scale + corner
     places = window[None] + jax.vmap(sample, (0, None))(offset, window)
     colors = (jax.vmap(sample)(image, places) + 1) / 2
-    gray = jnp.mean(colors, -1)
-    step = jnp.abs(jnp.diff(gray, axis=2))[:, 1:] + jnp.abs(jnp.diff(gray, axis=1))[:, :, 1:]
-    inside = jnp.asarray(INSIDE)[1:, 1:, 0][None]
-    quality = jnp.sum(step * inside, (1, 2)) / jnp.sum(inside)
-    mean = jnp.sum(colors * jnp.asarray(INSIDE)[None], (1, 2))
-    quality = quality * jnp.min(mean, -1) / jnp.max(mean, -1)
     wide = opening(landmarks)
+    quality = jnp.where(wide < _WIDE, _teeth(colors), _contrast(colors))
     quality = jnp.where(wide > _PARTED - 0.01, quality, -1.0)
     return colors / _brightness(shown, face), quality, jnp.argmax(_hats(wide), -1)
+
+
+def _teeth(colors: Float[Array, "batch rows columns 3"]) -> Float[Array, " batch"]:
+    """How sharp and how white the inside of mouths is."""
+    gray, inside = jnp.mean(colors, -1), jnp.asarray(INSIDE)[None]
+    step = jnp.abs(jnp.diff(gray, axis=2))[:, 1:] + jnp.abs(jnp.diff(gray, axis=1))[:, :, 1:]
+    mean = jnp.sum(colors * inside, (1, 2)) / jnp.sum(inside)
+    return jnp.mean(step * inside[:, 1:, 1:, 0], (1, 2)) * jnp.min(mean, -1) / jnp.max(mean, -1)
+
+
+def _contrast(colors: Float[Array, "batch rows columns 3"]) -> Float[Array, " batch"]:
+    """The standard deviation of the inside of mouths over its mean: high for teeth before a dark cavity."""
+    gray, inside = jnp.mean(colors, -1), jnp.asarray(INSIDE)[None, ..., 0]
+    mean = jnp.sum(gray * inside, (1, 2)) / jnp.sum(inside)
+    square = jnp.sum((gray - mean.reshape(-1, 1, 1)) ** 2 * inside, (1, 2)) / jnp.sum(inside)
+    return jnp.sqrt(square) / jnp.maximum(mean, 1e-3)

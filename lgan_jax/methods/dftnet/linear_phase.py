@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lgan_jax import config
+from lgan_jax import action_units, config
 from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, example_keys
 from lgan_jax.losses.reconstruction import l1
 from lgan_jax.methods.dftnet import linear
@@ -44,6 +44,8 @@ class Settings:
       augmentation: augmentation of both images of a pair alike; mirroring makes the model symmetric.
       ridge: λ of the landmarks' regression, in squared features.
       ridge_texture: λ of the colors' regression.
+      strength: factor of each action unit's displacements, in the library's order. Noisy labels make the coefficients of
+        units that are rarely strong in training too small.
     """
 
     steps: int = 400
@@ -51,12 +53,15 @@ class Settings:
     augmentation: augment.Settings = _MIRRORED
     ridge: float = 0.006
     ridge_texture: float = 0.06
+    strength: tuple[float, ...] = (1.0,) * len(action_units.NUMBERS)
 
     def __post_init__(self) -> None:
         config.within(self, 1, math.inf, "steps", "batch_size")
         for name in ("ridge", "ridge_texture"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name):g}; it must be above 0")
+        if len(self.strength) != len(action_units.NUMBERS) or not all(value > 0 for value in self.strength):
+            raise ValueError(f"strength is {self.strength}; it must be {len(action_units.NUMBERS)} numbers above 0")
 
 
 class LinearPhase(Phase):
@@ -126,16 +131,28 @@ class LinearPhase(Phase):
         return state.finished_step(), jax.lax.pmean(metrics, DATA_AXIS)
 
     def _fitted(self, moments: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
-        """The coefficients that solve the normal equations."""
+        """The coefficients that solve the normal equations, of upper and lower face with their own units each."""
+        points, rows = linear.upper_face()
+        upper, lower = (self._solved(moments, linear.columns(units)) for units in (linear.UPPER, linear.LOWER))
+        strength = jnp.tile(jnp.array(self.settings.strength), 2).reshape(-1, 1, 1)
+        displacement = jnp.where(points.reshape(1, -1, 1), upper[0], lower[0])
+        texture = lower[1] + rows.reshape(1, -1, 1, 1) * (upper[1] - lower[1])
+        return {"displacement": strength * displacement, "texture": texture}
 
-        def solved(right: jax.Array, ridge: float) -> jax.Array:
-            left = moments["features"] + ridge * moments["count"] * jnp.eye(linear.FEATURES)
-            return jnp.linalg.solve(left, right)
+    def _solved(self, moments: Mapping[str, jax.Array], columns: np.ndarray) -> tuple[jax.Array, jax.Array]:
+        """Coefficients of landmarks and of colors for some features, zero for the others."""
+        left = moments["features"][np.ix_(columns, columns)]
+
+        def solved(name: str, ridge: float, shape: tuple[int, ...]) -> jax.Array:
+            regular = left + ridge * moments["count"] * jnp.eye(len(columns))
+            found = jnp.linalg.solve(regular, moments[name][columns])
+            return jnp.zeros_like(moments[name]).at[columns].set(found).reshape(-1, *shape)
 
         side = linear.SIDE
-        displacement = solved(moments["displacement"], self.settings.ridge)
-        texture = solved(moments["texture"], self.settings.ridge_texture)
-        return {"displacement": displacement.reshape(-1, _POINTS, 2), "texture": texture.reshape(-1, side, side, 3)}
+        return (
+            solved("displacement", self.settings.ridge, (_POINTS, 2)),
+            solved("texture", self.settings.ridge_texture, (side, side, 3)),
+        )
 
     def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
         """See `Phase`. Edits the first image of each pair to the second image's action units, both as labeled.
