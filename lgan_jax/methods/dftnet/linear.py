@@ -32,6 +32,8 @@ ROWS, COLUMNS = 90, 128  # pixels of the window
 OPENINGS = (0.05, 0.09, 0.14, 0.20, 0.28, 0.38)  # of the stored mouths, in distances of the outer eye corners
 # Units of the upper and of the lower face, as the Facial Action Coding System has them; 6 and 12 lift the cheeks too.
 UPPER, LOWER = (1, 2, 4, 5, 6, 7, 12, 45), (6, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26)
+# Raised and lowered brows change no colors here: brows are aligned too poorly for it.
+UPPER_COLORS = (6, 7, 12, 45)
 _UPPER_POINTS = (*range(17, 28), *range(36, 48))  # brows, bridge of the nose, eyes
 _BETWEEN = (0.42, 0.54)  # heights in the reference face between which both are blended: the nose
 _ROOT = 0.01  # the square root of an intensity is that of intensity + _ROOT, so that its slope is finite at 0
@@ -218,10 +220,8 @@ def mouths(
 ) -> tuple[Float[Array, "batch rows columns 3"], Float[Array, " batch"], Int[Array, " batch"]]:
     """The windows around the mouths of faces, how good each is, and its place in `OPENINGS`.
 
-    Windows are divided by the root of the skin's brightness.
-    The sharper and the whiter its teeth, the better a smile is; the higher its contrast, the better a mouth that is wide
-    open. Below 0 where lips are closed. `shown` and
-    `offset` are those of `on_reference`.
+    Windows are divided by the root of the skin's brightness. Smiles are better with sharper and whiter teeth, mouths
+    that are wide open with more contrast; closed lips are below 0. `shown` and `offset` are those of `on_reference`.
     """
     face = jnp.broadcast_to(jnp.asarray(FACE)[None], (*offset.shape[:3], 1))
     corner, scale = (each.reshape(1, 1, 2) for each in _WINDOW)

@@ -44,8 +44,8 @@ class Settings:
       augmentation: augmentation of both images of a pair alike; mirroring makes the model symmetric.
       ridge: λ of the landmarks' regression, in squared features.
       ridge_texture: λ of the colors' regression.
-      strength: factor of each action unit's displacements, in the library's order. Noisy labels make the coefficients of
-        units that are rarely strong in training too small.
+      strength: factor of each action unit's displacements, in the library's order. Noisy labels make the coefficients
+        of units that are rarely strong in training too small.
     """
 
     steps: int = 400
@@ -133,26 +133,16 @@ class LinearPhase(Phase):
     def _fitted(self, moments: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
         """The coefficients that solve the normal equations, of upper and lower face with their own units each."""
         points, rows = linear.upper_face()
-        upper, lower = (self._solved(moments, linear.columns(units)) for units in (linear.UPPER, linear.LOWER))
+        upper, lower, colors = map(linear.columns, (linear.UPPER, linear.LOWER, linear.UPPER_COLORS))
+        ridge, side = self.settings.ridge, linear.SIDE
         strength = jnp.tile(jnp.array(self.settings.strength), 2).reshape(-1, 1, 1)
-        displacement = jnp.where(points.reshape(1, -1, 1), upper[0], lower[0])
-        texture = lower[1] + rows.reshape(1, -1, 1, 1) * (upper[1] - lower[1])
-        return {"displacement": strength * displacement, "texture": texture}
-
-    def _solved(self, moments: Mapping[str, jax.Array], columns: np.ndarray) -> tuple[jax.Array, jax.Array]:
-        """Coefficients of landmarks and of colors for some features, zero for the others."""
-        left = moments["features"][np.ix_(columns, columns)]
-
-        def solved(name: str, ridge: float, shape: tuple[int, ...]) -> jax.Array:
-            regular = left + ridge * moments["count"] * jnp.eye(len(columns))
-            found = jnp.linalg.solve(regular, moments[name][columns])
-            return jnp.zeros_like(moments[name]).at[columns].set(found).reshape(-1, *shape)
-
-        side = linear.SIDE
-        return (
-            solved("displacement", self.settings.ridge, (_POINTS, 2)),
-            solved("texture", self.settings.ridge_texture, (side, side, 3)),
-        )
+        moves = [_solved(moments, "displacement", each, ridge).reshape(-1, _POINTS, 2) for each in (upper, lower)]
+        ridge = self.settings.ridge_texture
+        above, below = (_solved(moments, "texture", each, ridge).reshape(-1, side, side, 3) for each in (colors, lower))
+        return {
+            "displacement": strength * jnp.where(points.reshape(1, -1, 1), *moves),
+            "texture": below + rows.reshape(1, -1, 1, 1) * (above - below),
+        }
 
     def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
         """See `Phase`. Edits the first image of each pair to the second image's action units, both as labeled.
@@ -218,6 +208,12 @@ def _added(
     }
     own = jax.lax.psum(own, DATA_AXIS)
     return {**moments, **{name: moments[name] + value for name, value in own.items()}}
+
+
+def _solved(moments: Mapping[str, jax.Array], name: str, columns: np.ndarray, ridge: float) -> jax.Array:
+    """The coefficients of some features that solve the normal equations; zero for the others."""
+    left = moments["features"][np.ix_(columns, columns)] + ridge * moments["count"] * jnp.eye(len(columns))
+    return jnp.zeros_like(moments[name]).at[columns].set(jnp.linalg.solve(left, moments[name][columns]))
 
 
 def _best(
