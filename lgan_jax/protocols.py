@@ -98,8 +98,11 @@ class PersonTaker(LandmarkDetector, Protocol):
 class ActionUnitEditor(FaceModel, Protocol):
     """Edits and estimates action units; see `methods.dftnet.model`."""
 
-    def edit(self, image: Any, action_units: Any) -> Any:
-        """Faces with action units `(n, 17)`: `image`, `flow`, `attention`, `aligned` and `texture`."""
+    def edit(self, image: Any, action_units: Any, own: Any = None) -> Any:
+        """Faces with action units `(n, 17)`: `image`, `flow`, `attention`, `aligned` and `texture`.
+
+        `own` are the faces' action units as they are, where they are known better than by `estimate`.
+        """
 
     def estimate(self, image: Any) -> Any:
         """The action units `(n, 17)` of faces, by the discriminator's regressor."""

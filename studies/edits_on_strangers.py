@@ -7,7 +7,8 @@ split, the next 16 the validation split, by which settings are chosen. A smile, 
 eyes are asked for, each alone: its action units are set, all others stay as the Face Landmarker sees them in the photo.
 Columns: share of photos in which the unit that stands for the expression moves by at least half of what was asked;
 share in which no unit of another expression moves by more than a fifth of it; mean change of each of the four units.
-Photos that show the expression already, so that less than 0.3 is asked, are left out; `counted` are the others.
+Photos that show the expression already, so that less than 0.3 is asked, are left out; `counted` are the others. Photos
+in which dlib finds no face stay as they are, and count.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from jaxtyping import Bool, Float
 
 from lgan_jax import files
 from lgan_jax.action_units import NUMBERS
+from lgan_jax.apps.shared.face_reader import Locator
 from lgan_jax.faces import face_landmarker
 from lgan_jax.faces.face_landmarker.action_units import action_units
 from lgan_jax.media import files as media_files
 from lgan_jax.media import images
 from lgan_jax.media.image_grid import GridRow, image_grid
 from lgan_jax.methods.dftnet.evaluation.edits import SINGLE, with_units
+from lgan_jax.protocols import ActionUnitEditor
 from studies.smile_on_strangers import edited, editors
 
 TEST, VALIDATION = 32, 16  # photos
@@ -80,7 +83,7 @@ def main() -> int:
         for model_name, model in models.items():
             title = f"{model_name}, {workdir.resolve().name}"
             results = [
-                edited(model, locator, photo, path.name, _asked(own)) for photo, path, own in zip(photos, paths, before)
+                _edited(model, locator, photo, path.name, own) for photo, path, own in zip(photos, paths, before)
             ]
             _show(title, before, [_units(landmarker, column) for column in zip(*results, strict=True)])
             if given.out is not None:
@@ -90,6 +93,16 @@ def main() -> int:
 
 def _units(landmarker: face_landmarker.FaceLandmarker, photos: Sequence[np.ndarray]) -> Float[np.ndarray, "n 17"]:
     return np.asarray(action_units(landmarker.blendshapes(list(photos))), np.float32)
+
+
+def _edited(model: ActionUnitEditor, locator: Locator, photo: np.ndarray, name: str, own: np.ndarray) -> list:
+    """The four edits of a photo; where no face is located, which is printed, the photo itself."""
+    asked = _asked(own)
+    try:
+        return edited(model, locator, photo, name, asked, np.nan_to_num(own))
+    except ValueError as error:
+        print(f"not edited: {error}")
+        return [photo] * len(asked)
 
 
 def _asked(own: Float[np.ndarray, " 17"]) -> Float[np.ndarray, "4 17"]:

@@ -189,11 +189,19 @@ def editors(workdir: Path) -> tuple[dict[str, ActionUnitEditor], Locator]:
 
 
 def edited(
-    model: ActionUnitEditor, locator: Locator, image: Image, name: str, units: Float[np.ndarray, "n 17"]
+    model: ActionUnitEditor,
+    locator: Locator,
+    image: Image,
+    name: str,
+    units: Float[np.ndarray, "n 17"],
+    own: Float[np.ndarray, " 17"],
 ) -> list[Image]:
-    """A photo with a model's edits to each of n sets of action units, as the app `express` gives them."""
+    """A photo with a model's edits to each of n sets of action units, as the app `express` gives them.
+
+    `own` are the action units that the Face Landmarker sees in the photo, as with the app's --face-landmarker.
+    """
     photo, find = photo_face.search(image, locator, name), Faces().measure
-    faces = [photo_face.enlarged(each, photo) for each in photo_face.edited(model, photo, units)]
+    faces = [photo_face.enlarged(each, photo) for each in photo_face.edited(model, photo, units, own)]
     return [photo_face.put_back(photo, face, find(face)) for face in faces]
 
 
@@ -294,7 +302,7 @@ def main() -> int:
     for workdir in given.workdir:
         models, locator = editors(workdir)
         for name, model in models.items():
-            made = (edited(model, locator, one.neutral, one.name, one.units[1:])[0] for one in people)
+            made = (edited(model, locator, one.neutral, one.name, one.units[1:], one.units[0])[0] for one in people)
             results[f"{name}, {workdir.resolve().name}"] = list(made)
     rows = {name: measured(seen, people, each) for name, each in results.items()}
     print(table(rows))

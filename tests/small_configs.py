@@ -5,7 +5,7 @@ import pathlib
 
 ROOT = pathlib.Path(__file__).parents[1]
 PHASES = (  # of DFT-Net
-    *("regressor", "flow", "pairs", "registered_pairs", "editor"),
+    *("regressor", "flow", "pairs", "registered_pairs", "linear", "editor"),
     *("baseline", "baseline_pairs", "baseline_registered_pairs"),
 )
 SMALL = {

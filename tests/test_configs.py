@@ -31,7 +31,7 @@ VARIANTS = {
     "emotionet": ["", "gpu", "cpu", "cpu,unpaired", "quick", "baseline", "quick,baseline"],
     "ck_plus": ["", "gpu", "cpu", "quick", "without_initialise", "quick,without_labels"],
     "oulu_casia": ["", "gpu", "quick"],
-    "photos": ["", "cpu", "cpu,baseline"],
+    "photos": ["", "cpu", "linear", "cpu,baseline"],
     "celeba": ["", "gpu", "cpu", "quick"],
     "ffhq": ["", "gpu", "cpu", "quick", "ada", "cpu,ada"],
 }
@@ -92,7 +92,16 @@ def test_a_learning_rate_without_a_step_to_fall_in_is_refused_with_its_place():
 
 # The figures of one network are those of another config's; of each class of settings one at least is here.
 TRACED = [
-    *("celebv", "wflw", "emotionet:baseline", "emotionet:cpu,unpaired", "emotionet:quick", "photos:cpu", "ck_plus"),
+    *(
+        "celebv",
+        "wflw",
+        "emotionet:baseline",
+        "emotionet:cpu,unpaired",
+        "emotionet:quick",
+        "photos:cpu",
+        "photos:linear",
+        "ck_plus",
+    ),
     "celeba:quick",
 ]
 SHRUNK = ["celebv:quick", "celebv:joint", "ffhq", "ffhq:ada"]  # for these the size of their networks costs too long

@@ -36,7 +36,7 @@ class _Model:
     def __init__(self):
         self.asked = []
 
-    def edit(self, image, units):
+    def edit(self, image, units, own):
         self.asked.append(np.array(units))
         smile, jaw = (units[:, action_units.NUMBERS.index(number), None, None] for number in (12, 26))
         made = image.copy()

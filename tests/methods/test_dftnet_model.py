@@ -45,7 +45,7 @@ def test_the_baseline_comes_along_where_there_is_one(editor, finished):
     np.testing.assert_array_equal(edited.aligned, batch["image"])
     assert editor.baseline.baseline is None
     assert METHODS["dftnet"].load(FACES, {"editor": finished["editor"]}).baseline is None
-    with pytest.raises(ValueError, match="has not reached its editor, registered_pairs or pairs phase"):
+    with pytest.raises(ValueError, match="has not reached its editor, registered_pairs, pairs or linear phase"):
         METHODS["dftnet"].load(FACES, {"baseline": finished["baseline"]})
 
 

@@ -74,7 +74,7 @@ class ExpressionStudio:
 
     def edit(self, portrait: Portrait, units: Units) -> Any:
         """The face with these action units; see `photo_face.edited`."""
-        return photo_face.edited(self.model, portrait.photo, units[None])[0]
+        return photo_face.edited(self.model, portrait.photo, units[None], portrait.units)[0]
 
     def put_back(self, portrait: Portrait, result: Any, faces: Faces) -> UInt8[np.ndarray, "H W 3"]:
         """The photo with the edited face pasted into it."""

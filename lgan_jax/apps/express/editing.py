@@ -14,7 +14,8 @@ from lgan_jax.apps.express.target_units import Units
 from lgan_jax.apps.shared import device, loading, photo_face
 from lgan_jax.apps.shared.face_reader import FROM_IBUG68, Locator
 from lgan_jax.apps.shared.photo_face import Photo
-from lgan_jax.faces import Faces
+from lgan_jax.faces import Faces, face_landmarker
+from lgan_jax.faces.face_landmarker import FaceLandmarker
 from lgan_jax.media import output, provenance
 from lgan_jax.media.image_grid import GridRow, image_grid
 from lgan_jax.media.images import to_bytes
@@ -49,26 +50,39 @@ def _express(options: Options) -> int:
     faces = Faces()
     locator = Locator(loading.framing(options.workdir), model.info, faces, follow=False)
     locator.load()
-    return (run_labelled if labelled else run)(options, model, locator, faces.measure)
+    if labelled:
+        return run_labelled(options, model, locator, faces.measure)
+    path, landmarker = options.face_landmarker, None
+    if path is not None:
+        landmarker = face_landmarker.load(path, "--face-landmarker")
+    return run(options, model, locator, faces.measure, landmarker=landmarker)
 
 
-def run(options: Options, model: ActionUnitEditor, locator: Locator, find: Find, say: Say = print) -> int:
+def run(
+    options: Options,
+    model: ActionUnitEditor,
+    locator: Locator,
+    find: Find,
+    say: Say = print,
+    landmarker: FaceLandmarker | None = None,
+) -> int:
     """Edits with a DFT-Net and a locator that are ready, and writes the result. See `express`.
 
-    `find` gives the landmarks of a generated face, or None; they say how far the outline moved.
+    `find` gives the landmarks of a generated face, or None; they say how far the outline moved. With `landmarker`,
+    it estimates the action units in place of the model.
     """
     photo = _photo(options, locator, say)
-    own = model.estimate(photo_face.in_range(photo))[0]
+    own = _estimated(photo, f"--image {options.image}", model, landmarker)
     like = None
     if options.like is not None:
         other = _other(options.like, locator, "--like", say)
-        like = model.estimate(photo_face.in_range(other))[0]
+        like = _estimated(other, f"--like {options.like}", model, landmarker)
     units = options.targets.units(own, like)
     say(f"estimated for {options.image.name}: {listed(own)}")
     if options.sweep is None:
         say(f"target: {listed(units)}")
     levels, steps = _steps(options, own, units)
-    each = [photo_face.enlarged(result, photo) for result in photo_face.edited(model, photo, steps)]
+    each = [photo_face.enlarged(result, photo) for result in photo_face.edited(model, photo, steps, own)]
     _write(options, photo, each, levels, find, say)
     say(f"{options.place} is written")
     return 0
@@ -92,6 +106,16 @@ def run_labelled(options: Options, model: GuidedSynthesizer, locator: Locator, f
     _write(options, photo, list(to_bytes(generated)), np.ones(1), find, say)
     say(f"{options.place} is written")
     return 0
+
+
+def _estimated(photo: Photo, name: str, model: ActionUnitEditor, landmarker: FaceLandmarker | None) -> Units:
+    """The action units of the face in a photo; those that the Face Landmarker does not know are 0."""
+    if landmarker is None:
+        return model.estimate(photo_face.in_range(photo))[0]
+    found = np.asarray(landmarker.action_units(photo.image), np.float32)
+    if np.isnan(found).all():
+        raise ValueError(f"{name}: the Face Landmarker finds no face; leave --face-landmarker out")
+    return np.nan_to_num(found)
 
 
 def _photo(options: Options, locator: Locator, say: Say) -> Photo:

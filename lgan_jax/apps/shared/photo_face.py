@@ -19,6 +19,7 @@ from lgan_jax.media.source import Source, open_source
 from lgan_jax.methods.dftnet.evaluation.flows import warped
 from lgan_jax.protocols import ActionUnitEditor
 
+_FINER = 2  # times the photo's resolution
 _MOST = 1024  # pixels a side of an edited face
 
 Image = UInt8[np.ndarray, "_ _ 3"]
@@ -84,16 +85,24 @@ def in_range(photo: Photo) -> Float32[np.ndarray, "1 size size 3"]:
     return to_floats(photo.face.crop[None])
 
 
-def edited(model: ActionUnitEditor, photo: Photo, units: Float32[np.ndarray, "n 17"]) -> list[Any]:
-    """The face edited by a model, for each of n sets of action units: `Edited`, without the leading axis."""
-    result = model.edit(np.repeat(in_range(photo), len(units), 0), units)
+def edited(
+    model: ActionUnitEditor, photo: Photo, units: Float32[np.ndarray, "n 17"], own: Float32[np.ndarray, " 17"]
+) -> list[Any]:
+    """The face edited by a model, for each of n sets of action units: `Edited`, without the leading axis.
+
+    `own` are the face's action units as they are.
+    """
+    result = model.edit(np.repeat(in_range(photo), len(units), 0), units, np.repeat(own[None], len(units), 0))
     return [type(result)(*(part[i] for part in result)) for i in range(len(units))]
 
 
 def original(photo: Photo) -> UInt8[np.ndarray, "side side 3"]:
-    """The aligned face at the resolution that it has in the photo, at least the model's, at most 1,024 pixels."""
+    """The aligned face, twice as fine as in the photo, at least of the model's size, at most of 1,024 pixels.
+
+    At the photo's own resolution, resampling into the crop, along the flow and back would blur it.
+    """
     size = photo.face.crop.shape[0]
-    side = min(round(size / float(np.hypot(*photo.face.transform[:, 0]))), _MOST)
+    side = min(round(_FINER * size / float(np.hypot(*photo.face.transform[:, 0]))), _MOST)
     if side <= size:
         return photo.face.crop
     return align.crop(photo.image, photo.face.transform * (side / size), side)

@@ -3,6 +3,7 @@
 from lgan_jax.methods.dftnet.editor import BaselinePhase, EditorPhase
 from lgan_jax.methods.dftnet.evaluation import evaluate as evaluation
 from lgan_jax.methods.dftnet.flow import FlowPhase
+from lgan_jax.methods.dftnet.linear_phase import LinearPhase
 from lgan_jax.methods.dftnet.model import DFTNet
 from lgan_jax.methods.dftnet.pairs import BaselinePairsPhase, PairsPhase
 from lgan_jax.methods.dftnet.registered import BaselineRegisteredPairsPhase, RegisteredPairsPhase
@@ -18,6 +19,7 @@ METHOD = MethodSpec(
     phases={
         "regressor": RegressorPhase,
         "flow": FlowPhase,
+        "linear": LinearPhase,
         "pairs": PairsPhase,
         "registered_pairs": RegisteredPairsPhase,
         "editor": EditorPhase,
@@ -27,7 +29,7 @@ METHOD = MethodSpec(
     },
     model=ModelSpec(
         DFTNet,
-        ("editor", "registered_pairs", "pairs"),
+        ("editor", "registered_pairs", "pairs", "linear"),
         {"baseline": ("baseline", "baseline_registered_pairs", "baseline_pairs")},
     ),
     evaluation=EvaluationSpec(evaluation.Settings, evaluation.evaluate),

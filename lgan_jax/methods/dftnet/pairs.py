@@ -63,15 +63,10 @@ class PairsPhase(EditingPhase):
         return self._step_of_generator(state, loss)
 
     def _dealt(self, batch: Batch, keys: Keys) -> tuple[Batch, Batch]:
-        """Sources and targets: either image of each pair is the source, and the other or itself the target."""
+        """Sources and targets, see `dealt`; an eighth has the source as target, with its own action units."""
         arrays = {name: jnp.asarray(batch[name]) for name in self.keys}
         arrays["image"] = jax.vmap(self._mirrored, (1, None), 1)(arrays["image"], keys)
-        rows = jnp.arange(len(keys))
-        first = jax.vmap(jax.random.bernoulli)(folded(keys, 1)).astype(int)
-        same = jax.vmap(jax.random.bernoulli, (0, None))(folded(keys, 2), _SAME)
-        second = jnp.where(same, first, 1 - first)
-        source, target = ({name: each[rows, side] for name, each in arrays.items()} for side in (first, second))
-        return source, target
+        return dealt(arrays, keys, _SAME)
 
     def _losses(self, edited: Edited, source: Batch, target: Batch) -> Metrics:
         emphasis = self.settings.emphasis
@@ -107,3 +102,16 @@ class BaselinePairsPhase(PairsPhase):
     """The phase that trains GANimation's generator on pairs."""
 
     network = GANimation
+
+
+def dealt(arrays: Batch, keys: Keys, same: float) -> tuple[Batch, Batch]:
+    """Sources and targets: either image of each pair is the source, and the other the target.
+
+    With probability `same`, the source itself is the target.
+    """
+    rows = jnp.arange(len(keys))
+    first = jax.vmap(jax.random.bernoulli)(folded(keys, 1)).astype(int)
+    alike = jax.vmap(jax.random.bernoulli, (0, None))(folded(keys, 2), same)
+    second = jnp.where(alike, first, 1 - first)
+    source, target = ({name: each[rows, side] for name, each in arrays.items()} for side in (first, second))
+    return source, target

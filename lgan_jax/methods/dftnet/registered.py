@@ -37,23 +37,13 @@ class RegisteredPairsPhase(PairsPhase):
         source, target = super()._dealt(batch, keys)
         image, landmarks = registered(target["image"], target["landmarks"], source["landmarks"], self.faces.scheme)
         target = {**target, "image": image, "landmarks": landmarks}
-        return self._changed(source, keys), self._changed(target, keys)
+        settings, scheme = self.settings.augmentation, self.faces.scheme
+        return changed(source, keys, settings, scheme), changed(target, keys, settings, scheme)
 
     def _mirrored(self, image: Image, keys: Keys) -> Image:
-        """The image itself: `_changed` mirrors it with its landmarks."""
+        """The image itself: `changed` mirrors it with its landmarks."""
         del keys
         return image
-
-    def _changed(self, face: Batch, keys: Keys) -> Batch:
-        """Augmented faces, with their landmarks."""
-        if self.settings.augmentation == augment.NONE:
-            return face
-
-        def changed(key: jax.Array, image: Array, landmarks: Array) -> tuple[Array, Array]:
-            return augment.augmented(self.settings.augmentation, self.faces.scheme, key, image, landmarks)
-
-        image, landmarks = jax.vmap(changed)(folded(keys, 3), (face["image"] + 1) / 2, face["landmarks"])
-        return {**face, "image": 2 * image - 1, "landmarks": landmarks}
 
     def _losses(self, edited: Edited, source: Batch, target: Batch) -> Metrics:
         return {
@@ -86,3 +76,15 @@ def registered(image: Image, landmarks: Landmarks, reference: Landmarks, scheme:
     middle = jnp.full((2,), 0.5)
     shift = offset + jnp.einsum("bij,j->bi", matrix, middle) - middle.reshape(1, 2)
     return jax.vmap(affine_image)(image, matrix, shift), procrustes.apply(transform, landmarks)
+
+
+def changed(face: Batch, keys: Keys, settings: augment.Settings, scheme: Scheme) -> Batch:
+    """Augmented faces, with their landmarks."""
+    if settings == augment.NONE:
+        return face
+
+    def one(key: jax.Array, image: Array, landmarks: Array) -> tuple[Array, Array]:
+        return augment.augmented(settings, scheme, key, image, landmarks)
+
+    image, landmarks = jax.vmap(one)(folded(keys, 3), (face["image"] + 1) / 2, face["landmarks"])
+    return {**face, "image": 2 * image - 1, "landmarks": landmarks}

@@ -99,7 +99,7 @@ class RegressorPhase(Phase):
             shown = self._perturbed(state, shown, units, keys)
 
         def loss(params: Any):
-            condition = losses.condition(self._seen(params["discriminator"], shown), units)
+            condition = losses.condition(self.seen(params["discriminator"], shown), units)
             return condition, ({"condition": condition}, None)
 
         state, metrics, _ = state.descend(self._optimizers, loss, "discriminator")
@@ -119,13 +119,13 @@ class RegressorPhase(Phase):
 
     def estimate(self, state: TrainState, image: Image) -> Units:
         """D_C's estimates of the action units of faces in [-1, 1], by the EMA of its weights."""
-        return self._seen(state.ema["discriminator"], image)
+        return self.seen(state.ema["discriminator"], image)
 
     def _perturbed(self, state: TrainState, image: Image, units: Units, keys: Keys) -> Image:
         """Perturbs each face along the gradient of D_C's error."""
 
         def error(image: Image) -> Array:
-            return jnp.sum((self._seen(state.params["discriminator"], image) - units) ** 2)
+            return jnp.sum((self.seen(state.params["discriminator"], image) - units) ** 2)
 
         def moved(image: Image) -> Image:
             gradient = jax.grad(error)(image)
@@ -137,7 +137,8 @@ class RegressorPhase(Phase):
         grown = jnp.clip((done - self.settings.perturbation_start) / _GROWTH, 0, 1)
         return jax.lax.cond(grown > 0, moved, lambda image: image, image)
 
-    def _seen(self, params: Any, image: Image) -> Units:
+    def seen(self, params: Any, image: Image) -> Units:
+        """The action units of faces in [-1, 1], by D_C with these parameters."""
         return self._discriminator.apply({"params": params}, image)[1]
 
 
