@@ -42,6 +42,7 @@ STEPS = {
         64,
         {
             "regressor": {"discriminator_width": 2},
+            "linear": {},
             "registered_pairs": {**EDITOR, "augmentation": augment.Settings()},
             "editor": {**EDITOR, "discriminator_updates": 1},
         },
