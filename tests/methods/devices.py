@@ -77,8 +77,8 @@ def examples(phase, info):
     for name, blank in blank_batch(phase, info).items():
         shape = (BATCH, *blank.shape[1:])
         if name == "image":
-            coarse = random.uniform(-0.8, 0.8, (*shape[:-3], 4, 4, 3)).repeat(info.size // 4, -3)
-            batch[name] = coarse.repeat(info.size // 4, -2).astype(np.float32)
+            coarse = random.uniform(-0.8, 0.8, (*shape[:-3], 4, 4, 3)).astype(np.float32)
+            batch[name] = np.asarray(jax.image.resize(coarse, shape, "linear"))  # edges make gradients of warps jump
         elif name == "landmarks":
             batch[name] = (TEMPLATE + random.normal(0, 0.01, shape)).astype(np.float32)
         elif blank.dtype == np.int32:
