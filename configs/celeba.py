@@ -21,7 +21,7 @@ Result of quick: error of landmarks on test images 0.55 % of the distance betwee
 from ml_collections import ConfigDict
 
 from lgan_jax import experiment
-from lgan_jax.optimizers import Cosine, adam, cosine
+from lgan_jax.optimizers import Cosine, adam, adam_cosine
 
 
 def get_config(variants: str = "") -> ConfigDict:
@@ -126,13 +126,13 @@ def small(config: ConfigDict) -> None:
     config.data.size = 64
     config.eval_images = 32
     config.phases = ("autoencoder", *config.phases)
-    config.autoencoder = networks() | {"optimizer": cosine(4e-3)}
+    config.autoencoder = networks() | {"optimizer": adam_cosine(4e-3)}
     config.began.update(networks())
     config.began.gamma = 1.0
     config.began.lambda_k = 0.1
     config.began.k = 0.05
     config.began.ema_decay = 0.99
-    config.began.optimizer = cosine(3e-4, b1=0.5, final_learning_rate=3e-5)
+    config.began.optimizer = adam_cosine(3e-4, b1=0.5, final_learning_rate=3e-5)
     config.inverse.batch_size = 64
     config.inverse.search.steps = 80
     config.inverse.search.tolerance = 0.02

@@ -20,7 +20,7 @@ from ml_collections import ConfigDict
 
 from configs.wflw import detector, small_detector, weak_augmentation
 from lgan_jax import experiment
-from lgan_jax.optimizers import cosine
+from lgan_jax.optimizers import adam_cosine
 
 CLIP = 10.0  # the norm of an identity's gradients is below it in most steps, above where the rate is too high
 
@@ -130,8 +130,8 @@ def reference(config: ConfigDict) -> None:
     config.generator.discriminator_width = 8
     config.generator.adversarial_start = 0.7
     config.generator.ema_decay = 0.99
-    config.generator.optimizer = cosine(1e-3)
-    config.generator.discriminator_optimizer = cosine(2e-4)
+    config.generator.optimizer = adam_cosine(1e-3)
+    config.generator.discriminator_optimizer = adam_cosine(2e-4)
     config.generator.weights = {"features": 4.0}
 
 
@@ -149,19 +149,19 @@ def paper_generator(config: ConfigDict) -> None:
     if config.data.size == 64:
         config.converter.steps = 800
         config.converter.start = "shift"  # the built-in people all show the same expressions and poses
-        config.converter.optimizer = cosine(2e-4)
+        config.converter.optimizer = adam_cosine(2e-4)
         config.generator.steps = 1600
         config.generator.batch_size = 2
         config.generator.width = 0.1875
         config.generator.adversarial_start = 0.86
         config.generator.ema_decay = 0.98
-        config.generator.optimizer = cosine(4e-3, clip=CLIP)
+        config.generator.optimizer = adam_cosine(4e-3, clip=CLIP)
     elif config.data.size == 128:
         config.converter.steps = 5000
-        config.converter.optimizer = cosine(1e-3)
+        config.converter.optimizer = adam_cosine(1e-3)
         config.generator.steps = 4000
         config.generator.ema_decay = 0.995
-        config.generator.optimizer = cosine(1e-3, clip=CLIP)
+        config.generator.optimizer = adam_cosine(1e-3, clip=CLIP)
         config.generator.weights.features = 0.0
 
 

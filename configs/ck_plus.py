@@ -20,7 +20,7 @@ right in 94 %.
 from ml_collections import ConfigDict
 
 from lgan_jax import experiment
-from lgan_jax.optimizers import adam, cosine
+from lgan_jax.optimizers import adam, adam_cosine
 
 
 def get_config(variants: str = "") -> ConfigDict:
@@ -115,7 +115,7 @@ def narrow(config: ConfigDict) -> None:
     config.synthesizer.discriminator_width = 12
     config.synthesizer.dropout = 0.0
     config.synthesizer.ema_decay = 0.98
-    config.synthesizer.optimizer = cosine(2e-3, b1=0.5)
+    config.synthesizer.optimizer = adam_cosine(2e-3, b1=0.5)
     config.synthesizer.adversarial_start = 0.85
     config.synthesizer.weights.adversarial = 0.5
     config.synthesizer.weights.features = 4.0

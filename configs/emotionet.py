@@ -20,7 +20,7 @@ Result of quick,baseline, 200 test faces: AU error by landmarks 0.173 (GANimatio
 from ml_collections import ConfigDict
 
 from lgan_jax import experiment
-from lgan_jax.optimizers import cosine
+from lgan_jax.optimizers import adam_cosine
 
 
 def get_config(variants: str = "") -> ConfigDict:
@@ -168,7 +168,7 @@ def from_pairs(config: ConfigDict) -> None:
         "emphasis": 20.0,
         "weights": {"attention": 0.0},
         "ema_decay": 0.98,
-        "optimizer": cosine(4e-3),
+        "optimizer": adam_cosine(4e-3),
     }
 
 
@@ -180,7 +180,7 @@ def regressor() -> dict:
         "augmentation": augmentation(),
         "perturbation": 0.5,
         "perturbation_start": 0.65,
-        "optimizer": cosine(2e-3),
+        "optimizer": adam_cosine(2e-3),
     }
 
 
@@ -195,10 +195,10 @@ def unpaired(config: ConfigDict) -> None:
     config.regressor.steps = 3000
     config.flow = generator()
     config.flow.steps = 3000
-    config.flow.optimizer = cosine(1.5e-3)
+    config.flow.optimizer = adam_cosine(1.5e-3)
     config.editor.update(generator())
     config.editor.steps = 2000
-    config.editor.optimizer = cosine(1e-3)
+    config.editor.optimizer = adam_cosine(1e-3)
     config.editor.discriminator_updates = 1
     config.editor.discriminator_optimizer = adam(2e-4)
 

@@ -20,7 +20,7 @@ from ml_collections import ConfigDict
 
 from configs.emotionet import own_form
 from lgan_jax import action_units, experiment
-from lgan_jax.optimizers import cosine
+from lgan_jax.optimizers import adam_cosine
 
 
 def get_config(variants: str = "") -> ConfigDict:
@@ -53,7 +53,7 @@ def gpu() -> dict:
             "batch_size": 64,
             "discriminator_width": 32,
             "augmentation": augmentation(blur=0.5),
-            "optimizer": cosine(1e-3),
+            "optimizer": adam_cosine(1e-3),
         },
         "registered_pairs": {
             "steps": 60_000,
@@ -73,7 +73,7 @@ def gpu() -> dict:
                 "attention": 1.0,
             },
             "ema_decay": 0.999,
-            "optimizer": cosine(5e-4),
+            "optimizer": adam_cosine(5e-4),
         },
         "loop": {
             "log_every": 100,
@@ -111,7 +111,7 @@ def cpu(config: ConfigDict) -> None:
     config.registered_pairs.discriminator_width = 16
     config.registered_pairs.weights.total_variation = 1e-3
     config.registered_pairs.ema_decay = 0.99
-    config.registered_pairs.optimizer = cosine(3e-3)
+    config.registered_pairs.optimizer = adam_cosine(3e-3)
     config.loop.log_every = 50
     config.loop.eval_every = 500
     config.loop.images_every = 500

@@ -16,7 +16,7 @@ figures of WFLW yet.
 from ml_collections import ConfigDict
 
 from lgan_jax import experiment
-from lgan_jax.optimizers import Step, adam, cosine
+from lgan_jax.optimizers import Step, adam, adam_cosine
 
 
 def get_config(variants: str = "") -> ConfigDict:
@@ -64,7 +64,7 @@ def small_detector(config: ConfigDict, steps: int, learning_rate: float, batch_s
     config.detector.batch_size = batch_size
     config.detector.width = width
     config.detector.depth = 3
-    config.detector.optimizer = cosine(learning_rate)
+    config.detector.optimizer = adam_cosine(learning_rate)
 
 
 def strong_augmentation() -> dict:

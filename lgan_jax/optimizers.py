@@ -214,7 +214,7 @@ def adam(learning_rate: float, **fields: Any) -> dict[str, Any]:
     return dataclasses.asdict(Adam(learning_rate=learning_rate, **fields))
 
 
-def cosine(learning_rate: float, *, final_learning_rate: float = 0.0, **fields: Any) -> dict[str, Any]:
+def adam_cosine(learning_rate: float, *, final_learning_rate: float = 0.0, **fields: Any) -> dict[str, Any]:
     """`adam` for little time: 50 steps of warm-up, then cosine decay."""
     return adam(learning_rate, schedule=Cosine(warmup_steps=50, final_learning_rate=final_learning_rate), **fields)
 

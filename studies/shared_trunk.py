@@ -29,7 +29,7 @@ from lgan_jax.methods.landmarkgan.reference import FORMS, ReferencePhase
 from lgan_jax.nn.convolution import Conv
 from lgan_jax.nn.initialisers import initial_variables
 from lgan_jax.nn.patch_discriminator import PatchDiscriminator
-from lgan_jax.optimizers import cosine
+from lgan_jax.optimizers import adam_cosine
 from lgan_jax.training.train_state import TrainState
 
 _CHANNELS = (256, 128, 96, 64, 48, 32)  # after each upscale block
@@ -111,7 +111,7 @@ def main() -> None:
     config.generator.form = "landmarks"
     config.generator.steps = given.steps
     config.generator.batch_size = given.batch_size
-    config.generator.optimizer = cosine(given.learning_rate, clip=10.0)
+    config.generator.optimizer = adam_cosine(given.learning_rate, clip=10.0)
     if given.folder:
         config.data.dir = given.folder
     started = time.monotonic()

@@ -183,7 +183,7 @@ class Phase:
         ({"name": "adam"}, optimizers.Adam()),
         ({"name": "rmsprop", "eps": 1}, optimizers.RMSProp(eps=1.0)),
         (
-            optimizers.cosine(1e-3, b1=0.5),
+            optimizers.adam_cosine(1e-3, b1=0.5),
             optimizers.Adam(learning_rate=1e-3, b1=0.5, schedule=optimizers.Cosine(warmup_steps=50)),
         ),
         ({"name": "adam", "schedule": {"name": "step"}}, optimizers.Adam(schedule=optimizers.Step())),
@@ -215,8 +215,8 @@ def test_what_an_optimizer_of_a_kind_does_not_have_is_refused(section, message):
 
 def test_an_update_that_mixes_kinds_is_refused():
     mixed = ConfigDict({"optimizer": dataclasses.asdict(optimizers.RMSProp(weight_decay=0.1))})
-    mixed.update({"optimizer": optimizers.cosine(1e-3)})
+    mixed.update({"optimizer": optimizers.adam_cosine(1e-3)})
     with pytest.raises(ValueError, match=r"config\.optimizer, which is 'adam', has no field 'decay'"):
         config.read(Phase, mixed.to_dict())
     with pytest.raises(ValueError, match="learning_rate is 0"):
-        optimizers.cosine(0.0)
+        optimizers.adam_cosine(0.0)
