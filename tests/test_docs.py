@@ -19,7 +19,7 @@ from lgan_jax.training import parallel
 _SCRIPTS = {"train.py": "train", "evaluate.py": "evaluate"}
 _ALL_PHASES = (  # configs that have every phase between them
     *("celebv", "celebv:joint", "wflw", "emotionet:baseline", "emotionet:quick,baseline", "emotionet:cpu,unpaired"),
-    *("ck_plus", "celeba:quick", "ffhq"),
+    *("photos:linear", "ck_plus", "celeba:quick", "ffhq"),
 )
 _COMMANDS = {arguments: page for page, arguments in commands()}
 

@@ -273,11 +273,11 @@ def test_a_run_that_has_no_generator_yet_cannot_be_loaded(run, tmp_path):
         ("--config configs/celebv.py:quick --config.generator.stepz=3", "stepz"),
         (
             "--config configs/celebv.py:quik",
-            "the config has no variant 'quik'; it has cpu, quick, paper_generator, joint",
+            "the config has no variant 'quik'; it has gpu, cpu, quick, paper_generator, joint",
         ),
         (
             "--config configs/emotionet.py:fast",
-            "the config has no variant 'fast'; it has cpu, quick, unpaired, baseline",
+            "the config has no variant 'fast'; it has gpu, cpu, quick, unpaired, baseline",
         ),
         ("--config configs/emotionet.py --config.editor.batch_size=7", "must be a multiple of"),
         ("--config configs/celebv.py --config.data.dir=nowhere", "nowhere"),
