@@ -98,11 +98,11 @@ def _units(landmarker: face_landmarker.FaceLandmarker, photos: Sequence[np.ndarr
 def _edited(model: ActionUnitEditor, locator: Locator, photo: np.ndarray, name: str, own: np.ndarray) -> list:
     """The four edits of a photo; where no face is located, which is printed, the photo itself."""
     asked = _asked(own)
-    try:
-        return edited(model, locator, photo, name, asked, np.nan_to_num(own))
-    except ValueError as error:
-        print(f"not edited: {error}")
+    locator.reset()
+    if locator.locate(photo) is None:
+        print(f"not edited: {name}: dlib finds no face")
         return [photo] * len(asked)
+    return edited(model, locator, photo, name, asked, np.nan_to_num(own))
 
 
 def _asked(own: Float[np.ndarray, " 17"]) -> Float[np.ndarray, "4 17"]:
