@@ -145,3 +145,10 @@ def test_no_code_names_a_page_that_is_gone():
         for path in (ROOT / folder).rglob("*.py"):
             for name in re.findall(r"docs/[\w/]+\.md", path.read_text()):
                 assert (ROOT / name).exists(), f"{path.relative_to(ROOT)} names {name}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").rglob("*.md")), ids=lambda path: path.stem)
+def test_a_page_says_things_once(path):
+    """No table, command or paragraph of a page is there twice, as when an edit goes wrong."""
+    parts = [part for part in path.read_text().split("\n\n") if len(part) > 120]
+    assert not {part for part in parts if parts.count(part) > 1}
