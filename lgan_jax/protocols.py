@@ -46,10 +46,12 @@ class LandmarkConverter(FaceModel, Protocol):
     def constraint(self) -> float:
         """Standard deviations within which converted landmarks are held; 0 for none."""
 
-    def convert(self, landmarks: Any, target: Any, constrain: bool = True) -> Any:
-        """Landmarks of the targets with the expression and pose of `landmarks`."""
+    def convert(self, landmarks: Any, target: Any, constrain: bool = True, driver: Any = None) -> Any:
+        """Landmarks of the targets with the expression and pose of `landmarks`, which are `driver`'s, if known."""
 
-    def synthesize(self, landmarks: Any, target: Any, convert: bool = True, constrain: bool = True) -> Any:
+    def synthesize(
+        self, landmarks: Any, target: Any, convert: bool = True, constrain: bool = True, driver: Any = None
+    ) -> Any:
         """Images of the targets."""
 
 
@@ -62,7 +64,7 @@ class Reenactor(LandmarkConverter, LandmarkDetector, Protocol):
 class Clamping(Protocol):
     """Says where the constraint acts."""
 
-    def clamped(self, landmarks: Any, target: Any) -> Any:
+    def clamped(self, landmarks: Any, target: Any, driver: Any = None) -> Any:
         """How much of converted landmarks the constraint takes away: `(n,)` in [0, 1]."""
 
 

@@ -46,13 +46,19 @@ class Strangers:
         self.lost = 0  # generated faces in which dlib found no face
         self.info: FaceInfo = dataclasses.replace(model.info, identities=faces.info.identities)
 
-    def convert(self, landmarks: Any, target: Any, constrain: bool = True) -> Any:
+    def convert(self, landmarks: Any, target: Any, constrain: bool = True, driver: Any = None) -> Any:
         """See `LandmarkGAN.convert`."""
-        return self._model.convert(landmarks, np.asarray(target) + self._first, constrain)
+        return self._model.convert(landmarks, self._own(target), constrain, self._own(driver))
 
-    def synthesize(self, landmarks: Any, target: Any, convert: bool = True, constrain: bool = True) -> Any:
+    def synthesize(
+        self, landmarks: Any, target: Any, convert: bool = True, constrain: bool = True, driver: Any = None
+    ) -> Any:
         """See `LandmarkGAN.synthesize`."""
-        return self._model.synthesize(landmarks, np.asarray(target) + self._first, convert, constrain)
+        return self._model.synthesize(landmarks, self._own(target), convert, constrain, self._own(driver))
+
+    def _own(self, people: Any) -> Any:
+        """The model's indices of people of the data set."""
+        return None if people is None else np.asarray(people) + self._first
 
     def detect(self, images: Any) -> Any:
         """Landmarks `(n, N, 2)` in [0, 1] by dlib, or by the run's detector where dlib finds no face or is not asked.

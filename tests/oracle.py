@@ -70,10 +70,10 @@ class Oracle:
             for sample, record in zip(samples[split], records):
                 self._keep(sample, record)
 
-    def convert(self, landmarks, target, constrain=True):
+    def convert(self, landmarks, target, constrain=True, driver=None):
         return np.stack([self.points[self._as(points, who)] for points, who in zip(landmarks, target)])
 
-    def synthesize(self, landmarks, target, convert=True, constrain=True):
+    def synthesize(self, landmarks, target, convert=True, constrain=True, driver=None):
         if convert:
             landmarks = self.convert(landmarks, target)
         found = []

@@ -14,7 +14,7 @@ import jax
 from lgan_jax import files, untrusted
 from lgan_jax.training import parallel
 
-FORMAT = 2  # of the run's folder and its checkpoints; increased when older versions cannot read them
+FORMAT = 3  # of the run's folder and its checkpoints; increased when older versions cannot read them
 _NAME = "run.json"
 CHANGES = "changes"  # field of `run.json`: changes since the start of the run, a line each
 STRIPPED = {"references": "stripped"}  # in the record of a run without reference frames

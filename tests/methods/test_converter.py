@@ -96,6 +96,7 @@ def test_images_and_who_drives_them(converter, four):
     state = started(converter, four)
     shapes = {name: x.shape for name, x in jax.eval_shape(converter.sample_images, state, four).items()}
     assert shapes == {"driving_landmarks_converted": (4, 4, 32, 32, 3)}
-    _, landmarks = driving(jax.tree.map(jnp.asarray, four))
+    _, landmarks, people = driving(jax.tree.map(jnp.asarray, four))
     expected = [four["landmarks"][place] for place in ((0, 0), (1, 1), (2, 2), (1, 0))]
     np.testing.assert_array_equal(landmarks, np.stack(expected))
+    np.testing.assert_array_equal(people, [0, 1, 2, 0])

@@ -130,7 +130,7 @@ def test_one_identity_and_no_dlib(tmp_path, without_dlib):
 class Blind(Oracle):
     """Draws the first picture it knows of everybody, whatever the landmarks."""
 
-    def synthesize(self, landmarks, target, convert=True, constrain=True):
+    def synthesize(self, landmarks, target, convert=True, constrain=True, driver=None):
         first = [next(i for i, s in enumerate(self.samples) if s.identity == who) for who in target]
         return np.stack([self.pictures[i] for i in first]).astype(np.float32) / 127.5 - 1
 

@@ -61,8 +61,8 @@ def test_one_more_person(world, model):
     assert more.people.shape == (PEOPLE + 1, 2 * POINTS)
     np.testing.assert_allclose(more.people[-1], landmarks[:9, 3].mean(0).reshape(-1) + 0.01, atol=1e-6)
     converted = shape_model.convert(more, jnp.asarray(landmarks[:2, 0]), PEOPLE)
-    change = shape_model.convert(model, jnp.asarray(landmarks[:2, 0]), 3) - model.people[3].reshape(1, POINTS, 2)
-    np.testing.assert_allclose(converted - more.people[-1].reshape(1, POINTS, 2), change, atol=5e-4)
+    change = shape_model.convert(model, jnp.asarray(landmarks[:2, 0]), 3) - model.shapes[3].reshape(1, POINTS, 2)
+    np.testing.assert_allclose(converted - more.shapes[-1].reshape(1, POINTS, 2), change, atol=5e-4)
 
 
 def test_one_person_alone_and_one_frame():

@@ -28,12 +28,11 @@ def test_one_frame_of_a_driver_gives_the_conversion_of_a_single_frame(fitted):
     np.testing.assert_allclose(shape_model.convert(known, driver, 1), shape_model.convert(fitted, driver, 1), atol=2e-5)
 
 
-@pytest.mark.parametrize(("frames", "independent"), [(3, 3), (8, 8), (21, 8)])
+@pytest.mark.parametrize(("frames", "independent"), [(3, 3), (8, 4), (21, 4)])
 def test_the_drivers_shape_is_the_posterior_mean(fitted, faces, frames, independent):
     """B (B + W/k)⁻¹ d, with B written out from the training landmarks."""
     flat = faces[0].astype(np.float64).reshape(30, 3, -1)
-    shapes = flat.mean(0) - flat.mean((0, 1))[None]
-    between = shapes.T @ shapes / 2 + 5e-3**2 * np.eye(2 * POINTS)
+    between = written_out(flat, np.asarray(fitted.within, np.float64))
     driver = jnp.asarray(np.random.default_rng(2).normal(0.5, 0.03, (frames, POINTS, 2)), jnp.float32)
     deviation = np.asarray(driver, np.float64).reshape(frames, -1).mean(0) - flat.mean((0, 1))
     within = np.asarray(fitted.within, np.float64)
@@ -42,7 +41,43 @@ def test_the_drivers_shape_is_the_posterior_mean(fitted, faces, frames, independ
     np.testing.assert_allclose(known.driver - fitted.mean, expected, atol=2e-5)
     change = np.asarray(driver).reshape(frames, -1) - flat.mean((0, 1))[None] - expected[None]
     converted = shape_model.convert(known, driver, 2).reshape(frames, -1)
-    np.testing.assert_allclose(converted, np.asarray(fitted.people[2])[None] + change, atol=5e-5)
+    np.testing.assert_allclose(converted, np.asarray(fitted.shapes[2])[None] + change, atol=5e-5)
+
+
+def written_out(flat, within):
+    """B: the mean faces' covariance less W/4, without its negative part, and 0.005² in every direction."""
+    variances, axes = np.linalg.eigh(np.cov(flat.mean(0), rowvar=False) - within / 4)
+    return axes @ np.diag(np.maximum(variances, 0)) @ axes.T + 5e-3**2 * np.eye(2 * POINTS)
+
+
+def test_a_known_persons_shape_is_the_posterior_mean_too(fitted, faces):
+    flat = faces[0].astype(np.float64).reshape(30, 3, -1)
+    within = np.asarray(fitted.within, np.float64)
+    between = written_out(flat, within)
+    offset = flat.mean((0, 1))[:, None]
+    expected = offset + between @ np.linalg.solve(between + within / 4, flat.mean(0).T - offset)
+    np.testing.assert_allclose(fitted.shapes, expected.T, atol=2e-5)
+
+
+def test_conversion_from_a_known_driver_and_back_is_exact(fitted, faces):
+    """And one batch may hold known drivers and others."""
+    own = jnp.asarray(faces[0][:4, 1])
+    there = shape_model.convert(fitted, own, 2, driver=1)
+    np.testing.assert_allclose(shape_model.convert(fitted, there, 1, driver=2), own, atol=1e-6)
+    mixed = shape_model.convert(fitted, own, 2, driver=jnp.asarray([1, shape_model.UNKNOWN, 1, shape_model.UNKNOWN]))
+    np.testing.assert_array_equal(mixed[::2], there[::2])
+    np.testing.assert_array_equal(mixed[1::2], shape_model.convert(fitted, own, 2)[1::2])
+    assert np.abs(np.asarray(mixed - there))[1::2].max() > 1e-4
+
+
+def test_the_mean_pose_of_a_short_recording_is_no_face_shape():
+    """People of one shape, each recorded in another pose: the mean faces differ by the poses' noise alone."""
+    rng = np.random.default_rng(5)
+    pose = 0.03 * rng.normal(0, 1, (POINTS, 2))
+    poses = rng.normal(0, 1, (4, 6, 1, 1))
+    model = shape_model.fit(jnp.asarray(0.5 + poses * pose[None], jnp.float32))
+    spread = np.linalg.norm(np.asarray(model.people) - np.asarray(model.mean), axis=1).mean()
+    assert np.linalg.norm(np.asarray(model.shapes) - np.asarray(model.mean), axis=1).mean() < 0.3 * spread
 
 
 @pytest.mark.parametrize("known", [1, 2])

@@ -125,7 +125,7 @@ class ConverterPhase(Phase):
 
     def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
         """See `Phase`. Each row: a face with its landmarks, then these landmarks converted to every identity."""
-        image, landmarks = driving(batch)
+        image, landmarks, _ = driving(batch)
         converted = self.to_all(state.params["converter"], landmarks)
         blank = jnp.full((*converted.shape[:2], *image.shape[1:]), -1.0)
         columns = [with_dots(image, landmarks)[:, None], with_dots(blank, converted)]
@@ -213,11 +213,13 @@ def partner_shift(key: jax.Array, count: int) -> Int[Array, ""]:
     return jax.random.randint(key, (), 1, count) if count > 1 else jnp.zeros((), jnp.int32)
 
 
-def driving(batch: Batch, maximum: int = 4) -> tuple[Float[Array, "rows height width 3"], Float[Array, "rows n 2"]]:
-    """At most `maximum` driving images and their landmarks, alternating between identities (`one_of_each` batches)."""
+def driving(
+    batch: Batch, maximum: int = 4
+) -> tuple[Float[Array, "rows height width 3"], Float[Array, "rows n 2"], Int[Array, " rows"]]:
+    """At most `maximum` driving images, their landmarks and identities, in turn (`one_of_each` batches)."""
     image, landmarks = jnp.asarray(batch["image"]), jnp.asarray(batch["landmarks"])
     examples, identities = image.shape[:2]
     row = jnp.arange(min(maximum, examples * identities))
     identity = row % identities
     chosen = (identity + row // identities) % examples, identity
-    return image[chosen], landmarks[chosen]
+    return image[chosen], landmarks[chosen], identity

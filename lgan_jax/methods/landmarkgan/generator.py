@@ -12,7 +12,7 @@ from typing import Any
 import dm_pix
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from lgan_jax import optimizers
 from lgan_jax.core import Batch, FaceInfo, Finished, Metrics
@@ -134,32 +134,40 @@ class LandmarksPhase(Watched):
 
     def sample_images(self, state: TrainState, batch: Batch) -> Mapping[str, Array]:
         """See `Phase`. Each row: the driving face, then every identity's generated face from its landmarks."""
-        image, landmarks = driving(batch)
-        generated = self._rendered(state, state.ema["generators"], self.to_all(state, landmarks))
+        image, landmarks, drivers = driving(batch)
+        generated = self._rendered(state, state.ema["generators"], self.to_all(state, landmarks, drivers))
         return {"driving_generated": jnp.concatenate([image[:, None], generated], 1)}
 
     def convert(
-        self, state: TrainState, landmarks: Float[Array, "batch n 2"], target: Any
+        self, state: TrainState, landmarks: Float[Array, "batch n 2"], target: Any, driver: Any = shape_model.UNKNOWN
     ) -> Float[Array, "batch n 2"]:
-        """Converts any person's landmarks to the identity of index `target`, and applies the shape constraint."""
-        return self._constrained(state, self.unconstrained(state, landmarks, target), target)
+        """Converts any person's landmarks to the identity of index `target`, and applies the shape constraint.
+
+        `driver`, `(batch,)` or a scalar: the identity whose landmarks they are, if known, for conversion in closed
+        form. Φ takes everybody's landmarks alike.
+        """
+        return self._constrained(state, self.unconstrained(state, landmarks, target, driver), target)
 
     def unconstrained(
-        self, state: TrainState, landmarks: Float[Array, "batch n 2"], target: Any
+        self, state: TrainState, landmarks: Float[Array, "batch n 2"], target: Any, driver: Any = shape_model.UNKNOWN
     ) -> Float[Array, "batch n 2"]:
         """As `convert`, without the constraint: Ψ_t(Φ(L))."""
         return self.converter.convert(state.params["converter"], landmarks, target)
 
-    def clamped(self, state: TrainState, landmarks: Float[Array, "batch n 2"], target: Any) -> Float[Array, " batch"]:
+    def clamped(
+        self, state: TrainState, landmarks: Float[Array, "batch n 2"], target: Any, driver: Any = shape_model.UNKNOWN
+    ) -> Float[Array, " batch"]:
         """The share of the converted landmarks' offset that the constraint removes; see `shape_model.clamped`."""
         if not self.settings.constraint:
             return jnp.zeros(len(landmarks))
-        converted = self.unconstrained(state, landmarks, target)
+        converted = self.unconstrained(state, landmarks, target, driver)
         return shape_model.clamped(state.frozen["shape"], converted, target, self.settings.constraint)
 
-    def to_all(self, state: TrainState, landmarks: Float[Array, "batch n 2"]) -> Landmarks:
+    def to_all(
+        self, state: TrainState, landmarks: Float[Array, "batch n 2"], drivers: Int[Array, " batch"]
+    ) -> Landmarks:
         """Applies `convert` for every identity."""
-        converted = [self.convert(state, landmarks, target) for target in range(len(self.faces.identities))]
+        converted = [self.convert(state, landmarks, target, drivers) for target in range(len(self.faces.identities))]
         return jnp.stack(converted, 1)
 
     def synthesize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -47,42 +48,55 @@ class LandmarkGAN:
         self._clamped = jax.jit(phase.clamped)
 
     def convert(
-        self, landmarks: ArrayLike, target: Target, constrain: bool = True
+        self, landmarks: ArrayLike, target: Target, constrain: bool = True, driver: Target | None = None
     ) -> Float32[np.ndarray, "*batch n 2"]:
         """Converts any person's landmarks `(..., N, 2)` in [0, 1] to `target`: Ψ_t(Φ(L)), or in closed form.
 
-        With `constrain` they are clamped to the range of the target's training frames (see `constraint`).
+        With `constrain` they are clamped to the range of the target's training frames (see `constraint`). `driver` says
+        whose landmarks they are, if one of the identities' (as `target`): conversion in closed form then subtracts this
+        identity's face shape, in the place of an estimate from each frame. Φ takes everybody's landmarks alike.
 
         Raises:
-          ValueError: landmarks do not have the scheme's shape or are in pixels, or the target is unknown.
+          ValueError: landmarks do not have the scheme's shape or are in pixels, or the target or driver is unknown.
         """
-        return self._for_targets(self._conversions[bool(constrain)], self._checked_landmarks(landmarks), target)
+        landmarks = self._checked_landmarks(landmarks)
+        return self._for_targets(
+            self._conversions[bool(constrain)], landmarks, target, self._drivers(driver, landmarks)
+        )
 
-    def clamped(self, landmarks: ArrayLike, target: Target) -> Float32[np.ndarray, "*batch"]:
+    def clamped(
+        self, landmarks: ArrayLike, target: Target, driver: Target | None = None
+    ) -> Float32[np.ndarray, "*batch"]:
         """The share in [0, 1] of the converted landmarks' offset from the mean face that the constraint removes.
 
         It is 0 within the range of the target's training frames, and for a run without a constraint. See
         `shape_model.clamped`.
 
         Raises:
-          ValueError: landmarks do not have the scheme's shape, or the target is unknown.
+          ValueError: landmarks do not have the scheme's shape, or the target or driver is unknown.
         """
-        return self._for_targets(self._clamped, self._checked_landmarks(landmarks), target)
+        landmarks = self._checked_landmarks(landmarks)
+        return self._for_targets(self._clamped, landmarks, target, self._drivers(driver, landmarks))
 
     def synthesize(
-        self, landmarks: ArrayLike, target: Target, convert: bool = True, constrain: bool = True
+        self,
+        landmarks: ArrayLike,
+        target: Target,
+        convert: bool = True,
+        constrain: bool = True,
+        driver: Target | None = None,
     ) -> Float32[np.ndarray, "*batch size size 3"]:
         """Renders faces of `target`, RGB in [-1, 1], with the expression and pose of landmarks `(..., N, 2)` in [0, 1].
 
         With `convert`, the landmarks are converted to the target first by the method `convert`, which takes
-        `constrain`; without it they are used unchanged.
+        `constrain` and `driver`; without it they are used unchanged.
 
         Raises:
-          ValueError: landmarks do not have the scheme's shape or are in pixels, or the target is unknown.
+          ValueError: landmarks do not have the scheme's shape or are in pixels, or the target or driver is unknown.
         """
         landmarks = self._checked_landmarks(landmarks, checks.REACH if convert else checks.FAR)
         if convert:
-            landmarks = self.convert(landmarks, target, constrain)
+            landmarks = self.convert(landmarks, target, constrain, driver)
         return self._for_targets(self._synthesize, landmarks, target)
 
     def with_person(self, name: str, images: ArrayLike, landmarks: ArrayLike) -> LandmarkGAN:
@@ -163,21 +177,31 @@ class LandmarkGAN:
         """
         return detect_in_chunks(lambda chunk: self._detect(self.state, chunk), images, self.info)
 
-    def _for_targets(self, apply: Callable, landmarks: np.ndarray, target: Target) -> np.ndarray:
-        """Applies `apply(state, landmarks, target)` to each landmark set, batched by target."""
+    def _for_targets(self, apply: Callable, landmarks: np.ndarray, target: Target, *more: np.ndarray) -> np.ndarray:
+        """Applies `apply(state, landmarks, target, *more)` to each landmark set, batched by target."""
         leading, count = landmarks.shape[:-2], self.info.scheme.count
         flat = landmarks.reshape(-1, count, 2)
         targets = self._indices(target, len(flat))
-        shape = jax.eval_shape(apply, self.state, jax.ShapeDtypeStruct((1, count, 2), jnp.float32), jnp.int32(0)).shape
+        one = jax.ShapeDtypeStruct((1, count, 2), jnp.float32)
+        shape = jax.eval_shape(apply, self.state, one, jnp.int32(0), *(each[:1] for each in more)).shape
         outputs = np.empty((len(flat), *shape[1:]), np.float32)
         for index in np.unique(targets):
             mask = targets == index
-            outputs[mask] = in_chunks(lambda chunk, i=index: apply(self.state, chunk, jnp.int32(i)), flat[mask])
+            chosen = [each[mask] for each in more]
+            outputs[mask] = in_chunks(
+                lambda chunk, *rest, i=index: apply(self.state, chunk, jnp.int32(i), *rest), flat[mask], *chosen
+            )
         return outputs.reshape(*leading, *shape[1:])
 
     def _checked_landmarks(self, landmarks: ArrayLike, reach: float = checks.REACH) -> np.ndarray:
         scheme = self.info.scheme
         return checks.landmarks(landmarks, scheme.count, 2, scheme=scheme.name, leading=True, reach=reach)
+
+    def _drivers(self, driver: Target | None, landmarks: np.ndarray) -> np.ndarray:
+        """The driver's index for each landmark set, `(count,)`; `shape_model.UNKNOWN` for None."""
+        count = math.prod(landmarks.shape[:-2])
+        known = np.full(count, shape_model.UNKNOWN) if driver is None else self._indices(driver, count)
+        return known.astype(np.int32)
 
     def _indices(self, target: Target, count: int) -> np.ndarray:
         """The target's index for each landmark set, `(count,)`."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from lgan_jax.core import Batch, FaceInfo, Finished, Metrics, example_keys, folded
 from lgan_jax.landmarks import mirrored
@@ -93,12 +93,12 @@ class ReferencePhase(LandmarksPhase):
         return values.mean(keepdims=True)
 
     def unconstrained(
-        self, state: TrainState, landmarks: Float[Array, "batch n 2"], target: Any
+        self, state: TrainState, landmarks: Float[Array, "batch n 2"], target: Any, driver: Any = shape_model.UNKNOWN
     ) -> Float[Array, "batch n 2"]:
         """Converts any person's landmarks to the identity of index `target`, without the constraint."""
         if self.converter is None:
-            return shape_model.convert(state.frozen["shape"], landmarks, target)
-        return super().unconstrained(state, landmarks, target)
+            return shape_model.convert(state.frozen["shape"], landmarks, target, driver)
+        return super().unconstrained(state, landmarks, target, driver)
 
     def synthesize(
         self, state: TrainState, landmarks: Float[Array, "batch n 2"], target: Any
@@ -156,11 +156,12 @@ class ReferencePhase(LandmarksPhase):
         params, image, own = trained["generators"], batch["image"], batch["landmarks"]
         shift_key, *keys = jax.random.split(key, 4)
         shift = partner_shift(shift_key, len(self.faces.identities))
-        driving = self._each(state, jnp.roll(own, shift, 1))
+        people = jnp.arange(own.shape[1])
+        driving = self._each(state, jnp.roll(own, shift, 1), jnp.roll(people, shift))
         driven = self.generated(params, state, driving, own, keys[0])[0]
         maps = self._heatmaps(state, driven)
         found = jax.lax.stop_gradient(dsnt.to_landmarks(dsnt.dsnt(maps)))
-        returned = self._each(state, jnp.roll(found, -shift, 1))
+        returned = self._each(state, jnp.roll(found, -shift, 1), jnp.roll(people, -shift))
         detour = jax.vmap(jax.random.bernoulli)(self._keys(keys[1], own))
         given = jnp.where(detour.reshape(*own.shape[:2], 1, 1), returned, own)
         generated, image, own = self.generated(params, state, given, own, keys[2], image)
@@ -228,9 +229,9 @@ class ReferencePhase(LandmarksPhase):
     def _refined(self, params: Any, blend: Blended, landmarks: Array) -> Array:
         return self._generator.apply({"params": params}, blend.smooth, blend.sharp, landmarks)
 
-    def _each(self, state: TrainState, landmarks: Landmarks) -> Landmarks:
-        """Converts the landmarks at each identity's index to this identity."""
-        converted = [self.unconstrained(state, landmarks[:, i], i) for i in range(landmarks.shape[1])]
+    def _each(self, state: TrainState, landmarks: Landmarks, drivers: Int[Array, " people"]) -> Landmarks:
+        """Converts the landmarks at each identity's index, which are of the driver at this index, to this identity."""
+        converted = [self.unconstrained(state, landmarks[:, i], i, drivers[i]) for i in range(landmarks.shape[1])]
         return jnp.stack(converted, 1)
 
     def _keys(self, key: jax.Array, landmarks: Landmarks) -> Array:

@@ -1,7 +1,7 @@
 """Generators of a target's face from landmarks: the model and its baselines.
 
-A generator takes landmarks `(n, N, 2)` in [0, 1] and a target index for each, and returns uint8 RGB images
-`(n, H, W, 3)`. All metrics are measured on these 8-bit images.
+A generator takes landmarks `(n, N, 2)` in [0, 1], and for each the index of the target and of the driver whose
+landmarks they are. It returns uint8 RGB images `(n, H, W, 3)`. All metrics are measured on these 8-bit images.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CONSTRAINED = "warped, constrained"
 
 _THREADS = 2
 
-Generator = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Generator = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 def generated(model: Reenactor, convert: bool, constrain: bool = True) -> Generator:
@@ -37,8 +37,8 @@ def generated(model: Reenactor, convert: bool, constrain: bool = True) -> Genera
     `constrain=False` disables the constraint on converted landmarks.
     """
 
-    def generate(landmarks: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        return to_bytes(model.synthesize(landmarks, targets, convert, constrain))
+    def generate(landmarks: np.ndarray, targets: np.ndarray, drivers: np.ndarray) -> np.ndarray:
+        return to_bytes(model.synthesize(landmarks, targets, convert, constrain, drivers))
 
     return generate
 
@@ -88,8 +88,8 @@ def nearest_frame(
     `constrain=False` disables the constraint on converted landmarks.
     """
 
-    def generate(landmarks: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        converted = np.asarray(model.convert(landmarks, targets, constrain)) if convert else landmarks
+    def generate(landmarks: np.ndarray, targets: np.ndarray, drivers: np.ndarray) -> np.ndarray:
+        converted = np.asarray(model.convert(landmarks, targets, constrain, drivers)) if convert else landmarks
         frames, nearest = [], []
         for points, target in zip(converted, targets):
             known = gallery.landmarks[target]
@@ -113,7 +113,7 @@ def _warped(images: Array, landmarks: Array, targets: Array) -> Array:
 def mean_face(gallery: Gallery) -> Generator:
     """Baseline: the pixel-wise mean of the target's training frames, independent of the landmarks."""
 
-    def generate(landmarks: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    def generate(landmarks: np.ndarray, targets: np.ndarray, drivers: np.ndarray) -> np.ndarray:
         return np.stack([gallery.means[target] for target in targets])
 
     return generate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -26,9 +27,10 @@ def driving(setup: Setup, measured: Measured) -> ReportImage:
     for frames in measured.people[:_MAX_IDENTITIES]:
         i = strongest_expression(frames, info.scheme)
         points = np.repeat(frames.landmarks[i : i + 1], len(targets), 0)
-        converted = np.asarray(setup.model.convert(points, targets))
+        drivers = np.full(len(targets), frames.identity)
+        converted = np.asarray(setup.model.convert(points, targets, driver=drivers))
         drawn = [draw_landmarks(p, info.scheme, info.size) for p in (frames.landmarks[i], *converted)]
-        generated = measured.reenacting[OURS](points, targets)
+        generated = measured.reenacting[OURS](points, targets, drivers)
         rows.append(GridRow(info.identities[frames.identity], [frames.images[i], *generated]))
         rows.append(GridRow("landmarks, converted", drawn))
     return grid(
@@ -48,14 +50,14 @@ def converter(setup: Setup, measured: Measured) -> ReportImage | None:
     if not measured.reenactment:
         return None
     info, rows = setup.data.info, []
-    for heading, image, points, target in _neighbors(info, measured):
-        converted = np.asarray(setup.model.convert(points, target))
+    for heading, image, points, *pair in _neighbors(info, measured):
+        converted = np.asarray(setup.model.convert(points, pair[0], driver=pair[1]))
         cells = [
             image,
             draw_landmarks(points[0], info.scheme, info.size),
-            measured.reenacting[DIRECT](points, target)[0],
+            measured.reenacting[DIRECT](points, *pair)[0],
             draw_landmarks(converted[0], info.scheme, info.size),
-            measured.reenacting[OURS](points, target)[0],
+            measured.reenacting[OURS](points, *pair)[0],
         ]
         rows.append(GridRow(heading, cells))
     return grid(
@@ -74,8 +76,8 @@ def baselines(setup: Setup, measured: Measured) -> ReportImage | None:
     if not measured.reenactment:
         return None
     rows = [
-        GridRow(heading, [image, *(generator(points, target)[0] for generator in measured.reenacting.values())])
-        for heading, image, points, target in _neighbors(setup.data.info, measured)
+        GridRow(heading, [image, *(generator(points, *pair)[0] for generator in measured.reenacting.values())])
+        for heading, image, points, *pair in _neighbors(setup.data.info, measured)
     ]
     return grid(
         "baselines",
@@ -95,11 +97,12 @@ def failures(setup: Setup, measured: Measured) -> ReportImage | None:
     info, generator, cases = setup.data.info, measured.reenacting[OURS], measured.reenactment[OURS]
     by_identity, rows = {frames.identity: frames for frames in measured.people}, []
     for i in worst(cases):
-        source, target = by_identity[int(cases.source[i])], cases.target[i : i + 1]
+        source, driver, target = by_identity[int(cases.source[i])], cases.source[i : i + 1], cases.target[i : i + 1]
         points = source.landmarks[cases.frame[i]][None]
-        generated = generator(points, target)
-        returned = generator(detect(setup.model, generated), cases.source[i : i + 1])[0]
-        converted = draw_landmarks(np.asarray(setup.model.convert(points, target))[0], info.scheme, info.size)
+        generated = generator(points, target, driver)
+        returned = generator(detect(setup.model, generated), driver, target)[0]
+        converted = np.asarray(setup.model.convert(points, target, driver=driver))[0]
+        converted = draw_landmarks(converted, info.scheme, info.size)
         cells = [source.images[cases.frame[i]], converted, generated[0], returned]
         rows.append(GridRow(_arrow(info, source.identity, int(target[0])), cells, ("", "", *_reasons(cases, int(i)))))
     return grid(
@@ -120,7 +123,7 @@ def reconstruction(setup: Setup, measured: Measured) -> ReportImage:
         i = strongest_expression(frames, info.scheme)
         points, own = frames.landmarks[i : i + 1], np.array([frames.identity])
         cells = [frames.images[i], draw_landmarks(points[0], info.scheme, info.size)]
-        cells += [generator(points, own)[0] for generator in measured.reconstructing.values()]
+        cells += [generator(points, own, own)[0] for generator in measured.reconstructing.values()]
         rows.append(GridRow(info.identities[frames.identity], cells))
     return grid(
         "reconstruction-images",
@@ -179,12 +182,12 @@ def _reasons(cases: Cases, i: int) -> tuple[str, str]:
     return "" if metrics["generated_found"][i] else "not found", after
 
 
-def _neighbors(info: FaceInfo, measured: Measured) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
-    """For every source: a heading, its frame of strongest expression, the frame's landmarks, and the next identity."""
+def _neighbors(info: FaceInfo, measured: Measured) -> Iterator[tuple[Any, ...]]:
+    """For every source: a heading, its frame of strongest expression, its landmarks, the next identity, and its own."""
     for frames in measured.people[:_MAX_IDENTITIES]:
         i, target = strongest_expression(frames, info.scheme), (frames.identity + 1) % len(info.identities)
         heading = _arrow(info, frames.identity, target)
-        yield heading, frames.images[i], frames.landmarks[i : i + 1], np.array([target])
+        yield heading, frames.images[i], frames.landmarks[i : i + 1], np.array([target]), np.array([frames.identity])
 
 
 def _arrow(info: FaceInfo, source: int, target: int) -> str:

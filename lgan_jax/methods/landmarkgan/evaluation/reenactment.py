@@ -136,8 +136,8 @@ def _block(
     source = np.array([person.identity for person, _, _ in pairs])
     target = np.array([target for _, _, target in pairs])
     asked = np.array([frame in evenly_spaced(range(len(person.images)), identity_frames) for person, frame, _ in pairs])
-    generated = generator(landmarks, target)
-    returned = generator(detect(detector, generated), source)
+    generated = generator(landmarks, target, source)
+    returned = generator(detect(detector, generated), source, target)
     after = dlib.landmarks(returned)
     whole, error = differences(np.stack([person.seen[frame] for person, frame, _ in pairs]), after, IBUG68)
     identity = np.full(len(pairs), np.nan)
@@ -167,7 +167,7 @@ def reconstruct(
     for frames in people:
         count = len(frames.images)
         identity = np.full(count, frames.identity)
-        copy = generator(frames.landmarks, identity)
+        copy = generator(frames.landmarks, identity, identity)
         seen = dlib.landmarks(copy)
         metrics = {
             "ssim": compare(ssim, frames.images, copy),
