@@ -2,6 +2,7 @@
 
   python -m studies.driver_shape                    on validation people, by whom settings are chosen
   python -m studies.driver_shape --split test       on test people, for the docs
+  python -m studies.driver_shape --in_training      people in training drive each other, by further frames of them
 
 The statistics are those of drawn people's training frames. The drivers are people who were in no training; because
 drawn people can be drawn with each other's pose and expression, every conversion has its ground truth. Prints the mean
@@ -41,20 +42,25 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--aligned", action="store_true", help="heads are framed as prepared photos are")
     parser.add_argument("--clip", action="store_true", help="a driver's frames are neighbors in a video")
+    parser.add_argument("--in_training", action="store_true", help="the drivers are the people in training")
     given = parser.parse_args()
     settings = synthetic.Settings(
         identities=given.identities,
-        train_per_identity=given.frames,
+        train_per_identity=given.frames + _MEASURED * given.in_training,
         validation_per_identity=_KNOWN[-1],
         test_per_identity=_KNOWN[-1],
         test_identities=given.drivers,
         seed=given.seed,
         aligned=given.aligned,
     )
-    people, model = _training(settings)
-    rows = [_errors(settings, given.split, driver, people, model, given.clip) for driver in range(given.drivers)]
     kind = "frames of a clip" if given.clip else "independent frames"
-    print(f"{given.drivers} {given.split} people drive {given.identities} people in training; {kind}")
+    if given.in_training:
+        rows = _known_drivers(settings, given.frames, given.clip)
+        print(f"{given.identities} people in training drive each other; trained on {kind}")
+    else:
+        people, model = _training(settings)
+        rows = [_errors(settings, given.split, driver, people, model, given.clip) for driver in range(given.drivers)]
+        print(f"{given.drivers} {given.split} people drive {given.identities} people in training; {kind}")
     resampled = np.random.default_rng(0).integers(0, len(rows), (2000, len(rows)))
     single = np.array([row["1 frame"] for row in rows])
     for name in rows[0]:
@@ -88,8 +94,7 @@ def _errors(
     truth = np.stack([[_taking(one, frames[i], settings.aligned) for i in measured] for one in people])
 
     def error(converted: list[np.ndarray]) -> float:
-        distance = np.linalg.norm(np.stack(converted) - truth, axis=-1).mean(-1)
-        return float((distance / inter_ocular(truth, WFLW98)).mean())
+        return _error(np.stack(converted), truth)
 
     def converted(known: shape_model.ShapeModel) -> list[np.ndarray]:
         return [np.asarray(shape_model.convert(known, landmarks[measured], i)) for i in range(len(people))]
@@ -104,6 +109,37 @@ def _errors(
         known = landmarks[evenly_spaced(np.arange(len(frames)), count)]
         found[f"{count} frames"] = error(converted(shape_model.with_driver(model, jnp.asarray(known))))
     return found
+
+
+def _known_drivers(settings: synthetic.Settings, count: int, clip: bool) -> list[dict[str, float]]:
+    """The same errors for each person in training, whose `count` first frames train and whose others drive."""
+    samples = [synthetic.sample(settings, "train", i) for i in range(settings.count("train"))]
+    people = [samples[i :: settings.identities] for i in range(settings.identities)]
+    trained = [_clip(frames[:count]) if clip else frames[:count] for frames in people]
+    landmarks = np.stack([[_landmarks(one, settings.aligned) for one in frames] for frames in trained], 1)
+    model = jax.jit(shape_model.fit)(jnp.asarray(landmarks))
+    rows = []
+    for driver, frames in enumerate(people):
+        points = np.stack([_landmarks(one, settings.aligned) for one in frames[count:]])
+        others = [i for i in range(len(people)) if i != driver]
+        truth = np.stack([[_taking(people[i][0], one, settings.aligned) for one in frames[count:]] for i in others])
+        means = [np.asarray(model.people[i] - model.people[driver]).reshape(-1, 2) for i in others]
+        unknown = [shape_model.convert(model, points, i) for i in others]
+        known = [shape_model.convert(model, points, i, driver) for i in others]
+        rows.append(
+            {
+                "none": _error(np.stack([points] * len(others)), truth),
+                "own means": _error(np.stack([points + mean for mean in means]), truth),
+                "1 frame": _error(np.stack(unknown), truth),
+                "known driver": _error(np.stack(known), truth),
+            }
+        )
+    return rows
+
+
+def _error(converted: np.ndarray, truth: np.ndarray) -> float:
+    """The mean distance of landmarks over the inter-ocular distance of the truth."""
+    return float((np.linalg.norm(converted - truth, axis=-1).mean(-1) / inter_ocular(truth, WFLW98)).mean())
 
 
 def _clip(frames: list[synthetic.Sample]) -> list[synthetic.Sample]:

@@ -27,7 +27,7 @@ from lgan_jax.progress import Progress
 from lgan_jax.protocols import DrivenConverter
 from lgan_jax.training.interrupts import Interrupts
 
-_DRIVER_FRAMES = 64  # that separate pose and expression from the shape of the driver's face
+_DRIVER_FRAMES = 16  # that separate pose and expression from the shape of the driver's face
 _WHOLE = 0.98  # of the frames that a video says it has; with fewer, it is cut off or damaged
 
 Say = Callable[[str], None]
