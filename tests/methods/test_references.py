@@ -58,3 +58,13 @@ def test_blend_shows_the_person_at_the_wanted_landmarks():
     for image in blend:
         assert image.shape == (3, 16, 20, 3)
         np.testing.assert_allclose(image[:, 8, 10, 0], (-0.5, 0.5, -0.5), atol=0.01)
+
+
+def test_low_rank_landmarks_lose_noise_and_keep_what_moves():
+    rng = np.random.default_rng(4)
+    clean = 0.5 + 0.02 * np.einsum("fd,dnc->fnc", rng.normal(size=(200, 6)), rng.normal(size=(6, 68, 2)))
+    noisy = clean + 0.01 * rng.normal(size=clean.shape)
+    found = np.asarray(references.low_rank(jnp.asarray(noisy[:20], jnp.float32), jnp.asarray(noisy, jnp.float32)))
+    assert np.abs(found - clean[:20]).mean() < 0.6 * np.abs(noisy - clean).mean()
+    few = jnp.asarray(noisy[:9], jnp.float32)
+    np.testing.assert_allclose(references.low_rank(few, few), few, atol=1e-5)

@@ -112,7 +112,8 @@ class ReferencePhase(LandmarksPhase):
     ) -> TrainState:
         """Adds one identity, the last, with these reference frames, without training; returns the new state.
 
-        The frames' anchors are their landmarks, as the detector was not trained on this person and may be inaccurate.
+        The frames' anchors are their landmarks, freed from noise by `references.low_rank`: the detector was not trained
+        on this person and may be inaccurate.
 
         Landmarks are converted to this person in closed form. Raises `ValueError` for a run with a trained converter.
         """
@@ -120,6 +121,7 @@ class ReferencePhase(LandmarksPhase):
         references_before, shape = state.frozen["references"], state.frozen["shape"]
         count = references_before.landmarks.shape[1]
         new = references.chosen(image[:, None], landmarks[:, None], count, self.faces.scheme)
+        new = new.replace(anchors=references.low_rank(new.landmarks[0], landmarks)[None])
         known = jax.tree.map(lambda old, one: jnp.concatenate([old, one]), references_before, new)
         return _with_frozen(state, references=known, shape=shape_model.with_person(shape, landmarks))
 

@@ -18,6 +18,7 @@ NEAREST = 8  # number of blended reference frames
 _SHARP = 4  # exponent of the sharp blend's weights: emphasizes the nearest frames
 _MIN_DISTANCE = 1e-4  # image widths
 _FARTHEST = 0.02  # largest offset of a detected landmark per axis, in image widths
+_RANK = 25  # of a person's landmarks, in which poses and expressions lie
 _EXCLUDED = 1e3  # distance of excluded frames, larger than all others
 
 
@@ -102,6 +103,14 @@ def chosen(
 
     people = [of_one(person) for person in range(images.shape[1])]
     return References(*(jnp.stack(each) for each in zip(*people)))
+
+
+def low_rank(landmarks: Float[Array, "k n 2"], frames: Float[Array, "frames n 2"]) -> Float[Array, "k n 2"]:
+    """Landmarks projected onto the 25 first principal directions of a person's frames, which hold little noise."""
+    flat = frames.reshape(len(frames), -1)
+    mean = flat.mean(0, keepdims=True)
+    directions = jnp.linalg.svd(flat - mean, full_matrices=False)[2][:_RANK]
+    return (mean + (landmarks.reshape(len(landmarks), -1) - mean) @ directions.T @ directions).reshape(landmarks.shape)
 
 
 def shepard_weights(
