@@ -28,16 +28,6 @@ class LandmarkDetector(FaceModel, Protocol):
         """Landmarks of images."""
 
 
-class HeatmapDetector(Protocol):
-    """A detector phase as the phases after it use it."""
-
-    def weights(self, state: Any) -> Any:
-        """The weights in a state that `heatmaps` takes."""
-
-    def heatmaps(self, weights: Any, image: Any) -> Any:
-        """One heatmap per landmark `(batch, rows, columns, N)`, each with sum 1, of images in [-1, 1]."""
-
-
 @runtime_checkable
 class LandmarkConverter(FaceModel, Protocol):
     """Renders its identities from anyone's landmarks; see `methods.landmarkgan.model.LandmarkGAN`."""

@@ -210,9 +210,7 @@ class EditingPhase(Phase):
         half = jax.vmap(jax.random.bernoulli)(folded(keys, 0))
         return jnp.where(half.reshape(-1, 1, 1, 1), image[:, :, ::-1], image)
 
-    def update_generator(
-        self, state: TrainState, image: Image, units: Units, keys: Keys
-    ) -> tuple[TrainState, Metrics]:
+    def update_generator(self, state: TrainState, image: Image, units: Units, keys: Keys) -> tuple[TrainState, Metrics]:
         """One step of G that edits faces to sampled action units and back; it ends a `train_step`."""
         target = targets(folded(keys, 5), units, self.settings.target_noise)
 

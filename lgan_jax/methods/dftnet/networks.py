@@ -14,7 +14,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lgan_jax.nn.convolution import Conv, TransposedConv
+from lgan_jax.nn.layers import Conv, TransposedConv
 from lgan_jax.ops.warp import warp
 
 _SLOPE = 0.01  # negative slope of the discriminator's LeakyReLU
