@@ -43,6 +43,7 @@ class Weights:
     norm: float = 3.5
 
 
+_DRIVING = 4  # driving images among the sample images
 _AS_PUBLISHED = optimizers.RMSProp(learning_rate=1e-5, weight_decay=1e-4)
 
 
@@ -213,11 +214,11 @@ def partner_shift(key: jax.Array, count: int) -> Int[Array, ""]:
     return jax.random.randint(key, (), 1, count) if count > 1 else jnp.zeros((), jnp.int32)
 
 
-def driving(batch: Batch, maximum: int = 4) -> tuple[Float[Array, "rows height width 3"], Float[Array, "rows n 2"]]:
-    """At most `maximum` driving images and their landmarks, alternating between identities (`one_of_each` batches)."""
+def driving(batch: Batch) -> tuple[Float[Array, "rows height width 3"], Float[Array, "rows n 2"]]:
+    """At most four driving images and their landmarks, alternating between identities (`one_of_each` batches)."""
     image, landmarks = jnp.asarray(batch["image"]), jnp.asarray(batch["landmarks"])
     examples, identities = image.shape[:2]
-    row = jnp.arange(min(maximum, examples * identities))
+    row = jnp.arange(min(_DRIVING, examples * identities))
     identity = row % identities
     chosen = (identity + row // identities) % examples, identity
     return image[chosen], landmarks[chosen]
