@@ -51,13 +51,8 @@ def network(kind: str, source: str | os.PathLike | Mapping[str, Any]) -> Network
         raise ValueError(f"{what} does not hold the weights of {kind}: {error}") from None
 
 
-def required(kind: str, path: str, option: str) -> Network:
-    """See `interop.required`."""
-    return network(kind, required_file(kind, path, option))
-
-
 def required_file(kind: str, path: str, option: str) -> Path:
-    """The file that `required` reads. Raises `FileNotFoundError` as it does."""
+    """The file that `interop.required` reads. Raises `FileNotFoundError` as it does."""
     file = Path(path).expanduser()
     if not path or not file.is_file():
         lack = f"{option} is {path}, and there is no such file" if path else f"{option} is not given"
