@@ -99,15 +99,6 @@ class ActionUnitEditor(FaceModel, Protocol):
 
 
 @runtime_checkable
-class ComparedEditor(ActionUnitEditor, Protocol):
-    """An editor that may have been trained beside a baseline."""
-
-    @property
-    def baseline(self) -> Any:
-        """The run's GANimation, an `ActionUnitEditor`; or None."""
-
-
-@runtime_checkable
 class GuidedSynthesizer(FaceModel, Protocol):
     """Gives faces other landmarks and expressions; see `methods.expression.model`."""
 

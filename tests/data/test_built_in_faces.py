@@ -7,7 +7,7 @@ import tensorflow_datasets as tfds
 from lgan_jax import config, data
 from lgan_jax.data import builders, synthetic, training_landmarks
 from lgan_jax.data.builders import base
-from lgan_jax.data.builders import synthetic as builder
+from lgan_jax.data.builders import synthetic as rendering
 from lgan_jax.landmarks import IBUG68_TO_INNER49, WFLW98_TO_IBUG68
 
 WFLW98_TO_INNER49 = WFLW98_TO_IBUG68[IBUG68_TO_INNER49]
@@ -115,10 +115,10 @@ def test_settings_are_read_from_a_config():
 
 def test_several_processes_draw_the_same(monkeypatch):
     wanted = [("train", 3), ("test", 1), ("train", 0), ("train", 4), ("validation", 3)]
-    alone = list(builder.rendered(SMALL, 24, wanted))
-    monkeypatch.setattr(builder, "_WORTH", 2)
-    monkeypatch.setattr(builder.os, "cpu_count", lambda: 2)
-    together = list(builder.rendered(SMALL, 24, wanted))
+    alone = list(rendering.rendered(SMALL, 24, wanted))
+    monkeypatch.setattr(rendering, "_WORTH", 2)
+    monkeypatch.setattr(rendering.os, "cpu_count", lambda: 2)
+    together = list(rendering.rendered(SMALL, 24, wanted))
     assert [split for split, _ in together] == [split for split, _ in wanted]
     for (_, one), (_, other) in zip(alone, together, strict=True):
         assert one["image"] == other["image"]
@@ -126,7 +126,7 @@ def test_several_processes_draw_the_same(monkeypatch):
 
 
 def test_a_process_that_fails_is_told(monkeypatch):
-    monkeypatch.setattr(builder, "_WORTH", 1)
-    monkeypatch.setattr(builder.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(rendering, "_WORTH", 1)
+    monkeypatch.setattr(rendering.os, "cpu_count", lambda: 2)
     with pytest.raises(RuntimeError, match="a process that renders faces ended early, with status 1"):
-        list(builder.rendered(SMALL, 24, [("train", 0), ("train", 999)]))
+        list(rendering.rendered(SMALL, 24, [("train", 0), ("train", 999)]))
