@@ -70,11 +70,6 @@ def kinds_at(settings: type, values: Mapping[str, Any], place: Sequence[str]) ->
     return kinds(hint)
 
 
-def defaults(settings: type) -> dict[str, Any]:
-    """The fields of `settings` that have a default, nested dataclasses as nested dicts."""
-    return completed(settings, {})
-
-
 def completed(settings: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """`values` with the other fields of `settings` (a dataclass) that have a default, nested ones too.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -157,6 +157,7 @@ class _Optimizer:
     clip: float = 0.0
     weight_decay: float = 0.0
     schedule: Schedule = Constant()
+    _averaging: ClassVar[tuple[str, ...]]  # fields that are decays of moving averages
 
     def __post_init__(self) -> None:
         _above_zero(self, "learning_rate")
@@ -166,9 +167,7 @@ class _Optimizer:
         lowest = self.schedule.final_learning_rate if isinstance(self.schedule, _Decay) else 0.0
         if self.learning_rate < lowest:
             raise ValueError(f"final_learning_rate is {lowest}, above the learning rate {self.learning_rate}")
-
-    def _below_one(self, *names: str) -> None:
-        for name in names:
+        for name in self._averaging:
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0 and less than 1")
 
@@ -180,10 +179,7 @@ class Adam(_Optimizer):
     name: Literal["adam"] = "adam"
     b1: float = 0.9
     b2: float = 0.999
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._below_one("b1", "b2")
+    _averaging = ("b1", "b2")
 
     def scale(self) -> optax.GradientTransformation:
         """From gradients to updates of a learning rate of −1."""
@@ -196,10 +192,7 @@ class RMSProp(_Optimizer):
 
     name: Literal["rmsprop"] = "rmsprop"
     decay: float = 0.99
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._below_one("decay")
+    _averaging = ("decay",)
 
     def scale(self) -> optax.GradientTransformation:
         """From gradients to updates of a learning rate of −1."""

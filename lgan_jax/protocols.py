@@ -28,16 +28,6 @@ class LandmarkDetector(FaceModel, Protocol):
         """Landmarks of images."""
 
 
-class HeatmapDetector(Protocol):
-    """A detector phase as the phases after it use it."""
-
-    def weights(self, state: Any) -> Any:
-        """The weights in a state that `heatmaps` takes."""
-
-    def heatmaps(self, weights: Any, image: Any) -> Any:
-        """One heatmap per landmark `(batch, rows, columns, N)`, each with sum 1, of images in [-1, 1]."""
-
-
 @runtime_checkable
 class LandmarkConverter(FaceModel, Protocol):
     """Renders its identities from anyone's landmarks; see `methods.landmarkgan.model.LandmarkGAN`."""
@@ -108,15 +98,6 @@ class ActionUnitEditor(FaceModel, Protocol):
 
     def estimate(self, image: Any) -> Any:
         """The action units `(n, 17)` of faces, by the discriminator's regressor."""
-
-
-@runtime_checkable
-class ComparedEditor(ActionUnitEditor, Protocol):
-    """An editor that may have been trained beside a baseline."""
-
-    @property
-    def baseline(self) -> Any:
-        """The run's GANimation, an `ActionUnitEditor`; or None."""
 
 
 @runtime_checkable

@@ -26,8 +26,8 @@ from lgan_jax.core import Batch
 from lgan_jax.methods.landmarkgan.generator import Images, Landmarks, LandmarksPhase
 from lgan_jax.methods.landmarkgan.networks import SIZES, SLOPE, UpscaleBlock
 from lgan_jax.methods.landmarkgan.reference import FORMS, ReferencePhase
-from lgan_jax.nn.convolution import Conv
 from lgan_jax.nn.initialisers import initial_variables
+from lgan_jax.nn.layers import Conv
 from lgan_jax.nn.patch_discriminator import PatchDiscriminator
 from lgan_jax.optimizers import adam_cosine
 from lgan_jax.training.train_state import TrainState

@@ -58,7 +58,7 @@ def test_one_line_says_what_is_wrong(change, message):
 
 
 def test_defaults_are_what_read_would_fill_in():
-    assert config.defaults(Outer) == {"steps": 3, "limit": None, "flag": False}
+    assert config.completed(Outer, {}) == {"steps": 3, "limit": None, "flag": False}
     filled = config.completed(Outer, {"inner": config.completed(Inner, {"rate": 1.0})})
     assert filled == {"steps": 3, "limit": None, "flag": False, "inner": {"rate": 1.0, "kind": "a"}}
     assert config.read(Outer, {**filled, "names": ()}) == Outer(Inner(1.0), ())

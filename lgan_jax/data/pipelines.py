@@ -25,6 +25,7 @@ Grouping = Literal["single", "one_of_each", "pairs", "expressions"]
 KEYS = ("image", "landmarks", "identity")
 _Arranged = Callable[[np.ndarray, np.random.Generator], np.ndarray]  # an epoch of examples in the order of training
 _Order = Callable[[int], np.integer | np.ndarray]  # a row of an endless sequence to a record, or several records
+_PREFETCH = 8  # batches loaded ahead
 _ROUND = 1000  # examples among which parts have their exact shares
 
 
@@ -36,7 +37,6 @@ def training_batches(
     *,
     keys: Sequence[str] = KEYS,
     threads: int = 4,
-    prefetch: int = 8,
     shard: tuple[int, int] = (0, 1),
 ) -> grain.DatasetIterator:
     """Endless iterator of training batches; a batch depends only on `seed` and its number.
@@ -55,7 +55,6 @@ def training_batches(
       grouping: what forms an example.
       keys: names of the arrays in a batch.
       threads: number of batches loaded in parallel; 0 loads them on demand.
-      prefetch: number of batches loaded ahead.
       shard: (index, count) of this process: of every batch it gets rows index·B/count up to (index + 1)·B/count.
 
     Raises:
@@ -73,7 +72,7 @@ def training_batches(
         indices = np.array([np.ravel([order(row) for order in orders]) for row in range(first, first + rows)])
         return load(split, indices, grouping, keys)
 
-    options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(prefetch, threads) if threads else 0)
+    options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(_PREFETCH, threads) if threads else 0)
     return iter(grain.MapDataset.range(sys.maxsize // batch_size).map(batch).to_iter_dataset(options))
 
 

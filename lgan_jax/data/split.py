@@ -137,20 +137,19 @@ def contiguous_blocks(frames: Int[np.ndarray, " n"]) -> Blocks:
     return Blocks(np.where(near, "", np.array(SPLITS)[layout])[place], guard)
 
 
-def by_subject(subjects: Sequence[str], share: float = SHARE) -> Mapping[str, tuple[str, ...]]:
+def by_subject(subjects: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
     """The splits of each subject: one each; with two subjects, one is in training, the other in validation and test.
 
-    Subjects are chosen in the order of the hashes of their names until they have a share of `share` of all images. A
-    subject that would exceed one and a half times the share is passed over; if all would, the one with the fewest
-    images is chosen. The test split is chosen first, then the validation split.
+    Subjects are chosen in the order of the hashes of their names until they have `SHARE` of all images, first for the
+    test split, then, of the others, for the validation split. A subject that would exceed one and a half times the
+    share is passed over; if all would, the one with the fewest images is chosen.
 
     Args:
       subjects: the subject of each image.
-      share: of all images in the test split, and of the others in the validation split; above 0 and at most 0.5.
 
     Raises `ValueError` where there are fewer than two subjects.
     """
-    return _parts(collections.Counter(subjects), _drawn, (share, share))
+    return _parts(collections.Counter(subjects), _drawn, (SHARE, SHARE))
 
 
 def subjects_note(splits: Collection[tuple[str, ...]]) -> str:

@@ -118,6 +118,36 @@ class Table:
         }
 
 
+def ssim(of: str) -> Column:
+    """The column `ssim`: structural similarity `of` two images, in words."""
+    return Column("ssim", "SSIM", f"structural similarity of {of}", "higher")
+
+
+def psnr(of: str, digits: int = 1) -> Column:
+    """The column `psnr`: peak signal-to-noise ratio `of` two images, in words."""
+    return Column("psnr", "PSNR\ndB", f"peak signal-to-noise ratio of {of}; 100 at most", "higher", digits)
+
+
+def identity(between: str) -> Column:
+    """The column `identity`: distance of dlib's descriptors `between` two images, in words."""
+    meaning = f"distance of dlib's face descriptors between {between}; dlib calls two faces one person below 0.6"
+    return Column("identity", "ID", meaning, "lower")
+
+
+def found(of: str) -> Column:
+    """The column `found`: the share `of` some images, in words, in which dlib finds a face."""
+    return Column("found", "found\nby dlib", f"share of {of} in which dlib finds a face", "higher", 0, True)
+
+
+def frechet(of: str) -> Column:
+    """The column `frechet`: Fréchet distance of dlib's descriptors `of` some images to those of others, in words."""
+    meaning = (
+        f"Fréchet distance of dlib's 128 face descriptors (not of Inception's features) of {of}, covariances divided "
+        "by N − 1; with so few images, only rows of this table can be compared"
+    )
+    return Column("frechet", "FD\ndlib", meaning, "lower", 4)
+
+
 def measured_rows(rows: Mapping[str, Values], columns: Sequence[Column], references: Collection[str] = ()) -> list[Row]:
     """A row of each name: the mean over the cases of each value that has a column, or the share of true flags.
 

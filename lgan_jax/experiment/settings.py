@@ -343,12 +343,12 @@ def every(steps: int, *, log: int = 100, images: int | None = None, checkpoint: 
     }
 
 
-def strangers(train: int, *, validation: int = 8, test: int = 500) -> dict[str, Any]:
+def strangers(train: int, *, validation: int = 8) -> dict[str, Any]:
     """Built-in faces of a config's `data`, every image of another person in other light."""
     return {
         "identities": 1,
         "variation": "wild",
         "train_per_identity": train,
         "validation_per_identity": validation,
-        "test_per_identity": test,
+        "test_per_identity": 500,
     }

@@ -66,4 +66,4 @@ def required(kind: str, path: str, option: str) -> Any:
     """
     from lgan_jax.interop import kinds
 
-    return kinds.required(kind, path, option)
+    return kinds.network(kind, kinds.required_file(kind, path, option))

@@ -1,4 +1,4 @@
-"""Names and sizes of published face alignment networks: face-alignment's FAN, and LandmarkGAN's detector.
+"""Published face alignment networks: face-alignment's FAN, and names and sizes for LandmarkGAN's detector too.
 
 Both name a residual block `conv2`, `m0.b1_4` or `top_m_0`, and its layers `bn1`, `conv1` … `downsample.0`.
 LandmarkGAN's counts several blocks in each place of an hourglass, of which there is one: `m0.b1_4_0`, `top_m_0_0`.
@@ -10,7 +10,10 @@ import re
 from typing import NamedTuple
 
 from lgan_jax.interop import names
-from lgan_jax.interop.names import Path, Tensors
+from lgan_jax.interop.names import Network, Path, Tensors
+from lgan_jax.nn.fan import FaceAlignmentNetwork
+
+PUBLISHED = "https://www.adrianbulat.com/downloads/python-fan/2DFAN4-cd938726ad.zip"
 
 _PLACES = {"upper": "b1", "down": "b2", "bottom": "b2_plus", "up": "b3"}
 _ENDS = {"top_conv": "conv_last", "top_norm": "bn_end", "heatmaps": "l", "features_back": "bl", "heatmaps_back": "al"}
@@ -25,6 +28,22 @@ class Sizes(NamedTuple):
     width: int
     depth: int
     stacks: int
+
+
+def fan(tensors: Tensors) -> Network:
+    """face-alignment's FAN (Bulat & Tzimiropoulos 2017), with any number of stacks.
+
+    A `FaceAlignmentNetwork` that pools by the mean, for images in [0, 1]: heatmaps of the last stack.
+
+    Its authors publish it with four stacks for 68 points, in iBUG's order, at 256 pixels.
+    """
+    found = sizes(tensors)
+    module = FaceAlignmentNetwork(
+        found.points, found.width, found.depth, stacks=found.stacks, pool="mean", smallest_map=1
+    )
+    side = 4 * 2**found.depth
+    needed = names.parameters(module, (1, side, side, 3), lambda path: original(path, found.depth))
+    return Network(module, names.read(needed, tensors))
 
 
 def sizes(tensors: Tensors, number: str = "") -> Sizes:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lgan_jax.interop import classifiers, fan, files, landmarkgan, stylegan2
+from lgan_jax.interop import classifiers, files, hourglass, landmarkgan, stylegan2
 from lgan_jax.interop.names import Network, Tensors, unwrapped
 from lgan_jax.nn import inception, lpips, vgg
 
@@ -18,7 +18,7 @@ KINDS: Mapping[str, Callable[[Tensors], Network]] = {
     "landmarkgan/generator": landmarkgan.generator,
     "landmarkgan/discriminator": landmarkgan.discriminator,
     "landmarkgan/detector": landmarkgan.detector,
-    "fan": fan.fan,
+    "fan": hourglass.fan,
     "vgg16": classifiers.vgg16,
     "vgg19": classifiers.vgg19,
     "lpips-vgg16": classifiers.lpips,
@@ -34,7 +34,7 @@ _PUBLISHED = {
     **vgg.PUBLISHED,
     "inception-fid": inception.PUBLISHED,
     "lpips-vgg16": lpips.PUBLISHED,
-    "fan": fan.PUBLISHED,
+    "fan": hourglass.PUBLISHED,
     "stylegan2": stylegan2.PUBLISHED,
 }
 
@@ -51,13 +51,8 @@ def network(kind: str, source: str | os.PathLike | Mapping[str, Any]) -> Network
         raise ValueError(f"{what} does not hold the weights of {kind}: {error}") from None
 
 
-def required(kind: str, path: str, option: str) -> Network:
-    """See `interop.required`."""
-    return network(kind, required_file(kind, path, option))
-
-
 def required_file(kind: str, path: str, option: str) -> Path:
-    """The file that `required` reads. Raises `FileNotFoundError` as it does."""
+    """The file that `interop.required` reads. Raises `FileNotFoundError` as it does."""
     file = Path(path).expanduser()
     if not path or not file.is_file():
         lack = f"{option} is {path}, and there is no such file" if path else f"{option} is not given"

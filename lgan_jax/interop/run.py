@@ -198,7 +198,7 @@ def _config(settings: data.Settings, finished: Mapping[str, Finished]) -> dict[s
         "phases": list(finished),
         "precision": "auto",
         "data": dataclasses.asdict(settings),
-        "loop": configs.defaults(loop.Settings),
+        "loop": configs.completed(loop.Settings, {}),
         **{name: dataclasses.asdict(phase.phase.settings) for name, phase in finished.items()},
     }
 

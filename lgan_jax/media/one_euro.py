@@ -11,6 +11,8 @@ import math
 import numpy as np
 from jaxtyping import Float
 
+_SPEED_CUTOFF = 1.0  # hertz, of the low-pass of the speed
+_GAP = 0.5  # seconds without a value, after which the filter begins afresh
 _LEAST_STEP = 1 / 240  # seconds from call to call; a video whose times are closer has wrong times
 
 
@@ -20,22 +22,19 @@ class OneEuro:
     The cutoff is f = `least` + `follow`·|speed| in hertz, the speed itself a low-pass of the differences.
     """
 
-    def __init__(self, least: float, follow: float, speed_cutoff: float = 1.0, gap: float = 0.5) -> None:
-        """`least` and `speed_cutoff` in hertz; `follow` in hertz per unit a second.
-
-        After more than `gap` seconds without a value the filter begins afresh.
-        """
-        self._least, self._follow, self._speed_cutoff, self._gap = least, follow, speed_cutoff, gap
+    def __init__(self, least: float, follow: float) -> None:
+        """`least` in hertz; `follow` in hertz per unit a second."""
+        self._least, self._follow = least, follow
         self._time = -math.inf
 
     def __call__(self, values: Float[np.ndarray, "*shape"], time: float) -> Float[np.ndarray, "*shape"]:
         """The filtered values at `time`, in seconds, which must not fall from call to call."""
         past = max(time - self._time, _LEAST_STEP)
         self._time = time
-        if past > self._gap:
+        if past > _GAP:
             self._values, self._speed = values.astype(np.float64), np.zeros(values.shape)
             return self._values
-        self._speed += _share(self._speed_cutoff, past) * ((values - self._values) / past - self._speed)
+        self._speed += _share(_SPEED_CUTOFF, past) * ((values - self._values) / past - self._speed)
         cutoff = self._least + self._follow * np.abs(self._speed)
         self._values = self._values + _share(cutoff, past) * (values - self._values)
         return self._values

@@ -8,6 +8,8 @@ import math
 import numpy as np
 from jaxtyping import Float, Int
 
+_DRAWS = 2000  # of the bootstrap
+
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
@@ -50,9 +52,7 @@ def share(flags: np.ndarray) -> Figure:
     return Figure(mean, math.sqrt(mean * (1 - mean)), count, count)
 
 
-def interval_over_groups(
-    values: Float[np.ndarray, " n"], groups: Int[np.ndarray, " n"], draws: int = 2000
-) -> tuple[float, float]:
+def interval_over_groups(values: Float[np.ndarray, " n"], groups: Int[np.ndarray, " n"]) -> tuple[float, float]:
     """The 95 % interval of the mean of group means, by a bootstrap over groups (people, say, not their frames).
 
     NaN marks what was not measured. The interval is the same every time. Raises `ValueError` where nothing was.
@@ -61,6 +61,6 @@ def interval_over_groups(
     means = np.array([values[measured & (groups == group)].mean() for group in np.unique(groups[measured])])
     if len(means) == 0:
         raise ValueError("nothing was measured, so there is no interval")
-    drawn = means[np.random.default_rng(0).integers(0, len(means), (draws, len(means)))].mean(1)
+    drawn = means[np.random.default_rng(0).integers(0, len(means), (_DRAWS, len(means)))].mean(1)
     low, high = np.percentile(drawn, (2.5, 97.5))
     return float(low), float(high)

@@ -8,9 +8,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lgan_jax.nn.batch_norm import batch_norm
-from lgan_jax.nn.convolution import Conv
-from lgan_jax.ops.pooling import max_pool
+from lgan_jax.nn.layers import Conv, batch_norm
+from lgan_jax.ops.resample import max_pool
 
 Pool = Literal["max", "mean"]  # of every 2×2 pixels
 

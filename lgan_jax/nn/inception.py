@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lgan_jax.nn.convolution import Conv
+from lgan_jax.nn.layers import Conv
 
 PUBLISHED = (  # where pytorch-fid's authors publish the weights
     "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth"

@@ -8,8 +8,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lgan_jax.nn.convolution import Conv
-from lgan_jax.ops.pooling import mean_pool
+from lgan_jax.nn.layers import Conv
+from lgan_jax.ops.resample import mean_pool
 
 _SLOPE = 0.2
 

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from lgan_jax.nn.convolution import Conv
-from lgan_jax.ops.pooling import max_pool
+from lgan_jax.nn.layers import Conv
+from lgan_jax.ops.resample import max_pool
 
 VGG16, VGG19 = (2, 2, 3, 3, 3), (2, 2, 4, 4, 4)  # convolutions of each block
 PUBLISHED = {  # where torchvision's authors publish the weights

@@ -14,7 +14,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from lgan_jax.landmarks import Scheme, mirrored
-from lgan_jax.ops.blur import gaussian_blur
 from lgan_jax.ops.warp import affine_image, affine_points
 
 
@@ -96,3 +95,22 @@ def _relit(settings: Settings, key: jax.Array, image):
     image = dm_pix.adjust_contrast(image, factor(keys[2], settings.contrast))
     image = dm_pix.adjust_brightness(image, settings.brightness * jax.random.uniform(keys[3], minval=-1.0))
     return jnp.clip(image, 0, 1)
+
+
+def gaussian_blur(
+    image: Float[Array, "height width channels"], sigma: Float[Array, ""] | float
+) -> Float[Array, "height width channels"]:
+    """The image blurred by a Gaussian of `sigma` ≥ 0 pixels; weights beyond the border are shared out inside.
+
+    As two matrix products, so a batch with a σ for each image costs what one σ costs: `jax.vmap` it.
+    """
+    rows, columns = (_blur_weights(size, sigma) for size in image.shape[:2])
+    return jnp.einsum("ih,hwc,jw->ijc", rows, image, columns)
+
+
+def _blur_weights(size: int, sigma: Float[Array, ""] | float) -> Float[Array, "{size} {size}"]:
+    """What pixel j gives to pixel i, each row summing to 1."""
+    place = jnp.arange(size, dtype=jnp.float32)
+    distance = place[:, None] - place[None, :]
+    weights = jnp.exp(-0.5 * (distance / jnp.maximum(sigma, 1e-3)) ** 2)
+    return weights / weights.sum(1, keepdims=True)

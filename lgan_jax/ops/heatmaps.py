@@ -28,10 +28,10 @@ def gaussians(
 
 
 def group_heatmaps(
-    landmarks: Float[Array, "batch n 2"], scheme: Scheme, size: int, sigma: float = 1.0
+    landmarks: Float[Array, "batch n 2"], scheme: Scheme, size: int
 ) -> Float[Array, "batch {size} {size} groups"]:
-    """One map for each of the scheme's groups of landmarks: the sum of their Gaussians (see `gaussians`)."""
-    rows, columns = gaussian_curves(landmarks[..., 1], size, sigma), gaussian_curves(landmarks[..., 0], size, sigma)
+    """One map for each of the scheme's groups of landmarks: the sum of their Gaussians of 1 pixel (see `gaussians`)."""
+    rows, columns = gaussian_curves(landmarks[..., 1], size, 1.0), gaussian_curves(landmarks[..., 0], size, 1.0)
     groups = [np.array(group) for group in scheme.groups.values()]
     return jnp.stack([jnp.einsum("bhn,bwn->bhw", rows[..., g], columns[..., g]) for g in groups], -1)
 

@@ -8,7 +8,7 @@ import dataclasses
 import functools
 import math
 import os
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,6 @@ from lgan_jax.training.interrupts import Interrupts, Stopped
 from lgan_jax.training.logs import Log, means
 from lgan_jax.training.logs.progress import Pace
 from lgan_jax.training.phase import HostBatch, PhaseRun, as_arrays
-from lgan_jax.training.profile import Profile
 from lgan_jax.training.train_state import TrainState, parameter_counts
 from lgan_jax.training.workdir import open_run
 
@@ -290,3 +289,35 @@ class _Training:
         """Means over the validation batches."""
         metrics = jax.device_get([self.eval_step(state, batch) for batch in self.phase_run.eval_batches])
         return {name: np.asarray(np.mean([batch[name] for batch in metrics], 0)) for name in metrics[0]}
+
+
+class Profile:
+    """Records a range of a phase's steps with `jax.profiler`, as far as the phase has them."""
+
+    def __init__(self, folder: Path, steps: tuple[int, ...], wait: Callable[[], None]) -> None:
+        """`steps` are the first and the last step, or empty; `wait` returns when all steps are computed."""
+        self._folder, self._steps, self._wait, self.recording = folder, steps, wait, False
+
+    def __enter__(self) -> Profile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends a running recording when the phase ends or is stopped."""
+        self._stop()
+
+    def before(self, step: int) -> None:
+        """Call before each step: starts the recording when due."""
+        if self._steps and self._steps[0] <= step <= self._steps[1] and not self.recording:
+            jax.profiler.start_trace(str(self._folder))
+            self.recording = True
+
+    def after(self, step: int) -> None:
+        """Call after each step: ends the recording after the last step."""
+        if self._steps and step >= self._steps[1]:
+            self._stop()
+
+    def _stop(self) -> None:
+        if self.recording:
+            self.recording = False
+            self._wait()
+            jax.profiler.stop_trace()

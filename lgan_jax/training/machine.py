@@ -1,8 +1,9 @@
-"""What training needs of the machine: its devices and the memory allocator."""
+"""The machine: its devices, in words, and the memory allocator."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -13,14 +14,25 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # names of `mallopt`, from gl
 
 
 def devices() -> list[str]:
-    """The devices by name, and a warning where the machine has an NVIDIA GPU that JAX does not see."""
+    """The devices that training uses, by name, and the warning of `unused_gpu`."""
     found = jax.devices()
     kinds = sorted({device.device_kind for device in found})
     processes = f" in {jax.process_count()} processes" if jax.process_count() > 1 else ""
-    lines = [f"training on {len(found)} × {', '.join(kinds)} ({found[0].platform}){processes}"]
-    if found[0].platform == "cpu" and has_gpu():
-        lines.append("WARNING: this machine has an NVIDIA GPU, but JAX uses the CPU: pip install 'lgan_jax[gpu]'")
-    return lines
+    return [f"training on {len(found)} × {', '.join(kinds)} ({found[0].platform}){processes}", *unused_gpu()]
+
+
+def device() -> str:
+    """The device that the networks of an app run on, in a line, and the warning of `unused_gpu` in another."""
+    found = jax.devices()[0]
+    line = f"running on {found.device_kind} ({found.platform}, {os.cpu_count()} CPU cores)"
+    return "\n".join([line, *unused_gpu()])
+
+
+def unused_gpu() -> list[str]:
+    """A warning where the machine has an NVIDIA GPU that JAX does not use; else nothing."""
+    if jax.default_backend() == "cpu" and has_gpu():
+        return ["WARNING: this machine has an NVIDIA GPU, but JAX uses the CPU: pip install 'lgan_jax[gpu]'"]
+    return []
 
 
 def has_gpu(files: Path = Path("/dev")) -> bool:

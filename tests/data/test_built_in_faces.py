@@ -6,7 +6,8 @@ import tensorflow_datasets as tfds
 
 from lgan_jax import config, data
 from lgan_jax.data import builders, synthetic, training_landmarks
-from lgan_jax.data.builders import base, rendering
+from lgan_jax.data.builders import base
+from lgan_jax.data.builders import synthetic as rendering
 from lgan_jax.landmarks import IBUG68_TO_INNER49, WFLW98_TO_IBUG68
 
 WFLW98_TO_INNER49 = WFLW98_TO_IBUG68[IBUG68_TO_INNER49]

@@ -5,7 +5,7 @@ from lgan_jax.media.one_euro import OneEuro
 
 
 def test_a_step_worked_by_hand():
-    filtered = OneEuro(least=2.0, follow=3.0, speed_cutoff=1.0)
+    filtered = OneEuro(least=2.0, follow=3.0)
     assert filtered(np.array([1.0]), 10.0) == 1.0
     # After 0.1 s: speed (2 - 1)/0.1 = 10, weighted 1/(1 + 1/(2π·1·0.1)) = 0.385870; cutoff 2 + 3·3.858696 = 13.576087;
     # weight 1/(1 + 1/(2π·13.576087·0.1)) = 0.895072.
@@ -26,7 +26,7 @@ def test_noise_at_rest_is_steadied_and_motion_is_followed():
 
 
 def test_it_begins_afresh_after_a_gap():
-    filtered = OneEuro(1.0, 0.0, gap=0.5)
+    filtered = OneEuro(1.0, 0.0)
     filtered(np.zeros((3, 2)), 0.0)
     assert (filtered(np.ones((3, 2)), 0.4) < 1).all()
     assert (filtered(np.full((3, 2), 5.0), 1.0) == 5).all()

@@ -99,9 +99,9 @@ def test_a_step_is_its_updates_one_after_the_other(editor):
         mapped = jax.vmap(function, axis_name="data")
         return jax.jit(lambda *given: jax.tree.map(lambda x: x[0], mapped(*jax.tree.map(lambda x: x[None], given))))
 
-    first, second = on_a_device(lambda image, units: method._dealt(image, units, key))(*batch.values())
-    discriminator = on_a_device(lambda *given: method._update_discriminator(*given)[0])
-    generator = on_a_device(lambda *given: method._update_generator(*given)[0])
+    first, second = on_a_device(lambda image, units: method.dealt(image, units, key))(*batch.values())
+    discriminator = on_a_device(lambda *given: method.update_discriminator(*given)[0])
+    generator = on_a_device(lambda *given: method.update_generator(*given)[0])
     states = [start]
     for update, part in ((discriminator, first), (discriminator, second), (generator, second)):
         states.append(update(states[-1], *part))
@@ -139,7 +139,7 @@ def test_networks_start_as_earlier_phases_left_them():
 def test_half_of_the_faces_to_edit_are_mirrored():
     augmentation = dataclasses.replace(augment.NONE, mirror=True)
     method, batch = small_editor(augmentation=augmentation, discriminator_updates=1), faces(16)
-    mapped = jax.jit(jax.vmap(lambda x, y, key: method._dealt(x, y, key)[0][0], (0, 0, None), axis_name="data"))
+    mapped = jax.jit(jax.vmap(lambda x, y, key: method.dealt(x, y, key)[0][0], (0, 0, None), axis_name="data"))
     image, units = (jnp.asarray(batch[name])[None] for name in method.keys)
     dealt = np.asarray(mapped(image, units, jax.random.key(0))[0])
     same = [np.array_equal(a, b) for a, b in zip(dealt, batch["image"])]

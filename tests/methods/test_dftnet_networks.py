@@ -13,7 +13,7 @@ from lgan_jax.methods.dftnet.networks import (
     Discriminator,
     Form,
     GANimation,
-    _coloured,
+    recolored,
     with_initial_heads,
 )
 
@@ -114,7 +114,7 @@ def test_its_gradient_penalty_is_each_faces_own(judged, batch):
 def test_colors_outside_the_range_make_no_nan():
     """arctanh(0.98 · 1.05) is none."""
     image = jnp.array([[[[1.05, -1.05, 0.5]]]])
-    made = _coloured(image, jnp.zeros_like(image))
+    made = recolored(image, jnp.zeros_like(image))
     np.testing.assert_allclose(made, [[[[0.98, -0.98, 0.49]]]], rtol=1e-5)
 
 

@@ -64,7 +64,9 @@ def test_both_images_are_augmented_alike():
     augmentation = dataclasses.replace(augment.NONE, mirror=True, rotation=8.0, shift=0.05, brightness=0.2)
     method = small_flow({}, RegisteredPairsPhase, augmentation=augmentation)
     batch = jax.tree.map(jnp.asarray, paired(6))
-    source, target = jax.vmap(lambda keys: method._dealt(batch, keys))(jax.random.split(jax.random.key(1), 6)[None])
+    source, target = jax.vmap(lambda keys: method.sources_and_targets(batch, keys))(
+        jax.random.split(jax.random.key(1), 6)[None]
+    )
     inside = np.s_[0, :, 20:44, 20:44]
     np.testing.assert_allclose(source["image"][inside], target["image"][inside], atol=0.03)
     np.testing.assert_allclose(source["landmarks"], target["landmarks"], atol=1e-4)

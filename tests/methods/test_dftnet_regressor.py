@@ -38,7 +38,7 @@ def test_it_learns_one_batch(trained):
 def test_faces_are_perturbed_towards_where_it_is_wrong_once_it_has_learned():
     method, batch = small_regressor(perturbation=0.5, perturbation_start=0.6), faces(6)
     state, (image, units) = started(method, batch), batch.values()
-    perturbed, keys = jax.jit(method._perturbed), jax.random.split(jax.random.key(0), 6)
+    perturbed, keys = jax.jit(method.perturbed), jax.random.split(jax.random.key(0), 6)
     np.testing.assert_array_equal(perturbed(state.replace(step=jnp.int32(12)), image, units, keys), image)
     lengths = []
     for step in (14, 16, 19):

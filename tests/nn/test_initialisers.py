@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lgan_jax.nn.convolution import Conv
 from lgan_jax.nn.initialisers import initial_variables, kaiming_normal
+from lgan_jax.nn.layers import Conv
 
 
 class Network(nn.Module):

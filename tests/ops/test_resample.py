@@ -1,11 +1,12 @@
-"""Resampling against its definition, a sum over taps written out."""
+"""Resampling against its definition, halving against XLA's window reductions, the blur by hand."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lgan_jax.ops.resample import TAPS, doubled, halved, upfirdn
+from lgan_jax.ops.resample import TAPS, binomial_blur, doubled, halved, max_pool, mean_pool, upfirdn
 
 
 def by_definition(x, up, down, pads, gain):
@@ -46,3 +47,51 @@ def test_it_has_derivatives_of_every_kind():
     twice = jax.grad(lambda x: jnp.sum(jax.grad(lambda y: jnp.sum(doubled(y) ** 3))(x) ** 2))(x)
     assert np.isfinite(twice).all()
     assert np.abs(twice).max() > 0
+
+
+def window_mean(x):
+    x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
+    return nn.avg_pool(x, (3, 3), strides=(2, 2))
+
+
+def window_max(x):
+    return nn.max_pool(x, (2, 2), strides=(2, 2))
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(max_pool, window_max), (mean_pool, window_mean)])
+@pytest.mark.parametrize("shape", [(2, 6, 10, 3), (1, 2, 4, 5)])
+def test_pooling_agrees_with_window_reductions(ours, theirs, shape):
+    x = jax.random.normal(jax.random.key(0), shape)
+    weights = jax.random.normal(jax.random.key(1), (shape[0], shape[1] // 2, shape[2] // 2, shape[3]))
+    np.testing.assert_allclose(ours(x), theirs(x), rtol=1e-5, atol=1e-6)
+    gradients = [jax.jit(jax.grad(lambda x, pool=pool: jnp.sum(weights * pool(x))))(x) for pool in (ours, theirs)]
+    np.testing.assert_allclose(*gradients, rtol=1e-5, atol=1e-6)
+
+
+def test_mean_worked_by_hand():
+    x = jnp.asarray([[0.0, 9.0, 18.0, 27.0], [9.0, 0.0, 0.0, 0.0]]).reshape(1, 2, 4, 1)
+    np.testing.assert_allclose(mean_pool(x)[0, :, :, 0], [[4.0, 6.0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("pool", [max_pool, mean_pool])
+def test_odd_maps_are_refused(pool):
+    with pytest.raises(ValueError, match="side of 5 pixels cannot be halved"):
+        pool(jnp.zeros((1, 6, 5, 2)))
+
+
+def test_a_checkerboard_becomes_a_constant_and_a_constant_stays():
+    rows, columns = np.indices((6, 8))
+    board = np.stack([(-1.0) ** (rows + columns), (-1.0) ** rows, np.full((6, 8), 3.0)], -1)[None].astype(np.float32)
+    filtered = np.asarray(binomial_blur(jnp.asarray(board)))
+    np.testing.assert_allclose(filtered[0, 1:-1, 1:-1, :2], 0, atol=1e-6)
+    np.testing.assert_allclose(filtered[..., 2], 3)
+
+
+def test_a_pixel_is_spread_over_its_neighbors_and_the_border_is_repeated():
+    point = np.zeros((1, 4, 5, 1), np.float32)
+    point[0, 1, 2] = 16
+    spread = np.asarray(binomial_blur(jnp.asarray(point)))[0, ..., 0]
+    np.testing.assert_allclose(spread, [[0, 1, 2, 1, 0], [0, 2, 4, 2, 0], [0, 1, 2, 1, 0], [0, 0, 0, 0, 0]])
+    corner = np.zeros((1, 3, 3, 1), np.float32)
+    corner[0, 0, 0] = 16
+    np.testing.assert_allclose(binomial_blur(jnp.asarray(corner))[0, ..., 0], [[9, 3, 0], [3, 1, 0], [0, 0, 0]])

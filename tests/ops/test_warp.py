@@ -5,7 +5,7 @@ import pytest
 from jax.test_util import check_grads
 from scipy.ndimage import map_coordinates
 
-from lgan_jax.ops.blur import gaussian_blur
+from lgan_jax.ops.augment import gaussian_blur
 from lgan_jax.ops.heatmaps import gaussians
 from lgan_jax.ops.warp import affine_image, affine_points, pixel_centers, sample, warp
 

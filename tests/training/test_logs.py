@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from tensorboardX.proto.event_pb2 import Event
 
-from lgan_jax.training.logs import Log, image_history, metrics_file, preview, progress
+from lgan_jax.training.logs import Log, metrics_file, preview, progress
 
 
 def open_log(workdir, start=0, console=None):
@@ -73,7 +73,7 @@ def test_image_grid_puts_each_image_in_its_place():
     cells = np.full((2, 3, 5, 4, 3), -1.0)
     cells[1, 2] = [1.0, 0.0, -1.0]
     cells[0, 1] = 7.0  # out of range: clipped
-    image_grid = image_history.image_grid(cells)
+    image_grid = preview.image_grid(cells)
     assert image_grid.shape == (2 * 5 + 2, 3 * 4 + 2 * 2, 3)
     assert image_grid.dtype == np.uint8
     np.testing.assert_array_equal(image_grid[7:, 12:], np.broadcast_to([255, 128, 0], (5, 4, 3)))
@@ -84,16 +84,16 @@ def test_image_grid_puts_each_image_in_its_place():
 
 def test_image_grid_refuses_another_shape():
     with pytest.raises(ValueError, match=r"images must be \(rows, columns, H, W, 3\), not \(5, 4, 3\)"):
-        image_history.image_grid(np.zeros((5, 4, 3)))
+        preview.image_grid(np.zeros((5, 4, 3)))
 
 
 def test_images_are_saved_as_rgb_and_rewound(tmp_path):
     red = np.zeros((6, 5, 3), np.uint8)
     red[..., 0] = 200
     for step in (0, 3, 6):
-        image_history.save(tmp_path / "images" / "a" / "made", step, red)
-    image_history.rewind(tmp_path / "images" / "a", 3)
-    (files,) = image_history.history(tmp_path)["a"].values()
+        preview.save_image(tmp_path / "images" / "a" / "made", step, red)
+    preview.rewind_images(tmp_path / "images" / "a", 3)
+    (files,) = preview.image_history(tmp_path)["a"].values()
     assert [path.as_posix() for path in files] == ["images/a/made/00000000.png", "images/a/made/00000003.png"]
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / files[0]))[..., ::-1], red)
 
@@ -216,7 +216,7 @@ def page(tmp_path):
         for step in (0, 10, 20)
     ]
     for step in (0, 1500):
-        image_history.save(workdir / "images" / "generator" / "held out", step, np.zeros((6, 5, 3), np.uint8))
+        preview.save_image(workdir / "images" / "generator" / "held out", step, np.zeros((6, 5, 3), np.uint8))
     preview.Preview(workdir, lines).write(running=True)
     return _Page((workdir / "preview.html").read_text())
 

@@ -3,7 +3,7 @@
 import jax
 import pytest
 
-from lgan_jax.training.profile import Profile
+from lgan_jax.training.loop import Profile
 
 
 @pytest.fixture

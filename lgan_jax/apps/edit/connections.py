@@ -30,15 +30,14 @@ Client = tuple[str, int]
 class Door:
     """Who waits at the door, the oldest first."""
 
-    def __init__(self, most: int = MOST) -> None:
-        self._most = most
+    def __init__(self) -> None:
         self._waiting: dict[Client | None, Any] = {}
 
     def arrive(self, client: Client | None, transport: Any) -> None:
         """A connection waits from now on; the oldest is closed where there are too many."""
         self._waiting.pop(client, None)
         self._waiting[client] = transport
-        if len(self._waiting) > self._most:
+        if len(self._waiting) > MOST:
             self._waiting.pop(next(iter(self._waiting))).abort()
 
     def leave(self, client: Client | None) -> None:

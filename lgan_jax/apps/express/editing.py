@@ -11,7 +11,7 @@ from lgan_jax import action_units, cli, locks
 from lgan_jax.apps.express import target_units
 from lgan_jax.apps.express.command import Options
 from lgan_jax.apps.express.target_units import Units
-from lgan_jax.apps.shared import device, loading, photo_face
+from lgan_jax.apps.shared import loading, photo_face
 from lgan_jax.apps.shared.face_reader import FROM_IBUG68, Locator
 from lgan_jax.apps.shared.photo_face import Photo
 from lgan_jax.faces import Faces, face_landmarker
@@ -23,6 +23,7 @@ from lgan_jax.media.photos import TRANSPARENT, with_alpha
 from lgan_jax.methods.dftnet.model import DFTNet
 from lgan_jax.methods.expression.model import ExpressionSynthesizer
 from lgan_jax.protocols import ActionUnitEditor, GuidedSynthesizer
+from lgan_jax.training import machine
 
 Say = Callable[[str], None]
 Find = Callable[[np.ndarray], np.ndarray | None]  # the landmarks in an image
@@ -43,7 +44,7 @@ def express(options: Options) -> int:
 
 
 def _express(options: Options) -> int:
-    print(device.line(), flush=True)
+    print(machine.device(), flush=True)
     model = loading.load(options.workdir, (DFTNet, ExpressionSynthesizer), _OTHERWISE)
     labelled = isinstance(model, ExpressionSynthesizer)
     (options.check_label if labelled else options.check_units)()

@@ -13,7 +13,7 @@ from jaxtyping import Float32, UInt8
 
 from lgan_jax import files, locks
 from lgan_jax.apps.invert.command import OWN, Options
-from lgan_jax.apps.shared import device, loading, photo_face
+from lgan_jax.apps.shared import loading, photo_face
 from lgan_jax.apps.shared.face_reader import Locator
 from lgan_jax.coordinates import to_pixels
 from lgan_jax.core import FaceInfo
@@ -25,6 +25,7 @@ from lgan_jax.methods.began.evaluation.image_grids import interpolation_grid
 from lgan_jax.methods.began.evaluation.metrics import interpolated
 from lgan_jax.methods.began.model import BEGAN
 from lgan_jax.protocols import Inverter
+from lgan_jax.training import machine
 
 Say = Callable[[str], None]
 Faces = UInt8[np.ndarray, "n size size 3"]
@@ -44,7 +45,7 @@ def invert(options: Options) -> int:
 def _invert(options: Options) -> int:
     otherwise = "is no run of BEGAN with landmarks (configs/celeba.py)"
     model = loading.load(options.workdir, BEGAN, otherwise)
-    print(device.line(), flush=True)
+    print(machine.device(), flush=True)
     run(options, model, framed(options, model.info, print))
     return 0
 

@@ -57,7 +57,7 @@ class Face(NamedTuple):
 
 
 class Follower:
-    """Follows one person through a video; see `driving.Reader`."""
+    """Follows one person through a video; see `face_reader.Reader`."""
 
     def __init__(self, framing: Framing, projector: Projector) -> None:
         self._framing, self._projector = framing, projector

@@ -68,7 +68,7 @@ def assembled(
 
 
 def of_run(
-    workdir: Path, weights: Mapping[str, float], settings: Settings, say: Callable[[str], None] = print
+    workdir: Path, weights: Mapping[str, float], settings: Settings
 ) -> tuple[Projector, Mapping[str, np.ndarray]]:
     """A projector with a run's generator, detector and discriminator, and the landmarks that say how faces are framed.
 
@@ -77,7 +77,7 @@ def of_run(
       ValueError: it is a run of another method or has not come far enough, or has no such group of landmarks.
     """
     model = loading.load(workdir, StyleGAN2, "is a run of another method; train one with configs/ffhq.py")
-    return model.projector(settings, weights, say), loading.training_landmarks(workdir)
+    return model.projector(settings, weights), loading.training_landmarks(workdir)
 
 
 def look_weights(vgg: Path, lpips: Path | None) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ from lgan_jax import locks
 from lgan_jax.apps.project import aligned, networks, progress, result_folder, target_landmarks, video
 from lgan_jax.apps.project.aligned import Face, Framing
 from lgan_jax.apps.project.command import Options
-from lgan_jax.apps.shared import device, face_reader
+from lgan_jax.apps.shared import face_reader
 from lgan_jax.faces import Faces
 from lgan_jax.inversion import Diverged
 from lgan_jax.landmarks import IBUG68
@@ -25,6 +25,7 @@ from lgan_jax.media.source import open_source
 from lgan_jax.methods.projection.losses import landmark_weights
 from lgan_jax.methods.projection.model import SETTINGS
 from lgan_jax.methods.projection.projector import Projector, Settings
+from lgan_jax.training import machine
 
 Say = Callable[[str], None]
 
@@ -58,7 +59,7 @@ def project(options: Options) -> int:
 
 
 def _project(options: Options, moving: bool) -> int:
-    print(device.line(), flush=True)
+    print(machine.device(), flush=True)
     if options.workdir is not None:
         projector, known = networks.of_run(options.workdir, options.weights, settings(options))
         points = face_reader.FROM_IBUG68.get(projector.scheme.name)

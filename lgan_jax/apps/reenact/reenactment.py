@@ -14,7 +14,7 @@ from lgan_jax.apps.reenact.command import Options
 from lgan_jax.apps.reenact.layout import Layout, Writer, columns
 from lgan_jax.apps.reenact.pipeline import Pipeline, Stage
 from lgan_jax.apps.reenact.stages import Synthesizer, detect_faces
-from lgan_jax.apps.shared import EVERYBODY, device, loading, references, sampled_frames
+from lgan_jax.apps.shared import EVERYBODY, loading, references, sampled_frames
 from lgan_jax.apps.shared.face_reader import FaceReader, Locator, Reader
 from lgan_jax.apps.shared.neutral_frame import most_neutral, neutral_frame
 from lgan_jax.apps.shared.training_distance import TrainingDistance
@@ -25,6 +25,7 @@ from lgan_jax.methods.landmarkgan.model import LandmarkGAN
 from lgan_jax.ops import backend
 from lgan_jax.progress import Progress
 from lgan_jax.protocols import DrivenConverter
+from lgan_jax.training import machine
 from lgan_jax.training.interrupts import Interrupts
 
 _DRIVER_FRAMES = 16  # that separate pose and expression from the shape of the driver's face
@@ -44,7 +45,7 @@ def reenact(options: Options) -> int:
 
 
 def _reenact(options: Options, source: Source) -> int:
-    print(device.line(), flush=True)
+    print(machine.device(), flush=True)
     known = framing = experiment.training_landmarks(options.workdir)
     if options.reference is None:
         model, targets = load(options.workdir, options.target)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lgan_jax import files, locks
-from lgan_jax.apps.shared import device, loading
+from lgan_jax.apps.shared import loading
 from lgan_jax.apps.synthesize.command import Options
 from lgan_jax.coordinates import to_pixels
 from lgan_jax.core import FaceInfo
@@ -29,7 +29,7 @@ from lgan_jax.media.images import to_bytes
 from lgan_jax.methods.began.model import BEGAN
 from lgan_jax.progress import Progress
 from lgan_jax.protocols import LandmarkedSampler
-from lgan_jax.training import checkpoints, workdir
+from lgan_jax.training import checkpoints, machine, workdir
 
 Say = Callable[[str], None]
 
@@ -56,7 +56,7 @@ def synthesize(options: Options) -> int:
 def _synthesize(options: Options) -> int:
     otherwise = "is no run of BEGAN with landmarks (configs/celeba.py)"
     model = loading.load(options.workdir, BEGAN, otherwise)
-    print(device.line(), flush=True)
+    print(machine.device(), flush=True)
     run(options, model, record(options, model.info))
     return 0
 

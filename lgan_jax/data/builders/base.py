@@ -39,6 +39,7 @@ SKIPPED_FILE = "skipped.txt"
 MOST_TEXT, _MOST_LINES = 512 * 2**20, 2_000_000  # bytes and lines of an annotation file
 _CHUNK, _SHARD = 256, 8192  # records held in memory at once while writing; records in a file
 _TFDS_INFO = "dataset_info.json"
+_SHOWN = 3  # skipped records named for each reason
 _OUTSIDE = 0.5  # landmarks may lie this far outside the image, in image widths
 _EXTENT = 0.02  # landmarks that span less than this share of the image are rejected
 
@@ -278,12 +279,12 @@ def check_landmarks(landmarks: Float[np.ndarray, "N 2"]) -> None:
         raise Unusable("all landmarks lie at one point")
 
 
-def skipped_lines(skipped: Mapping[str, list[str]], shown: int = 3) -> list[str]:
+def skipped_lines(skipped: Mapping[str, list[str]]) -> list[str]:
     """One line for each reason: the number of skipped records and the first names."""
     lines = []
     for reason, names in skipped.items():
-        more = ", …" if len(names) > shown else ""
-        lines.append(f"{len(names)} × {reason} ({', '.join(names[:shown])}{more})")
+        more = ", …" if len(names) > _SHOWN else ""
+        lines.append(f"{len(names)} × {reason} ({', '.join(names[:_SHOWN])}{more})")
     return lines
 
 

@@ -1,6 +1,6 @@
 """Prepares several people at a time, in processes: dlib works on one core.
 
-The processes are started by `subprocess`, as in `builders.rendering`. Each reads people from its standard input and
+The processes are started by `subprocess`, as in `builders.synthetic`. Each reads people from its standard input and
 sends progress and results through its standard output; it ends when its input is closed, so none outlives this process.
 """
 

@@ -13,19 +13,19 @@ from lgan_jax.data.synthetic.parameters import Sample
 from lgan_jax.data.synthetic.people import Person
 from lgan_jax.landmarks import WFLW98
 
-CHIN = -1.27  # y of the mean chin's lower edge
 MOUTH = -0.775  # y of the mean mouth's corners
 JAW_DROP = 0.2  # how far AU26 lowers the chin
+_STEPS = 6  # points of a curve for each piece
 
 _MIRROR = np.array(WFLW98.mirror)
 _LEFT = np.r_[42:51, 57, 58:60, 68:76, 97]  # points of the subject's left side, mirrored from the right
 
 
-def smooth(points: np.ndarray, closed: bool = False, steps: int = 6) -> np.ndarray:
-    """A Catmull-Rom curve through `points` `(n, 2)`: `steps` points for each piece between two of them."""
+def smooth(points: np.ndarray, closed: bool = False) -> np.ndarray:
+    """A Catmull-Rom curve through `points` `(n, 2)`: six points for each piece between two of them."""
     ends = (points[-1:], points[:2]) if closed else (2 * points[:1] - points[1:2], 2 * points[-1:] - points[-2:-1])
     padded = np.concatenate([ends[0], points, ends[1]])
-    t = (np.arange(steps) / steps)[:, None, None]
+    t = (np.arange(_STEPS) / _STEPS)[:, None, None]
     before, here, after, beyond = padded[:-3], padded[1:-2], padded[2:-1], padded[3:]
     curve = (
         here

@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lgan_jax.nn.convolution import Conv, UpsampledConv
+from lgan_jax.nn.layers import Conv, UpsampledConv
 
 Image = Float[Array, "batch height width 3"]
 Maps = Float[Array, "batch rows columns channels"]

@@ -8,8 +8,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lgan_jax.nn.convolution import Conv
 from lgan_jax.nn.fan import SMALLEST_MAP, FaceAlignmentNetwork
+from lgan_jax.nn.layers import Conv
 from lgan_jax.ops.dsnt import spatial_softmax
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import dm_pix
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -18,7 +17,14 @@ from lgan_jax.core import DATA_AXIS, Batch, FaceInfo, Finished, Metrics, folded
 from lgan_jax.losses import adversarial
 from lgan_jax.losses.reconstruction import l1
 from lgan_jax.methods.dftnet import losses
-from lgan_jax.methods.dftnet.networks import DFTNetGenerator, Discriminator, Edited, Form, with_initial_heads
+from lgan_jax.methods.dftnet.networks import (
+    DFTNetGenerator,
+    Discriminator,
+    Edited,
+    EditingGenerator,
+    Form,
+    with_initial_heads,
+)
 from lgan_jax.methods.dftnet.regressor import UNITS, augmented, check_size
 from lgan_jax.nn.initialisers import initial_variables
 from lgan_jax.ops import augment
@@ -115,7 +121,7 @@ class EditingPhase(Phase):
 
     grouping = "single"
     keys = ("image", "action_units")
-    network: type[nn.Module] = DFTNetGenerator
+    network: type[EditingGenerator] = DFTNetGenerator
 
     def __init__(
         self,
@@ -204,9 +210,8 @@ class EditingPhase(Phase):
         half = jax.vmap(jax.random.bernoulli)(folded(keys, 0))
         return jnp.where(half.reshape(-1, 1, 1, 1), image[:, :, ::-1], image)
 
-    def _update_generator(
-        self, state: TrainState, image: Image, units: Units, keys: Keys
-    ) -> tuple[TrainState, Metrics]:
+    def update_generator(self, state: TrainState, image: Image, units: Units, keys: Keys) -> tuple[TrainState, Metrics]:
+        """One step of G that edits faces to sampled action units and back; it ends a `train_step`."""
         target = targets(folded(keys, 5), units, self.settings.target_noise)
 
         def loss(params: Any):
@@ -238,7 +243,7 @@ class EditingPhase(Phase):
         return total, ({**metrics, "total": total}, None)
 
     def _step_of_generator(self, state: TrainState, loss: Callable) -> tuple[TrainState, Metrics]:
-        """A step of the generator, the last part of every `train_step`."""
+        """A step of the generator with this loss, the last part of every `train_step`."""
         state, metrics, _ = state.descend(self._optimizers, loss, "generator")
         return state.finished_step(warmed_up(self.settings.ema_decay, state.step)), metrics
 

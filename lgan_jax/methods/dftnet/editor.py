@@ -77,14 +77,14 @@ class EditorPhase(EditingPhase):
 
         Raises `ValueError` if a device's share of the batch is not divisible by the number of discriminator updates.
         """
-        parts = self._dealt(*(jnp.asarray(batch[name]) for name in self.keys), key)
+        parts = self.dealt(*(jnp.asarray(batch[name]) for name in self.keys), key)
         metrics: Metrics = {}
         for part in parts:  # unrolled: convolutions inside XLA's loops are slow on a CPU
-            state, metrics = self._update_discriminator(state, *part)
-        state, of_generator = self._update_generator(state, *parts[-1])
+            state, metrics = self.update_discriminator(state, *part)
+        state, of_generator = self.update_generator(state, *parts[-1])
         return state, {**metrics, **of_generator}
 
-    def _dealt(self, image: Image, units: Units, key: jax.Array) -> list[tuple[Array, Array, Keys]]:
+    def dealt(self, image: Image, units: Units, key: jax.Array) -> list[tuple[Array, Array, Keys]]:
         """This device's share of the batch in parts, one an update of the discriminator: images, units, keys.
 
         They are dealt out like cards: which part an example is in depends on its place in the whole batch alone.
@@ -99,9 +99,10 @@ class EditorPhase(EditingPhase):
         image = self._mirrored(image, keys)
         return [(image[i::count], units[i::count], keys[i::count]) for i in range(count)]
 
-    def _update_discriminator(
+    def update_discriminator(
         self, state: TrainState, image: Image, units: Units, keys: Keys
     ) -> tuple[TrainState, Metrics]:
+        """One step of D on some faces, against edits of them to sampled action units."""
         weights = self.settings.weights
         generated = self._edited(
             state.params["generator"], image, targets(folded(keys, 1), units, self.settings.target_noise)

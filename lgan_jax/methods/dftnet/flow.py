@@ -48,7 +48,7 @@ class FlowPhase(EditingPhase):
         """See `Phase`. Metrics: condition, cycle, total_variation and total."""
         image, units = (jnp.asarray(batch[name]) for name in self.keys)
         keys = example_keys(key, len(image))
-        return self._update_generator(state, self._mirrored(image, keys), units, keys)
+        return self.update_generator(state, self._mirrored(image, keys), units, keys)
 
     def _weighted(self, metrics: Metrics) -> tuple[jax.Array, tuple[Metrics, None]]:
         return super()._weighted({name: metrics[name] for name in self._terms})

@@ -14,7 +14,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lgan_jax.nn.convolution import Conv, TransposedConv
+from lgan_jax.nn.layers import Conv, TransposedConv
 from lgan_jax.ops.warp import warp
 
 _SLOPE = 0.01  # negative slope of the discriminator's LeakyReLU
@@ -123,8 +123,8 @@ class Decoder(nn.Module):
         return x
 
 
-class DFTNetGenerator(nn.Module):
-    """G of DFT-Net: one encoder, a flow decoder, and a texture decoder with skip connections; Eq. 1 to 5.
+class EditingGenerator(nn.Module):
+    """A network that edits faces to action units.
 
     Attributes:
       width: channels at the image's resolution; 2 and 4 times as many at half and a quarter of the resolution.
@@ -137,6 +137,10 @@ class DFTNetGenerator(nn.Module):
     blocks: int = 6
     form: Form = Form()
     dtype: Any = None
+
+
+class DFTNetGenerator(EditingGenerator):
+    """G of DFT-Net: one encoder, a flow decoder, and a texture decoder with skip connections; Eq. 1 to 5."""
 
     @nn.compact
     def __call__(self, image: Image, units: Units) -> Edited:
@@ -152,16 +156,8 @@ class DFTNetGenerator(nn.Module):
         return Edited((1 - attention) * texture + attention * aligned, flow, attention, aligned, texture)
 
 
-class GANimation(nn.Module):
-    """G of GANimation: one decoder for color and attention. Its flow is zero, so `aligned` is the source.
-
-    Attributes: see `DFTNetGenerator`.
-    """
-
-    width: int = 64
-    blocks: int = 6
-    form: Form = Form()
-    dtype: Any = None
+class GANimation(EditingGenerator):
+    """G of GANimation: one decoder for color and attention. Its flow is zero, so `aligned` is the source."""
 
     @nn.compact
     def __call__(self, image: Image, units: Units) -> Edited:
@@ -215,10 +211,10 @@ def _texture(image: Image, aligned: Image, features: Array, form: Form) -> Image
     change = _head(features, 3, "texture", form)
     if form.texture == "plain":
         return nn.tanh(change)
-    return _coloured(image if form.texture == "residual" else aligned, change)
+    return recolored(image if form.texture == "residual" else aligned, change)
 
 
-def _coloured(image: Image, change: Image) -> Image:
+def recolored(image: Image, change: Image) -> Image:
     """A texture in [-1, 1] from its head's output: 0 gives the image, up to tanh's range.
 
     Values outside [-1, 1] are clipped, as arctanh is NaN from 1.02 on.

@@ -54,7 +54,7 @@ class PairsPhase(EditingPhase):
     ) -> tuple[TrainState, Metrics]:
         """See `Phase`. Metrics: the losses of `_losses`, and total."""
         keys = example_keys(key, len(batch["image"]))
-        source, target = self._dealt(batch, keys)
+        source, target = self.sources_and_targets(batch, keys)
 
         def loss(params: Any):
             edited = self._edited(params["generator"], source["image"], target["action_units"])
@@ -62,7 +62,7 @@ class PairsPhase(EditingPhase):
 
         return self._step_of_generator(state, loss)
 
-    def _dealt(self, batch: Batch, keys: Keys) -> tuple[Batch, Batch]:
+    def sources_and_targets(self, batch: Batch, keys: Keys) -> tuple[Batch, Batch]:
         """Sources and targets, see `dealt`; an eighth has the source as target, with its own action units."""
         arrays = {name: jnp.asarray(batch[name]) for name in self.keys}
         arrays["image"] = jax.vmap(self._mirrored, (1, None), 1)(arrays["image"], keys)

@@ -33,8 +33,8 @@ class RegisteredPairsPhase(PairsPhase):
 
     keys = ("image", "action_units", "landmarks")
 
-    def _dealt(self, batch: Batch, keys: Keys) -> tuple[Batch, Batch]:
-        source, target = super()._dealt(batch, keys)
+    def sources_and_targets(self, batch: Batch, keys: Keys) -> tuple[Batch, Batch]:
+        source, target = super().sources_and_targets(batch, keys)
         image, landmarks = registered(target["image"], target["landmarks"], source["landmarks"], self.faces.scheme)
         target = {**target, "image": image, "landmarks": landmarks}
         settings, scheme = self.settings.augmentation, self.faces.scheme

@@ -96,7 +96,7 @@ class RegressorPhase(Phase):
         keys = example_keys(key, len(image))
         shown = augmented(self.settings.augmentation, image, keys)
         if self.settings.perturbation:
-            shown = self._perturbed(state, shown, units, keys)
+            shown = self.perturbed(state, shown, units, keys)
 
         def loss(params: Any):
             condition = losses.condition(self.seen(params["discriminator"], shown), units)
@@ -115,13 +115,13 @@ class RegressorPhase(Phase):
         image, units = (jnp.asarray(batch[name])[:_ROWS] for name in self.keys)
         keys = jax.random.split(jax.random.key(0), len(image))
         changed = augmented(self.settings.augmentation, image, keys)
-        return {"shown": jnp.stack([image, changed, self._perturbed(state, changed, units, keys)], 1)}
+        return {"shown": jnp.stack([image, changed, self.perturbed(state, changed, units, keys)], 1)}
 
     def estimate(self, state: TrainState, image: Image) -> Units:
         """D_C's estimates of the action units of faces in [-1, 1], by the EMA of its weights."""
         return self.seen(state.ema["discriminator"], image)
 
-    def _perturbed(self, state: TrainState, image: Image, units: Units, keys: Keys) -> Image:
+    def perturbed(self, state: TrainState, image: Image, units: Units, keys: Keys) -> Image:
         """Perturbs each face along the gradient of D_C's error."""
 
         def error(image: Image) -> Array:

@@ -18,9 +18,8 @@ from jaxtyping import Array, Float, Int
 
 from lgan_jax.action_units import EXPRESSIONS
 from lgan_jax.core import folded
-from lgan_jax.nn.batch_norm import batch_norm
-from lgan_jax.nn.convolution import Conv, TransposedConv
 from lgan_jax.nn.initialisers import kaiming_normal
+from lgan_jax.nn.layers import Conv, TransposedConv, batch_norm
 from lgan_jax.ops.heatmaps import convolved_gaussians
 
 SIGMA = 2 / 128  # sigma of a heatmap, in image widths
@@ -42,7 +41,7 @@ class HeatmapConv(nn.Module):
 
     The 68 full-size heatmaps are never computed: see `ops.heatmaps.convolved_gaussians`.
 
-    Parameters, always float32: as in `nn.convolution.Conv`.
+    Parameters, always float32: as in `nn.layers.Conv`.
 
     Attributes:
       features, kernel_size, strides, padding, use_bias, dtype: as `Conv`'s; padding is "reflect", "valid" or a number.

@@ -43,6 +43,7 @@ class Weights:
     norm: float = 3.5
 
 
+_DRIVING = 4  # driving images among the sample images
 _AS_PUBLISHED = optimizers.RMSProp(learning_rate=1e-5, weight_decay=1e-4)
 
 
@@ -214,12 +215,12 @@ def partner_shift(key: jax.Array, count: int) -> Int[Array, ""]:
 
 
 def driving(
-    batch: Batch, maximum: int = 4
+    batch: Batch,
 ) -> tuple[Float[Array, "rows height width 3"], Float[Array, "rows n 2"], Int[Array, " rows"]]:
-    """At most `maximum` driving images, their landmarks and identities, in turn (`one_of_each` batches)."""
+    """At most four driving images, their landmarks and identities, alternating (`one_of_each` batches)."""
     image, landmarks = jnp.asarray(batch["image"]), jnp.asarray(batch["landmarks"])
     examples, identities = image.shape[:2]
-    row = jnp.arange(min(maximum, examples * identities))
+    row = jnp.arange(min(_DRIVING, examples * identities))
     identity = row % identities
     chosen = (identity + row // identities) % examples, identity
     return image[chosen], landmarks[chosen], identity

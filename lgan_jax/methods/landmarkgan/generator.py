@@ -18,6 +18,7 @@ from lgan_jax import optimizers
 from lgan_jax.core import Batch, FaceInfo, Finished, Metrics
 from lgan_jax.losses import adversarial
 from lgan_jax.losses.reconstruction import feature_matching, pixel_weights
+from lgan_jax.methods.detector.phases import DetectorPhase
 from lgan_jax.methods.landmarkgan import health, initialization, losses, shape_model
 from lgan_jax.methods.landmarkgan.converter import ConverterPhase, driving
 from lgan_jax.methods.landmarkgan.health import OWN, Watched
@@ -27,7 +28,6 @@ from lgan_jax.metrics.lmk import nme
 from lgan_jax.nn import stacked
 from lgan_jax.nn.patch_discriminator import PatchDiscriminator
 from lgan_jax.ops import dsnt
-from lgan_jax.protocols import HeatmapDetector
 from lgan_jax.training.train_state import TrainState, mean_gradients
 
 Images = Float[Array, "batch identities height width 3"]
@@ -59,7 +59,7 @@ class LandmarksPhase(Watched):
             raise ValueError(f"images are {faces.size} pixels wide; LandmarkGAN generates images of {sizes} pixels")
         super().__init__(settings, faces, dtype, earlier)
         finished = required(earlier, "detector")
-        self.detector: HeatmapDetector = finished.phase
+        self.detector: DetectorPhase = finished.phase
         self._detector_weights = self.detector.weights(finished.state)
         self.converter, self._converter_params = self._make_converter(earlier)
         self._build(settings, faces, dtype)

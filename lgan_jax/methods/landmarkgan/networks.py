@@ -14,9 +14,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from lgan_jax.landmarks import Scheme
-from lgan_jax.nn.convolution import Conv
-from lgan_jax.ops.blur import binomial_blur
+from lgan_jax.nn.layers import Conv
 from lgan_jax.ops.heatmaps import group_heatmaps
+from lgan_jax.ops.resample import binomial_blur
 from lgan_jax.ops.warp import warp
 
 SLOPE = 0.1  # negative slope of LeakyReLU

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from lgan_jax.training.logs import image_history, metrics_file, preview
-from lgan_jax.training.logs.board import Board
+from lgan_jax.training.logs import metrics_file, preview
 from lgan_jax.training.logs.progress import Progress
 
 Values = Mapping[str, Any]  # of metrics: scalars, or arrays with one value for each identity
@@ -27,7 +26,7 @@ class Log:
         self.workdir, self._phase, self._start, self._steps = workdir, phase, start, steps
         self._metrics = workdir / "metrics.jsonl"
         metrics_file.rewind(self._metrics, phase, start)
-        image_history.rewind(workdir / "images" / phase, start)
+        preview.rewind_images(workdir / "images" / phase, start)
         self._preview = preview.Preview(workdir, metrics_file.read(self._metrics))
         self._board = Board(workdir / "tensorboard" / phase, start)
         self._console = console
@@ -83,8 +82,8 @@ class Log:
     def sample_images(self, step: int, grids: Mapping[str, np.ndarray]) -> None:
         """Logs image grids, each `(rows, columns, H, W, 3)` in [-1, 1]."""
         for name, cells in grids.items():
-            image = image_history.image_grid(cells)
-            image_history.save(self.workdir / "images" / self._phase / name, step, image)
+            image = preview.image_grid(cells)
+            preview.save_image(self.workdir / "images" / self._phase / name, step, image)
             self._board.image(name, image, step)
         self._board.flush()
         self._preview.write(running=True)
@@ -98,6 +97,45 @@ class Log:
             self._board.scalar(f"{kind}/{name}", value, step)
         self._board.flush()
         self._preview.write_if_due()
+
+
+class Board:
+    """TensorBoard event files of one phase. Entries of earlier files after step `start` are invalidated.
+
+    They are written synchronously, so that a full disk raises an error instead of blocking. tensorboardX is imported
+    when a board is opened: it imports PyTorch too, where that is installed, which takes seconds.
+    """
+
+    def __init__(self, folder: Path, start: int):
+        from tensorboardX import summary
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto import event_pb2
+
+        self._summary, self._proto = summary, event_pb2
+        folder.mkdir(parents=True, exist_ok=True)
+        self._events = EventsWriter(str(folder / "events"), f".{time.time_ns()}")
+        if start:
+            log = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+            self._write(start + 1, session_log=log)
+
+    def scalar(self, name: str, value: float, step: int) -> None:
+        """Adds a point to a curve."""
+        self._write(step, summary=self._summary.scalar(name, value))
+
+    def image(self, name: str, image: np.ndarray, step: int) -> None:
+        """Adds a uint8 RGB image `(H, W, 3)`."""
+        self._write(step, summary=self._summary.image(name, image, dataformats="HWC"))
+
+    def flush(self) -> None:
+        """Flushes the file."""
+        self._events.flush()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._events.close()
+
+    def _write(self, step: int, **content) -> None:
+        self._events.write_event(self._proto.Event(wall_time=time.time(), step=step, **content))
 
 
 def means(values: Values) -> dict[str, float]:

@@ -1,4 +1,7 @@
-"""`preview.html`: sample images and curves of a run on one static page."""
+"""Sample images and curves of a run: one PNG a step, and `preview.html`, a static page that shows them.
+
+An image is `images/<phase>/<name>/<step>.png` in the run's folder.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import cv2
 import jinja2
+import numpy as np
 
-from lgan_jax.files import write_text
-from lgan_jax.training.logs import image_history
+from lgan_jax import files
 
+_GUTTER = 2  # pixels between the cells of an image grid
+_PAPER = 250  # gray level of the gutters
 _WIDTH, _HEIGHT = 240.0, 72.0  # of a curve, in SVG units
 _POINTS = 240  # largest number of points of a curve
 _SECONDS = 10.0  # between two writes of the page
@@ -44,7 +50,7 @@ class Preview:
 
     def write(self, running: bool) -> None:
         """Writes the page, which reloads itself while the run is `running`."""
-        grids = image_history.history(self._workdir)
+        grids = image_history(self._workdir)
         names = list(dict.fromkeys([*self._curves, *grids]))
         phases = [
             {
@@ -57,7 +63,7 @@ class Preview:
         title = self._workdir.resolve().name
         now = time.strftime("%Y-%m-%d %H:%M:%S")
         page = _template().render(title=title, phases=phases, running=running, written=now, now=int(time.time()))
-        write_text(self._workdir / "preview.html", page)
+        files.write_text(self._workdir / "preview.html", page)
         self._written = time.monotonic()
 
 
@@ -96,6 +102,44 @@ def thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
     stretches = [points[i : i + stretch] for i in range(0, len(points) - 1, stretch)]
     means = [(part[len(part) // 2][0], sum(value for _, value in part) / len(part)) for part in stretches]
     return [*means, points[-1]]
+
+
+def image_grid(images: np.ndarray) -> np.ndarray:
+    """Tiles `(rows, columns, H, W, 3)` in [-1, 1] into one uint8 RGB image grid with thin gutters.
+
+    Raises `ValueError` for other shapes.
+    """
+    if images.ndim != 5 or images.shape[-1] != 3:
+        raise ValueError(f"images must be (rows, columns, H, W, 3), not {images.shape}")
+    rows, columns, height, width, _ = images.shape
+    cells = np.round((np.clip(images.astype(np.float32), -1, 1) + 1) * 127.5).astype(np.uint8)
+    padded = np.full((rows, columns, height + _GUTTER, width + _GUTTER, 3), _PAPER, np.uint8)
+    padded[:, :, :height, :width] = cells
+    tiled = padded.swapaxes(1, 2).reshape(rows * (height + _GUTTER), columns * (width + _GUTTER), 3)
+    return tiled[:-_GUTTER, :-_GUTTER]
+
+
+def save_image(folder: Path, step: int, image: np.ndarray) -> None:
+    """Writes a uint8 RGB image of step `step` into `folder`. Raises `OSError` if it cannot be written."""
+    files.make_folder(folder)
+    _, png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    files.write_bytes(folder / f"{step:08d}.png", png.tobytes())
+
+
+def rewind_images(folder: Path, step: int) -> None:
+    """Removes the images of a phase (all names) after `step`."""
+    for path in folder.glob("*/*.png"):
+        if int(path.stem) > step:
+            path.unlink()
+
+
+def image_history(workdir: Path) -> dict[str, dict[str, list[Path]]]:
+    """Phase → name → paths relative to the run's folder, oldest step first."""
+    found: dict[str, dict[str, list[Path]]] = {}
+    for path in sorted((workdir / "images").glob("*/*/*.png")):
+        names = found.setdefault(path.parts[-3], {})
+        names.setdefault(path.parts[-2], []).append(path.relative_to(workdir))
+    return found
 
 
 @functools.cache

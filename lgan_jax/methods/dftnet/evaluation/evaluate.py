@@ -38,8 +38,9 @@ from lgan_jax.methods.dftnet.evaluation.metrics import (
     saturated,
     use_of_parts,
 )
+from lgan_jax.methods.dftnet.model import DFTNet
 from lgan_jax.ops.spacing import evenly_spaced
-from lgan_jax.protocols import ActionUnitEditor, ComparedEditor
+from lgan_jax.protocols import ActionUnitEditor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Settings:
 
 def measure(setup: Setup) -> Measured:
     """Measures the model, the run's GANimation, the unchanged source and the ground truth on the test edits."""
-    model: ComparedEditor = setup.model
+    model: DFTNet = setup.model
     dlib, settings = setup.dlib, setup.settings
     models = {OURS: model} | ({} if model.baseline is None else {BASELINE: model.baseline})
     edits = choose(setup.data, settings.frames)

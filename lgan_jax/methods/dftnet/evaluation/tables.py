@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lgan_jax import action_units
+from lgan_jax.evaluation import tables
 from lgan_jax.evaluation.harness import Setup
 from lgan_jax.evaluation.tables import Column, Table, measured_rows
 from lgan_jax.faces.unit_estimate import ESTIMATED
@@ -17,20 +18,18 @@ _BY_LANDMARKS = Column(
     "that dlib's landmarks show from the target ones; dlib is no part of the training", "lower"
 )  # fmt: skip
 _BY_GROUND_TRUTH = (
-    Column("ssim", "SSIM", "structural similarity of the generated image and the ground truth: the same person, pose "
-           "and light with the target expression, rendered (with the side of a one-sided smile, which units do not "
-           "encode) or, for recordings, another frame", "higher"),
-    Column("psnr", "PSNR\ndB", "peak signal-to-noise ratio of the same images; 100 at most", "higher", 1),
+    tables.ssim(
+        "the generated image and the ground truth: the same person, pose and light with the target expression, "
+        "rendered (with the side of a one-sided smile, which units do not encode) or, for recordings, another frame"
+    ),
+    tables.psnr("the same images"),
 )  # fmt: skip
 _KEEPING = (
-    Column("identity", "ID", "distance of dlib's face descriptors between the generated image and the source; dlib "
-           "calls two faces one person below 0.6", "lower"),
+    tables.identity("the generated image and the source"),
     Column("cycle", "cycle\nℓ1", "mean absolute difference of the source and the image with its own action units "
            "restored, as a share of the range from black to white", "lower", 1, True),
-    Column("frechet", "FD\ndlib", "Fréchet distance of dlib's 128 face descriptors (not of Inception's features) of "
-           "the generated images to those of the sources, covariances divided by N − 1; with so few images, only rows "
-           "of this table can be compared", "lower", 4),
-    Column("found", "found\nby dlib", "share of generated images in which dlib finds a face", "higher", 0, True),
+    tables.frechet("the generated images to those of the sources"),
+    tables.found("generated images"),
 )  # fmt: skip
 _PARTS = (
     Column("attention", "attention\nmean", "weight of the warped source against the texture, mean over pixels and "

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lgan_jax.evaluation import tables
 from lgan_jax.evaluation.harness import Setup
 from lgan_jax.evaluation.tables import Column, Table, measured_rows, published_rows
 from lgan_jax.methods.expression.evaluation.augmentation_study import faces_of
@@ -39,23 +40,19 @@ TABLE_7 = {
 }
 
 _REFERENCES = (COPY, GROUND_TRUTH)
-_PSNR = Column("psnr", "PSNR\ndB", "peak signal-to-noise ratio of the synthesized image and the ground truth; 100 at "
-               "most", "higher", 2)  # fmt: skip
-_SSIM = Column("ssim", "SSIM", "structural similarity of the same two", "higher")
+_PSNR = tables.psnr("the synthesized image and the ground truth", digits=2)
+_SSIM = tables.ssim("the same two")
 _FID = Column("fid", "FID", "Fréchet distance of the features of the user's Inception file of the synthesized images "
               "to those of the ground truth, covariances divided by N − 1; with fewer images than its 2,048 features "
               "it is too large, so only rows of this table can be compared", "lower", 2)  # fmt: skip
-_FRECHET = Column("frechet", "FD\ndlib", "Fréchet distance of dlib's 128 face descriptors (not of Inception's "
-                  "features) of the synthesized images to those of the ground truth, covariances divided by "
-                  "N − 1; with so few images only rows of this table can be compared", "lower", 4)  # fmt: skip
+_FRECHET = tables.frechet("the synthesized images to those of the ground truth")
 _CONTROL = (
     Column("landmarks", "landmark\nerror", "mean distance of dlib's landmarks on the synthesized image from the "
            "target landmarks, in units of the distance between the outer eye corners", "lower", 2, True),
-    Column("found", "found\nby dlib", "share of the images in which dlib finds a face", "higher", 0, True),
+    tables.found("the images"),
     Column("expression", "expression\nright", "share of the images in which the classifier sees the target "
            "expression; it learned from the real training faces", "higher", 1, True),
-    Column("identity", "ID", "distance of dlib's face descriptors between the synthesized image and the source; dlib "
-           "calls two faces one person below 0.6", "lower"),
+    tables.identity("the synthesized image and the source"),
 )  # fmt: skip
 _VERIFICATION = (
     Column("rank1", "Rank-1", "share of the probes whose nearest face in the gallery is of the same person; a face "

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lgan_jax.evaluation import tables
 from lgan_jax.evaluation.dlib_evaluator import found_in
 from lgan_jax.evaluation.harness import Setup
 from lgan_jax.evaluation.tables import Column, Row, Table, Values, measured_rows, published_rows
@@ -31,23 +32,22 @@ _REENACTMENT = (
            "between the outer eye corners", "lower", 1, True),
     Column("own_lmk", "LMK\nown", "ℓ2 norm of the data's landmarks minus those that the run's own detector finds on "
            "the returned face; the generator was trained with this detector", "lower"),
-    Column("ssim", "SSIM", "structural similarity of the original and the returned face", "higher"),
-    Column("identity", "ID", "distance of dlib's face descriptors between the generated face and the most frontal "
-           "frame of the target in this split; dlib calls two faces one person below 0.6", "lower"),
+    tables.ssim("the original and the returned face"),
+    tables.identity("the generated face and the most frontal frame of the target in this split"),
     Column("generated_found", "found\ngener.", "share of generated faces in which dlib finds a face", "higher", 0,
            True),
     Column("returned_found", "found\nback", "share of returned faces in which dlib finds a face", "higher", 0, True),
 )  # fmt: skip
 
 _RECONSTRUCTION = (
-    Column("ssim", "SSIM", "structural similarity of the frame and its copy", "higher"),
-    Column("psnr", "PSNR\ndB", "peak signal-to-noise ratio of the frame and its copy; 100 at most", "higher", 1),
+    tables.ssim("the frame and its copy"),
+    tables.psnr("the frame and its copy"),
     Column("l1", "ℓ1", "mean absolute difference, as a share of the range from black to white", "lower", 1, True),
     Column("error", "error\ndlib", "dlib's landmarks on the copy against those on the frame, mean distance in units of "
            "the distance between the outer eye corners", "lower", 1, True),
     Column("own_error", "error\nown", "the run's own detector on the copy against the data's landmarks, in the same "
            "unit", "lower", 1, True),
-    Column("found", "found\nby dlib", "share of copies in which dlib finds a face", "higher", 0, True),
+    tables.found("copies"),
 )  # fmt: skip
 
 _BY_DLIB = {"lmk", "error", "identity", "generated_found", "returned_found", "found"}

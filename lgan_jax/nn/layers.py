@@ -1,4 +1,4 @@
-"""Convolution layers of all networks: NHWC images, HWIO kernels.
+"""Layers of all networks, convolutions and batch normalisation: NHWC images, HWIO kernels.
 
 For the initialisation of weights see `initialisers`.
 """
@@ -11,6 +11,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from lgan_jax.core import DATA_AXIS
 from lgan_jax.nn.initialisers import kaiming_normal
 from lgan_jax.ops.convolution import convolve, convolve_transposed, convolve_upsampled, spread
 
@@ -108,3 +109,18 @@ class UpsampledConv(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
         x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
         return convolve_upsampled(x, kernel) + bias.reshape(1, 1, 1, -1)
+
+
+def batch_norm(train: bool, dtype: Any = None, name: str | None = None) -> nn.BatchNorm:
+    """PyTorch's batch normalisation, by the batch's statistics over `DATA_AXIS`; with `train=False` by running ones.
+
+    Running statistics have the momentum 0.9.
+    """
+    return nn.BatchNorm(
+        use_running_average=not train,
+        momentum=0.9,
+        epsilon=1e-5,
+        dtype=dtype,
+        axis_name=DATA_AXIS if train else None,
+        name=name,
+    )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from lgan_jax.nn.convolution import Conv, TransposedConv
+from lgan_jax.nn.layers import Conv, TransposedConv
 
 
 def apply(layer, image, seed=0):
