@@ -1,5 +1,6 @@
 """Processes that can fail or be killed, forked from a server that has imported the library, which takes seconds."""
 
+import gc
 import multiprocessing
 import os
 import runpy
@@ -28,6 +29,12 @@ def write_to(file, *streams: int) -> None:
         os.dup2(number, stream)
 
 
+def collect_seldom() -> None:
+    """For a new process: what its server has imported stays, and garbage is seldom looked for, as in `conftest`."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
 def run(*arguments, folder: Path | str = ".", limit: float = LIMIT) -> subprocess.CompletedProcess:
     """Runs Python with these arguments, a script's name or `-c` and code first, and captures what it prints."""
     with tempfile.TemporaryDirectory() as written:
@@ -39,6 +46,7 @@ def run(*arguments, folder: Path | str = ".", limit: float = LIMIT) -> subproces
 
 
 def _run(arguments, folder, files, environment):
+    collect_seldom()
     for stream, file in enumerate(files, 1):
         write_to(file, stream)
     os.environ.clear()
