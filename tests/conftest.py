@@ -50,7 +50,7 @@ LONG = {
     *("test_evaluation_dftnet", "test_evaluation_landmarkgan", "test_dftnet_flow", "test_project_run"),
     *("test_stylegan2_training", "test_edit_page", "test_edit_expression_page", "test_prepare", "test_cli"),
     *("test_nvidia", "test_pickles", "test_fuzz", "test_evaluation_expression", "test_loop", "test_logs"),
-    *("test_gradients", "test_projection_costs"),
+    *("test_gradients", "test_projection_costs", "test_devices"),
 }
 
 

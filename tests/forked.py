@@ -36,7 +36,7 @@ def collect_seldom() -> None:
 
 
 def run(*arguments, folder: Path | str = ".", limit: float = LIMIT) -> subprocess.CompletedProcess:
-    """Runs Python with these arguments, a script's name or `-c` and code first, and captures what it prints."""
+    """Runs Python with these arguments, a script, `-c` and code or `-m` and a module first; captures what it prints."""
     with tempfile.TemporaryDirectory() as written:
         files = [Path(written, name) for name in ("stdout", "stderr")]
         process = context.Process(target=_run, args=(list(map(str, arguments)), folder, files, dict(os.environ)))
@@ -55,6 +55,9 @@ def _run(arguments, folder, files, environment):
     if arguments[0] == "-c":
         sys.argv = ["-c", *arguments[2:]]
         exec(compile(arguments[1], "<string>", "exec"), {"__name__": "__main__"})
+    elif arguments[0] == "-m":
+        sys.argv = arguments[1:]
+        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
     else:
         sys.argv = arguments
         runpy.run_path(arguments[0], run_name="__main__")

@@ -4,7 +4,7 @@ import beartype
 
 
 def at_first_call(function):
-    """A function as `beartype.beartype` returns it. A test calls few of the library's functions, and each takes 1 ms."""
+    """A function as `beartype.beartype` returns it, which takes a millisecond; many are never called."""
     checked = None
 
     def checks(*args, **kwargs):
