@@ -29,7 +29,7 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.3"
 import jax
 from jaxtyping import install_import_hook
 
-install_import_hook("lgan_jax", "beartype.beartype")
+install_import_hook("lgan_jax", "type_checks.at_first_call")
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_compilation_cache_dir", os.path.join(os.environ["LGAN_JAX_CACHE"], "xla"))
@@ -39,8 +39,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Tracing makes a great many objects, hardly any of them garbage: to look for that in all there are, as often as Python
-# does, takes a tenth of the tests' time.
+# does, takes a tenth of the tests' time. While the tests are imported there is none.
 gc.set_threshold(20_000, 20, 20)
+gc.disable()
 
 LONG = {
     *("test_experiment", "test_configs", "test_express_run", "test_express_labelled_run", "test_reenact"),
@@ -49,7 +50,7 @@ LONG = {
     *("test_evaluation_dftnet", "test_evaluation_landmarkgan", "test_dftnet_flow", "test_project_run"),
     *("test_stylegan2_training", "test_edit_page", "test_edit_expression_page", "test_prepare", "test_cli"),
     *("test_nvidia", "test_pickles", "test_fuzz", "test_evaluation_expression", "test_loop", "test_logs"),
-    *("test_gradients", "test_projection_costs"),
+    *("test_gradients", "test_projection_costs", "test_devices"),
 }
 
 
@@ -62,6 +63,7 @@ def pytest_collection_finish(session):
     """What has been imported stays: the garbage collector need not look at it again."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items):

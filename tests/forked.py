@@ -1,5 +1,6 @@
 """Processes that can fail or be killed, forked from a server that has imported the library, which takes seconds."""
 
+import gc
 import multiprocessing
 import os
 import runpy
@@ -28,8 +29,14 @@ def write_to(file, *streams: int) -> None:
         os.dup2(number, stream)
 
 
+def collect_seldom() -> None:
+    """For a new process: what its server has imported stays, and garbage is seldom looked for, as in `conftest`."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
 def run(*arguments, folder: Path | str = ".", limit: float = LIMIT) -> subprocess.CompletedProcess:
-    """Runs Python with these arguments, a script's name or `-c` and code first, and captures what it prints."""
+    """Runs Python with these arguments, a script, `-c` and code or `-m` and a module first; captures what it prints."""
     with tempfile.TemporaryDirectory() as written:
         files = [Path(written, name) for name in ("stdout", "stderr")]
         process = context.Process(target=_run, args=(list(map(str, arguments)), folder, files, dict(os.environ)))
@@ -39,6 +46,7 @@ def run(*arguments, folder: Path | str = ".", limit: float = LIMIT) -> subproces
 
 
 def _run(arguments, folder, files, environment):
+    collect_seldom()
     for stream, file in enumerate(files, 1):
         write_to(file, stream)
     os.environ.clear()
@@ -47,6 +55,9 @@ def _run(arguments, folder, files, environment):
     if arguments[0] == "-c":
         sys.argv = ["-c", *arguments[2:]]
         exec(compile(arguments[1], "<string>", "exec"), {"__name__": "__main__"})
+    elif arguments[0] == "-m":
+        sys.argv = arguments[1:]
+        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
     else:
         sys.argv = arguments
         runpy.run_path(arguments[0], run_name="__main__")

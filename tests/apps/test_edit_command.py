@@ -4,10 +4,9 @@ import importlib.util
 import ipaddress
 import json
 import socket
-import subprocess
-import sys
 import time
 
+import forked
 import numpy as np
 import pytest
 import small_editor
@@ -18,8 +17,7 @@ from lgan_jax.apps.shared.references import Person
 
 
 def program(*arguments):
-    called = [sys.executable, "-m", "lgan_jax.apps.edit", *arguments]
-    return subprocess.run(called, capture_output=True, text=True, timeout=60)
+    return forked.run("-m", "lgan_jax.apps.edit", *arguments, limit=60)
 
 
 def test_a_port_in_use_is_said_in_one_line(tmp_path):

@@ -1,9 +1,7 @@
 """`python -m lgan_jax.data.prepare` on small videos of built-in faces."""
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 
 import cv2
@@ -391,9 +389,10 @@ def test_without_dlib_it_says_what_to_install(tmp_path, capsys, monkeypatch):
     assert "pip install 'lgan_jax[faces]'" in capsys.readouterr().err
 
 
-def test_the_module_runs_and_its_help_names_every_option():
-    environment = os.environ | {"COLUMNS": "100"}
-    program = [sys.executable, "-m", "lgan_jax.data.prepare", "--help"]
-    said = subprocess.run(program, capture_output=True, text=True, env=environment, check=True).stdout
+def test_the_module_runs_and_its_help_names_every_option(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    done = forked.run("-m", "lgan_jax.data.prepare", "--help")
+    assert done.returncode == 0, done.stderr
+    said = done.stdout
     for option in ("VIDEOS", "OUT", "--size", "--smooth", "--blur", "--jump"):
         assert option in said

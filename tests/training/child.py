@@ -41,6 +41,7 @@ def result(workdir):
 
 def _main(workdir, options, cache, devices, process, settings, moment):
     out = f"{workdir}.out" if process is None else f"{workdir}.{process[1]}.out"
+    forked.collect_seldom()
     forked.write_to(out, 1, 2)
     os.environ["LGAN_JAX_CACHE"] = cache
     os.environ["XLA_FLAGS"] += f" --xla_force_host_platform_device_count={devices}"  # beside conftest's
