@@ -15,7 +15,9 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+from lgan_jax import untrusted
 
 CHECKSUMS = "checksums.json"  # of a sealed folder, in it
 _PART = ".lgan_jax-"  # how the names of unfinished files and folders begin
@@ -150,6 +152,8 @@ def damage(folder: Path, quick: bool = False) -> str | None:
     try:
         sealed = json.loads((folder / CHECKSUMS).read_text())
         for name, (size, checksum) in sealed.items():
+            if not _lies_below(name):
+                return f"{CHECKSUMS} names {name!r:.80}, which does not lie in it"
             there = (folder / name).stat().st_size
             if there != size:
                 return f"{name} has {there:,} bytes, not {size:,}"
@@ -157,9 +161,15 @@ def damage(folder: Path, quick: bool = False) -> str | None:
                 return f"{name} is not as it was written"
     except FileNotFoundError as error:
         return f"{Path(error.filename).relative_to(folder)} is missing"
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         return f"it cannot be read ({error})"
     return None
+
+
+def _lies_below(name: str) -> bool:
+    """Whether a file's name, with folders, leads nowhere else than into a folder that it is joined to."""
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts
 
 
 def _new(place: Path, folder: bool) -> tuple[Path, int]:
@@ -218,5 +228,5 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _size_and_sum(path: Path) -> list:
-    with path.open("rb") as file:
+    with untrusted.opened(path) as file:
         return [path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()]

@@ -10,6 +10,8 @@ import time
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from lgan_jax import cli
+
 SLOWEST = 10  # seconds that one file may take
 MOST_MEMORY = 2**20  # kB that a process may grow by
 _CODE = ("os.", "subprocess.", "socket.", "shutil.", "pickle.find_class", "ctypes.")
@@ -68,8 +70,8 @@ def _damage(data, chance, examples, words):
 def attack(read, examples, words, count, start=None):
     """Has `read` read `count` damaged examples: the same every time, or others with `start`.
 
-    Fails for another exception than `ValueError` and `OSError`, for a message of several lines, for code that runs, and
-    for what takes too long or too much memory.
+    Fails for an exception that `cli.sentence` cannot say, for a message of several lines, for code that runs, and for
+    what takes too long or too much memory.
     """
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
@@ -94,11 +96,16 @@ def attack(read, examples, words, count, start=None):
 
 
 def outcome(read, data):
-    """What `read` says against a file; nothing where it reads it."""
+    """What a command says against a file that `read` refuses; nothing where it reads it.
+
+    Raises what would be a traceback, such as a `ValueError` of another package.
+    """
     try:
         read(data)
     except (ValueError, OSError) as error:
-        return str(error)
+        if (said := cli.sentence(error)) is None:
+            raise
+        return said
     return ""
 
 

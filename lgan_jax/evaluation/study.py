@@ -62,7 +62,7 @@ def run_or_read(
         return None, []
     try:
         result = kind(**kind.fields_of(json.loads(path.read_text())))
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} cannot be read ({error!r}): delete it, or give --augmentation again") from None
     if (result.weights, result.fingerprint) != (weights, fingerprint):
         return None, [f"{kind.file} is of other weights or data, and not shown here: give --augmentation again."]

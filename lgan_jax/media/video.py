@@ -109,7 +109,7 @@ class Video:
     def frames(self, indices: range = EVERY) -> Iterator[Frame]:
         """The frames whose indices are in a range; damaged parts are passed over."""
         if self.animated:
-            frames = enumerate(_animation(self.path))
+            frames = enumerate(_animation(self.path, self.size))
             yield from (frame for index, frame in frames if index in indices)
             return
         step = max(round(1 / (self.rate * self.time_base)), 1)
@@ -165,11 +165,11 @@ def open_video(path: Path) -> Video:
 
 
 def _described(path: Path, container: Any, stream: Any, first: Any) -> Video:
-    image_limits.check_size(first.width, first.height)
     aspect = stream.sample_aspect_ratio or Fraction(1)
     aspect = aspect if _ASPECTS[0] <= aspect <= _ASPECTS[1] else Fraction(1)
     orientation = _orientation(first)
     width, height = _square(first.width, first.height, aspect)
+    image_limits.check_size(width, height)
     begin = Fraction(max(container.start_time or 0, 0), 1_000_000)
     return Video(
         path=path,
@@ -212,6 +212,8 @@ def image_track(container: Any) -> Any:
     track = best if best in tracks else tracks[0]
     if track.codec_context is None:
         raise ValueError("its frames are coded in a way that this build of FFmpeg cannot decode")
+    image_limits.check_size(track.codec_context.width, track.codec_context.height)
+    track.codec_context.options = {"max_pixels": str(image_limits.MOST_PIXELS)}  # later frames may be larger
     return track
 
 
@@ -340,18 +342,20 @@ def _open_animation(path: Path) -> Video:
         raise ValueError(f"the animation is damaged ({error})") from error
 
 
-def _animation(path: Path) -> Iterator[Frame]:
-    """The frames of an animated image up to where it is damaged."""
+def _animation(path: Path, size: tuple[int, int]) -> Iterator[Frame]:
+    """The frames of an animated image, all of one size, up to where it is damaged."""
     with path.open("rb") as file, photos.opened(file) as image:
         time = 0
         for index in range(getattr(image, "n_frames", 1)):
             try:
                 image.seek(index)
+                image_limits.check_size(*image.size)  # a later frame may enlarge it
                 frame = photos.composited(np.asarray(image.convert("RGBA"))).image
-            except (OSError, ValueError, SyntaxError, EOFError):
+                duration = _duration(image)
+            except Exception:  # see `photos.decode`
                 return
-            yield Frame(frame, time)
-            time += _duration(image)
+            yield Frame(frame if image.size == size else _fitted(frame, size), time)
+            time += duration
 
 
 def _duration(image: Any) -> int:

@@ -346,7 +346,7 @@ def _fault(entry: Path) -> str | None:
     for path in entry.glob("*.json"):
         try:
             json.loads(path.read_text())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             return f"{path.name} cannot be read: {error}"
     return None if (entry / _TFDS_INFO).is_file() else f"{_TFDS_INFO} is missing"
 

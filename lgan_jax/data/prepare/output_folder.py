@@ -34,6 +34,8 @@ SUMMARY = "prepared.json"
 _IMAGE = re.compile(r"\d{1,18}\.jpg")
 _FIELDS = {"version": int, "options": dict, "inputs": dict}
 ANNOTATIONS = "all_68pt.txt"
+_ROW = Observation("b", "b", "f", "f", "f", "i", "b")  # NumPy's kind of each field
+_AXES = Observation((), (), (IBUG68.count, 2), (), (), (2,), ())  # after that of the frames
 
 
 def crop_name(number: int) -> str:
@@ -111,7 +113,7 @@ class OutputFolder:
         finished = False
         while not finished and (file := self._piece(person, source, len(pieces))).exists():
             arrays = untrusted.read_npz(file)
-            if arrays.keys() != {"finished", *Observation._fields} or arrays["finished"].size != 1:
+            if not _are_observations(arrays):
                 raise ValueError(f"{file} is damaged: delete {file.parent} and repeat the command")
             pieces.append(Observation(*(arrays[name] for name in Observation._fields)))
             finished = bool(arrays["finished"])
@@ -151,7 +153,7 @@ class Crops:
         """`folder` is created if missing; `names` is the list file."""
         files.make_folder(folder)
         self._folder, self._list = folder, names
-        self._names = set(names.read_text().splitlines()) if names.exists() else set()
+        self._names = set(read_lines(names)) if names.exists() else set()
         self._new: list[str] = []
 
     def __enter__(self) -> Crops:
@@ -179,6 +181,16 @@ class Crops:
             self._names.update(self._new)
             self._new = []
             files.write_text(self._list, "".join(f"{name}\n" for name in sorted(self._names)))
+
+
+def _are_observations(arrays: Mapping[str, np.ndarray]) -> bool:
+    if arrays.keys() != {"finished", *Observation._fields} or arrays["finished"].size != 1:
+        return False
+    fields = [arrays[name] for name in Observation._fields]
+    frames = fields[0].shape[:1]
+    return len(frames) == 1 and all(
+        field.dtype.kind == kind and field.shape == (*frames, *axes) for field, kind, axes in zip(fields, _ROW, _AXES)
+    )
 
 
 def _stamps(person: Person, videos: Path) -> dict[str, list[int]]:
