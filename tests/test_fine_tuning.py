@@ -91,7 +91,7 @@ def other_method(folder):
     [
         (shutil.rmtree, {}, "there is no run in"),
         (lambda folder: shutil.rmtree(folder / "checkpoints"), {}, "there is no checkpoint in"),
-        (other_format, {}, "this version reads format 2"),
+        (other_format, {}, f"this version reads format {workdir.FORMAT}"),
         (other_method, {}, "is a run of dftnet, not of landmarkgan"),
         (None, {"phases": ("detector",)}, "nothing in .* fits"),
         (None, {"phases": ("detector", "generator"), "generator.form": "reference"}, "nothing in .* fits"),

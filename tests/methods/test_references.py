@@ -65,6 +65,8 @@ def test_low_rank_landmarks_lose_noise_and_keep_what_moves():
     clean = 0.5 + 0.02 * np.einsum("fd,dnc->fnc", rng.normal(size=(200, 6)), rng.normal(size=(6, 68, 2)))
     noisy = clean + 0.01 * rng.normal(size=clean.shape)
     found = np.asarray(references.low_rank(jnp.asarray(noisy[:20], jnp.float32), jnp.asarray(noisy, jnp.float32)))
-    assert np.abs(found - clean[:20]).mean() < 0.6 * np.abs(noisy - clean).mean()
+    assert np.abs(found - clean[:20]).mean() < 0.7 * np.abs(noisy - clean).mean()  # 25 of 136 directions: at least 0.43
+    moving = jnp.asarray(clean, jnp.float32)
+    np.testing.assert_allclose(references.low_rank(moving[:20], moving), moving[:20], atol=1e-5)
     few = jnp.asarray(noisy[:9], jnp.float32)
     np.testing.assert_allclose(references.low_rank(few, few), few, atol=1e-5)
