@@ -1,6 +1,7 @@
 """Damages whole files, and watches what a reader does with them."""
 
 import contextlib
+import itertools
 import os
 import random
 import resource
@@ -109,6 +110,10 @@ def outcome(read, data):
     return ""
 
 
-def minutes():
-    """How long each of the two files of fuzz tests takes in `pytest -m fuzz`."""
-    return float(os.environ.get("FUZZ_MINUTES", "60")) / 2
+def attack_on(read, examples, words, count, readers):
+    """Attacks with ever new examples for one reader's share of the time of a file of fuzz tests, one of two."""
+    end = time.monotonic() + 60 * float(os.environ.get("FUZZ_MINUTES", "60")) / 2 / readers
+    for start in itertools.count(time.time_ns()):
+        attack(read, examples, words, count, start)
+        if time.monotonic() > end:
+            return

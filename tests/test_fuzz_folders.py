@@ -3,12 +3,10 @@
 import dataclasses
 import functools
 import io
-import itertools
 import json
 import os
 import pathlib
 import tempfile
-import time
 from typing import ClassVar
 
 import fuzz_media
@@ -135,11 +133,7 @@ def test_damaged_files_are_one_line(reader, tmp_path):
 @pytest.mark.parametrize("reader", READERS)
 def test_damaged_files_are_one_line_for_an_hour(reader, tmp_path):
     read, whole = READERS[reader]
-    examples, end = whole(), time.monotonic() + 60 * fuzzing.minutes() / len(READERS)
-    for start in itertools.count(time.time_ns()):
-        fuzzing.attack(lambda data: read(tmp_path, data), examples, WORDS, 200, start)
-        if time.monotonic() > end:
-            return
+    fuzzing.attack_on(lambda data: read(tmp_path, data), whole(), WORDS, 200, len(READERS))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -182,7 +181,9 @@ def _reasons(cases: Cases, i: int) -> tuple[str, str]:
     return "" if metrics["generated_found"][i] else "not found", after
 
 
-def _neighbors(info: FaceInfo, measured: Measured) -> Iterator[tuple[Any, ...]]:
+def _neighbors(
+    info: FaceInfo, measured: Measured
+) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
     """For every source: a heading, its frame of strongest expression, its landmarks, the next identity, and its own."""
     for frames in measured.people[:_MAX_IDENTITIES]:
         i, target = strongest_expression(frames, info.scheme), (frames.identity + 1) % len(info.identities)
